@@ -1,0 +1,69 @@
+"""Cases of Conv: primes, one pixel, one channel, windows larger than the image, uneven everything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clconv.cases.base import Case, data, weight
+
+
+def conv(
+    label: str,
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    *,
+    bias: bool = True,
+    strides: tuple[int, ...] | None = None,
+    pads: tuple[int, ...] | None = None,
+    dilations: tuple[int, ...] | None = None,
+    **attrs: Any,
+) -> Case:
+    spatial = len(x) - 2
+    operands = [data(*x), weight(*w), *([weight(w[0])] if bias else [])]
+    return Case(
+        "Conv",
+        label,
+        tuple(operands),
+        {
+            "strides": strides or (1,) * spatial,
+            "pads": pads or (0,) * (2 * spatial),
+            "dilations": dilations or (1,) * spatial,
+            **attrs,
+        },
+    )
+
+
+SAME3 = (1, 1, 1, 1)
+CASES = (
+    conv("3x3 same", (1, 16, 14, 14), (32, 16, 3, 3), pads=SAME3),
+    conv("3x3 primes", (2, 13, 17, 19), (23, 13, 3, 3), pads=SAME3),
+    conv("3x3 no bias valid", (1, 8, 9, 11), (8, 8, 3, 3), bias=False),
+    conv("one pixel", (1, 5, 1, 1), (7, 5, 1, 1)),
+    conv("one channel", (1, 1, 8, 8), (1, 1, 3, 3), pads=SAME3),
+    conv("window larger than image", (1, 3, 2, 3), (4, 3, 5, 7), pads=(2, 3, 2, 3)),
+    conv("1x1 wide", (1, 64, 7, 9), (40, 64, 1, 1)),
+    conv("1x1 stride 2", (1, 24, 9, 9), (16, 24, 1, 1), strides=(2, 2)),
+    conv("stem 7x7 stride 2", (1, 3, 31, 29), (16, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
+    conv("stem 11x11 stride 4", (1, 3, 47, 43), (9, 3, 11, 11), strides=(4, 4), pads=(2, 2, 2, 2)),
+    conv("5x5 dilated", (1, 6, 15, 13), (10, 6, 5, 5), pads=(4, 4, 4, 4), dilations=(2, 2)),
+    conv("asymmetric all", (1, 7, 12, 10), (9, 7, 3, 2), strides=(2, 3), pads=(0, 1, 2, 3), dilations=(2, 1)),
+    conv("groups", (1, 12, 8, 8), (18, 4, 3, 3), pads=SAME3, group=3),
+    conv("groups of 16", (1, 32, 6, 7), (32, 16, 3, 3), pads=SAME3, group=2),
+    conv("depthwise", (1, 24, 13, 11), (24, 1, 3, 3), pads=SAME3, group=24),
+    conv("depthwise 5x5 stride 2", (2, 19, 14, 15), (19, 1, 5, 5), strides=(2, 2), pads=(2, 2, 2, 2), group=19),
+    conv("depthwise multiplier", (1, 6, 9, 9), (18, 1, 3, 3), pads=SAME3, group=6),
+    conv("1-D", (2, 5, 23), (7, 5, 3), pads=(1, 1)),
+    conv("1-D dilated stride", (1, 16, 40), (24, 16, 5), strides=(2,), dilations=(3,), pads=(4, 2)),
+    *(
+        conv(f"{mode} pad", (1, 5, 7, 6), (11, 5, 5, 5), pads=(2, 2, 2, 2), pad_mode=mode)
+        for mode in ("reflect", "edge", "wrap")
+    ),
+    *(
+        conv(f"{mode} pad uneven", (2, 16, 8, 9), (16, 16, 3, 3), pads=(2, 0, 1, 3), strides=(2, 1), pad_mode=mode)
+        for mode in ("reflect", "edge", "wrap")
+    ),
+    *(
+        conv(f"depthwise {mode} pad", (1, 10, 8, 9), (10, 1, 3, 3), pads=SAME3, pad_mode=mode, group=10)
+        for mode in ("reflect", "edge", "wrap")
+    ),
+)

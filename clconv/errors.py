@@ -1,0 +1,74 @@
+"""Every exception that clconv raises on purpose. All derive from ClconvError.
+
+A message says what was asked, the shapes and the device concerned, and what would have worked.
+"""
+
+from __future__ import annotations
+
+
+class ClconvError(Exception):
+    """Base of all errors that clconv raises on purpose."""
+
+
+class ConfigError(ClconvError, ValueError):
+    """A CLCONV_* variable or an option has a value that means nothing."""
+
+
+class ModelError(ClconvError, ValueError):
+    """A model file is missing, damaged, or says something impossible."""
+
+
+class UnsupportedError(ModelError):
+    """The model is well-formed but uses something clconv does not have. Lists all of it at once."""
+
+
+class GraphError(ModelError):
+    """A graph breaks a structural rule: cycles, undefined or duplicate values, bad attributes."""
+
+
+class ShapeError(ModelError):
+    """The shapes or dtypes that meet at a node do not fit its operator."""
+
+
+class InputError(ClconvError, ValueError):
+    """What was passed to run() does not match the model's inputs."""
+
+
+class DeviceError(ClconvError, RuntimeError):
+    """No OpenCL device matches, or the device's runtime refused a request."""
+
+
+class DeviceMemoryError(DeviceError):
+    """A tensor or the whole plan does not fit the device; raised before anything is allocated."""
+
+
+class VariantError(ClconvError, ValueError):
+    """A forced variant does not exist or cannot apply; names the condition that failed."""
+
+
+class TemplateError(ClconvError, RuntimeError):
+    """A kernel template failed to render; shows the numbered template source."""
+
+
+class KernelBuildError(DeviceError):
+    """The device's compiler refused a rendered kernel; shows numbered source and the build log."""
+
+
+class CheckError(ClconvError, AssertionError):
+    """CLCONV_CHECK found a value that differs from the NumPy reference."""
+
+
+class NeedsValue(ClconvError):
+    """A shape rule needs the value of an input that is only known at run time.
+
+    Not a failure: the planner cuts the graph there and goes on when the value is known.
+    """
+
+    def __init__(self, node_name: str, input_index: int, value_name: str) -> None:
+        super().__init__(
+            f"node '{node_name}': the output shape depends on the value of input {input_index} "
+            f"('{value_name}'), which is only known at run time"
+        )
+        self.node_name = node_name
+        self.input_index = input_index
+        self.value_name = value_name

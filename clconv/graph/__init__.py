@@ -1,0 +1,1 @@
+"""The meaning of a network: intermediate representation, operators, passes, reference."""

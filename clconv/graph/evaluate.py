@@ -1,0 +1,96 @@
+"""One node at a time: its specs from those of its inputs, its values from theirs, its cost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from clconv.errors import GraphError, ShapeError
+from clconv.graph.ir import RUNNING, Constant, Graph, Node, TensorSpec
+from clconv.graph.ops import OPS, Call, Cost, get_op
+
+
+def infer_node(
+    node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
+) -> tuple[TensorSpec, ...]:
+    """Specs of a node's outputs, in order. Raises ShapeError, GraphError or NeedsValue."""
+    outputs = tuple(get_op(node.op).infer(_call(node, specs, constants)))
+    if not node.epilogue:
+        return outputs
+    running = outputs[0]
+    for step in node.epilogue:
+        running = _infer_step(node, step.op, step.operands, step.attrs, running, specs, constants)
+    return (running, *outputs[1:])
+
+
+def settle_node(
+    node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
+) -> Node:
+    """The node with attributes that depend on shapes (auto_pad) made explicit."""
+    settle = get_op(node.op).settle
+    if settle is None:
+        return node
+    return dataclasses.replace(node, attrs=settle(_call(node, specs, constants)))
+
+
+def _call(
+    node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
+) -> Call:
+    names = node.op_inputs
+    least, most = get_op(node.op).inputs
+    if len(names) < least or (most is not None and len(names) > most):
+        raise GraphError(
+            f"node '{node.name}' ({node.op}): {len(names)} inputs, takes {least} to {most or 'any'}"
+        )
+    call = Call(
+        node,
+        tuple(_spec(n, specs, constants) if n else None for n in names),
+        tuple(constants[n].array if n in constants else None for n in names),
+    )
+    for i in range(least):
+        call.spec(i)
+    return call
+
+
+def _spec(
+    name: str, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
+) -> TensorSpec:
+    constant = constants.get(name)
+    return constant.spec if constant is not None else specs[name]
+
+
+def _infer_step(node, op, operands, attrs, running, specs, constants) -> TensorSpec:  # type: ignore[no-untyped-def]
+    inner = Node(op, f"{node.name}:{op}", tuple("." if i == RUNNING else node.inputs[i] for i in operands),
+                 node.outputs, attrs)
+    result = infer_node(inner, {**specs, ".": running}, constants)[0]
+    if result.shape != running.shape:
+        raise ShapeError(
+            f"node '{node.name}': epilogue {op} turns {running} into {result}; it must keep the shape"
+        )
+    return result
+
+
+def evaluate_node(node: Node, arrays: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
+    """Values of a node's outputs by the operators' references; absent inputs are None."""
+    with np.errstate(all="ignore"):
+        results = get_op(node.op).reference(node.attrs, *arrays[: len(node.op_inputs)])
+        results = results if isinstance(results, tuple) else (results,)
+        if node.epilogue:
+            running = results[0]
+            for step in node.epilogue:
+                operands = [running if i == RUNNING else arrays[i] for i in step.operands]
+                running = OPS[step.op].reference(step.attrs, *operands)
+            results = (running, *results[1:])
+    return tuple(np.asarray(r) for r in results)
+
+
+def node_cost(node: Node, graph: Graph) -> Cost:
+    """Floating-point operations and bytes of one node of a graph whose shapes are known."""
+    inputs = [graph.spec(n) if n else None for n in node.op_inputs]
+    outputs = [graph.spec(n) for n in node.outputs if n]
+    cost = get_op(node.op).cost(node, inputs, outputs)
+    extra = outputs[0].size * len(node.epilogue) if outputs else 0
+    operands = sum(graph.spec(n).nbytes for n in node.inputs[len(node.op_inputs):] if n)
+    return Cost(cost.flops + extra, cost.bytes + operands)

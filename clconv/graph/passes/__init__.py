@@ -1,0 +1,1 @@
+"""Graph -> Graph functions, one a file, and the order they run in."""

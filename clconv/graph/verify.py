@@ -1,0 +1,63 @@
+"""Checks that a graph keeps the rules that every pass and the lowering rely on."""
+
+from __future__ import annotations
+
+from clconv.errors import GraphError, ShapeError
+from clconv.graph.evaluate import infer_node
+from clconv.graph.ir import RUNNING, Graph, Node
+from clconv.graph.ops import get_op
+from clconv.graph.ops.elementwise import ROWS
+
+
+def verify(graph: Graph) -> Graph:
+    """The graph itself if it is sound; GraphError or ShapeError with the node's name if not.
+
+    Sound: every value has one definition, before its first use; every operator exists with exactly its
+    attributes; epilogues are element-wise; where specs are known they are those the operators infer.
+    """
+    defined = set(graph.constants)
+    for name in graph.inputs:
+        if name in defined:
+            raise GraphError(f"graph '{graph.name}': input '{name}' is defined twice")
+        defined.add(name)
+    for node in graph.nodes:
+        _verify_node(node, defined)
+        defined.update(o for o in node.outputs if o)
+    for name in graph.outputs:
+        if name not in defined:
+            raise GraphError(f"graph '{graph.name}': output '{name}' is never computed")
+    _verify_specs(graph)
+    return graph
+
+
+def _verify_node(node: Node, defined: set[str]) -> None:
+    label = f"node '{node.name}' ({node.op})"
+    op = get_op(node.op)
+    if set(node.attrs) != set(op.attributes):
+        raise GraphError(f"{label}: attributes {sorted(node.attrs)}, needs {sorted(op.attributes)}")
+    for name in node.inputs:
+        if name and name not in defined:
+            raise GraphError(f"{label}: input '{name}' is not defined before it is used")
+    if not any(node.outputs):
+        raise GraphError(f"{label}: has no output")
+    for name in filter(None, node.outputs):
+        if name in defined or node.outputs.count(name) > 1:
+            raise GraphError(f"{label}: output '{name}' is defined twice")
+    for step in node.epilogue:
+        if step.op not in ROWS:
+            raise GraphError(f"{label}: epilogue {step.op} is not element-wise")
+        if any(i != RUNNING and not 0 <= i < len(node.inputs) for i in step.operands):
+            raise GraphError(f"{label}: epilogue {step.op} has an operand that is not an input")
+
+
+def _verify_specs(graph: Graph) -> None:
+    if any(n and n not in graph.specs and n not in graph.constants
+           for node in graph.nodes for n in node.inputs):
+        return  # shapes are not inferred yet
+    for node in graph.nodes:
+        for name, spec in zip(node.outputs, infer_node(node, graph.specs, graph.constants), strict=False):
+            if name and graph.specs.get(name) != spec:
+                raise ShapeError(
+                    f"node '{node.name}' ({node.op}): '{name}' is recorded as "
+                    f"{graph.specs.get(name)} but the operator infers {spec}"
+                )
