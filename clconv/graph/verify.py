@@ -52,7 +52,7 @@ def _verify_node(node: Node, defined: set[str]) -> None:
 
 def _verify_specs(graph: Graph) -> None:
     if any(n and n not in graph.specs and n not in graph.constants
-           for node in graph.nodes for n in node.inputs):
+           for node in graph.nodes for n in (*node.inputs, *node.outputs)):
         return  # shapes are not inferred yet
     for node in graph.nodes:
         for name, spec in zip(node.outputs, infer_node(node, graph.specs, graph.constants), strict=False):

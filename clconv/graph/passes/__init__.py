@@ -1,1 +1,50 @@
-"""Graph -> Graph functions, one a file, and the order they run in."""
+"""Graph -> Graph functions, one a file, and the order they run in.
+
+Every pass works on an imported graph, whose input sizes may be open, and again on a specialised one,
+whose specs are all known. It leaves alone what it cannot decide yet, never renames an output of the
+graph, and keeps a Constant it does not change, because device copies are shared by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clconv.graph.ir import Graph
+from clconv.graph.passes.fold_batch_norm import fold_batch_norm
+from clconv.graph.passes.fold_constants import fold_constants
+from clconv.graph.passes.fold_scale import fold_scale
+from clconv.graph.passes.fuse_epilogue import EPILOGUE_HOSTS, fuse_epilogue
+from clconv.graph.passes.fuse_pad import fuse_pad
+from clconv.graph.passes.fuse_patterns import fuse_patterns
+from clconv.graph.passes.remove_dead import remove_dead
+from clconv.graph.passes.remove_identity import remove_identity
+from clconv.graph.verify import verify
+
+__all__ = ["EPILOGUE_HOSTS", "PASSES", "run_passes"]
+
+# Dead readers would make a value look shared, so the dead go first and the constants left over last.
+PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    fold_constants,
+    remove_dead,
+    remove_identity,
+    fuse_patterns,
+    fold_batch_norm,
+    fold_scale,
+    fuse_pad,
+    fuse_epilogue,
+    remove_dead,
+)
+
+
+def run_passes(graph: Graph, on_pass: Callable[[str, Graph], None] | None = None) -> Graph:
+    """The graph after every pass; verified after each, and shown to on_pass(name, graph).
+
+    Raises GraphError or ShapeError if a graph is not sound.
+    """
+    for graph_pass in PASSES:
+        result = graph_pass(graph)
+        if result is not graph:
+            graph = verify(result)
+        if on_pass is not None:
+            on_pass(graph_pass.__name__, graph)
+    return graph

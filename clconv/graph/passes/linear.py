@@ -1,0 +1,113 @@
+"""What the folding passes share: a convolution or Gemm as weights and bias that can be rewritten."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from clconv.graph.ir import Node
+from clconv.graph.passes.editor import Editor, inherit
+
+LINEAR_OPS = ("Conv", "ConvTranspose", "Gemm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Linear:
+    """A node y = W x + b with constant W and b.
+
+    weights: as they are stored; bias: float64, one value a channel of the output.
+    """
+
+    node: Node
+    position: int
+    weights: np.ndarray
+    bias: np.ndarray
+    dtype: np.dtype
+
+    @property
+    def channels(self) -> int:
+        return self.bias.size
+
+    @property
+    def rank(self) -> int:
+        """Rank of the output; channels are axis 1."""
+        return self.weights.ndim
+
+
+def linear_behind(editor: Editor, name: str) -> Linear | None:
+    """The linear node that makes a value which only one node reads; None if nothing can be folded in.
+
+    A node with an epilogue has its activation before what follows: nothing may be folded through it.
+    """
+    found = editor.maker(name)
+    if found is None or not editor.is_private(name):
+        return None
+    position, node = found
+    if node.op not in LINEAR_OPS or node.epilogue:
+        return None
+    weights = editor.array(node.inputs[1])
+    if weights is None or weights.dtype.kind != "f" or weights.ndim < 2:
+        return None
+    channels = _channels(node, weights)
+    bias = np.zeros(channels)
+    if len(node.inputs) > 2 and node.inputs[2]:
+        given = editor.array(node.inputs[2])
+        # Gemm's bias may differ by row; then it is no bias of the channels.
+        if given is None or (given.size != 1 and given.shape[-1] != given.size):
+            return None
+        bias = bias + given.astype(np.float64).reshape(-1)
+    if node.op == "Gemm":
+        bias = bias * node.attrs.beta
+    return Linear(node, position, weights, bias, weights.dtype)
+
+
+def _channels(node: Node, weights: np.ndarray) -> int:
+    if node.op == "ConvTranspose":
+        return int(weights.shape[1] * node.attrs.group)
+    if node.op == "Gemm":
+        return int(weights.shape[0 if node.attrs.transB else 1])
+    return int(weights.shape[0])
+
+
+def rescale(
+    editor: Editor, linear: Linear, follower: int, scale: np.ndarray | None, shift: np.ndarray | None
+) -> bool:
+    """Puts scale * y + shift in place of the follower, a node that reads only y and constants.
+
+    scale, shift: float64 scalars or one value a channel; None is 1 or 0. Returns False, and changes
+    nothing, if a rewritten weight would not be finite in the weights' dtype.
+    """
+    node, after = linear.node, editor.nodes[follower]
+    assert after is not None
+    bias = linear.bias if scale is None else linear.bias * scale
+    bias = (bias if shift is None else bias + shift).astype(linear.dtype)
+    weights = None
+    if scale is not None:
+        weights = _scaled(linear, np.broadcast_to(scale, (linear.channels,))).astype(linear.dtype)
+        if not np.isfinite(weights).all():
+            return False
+    if not np.isfinite(bias).all():
+        return False
+    inputs = [*node.inputs[:3], ""][:3]
+    if weights is not None:
+        inputs[1] = editor.constant(f"{node.inputs[1]}/scaled", weights)
+    attrs = node.attrs
+    if node.op == "Gemm":
+        attrs = attrs.replace(alpha=attrs.alpha if weights is None else 1.0, beta=1.0)
+    inputs[2] = editor.constant(f"{after.outputs[0]}/bias", bias)
+    merged = dataclasses.replace(node, inputs=tuple(inputs), attrs=attrs, op_arity=None)
+    editor.merge(linear.position, follower, inherit(merged, after))
+    return True
+
+
+def _scaled(linear: Linear, scale: np.ndarray) -> np.ndarray:
+    weights, node = linear.weights.astype(np.float64), linear.node
+    tail = [1] * (weights.ndim - 2)
+    if node.op == "Gemm":
+        return weights * node.attrs.alpha * (scale[:, None] if node.attrs.transB else scale)
+    if node.op == "Conv":
+        return weights * scale.reshape(-1, 1, *tail)
+    group = node.attrs.group
+    split = weights.reshape(group, -1, *weights.shape[1:])
+    return (split * scale.reshape(group, 1, -1, *tail)).reshape(weights.shape)
