@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from clconv.graph.evaluate import infer_node
+from clconv.graph.evaluate import infer_node, settle_node
 from clconv.graph.ir import Constant, DType, Graph, TensorSpec
 from clconv.graph.ops import make_node
 
@@ -88,6 +88,7 @@ class Case:
         outputs = [f"out{i}" for i in range(self.outputs)]
         node = make_node(self.op, names, outputs, self.name, **self.attrs)
         specs = {n: TensorSpec(a.shape, DType.of(a)) for n, a in feeds.items()}
+        node = settle_node(node, specs, constants)
         specs.update(zip(outputs, infer_node(node, specs, constants), strict=False))
         graph = Graph(self.name, (node,), tuple(feeds), tuple(outputs), specs, constants)
         return graph, feeds

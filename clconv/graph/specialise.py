@@ -89,7 +89,10 @@ def specialise(
         known.update((n, s) for n, s in zip(node.outputs, outputs, strict=False) if n)
         done.append(node)
     if not blocked:
-        return Specialised(graph.replace(nodes=tuple(done), specs=known, constants=constants))
+        inputs = tuple(n for n in graph.inputs if n in known)
+        return Specialised(
+            graph.replace(nodes=tuple(done), inputs=inputs, specs=known, constants=constants)
+        )
     return _cut(graph, known, constants, done, host, needed, waiting)
 
 
@@ -97,7 +100,7 @@ def fold(
     node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]
 ) -> bool:
     """Adds the node's outputs to `constants` if they only depend on constants; says whether it did."""
-    if node.op == "Shape" and node.inputs[0] in specs and specs[node.inputs[0]].is_static:
+    if node.op in ("Shape", "Size") and node.inputs[0] in specs and specs[node.inputs[0]].is_static:
         source: list[np.ndarray | None] = [np.empty(specs[node.inputs[0]].shape, np.bool_)]
     elif all(not n or n in constants for n in node.inputs):
         source = [constants[n].array if n else None for n in node.inputs]

@@ -1,6 +1,27 @@
 """Operators, one file a family. Importing this package registers all of them."""
 
-from clconv.graph.ops import conv, elementwise
+from clconv.graph.ops import (
+    cast,
+    conv,
+    conv_transpose,
+    create,
+    elementwise,
+    gather,
+    gemm,
+    global_pool,
+    host,
+    move,
+    norm,
+    pad,
+    pool,
+    rearrange,
+    reduce,
+    resize,
+    scatter,
+    shape,
+    softmax,
+    topk,
+)
 from clconv.graph.ops.base import OPS, Attributes, Call, Cost, Op, get_op, make_node, register
 
 __all__ = [
@@ -9,9 +30,27 @@ __all__ = [
     "Call",
     "Cost",
     "Op",
+    "cast",
     "conv",
+    "conv_transpose",
+    "create",
     "elementwise",
+    "gather",
+    "gemm",
     "get_op",
+    "global_pool",
+    "host",
     "make_node",
+    "move",
+    "norm",
+    "pad",
+    "pool",
+    "rearrange",
+    "reduce",
     "register",
+    "resize",
+    "scatter",
+    "shape",
+    "softmax",
+    "topk",
 ]

@@ -91,8 +91,10 @@ def _divide(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _mod(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if at.fmod or x.dtype.kind == "f":
+    if at.fmod:
         return np.fmod(x, y)
+    if x.dtype.kind == "f":  # the sign of the divisor, as for integers
+        return np.mod(x, y)
     return np.where(y == 0, 0, np.mod(x, np.where(y == 0, 1, y))).astype(x.dtype)
 
 

@@ -1,0 +1,34 @@
+"""Cast and CastLike: floats to integers are truncated, anything to bool is "not zero"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.graph.ir import TensorSpec
+from clconv.graph.ops.base import REQUIRED, Call, Op, register
+from clconv.graph.ops.create import known_dtype
+from clconv.graph.ops.numeric import move_cost
+
+
+def _infer(call: Call) -> Sequence[TensorSpec]:
+    return [TensorSpec(call.spec(0).shape, known_dtype(call, call.attrs.to))]
+
+
+def _infer_like(call: Call) -> Sequence[TensorSpec]:
+    return [TensorSpec(call.spec(0).shape, call.spec(1).dtype)]
+
+
+# `to` is NumPy's name of the dtype. saturate and round_mode only matter for 8-bit floats, which
+# clconv does not have; they are carried so that a model can be written back as it was.
+_FLOAT8 = {"saturate": 1, "round_mode": "up"}
+
+
+def _like(at: Any, x: np.ndarray, like: np.ndarray) -> np.ndarray:
+    return x.astype(like.dtype)
+
+
+register(Op("Cast", _infer, lambda at, x: x.astype(at.to), move_cost, {"to": REQUIRED, **_FLOAT8}))
+register(Op("CastLike", _infer_like, _like, move_cost, _FLOAT8, inputs=(2, 2)))

@@ -1,0 +1,43 @@
+"""Pooling over all pixels of a channel: GlobalAveragePool, GlobalMaxPool, GlobalLpPool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.graph.ir import TensorSpec
+from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.numeric import expect_kind, per_input
+
+
+def _infer(call: Call) -> Sequence[TensorSpec]:
+    x = call.spec(0)
+    expect_kind(call, 0, "float")
+    call.expect(x.rank >= 3, "the input must be (batch, channels, spatial...)")
+    call.expect(min(x.shape[2:]) >= 1, "there is no pixel to pool")
+    call.expect(call.attrs.get("p", 1) >= 1, "p must be at least 1")
+    return [TensorSpec((*x.shape[:2], *(1,) * (x.rank - 2)), x.dtype)]
+
+
+def _axes(x: np.ndarray) -> tuple[int, ...]:
+    return tuple(range(2, x.ndim))
+
+
+def _average(at: Any, x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float64).mean(_axes(x), keepdims=True).astype(x.dtype)
+
+
+def _largest(at: Any, x: np.ndarray) -> np.ndarray:
+    return x.max(_axes(x), keepdims=True)
+
+
+def _norm(at: Any, x: np.ndarray) -> np.ndarray:
+    powers = (np.abs(x.astype(np.float64)) ** at.p).sum(_axes(x), keepdims=True)
+    return (powers ** (1 / at.p)).astype(x.dtype)
+
+
+register(Op("GlobalAveragePool", _infer, _average, per_input(1)))
+register(Op("GlobalMaxPool", _infer, _largest, per_input(1)))
+register(Op("GlobalLpPool", _infer, _norm, per_input(3), {"p": 2}))
