@@ -1,0 +1,88 @@
+"""Every CLCONV_* variable, declared and documented once. Read when used, so tests can set them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import platformdirs
+
+from clconv.errors import ConfigError
+
+Value = TypeVar("Value")
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting(Generic[Value]):
+    """One environment variable: its name, how its text is read, what it is without one."""
+
+    name: str
+    parse: Callable[[str], Value]
+    default: Value
+    doc: str
+
+    def get(self) -> Value:
+        """The value now; ConfigError if the text means nothing."""
+        text = os.environ.get(self.name, "").strip()
+        if not text:
+            return self.default
+        try:
+            return self.parse(text)
+        except ValueError as reason:
+            raise ConfigError(f"{self.name}={text!r}: {reason}. {self.doc}") from None
+
+
+def _level(text: str) -> int:
+    level = int(text)
+    if not 0 <= level <= 5:
+        raise ValueError("not a level from 0 to 5")
+    return level
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("neither 1 nor 0")
+
+
+def _variants(text: str) -> dict[str, str]:
+    chosen = {}
+    for part in text.split(","):
+        operator, _, variant = part.partition(":")
+        if not operator.strip() or not variant.strip():
+            raise ValueError(f"{part!r} is not operator:variant")
+        chosen[operator.strip().lower()] = variant.strip()
+    return chosen
+
+
+DEVICE = Setting(
+    "CLCONV_DEVICE", str, "",
+    "The device to use: part of a name, gpu, cpu, an index, or platform:device.",
+)
+DEBUG = Setting(
+    "CLCONV_DEBUG", _level, 0,
+    "1 device and memory, 2 a line a kernel, 3 passes and why this variant, 4 source, 5 build log.",
+)
+CHECK = Setting(
+    "CLCONV_CHECK", _flag, False,
+    "1: compare every node with the NumPy reference and stop at the first divergence.",
+)
+DUMP = Setting(
+    "CLCONV_DUMP", Path, None,
+    "A folder for the graph after each pass, the plan, the sources and a script that replays a launch.",
+)
+VARIANT = Setting(
+    "CLCONV_VARIANT", _variants, {},
+    "Forces variants: operator:variant, several separated by commas, such as conv:simple.",
+)
+CACHE_DIR = Setting(
+    "CLCONV_CACHE_DIR", Path, Path(platformdirs.user_cache_dir("clconv")),
+    "Where clconv keeps what it finds out about a device.",
+)
+
+SETTINGS: tuple[Setting, ...] = (DEVICE, DEBUG, CHECK, DUMP, VARIANT, CACHE_DIR)  # type: ignore[type-arg]

@@ -1,0 +1,1 @@
+"""Means as data: a Graph and a DeviceInfo become KernelCalls. Nothing here touches a device."""

@@ -1,0 +1,89 @@
+"""DeviceInfo: all that lowering knows of a device, as plain data, and the table of quirks."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceInfo:
+    """What an OpenCL device says of itself. Sizes in bytes.
+
+    vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
+    """
+
+    name: str
+    vendor: str
+    platform: str
+    platform_version: str
+    driver: str
+    kind: str  # "gpu", "cpu" or "accelerator"
+    version: str = ""
+    compute_units: int = 1
+    vector_width: int = 4
+    global_memory: int = 1 << 32
+    largest_allocation: int = 1 << 30
+    local_memory: int = 32 << 10
+    largest_work_group: int = 256
+    base_alignment: int = 128
+    extensions: frozenset[str] = frozenset()
+    half: bool = False
+    quirks: frozenset[str] = frozenset()
+    index: int = 0  # position among all devices of this machine
+
+    @property
+    def is_cpu(self) -> bool:
+        return self.kind == "cpu"
+
+    @property
+    def registers(self) -> int:
+        """Vector registers that a CPU kernel may count on."""
+        return 16 if self.vector_width <= 8 else 32
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.platform})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Quirk:
+    """One device's misbehaviour: how to recognise it, its cure, and when the row can go."""
+
+    name: str
+    applies: Callable[[DeviceInfo], bool]
+    symptom: str
+    until: str
+    cure: Callable[[DeviceInfo], DeviceInfo] = lambda device: device
+
+
+def _pocl_without_avx512(device: DeviceInfo) -> bool:
+    """PoCL appends LLVM's name of the processor that it generates code for to the driver's version."""
+    old_targets = re.search(r"znver[123]\b|haswell|broadwell|skylake\b", device.version)
+    return "Portable Computing Language" in device.platform and old_targets is not None
+
+
+QUIRKS: tuple[Quirk, ...] = (
+    Quirk(
+        "avx2-code-only",
+        lambda d: d.vector_width > 8 and _pocl_without_avx512(d),
+        "reports 16 float lanes of the host, but its LLVM generates code for an AVX2 processor",
+        "pip PoCL ships an LLVM that knows the processor",
+        lambda d: dataclasses.replace(d, vector_width=8),
+    ),
+    Quirk(
+        "builds-at-first-launch",
+        lambda d: "Portable Computing Language" in d.platform,
+        "generates a kernel's machine code at its first launch, once per local size",
+        "never: it is how PoCL works",
+    ),
+)
+
+
+def apply_quirks(device: DeviceInfo) -> DeviceInfo:
+    """The device with the name of every quirk that it has, and each one's cure applied."""
+    for quirk in QUIRKS:
+        if quirk.applies(device):
+            device = quirk.cure(device)
+            device = dataclasses.replace(device, quirks=device.quirks | {quirk.name})
+    return device

@@ -1,0 +1,272 @@
+"""The data that lowering produces: kernels, their arguments, calls, and variants that make them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.errors import ShapeError
+from clconv.graph.ir import PLAIN, Constant, Layout, Node, TensorSpec
+from clconv.graph.ops.base import Cost
+from clconv.lowering.device import DeviceInfo
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """A template with its parameters: the identity of one piece of machine code.
+
+    template: path below kernels/. entry: stem of the function's name.
+    """
+
+    template: str
+    entry: str
+    parameters: tuple[tuple[str, Hashable], ...] = ()
+
+    @classmethod
+    def of(cls, template: str, entry: str, **parameters: Hashable) -> Kernel:
+        return cls(template, entry, tuple(sorted(parameters.items())))
+
+    @property
+    def symbol(self) -> str:
+        """Name of the OpenCL function, unique for template and parameters."""
+        text = repr((self.template, self.parameters))
+        return f"{self.entry}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Packing:
+    """How a constant is rearranged before it goes to the device: a name, its settings, a function.
+
+    Two packings are the same if name and settings are; the function follows from them.
+    """
+
+    name: str
+    settings: tuple[Hashable, ...] = ()
+    function: Callable[[np.ndarray], np.ndarray] = dataclasses.field(
+        default=np.ascontiguousarray, compare=False
+    )
+
+
+AS_IS = Packing("as-is")
+
+
+def layout_packing(layout: Layout) -> Packing:
+    """A constant as a value of that layout would lie; lanes past the last channel are zero."""
+    if layout.is_plain:
+        return AS_IS
+
+    def pack(array: np.ndarray) -> np.ndarray:
+        batch, channels, *spatial = array.shape
+        missing = -channels % layout.block
+        padded = np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * len(spatial)])
+        blocks = padded.reshape(batch, -1, layout.block, *spatial)
+        return np.ascontiguousarray(np.moveaxis(blocks, 2, -1))
+
+    return Packing("layout", (layout.block,), pack)
+
+
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """Argument: the buffer of a value or constant that the kernel reads. offset in bytes."""
+
+    value: str
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Write:
+    """Argument: the buffer of a value that the kernel writes."""
+
+    value: str
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """Argument: a constant on the device, packed once and shared by all plans."""
+
+    constant: str
+    packing: Packing = AS_IS
+
+
+@dataclasses.dataclass(frozen=True)
+class Scalar:
+    """Argument: a number. ctype is OpenCL's name: int, long, float, uint."""
+
+    value: int | float
+    ctype: str = "int"
+
+
+@dataclasses.dataclass(frozen=True)
+class Local:
+    """Argument: local memory of that many bytes."""
+
+    nbytes: int
+
+
+Argument = Read | Write | Packed | Scalar | Local
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelCall:
+    """One launch: the kernel, its arguments by name in order, its index space, its cost."""
+
+    node: str
+    kernel: Kernel
+    arguments: tuple[tuple[str, Argument], ...]
+    global_size: tuple[int, ...]
+    local_size: tuple[int, ...] | None  # None: the runtime chooses
+    cost: Cost = Cost()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return tuple(a.value for _, a in self.arguments if isinstance(a, Read))
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return tuple(a.value for _, a in self.arguments if isinstance(a, Write))
+
+    def __str__(self) -> str:
+        def text(argument: Argument) -> str:
+            match argument:
+                case Read(value, _):
+                    return value
+                case Write(value, _):
+                    return f"-> {value}"
+                case Packed(constant, packing):
+                    return f"{constant}:{packing.name}"
+                case Scalar(value, _):
+                    return str(value)
+                case Local(nbytes):
+                    return f"local {nbytes}"
+
+        arguments = ", ".join(f"{name}={text(a)}" for name, a in self.arguments)
+        size = "x".join(map(str, self.global_size))
+        return f"{self.kernel.symbol}<{size}>({arguments})  # {self.node}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What a variant sees: the node, its tensors, the constants among them, the device.
+
+    Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower().
+    """
+
+    node: Node
+    inputs: tuple[TensorSpec | None, ...]
+    outputs: tuple[TensorSpec, ...]
+    constants: Mapping[str, Constant]
+    device: DeviceInfo
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    cost: Cost = Cost()
+
+    @property
+    def x(self) -> TensorSpec:
+        """The first input."""
+        return self.input(0)
+
+    @property
+    def y(self) -> TensorSpec:
+        """The first output."""
+        return self.outputs[0]
+
+    def input(self, index: int) -> TensorSpec:
+        found = self.inputs[index] if index < len(self.inputs) else None
+        if found is None:
+            raise ShapeError(f"node '{self.node.name}' ({self.node.op}): input {index} is missing")
+        return found
+
+    def has(self, index: int) -> bool:
+        return index < len(self.node.op_inputs) and self.inputs[index] is not None
+
+    def constant(self, index: int) -> np.ndarray | None:
+        """The value of an input if it is a constant."""
+        name = self.node.inputs[index] if index < len(self.node.inputs) else ""
+        found = self.constants.get(name)
+        return None if found is None else found.array
+
+    def is_constant(self, index: int) -> bool:
+        return index < len(self.node.inputs) and self.node.inputs[index] in self.constants
+
+    def argument(self, index: int) -> Argument:
+        """The buffer of an input, constant or not, in the layout of its spec."""
+        name = self.node.inputs[index]
+        if name not in self.constants:
+            return Read(name)
+        return Packed(name, layout_packing(self.input(index).layout))
+
+    def call(
+        self,
+        kernel: Kernel,
+        arguments: Sequence[tuple[str, Argument]],
+        global_size: Sequence[int],
+        local_size: Sequence[int] | None = None,
+        cost: Cost | None = None,
+    ) -> KernelCall:
+        """A KernelCall of this node. Without a local size CPUs get work-groups of one item, because PoCL
+        compiles anew for each local size; elsewhere the runtime chooses."""
+        sizes = tuple(int(s) for s in global_size)
+        local = tuple(local_size) if local_size else None
+        if local is None and self.device.is_cpu:
+            local = (1,) * len(sizes)
+        return KernelCall(
+            self.node.name, kernel, tuple(arguments), sizes, local, self.cost if cost is None else cost
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """Layouts that a variant reads its inputs in and writes its outputs in, one for each."""
+
+    inputs: tuple[Layout, ...]
+    outputs: tuple[Layout, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Lowered:
+    """A node as kernel calls. scratch: buffers of its own, bytes by name. aliases: outputs that are
+    just another view of an input's memory."""
+
+    calls: tuple[KernelCall, ...] = ()
+    scratch: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def plain_signature(problem: Problem) -> list[Signature]:
+    return [Signature((PLAIN,) * len(problem.inputs), (PLAIN,) * len(problem.outputs))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One way to run an operator.
+
+    applies: None if it can run the problem, else the condition that fails, in words.
+    signatures: layouts it can work in, preferred first.
+    lower: the kernel calls, for the layouts in the problem's specs.
+    space: tunable parameters and their legal values, default first.
+    """
+
+    op: str
+    name: str
+    applies: Callable[[Problem], str | None]
+    lower: Callable[[Problem], Lowered]
+    signatures: Callable[[Problem], Sequence[Signature]] = plain_signature
+    space: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+
+
+VARIANTS: dict[str, list[Variant]] = {}
+
+
+def register(*variants: Variant) -> None:
+    """Adds variants of an operator, best first; the last of each operator must always apply."""
+    for variant in variants:
+        VARIANTS.setdefault(variant.op, []).append(variant)
+
+
+def always(problem: Problem) -> None:
+    """applies() of a variant that runs anything."""
+    return

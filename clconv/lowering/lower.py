@@ -1,0 +1,131 @@
+"""A specialised Graph becomes kernel calls: variants, then layouts, then each node lowered in order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from clconv.graph.evaluate import node_cost
+from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import KernelCall, Problem, Signature
+from clconv.lowering.layout import choose_signatures, is_free
+from clconv.lowering.reorder import reorder_call
+from clconv.lowering.select import Choice, select
+
+
+@dataclasses.dataclass(frozen=True)
+class LoweredGraph:
+    """What a device has to do for a graph.
+
+    calls: launches in order. specs: every value with its layout, conversions included. scratch: bytes of
+    buffers that only one node uses. aliases: value -> value whose memory it shares. stored: where each
+    graph output lies (a converted value stands in for it under another name).
+    """
+
+    calls: tuple[KernelCall, ...]
+    specs: Mapping[str, TensorSpec]
+    scratch: Mapping[str, int]
+    aliases: Mapping[str, str]
+    stored: Mapping[str, str]
+    choices: Mapping[str, Choice]
+
+
+def lower_graph(graph: Graph, device: DeviceInfo, forced: Mapping[str, str]) -> LoweredGraph:
+    """Kernel calls for a graph whose specs are all known.
+
+    Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
+    takes on this device.
+    """
+    problems = [_problem(graph, node, device) for node in graph.nodes]
+    choices = [select(problem, forced) for problem in problems]
+    options = {
+        i: choice.variant.signatures(problem)
+        for i, (choice, problem) in enumerate(zip(choices, problems, strict=True))
+    }
+    return _Lowering(graph, problems, choices, choose_signatures(graph, options)).run()
+
+
+def _problem(graph: Graph, node: Node, device: DeviceInfo) -> Problem:
+    return Problem(
+        node,
+        tuple(graph.spec(n) if n else None for n in node.inputs),
+        tuple(graph.specs[n] for n in node.outputs if n),
+        graph.constants,
+        device,
+        cost=node_cost(node, graph),
+    )
+
+
+class _Lowering:
+    def __init__(
+        self,
+        graph: Graph,
+        problems: list[Problem],
+        choices: list[Choice],
+        signatures: Mapping[int, Signature],
+    ) -> None:
+        self.graph, self.problems, self.choices = graph, problems, choices
+        self.signatures = signatures
+        self.calls: list[KernelCall] = []
+        self.specs: dict[str, TensorSpec] = {n: graph.specs[n] for n in graph.inputs}
+        self.scratch: dict[str, int] = {}
+        self.aliases: dict[str, str] = {}
+        self.converted: dict[tuple[str, Layout], str] = {}
+
+    def run(self) -> LoweredGraph:
+        graph = self.graph
+        for index, problem in enumerate(self.problems):
+            self._lower(problem, self.choices[index], self.signatures[index])
+        stored = {
+            name: name if name in graph.constants else self._in_layout(name, PLAIN)
+            for name in graph.outputs
+        }
+        chosen = {p.node.name: c for p, c in zip(self.problems, self.choices, strict=True)}
+        return LoweredGraph(
+            tuple(self.calls), self.specs, self.scratch, self.aliases, stored, chosen
+        )
+
+    def _lower(self, problem: Problem, choice: Choice, signature: Signature) -> None:
+        node = problem.node
+        inputs = tuple(
+            name if not name or name in self.graph.constants else self._in_layout(name, layout)
+            for name, layout in zip(node.inputs, signature.inputs, strict=True)
+        )
+        named = [n for n in node.outputs if n]
+        outputs = tuple(
+            spec.with_layout(layout)
+            for spec, layout in zip(problem.outputs, signature.outputs, strict=True)
+        )
+        laid_out = dataclasses.replace(
+            problem,
+            node=dataclasses.replace(node, inputs=inputs),
+            inputs=tuple(
+                None if spec is None else spec.with_layout(layout)
+                for spec, layout in zip(problem.inputs, signature.inputs, strict=True)
+            ),
+            outputs=outputs,
+        )
+        self.specs.update(zip(named, outputs, strict=True))
+        lowered = choice.variant.lower(laid_out)
+        self.calls.extend(lowered.calls)
+        self.scratch.update(lowered.scratch)
+        self.aliases.update(lowered.aliases)
+
+    def _in_layout(self, name: str, layout: Layout) -> str:
+        """The value's name in a layout, after adding the conversion if it is not there yet."""
+        spec = self.specs[name]
+        if spec.layout == layout:
+            return name
+        key = (name, layout)
+        if key not in self.converted:
+            target = f"{name}@{layout}"
+            while target in self.specs:
+                target += "'"
+            self.converted[key] = target
+            self.specs[target] = spec.with_layout(layout)
+            if is_free(spec, spec.layout, layout):
+                self.aliases[target] = name
+            else:
+                self.calls.append(reorder_call(name, target, spec, self.specs[target]))
+        return self.converted[key]

@@ -1,0 +1,51 @@
+"""Chooses the variant of each node: forced by the user, else found by tuning, else the first that applies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from clconv.errors import UnsupportedError, VariantError
+from clconv.lowering.kernel import Problem, Variant
+from clconv.lowering.variants import VARIANTS
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The variant of one node, where it came from, and why the better ones were passed over."""
+
+    variant: Variant
+    source: str  # "forced", "tuned" or "heuristic"
+    refused: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        refused = "".join(f"; not {name}: {why}" for name, why in self.refused)
+        return f"{self.variant.name} ({self.source}{refused})"
+
+
+def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
+    """The variant for a problem.
+
+    forced: variant by operator name in lower case. Raises VariantError if the forced one does not exist
+    or cannot apply, UnsupportedError if the operator has no variant that applies.
+    """
+    node = problem.node
+    known = VARIANTS.get(node.op, [])
+    label = f"node '{node.name}' ({node.op}) on {problem.device}"
+    wanted = forced.get(node.op.lower())
+    if wanted is not None:
+        named = [v for v in known if v.name == wanted]
+        if not named:
+            raise VariantError(f"{label}: no variant '{wanted}', there are {[v.name for v in known]}")
+        failed = named[0].applies(problem)
+        if failed is not None:
+            raise VariantError(f"{label}: variant '{wanted}' cannot apply: {failed}")
+        return Choice(named[0], "forced")
+    refused = []
+    for variant in known:
+        failed = variant.applies(problem)
+        if failed is None:
+            return Choice(variant, "heuristic", tuple(refused))
+        refused.append((variant.name, failed))
+    reasons = "; ".join(f"{name}: {why}" for name, why in refused) or "the operator has no kernel"
+    raise UnsupportedError(f"{label}: {reasons}")

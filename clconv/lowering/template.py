@@ -1,0 +1,72 @@
+"""Finds and renders the kernel templates; errors show the numbered source."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from mako import exceptions
+from mako.lookup import TemplateLookup
+from mako.template import Template
+
+import clconv
+from clconv.errors import TemplateError
+from clconv.lowering.kernel import Kernel
+
+PRELUDE = "prelude.cl.mako"
+
+
+@functools.cache
+def kernel_folder() -> Path:
+    """Folder of the templates: clconv/kernels in a wheel, kernels/ beside the package in a checkout."""
+    package = Path(clconv.__file__).resolve().parent
+    for folder in (package / "kernels", package.parent / "kernels"):
+        if (folder / PRELUDE).is_file():
+            return folder
+    raise TemplateError(f"no kernel templates in {package}; install clconv again")
+
+
+@functools.cache
+def _lookup() -> TemplateLookup:
+    return TemplateLookup([str(kernel_folder())], strict_undefined=True, input_encoding="utf-8")
+
+
+def template_names() -> list[str]:
+    """Every template that makes a kernel, as paths below the folder."""
+    folder = kernel_folder()
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.cl.mako"))
+
+
+def numbered(text: str) -> str:
+    return "\n".join(f"{i:4}  {line}" for i, line in enumerate(text.splitlines(), 1))
+
+
+@functools.lru_cache(maxsize=4096)
+def render(kernel: Kernel) -> str:
+    """OpenCL C of one kernel, without the prelude. Raises TemplateError."""
+    return _render(kernel.template, dict(kernel.parameters) | {"entry": kernel.symbol})
+
+
+@functools.cache
+def prelude() -> str:
+    """What every program starts with: types and macros."""
+    return _render(PRELUDE, {})
+
+
+def _render(name: str, parameters: dict[str, object]) -> str:
+    try:
+        template: Template = _lookup().get_template(name)
+    except exceptions.MakoException as reason:
+        raise TemplateError(f"template {name}: {reason}") from reason
+    try:
+        return str(template.render(**parameters))
+    except Exception as reason:
+        trace = exceptions.text_error_template().render()
+        raise TemplateError(
+            f"template {name} with {parameters}: {reason}\n{trace}\n{numbered(template.source)}"
+        ) from reason
+
+
+def program_source(kernels: tuple[Kernel, ...]) -> str:
+    """One program with all these kernels."""
+    return "\n".join([prelude(), *(render(k) for k in kernels)])

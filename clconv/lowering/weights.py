@@ -1,0 +1,47 @@
+"""Packings of convolution weights (filters, channels, kernel...): rearranged so that the inner loop of a
+kernel reads them straight through. Data movement done once, on the host, where NumPy says it in a line."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clconv.lowering.kernel import Packing
+
+
+def _two_dimensional(w: np.ndarray) -> np.ndarray:
+    return w[:, :, None, :] if w.ndim == 3 else w
+
+
+def direct_weights(in_block: int, out_block: int, group: int) -> Packing:
+    """(group, filters / out_block, channels / in_block, kh, kw, in_block, out_block), padded with zeros.
+
+    One more vector of out_block zeros stands at the end: what padded pixels are read from.
+    """
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        w = _two_dimensional(w)
+        filters, channels, kh, kw = w.shape
+        filters //= group
+        out_blocks, in_blocks = -(-filters // out_block), -(-channels // in_block)
+        full = np.zeros((group, out_blocks * out_block, in_blocks * in_block, kh, kw), np.float32)
+        full[:, :filters, :channels] = w.reshape(group, filters, channels, kh, kw)
+        parts = full.reshape(group, out_blocks, out_block, in_blocks, in_block, kh, kw)
+        packed = parts.transpose(0, 1, 3, 5, 6, 4, 2).reshape(-1)
+        return np.concatenate([packed, np.zeros(max(out_block, in_block), np.float32)])
+
+    return Packing("conv.direct", (in_block, out_block, group), pack)
+
+
+def depthwise_weights(block: int) -> Packing:
+    """(channels / block, kh, kw, block), padded with zeros; one more vector of zeros at the end."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        w = _two_dimensional(w)
+        channels, _, kh, kw = w.shape
+        blocks = -(-channels // block)
+        full = np.zeros((blocks * block, kh, kw), np.float32)
+        full[:channels] = w[:, 0]
+        packed = full.reshape(blocks, block, kh, kw).transpose(0, 2, 3, 1).reshape(-1)
+        return np.concatenate([packed, np.zeros(block, np.float32)])
+
+    return Packing("conv.depthwise", (block,), pack)

@@ -1,0 +1,163 @@
+"""A Plan bound to a device: buffers, constants and kernels in place, ready to run many times."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from clconv.errors import CheckError
+from clconv.graph.ir import Constant
+from clconv.lowering.kernel import Local, Packed, Packing, Read, Scalar, Write
+from clconv.runtime.opencl import Device, Queue, set_arguments, sub_buffer
+from clconv.runtime.plan import Plan
+
+_SCALARS: dict[str, Any] = {
+    "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
+    "double": np.float64,
+}  # fmt: skip
+CANARY = 0xA5
+Progress = Callable[[int, int], None]
+
+
+class DeviceConstants:
+    """Constants on a device, one copy for each packing, shared by all plans of a session."""
+
+    def __init__(self, device: Device, queue: Queue) -> None:
+        self._device, self._queue = device, queue
+        self._buffers: dict[tuple[int, Packing], Any] = {}
+        self.nbytes = 0
+
+    def get(self, constant: Constant, packing: Packing) -> Any:
+        key = (constant.key, packing)
+        if key not in self._buffers:
+            packed = np.ascontiguousarray(packing.function(constant.array))
+            buffer = self._device.allocate(packed.nbytes)
+            self._queue.write(buffer, packed, wait=True)
+            self._buffers[key] = buffer
+            self.nbytes += packed.nbytes
+        return self._buffers[key]
+
+
+class BoundPlan:
+    """Arenas, kernels with their arguments set, and the launch list of one plan."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        device: Device,
+        queue: Queue,
+        constants: DeviceConstants,
+        progress: Progress = lambda done, total: None,
+        guarded: bool = False,
+    ) -> None:
+        self.plan, self.device, self.queue = plan, device, queue
+        self.lock = threading.Lock()
+        self.guarded = guarded
+        self._constants = constants
+        self._arenas = [device.allocate(size) for size in plan.memory.arenas]
+        for arena, size in zip(self._arenas, plan.memory.arenas, strict=True):
+            queue.fill(arena, CANARY if guarded else 0, size)
+        self._buffers = {
+            name: sub_buffer(self._arenas[slot.arena], slot.offset, slot.nbytes)
+            for name, slot in plan.memory.slots.items()
+        }
+        self._parts: dict[tuple[str, int], Any] = {}
+        device.prepare((call.kernel for call in plan.calls), progress)
+        self.launches = [self._bind(call) for call in plan.calls]
+        if "builds-at-first-launch" in device.info.quirks and not guarded:
+            for index in device.first_launches(plan.calls):
+                queue.launch(*self.launches[index])
+            queue.finish()
+
+    def buffer(self, value: str) -> Any:
+        """The buffer in which a value lies."""
+        return self._buffers[self.plan.root(value)]
+
+    def _bind(self, call: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...] | None]:
+        kernel = self.device.kernel(call.kernel)
+        set_arguments(kernel, [self._argument(a) for _, a in call.arguments])
+        return kernel, call.global_size, call.local_size
+
+    def _argument(self, argument: Any) -> Any:
+        match argument:
+            case Read(value, offset) | Write(value, offset):
+                return self._at(value, offset)
+            case Packed(constant, packing):
+                return self._constants.get(self.plan.graph.constants[constant], packing)
+            case Scalar(value, ctype):
+                return _SCALARS[ctype](value)
+            case Local(nbytes):
+                return nbytes
+
+    def _at(self, value: str, offset: int) -> Any:
+        if offset == 0:
+            return self.buffer(value)
+        root = self.plan.root(value)
+        if (root, offset) not in self._parts:
+            slot = self.plan.memory.slots[root]
+            self._parts[root, offset] = sub_buffer(
+                self._arenas[slot.arena], slot.offset + offset, slot.nbytes - offset
+            )
+        return self._parts[root, offset]
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Outputs for contiguous arrays of exactly the plan's input specs."""
+        with self.lock:
+            for name in self.plan.graph.inputs:
+                self.queue.write(self.buffer(name), feeds[name])
+            for kernel, global_size, local_size in self.launches:
+                self.queue.launch(kernel, global_size, local_size)
+            outputs = {name: self._read(name) for name in self.plan.graph.outputs}
+            self.queue.finish()
+            if self.guarded:
+                self.check_canaries()
+        return outputs
+
+    def _read(self, name: str) -> np.ndarray:
+        stored = self.plan.lowered.stored[name]
+        if stored in self.plan.graph.constants:
+            return self.plan.graph.constants[stored].array.copy()
+        spec = self.plan.lowered.specs[stored]
+        array = np.empty(spec.shape, spec.dtype.numpy)
+        self.queue.read(array, self.buffer(stored))
+        return array
+
+    def fetch(self, name: str) -> np.ndarray:
+        """A value as it lies now, converted to its logical shape (waits for the queue)."""
+        spec = self.plan.lowered.specs[name]
+        array = np.empty(spec.layout.physical(spec.shape), spec.dtype.numpy)
+        self.queue.read(array, self.buffer(name), wait=True)
+        if spec.layout.is_plain:
+            return array
+        batch, channels, *spatial = spec.shape
+        merged = np.moveaxis(array, -1, 2).reshape(batch, -1, *spatial)
+        return np.ascontiguousarray(merged[:, :channels])
+
+    def check_canaries(self) -> None:
+        """CheckError if a kernel wrote outside every value's slot."""
+        for index, size in enumerate(self.plan.memory.arenas):
+            content = np.empty(size, np.uint8)
+            self.queue.read(content, self._arenas[index], wait=True)
+            free = np.ones(size, bool)
+            for slot in self.plan.memory.slots.values():
+                if slot.arena == index:
+                    free[slot.offset : slot.offset + slot.nbytes] = False
+            touched = np.flatnonzero(free & (content != CANARY))
+            if touched.size:
+                near = min(
+                    self.plan.memory.slots.items(),
+                    key=lambda item: min(
+                        abs(item[1].offset - int(touched[0])),
+                        abs(item[1].offset + item[1].nbytes - int(touched[0])),
+                    )
+                    if item[1].arena == index
+                    else math.inf,
+                )
+                raise CheckError(
+                    f"{touched.size} bytes outside every value were written, the first at offset "
+                    f"{touched[0]} of arena {index}, near value '{near[0]}' ({near[1]})"
+                )

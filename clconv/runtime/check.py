@@ -1,0 +1,83 @@
+"""CLCONV_CHECK: runs a plan node by node and holds every result against the NumPy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from clconv.errors import CheckError
+from clconv.graph.evaluate import evaluate_node
+from clconv.graph.ir import Node
+from clconv.runtime.bound import BoundPlan
+
+TOLERANCE = 1e-4  # largest error over the largest reference value, one node at a time
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference over the largest finite expected value; inf where NaN or infinity
+    stand in one but not in the other."""
+    if found.shape != expected.shape:
+        return float("inf")
+    if expected.dtype.kind != "f":
+        return 0.0 if np.array_equal(found, expected) else float("inf")
+    if not expected.size:
+        return 0.0
+    wide, reference = found.astype(np.float64), expected.astype(np.float64)
+    usual = np.isfinite(reference)
+    if not np.array_equal(wide[~usual], reference[~usual], equal_nan=True):
+        return float("inf")
+    if not np.isfinite(wide[usual]).all():
+        return float("inf")
+    if not usual.any():
+        return 0.0
+    scale = float(np.abs(reference[usual]).max()) or 1.0
+    return float(np.abs(wide[usual] - reference[usual]).max()) / scale
+
+
+def checked_run(bound: BoundPlan, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Like BoundPlan.run; CheckError at the first node that differs."""
+
+    def stop(node: Node, output: str, error: float, variant: str) -> None:
+        if not error <= TOLERANCE:
+            raise CheckError(
+                f"node '{node.name}' ({node.op}, variant {variant}): output '{output}' differs from "
+                f"the reference by {error:.3g} of its largest value on {bound.device.info}"
+            )
+
+    for row in node_errors(bound, feeds):
+        stop(*row)
+    with bound.lock:
+        outputs = {name: bound._read(name) for name in bound.plan.graph.outputs}
+        bound.queue.finish()
+    return outputs
+
+
+def node_errors(
+    bound: BoundPlan, feeds: Mapping[str, np.ndarray]
+) -> Iterator[tuple[Node, str, float, str]]:
+    """(node, output, relative error, variant) of every node, each fed what the device computed before."""
+    plan = bound.plan
+    values: dict[str, np.ndarray] = {n: c.array for n, c in plan.graph.constants.items()}
+    values.update({name: feeds[name] for name in plan.graph.inputs})
+    steps = iter(zip(plan.calls, bound.launches, strict=True))
+    pending = next(steps, None)
+    with bound.lock:
+        for name in plan.graph.inputs:
+            bound.queue.write(bound.buffer(name), feeds[name], wait=True)
+        nodes = {node.name for node in plan.graph.nodes}
+        for node in plan.graph.nodes:
+            while pending and (pending[0].node == node.name or pending[0].node not in nodes):
+                bound.queue.launch(*pending[1])
+                pending = next(steps, None)
+            expected = evaluate_node(node, [values[n] if n else None for n in node.inputs])
+            for name, reference in zip(node.outputs, expected, strict=False):
+                if name:
+                    values[name] = bound.fetch(name)
+                    choice = plan.lowered.choices[node.name].variant.name
+                    yield node, name, relative_error(values[name], reference), choice
+        while pending:
+            bound.queue.launch(*pending[1])
+            pending = next(steps, None)
+
+

@@ -1,0 +1,69 @@
+"""Which device to use: by CLCONV_DEVICE, by an argument, or the best there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clconv import config
+from clconv.errors import DeviceError
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime import opencl
+
+_INSTALL = "a CPU can run OpenCL with: pip install 'clconv[pocl]'"
+
+
+def devices() -> tuple[DeviceInfo, ...]:
+    """Every OpenCL device of every platform."""
+    return opencl.device_infos()
+
+
+def choose_device(wanted: str | DeviceInfo | None = None) -> DeviceInfo:
+    """The device that `wanted`, else CLCONV_DEVICE, names; without either the best.
+
+    wanted: part of a name, "gpu", "cpu", an index, or "platform:device" with parts of both names or an
+    index behind the colon. Raises DeviceError listing what there is.
+    """
+    if isinstance(wanted, DeviceInfo):
+        return wanted
+    text = config.DEVICE.get() if wanted is None else str(wanted)
+    return choose_among(devices(), text.strip())
+
+
+def choose_among(found: Sequence[DeviceInfo], text: str) -> DeviceInfo:
+    """The device that a selection text names among those found. Raises DeviceError."""
+    if not found:
+        raise DeviceError(f"no OpenCL device found; {_INSTALL}")
+    matching = [d for d in found if _matches(d, text)] if text else list(found)
+    if not matching:
+        raise DeviceError(f"no OpenCL device matches {text!r}; {_listing(found)}; {_INSTALL}")
+    return max(matching, key=_merit)
+
+
+def _matches(device: DeviceInfo, text: str) -> bool:
+    lowered = text.lower()
+    if lowered in ("gpu", "cpu"):
+        return device.kind == lowered
+    if lowered.isdigit():
+        return device.index == int(lowered)
+    platform, colon, name = lowered.partition(":")
+    if colon:
+        if platform not in device.platform.lower():
+            return False
+        if name.isdigit():
+            return _position_on_platform(device) == int(name)
+        return name in ("", device.kind) or name in device.name.lower()
+    return any(lowered in part.lower() for part in (device.name, device.vendor, device.platform))
+
+
+def _position_on_platform(device: DeviceInfo) -> int:
+    return sum(d.platform == device.platform and d.index < device.index for d in devices())
+
+
+def _merit(device: DeviceInfo) -> tuple[int, int, int]:
+    """GPUs before accelerators before CPUs; then more compute units; then the first."""
+    kind = {"gpu": 2, "accelerator": 1}.get(device.kind, 0)
+    return kind, device.compute_units, -device.index
+
+
+def _listing(found: Sequence[DeviceInfo]) -> str:
+    return "there are " + ", ".join(f"{d.index}: {d.platform}:{d.name} ({d.kind})" for d in found)

@@ -1,0 +1,189 @@
+"""The only file that imports pyopencl: devices, buffers, programs, launches."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+# pyopencl keeps binaries; PoCL keeps its own, by source. Twice costs time and disk on every first load.
+os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
+
+import numpy as np
+import pyopencl as cl
+
+from clconv.errors import DeviceError, KernelBuildError
+from clconv.lowering.device import DeviceInfo, apply_quirks
+from clconv.lowering.kernel import Kernel, KernelCall
+from clconv.lowering.template import numbered, program_source
+
+# Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
+# for every kernel.
+_KERNELS_A_PROGRAM = 16
+
+_KINDS = {cl.device_type.GPU: "gpu", cl.device_type.CPU: "cpu"}
+
+
+@functools.cache
+def _raw_devices() -> tuple[Any, ...]:
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error:  # no ICD at all
+        return ()
+    found = []
+    for platform in platforms:
+        try:
+            found.extend(platform.get_devices())
+        except cl.Error:  # a platform without devices
+            continue
+    return tuple(found)
+
+
+@functools.cache
+def device_infos() -> tuple[DeviceInfo, ...]:
+    """Every device of every platform, in the order the platforms report them."""
+    return tuple(_describe(device, i) for i, device in enumerate(_raw_devices()))
+
+
+def _describe(device: Any, index: int) -> DeviceInfo:
+    def ask(name: str, default: Any) -> Any:
+        try:
+            return getattr(device, name)
+        except cl.Error:
+            return default
+
+    extensions = frozenset(ask("extensions", "").split())
+    info = DeviceInfo(
+        name=device.name.strip(),
+        vendor=device.vendor.strip(),
+        platform=device.platform.name.strip(),
+        platform_version=device.platform.version.strip(),
+        driver=ask("driver_version", "").strip(),
+        kind=_KINDS.get(device.type & ~cl.device_type.DEFAULT, "accelerator"),
+        version=ask("version", "").strip(),
+        compute_units=ask("max_compute_units", 1),
+        vector_width=max(1, ask("native_vector_width_float", 4)),
+        global_memory=ask("global_mem_size", 0),
+        largest_allocation=ask("max_mem_alloc_size", 0),
+        local_memory=ask("local_mem_size", 0),
+        largest_work_group=ask("max_work_group_size", 1),
+        base_alignment=max(128, ask("mem_base_addr_align", 1024) // 8),
+        extensions=extensions,
+        half="cl_khr_fp16" in extensions,
+        index=index,
+    )
+    return apply_quirks(info)
+
+
+class Device:
+    """One device with its context. Sessions on it share the context; each has a queue of its own."""
+
+    def __init__(self, info: DeviceInfo) -> None:
+        self.info = info
+        self._raw = _raw_devices()[info.index]
+        self.context = cl.Context([self._raw])
+        self._lock = threading.Lock()
+        self._programs: dict[Kernel, Any] = {}
+        self._launched: set[tuple[Kernel, tuple[int, ...] | None]] = set()
+
+    def queue(self, profile: bool = False) -> Queue:
+        return Queue(self, profile)
+
+    def allocate(self, nbytes: int) -> Any:
+        """A buffer; DeviceError with the size if the runtime refuses."""
+        try:
+            return cl.Buffer(self.context, cl.mem_flags.READ_WRITE, max(int(nbytes), 4))
+        except cl.Error as reason:
+            raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
+
+    def prepare(self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]) -> None:
+        """Compiles the kernels that this device does not have yet, a few programs at a time.
+
+        progress(done, all) is called after each. Raises KernelBuildError with source and log.
+        """
+        with self._lock:
+            missing = [k for k in dict.fromkeys(kernels) if k not in self._programs]
+            for start in range(0, len(missing), _KERNELS_A_PROGRAM):
+                part = tuple(missing[start : start + _KERNELS_A_PROGRAM])
+                self._programs.update(dict.fromkeys(part, self._build(program_source(part))))
+                progress(start + len(part), len(missing))
+
+    def _build(self, source: str) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cl.CompilerWarning)  # Intel's logs successful builds
+            try:
+                return cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+            except cl.Error as reason:
+                raise KernelBuildError(
+                    f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
+                ) from None
+
+    def kernel(self, kernel: Kernel) -> Any:
+        """A new kernel object, whose arguments are its owner's, of a prepared kernel."""
+        return cl.Kernel(self._programs[kernel], kernel.symbol)
+
+    def first_launches(self, calls: Iterable[KernelCall]) -> list[int]:
+        """Indices of the calls whose machine code no launch has asked for yet; counts them as asked."""
+        fresh = []
+        with self._lock:
+            for i, call in enumerate(calls):
+                key = (call.kernel, call.local_size)
+                if key not in self._launched:
+                    self._launched.add(key)
+                    fresh.append(i)
+        return fresh
+
+
+@functools.cache
+def open_device(info: DeviceInfo) -> Device:
+    """The Device of an info, one for the life of the process."""
+    return Device(info)
+
+
+class Queue:
+    """An in-order command queue."""
+
+    def __init__(self, device: Device, profile: bool) -> None:
+        self.device = device
+        flags = cl.command_queue_properties.PROFILING_ENABLE if profile else 0
+        self._queue = cl.CommandQueue(device.context, properties=flags)
+
+    def write(self, buffer: Any, array: np.ndarray, wait: bool = False) -> None:
+        """Copies a contiguous array into a buffer; without wait the array must stay untouched."""
+        if array.nbytes:
+            cl.enqueue_copy(self._queue, buffer, array, is_blocking=wait)
+
+    def read(self, array: np.ndarray, buffer: Any, wait: bool = False) -> None:
+        """Copies a buffer into a contiguous array; without wait it is there after finish()."""
+        if array.nbytes:
+            cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
+
+    def launch(
+        self, kernel: Any, global_size: tuple[int, ...], local_size: tuple[int, ...] | None
+    ) -> Any:
+        return cl.enqueue_nd_range_kernel(self._queue, kernel, global_size, local_size)
+
+    def fill(self, buffer: Any, byte: int, nbytes: int) -> None:
+        cl.enqueue_fill_buffer(self._queue, buffer, np.uint8(byte), 0, nbytes)
+
+    def finish(self) -> None:
+        self._queue.finish()
+
+
+def sub_buffer(buffer: Any, offset: int, nbytes: int) -> Any:
+    """A part of a buffer; offset must be a multiple of the device's base alignment."""
+    return buffer.get_sub_region(offset, max(int(nbytes), 4))
+
+
+def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
+    """Binds buffers, NumPy scalars and local sizes (ints) in order."""
+    kernel.set_args(*(cl.LocalMemory(a) if type(a) is int else a for a in arguments))
+
+
+def seconds(event: Any) -> float:
+    """How long a launch on a profiling queue ran."""
+    event.wait()
+    return float(event.profile.end - event.profile.start) * 1e-9

@@ -1,0 +1,110 @@
+"""A Plan: a graph lowered for one device and one set of input shapes. Data only; nothing is allocated."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.passes import run_passes
+from clconv.graph.specialise import Cut, specialise
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import KernelCall
+from clconv.lowering.lower import LoweredGraph, lower_graph
+from clconv.runtime.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
+
+OnPass = Callable[[str, Graph], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a device does for one set of input shapes.
+
+    graph: after all passes. memory: where each value lies. cut: what is left to do when values are known
+    that only running this plan tells; None if the plan is the whole network.
+    """
+
+    device: DeviceInfo
+    graph: Graph
+    lowered: LoweredGraph
+    memory: MemoryPlan
+    live_bytes: int
+    cut: Cut | None = None
+
+    @property
+    def calls(self) -> tuple[KernelCall, ...]:
+        return self.lowered.calls
+
+    def root(self, value: str) -> str:
+        """The value that owns the memory a value lies in."""
+        while value in self.lowered.aliases:
+            value = self.lowered.aliases[value]
+        return value
+
+    def __str__(self) -> str:
+        lines = [f"plan on {self.device}"]
+        for call in self.calls:
+            lines.append(f"  {call}")
+        for name, slot in sorted(self.memory.slots.items(), key=lambda item: item[1].offset):
+            lines.append(f"  slot {slot.arena}+{slot.offset} {slot.nbytes} {name}")
+        lines.append(
+            f"  memory {self.memory.total:,} bytes, largest live set {self.live_bytes:,} bytes"
+        )
+        if self.cut:
+            host = ", ".join(n.name for n in self.cut.host_nodes)
+            lines.append(f"  then on the host: {host or '-'}; needs {', '.join(self.cut.needed)}")
+        return "\n".join(lines)
+
+
+def make_plan(
+    graph: Graph,
+    specs: Mapping[str, TensorSpec],
+    device: DeviceInfo,
+    *,
+    values: Mapping[str, np.ndarray] | None = None,
+    forced: Mapping[str, str] | None = None,
+    guard: int = 0,
+    on_pass: OnPass | None = None,
+) -> Plan:
+    """Specialises, optimises and lowers a graph for inputs of the given specs.
+
+    values: inputs whose content is known already. guard: free bytes around every value. Raises ShapeError,
+    UnsupportedError, VariantError or DeviceMemoryError.
+    """
+    specialised = specialise(graph, specs, values)
+    optimised = run_passes(specialised.graph, on_pass)
+    lowered = lower_graph(optimised, device, forced or {})
+    lifetimes = value_lifetimes(optimised, lowered)
+    memory = plan_memory(
+        lifetimes, device.base_alignment, device.largest_allocation, device.global_memory, guard
+    )
+    return Plan(
+        device, optimised, lowered, memory, largest_live_set(lifetimes), specialised.cut
+    )
+
+
+def value_lifetimes(graph: Graph, lowered: LoweredGraph) -> list[Lifetime]:
+    """First and last step of every value that owns memory; inputs live from before the first call, outputs
+    until after the last."""
+
+    def root(value: str) -> str:
+        while value in lowered.aliases:
+            value = lowered.aliases[value]
+        return value
+
+    end = len(lowered.calls)
+    first = dict.fromkeys(graph.inputs, -1)
+    last = dict.fromkeys(graph.inputs, -1)
+    for step, call in enumerate(lowered.calls):
+        for name in map(root, call.writes):
+            first.setdefault(name, step)
+            last[name] = max(last.get(name, step), step)
+        for name in map(root, call.reads):
+            last[name] = step
+    for name in lowered.stored.values():
+        if name not in graph.constants:
+            last[root(name)] = end
+    sizes = {**{n: s.nbytes for n, s in lowered.specs.items()}, **lowered.scratch}
+    return [Lifetime(name, sizes[name], first[name], last[name]) for name in first]

@@ -1,0 +1,188 @@
+"""Session: a network on a device. Plans are made for each set of input shapes and kept."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from clconv import config
+from clconv.errors import InputError
+from clconv.graph.evaluate import evaluate_node
+from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.passes import run_passes
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.bound import BoundPlan, DeviceConstants, Progress
+from clconv.runtime.check import checked_run
+from clconv.runtime.debug import say
+from clconv.runtime.dump import Dump
+from clconv.runtime.inputs import conform
+from clconv.runtime.opencl import open_device
+from clconv.runtime.plan import make_plan
+
+_PLANS_KEPT = 16
+
+_Key = tuple[object, ...]
+
+
+class Session:
+    """Runs a graph on one device. Safe to call from several threads.
+
+    graph: as imported; the passes run here. guard: bytes of canary around every value, checked after each
+    run (for tests).
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        device: DeviceInfo,
+        *,
+        progress: Progress = lambda done, total: None,
+        guard: int = 0,
+    ) -> None:
+        self.device = device
+        self._dump = Dump.from_config()
+        self.graph = run_passes(graph, self._on_pass("import"))
+        self._forced = config.VARIANT.get()
+        self._progress, self._guard = progress, guard
+        self._opened = open_device(device)
+        self._queue = self._opened.queue()
+        self._constants = DeviceConstants(self._opened, self._queue)
+        self._stage = _Stage(self, self.graph)
+        say(1, f"device {device}, driver {device.driver}")
+        if all(self.graph.specs[name].is_static for name in self.graph.inputs):
+            self.prepare({n: self.graph.specs[n].shape for n in self.graph.inputs})
+
+    @property
+    def inputs(self) -> dict[str, TensorSpec]:
+        """Specs of the inputs as the model declares them; unknown sizes are names or None."""
+        return {name: self.graph.specs[name] for name in self.graph.inputs}
+
+    @property
+    def outputs(self) -> dict[str, TensorSpec | None]:
+        """Specs of the outputs as the model declares them, None where it does not."""
+        declared = self.graph.metadata.get("output_specs", {})
+        return {name: declared.get(name) for name in self.graph.outputs}
+
+    def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
+        """Plans, compiles and allocates for these input shapes, so that run() only runs."""
+        specs = {
+            name: TensorSpec(tuple(shapes[name]), self.graph.specs[name].dtype)
+            for name in self.graph.inputs
+        }
+        return self._stage.bound(specs, {})
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Output arrays by name for input arrays by name.
+
+        outputs: which ones, all by default. Raises InputError for a wrong name, rank, size or dtype.
+        """
+        arrays = conform(self.inputs, feeds)
+        wanted = tuple(self.graph.outputs) if outputs is None else tuple(outputs)
+        unknown = [name for name in wanted if name not in self.graph.outputs]
+        if unknown:
+            raise InputError(f"no outputs {unknown}; the model has {list(self.graph.outputs)}")
+        values = self._stage.run(arrays)
+        return {name: values[name] for name in wanted}
+
+    def _on_pass(self, stage: str) -> Callable[[str, Graph], None]:
+        def told(name: str, graph: Graph) -> None:
+            say(3, f"{stage} pass {name}: {len(graph.nodes)} nodes")
+            if self._dump:
+                self._dump.graph(stage, name, graph)
+
+        return told
+
+
+class _Stage:
+    """A graph and its plans by input specs; what a plan could not do yet is the next stage."""
+
+    def __init__(self, session: Session, graph: Graph) -> None:
+        self._session, self._graph = session, graph
+        self._plans: collections.OrderedDict[_Key, tuple[BoundPlan, _Stage | None]] = (
+            collections.OrderedDict()
+        )
+        self._lock = threading.Lock()
+
+    def bound(
+        self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]
+    ) -> BoundPlan:
+        return self._entry(specs, values)[0]
+
+    def _entry(
+        self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]
+    ) -> tuple[BoundPlan, _Stage | None]:
+        key: _Key = (
+            *sorted((n, s.shape, s.dtype.value) for n, s in specs.items()),
+            *sorted((n, a.shape, a.tobytes()) for n, a in values.items()),
+        )
+        with self._lock:
+            if key not in self._plans:
+                self._plans[key] = self._make(specs, values)
+                if len(self._plans) > _PLANS_KEPT:
+                    self._plans.popitem(last=False)
+            self._plans.move_to_end(key)
+            return self._plans[key]
+
+    def _make(
+        self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]
+    ) -> tuple[BoundPlan, _Stage | None]:
+        session = self._session
+        shapes = " ".join(str(s) for s in specs.values())
+        plan = make_plan(
+            self._graph,
+            specs,
+            session.device,
+            values=values,
+            forced=session._forced,
+            guard=session._guard,
+            on_pass=session._on_pass(shapes),
+        )
+        say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
+        for call in plan.calls:
+            say(2, str(call))
+        for name, choice in plan.lowered.choices.items():
+            say(3, f"{name}: {choice}")
+        if session._dump:
+            session._dump.plan(plan)
+        bound = BoundPlan(
+            plan,
+            session._opened,
+            session._queue,
+            session._constants,
+            session._progress,
+            guarded=bool(session._guard),
+        )
+        return bound, None if plan.cut is None else _Stage(session, plan.cut.rest)
+
+    def run(
+        self, arrays: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray] | None = None
+    ) -> dict[str, np.ndarray]:
+        known = known or {}
+        specs = {n: TensorSpec.of(a) for n, a in arrays.items() if n not in known}
+        bound, rest = self._entry(specs, known)
+        execute = checked_run if config.CHECK.get() else BoundPlan.run
+        values = execute(bound, arrays)
+        cut = bound.plan.cut
+        if cut is None or rest is None:
+            return values
+        constants = bound.plan.graph.constants
+        available = {**{n: c.array for n, c in constants.items()}, **arrays, **values}
+        for node in cut.host_nodes:
+            available.update(_on_host(node, available))
+        carried = {name: available[name] for name in rest._graph.inputs}
+        result = rest.run(carried, {n: available[n] for n in cut.needed})
+        return {
+            name: result[name] if name in result else available[name] for name in self._graph.outputs
+        }
+
+
+def _on_host(node: Node, available: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    results = evaluate_node(node, [available[n] if n else None for n in node.inputs])
+    return {n: np.ascontiguousarray(r) for n, r in zip(node.outputs, results, strict=False) if n}
+
+

@@ -1,0 +1,45 @@
+<%doc>
+Mako pieces that kernels share. Import with
+  <%namespace name="common" file="/common.mako"/>
+</%doc>
+<%! from clconv.lowering.ctext import load %>
+
+## Parameters that an epilogue appends to a kernel's own: one pointer an operand.
+<%def name="epilogue_parameters(names)">\
+% for name in names:
+, global const float* restrict ${name}\
+% endfor
+</%def>
+
+## Applies the terms to variable `value` of type `vector` (float, float4, float8...).
+## channel: C text of the first lane's channel; index: C text of the element index in the output.
+<%def name="apply_epilogue(terms, value, vector, channel, index)">
+% for term in terms:
+<%
+  operands = []
+  for operand in term.operands:
+      if operand.kind == "running":
+          operands.append(value)
+      elif operand.kind == "literal":
+          operands.append("((%s)(%s))" % (vector, operand.text))
+      else:
+          place = channel if operand.kind == "channel" else index
+          operands.append(load(vector, "%s + (%s)" % (operand.text, place)))
+%>\
+  ${value} = ${term.c_text(vector, tuple(operands))};
+% endfor
+</%def>
+
+## Source index of an axis after padding: `index` may lie outside 0..size-1 and is folded back by the mode.
+## Declares nothing; an expression. Zero padding ("constant") leaves it outside: the caller tests.
+<%def name="padded_index(mode, index, size)">\
+% if mode == "edge":
+clamp(${index}, 0, ${size} - 1)\
+% elif mode == "reflect":
+((${index}) < 0 ? -(${index}) : ((${index}) >= ${size} ? 2 * ${size} - 2 - (${index}) : (${index})))\
+% elif mode == "wrap":
+((${index}) < 0 ? (${index}) + ${size} : ((${index}) >= ${size} ? (${index}) - ${size} : (${index})))\
+% else:
+${index}\
+% endif
+</%def>
