@@ -1,0 +1,40 @@
+"""Runs a case on a device through one variant, guarded by canaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from clconv.cases import Case
+from clconv.errors import VariantError
+from clconv.graph.ir import Graph
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.variants import VARIANTS
+from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.opencl import open_device
+from clconv.runtime.plan import Plan, make_plan
+
+GUARD = 256
+
+
+def plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
+    """(variant, plan) for every variant of the case's operator that applies."""
+    graph, _ = case.build()
+    for variant in VARIANTS[case.op]:
+        try:
+            yield variant.name, plan_for(graph, device, {case.op.lower(): variant.name})
+        except VariantError:
+            continue
+
+
+def plan_for(graph: Graph, device: DeviceInfo, forced: dict[str, str]) -> Plan:
+    specs = {name: graph.specs[name] for name in graph.inputs}
+    return make_plan(graph, specs, device, forced=forced, guard=GUARD)
+
+
+def run(plan: Plan, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    opened = open_device(plan.device)
+    queue = opened.queue()
+    bound = BoundPlan(plan, opened, queue, DeviceConstants(opened, queue), guarded=True)
+    return bound.run({name: feeds[name] for name in plan.graph.inputs})
