@@ -1,8 +1,8 @@
 """Graph -> Graph functions, one a file, and the order they run in.
 
-Every pass works on an imported graph, whose input sizes may be open, and again on a specialised one,
-whose specs are all known. It leaves alone what it cannot decide yet, never renames an output of the
-graph, and keeps a Constant it does not change, because device copies are shared by its key.
+Every pass works on an imported graph, whose input sizes may be open, and again on a specialised
+one, whose specs are all known. It leaves alone what it cannot decide yet, never renames an output
+of the graph, and keeps a Constant it does not change: device copies are shared by its key.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from clconv.graph.verify import verify
 
 __all__ = ["EPILOGUE_HOSTS", "PASSES", "run_passes"]
 
-# Dead readers would make a value look shared, so the dead go first and the constants left over last.
+# Dead readers would make a value look shared, so the dead go first; leftover constants go last.
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     remove_dead,

@@ -1,7 +1,7 @@
 """A working copy of a Graph that a pass edits in place and turns back into a Graph.
 
-It keeps who makes and who reads each value up to date, so that every question a pass asks is answered
-in constant time.
+It keeps who makes and who reads each value up to date, so that every question a pass asks is
+answered in constant time.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from clconv.graph.ops import make_node
 class Editor:
     """Nodes by position (None: removed), constants and specs of a graph, open to change.
 
-    A node's position is its place in the original order; a replacement takes the position it is put at,
-    so a pass that keeps every input's position smaller keeps the graph sorted.
+    A node's position is its place in the original order; a replacement takes the position it is put
+    at, so a pass that keeps every input's position smaller keeps the graph sorted.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -150,7 +150,7 @@ class Editor:
     def bypass(self, position: int) -> None:
         """Removes a node that hands its first input on unchanged. Names of graph outputs stay.
 
-        A graph input (or another output) handed straight to an output leaves an Identity to copy it.
+        A graph input (or another output) handed straight to an output leaves an Identity.
         """
         node = self.nodes[position]
         assert node is not None
@@ -217,9 +217,9 @@ class Editor:
 
 
 def inherit(host: Node, follower: Node, steps: Sequence[EpilogueStep] = ()) -> Node:
-    """The host with `steps`, then the follower's epilogue, behind its own; takes the follower's outputs.
+    """The host with `steps`, then the follower's epilogue, behind its own epilogue.
 
-    Operands of `steps` index the follower's inputs, as those of its epilogue do.
+    It takes the follower's output. Operands of `steps` index the follower's inputs, as those of its epilogue do.
     """
     arity = len(host.op_inputs)
     inputs = list(host.inputs)

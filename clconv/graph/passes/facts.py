@@ -1,4 +1,4 @@
-"""What is known of values before the input sizes are: dtype, rank, and the sizes that cannot change.
+"""What is known of values before the input sizes are: dtype, rank, and sizes that cannot change.
 
 Passes run on imported graphs whose batch, height and width may be open. Channels, ranks and dtypes
 follow from the weights; a fact says so with a TensorSpec whose unknown sizes are None.
@@ -85,7 +85,7 @@ def _along_axis(node: Node, data: TensorSpec, facts: Known) -> TensorSpec | None
         return None
     sizes = [None if s is None or s.rank != data.rank else s.shape[axis] for s in specs]
     shape = list(data.shape)
-    shape[axis] = None if None in sizes else sum(sizes)
+    shape[axis] = None if None in sizes else sum(d or 0 for d in sizes)
     for i in range(data.rank):
         # The other sizes agree: what one operand knows holds for all.
         if i != axis % data.rank:

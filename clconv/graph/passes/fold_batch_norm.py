@@ -1,7 +1,7 @@
 """BatchNormalization with constant statistics becomes part of the convolution before it.
 
-y = (x - mean) * scale / sqrt(variance + epsilon) + shift is linear in x (Ioffe and Szegedy 2015), so it goes
-into the weights and bias; where there is no such node, it becomes a Mul and an Add.
+y = (x - mean) * scale / sqrt(variance + epsilon) + shift is linear in x (Ioffe and Szegedy 2015),
+so it goes into the weights and bias; where there is no such node, it becomes a Mul and an Add.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from clconv.graph.passes.linear import linear_behind, rescale
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
-    """The graph without BatchNormalization nodes whose statistics are constant and rank is known."""
+    """The graph without BatchNormalization nodes of constant statistics and known rank."""
     if not any(node.op == "BatchNormalization" for node in graph.nodes):
         return graph
     editor = Editor(graph)

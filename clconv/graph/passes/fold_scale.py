@@ -12,8 +12,9 @@ ARITHMETIC = ("Add", "Sub", "Mul", "Div")
 
 
 def fold_scale(graph: Graph) -> Graph:
-    """The graph with Add, Sub, Mul and Div by scalar or per-channel constants folded into the linear
-    node before them, where that node has no activation and no other reader.
+    """The graph with Add, Sub, Mul and Div by scalar or per-channel constants folded into weights.
+
+    The linear node before them must have no activation and no other reader.
 
     Computed in float64 and rounded once; left alone where a weight would overflow.
     """

@@ -1,7 +1,7 @@
 """Element-wise operators behind a node become steps of that node's epilogue.
 
-A step costs a few instructions while the result is in registers; as a node of its own it costs a kernel
-and a trip through memory.
+A step costs a few instructions while the result is in registers; as a node of its own it costs a
+kernel and a trip through memory.
 """
 
 from __future__ import annotations
@@ -39,16 +39,20 @@ EPILOGUE_HOSTS = EPILOGUE_STEPS | {
 def fuse_epilogue(graph: Graph) -> Graph:
     """The graph with chains of element-wise nodes fused into the nodes that feed them.
 
-    A node is fused into the maker of one of its inputs if nothing else reads that input, it is no graph
-    output, and every other input is a constant scalar, a constant with one value a channel (axis 1),
-    or a value of exactly the same shape. Of two possible makers the later one is taken, so that it
-    need not wait for the other. Floats only; at most MOST_STEPS steps.
+    A node is fused into the maker of one of its inputs if nothing else reads that input, it is no
+    graph output, and every other input is a constant scalar, a constant with one value a channel
+    (axis 1), or a value of exactly the same shape. Of two possible makers the later one is taken,
+    so that it need not wait for the other. Floats only; at most MOST_STEPS steps.
     """
     editor = Editor(graph)
     facts = gather_facts(graph)
     for position in range(len(graph.nodes)):
         node = editor.nodes[position]
-        if node is None or node.op not in EPILOGUE_STEPS or len(node.op_inputs) > ROWS[node.op].arity:
+        if (
+            node is None
+            or node.op not in EPILOGUE_STEPS
+            or len(node.op_inputs) > ROWS[node.op].arity
+        ):
             continue
         makers = [(m, n) for n in dict.fromkeys(node.op_inputs) if n and (m := editor.maker(n))]
         for (origin, host), name in sorted(makers, key=lambda pair: -pair[0][0]):
@@ -75,7 +79,7 @@ def _can_host(editor: Editor, host: Node, name: str, node: Node) -> bool:
 def _step(
     editor: Editor, node: Node, running: str, facts: Mapping[str, TensorSpec]
 ) -> EpilogueStep | None:
-    """The node as a step on `running`, operands as indices of its own inputs; None if it cannot be."""
+    """The node as a step on `running`, operands indexing its own inputs; None if it cannot be."""
     known = facts.get(running)
     if known is None or not known.dtype.is_float:
         return None

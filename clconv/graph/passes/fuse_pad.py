@@ -82,7 +82,7 @@ def _fuse(editor: Editor, pad: Node, reader: Node, known: TensorSpec | None) -> 
 def _spatial_padding(
     editor: Editor, node: Node, rank: int, known: TensorSpec | None
 ) -> Padding | None:
-    """The Pad node's effect if it is constant, not negative, and leaves batch and channels alone."""
+    """The Pad node's effect if it is constant, not negative, and on spatial axes only."""
     pads = editor.ints(node.inputs[1])
     if pads is None or min(pads, default=0) < 0:
         return None

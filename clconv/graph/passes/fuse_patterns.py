@@ -1,7 +1,7 @@
 """What exporters spell out in small operators becomes the one operator it means.
 
-Activations are recognised as products: an expression such as 0.5 * x * (1 + erf(x / sqrt(2))) is flattened
-into its factors and one number, so the order in which it was written does not matter.
+Activations are recognised as products: an expression such as 0.5 * x * (1 + erf(x / sqrt(2))) is
+flattened into its factors and one number, so the order in which it was written does not matter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the folding passes share: a convolution or Gemm as weights and bias that can be rewritten."""
+"""What the folding passes share: a convolution or Gemm as weights and bias to be rewritten."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Linear:
 
 
 def linear_behind(editor: Editor, name: str) -> Linear | None:
-    """The linear node that makes a value which only one node reads; None if nothing can be folded in.
+    """The linear node that makes a value with one reader; None if nothing can be folded in.
 
-    A node with an epilogue has its activation before what follows: nothing may be folded through it.
+    A node with an epilogue has its activation before what follows: nothing folds through it.
     """
     found = editor.maker(name)
     if found is None or not editor.is_private(name):
@@ -71,7 +71,11 @@ def _channels(node: Node, weights: np.ndarray) -> int:
 
 
 def rescale(
-    editor: Editor, linear: Linear, follower: int, scale: np.ndarray | None, shift: np.ndarray | None
+    editor: Editor,
+    linear: Linear,
+    follower: int,
+    scale: np.ndarray | None,
+    shift: np.ndarray | None,
 ) -> bool:
     """Puts scale * y + shift in place of the follower, a node that reads only y and constants.
 
@@ -80,14 +84,14 @@ def rescale(
     """
     node, after = linear.node, editor.nodes[follower]
     assert after is not None
-    bias = linear.bias if scale is None else linear.bias * scale
-    bias = (bias if shift is None else bias + shift).astype(linear.dtype)
     weights = None
-    if scale is not None:
-        weights = _scaled(linear, np.broadcast_to(scale, (linear.channels,))).astype(linear.dtype)
-        if not np.isfinite(weights).all():
-            return False
-    if not np.isfinite(bias).all():
+    with np.errstate(all="ignore"):
+        bias = linear.bias if scale is None else linear.bias * scale
+        bias = (bias if shift is None else bias + shift).astype(linear.dtype)
+        if scale is not None:
+            factors = np.broadcast_to(scale, (linear.channels,))
+            weights = _scaled(linear, factors).astype(linear.dtype)
+    if not np.isfinite(bias).all() or (weights is not None and not np.isfinite(weights).all()):
         return False
     inputs = [*node.inputs[:3], ""][:3]
     if weights is not None:
