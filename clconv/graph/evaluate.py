@@ -64,7 +64,9 @@ def _spec(
 def _infer_step(node, op, operands, attrs, running, specs, constants) -> TensorSpec:  # type: ignore[no-untyped-def]
     inner = Node(op, f"{node.name}:{op}", tuple("." if i == RUNNING else node.inputs[i] for i in operands),
                  node.outputs, attrs)
-    result = infer_node(inner, {**specs, ".": running}, constants)[0]
+    # Only what the step reads: copying all specs for every step would make verify() quadratic.
+    read = {n: specs[n] for n in inner.inputs if n in specs}
+    result = infer_node(inner, {**read, ".": running}, constants)[0]
     if result.shape != running.shape:
         raise ShapeError(
             f"node '{node.name}': epilogue {op} turns {running} into {result}; it must keep the shape"

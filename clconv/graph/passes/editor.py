@@ -219,7 +219,8 @@ class Editor:
 def inherit(host: Node, follower: Node, steps: Sequence[EpilogueStep] = ()) -> Node:
     """The host with `steps`, then the follower's epilogue, behind its own epilogue.
 
-    It takes the follower's output. Operands of `steps` index the follower's inputs, as those of its epilogue do.
+    It takes the follower's output. Operands of `steps` index the follower's inputs, as those of
+    its epilogue do.
     """
     arity = len(host.op_inputs)
     inputs = list(host.inputs)

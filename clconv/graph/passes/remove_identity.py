@@ -17,6 +17,8 @@ def remove_identity(graph: Graph) -> Graph:
 
     Where a graph input is handed straight to an output, an Identity remains to make the copy.
     """
+    if not any(node.op in _RULES for node in graph.nodes):
+        return graph
     editor = Editor(graph)
     facts = gather_facts(graph)
     for position, node in enumerate(graph.nodes):
