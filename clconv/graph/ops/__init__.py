@@ -1,5 +1,6 @@
 """Operators, one file a family. Importing this package registers all of them."""
 
+from clconv.graph.ir import Attributes
 from clconv.graph.ops import (
     cast,
     conv,
@@ -22,7 +23,7 @@ from clconv.graph.ops import (
     softmax,
     topk,
 )
-from clconv.graph.ops.base import OPS, Attributes, Call, Cost, Op, get_op, make_node, register
+from clconv.graph.ops.base import OPS, Call, Cost, Op, get_op, make_node, register
 
 __all__ = [
     "OPS",

@@ -1,4 +1,4 @@
-"""Transposed convolution: shape rule, reference and cost of ConvTranspose, one to three dimensions."""
+"""Transposed convolution: shape rule, reference and cost of ConvTranspose, 1-D to 3-D."""
 
 from __future__ import annotations
 
@@ -86,11 +86,14 @@ def _reference(at: Any, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = 
                 slice(p * d, p * d + (n - 1) * s + 1, s)
                 for p, d, n, s in zip(position, at.dilations, x.shape[2:], at.strides, strict=True)
             )
-            share = np.tensordot(pixels, taps[(slice(None), slice(None), *position)], (1, 0))
+            tap: Any = (slice(None), slice(None), *position)
+            share = np.tensordot(pixels, taps[tap], (1, 0))
             target = slice(g * per_group, (g + 1) * per_group)
-            out[(slice(None), target, *places)] += np.moveaxis(share, -1, 1)
-    kept = tuple(slice(at.pads[i], whole[i] - at.pads[i + spatial]) for i in range(spatial))
-    out = out[(slice(None), slice(None), *kept)]
+            place: Any = (slice(None), target, *places)
+            out[place] += np.moveaxis(share, -1, 1)
+    kept = [slice(at.pads[i], whole[i] - at.pads[i + spatial]) for i in range(spatial)]
+    inner: Any = (slice(None), slice(None), *kept)
+    out = out[inner]
     if bias is not None:
         out = out + bias.astype(np.float64).reshape(1, -1, *([1] * spatial))
     return out.astype(x.dtype)
@@ -105,8 +108,9 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
 def _settle(call: Call) -> Attributes:
     """auto_pad and output_shape turned into pads and output_padding.
 
-    ONNX: SAME_* wants size * stride pixels; what is too much is cut, half at each side, the odd pixel at the
-    end for SAME_UPPER and at the beginning otherwise; what is too little is added at the end.
+    ONNX: SAME_* wants size * stride pixels; what is too much is cut, half at each side, the odd
+    pixel at the end for SAME_UPPER and at the beginning otherwise; what is too little is added at
+    the end.
     """
     at = call.attrs
     if at.auto_pad == "NOTSET" and not at.output_shape:

@@ -60,7 +60,7 @@ def _infer_eye(call: Call) -> Sequence[TensorSpec]:
 
 
 def _eye(at: Any, x: np.ndarray) -> np.ndarray:
-    return np.eye(*x.shape, k=at.k, dtype=at.dtype or x.dtype)
+    return np.eye(x.shape[0], x.shape[1], k=at.k, dtype=at.dtype or x.dtype)
 
 
 register(

@@ -1,4 +1,7 @@
-"""Reading at indices: Gather, GatherElements, GatherND and OneHot. Negative indices count from the end."""
+"""Reading at indices: Gather, GatherElements, GatherND and OneHot.
+
+Negative indices count from the end.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +80,8 @@ def _gather_nd(at: Any, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     images = x.reshape(math.prod(lead), *x.shape[batch:])
     vectors = indices.reshape(math.prod(lead), math.prod(indices.shape[batch:-1]), depth)
     columns = [check_indices("GatherND", vectors[..., j], x.shape[batch + j]) for j in range(depth)]
-    rows = np.arange(len(images))[:, None]
-    return np.asarray(images[(rows, *columns)]).reshape(*indices.shape[:-1], *rest)
+    places = (np.arange(len(images))[:, None], *columns)
+    return np.asarray(images[places]).reshape(*indices.shape[:-1], *rest)
 
 
 def _infer_one_hot(call: Call) -> Sequence[TensorSpec]:

@@ -40,7 +40,7 @@ def _gemm(at: Any, a: np.ndarray, b: np.ndarray, c: np.ndarray | None = None) ->
 
 
 def matmul_shape(call: Call, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of a product as numpy.matmul defines it, vectors included; ShapeError if it does not fit."""
+    """Shape of a product as numpy.matmul defines it, vectors included. Raises ShapeError."""
     call.expect(len(a) >= 1 and len(b) >= 1, "a scalar cannot be multiplied as a matrix")
     left = (1, *a) if len(a) == 1 else a
     right = (*b, 1) if len(b) == 1 else b

@@ -60,7 +60,7 @@ def _settle_split(call: Call) -> Attributes:
 
 
 def split_sizes(size: int, count: int) -> list[int]:
-    """`count` parts of `size`, all of ceil(size / count) but the last, which may come out negative."""
+    """`count` parts of `size`, all of ceil(size / count) but the last, which may be negative."""
     part = -(-size // count)
     return [part] * (count - 1) + [size - part * (count - 1)]
 

@@ -37,7 +37,7 @@ def _plain(x: TensorSpec) -> list[TensorSpec]:
     return [TensorSpec(x.shape, x.dtype)]
 
 
-# BatchNormalization: (x - mean) / sqrt(variance + epsilon) * scale + bias, with the given statistics.
+# BatchNormalization: (x - mean) / sqrt(variance + epsilon) * scale + bias, statistics given.
 def _infer_batch(call: Call) -> Sequence[TensorSpec]:
     call.expect(not call.attrs.training_mode, "training_mode 1 is not supported, only inference")
     return _plain(_check_channels(call, (1, 2, 3, 4)))

@@ -53,7 +53,7 @@ def one_value(call: Call, index: int) -> Any:
 
 
 def known_axes(call: Call, axes: Iterable[int], rank: int) -> tuple[int, ...]:
-    """Possibly negative axes as 0..rank-1, in the given order; ShapeError if out of range or twice."""
+    """Possibly negative axes as 0..rank-1, in the given order; ShapeError if impossible."""
     axes = tuple(int(a) for a in axes)
     found = tuple(call.axis(a, rank) for a in axes)
     call.expect(len(set(found)) == len(found), f"axes {axes} name an axis twice")

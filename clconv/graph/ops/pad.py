@@ -65,7 +65,7 @@ def _padded(x: np.ndarray, widths: Sequence[tuple[int, int]], mode: str, value: 
     positive = [(max(0, begin), max(0, end)) for begin, end in widths]
     if mode == "constant":
         return np.pad(x[kept], positive, constant_values=value)
-    return np.pad(x[kept], positive, mode=mode)  # type: ignore[call-overload, no-any-return]
+    return np.pad(x[kept], positive, mode=mode)  # type: ignore[call-overload]
 
 
 def _pad(

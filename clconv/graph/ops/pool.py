@@ -1,7 +1,8 @@
 """Pooling over windows: MaxPool, AveragePool and LpPool, any number of spatial axes.
 
-pad_mode says what a padded pixel is: "constant" is ONNX's own padding, which a maximum never chooses and an
-average counts only with count_include_pad; reflect, edge and wrap pixels are image values like any other.
+pad_mode says what a padded pixel is: "constant" is ONNX's own padding, which a maximum never
+chooses and an average counts only with count_include_pad; reflect, edge and wrap pixels are image
+values like any other.
 What a last window of ceil_mode covers beyond the padded image belongs to no window.
 """
 
@@ -96,7 +97,8 @@ def _max_pool(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if at.storage_order:  # column-major within an image
         spatial = x.shape[2:]
         within = np.arange(math.prod(spatial)).reshape(spatial[::-1]).T
-        flat = within + flat[(..., *[slice(0, 1)] * len(spatial))]
+        images = np.arange(math.prod(x.shape[:2])) * math.prod(spatial)
+        flat = within + images.reshape(*x.shape[:2], *(1 for _ in spatial))
     shape = (*x.shape[:2], *window_counts(at, x.shape[2:]))
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     best, where = np.full(shape, lowest, x.dtype), np.full(shape, -1, np.int64)

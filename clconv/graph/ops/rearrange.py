@@ -1,4 +1,4 @@
-"""Rearranging within a tensor: DepthToSpace, SpaceToDepth, Trilu, ReverseSequence, CumSum, CumProd."""
+"""Rearranging in place: DepthToSpace, SpaceToDepth, Trilu, ReverseSequence; CumSum, CumProd."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ for _name, _ufunc in (("CumSum", np.add), ("CumProd", np.multiply)):
         Op(
             _name,
             _infer_cumulative,
-            lambda at, x, axis, ufunc=_ufunc: _cumulative(ufunc, at, x, axis),  # type: ignore[misc]
+            lambda at, x, axis, ufunc=_ufunc: _cumulative(ufunc, at, x, axis),
             per_input(1),
             {"exclusive": 0, "reverse": 0},
             inputs=(2, 2),

@@ -13,7 +13,10 @@ from clconv.graph.ops.numeric import expect_kind, index_values, known_axes, per_
 
 
 def reduced_axes(call: Call) -> tuple[int, ...]:
-    """The axes a Reduce* node reduces, sorted; none given means all, or none with noop_with_empty_axes."""
+    """The axes a Reduce* node reduces, sorted.
+
+    None given means all of them, or none with noop_with_empty_axes.
+    """
     rank = call.spec(0).rank
     axes = index_values(call, 1) if call.has(1) else ()
     if not axes:

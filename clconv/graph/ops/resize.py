@@ -1,7 +1,7 @@
 """Resize: nearest, linear and cubic interpolation over any number of axes.
 
-Every mode is separable: along each axis an output pixel is a weighted sum of a few input pixels, and
-`axis_taps` says which. Coordinates are computed in float32, because rounding to the nearest pixel
+Every mode is separable: along each axis an output pixel is a weighted sum of a few input pixels,
+and `axis_taps` says which. Coordinates are computed in float32, because rounding to the nearest pixel
 depends on it and trained models expect what other float32 engines give.
 """
 
@@ -45,7 +45,7 @@ RESIZE_ATTRIBUTES = {
 
 @dataclasses.dataclass(frozen=True)
 class AxisResize:
-    """One axis: pixels in and out, scale (out / in, not necessarily of whole pixels), region of interest."""
+    """One axis: pixels in and out, scale (about out / in), region of interest."""
 
     size: int
     out: int
@@ -158,7 +158,7 @@ def axis_taps(attrs: Attributes, axis: AxisResize) -> tuple[np.ndarray, np.ndarr
 
 
 def outside_pixels(attrs: Attributes, axis: AxisResize) -> np.ndarray:
-    """Which output pixels get the extrapolation value, (out,) bool; only tf_crop_and_resize has any."""
+    """Which output pixels get the extrapolation value, (out,) bool: tf_crop_and_resize only."""
     if attrs.coordinate_transformation_mode != "tf_crop_and_resize" or axis.is_copy:
         return np.zeros(axis.out, np.bool_)
     x = axis_coordinates("tf_crop_and_resize", axis)

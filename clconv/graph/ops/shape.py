@@ -1,5 +1,8 @@
-"""Operators that look only at the shape: Reshape, Flatten, Squeeze, Unsqueeze, Identity, Dropout, Shape,
-Size. Of these only Shape and Size make new data; the rest hand their input on under another shape."""
+"""Operators that look only at the shape.
+
+Reshape, Flatten, Squeeze, Unsqueeze, Identity and Dropout hand their input on under another shape;
+Shape and Size make a constant of it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from clconv.graph.ops.numeric import index_values, known_axes, move_cost
 
 
 def reshaped(shape: Sequence[int], wanted: Sequence[int], allow_zero: bool) -> tuple[int, ...]:
-    """The shape that a Reshape node asks for: 0 copies an axis unless allow_zero, one -1 is worked out.
+    """The shape that a Reshape node asks for: 0 copies an axis unless allow_zero, -1 fills.
 
     Raises ValueError saying why it is impossible.
     """

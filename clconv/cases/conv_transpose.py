@@ -1,0 +1,82 @@
+"""Cases of ConvTranspose: overlapping and disjoint windows, uneven everything, 1-D to 3-D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clconv.cases.base import Case, data, weight
+
+
+def transposed(
+    label: str,
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    *,
+    bias: bool = True,
+    strides: tuple[int, ...] | None = None,
+    pads: tuple[int, ...] | None = None,
+    dilations: tuple[int, ...] | None = None,
+    **attrs: Any,
+) -> Case:
+    """w is (channels, filters / group, spatial...)."""
+    spatial = len(x) - 2
+    operands = [data(*x), weight(*w)]
+    if bias:
+        operands.append(weight(w[1] * attrs.get("group", 1)))
+    return Case(
+        "ConvTranspose",
+        label,
+        tuple(operands),
+        {
+            "strides": strides or (1,) * spatial,
+            "pads": pads or (0,) * (2 * spatial),
+            "dilations": dilations or (1,) * spatial,
+            **attrs,
+        },
+    )
+
+
+HALF = (1, 1, 1, 1)
+CASES = (
+    transposed("2x2 stride 2", (1, 16, 7, 9), (16, 24, 2, 2), strides=(2, 2)),
+    transposed("4x4 stride 2", (1, 24, 8, 8), (24, 16, 4, 4), strides=(2, 2), pads=HALF),
+    transposed(
+        "3x3 stride 2 output padding",
+        (2, 13, 7, 5),
+        (13, 11, 3, 3),
+        strides=(2, 2),
+        pads=HALF,
+        output_padding=(1, 1),
+    ),
+    transposed("3x3 stride 1", (1, 8, 9, 7), (8, 5, 3, 3), pads=HALF),
+    transposed("no bias", (1, 5, 6, 6), (5, 7, 3, 3), bias=False),
+    transposed("one pixel", (1, 5, 1, 1), (5, 3, 4, 4)),
+    transposed("one channel", (1, 1, 6, 5), (1, 1, 3, 3), strides=(2, 2)),
+    transposed("1x1", (1, 17, 5, 6), (17, 19, 1, 1)),
+    transposed("stride wider than window", (1, 6, 5, 4), (6, 9, 2, 1), strides=(3, 2)),
+    transposed(
+        "asymmetric all",
+        (1, 7, 6, 5),
+        (7, 9, 3, 2),
+        strides=(2, 3),
+        pads=(0, 1, 2, 0),
+        dilations=(2, 1),
+        output_padding=(1, 2),
+    ),
+    transposed("dilated", (1, 6, 7, 8), (6, 10, 3, 3), dilations=(2, 3), pads=(2, 3, 2, 3)),
+    transposed("groups", (1, 12, 6, 6), (12, 5, 3, 3), group=3, strides=(2, 2), pads=HALF),
+    transposed("depthwise", (2, 19, 6, 7), (19, 1, 4, 4), group=19, strides=(2, 2), pads=HALF),
+    transposed("output shape", (1, 4, 3, 3), (4, 5, 3, 3), strides=(3, 2), output_shape=(10, 8)),
+    transposed("same upper", (1, 4, 5, 7), (4, 5, 3, 3), strides=(2, 2), auto_pad="SAME_UPPER"),
+    transposed("same lower", (1, 4, 5, 7), (4, 5, 3, 3), strides=(2, 2), auto_pad="SAME_LOWER"),
+    transposed("1-D", (2, 6, 17), (6, 8, 5), strides=(3,), pads=(1, 2)),
+    transposed("1-D stride 8", (1, 16, 11), (16, 8, 16), strides=(8,), pads=(4, 4)),
+    transposed(
+        "3-D",
+        (1, 5, 3, 4, 2),
+        (5, 6, 3, 2, 3),
+        strides=(2, 1, 2),
+        pads=(1, 0, 1, 0, 1, 1),
+    ),
+    transposed("3-D groups", (1, 4, 3, 3, 3), (4, 3, 2, 2, 2), strides=(2, 2, 2), group=2),
+)

@@ -1,0 +1,51 @@
+"""Cases of Gemm and MatMul: one row, one column, primes, all broadcasting and transposing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clconv.cases.base import Case, data, weight
+
+
+def gemm(label: str, a: tuple[int, int], b: tuple[int, int], *c: int, **attrs: Any) -> Case:
+    """C is present if its shape is given, (0,) stands for a scalar."""
+    bias = () if not c else (weight() if c == (0,) else weight(*c),)
+    return Case("Gemm", label, (data(*a), weight(*b), *bias), attrs)
+
+
+def matmul(label: str, a: tuple[int, ...], b: tuple[int, ...], constant: bool = False) -> Case:
+    return Case("MatMul", label, (data(*a), weight(*b) if constant else data(*b)))
+
+
+CASES = (
+    gemm("plain", (8, 16), (16, 24)),
+    gemm("row bias", (16, 32), (32, 8), 8),
+    gemm("dense batch 1", (1, 257), (10, 257), 10, transB=1),
+    gemm("dense batch 5", (5, 64), (96, 64), 96, transB=1),
+    gemm("primes", (13, 17), (17, 19), 13, 19, alpha=0.5, beta=2.0),
+    gemm("transposed A", (17, 13), (17, 11), 13, 1, transA=1),
+    gemm("transposed both", (9, 7), (11, 9), 1, 11, transA=1, transB=1, alpha=-1.5),
+    gemm("scalar bias", (3, 4), (4, 5), 0, beta=0.25),
+    gemm("one by one", (1, 1), (1, 1), 1),
+    gemm("one column", (7, 33), (33, 1), 1),
+    gemm("long inner", (3, 1031), (1031, 5), 5),
+    Case("Gemm", "fed matrices", (data(6, 7), data(7, 9), data(9))),
+    matmul("matrices", (13, 17), (17, 11)),
+    matmul("constant", (31, 24), (24, 40), constant=True),
+    matmul("batched", (3, 7, 5), (3, 5, 6)),
+    matmul("broadcast right", (2, 3, 7, 5), (5, 6)),
+    matmul("broadcast left", (7, 5), (4, 5, 3)),
+    matmul("broadcast both", (2, 1, 4, 5), (3, 5, 6)),
+    matmul("vector matrix", (17,), (17, 9)),
+    matmul("matrix vector", (9, 17), (17,)),
+    matmul("vectors", (23,), (23,)),
+    matmul("batch vector", (3, 4, 5), (5,)),
+    matmul("vector batch", (4,), (3, 4, 5)),
+    matmul("attention scores", (1, 4, 19, 8), (1, 4, 8, 19)),
+    matmul("constant one row", (1, 1, 96), (96, 71), constant=True),
+    Case(
+        "MatMul",
+        "int32",
+        (data(3, 5, dtype="int32", low=-9, high=9), data(5, 4, dtype="int32", low=-9, high=9)),
+    ),
+)

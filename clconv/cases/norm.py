@@ -1,0 +1,72 @@
+"""Cases of the normalisations: one channel, odd channels, large means, few and many elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clconv.cases.base import Case, Operand, data, weight
+
+
+def batch(label: str, *shape: int, **attrs: Any) -> Case:
+    c = shape[1]
+    positive = weight(c, low=0.2, high=3.0)
+    return Case(
+        "BatchNormalization",
+        label,
+        (data(*shape), weight(c), weight(c), weight(c), positive),
+        attrs,
+    )
+
+
+def affine(op: str, label: str, x: Operand, channels: int, **attrs: Any) -> Case:
+    return Case(op, label, (x, weight(channels), weight(channels)), attrs)
+
+
+def trailing(
+    op: str,
+    label: str,
+    x: tuple[int, ...],
+    scale: tuple[int, ...],
+    bias: bool = False,
+    **attrs: Any,
+) -> Case:
+    extra = (weight(*scale),) if bias else ()
+    return Case(op, label, (data(*x), weight(*scale), *extra), attrs)
+
+
+CASES = (
+    batch("2-D", 1, 16, 7, 9),
+    batch("primes", 3, 13, 11, 5, epsilon=1e-3),
+    batch("dense", 5, 19),
+    batch("1-D", 2, 7, 23),
+    batch("3-D", 1, 5, 3, 4, 2),
+    batch("one channel", 1, 1, 6, 5),
+    Case("LRN", "size 5", (data(1, 16, 5, 6),), {"size": 5, "alpha": 0.3}),
+    Case("LRN", "even size", (data(2, 7, 3, 5),), {"size": 4, "alpha": 0.5, "beta": 0.5}),
+    Case("LRN", "wider than channels", (data(1, 3, 4, 4),), {"size": 9, "bias": 2.0, "alpha": 1.0}),
+    Case("LRN", "one channel", (data(1, 1, 5, 4),), {"size": 1}),
+    affine("InstanceNormalization", "2-D", data(2, 13, 7, 9), 13),
+    affine("InstanceNormalization", "1-D", data(1, 5, 31), 5, epsilon=1e-2),
+    affine("InstanceNormalization", "3-D", data(1, 3, 4, 5, 2), 3),
+    affine("InstanceNormalization", "one pixel", data(1, 6, 1, 1), 6),
+    affine("InstanceNormalization", "large mean", data(1, 3, 17, 19, low=99.0, high=101.0), 3),
+    affine("GroupNormalization", "4 groups", data(2, 12, 5, 7), 12, num_groups=4),
+    affine("GroupNormalization", "1 group", data(1, 7, 6, 5), 7, num_groups=1),
+    affine("GroupNormalization", "group each", data(1, 5, 6, 3), 5, num_groups=5),
+    affine("GroupNormalization", "1-D", data(2, 9, 13), 9, num_groups=3),
+    trailing("LayerNormalization", "last axis", (3, 7, 65), (65,), True),
+    trailing("LayerNormalization", "no bias", (5, 33), (33,)),
+    trailing("LayerNormalization", "two axes", (2, 3, 5, 7), (5, 7), True, axis=2),
+    trailing("LayerNormalization", "broadcast scale", (2, 3, 5), (1, 5), True, axis=1),
+    trailing("LayerNormalization", "all axes", (3, 4), (3, 4), True, axis=0),
+    Case(
+        "LayerNormalization", "statistics", (data(3, 4, 11), weight(11), weight(11)), {}, outputs=3
+    ),
+    trailing("RMSNormalization", "last axis", (3, 7, 65), (65,)),
+    trailing("RMSNormalization", "two axes", (2, 3, 5, 7), (5, 7), axis=-2, epsilon=1e-3),
+    Case("LpNormalization", "p 2 last", (data(3, 5, 17),)),
+    Case("LpNormalization", "p 1 channels", (data(2, 7, 4, 5),), {"axis": 1, "p": 1}),
+    Case("LpNormalization", "zeros", (Operand((2, 3), values=[0, 0, 0, 3, 0, 4]),), {"axis": 1}),
+    Case("MeanVarianceNormalization", "default axes", (data(2, 5, 7, 6),)),
+    Case("MeanVarianceNormalization", "spatial axes", (data(2, 5, 7, 6),), {"axes": (2, 3)}),
+)

@@ -1,0 +1,116 @@
+"""Cases of MaxPool, AveragePool and LpPool: ceil mode, every padding, dilation, 1-D to 3-D."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from clconv.cases.base import Case, data
+
+
+def pool(
+    op: str,
+    label: str,
+    x: tuple[int, ...],
+    kernel: tuple[int, ...],
+    *,
+    strides: tuple[int, ...] | None = None,
+    pads: tuple[int, ...] | None = None,
+    dilations: tuple[int, ...] | None = None,
+    outputs: int = 1,
+    dtype: str = "float32",
+    **attrs: Any,
+) -> Case:
+    spatial = len(x) - 2
+    span = (-1.0, 1.0) if dtype == "float32" else (-100.0, 100.0) if dtype != "uint8" else (0, 255)
+    return Case(
+        op,
+        label,
+        (data(*x, dtype=dtype, low=span[0], high=span[1]),),
+        {
+            "kernel_shape": kernel,
+            "strides": strides or (1,) * spatial,
+            "pads": pads or (0,) * (2 * spatial),
+            "dilations": dilations or (1,) * spatial,
+            **attrs,
+        },
+        outputs=outputs,
+    )
+
+
+SAME3 = (1, 1, 1, 1)
+
+
+def _shared(op: str) -> Iterator[Case]:
+    """What every windowed pooling must get right."""
+    yield pool(op, "2x2 stride 2", (1, 16, 8, 8), (2, 2), strides=(2, 2))
+    yield pool(op, "3x3 stride 2 same", (1, 24, 13, 11), (3, 3), strides=(2, 2), pads=SAME3)
+    yield pool(op, "overlapping valid", (2, 13, 7, 9), (3, 3), strides=(2, 2))
+    yield pool(op, "one pixel", (1, 5, 1, 1), (1, 1))
+    yield pool(op, "one channel", (1, 1, 7, 6), (3, 2), strides=(1, 2))
+    yield pool(op, "window larger than image", (1, 3, 2, 3), (4, 5), pads=(2, 2, 2, 2))
+    yield pool(op, "whole image", (1, 19, 7, 7), (7, 7))
+    yield pool(
+        op,
+        "asymmetric all",
+        (1, 7, 9, 11),
+        (3, 2),
+        strides=(2, 3),
+        pads=(0, 1, 2, 0),
+        dilations=(2, 1),
+    )
+    yield pool(op, "dilated", (1, 6, 11, 9), (3, 3), dilations=(3, 2), pads=(2, 2, 2, 2))
+    yield pool(op, "ceil", (1, 8, 8, 7), (3, 3), strides=(2, 2), ceil_mode=1)
+    yield pool(op, "ceil padded", (1, 8, 10, 7), (3, 3), strides=(3, 2), pads=SAME3, ceil_mode=1)
+    yield pool(
+        op, "ceil start on pad", (1, 3, 2, 2), (3, 3), strides=(3, 3), pads=SAME3, ceil_mode=1
+    )
+    yield pool(op, "same upper", (1, 5, 7, 8), (2, 3), strides=(2, 2), auto_pad="SAME_UPPER")
+    yield pool(op, "same lower", (1, 5, 7, 8), (2, 4), strides=(1, 3), auto_pad="SAME_LOWER")
+    yield pool(op, "1-D", (2, 5, 23), (4,), strides=(3,), pads=(1, 2))
+    yield pool(op, "3-D", (1, 5, 6, 5, 7), (2, 3, 2), strides=(2, 1, 2), pads=(0, 1, 1, 1, 0, 0))
+    for mode in ("reflect", "edge", "wrap"):
+        yield pool(op, f"{mode} pad", (1, 9, 7, 6), (3, 3), pads=(2, 0, 1, 2), pad_mode=mode)
+        yield pool(
+            op,
+            f"{mode} pad ceil",
+            (1, 4, 6, 7),
+            (3, 3),
+            strides=(2, 3),
+            pads=SAME3,
+            pad_mode=mode,
+            ceil_mode=1,
+        )
+
+
+CASES = (
+    *_shared("MaxPool"),
+    pool("MaxPool", "indices", (2, 3, 6, 7), (3, 3), strides=(2, 2), pads=SAME3, outputs=2),
+    pool("MaxPool", "indices column major", (2, 3, 6, 7), (2, 2), outputs=2, storage_order=1),
+    pool("MaxPool", "indices 1-D", (1, 3, 11), (3,), strides=(2,), outputs=2),
+    pool(
+        "MaxPool",
+        "indices 3-D column major",
+        (1, 2, 3, 4, 5),
+        (2, 2, 2),
+        outputs=2,
+        storage_order=1,
+    ),
+    pool("MaxPool", "uint8", (1, 5, 6, 7), (3, 3), pads=SAME3, dtype="uint8"),
+    pool("MaxPool", "int8", (1, 5, 6, 7), (3, 3), pads=SAME3, dtype="int8"),
+    *_shared("AveragePool"),
+    pool("AveragePool", "count pads", (1, 13, 6, 7), (3, 3), pads=SAME3, count_include_pad=1),
+    pool(
+        "AveragePool",
+        "count pads ceil",
+        (1, 13, 6, 7),
+        (3, 2),
+        strides=(2, 2),
+        pads=(1, 0, 0, 1),
+        count_include_pad=1,
+        ceil_mode=1,
+    ),
+    *_shared("LpPool"),
+    pool("LpPool", "p 1", (1, 5, 6, 7), (3, 3), pads=SAME3, p=1),
+    pool("LpPool", "p 3", (1, 5, 6, 7), (2, 3), strides=(2, 1), p=3),
+)

@@ -1,0 +1,76 @@
+"""Cases of the reductions: inner, outer and middle axes, all of them, none, one element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clconv.cases.base import Case, Operand, data, ints
+
+FLOAT_OPS = (
+    "ReduceMean",
+    "ReduceSum",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceSumSquare",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+)
+LAYOUTS: dict[str, tuple[tuple[int, ...], tuple[int, ...] | None, dict[str, Any]]] = {
+    "spatial": ((2, 13, 7, 9), (2, 3), {}),
+    "spatial flat": ((1, 16, 5, 6), (-1, -2), {"keepdims": 0}),
+    "channels": ((2, 7, 4, 5), (1,), {}),
+    "batch and columns": ((3, 5, 4, 6), (0, 3), {"keepdims": 0}),
+    "last long": ((3, 517), (1,), {}),
+    "first": ((61, 3), (0,), {"keepdims": 0}),
+    "all": ((3, 5, 7), None, {}),
+    "all flat": ((3, 5, 7), None, {"keepdims": 0}),
+    "one element": ((1, 1), (0, 1), {}),
+    "none": ((3, 4), None, {"noop_with_empty_axes": 1}),
+}
+
+
+def _operand(op: str, shape: tuple[int, ...], **more: Any) -> Operand:
+    # Positive where a logarithm is taken, near 1 where hundreds are multiplied.
+    low, high = {"ReduceLogSum": (0.1, 1.0), "ReduceProd": (0.9, 1.1)}.get(op, (-1.0, 1.0))
+    return data(*shape, low=low, high=high, **more)
+
+
+def reduction(op: str, label: str) -> Case:
+    shape, axes, attrs = LAYOUTS[label]
+    return Case(op, label, (_operand(op, shape), *([ints(*axes)] if axes else [])), attrs)
+
+
+def integers(op: str, dtype: str, *axes: int) -> Case:
+    low = 0 if dtype.startswith("u") else -9
+    return Case(op, dtype, (data(3, 5, 4, dtype=dtype, low=low, high=9), ints(*axes)))
+
+
+def arg(op: str, label: str, shape: tuple[int, ...], dtype: str = "float32", **attrs: Any) -> Case:
+    return Case(op, label, (data(*shape, dtype=dtype, low=-3, high=3),), attrs)
+
+
+CASES = (
+    *(reduction(op, label) for op in FLOAT_OPS for label in LAYOUTS),
+    *(integers(op, "int32", 1) for op in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd")),
+    *(integers(op, "int64", 0, 2) for op in ("ReduceSum", "ReduceMax", "ReduceMin")),
+    integers("ReduceMax", "uint8", 2),
+    integers("ReduceMin", "uint8", 2),
+    Case("ReduceMax", "bool", (data(3, 5, dtype="bool"), ints(1))),
+    Case("ReduceMin", "bool", (data(3, 5, dtype="bool"), ints(1))),
+    *(
+        case
+        for op in ("ArgMax", "ArgMin")
+        for case in (
+            arg(op, "first axis", (7, 5)),
+            arg(op, "channels", (2, 21, 5, 6), axis=1, keepdims=0),
+            arg(op, "last long", (3, 517), axis=-1),
+            arg(op, "ties first", (4, 37), "int32", axis=1),
+            arg(op, "ties last", (4, 37), "int32", axis=1, select_last_index=1),
+            arg(op, "vector", (13,), axis=0, keepdims=0),
+            arg(op, "one element", (3, 1), axis=1),
+        )
+    ),
+)

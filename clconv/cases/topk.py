@@ -1,0 +1,24 @@
+"""Cases of TopK: ties, every axis, all elements, none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clconv.cases.base import Case, Operand, data, ints
+
+
+def top(label: str, x: Operand, k: int, **attrs: Any) -> Case:
+    return Case("TopK", label, (x, ints(k)), attrs, outputs=2)
+
+
+CASES = (
+    top("classes", data(1, 1000), 5),
+    top("smallest", data(3, 37), 4, largest=0),
+    top("channels", data(2, 13, 3, 5), 3, axis=1),
+    top("first axis", data(19, 4), 7, axis=0),
+    top("all", data(5, 11), 11),
+    top("one of one", data(4, 1), 1),
+    top("none", data(3, 5), 0),
+    top("ties", data(3, 29, dtype="int32", low=0, high=3), 9),
+    top("ties smallest", data(3, 29, dtype="int64", low=0, high=3), 9, largest=0),
+)
