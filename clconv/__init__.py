@@ -1,3 +1,61 @@
-"""clconv: convolutional networks on any OpenCL device."""
+"""clconv: convolutional networks on any OpenCL device.
+
+    session = clconv.load("model.onnx")
+    outputs = session.run({"x": array})
+
+Importing this package loads neither NumPy nor OpenCL; the names below do at their first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clconv import errors
+    from clconv.frontend import layers
+    from clconv.api import load
+    from clconv.errors import ClconvError
+    from clconv.graph.ir import Graph
+    from clconv.lowering.device import DeviceInfo
+    from clconv.runtime.device import devices
+    from clconv.runtime.session import Session
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ClconvError",
+    "DeviceInfo",
+    "Graph",
+    "Session",
+    "__version__",
+    "devices",
+    "errors",
+    "layers",
+    "load",
+]
+
+# Public name -> the module that has it; a name that is a module of its own maps to itself.
+_HOMES = {
+    "ClconvError": "clconv.errors",
+    "DeviceInfo": "clconv.lowering.device",
+    "Graph": "clconv.graph.ir",
+    "Session": "clconv.runtime.session",
+    "devices": "clconv.runtime.device",
+    "errors": "clconv.errors",
+    "layers": "clconv.frontend.layers",
+    "load": "clconv.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'clconv' has no attribute {name!r}")
+    module = importlib.import_module(_HOMES[name])
+    found = module if _HOMES[name].endswith(f".{name}") else getattr(module, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,52 @@
+"""load(): from a model to a Session in one call."""
+
+from __future__ import annotations
+
+import os
+
+from clconv.errors import ModelError
+from clconv.frontend.onnx import import_onnx
+from clconv.graph.ir import Graph
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.bound import Progress
+from clconv.runtime.device import choose_device
+from clconv.runtime.session import Session
+
+Source = str | os.PathLike[str] | bytes | Graph
+
+
+def load(
+    source: Source,
+    device: str | DeviceInfo | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Session:
+    """A Session that runs a model on an OpenCL device.
+
+    source: path of an ONNX file, its bytes, or a Graph.
+    device: part of a name, "gpu", "cpu", an index, "platform:device", or a DeviceInfo of devices();
+        None takes CLCONV_DEVICE, else the best device.
+    progress(done, all): called while kernels are compiled.
+
+    A model whose input sizes are all known is planned and compiled here, any other at the first run of
+    each size. Raises ModelError for a file that is no usable model (UnsupportedError lists every
+    operator that is missing), DeviceError if no device matches or it refuses.
+    """
+    graph = read_model(source)
+    chosen = choose_device(device)
+    if progress is None:
+        return Session(graph, chosen)
+    return Session(graph, chosen, progress=progress)
+
+
+def read_model(source: Source) -> Graph:
+    """The Graph of a model file's path or bytes; a Graph is returned as it is. Raises ModelError."""
+    if isinstance(source, Graph):
+        return source
+    if isinstance(source, bytearray | memoryview):
+        source = bytes(source)
+    if not isinstance(source, str | os.PathLike | bytes):
+        raise ModelError(
+            f"a model is a path, the bytes of an ONNX file or a Graph, not {type(source).__name__}"
+        )
+    return import_onnx(source)

@@ -1,0 +1,202 @@
+"""InferenceSession over clconv's Session."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clconv.api import load
+from clconv.compat.onnxruntime.binding import IOBinding, OrtValue
+from clconv.compat.onnxruntime.exceptions import InvalidArgument, InvalidProtobuf, NoSuchFile
+from clconv.compat.onnxruntime.options import RunOptions, SessionOptions
+from clconv.compat.onnxruntime.surroundings import OPENCL_PROVIDER, PROVIDERS
+from clconv.compat.onnxruntime.types import type_name
+from clconv.errors import InputError
+from clconv.graph.ir import TensorSpec
+
+Provider = str | tuple[str, Mapping[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeArg:
+    """An input or output: name, type such as "tensor(float)", sizes (a name or None where it is open)."""
+
+    name: str
+    type: str
+    shape: list[int | str | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelMetadata:
+    """What the model's file says of itself."""
+
+    producer_name: str = ""
+    graph_name: str = ""
+    domain: str = ""
+    description: str = ""
+    graph_description: str = ""
+    version: int = 0
+    custom_metadata_map: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+class InferenceSession:
+    """onnxruntime's class: a model, ready to run.
+
+    path_or_bytes: an ONNX file's path or its bytes. providers: execution providers; the option "device" of
+    OpenCLExecutionProvider chooses as `clconv.load(device=...)` does, all else is accepted and ignored.
+    Raises NoSuchFile, InvalidProtobuf (ModelError) or NotImplemented (UnsupportedError, which lists every
+    operator that is missing).
+    """
+
+    def __init__(
+        self,
+        path_or_bytes: str | bytes | os.PathLike[str],
+        sess_options: SessionOptions | None = None,
+        providers: Sequence[Provider] | None = None,
+        provider_options: Sequence[Mapping[str, Any]] | None = None,
+        **ignored: Any,
+    ) -> None:
+        if not isinstance(path_or_bytes, str | bytes | os.PathLike):
+            raise TypeError(f"Unable to load from type '{type(path_or_bytes)}'")
+        if not isinstance(path_or_bytes, bytes):
+            _expect_file(path_or_bytes)
+        self._options = SessionOptions() if sess_options is None else sess_options
+        self._session = load(path_or_bytes, _device(providers, provider_options))
+
+    @property
+    def session(self) -> Any:
+        """clconv's own Session."""
+        return self._session
+
+    @property
+    def output_names(self) -> list[str]:
+        return list(self._session.graph.outputs)
+
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None = None,
+    ) -> list[np.ndarray]:
+        """The outputs named, all if none are, in order.
+
+        input_feed: arrays, OrtValues or nested lists by input name; a list takes the input's type, an array
+        must have it. Raises InvalidArgument (InputError, a ValueError) for wrong names, types or sizes.
+        """
+        specs = self._session.inputs
+        missing = [name for name in specs if name not in input_feed]
+        if missing:
+            raise InvalidArgument(
+                f"Required inputs ({missing}) are missing from input feed ({list(input_feed)})."
+            )
+        feeds = {name: _array(name, value, specs.get(name)) for name, value in input_feed.items()}
+        names = list(output_names) if output_names else self.output_names
+        values = self._session.run(feeds, list(dict.fromkeys(names)))
+        return [values[name] for name in names]
+
+    def run_with_ort_values(
+        self,
+        output_names: Sequence[str] | None,
+        input_dict_ort_values: Mapping[str, OrtValue],
+        run_options: RunOptions | None = None,
+    ) -> list[OrtValue]:
+        return [OrtValue(array) for array in self.run(output_names, input_dict_ort_values)]
+
+    def io_binding(self) -> IOBinding:
+        return IOBinding(self)
+
+    def run_with_iobinding(self, binding: IOBinding, run_options: RunOptions | None = None) -> None:
+        binding.run()
+
+    def get_inputs(self) -> list[NodeArg]:
+        return [_node_arg(name, spec) for name, spec in self._session.inputs.items()]
+
+    def get_outputs(self) -> list[NodeArg]:
+        return [_node_arg(name, spec) for name, spec in self._session.outputs.items()]
+
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        return []
+
+    def get_modelmeta(self) -> ModelMetadata:
+        graph = self._session.graph
+        known = graph.metadata
+        return ModelMetadata(
+            producer_name=str(known.get("producer_name", "")),
+            graph_name=graph.name,
+            domain=str(known.get("domain", "")),
+            description=str(known.get("description", "")),
+            graph_description=str(known.get("graph_description", "")),
+            version=int(known.get("version", 0)),
+            custom_metadata_map=dict(known.get("custom", {})),
+        )
+
+    def get_session_options(self) -> SessionOptions:
+        return self._options
+
+    def get_providers(self) -> list[str]:
+        return list(PROVIDERS)
+
+    def get_provider_options(self) -> dict[str, dict[str, str]]:
+        device = str(self._session.device.index)
+        return {name: {"device": device} if name == OPENCL_PROVIDER else {} for name in PROVIDERS}
+
+    def set_providers(
+        self,
+        providers: Sequence[Provider] | None = None,
+        provider_options: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Accepted: a session stays on the device it was made for."""
+
+    def disable_fallback(self) -> None:
+        """Accepted: clconv never falls back silently."""
+
+    def enable_fallback(self) -> None:
+        """Accepted: clconv never falls back silently."""
+
+
+def _expect_file(path: str | os.PathLike[str]) -> None:
+    try:
+        there = Path(path).exists()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
+        raise NoSuchFile(f"Load model from {os.fspath(path)!r} failed: no such file")
+    if Path(path).is_dir():
+        raise InvalidProtobuf(f"Load model from {os.fspath(path)!r} failed: it is a folder")
+
+
+def _device(
+    providers: Sequence[Provider] | None, options: Sequence[Mapping[str, Any]] | None
+) -> str | None:
+    """The "device" option of clconv's provider, in either of the two ways to give options."""
+    given = list(providers or ())
+    beside = list(options or [{}] * len(given))
+    for provider, more in zip(given, beside, strict=False):
+        name, own = (provider, {}) if isinstance(provider, str) else (provider[0], provider[1])
+        if name == OPENCL_PROVIDER:
+            chosen = {**(more or {}), **own}.get("device")
+            if chosen is not None:
+                return str(chosen)
+    return None
+
+
+def _array(name: str, value: Any, spec: TensorSpec | None) -> np.ndarray:
+    if isinstance(value, OrtValue):
+        return value.numpy()
+    if isinstance(value, np.ndarray) or spec is None:
+        return np.asarray(value)
+    try:
+        return np.asarray(value, spec.dtype.numpy)
+    except (TypeError, ValueError, OverflowError) as reason:
+        raise InputError(f"input '{name}' takes {spec}: {reason}") from None
+
+
+def _node_arg(name: str, spec: TensorSpec | None) -> NodeArg:
+    if spec is None:
+        return NodeArg(name, "", [])
+    return NodeArg(name, type_name(spec.dtype), list(spec.shape))
