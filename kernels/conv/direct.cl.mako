@@ -15,6 +15,7 @@ Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register t
 group's; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.ctext import load, store, vector_type
 %>
@@ -30,23 +31,6 @@ from clconv.lowering.ctext import load, store, vector_type
   weights = -(-filters // OB) * OB * in_blocks * in_block * KH * KW
   zero = pad_mode == "constant"
 %>
-## One (kh, kw) of one block of `lanes` input channels: `pixel(p)` is C text of pixel p's address.
-<%def name="multiply(lanes, pixel)">
-% for c in range(lanes):
-        {
-% for v in range(vectors):
-          const ${V} w${v} = ${load(V, "tap + %d" % (c * OB + v * block))};
-% endfor
-% for p in range(pixels):
-          { const float s = ${pixel(p)}[${c}];
-% for v in range(vectors):
-            a${p}_${v} = s * w${v} + a${p}_${v};
-% endfor
-          }
-% endfor
-        }
-% endfor
-</%def>
 ## The sum over all channels and window positions, for a tile inside the image or at its border.
 <%def name="accumulate(border)">
     for (int block_index = 0; block_index < ${in_blocks}; ++block_index) {
@@ -73,11 +57,11 @@ from clconv.lowering.ctext import load, store, vector_type
 %>
 % if tail:
           if (block_index == ${in_blocks - 1}) {
-            ${multiply(tail, pixel)}
+            ${register_tile.multiply(tail, pixel, vectors, pixels, block)}
             continue;
           }
 % endif
-          ${multiply(in_block, pixel)}
+          ${register_tile.multiply(in_block, pixel, vectors, pixels, block)}
         }
       }
     }

@@ -1,0 +1,184 @@
+"""Winograd's convolution F(m x m, 3 x 3) on channel blocks for CPUs: the variants of Conv for 3x3 windows.
+
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). F(4, 3) does a quarter of the
+multiplications of the direct sum, F(2, 3) four ninths with weights that are half as large.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from clconv.graph.ir import Layout
+from clconv.lowering.conv.shape import (
+    ConvShape,
+    bias_argument,
+    blocked_obstacle,
+    blocked_signature,
+    register_tile,
+)
+from clconv.lowering.epilogue import plan_epilogue
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    Lowered,
+    Packed,
+    Packing,
+    Problem,
+    Read,
+    Scalar,
+    Signature,
+    Variant,
+    Write,
+)
+
+Matrix = tuple[tuple[float, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Transform:
+    """F(m x m, 3 x 3): y = A' [(G g G') * (B' d B)] A."""
+
+    m: int
+    input: Matrix  # B'
+    weights: Matrix  # G
+    output: Matrix  # A'
+
+    @property
+    def n(self) -> int:
+        return self.m + 2
+
+
+F2 = Transform(
+    2,
+    ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
+    ((1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)),
+    ((1, 1, 1, 0), (0, 1, -1, -1)),
+)
+F4 = Transform(
+    4,
+    (
+        (4, 0, -5, 0, 1, 0),
+        (0, -4, -4, 1, 1, 0),
+        (0, 4, -4, -1, 1, 0),
+        (0, -2, -1, 2, 1, 0),
+        (0, 2, -1, -2, 1, 0),
+        (0, 4, 0, -5, 0, 1),
+    ),
+    (
+        (1 / 4, 0, 0),
+        (-1 / 6, -1 / 6, -1 / 6),
+        (-1 / 6, 1 / 6, -1 / 6),
+        (1 / 24, 1 / 12, 1 / 6),
+        (1 / 24, -1 / 12, 1 / 6),
+        (0, 0, 1),
+    ),
+    ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1)),
+)
+
+# Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
+# their transformed inputs stay in a core's own cache.
+_TILES = 24
+# Transformed inputs of one launch: small enough to be still in the last-level cache when they are used.
+_SLICE_BYTES = 4 << 20
+
+
+def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Packing:
+    """U = G g G', as (filters / out_block, n * n, channels / in_block, in_block, out_block)."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        filters, channels = w.shape[:2]
+        g = np.asarray(transform.weights, np.float64)
+        u = np.einsum("ik,fckl,jl->ijfc", g, w.astype(np.float64), g, optimize=True)
+        u = u.astype(np.float32).reshape(transform.n**2, filters, channels)
+        padded = np.pad(u, ((0, 0), (0, -filters % out_block), (0, -channels % in_block)))
+        parts = padded.reshape(
+            transform.n**2, padded.shape[1] // out_block, out_block, -1, in_block
+        )
+        return np.ascontiguousarray(parts.transpose(1, 0, 3, 4, 2))
+
+    return Packing("conv.winograd", (transform.m, in_block, out_block), pack)
+
+
+def _applies(problem: Problem) -> str | None:
+    obstacle = blocked_obstacle(problem)
+    if obstacle:
+        return obstacle
+    at, w = problem.node.attrs, problem.input(1)
+    if w.shape[2:] != (3, 3) or at.strides != (1, 1) or at.dilations != (1, 1):
+        return f"needs a 3x3 window, stride 1, dilation 1; has {w.shape[2:]}, {at.strides}, {at.dilations}"
+    if at.group != 1:
+        return f"needs one group, has {at.group}"
+    return None
+
+
+def _signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    return [blocked_signature(problem, blocked, blocked)]
+
+
+def _lower(problem: Problem, transform: Transform) -> Lowered:
+    block = problem.device.vector_width
+    shape = ConvShape.of(problem)
+    blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
+    vectors, pixels = register_tile(problem.device.registers, blocks)
+    tiles = _TILES // pixels * pixels
+    m, n = transform.m, transform.n
+    tile_rows, tile_columns = -(-shape.out[0] // m), -(-shape.out[1] // m)
+    all_tiles = shape.batch * tile_rows * tile_columns
+    epilogue = plan_epilogue(problem, block * vectors)
+    to_v = Kernel.of(
+        "conv/winograd_input.cl.mako", "winograd_input", block=block, tiles=tiles, m=m,
+        transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
+    )  # fmt: skip
+    to_y = Kernel.of(
+        "conv/winograd_product.cl.mako", "winograd_product", block=block, tiles=tiles, m=m,
+        vectors=vectors, pixels=pixels, channels=shape.channels, filters=shape.filters,
+        transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )  # fmt: skip
+    block_bytes = n * n * in_blocks * tiles * block * 4
+    tile_blocks = -(-all_tiles // tiles)
+    in_slice = max(1, min(tile_blocks, _SLICE_BYTES // block_bytes))
+    v = f"{problem.node.name}/winograd_v"
+    calls = []
+    for first in range(0, tile_blocks, in_slice):
+        now = min(in_slice, tile_blocks - first)
+        grid: list[tuple[str, Argument]] = [
+            ("tile_rows", Scalar(tile_rows)),
+            ("tile_columns", Scalar(tile_columns)),
+            ("first_tile", Scalar(first * tiles)),
+            ("all_tiles", Scalar(all_tiles)),
+        ]
+        x_arguments: list[tuple[str, Argument]] = [
+            ("x", Read(problem.node.inputs[0])),
+            ("v", Write(v)),
+            ("height", Scalar(shape.size[0])),
+            ("width", Scalar(shape.size[1])),
+            ("pad_top", Scalar(shape.begin[0])),
+            ("pad_left", Scalar(shape.begin[1])),
+            *grid,
+            ("padded_height", Scalar(shape.size[0] + shape.pads[0] + shape.pads[2])),
+            ("padded_width", Scalar(shape.size[1] + shape.pads[1] + shape.pads[3])),
+        ]
+        y_arguments: list[tuple[str, Argument]] = [
+            ("v", Read(v)),
+            (
+                "u",
+                Packed(problem.node.inputs[1], winograd_weights(transform, block, block * vectors)),
+            ),
+            *([("bias", bias_argument(problem, block * vectors))] if problem.has(2) else []),
+            ("y", Write(problem.node.outputs[0])),
+            ("out_height", Scalar(shape.out[0])),
+            ("out_width", Scalar(shape.out[1])),
+            *grid,
+            *epilogue.arguments,
+        ]
+        calls.append(problem.call(to_v, x_arguments, (now, in_blocks)))
+        calls.append(problem.call(to_y, y_arguments, (now, -(-blocks // vectors))))
+    return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
+
+
+WINOGRAD4 = Variant("Conv", "winograd4", _applies, lambda p: _lower(p, F4), _signatures)
+WINOGRAD2 = Variant("Conv", "winograd2", _applies, lambda p: _lower(p, F2), _signatures)

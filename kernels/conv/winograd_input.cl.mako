@@ -1,0 +1,82 @@
+<%doc>
+Input transform of Winograd's convolution F(m x m, 3 x 3), m + 2 = n:  V = B' d B for every n x n tile d.
+(Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015)
+
+x (N, C / block, H, W, block)
+v (tile blocks, n * n, C / block, tiles, block): `tiles` tiles to a block, tiles counted along rows of an
+  image, then down, then over images; this launch transforms tiles first_tile.. of them.
+One work-item transforms one channel block of one block of tiles. Index space: (tile blocks, C / block).
+
+Parameters: block; tiles; transform: B' as rows; m; pad_mode none, constant, reflect, edge, wrap.
+Pixels past the padded image, which only pad out the last tiles, count as zeros.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+<%namespace name="linear" file="/conv/linear.mako"/>
+<%!
+from clconv.lowering.ctext import load, store, vector_type
+%>
+<%
+  V = vector_type(block)
+  n = m + 2
+%>
+kernel void ${entry}(
+    global const float* restrict x, global float* restrict v, int height, int width, int pad_top,
+    int pad_left, int tile_rows, int tile_columns, int first_tile, int all_tiles, int padded_height,
+    int padded_width) {
+  const int chunk = get_global_id(1);
+  const int blocks = get_global_size(1);
+  const int begin = first_tile + get_global_id(0) * ${tiles};
+  const int end = min(begin + ${tiles}, all_tiles);
+  global float* target = v + ((size_t)get_global_id(0) * ${n * n} * blocks + chunk) * ${tiles * block};
+  const size_t position = (size_t)blocks * ${tiles * block};
+  const int image_tiles = tile_rows * tile_columns;
+  for (int t = begin; t < end; ++t, target += ${block}) {
+    const int image = t / image_tiles;
+    const int row = (t - image * image_tiles) / tile_columns;
+    const int column = t - image * image_tiles - row * tile_columns;
+    const int top = row * ${m} - pad_top, left = column * ${m} - pad_left;
+    global const float* plane = x + ((size_t)image * blocks + chunk) * height * width * ${block};
+    ${V} d[${n}][${n}];
+    if (top >= 0 && left >= 0 && top + ${n} <= height && left + ${n} <= width) {
+      global const float* source = plane + ((size_t)top * width + left) * ${block};
+% for i in range(n):
+% for j in range(n):
+      d[${i}][${j}] = ${load(V, "source + %d * width * %d + %d" % (i, block, j * block))};
+% endfor
+% endfor
+    } else {
+      for (int i = 0; i < ${n}; ++i)
+        for (int j = 0; j < ${n}; ++j) {
+          int ih = top + i, iw = left + j;
+% if pad_mode in ("none", "constant"):
+          const int outside = ih < 0 || ih >= height || iw < 0 || iw >= width;
+% else:
+          const int outside = ih + pad_top >= padded_height || iw + pad_left >= padded_width;
+          if (!outside) {
+            ih = ${common.padded_index(pad_mode, "ih", "height")};
+            iw = ${common.padded_index(pad_mode, "iw", "width")};
+          }
+% endif
+          if (outside) d[i][j] = (${V})(0);
+          else d[i][j] = ${load(V, "plane + ((size_t)ih * width + iw) * %d" % block)};
+        }
+    }
+    // Columns first: d = B' d, then each row: V = d B.
+    for (int j = 0; j < ${n}; ++j) {
+% for i in range(n):
+      const ${V} c${i} = d[${i}][j];
+% endfor
+% for i in range(n):
+      d[${i}][j] = ${linear.combination(transform[i], "c")};
+% endfor
+    }
+    for (int i = 0; i < ${n}; ++i) {
+% for j in range(n):
+      const ${V} r${j} = d[i][${j}];
+% endfor
+% for j in range(n):
+      ${store(V, "target + (i * %d + %d) * position" % (n, j))} = ${linear.combination(transform[j], "r")};
+% endfor
+    }
+  }
+}

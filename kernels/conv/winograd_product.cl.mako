@@ -1,0 +1,100 @@
+<%doc>
+Product and output transform of Winograd's convolution F(m x m, 3 x 3), m + 2 = n:
+  M[i] = sum over c of U[i, f, c] V[i, c, t] for the n * n positions i, then y = A' M A for every tile t.
+
+v (tile blocks, n * n, C / IB, tiles, IB)     from winograd_input
+u (F / OB, n * n, C / IB, IB, OB)             transformed weights, OB = vectors * block
+bias (F) padded       y (N, F / block, OH, OW, block)
+One work-item computes OB filters of one block of tiles; M stays in private memory, which is the cache.
+Index space: (tile blocks, F / OB). Tiles first_tile.. of all_tiles, counted as in winograd_input.
+
+Parameters: block; tiles: of a block, a multiple of pixels; vectors, pixels: the register tile; channels;
+filters; transform: A' as rows; m; bias; epilogue.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+<%namespace name="linear" file="/conv/linear.mako"/>
+<%namespace name="register_tile" file="/conv/register_tile.mako"/>
+<%!
+from clconv.lowering.ctext import load, store, vector_type
+%>
+<%
+  V = vector_type(block)
+  n = m + 2
+  OB = vectors * block
+  full_blocks, tail = divmod(channels, block)
+  in_blocks = full_blocks + (tail > 0)
+  out_blocks = -(-filters // block)
+%>
+kernel void ${entry}(
+    global const float* restrict v, global const float* restrict u,
+% if bias:
+    global const float* restrict bias,
+% endif
+    global float* restrict y, int out_height, int out_width, int tile_rows, int tile_columns,
+    int first_tile, int all_tiles${common.epilogue_parameters(epilogue_names)}) {
+  const int chunk = get_global_id(1);
+  const int begin = first_tile + get_global_id(0) * ${tiles};
+  const int count = min(${tiles}, all_tiles - begin);
+  global const float* source = v + (size_t)get_global_id(0) * ${n * n * in_blocks * tiles * block};
+  global const float* filter = u + (size_t)chunk * ${n * n * in_blocks * block * OB};
+  ${V} product[${tiles}][${n * n}][${vectors}];
+  for (int position = 0; position < ${n * n}; ++position) {
+    for (int tile = 0; tile < count; tile += ${pixels}) {
+% for p in range(pixels):
+      ${V} ${", ".join("a%d_%d = (%s)(0)" % (p, k, V) for k in range(vectors))};
+% endfor
+      global const float* tap = filter + (size_t)position * ${in_blocks * block * OB};
+      global const float* pixel = source + ((size_t)position * ${in_blocks * tiles} + tile) * ${block};
+      for (int c = 0; c < ${full_blocks}; ++c, tap += ${block * OB}, pixel += ${tiles * block}) {
+        ${register_tile.multiply(block, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
+      }
+% if tail:
+      ${register_tile.multiply(tail, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
+% endif
+% for p in range(pixels):
+% for k in range(vectors):
+      product[tile + ${p}][position][${k}] = a${p}_${k};
+% endfor
+% endfor
+    }
+  }
+  const int image_tiles = tile_rows * tile_columns;
+  for (int k = 0; k < ${vectors}; ++k) {
+    const int out_block = chunk * ${vectors} + k;
+    if (out_block >= ${out_blocks}) break;
+    const int channel = out_block * ${block};
+    const ${V} offset = ${load(V, "bias + channel") if bias else "(%s)(0)" % V};
+    for (int t = 0; t < count; ++t) {
+      const int index = begin + t;
+      const int image = index / image_tiles;
+      const int row = (index - image * image_tiles) / tile_columns;
+      const int column = index - image * image_tiles - row * tile_columns;
+      ${V} half_done[${m}][${n}];
+      for (int j = 0; j < ${n}; ++j) {
+% for i in range(n):
+        const ${V} c${i} = product[t][${i * n} + j][k];
+% endfor
+% for i in range(m):
+        half_done[${i}][j] = ${linear.combination(transform[i], "c")};
+% endfor
+      }
+      const size_t plane = ((size_t)image * ${out_blocks} + out_block) * out_height;
+      for (int i = 0; i < ${m}; ++i) {
+        const int oh = row * ${m} + i;
+        if (oh >= out_height) break;
+        const int ow = column * ${m};
+        const size_t at = ((plane + oh) * out_width + ow) * ${block};
+% for j in range(n):
+        const ${V} r${j} = half_done[i][${j}];
+% endfor
+% for j in range(m):
+        if (ow + ${j} < out_width) {
+          ${V} value = ${linear.combination(transform[j], "r")} + offset;
+          ${common.apply_epilogue(epilogue, "value", V, "channel", "at + %d" % (j * block))}
+          ${store(V, "y + at + %d" % (j * block))} = value;
+        }
+% endfor
+      }
+    }
+  }
+}
