@@ -1,0 +1,1 @@
+"""Ways into clconv and out of it: ONNX files, and networks built by hand."""

@@ -1,0 +1,70 @@
+"""Operators whose dtype is an attribute, and small ones that are written with others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from clconv.frontend.onnx.build import Builder, Converter, Source
+from clconv.frontend.onnx.converters.default import convert_default, copy_node
+from clconv.frontend.onnx.tensors import DTYPES, dtype_name
+from clconv.graph.ir import DType
+
+
+def _dtype(source: Source, enum: Any) -> DType:
+    if isinstance(enum, str):  # until opset 5
+        names = TensorProto.DataType.keys()
+        enum = TensorProto.DataType.Value(enum) if enum in names else -1
+    if enum not in DTYPES:
+        source.unsupported(f"element type {dtype_name(enum)}")
+    return DTYPES[enum]
+
+
+def _cast(source: Source, build: Builder) -> None:
+    to = _dtype(source, source.attrs["to"]).value
+    copy_node(source, build, "Cast", source.inputs, {**source.attrs, "to": to})
+
+
+def _eye_like(source: Source, build: Builder) -> None:
+    attrs = dict(source.attrs)
+    if "dtype" in attrs:
+        attrs["dtype"] = _dtype(source, attrs["dtype"]).value
+    copy_node(source, build, "EyeLike", source.inputs, attrs)
+
+
+def _constant_of_shape(source: Source, build: Builder) -> None:
+    value = source.attrs.get("value", np.zeros(1, np.float32))
+    if value.size != 1:
+        source.fail(f"value must hold one element, it has shape {value.shape}")
+    attrs = {"value": value.reshape(-1)[0].item(), "dtype": DType.of(value).value}
+    copy_node(source, build, "ConstantOfShape", source.inputs, attrs)
+
+
+def _identity(source: Source, build: Builder) -> None:
+    constant = build.constants.get(source.input(0))
+    if constant is None:
+        convert_default(source, build)
+    else:  # weights shared by several names stay one constant
+        build.constants[source.output(0)] = constant
+
+
+def _mean(source: Source, build: Builder) -> None:
+    total = build.helper(source, "Sum", source.inputs, "sum")
+    count = build.scalar_like(source, len(source.inputs), source.input(0), "count")
+    build.emit("Div", (total, count), source.outputs, source.name)
+
+
+def _scatter(source: Source, build: Builder) -> None:
+    copy_node(source, build, "ScatterElements", source.inputs, source.attrs)
+
+
+CONVERTERS: dict[str, Converter] = {
+    "Cast": _cast,
+    "EyeLike": _eye_like,
+    "ConstantOfShape": _constant_of_shape,
+    "Identity": _identity,
+    "Mean": _mean,
+    "Scatter": _scatter,
+}

@@ -1,0 +1,185 @@
+"""Canonical Graph -> ONNX model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import onnx
+from google.protobuf.message import EncodeError
+from onnx import helper
+
+from clconv.errors import GraphError, ModelError, UnsupportedError
+from clconv.frontend.onnx.attributes import attribute_kind
+from clconv.frontend.onnx.files import PROTOBUF_LIMIT
+from clconv.frontend.onnx.tensors import ENUMS, write_tensor
+from clconv.frontend.onnx.unfold import unfolded
+from clconv.graph.ir import DType, Graph, Node, TensorSpec
+
+# Engines in use read 21; only a graph with an operator that came later asks for more.
+LEAST_OPSET = 21
+
+
+def export_onnx(graph: Graph, path: str | os.PathLike[str] | None = None) -> bytes:
+    """The graph as the bytes of an ONNX model, also written to `path` if one is given.
+
+    Epilogue steps become nodes of their own, padding modes of convolution and pooling become Pad nodes.
+    The opset is 21, or what the newest operator of the graph needs. Layouts are not part of ONNX: shapes
+    are written in logical order.
+
+    Raises GraphError or UnsupportedError naming a node that ONNX cannot say, ModelError if the model is
+    over protobuf's 2 GiB or cannot be written.
+    """
+    nodes, extra = unfolded(graph)
+    opset = max([LEAST_OPSET, *(_first_opset(n) for n in nodes)])
+    constants = {**graph.constants, **extra}
+    used = {n for node in nodes for n in node.inputs} | set(graph.outputs)
+    size = sum(c.spec.nbytes for n, c in constants.items() if n in used)
+    if size > PROTOBUF_LIMIT:
+        raise ModelError(
+            f"graph '{graph.name}': {size} bytes of constants, a model holds 2 GiB at most"
+        )
+    proto = helper.make_graph(
+        [_node(n, opset) for n in nodes],
+        graph.name or "model",
+        [_value(n, graph.specs[n]) for n in graph.inputs],
+        [],
+        [write_tensor(c.array, n) for n, c in constants.items() if n in used],
+        doc_string=str(graph.metadata.get("graph_description", "")) or None,
+    )
+    opsets = [helper.make_opsetid("", opset)]
+    model = helper.make_model(
+        proto,
+        opset_imports=opsets,
+        ir_version=helper.find_min_ir_version_for(opsets),
+        **_described(graph.metadata),
+    )
+    helper.set_model_props(model, dict(graph.metadata.get("custom", {})))
+    model.graph.output.extend(_outputs(graph, model))
+    try:
+        data = model.SerializeToString()
+    except (EncodeError, ValueError) as reason:
+        raise ModelError(f"graph '{graph.name}': cannot be written as ONNX: {reason}") from None
+    if path is not None:
+        try:
+            Path(path).write_bytes(data)
+        except OSError as reason:
+            raise ModelError(f"{path}: cannot be written: {reason.strerror or reason}") from None
+    return data
+
+
+def _described(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    fields = {
+        "domain": str(metadata.get("domain", "")),
+        "doc_string": str(metadata.get("description", "")),
+        "model_version": int(metadata.get("version", 0)),
+    }
+    return {"producer_name": "clconv", **{k: v for k, v in fields.items() if v}}
+
+
+def _value(name: str, spec: TensorSpec) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, ENUMS[spec.dtype], list(spec.shape))
+
+
+def _outputs(graph: Graph, model: onnx.ModelProto) -> Iterable[onnx.ValueInfoProto]:
+    """Declarations of the outputs: from the graph's specs, what was imported, or onnx's inference."""
+    known: dict[str, TensorSpec] = {
+        **graph.metadata.get("output_specs", {}),
+        **graph.specs,
+        **{n: c.spec for n, c in graph.constants.items()},
+    }
+    missing = [n for n in graph.outputs if n not in known]
+    inferred = _inferred(model, missing) if missing else {}
+    for name in graph.outputs:
+        if name in known:
+            yield _value(name, known[name])
+        elif name in inferred:
+            yield inferred[name]
+        else:
+            raise GraphError(
+                f"graph '{graph.name}': the dtype of output '{name}' is not known; specialise the graph "
+                "for given input shapes first"
+            )
+
+
+def _inferred(model: onnx.ModelProto, names: list[str]) -> dict[str, onnx.ValueInfoProto]:
+    """What onnx infers about the named outputs (which the model does not declare yet)."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.output.extend(onnx.ValueInfoProto(name=n) for n in names)
+    try:
+        result = onnx.shape_inference.infer_shapes(copy)
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        return {}
+    return {v.name: v for v in result.graph.output if v.type.tensor_type.elem_type}
+
+
+def _schema(node: Node, opset: int | None = None) -> onnx.defs.OpSchema:
+    try:
+        return onnx.defs.get_schema(node.op, opset or onnx.defs.onnx_opset_version(), "")
+    except onnx.defs.SchemaError:
+        raise UnsupportedError(
+            f"node '{node.name}': {node.op} is no ONNX operator, it cannot be exported"
+        ) from None
+
+
+def _first_opset(node: Node) -> int:
+    """The oldest opset, 21 or later, whose form of the operator can say this node."""
+    _schema(node)
+    for opset in range(LEAST_OPSET, onnx.defs.onnx_opset_version() + 1):
+        try:
+            schema = onnx.defs.get_schema(node.op, opset, "")
+        except onnx.defs.SchemaError:
+            continue
+        if not (_attributes(node).keys() - schema.attributes.keys()):
+            return opset
+    raise UnsupportedError(
+        f"node '{node.name}' ({node.op}): ONNX has no attributes "
+        f"{sorted(_attributes(node).keys() - _schema(node).attributes.keys())}"
+    )
+
+
+# Attributes that came with a later version than 21: left out where they are at their defaults.
+_LATE = {"mode": "DCR", "round_mode": "up", "stash_type": 1}
+_EMPTY: tuple[Any, ...] = (None, (), "")
+
+
+def _attributes(node: Node) -> dict[str, Any]:
+    """The node's attributes as ONNX has them, without those that are absent or meaningless there."""
+    attrs = {k: v for k, v in node.attrs.items() if v not in _EMPTY}
+    attrs.pop("pad_mode", None)  # a Pad node says it
+    if attrs.get("auto_pad", "NOTSET") != "NOTSET":
+        attrs.pop("pads", None)
+    if node.op == "Cast":
+        attrs["to"] = ENUMS[DType(attrs["to"])]
+    elif node.op == "EyeLike" and "dtype" in attrs:
+        attrs["dtype"] = ENUMS[DType(attrs["dtype"])]
+    elif node.op == "ConstantOfShape":
+        dtype = DType(attrs.pop("dtype"))
+        attrs["value"] = helper.make_tensor("value", ENUMS[dtype], (1,), [attrs["value"]])
+    elif node.op == "Split" and not attrs["num_outputs"]:
+        del attrs["num_outputs"]
+    elif node.op == "Dropout" and not attrs["seed"]:
+        del attrs["seed"]
+    late = {
+        "Cast": "round_mode",
+        "CastLike": "round_mode",
+        "Range": "stash_type",
+        "SpaceToDepth": "mode",
+    }.get(node.op)
+    if late is not None and attrs.get(late) == _LATE[late]:
+        del attrs[late]
+    return attrs
+
+
+def _node(node: Node, opset: int) -> onnx.NodeProto:
+    schema = _schema(node, opset)
+    proto = onnx.NodeProto(op_type=node.op, name=node.name, input=node.inputs, output=node.outputs)
+    for name, value in _attributes(node).items():
+        kind = attribute_kind(schema, name)
+        if kind in (onnx.AttributeProto.FLOAT, onnx.AttributeProto.FLOATS):
+            value = [float(v) for v in value] if isinstance(value, tuple) else float(value)
+        proto.attribute.append(helper.make_attribute(name, value, attr_type=kind))
+    return proto

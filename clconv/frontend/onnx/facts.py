@@ -1,0 +1,114 @@
+"""What is known of a value's type and shape before any input size is: declared, or inferred by onnx."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import onnx
+
+from clconv.errors import ModelError, UnsupportedError
+from clconv.frontend.onnx.tensors import DTYPES, dtype_of
+from clconv.graph.ir import DType, TensorSpec
+
+# Shape inference needs the values of small initializers (shapes, axes), not those of weights.
+_SMALL = 1024
+
+
+def light_copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with large initializers turned into inputs, so that onnx's C++ side stays cheap."""
+    light = onnx.ModelProto()
+    light.ir_version = max(model.ir_version, 4)  # before 4, initializers had to be inputs as well
+    light.opset_import.extend(model.opset_import)
+    light.functions.extend(model.functions)
+    graph = light.graph
+    graph.name = model.graph.name
+    graph.node.extend(model.graph.node)
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    graph.value_info.extend(model.graph.value_info)
+    inputs = {v.name for v in model.graph.input}
+    for tensor in model.graph.initializer:
+        elements = 1
+        for d in tensor.dims:
+            elements *= max(d, 0)
+        external = tensor.data_location == onnx.TensorProto.EXTERNAL
+        if elements <= _SMALL and not external:
+            graph.initializer.append(tensor)
+        elif tensor.name not in inputs:
+            graph.input.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            )
+    return light
+
+
+class Facts:
+    """Ranks, shapes and dtypes of a model's values, as far as they can be known without running it."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._model = model
+        graph = model.graph
+        self._declared = {v.name: v for v in (*graph.value_info, *graph.output, *graph.input)}
+
+    @cached_property
+    def _inferred(self) -> dict[str, onnx.ValueInfoProto]:
+        # Only models that need it pay for inference. It may fail on models that are fine otherwise (and
+        # on damaged ones); then nothing more is known, and whoever needed it says so.
+        try:
+            result = onnx.shape_inference.infer_shapes(light_copy(self._model), data_prop=True)
+        except Exception:
+            return {}
+        return {v.name: v for v in (*result.graph.value_info, *result.graph.output)}
+
+    def shape(self, name: str) -> tuple[Any, ...] | None:
+        """Sizes (int), names (str) or None of every axis; None if not even the rank is known."""
+        for known in (self._declared, self._inferred):
+            if name in known and (tensor := _tensor_type(known[name])).HasField("shape"):
+                return dims_of(tensor)
+        return None
+
+    def rank(self, name: str) -> int | None:
+        shape = self.shape(name)
+        return None if shape is None else len(shape)
+
+    def dtype(self, name: str) -> DType | None:
+        for known in (self._declared, self._inferred):
+            if name in known:
+                found = DTYPES.get(_tensor_type(known[name]).elem_type)
+                if found is not None:
+                    return found
+        return None
+
+
+def _tensor_type(value: onnx.ValueInfoProto) -> onnx.TypeProto.Tensor:
+    return value.type.tensor_type
+
+
+def dims_of(tensor: onnx.TypeProto.Tensor) -> tuple[int | str | None, ...]:
+    """Sizes of a declared shape: int if fixed, the symbol's name, or None (also for negative sizes)."""
+    dims: list[int | str | None] = []
+    for d in tensor.shape.dim:
+        if d.HasField("dim_value") and d.dim_value >= 0:
+            dims.append(d.dim_value)
+        else:
+            dims.append(d.dim_param or None)
+    return tuple(dims)
+
+
+def declared_spec(value: onnx.ValueInfoProto, what: str) -> TensorSpec | None:
+    """Spec of a declared input or output; None if it has no shape.
+
+    Raises UnsupportedError if it is no tensor or of an element type that clconv does not have,
+    ModelError if it has no type.
+    """
+    kind = value.type.WhichOneof("value")
+    if kind is None:
+        raise ModelError(f"{what} '{value.name}' has no type")
+    if kind != "tensor_type":
+        raise UnsupportedError(
+            f"{what} '{value.name}' is a {kind.removesuffix('_type').replace('_', ' ')}; "
+            "clconv takes and returns dense tensors"
+        )
+    tensor = value.type.tensor_type
+    dtype = dtype_of(tensor.elem_type, f"{what} '{value.name}'")
+    return TensorSpec(dims_of(tensor), dtype) if tensor.HasField("shape") else None

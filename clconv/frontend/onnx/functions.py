@@ -1,0 +1,104 @@
+"""Functions, the model's own and those that define operators clconv lacks, replaced by their bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import onnx
+import onnx.inliner
+
+from clconv.errors import GraphError, ModelError
+from clconv.frontend.onnx.facts import light_copy
+from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.structure import all_nodes, subgraphs
+
+MAIN_DOMAIN = ("", "ai.onnx")
+
+
+def expand_functions(
+    model: onnx.ModelProto, origin: Origin, supported: Collection[str]
+) -> onnx.ModelProto:
+    """The model without local functions, and without operators that are not in `supported` but whose
+    definition is a function of operators that may be.
+
+    Raises GraphError for functions that call themselves, ModelError if onnx cannot inline them.
+    """
+    if model.functions:
+        _refuse_recursion(model, origin)
+        model = _with_nodes(model, _inline_local(model, origin))
+    wanted = _definable(model, supported)
+    if wanted:
+        try:
+            inlined = onnx.inliner.inline_selected_functions(
+                light_copy(model), sorted(wanted), inline_schema_functions=True
+            )
+        except Exception:
+            return model  # the operators stay, and are listed as not supported
+        model = _with_nodes(model, inlined)
+    return model
+
+
+def _with_nodes(model: onnx.ModelProto, inlined: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the nodes and opsets of another; initializers never leave Python."""
+    result = onnx.ModelProto()
+    result.CopyFrom(inlined)
+    result.ir_version = model.ir_version
+    result.metadata_props.extend(model.metadata_props)
+    for field in ("producer_name", "producer_version", "domain", "model_version", "doc_string"):
+        setattr(result, field, getattr(model, field))
+    graph, source = result.graph, model.graph
+    graph.doc_string = source.doc_string
+    for field in ("initializer", "sparse_initializer", "input"):
+        del getattr(graph, field)[:]
+        getattr(graph, field).extend(getattr(source, field))
+    return result
+
+
+def _inline_local(model: onnx.ModelProto, origin: Origin) -> onnx.ModelProto:
+    try:
+        return onnx.inliner.inline_local_functions(light_copy(model), convert_version=True)
+    except Exception as reason:
+        names = ", ".join(sorted({f"{f.domain}.{f.name}" for f in model.functions})[:8])
+        raise ModelError(f"{origin.label}: functions {names} cannot be inlined: {reason}") from None
+
+
+def _refuse_recursion(model: onnx.ModelProto, origin: Origin) -> None:
+    """GraphError for a circle of calls: onnx's inliner would never return."""
+    bodies = {(f.domain, f.name): f for f in model.functions}
+    calls = {
+        key: {(n.domain, n.op_type) for n in _body_nodes(f)} & bodies.keys()
+        for key, f in bodies.items()
+    }
+    done: set[tuple[str, str]] = set()
+    while len(done) < len(calls):
+        leaves = {k for k, called in calls.items() if k not in done and called <= done}
+        if not leaves:
+            names = ", ".join(sorted(f"{d}.{n}" for d, n in calls.keys() - done)[:8])
+            raise GraphError(f"{origin.label}: functions call themselves: {names}")
+        done |= leaves
+
+
+def _body_nodes(function: onnx.FunctionProto) -> list[onnx.NodeProto]:
+    nodes = list(function.node)
+    for node in function.node:
+        for inner in subgraphs(node):
+            nodes += all_nodes(inner)
+    return nodes
+
+
+def _definable(model: onnx.ModelProto, supported: Collection[str]) -> set[tuple[str, str]]:
+    """Operators of the model that clconv lacks and that ONNX defines by a function."""
+    opset = next((o.version for o in model.opset_import if o.domain in MAIN_DOMAIN), 0)
+    found = set()
+    for op in {n.op_type for n in all_nodes(model.graph) if n.domain in MAIN_DOMAIN}:
+        if op in supported or not onnx.defs.has(op):
+            continue
+        try:
+            schema = onnx.defs.get_schema(op, opset, "")
+        except onnx.defs.SchemaError:
+            continue
+        bodies: Any = schema  # onnx's type stubs do not list the next two
+        if bodies.has_function or bodies.has_context_dependent_function:
+            found.add(("", op))
+    return found

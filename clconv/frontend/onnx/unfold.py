@@ -1,0 +1,75 @@
+"""What passes fold into a node, unfolded again: epilogue steps and padding modes as nodes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from clconv.errors import UnsupportedError
+from clconv.frontend.onnx.structure import Names
+from clconv.graph.ir import RUNNING, Attributes, Constant, Graph, Node
+from clconv.graph.ops import make_node
+
+
+def unfolded(graph: Graph) -> tuple[list[Node], dict[str, Constant]]:
+    """Nodes that plain ONNX can say, in order, and the constants they need besides the graph's.
+
+    Raises UnsupportedError for a padding mode that has no Pad node yet (auto_pad) or none at all
+    (pooling with indices).
+    """
+    taken = {*graph.inputs, *graph.constants, *graph.outputs, *(n.name for n in graph.nodes)}
+    for node in graph.nodes:
+        taken.update((*node.inputs, *node.outputs))
+    names = Names(taken)
+    nodes: list[Node] = []
+    constants: dict[str, Constant] = {}
+    for node in graph.nodes:
+        if node.attrs.get("pad_mode", "constant") != "constant":
+            node = _unfold_pads(node, names, nodes, constants)
+        _unfold_epilogue(node, names, nodes)
+    return nodes, constants
+
+
+def _unfold_pads(
+    node: Node, names: Names, nodes: list[Node], constants: dict[str, Constant]
+) -> Node:
+    """Adds the Pad node and returns the node without padding."""
+    at = node.attrs
+    if at.auto_pad != "NOTSET":
+        raise UnsupportedError(
+            f"node '{node.name}' ({node.op}): auto_pad {at.auto_pad} with pad_mode {at.pad_mode} is not "
+            "known in pixels yet; specialise the graph for given input shapes first"
+        )
+    if any(node.outputs[1:]):
+        raise UnsupportedError(
+            f"node '{node.name}' ({node.op}): indices of {at.pad_mode} padded pixels have no ONNX form"
+        )
+    if not any(at.pads):
+        return dataclasses.replace(node, attrs=at.replace(pad_mode="constant"))
+    spatial = len(at.pads) // 2
+    widths = (0, 0, *at.pads[:spatial], 0, 0, *at.pads[spatial:])
+    pads, padded = names.fresh(f"{node.name}/pads"), names.fresh(f"{node.name}/padded")
+    constants[pads] = Constant(np.array(widths, np.int64))
+    pad = make_node(
+        "Pad", (node.inputs[0], pads), (padded,), names.fresh(f"{node.name}/pad"), mode=at.pad_mode
+    )
+    nodes.append(pad)
+    plain = at.replace(pad_mode="constant", pads=(0,) * len(at.pads))
+    return dataclasses.replace(node, inputs=(padded, *node.inputs[1:]), attrs=plain)
+
+
+def _unfold_epilogue(node: Node, names: Names, nodes: list[Node]) -> None:
+    """Adds the bare node, then one node for each of its epilogue steps."""
+    if not node.epilogue:
+        nodes.append(dataclasses.replace(node, inputs=node.op_inputs, op_arity=None))
+        return
+    results = [names.fresh(f"{node.outputs[0]}/{i}") for i in range(len(node.epilogue))]
+    results.append(node.outputs[0])
+    nodes.append(
+        Node(node.op, node.name, node.op_inputs, (results[0], *node.outputs[1:]), node.attrs)
+    )
+    for i, step in enumerate(node.epilogue):
+        inputs = tuple(results[i] if o == RUNNING else node.inputs[o] for o in step.operands)
+        name = names.fresh(f"{node.name}/{step.op}")
+        nodes.append(Node(step.op, name, inputs, (results[i + 1],), Attributes(step.attrs)))
