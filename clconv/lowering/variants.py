@@ -1,6 +1,6 @@
 """Importing this module registers the variants of every operator."""
 
-from clconv.lowering import conv, elementwise
+from clconv.lowering import conv, elementwise, global_pool, pool
 from clconv.lowering.kernel import VARIANTS
 
-__all__ = ["VARIANTS", "conv", "elementwise"]
+__all__ = ["VARIANTS", "conv", "elementwise", "global_pool", "pool"]

@@ -1,0 +1,72 @@
+"""Variants of GlobalAveragePool, GlobalMaxPool and GlobalLpPool."""
+
+from __future__ import annotations
+
+import math
+
+from clconv.graph.ir import Layout
+from clconv.lowering.blocked import blocked_obstacle, blocked_signature, c_type, type_obstacle
+from clconv.lowering.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    Lowered,
+    Problem,
+    Scalar,
+    Signature,
+    Variant,
+    Write,
+    register,
+)
+
+_KINDS = {"GlobalMaxPool": "max", "GlobalAveragePool": "average", "GlobalLpPool": "lp"}
+
+
+def _blocked_applies(problem: Problem) -> str | None:
+    return blocked_obstacle(problem, most_axes=problem.x.rank)  # all axes are one row of pixels
+
+
+def _signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    return [blocked_signature(problem, blocked, blocked)]
+
+
+def _lower(problem: Problem, block: int, template: str, epilogue: Epilogue) -> Lowered:
+    """One work-item for each block of channels of each image."""
+    x = problem.x
+    if problem.y.size == 0:
+        return Lowered()
+    blocks = -(-x.shape[1] // block)
+    kernel = Kernel.of(
+        f"global_pool/{template}.cl.mako",
+        f"global_pool_{template}",
+        kind=_KINDS[problem.node.op],
+        power=problem.node.attrs.get("p", 1),
+        type=c_type(x.dtype),
+        block=block,
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("pixels", Scalar(math.prod(x.shape[2:]))),
+        *epilogue.arguments,
+    ]
+    return Lowered((problem.call(kernel, arguments, (blocks, x.shape[0])),))
+
+
+def _blocked_lower(problem: Problem) -> Lowered:
+    block = problem.device.vector_width
+    return _lower(problem, block, "blocked", plan_epilogue(problem, block))
+
+
+def _simple_lower(problem: Problem) -> Lowered:
+    return _lower(problem, 1, "simple", plan_epilogue(problem))
+
+
+for _op in _KINDS:
+    register(
+        Variant(_op, "blocked", _blocked_applies, _blocked_lower, _signatures),
+        Variant(_op, "simple", type_obstacle, _simple_lower),
+    )
