@@ -162,7 +162,7 @@ def _resize(
     node: Node, data: TensorSpec, facts: Known, values: Mapping[str, np.ndarray]
 ) -> TensorSpec | None:
     scales = values.get(node.inputs[2]) if len(node.inputs) > 2 else None
-    if scales is None or scales.size != data.rank:
+    if scales is None or scales.size != data.rank or node.attrs.get("axes"):
         return TensorSpec((None,) * data.rank, data.dtype)
     sizes = [d if s == 1 else None for d, s in zip(data.shape, scales.reshape(-1), strict=True)]
     return TensorSpec(tuple(sizes), data.dtype)

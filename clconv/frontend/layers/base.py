@@ -1,0 +1,202 @@
+"""What a layer is, and the network that layers are applied to."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.errors import ConfigError, ShapeError
+from clconv.graph.evaluate import infer_node
+from clconv.graph.ir import Constant, Graph, Node, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.graph.verify import verify
+
+Volume = tuple[
+    int, ...
+]  # sizes of a value without the batch: (channels, height, width), (features,)
+
+
+class Layer:
+    """One step of a network. A layer has no weights until it is applied; applied twice, it is two layers.
+
+    `name` names the node and its weights; without one they are named after the class and counted.
+    """
+
+    name: str | None = None
+
+    def apply(self, network: Network, x: str) -> str:
+        """Adds the layer's nodes behind the value x and returns the value it makes.
+
+        Raises ShapeError, naming the layer, if x does not fit.
+        """
+        raise NotImplementedError
+
+    def build(
+        self,
+        input_shape: Sequence[int],
+        batch: int | str | None = 1,
+        seed: int = 0,
+        name: str = "network",
+    ) -> Graph:
+        """A graph of this layer alone: see Network for the arguments. Its output is named "output"."""
+        network = Network(input_shape, batch, seed, name)
+        return network.graph(output=self.apply(network, network.input))
+
+
+class Network:
+    """A graph under construction: layers are called on values, values are names.
+
+        network = Network((3, 32, 32))
+        features = network(Conv2d(16, 3, padding=1), network.input)
+        both = network(Concat(), features, network(Relu(), features))
+        graph = network.graph(scores=network(Dense(10), both))
+
+    input_shape: (channels, height, width), (channels, length) or (features,).
+    batch: images at once; None or a name leaves it open until an input arrives.
+    seed: of the weights; the same layers and seed give the same weights.
+    """
+
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        batch: int | str | None = 1,
+        seed: int = 0,
+        name: str = "network",
+        input_name: str = "input",
+    ) -> None:
+        shape = tuple(input_shape)
+        if not shape or not all(isinstance(d, int | np.integer) and d >= 1 for d in shape):
+            raise ShapeError(
+                f"input shape {shape}: give (channels, height, width), each at least 1"
+            )
+        shape = tuple(int(d) for d in shape)
+        if isinstance(batch, int) and batch < 1:
+            raise ShapeError(f"batch {batch} must be at least 1, or None to leave it open")
+        self.name = name
+        self.input = input_name
+        self.random = np.random.default_rng(seed)
+        self._batch = "N" if batch is None else batch
+        self._nodes: list[Node] = []
+        self._constants: dict[str, Constant] = {}
+        # With an open batch shapes are worked out for one image, and only the input's is kept.
+        images = batch if isinstance(batch, int) else 1
+        self._specs = {input_name: TensorSpec((images, *shape))}
+        self._counts: dict[str, int] = {}
+
+    def __call__(self, layer: Layer, *values: str) -> str:
+        """Applies a layer to a value, or a joining layer (Add, Concat, Multiply) to several."""
+        for value in values:
+            self.volume(value)
+        if len(values) == 1:
+            return layer.apply(self, values[0])
+        join = getattr(layer, "join", None)
+        if join is None:
+            raise ConfigError(f"{type(layer).__name__} takes one value, {len(values)} were given")
+        return str(join(self, values))
+
+    def volume(self, value: str) -> Volume:
+        """Sizes of a value without the batch."""
+        if value not in self._specs:
+            raise ConfigError(f"network '{self.name}' has no value '{value}'")
+        return self._specs[value].shape[1:]
+
+    def label(self, layer: Layer) -> str:
+        """A name for a layer's node: its own, or its class's and a number."""
+        base = layer.name or type(layer).__name__.lower()
+        if layer.name and layer.name not in self._specs and layer.name not in self._constants:
+            return layer.name
+        while True:
+            self._counts[base] = self._counts.get(base, 0) + 1
+            label = f"{base}_{self._counts[base]}"
+            if label not in self._specs:
+                return label
+
+    def weights(self, name: str, shape: Sequence[int], fan_in: float) -> str:
+        """He et al. (2015): normal with variance 2 / fan_in, float32."""
+        values = self.random.standard_normal(tuple(shape)) * math.sqrt(2 / fan_in)
+        return self.constant(name, values.astype(np.float32))
+
+    def bias(self, name: str, size: int, fan_in: float) -> str:
+        """Uniform in +-1 / sqrt(fan_in): small, but not zero, so that a lost bias shows."""
+        limit = 1 / math.sqrt(fan_in)
+        return self.constant(name, self.random.uniform(-limit, limit, size).astype(np.float32))
+
+    def constant(self, name: str, array: Any) -> str:
+        """Adds a constant and returns its name."""
+        self._constants[name] = Constant(array)
+        return name
+
+    def add(self, op: str, label: str, inputs: Sequence[str], **attrs: Any) -> str:
+        """Adds a node with one output and returns the output's name, which is the label."""
+        node = make_node(op, inputs, [label], label, **attrs)
+        self._specs[label] = infer_node(node, self._specs, self._constants)[0]
+        self._nodes.append(node)
+        return label
+
+    def graph(self, *unnamed: str, **outputs: str) -> Graph:
+        """The finished graph. outputs: value by the name it gets; unnamed values keep theirs.
+
+        Specs are complete if the batch is known, else only the input's is there.
+        """
+        if not unnamed and not outputs:
+            raise ConfigError(f"network '{self.name}' needs at least one output")
+        names = {value: value for value in unnamed}
+        for name, value in outputs.items():
+            self.volume(value)
+            taken = name in self._specs or name in self._constants or name in names.values()
+            if taken and name != value:
+                raise ConfigError(f"network '{self.name}': the name '{name}' is taken")
+            if name != value and (value == self.input or value in names):
+                value = self.add("Identity", self.label(_Copy()), [value])
+            names[value] = name
+        nodes = [
+            dataclasses.replace(
+                node,
+                inputs=tuple(names.get(n, n) for n in node.inputs),
+                outputs=tuple(names.get(n, n) for n in node.outputs),
+            )
+            for node in self._nodes
+        ]
+        specs = {names.get(n, n): s for n, s in self._specs.items()}
+        if not isinstance(self._batch, int):
+            specs = {self.input: TensorSpec((self._batch, *self.volume(self.input)))}
+        results = tuple(dict.fromkeys(names.values()))
+        return verify(
+            Graph(self.name, tuple(nodes), (self.input,), results, specs, self._constants)
+        )
+
+
+class _Copy(Layer):
+    """Names the Identity that gives a value a second name."""
+
+    name = "copy"
+
+
+def pair(value: Any, axes: int, what: str) -> tuple[int, ...]:
+    """An int for every axis, or one value an axis (height first). ConfigError otherwise."""
+    values = (value,) * axes if isinstance(value, int) else value
+    if (
+        not isinstance(values, tuple | list)
+        or len(values) != axes
+        or not all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in values)
+    ):
+        wanted = "an int" if axes == 1 else f"an int or {axes} of them (height first)"
+        raise ConfigError(f"{what} {value!r} must be {wanted}")
+    return tuple(int(v) for v in values)
+
+
+def count(value: Any, what: str) -> int:
+    """The value if it is a whole number of at least 1. ConfigError otherwise."""
+    (number,) = pair(value, 1, what)
+    at_least([number], 1, what)
+    return number
+
+
+def at_least(values: Sequence[int], least: int, what: str) -> None:
+    """ConfigError if any value is smaller."""
+    if min(values) < least:
+        raise ConfigError(f"{what} {tuple(values)} must be at least {least}")
