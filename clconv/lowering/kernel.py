@@ -247,6 +247,8 @@ class Variant:
     applies: None if it can run the problem, else the condition that fails, in words.
     signatures: layouts it can work in, preferred first.
     lower: the kernel calls, for the layouts in the problem's specs.
+    estimate: seconds a run may take, from sizes alone; only its ratio to the other variants' matters. The
+        variants of an operator that have one are ordered by it.
     space: tunable parameters and their legal values, default first.
     """
 
@@ -255,6 +257,7 @@ class Variant:
     applies: Callable[[Problem], str | None]
     lower: Callable[[Problem], Lowered]
     signatures: Callable[[Problem], Sequence[Signature]] = plain_signature
+    estimate: Callable[[Problem], float] | None = None
     space: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
 
 

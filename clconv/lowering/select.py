@@ -41,11 +41,27 @@ def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
         if failed is not None:
             raise VariantError(f"{label}: variant '{wanted}' cannot apply: {failed}")
         return Choice(named[0], "forced")
-    refused = []
+    refused, fitting = [], []
     for variant in known:
         failed = variant.applies(problem)
         if failed is None:
-            return Choice(variant, "heuristic", tuple(refused))
-        refused.append((variant.name, failed))
+            fitting.append(variant)
+        else:
+            refused.append((variant.name, failed))
+    if fitting:
+        return _best(fitting, problem, refused)
     reasons = "; ".join(f"{name}: {why}" for name, why in refused) or "the operator has no kernel"
     raise UnsupportedError(f"{label}: {reasons}")
+
+
+def _best(fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]) -> Choice:
+    """The first that applies; among those that estimate their time, the fastest stands for all."""
+    first = fitting[0]
+    if first.estimate is None:
+        return Choice(first, "heuristic", tuple(refused))
+    times = [(v.estimate(problem), v) for v in fitting if v.estimate is not None]
+    best = min(times, key=lambda pair: pair[0])[1]
+    slower = [
+        (v.name, f"estimated at {seconds * 1e3:.3g} ms") for seconds, v in times if v is not best
+    ]
+    return Choice(best, "heuristic", (*refused, *slower))

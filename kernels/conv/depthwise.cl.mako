@@ -21,7 +21,23 @@ from clconv.lowering.ctext import load, store, vector_type
   SH, SW = strides
   DH, DW = dilations
   zero = pad_mode == "constant"
+  columns = (pixels - 1) * SW + (KW - 1) * DW + 1
 %>
+## Each column under the tile is loaded once and used by every pixel whose window holds it.
+<%def name="add_columns(column)">
+% for c in range(columns):
+<%
+  users = [(p, kw) for p in range(pixels) for kw in range(KW) if p * SW + kw * DW == c]
+%>
+% if users:
+        { const ${V} s = ${column(c)};
+% for p, kw in users:
+          a${p} = s * w${kw} + a${p};
+% endfor
+        }
+% endif
+% endfor
+</%def>
 kernel void ${entry}(
     global const float* restrict x, global const float* restrict w,
 % if bias:
@@ -37,6 +53,7 @@ kernel void ${entry}(
 % if zero:
   global const float* zeros = w + (size_t)blocks * ${KH * KW * block};
 % endif
+  const int last_column = (out_width - 1) * ${SW} - pad_left + ${(KW - 1) * DW};
   const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
   for (int oh = get_global_id(0) * rows; oh < row_end; ++oh)
   for (int tile = 0; tile < out_width; tile += ${pixels}) {
@@ -47,51 +64,44 @@ kernel void ${entry}(
     ${V} a${p} = a0;
 % endfor
     const int left = first * ${SW} - pad_left;
-    const int inside = left >= 0 && first + ${pixels} <= out_width
-        && left + ${(pixels - 1) * SW + (KW - 1) * DW} < width;
-% for kh in range(KH):
-    {
-      int ih = oh * ${SH} - pad_top + ${kh * DH};
-% if zero:
-      if (ih >= 0 && ih < height) {
-% else:
-      {
+    const int inside = left >= 0 && first + ${pixels} <= out_width && left + ${columns} <= width;
 % if pad_mode != "none":
-        ih = ${common.padded_index(pad_mode, "ih", "height")};
-% endif
-% endif
-        global const float* line = image + (size_t)ih * width * ${block};
-        if (inside) {
-          global const float* source = line + left * ${block};
-% for kw in range(KW):
-          {
-            const ${V} tap = ${load(V, "filter + %d" % ((kh * KW + kw) * block))};
-% for p in range(pixels):
-            a${p} = ${load(V, "source + %d" % ((p * SW + kw * DW) * block))} * tap + a${p};
-% endfor
-          }
-% endfor
-        } else {
-          for (int kw = 0; kw < ${KW}; ++kw) {
-            const ${V} tap = ${load(V, "filter + (%d + kw) * %d" % (kh * KW, block))};
-% for p in range(pixels):
-            {
-              int iw = min(first + ${p}, out_width - 1) * ${SW} - pad_left + kw * ${DW};
+    int column[${columns}];
+    if (!inside)
+      for (int c = 0; c < ${columns}; ++c) {
+        // Columns that only pixels past the image would need are any that exist.
+        const int iw = min(left + c, last_column);
 % if zero:
-              global const float* s = iw < 0 || iw >= width ? zeros : line + iw * ${block};
-% elif pad_mode == "none":
-              global const float* s = line + iw * ${block};
+        column[c] = iw < 0 || iw >= width ? -1 : iw * ${block};
 % else:
-              global const float* s = line + (${common.padded_index(pad_mode, "iw", "width")}) * ${block};
+        column[c] = (${common.padded_index(pad_mode, "iw", "width")}) * ${block};
 % endif
-              a${p} = ${load(V, "s")} * tap + a${p};
-            }
+      }
+% endif
+    for (int kh = 0; kh < ${KH}; ++kh) {
+      int ih = oh * ${SH} - pad_top + kh * ${DH};
+% if zero:
+      if (ih < 0 || ih >= height) continue;
+% elif pad_mode != "none":
+      ih = ${common.padded_index(pad_mode, "ih", "height")};
+% endif
+      global const float* line = image + (size_t)ih * width * ${block};
+% for kw in range(KW):
+      const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block))};
 % endfor
-          }
-        }
+      if (inside) {
+        global const float* source = line + left * ${block};
+        ${add_columns(lambda c: load(V, "source + %d" % (c * block)))}
+      } else {
+% if zero:
+        ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c)))}
+% elif pad_mode == "none":
+        ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block)))}
+% else:
+        ${add_columns(lambda c: load(V, "line + column[%d]" % c))}
+% endif
       }
     }
-% endfor
     const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
 % for p in range(pixels):
     if (first + ${p} < out_width) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from clconv.graph.ir import PLAIN, Layout
 from clconv.lowering.conv.shape import (
     ConvShape,
+    arithmetic_rate,
     bias_argument,
     blocked_obstacle,
     blocked_signature,
@@ -112,4 +113,17 @@ def _split(
     return 1, columns, 1, -(-width // columns)
 
 
-DIRECT = Variant("Conv", "direct", _direct_applies, _direct_lower, _direct_signatures)
+def _direct_estimate(problem: Problem) -> float:
+    """Multiply-adds at the rate of a full register tile, and what ragged tiles waste."""
+    shape = ConvShape.of(problem)
+    block = problem.device.vector_width
+    blocks = -(-(shape.filters // shape.group) // block)
+    vectors, pixels = register_tile(problem.device.registers, blocks)
+    waste = -(-shape.out[1] // pixels) * pixels / max(1, shape.out[1])
+    waste *= -(-blocks // vectors) * vectors / blocks
+    return problem.cost.flops * waste / arithmetic_rate(problem.device)
+
+
+DIRECT = Variant(
+    "Conv", "direct", _direct_applies, _direct_lower, _direct_signatures, _direct_estimate
+)

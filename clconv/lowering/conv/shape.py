@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.device import DeviceInfo
 from clconv.lowering.epilogue import channel_packing, epilogue_obstacle
 from clconv.lowering.kernel import Argument, Packed, Problem, Signature
 
@@ -86,3 +87,14 @@ def register_tile(device_registers: int, blocks: int) -> tuple[int, int]:
     vectors = 2 if blocks % 2 == 0 else 3 if blocks % 3 == 0 else 1 if blocks == 1 else 2
     pixels = (device_registers - 1 - vectors) // vectors
     return vectors, min(pixels, 12)
+
+
+def arithmetic_rate(device: DeviceInfo) -> float:
+    """Floating-point operations a second that a register tile reaches, roughly: two fused multiply-add
+    units at 2.5 GHz on every core. Only ratios between estimates matter."""
+    return 2.5e9 * 4 * device.vector_width * device.compute_units
+
+
+def cache_rate(device: DeviceInfo) -> float:
+    """Bytes a second that a core reads from the last-level cache, roughly, times the cores."""
+    return 16e9 * device.compute_units

@@ -13,9 +13,11 @@ import numpy as np
 from clconv.graph.ir import Layout
 from clconv.lowering.conv.shape import (
     ConvShape,
+    arithmetic_rate,
     bias_argument,
     blocked_obstacle,
     blocked_signature,
+    cache_rate,
     register_tile,
 )
 from clconv.lowering.epilogue import plan_epilogue
@@ -180,5 +182,27 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
 
 
-WINOGRAD4 = Variant("Conv", "winograd4", _applies, lambda p: _lower(p, F4), _signatures)
-WINOGRAD2 = Variant("Conv", "winograd2", _applies, lambda p: _lower(p, F2), _signatures)
+def _estimate(problem: Problem, transform: Transform) -> float:
+    """Products at the rate of a full register tile, weights read once for each block of tiles, and both
+    transforms as streams through the cache."""
+    shape, device = ConvShape.of(problem), problem.device
+    block = device.vector_width
+    blocks = -(-shape.filters // block)
+    vectors, pixels = register_tile(device.registers, blocks)
+    tiles = shape.batch * -(-shape.out[0] // transform.m) * -(-shape.out[1] // transform.m)
+    positions = transform.n**2
+    filters = -(-blocks // vectors) * vectors * block
+    products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
+    block_size = _TILES // pixels * pixels
+    weights = 4 * positions * shape.channels * filters * -(-tiles // block_size)
+    streams = 4 * positions * tiles * (2 * shape.channels + shape.filters)
+    rate = cache_rate(device)
+    return products / arithmetic_rate(device) + (weights + streams) / rate
+
+
+WINOGRAD4 = Variant(
+    "Conv", "winograd4", _applies, lambda p: _lower(p, F4), _signatures, lambda p: _estimate(p, F4)
+)
+WINOGRAD2 = Variant(
+    "Conv", "winograd2", _applies, lambda p: _lower(p, F2), _signatures, lambda p: _estimate(p, F2)
+)
