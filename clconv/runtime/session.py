@@ -15,7 +15,7 @@ from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime.bound import BoundPlan, DeviceConstants, Progress
-from clconv.runtime.check import checked_run
+from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.debug import say
 from clconv.runtime.dump import Dump
 from clconv.runtime.inputs import conform
@@ -25,6 +25,7 @@ from clconv.runtime.plan import make_plan
 _PLANS_KEPT = 16
 
 _Key = tuple[object, ...]
+Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 class Session:
@@ -88,6 +89,15 @@ class Session:
             raise InputError(f"no outputs {unknown}; the model has {list(self.graph.outputs)}")
         values = self._stage.run(arrays)
         return {name: values[name] for name in wanted}
+
+    def check(self, feeds: Mapping[str, np.ndarray], told: OnNode) -> dict[str, np.ndarray]:
+        """Like run(), but node by node: told(node, output, relative error, variant) hears how far each
+        result is from the NumPy reference."""
+
+        def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return checked_run(bound, arrays, told)
+
+        return self._stage.run(conform(self.inputs, feeds), execute=execute)
 
     def _on_pass(self, stage: str) -> Callable[[str, Graph], None]:
         def told(name: str, graph: Graph) -> None:
@@ -160,12 +170,16 @@ class _Stage:
         return bound, None if plan.cut is None else _Stage(session, plan.cut.rest)
 
     def run(
-        self, arrays: Mapping[str, np.ndarray], known: Mapping[str, np.ndarray] | None = None
+        self,
+        arrays: Mapping[str, np.ndarray],
+        known: Mapping[str, np.ndarray] | None = None,
+        execute: Execute | None = None,
     ) -> dict[str, np.ndarray]:
         known = known or {}
         specs = {n: TensorSpec.of(a) for n, a in arrays.items() if n not in known}
         bound, rest = self._entry(specs, known)
-        execute = checked_run if config.CHECK.get() else BoundPlan.run
+        if execute is None:
+            execute = checked_run if config.CHECK.get() else BoundPlan.run
         values = execute(bound, arrays)
         cut = bound.plan.cut
         if cut is None or rest is None:
@@ -175,7 +189,7 @@ class _Stage:
         for node in cut.host_nodes:
             available.update(_on_host(node, available))
         carried = {name: available[name] for name in rest._graph.inputs}
-        result = rest.run(carried, {n: available[n] for n in cut.needed})
+        result = rest.run(carried, {n: available[n] for n in cut.needed}, execute)
         return {
             name: result[name] if name in result else available[name] for name in self._graph.outputs
         }
