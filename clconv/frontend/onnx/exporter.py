@@ -99,7 +99,7 @@ def _outputs(graph: Graph, model: onnx.ModelProto) -> Iterable[onnx.ValueInfoPro
             yield inferred[name]
         else:
             raise GraphError(
-                f"graph '{graph.name}': the dtype of output '{name}' is not known; specialise the graph "
+                f"graph '{graph.name}': dtype and rank of output '{name}' are not known; specialise the graph "
                 "for given input shapes first"
             )
 
@@ -113,7 +113,7 @@ def _inferred(model: onnx.ModelProto, names: list[str]) -> dict[str, onnx.ValueI
         result = onnx.shape_inference.infer_shapes(copy)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
         return {}
-    return {v.name: v for v in result.graph.output if v.type.tensor_type.elem_type}
+    return {v.name: v for v in result.graph.output if v.type.tensor_type.HasField("shape")}
 
 
 def _schema(node: Node, opset: int | None = None) -> onnx.defs.OpSchema:

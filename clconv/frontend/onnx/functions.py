@@ -27,16 +27,44 @@ def expand_functions(
     if model.functions:
         _refuse_recursion(model, origin)
         model = _with_nodes(model, _inline_local(model, origin))
-    wanted = _definable(model, supported)
-    if wanted:
-        try:
-            inlined = onnx.inliner.inline_selected_functions(
-                light_copy(model), sorted(wanted), inline_schema_functions=True
-            )
-        except Exception:
-            return model  # the operators stay, and are listed as not supported
-        model = _with_nodes(model, inlined)
+    for op in _definable(model, supported):
+        expanded = _expand_operator(model, op)
+        # A body that needs operators that are missing as well would only hide what is missing.
+        if expanded is not None and not (_missing(expanded, supported) - _missing(model, supported)):
+            model = expanded
     return model
+
+
+def _expand_operator(model: onnx.ModelProto, op: str) -> onnx.ModelProto | None:
+    """The model with every use of one operator replaced by ONNX's definition; None if onnx cannot."""
+    light = light_copy(model)
+    for node in all_nodes(light.graph):
+        if node.op_type == op and node.domain in MAIN_DOMAIN:
+            _fill_defaults(node, _opset(model))
+    try:
+        inlined = onnx.inliner.inline_selected_functions(
+            light, [("", op)], inline_schema_functions=True
+        )
+    except Exception:
+        return None
+    return _with_nodes(model, inlined)
+
+
+def _fill_defaults(node: onnx.NodeProto, opset: int) -> None:
+    """onnx's inliner takes an attribute that is not given for one without a value."""
+    given = {a.name for a in node.attribute}
+    for name, attribute in onnx.defs.get_schema(node.op_type, opset, "").attributes.items():
+        if name not in given and attribute.default_value.type:
+            node.attribute.append(attribute.default_value)
+
+
+def _missing(model: onnx.ModelProto, supported: Collection[str]) -> set[tuple[str, str]]:
+    nodes = {(n.domain, n.op_type) for n in all_nodes(model.graph)}
+    return {(d, op) for d, op in nodes if d not in MAIN_DOMAIN or op not in supported}
+
+
+def _opset(model: onnx.ModelProto) -> int:
+    return max((o.version for o in model.opset_import if o.domain in MAIN_DOMAIN), default=0)
 
 
 def _with_nodes(model: onnx.ModelProto, inlined: onnx.ModelProto) -> onnx.ModelProto:
@@ -87,18 +115,17 @@ def _body_nodes(function: onnx.FunctionProto) -> list[onnx.NodeProto]:
     return nodes
 
 
-def _definable(model: onnx.ModelProto, supported: Collection[str]) -> set[tuple[str, str]]:
+def _definable(model: onnx.ModelProto, supported: Collection[str]) -> list[str]:
     """Operators of the model that clconv lacks and that ONNX defines by a function."""
-    opset = next((o.version for o in model.opset_import if o.domain in MAIN_DOMAIN), 0)
-    found = set()
-    for op in {n.op_type for n in all_nodes(model.graph) if n.domain in MAIN_DOMAIN}:
-        if op in supported or not onnx.defs.has(op):
+    found = []
+    for domain, op in sorted(_missing(model, supported)):
+        if domain not in MAIN_DOMAIN or not onnx.defs.has(op):
             continue
         try:
-            schema = onnx.defs.get_schema(op, opset, "")
+            schema = onnx.defs.get_schema(op, _opset(model), "")
         except onnx.defs.SchemaError:
             continue
         bodies: Any = schema  # onnx's type stubs do not list the next two
         if bodies.has_function or bodies.has_context_dependent_function:
-            found.add(("", op))
+            found.append(op)
     return found

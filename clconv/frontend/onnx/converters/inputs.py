@@ -94,21 +94,21 @@ def _dropout(source: Source, build: Builder) -> None:
         source.unsupported("training mode (is_test 0)")
     if training is not None and training.any():
         source.unsupported("training mode")
-    mask = source.output(1)
-    if mask and source.opset < 10:  # the mask was of the data's type, it is bool now
-        plain = build.values.fresh(f"{source.name}/mask")
-        outputs: tuple[str, ...] = (source.output(0), plain)
-    else:
-        plain, outputs = "", source.outputs
-    inputs = source.inputs
-    if source.opset < 12:
-        ratio = build.constant(source, source.attrs.get("ratio", 0.5), DType.FLOAT32, "ratio")
-        inputs = (source.input(0), ratio)
-    seed = {"seed": source.attrs["seed"]} if "seed" in source.attrs else {}
-    build.emit("Dropout", inputs, outputs, source.name, seed)
-    if plain:
+    if source.opset >= 12:
+        convert_default(source, build)
+        return
+    ratio = build.constant(source, source.attrs.get("ratio", 0.5), DType.FLOAT32, "ratio")
+    x, mask = source.input(0), source.output(1)
+    build.emit("Dropout", (x, ratio), (source.output(0),), source.name)
+    if mask:  # opset 12 made it true where data is kept; before, onnxruntime leaves it zero
         name = build.node_names.fresh(f"{source.name}/mask")
-        build.emit("CastLike", (plain, source.input(0)), (mask,), name)
+        shape = build.helper(source, "Shape", (x,), "shape")
+        zeros = {"value": False, "dtype": DType.BOOL.value}
+        if source.opset >= 10:
+            build.emit("ConstantOfShape", (shape,), (mask,), name, zeros)
+        else:
+            plain = build.helper(source, "ConstantOfShape", (shape,), "zeros", **zeros)
+            build.emit("CastLike", (plain, x), (mask,), name)
 
 
 _REDUCTIONS = ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp")
