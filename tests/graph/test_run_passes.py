@@ -166,3 +166,14 @@ def test_a_cycle_is_refused(build):
     ]
     with pytest.raises(GraphError, match=r"'a'.*'q' is not defined before"):
         build.graph("q", x)
+
+
+def test_a_graph_of_which_nothing_is_known(build):
+    """What is left behind a cut has inputs without any spec until their values arrive."""
+    x = build.input(1, 4, 6, 6)
+    y = residual_block(build, x, 4)
+    graph = build.graph(build.node("Transpose", build.node("Add", y, build.random(4, 1, 1))))
+    unknown = run_passes(graph.replace(specs={}))
+    known = run_passes(specialised(unknown.replace(specs=graph.specs)))
+    assert [node.op for node in known.nodes] == ["Conv", "Conv", "Transpose"]
+    assert_same_results(graph, known)
