@@ -1,0 +1,107 @@
+"""RoiAlign: pools fractional regions of an image to a fixed size (Mask R-CNN, He et al. 2017)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.errors import InputError
+from clconv.graph.ir import Node, TensorSpec
+from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
+from clconv.graph.ops.numeric import check_constant_indices, expect_index, expect_kind, moved_bytes
+
+ROI_ATTRIBUTES = {
+    "mode": "avg",
+    "output_height": 1,
+    "output_width": 1,
+    "sampling_ratio": 0,  # samples a bin along each axis; 0: as many as the bin has pixels
+    "spatial_scale": 1.0,
+    "coordinate_transformation_mode": "half_pixel",
+}
+
+
+def _infer(call: Call) -> Sequence[TensorSpec]:
+    x, rois, batch, at = call.spec(0), call.spec(1), call.spec(2), call.attrs
+    same_dtype(call, 0, 1)
+    expect_kind(call, 0, "float")
+    expect_index(call, 2)
+    call.expect(x.rank == 4, "the input must be (batch, channels, height, width)")
+    call.expect(rois.rank == 2 and rois.shape[1] == 4, "rois must be (regions, 4)")
+    call.expect(batch.shape == rois.shape[:1], f"batch_indices must have shape {rois.shape[:1]}")
+    check_constant_indices(call, 2, x.shape[0])
+    call.expect(at.mode in ("avg", "max"), f"mode {at.mode!r} is neither avg nor max")
+    call.expect(
+        at.coordinate_transformation_mode in ("half_pixel", "output_half_pixel"),
+        "coordinate_transformation_mode must be half_pixel or output_half_pixel",
+    )
+    call.expect(min(x.shape[2:]) > 0, "an empty image cannot be sampled")
+    call.expect(
+        min(at.output_height, at.output_width) >= 1 and at.sampling_ratio >= 0,
+        "output_height and output_width must be at least 1, sampling_ratio at least 0",
+    )
+    shape = (rois.shape[0], x.shape[1], at.output_height, at.output_width)
+    return [TensorSpec(shape, x.dtype)]
+
+
+def _corners(place: float, size: int) -> list[tuple[int, float]]:
+    """The two pixels around a place along one axis with their weights; none outside the image."""
+    if place < -1 or place > size:
+        return [(0, 0.0), (0, 0.0)]
+    place = max(place, 0.0)
+    low = int(place)
+    if low >= size - 1:
+        return [(size - 1, 1.0), (size - 1, 0.0)]
+    return [(low, 1 - (place - low)), (low + 1, place - low)]
+
+
+def _bin(at: Any, image: np.ndarray, ys: Sequence[float], xs: Sequence[float]) -> np.ndarray:
+    """One output pixel of every channel. ONNX's max takes the largest weighted corner."""
+    height, width = image.shape[1:]
+    samples = []
+    for y in ys:
+        for x in xs:
+            inside = -1 <= y <= height and -1 <= x <= width
+            samples.append(
+                [
+                    (wy * wx if inside else 0.0) * image[:, py, px]
+                    for py, wy in _corners(y, height)
+                    for px, wx in _corners(x, width)
+                ]
+            )
+    if not samples:
+        return np.zeros(image.shape[0])
+    corners = np.array(samples)
+    return corners.max((0, 1)) if at.mode == "max" else corners.sum(1).mean(0)
+
+
+def _reference(at: Any, x: np.ndarray, rois: np.ndarray, batch: np.ndarray) -> np.ndarray:
+    out = np.zeros((len(rois), x.shape[1], at.output_height, at.output_width))
+    half_pixel = at.coordinate_transformation_mode == "half_pixel"
+    for n, (roi, image_index) in enumerate(zip(rois.astype(np.float64), batch, strict=True)):
+        if not 0 <= image_index < x.shape[0]:
+            raise InputError(f"RoiAlign: batch index {image_index} is outside 0..{x.shape[0] - 1}")
+        x0, y0, x1, y1 = roi * at.spatial_scale - (0.5 if half_pixel else 0.0)
+        width, height = x1 - x0, y1 - y0
+        if not half_pixel:  # degenerate regions become one pixel
+            width, height = max(width, 1.0), max(height, 1.0)
+        step_y, step_x = height / at.output_height, width / at.output_width
+        count_y = at.sampling_ratio or math.ceil(step_y)
+        count_x = at.sampling_ratio or math.ceil(step_x)
+        image = x[image_index].astype(np.float64)
+        for i in range(at.output_height):
+            for j in range(at.output_width):
+                ys = [y0 + (i + (k + 0.5) / count_y) * step_y for k in range(count_y)]
+                xs = [x0 + (j + (k + 0.5) / count_x) * step_x for k in range(count_x)]
+                out[n, :, i, j] = _bin(at, image, ys, xs)
+    return out.astype(x.dtype)
+
+
+def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]) -> Cost:
+    samples = max(1, node.attrs.sampling_ratio) ** 2
+    return Cost(8 * samples * outputs[0].size, moved_bytes(inputs, outputs))
+
+
+register(Op("RoiAlign", _infer, _reference, _cost, ROI_ATTRIBUTES, inputs=(3, 3)))
