@@ -12,8 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clconv import errors
-    from clconv.frontend import layers
+    from clconv import errors, layers
     from clconv.api import load
     from clconv.errors import ClconvError
     from clconv.graph.ir import Graph
@@ -43,7 +42,7 @@ _HOMES = {
     "Session": "clconv.runtime.session",
     "devices": "clconv.runtime.device",
     "errors": "clconv.errors",
-    "layers": "clconv.frontend.layers",
+    "layers": "clconv.layers",
     "load": "clconv.api",
 }
 

@@ -18,6 +18,7 @@ from clconv.compat.onnxruntime.surroundings import OPENCL_PROVIDER, PROVIDERS
 from clconv.compat.onnxruntime.types import type_name
 from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
+from clconv.runtime.bound import Progress
 
 Provider = str | tuple[str, Mapping[str, Any]]
 
@@ -53,6 +54,9 @@ class InferenceSession:
     operator that is missing).
     """
 
+    progress: Progress | None = None
+    """Set on the class: called with (done, all) while any session compiles its kernels."""
+
     def __init__(
         self,
         path_or_bytes: str | bytes | os.PathLike[str],
@@ -66,7 +70,9 @@ class InferenceSession:
         if not isinstance(path_or_bytes, bytes):
             _expect_file(path_or_bytes)
         self._options = SessionOptions() if sess_options is None else sess_options
-        self._session = load(path_or_bytes, _device(providers, provider_options))
+        self._session = load(
+            path_or_bytes, _device(providers, provider_options), progress=type(self).progress
+        )
 
     @property
     def session(self) -> Any:
@@ -127,7 +133,7 @@ class InferenceSession:
         known = graph.metadata
         return ModelMetadata(
             producer_name=str(known.get("producer_name", "")),
-            graph_name=graph.name,
+            graph_name=str(known.get("graph_name", graph.name)),
             domain=str(known.get("domain", "")),
             description=str(known.get("description", "")),
             graph_description=str(known.get("graph_description", "")),

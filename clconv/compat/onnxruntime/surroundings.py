@@ -57,5 +57,7 @@ def disable_telemetry_events() -> None:
     """Accepted: there is no telemetry."""
 
 
-def preload_dlls(cuda: bool = True, cudnn: bool = True, msvc: bool = True, directory: object = None) -> None:
+def preload_dlls(
+    cuda: bool = True, cudnn: bool = True, msvc: bool = True, directory: object = None
+) -> None:
     """Accepted: clconv loads no CUDA libraries."""

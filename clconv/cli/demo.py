@@ -1,0 +1,90 @@
+"""`clconv demo`: RapidOCR, on clconv in place of onnxruntime, reads a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from clconv.cli.console import Device, stderr, stdout
+from clconv.cli.images import open_picture
+from clconv.demo import PICTURE
+from clconv.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from clconv.cli.reading import Reading
+    from clconv.lowering.device import DeviceInfo
+
+
+def demo(
+    image: Annotated[
+        Path, typer.Option("--image", "-i", help="The picture to read. Default: clconv's own.")
+    ] = PICTURE,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where to save the annotated picture.")
+    ] = Path("clconv-demo.png"),
+    device: Device = None,
+) -> None:
+    """Read the text in a picture with RapidOCR's three networks, and save it with what was read."""
+    from clconv.runtime.device import choose_device
+
+    if output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise ConfigError(f"--output {output}: the name of a .png, .jpg or .webp file")
+    if not output.parent.is_dir():
+        raise ConfigError(f"--output {output}: there is no folder {output.parent}")
+    info = choose_device(device)
+    picture = open_picture(image).convert("RGB")
+    stdout().print(escape(f"device: {info}, driver {info.driver}"))
+    stdout().print(escape(f"picture: {image} ({picture.width}x{picture.height})"))
+    reading = _read(picture, info)
+    if not reading.lines:
+        stdout().print("no text found")
+        return
+    table = Table("", "text", title="what it reads", title_justify="left")
+    table.add_column("confidence", justify="right")
+    for number, line in enumerate(reading.lines, 1):
+        table.add_row(str(number), escape(line.text), f"{line.confidence:.1%}")
+    stdout().print(table)
+    stdout().print(_times(reading.seconds, reading.calls))
+    from clconv.cli.annotate import annotated
+
+    annotated(picture, reading.lines).save(output)
+    stdout().print(escape(f"saved {output}"))
+
+
+def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
+    from clconv.cli.reading import Reader
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=stderr(),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("loading the networks", total=None)
+
+        def compiling(done: int, total: int) -> None:
+            progress.update(task, description="compiling kernels", completed=done, total=total)
+
+        reader = Reader(info, compiling)
+        progress.update(task, description="reading for the first time", total=None)
+        reader.read(picture)
+        progress.update(task, description="reading", total=None)
+        return reader.read(picture)
+
+
+def _times(seconds: dict[str, float], calls: dict[str, int]) -> Table:
+    table = Table("network", title="time of each network", title_justify="left")
+    table.add_column("runs", justify="right")
+    table.add_column("milliseconds", justify="right")
+    for name, spent in seconds.items():
+        table.add_row(name, str(calls[name]), f"{spent * 1e3:.1f}")
+    return table

@@ -1,0 +1,165 @@
+"""`clconv show`: a model as a table, and the plan that a device would run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from clconv.cli.console import Device, Model, Shapes, Size, stdout
+from clconv.cli.feeds import parse_size, settle_shapes
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.summary import Row, summary, totals
+
+
+def show(
+    model: Model,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan", help="Show variants, layouts and memory on a device.", show_default=False
+        ),
+    ] = False,
+    fused: Annotated[
+        bool,
+        typer.Option(
+            "--fused", help="Show the layers after the passes have joined them.", show_default=False
+        ),
+    ] = False,
+    device: Device = None,
+    size: Size = None,
+    shapes: Shapes = None,
+) -> None:
+    """Show a model's layers: volume, filters, window, stride, padding, parameters, multiply-adds."""
+    from clconv.api import read_model
+
+    graph = read_model(model)
+    settled = settle_shapes(
+        {name: graph.specs[name] for name in graph.inputs}, parse_size(size), shapes or []
+    )
+    specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
+    if plan:
+        _show_plan(graph, specs, device)
+    else:
+        _show_layers(graph, specs, fused)
+
+
+def _show_layers(graph: Graph, specs: dict[str, TensorSpec], fused: bool) -> None:
+    from clconv.graph.passes import run_passes
+    from clconv.graph.specialise import specialise
+
+    specialised = specialise(graph, specs)
+    known = run_passes(specialised.graph) if fused else specialised.graph
+    rows = summary(known)
+    console = stdout()
+    console.print(escape(f"{graph.name}: {_described(specs)}"))
+    console.print(_layer_table(rows))
+    parameters, multiply_adds = totals(rows)
+    outputs = {n: known.spec(n) for n in graph.outputs if n in known.specs or n in known.constants}
+    console.print(
+        escape(f"{len(rows)} layers, {parameters:,} parameters, {multiply_adds:,} multiply-adds")
+    )
+    console.print(escape(f"outputs: {_described(outputs)}"))
+    if specialised.cut:
+        names = ", ".join(n.name for n in specialised.cut.host_nodes) or "-"
+        console.print(
+            escape(
+                f"then, once values are known (host: {names}), "
+                f"{len(specialised.cut.rest.nodes)} more layers whose sizes depend on them"
+            )
+        )
+
+
+def _described(specs: dict[str, TensorSpec]) -> str:
+    return ", ".join(f"{name} {spec}" for name, spec in specs.items())
+
+
+def _times(sizes: tuple[Any, ...]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _layer_table(rows: tuple[Row, ...]) -> Table:
+    table = Table("layer", "operator", "volume")
+    for title in ("filters", "window", "stride", "padding"):
+        table.add_column(title, justify="right")
+    for title in ("parameters", "multiply-adds"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        groups = f" /{row.groups}" if row.groups != 1 else ""
+        table.add_row(
+            escape(row.name),
+            escape("+".join((row.op, *row.epilogue))),
+            _times(row.volume) or "1",
+            "" if row.filters is None else f"{row.filters}{groups}",
+            _times(row.window),
+            _times(row.stride),
+            _padding(row),
+            f"{row.parameters:,}" if row.parameters else "",
+            f"{row.multiply_adds:,}" if row.multiply_adds else "",
+        )
+    return table
+
+
+def _padding(row: Row) -> str:
+    """One number if all sides agree, else begins and ends; the mode where it is not zeros."""
+    if not any(row.padding):
+        return ""
+    mode = "" if row.padding_mode == "constant" else f" {row.padding_mode}"
+    if len(set(row.padding)) == 1:
+        return f"{row.padding[0]}{mode}"
+    half = len(row.padding) // 2
+    return (
+        f"{','.join(map(str, row.padding[:half]))}:{','.join(map(str, row.padding[half:]))}{mode}"
+    )
+
+
+def _show_plan(graph: Graph, specs: dict[str, TensorSpec], device: str | None) -> None:
+    from clconv import config
+    from clconv.graph.passes import run_passes
+    from clconv.runtime.device import choose_device
+    from clconv.runtime.plan import Plan, make_plan
+
+    made: Plan = make_plan(
+        run_passes(graph), specs, choose_device(device), forced=config.VARIANT.get()
+    )
+    console = stdout()
+    console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
+    table = Table("layer", "operator", "variant", "chosen by", "reads", "writes")
+    for title in ("launches", "work-items"):
+        table.add_column(title, justify="right")
+    by_node: dict[str, list[Any]] = {}
+    for call in made.calls:
+        by_node.setdefault(call.node, []).append(call)
+    nodes = {node.name: node for node in made.graph.nodes}
+    shown = dict.fromkeys([*(c.node for c in made.calls), *nodes])
+    for name in shown:
+        calls = by_node.get(name, [])
+        items = " + ".join(_times(call.global_size) for call in calls)
+        if name not in nodes:
+            table.add_row(escape(name), "(conversion)", "", "", "", "", str(len(calls)), items)
+            continue
+        node, choice = nodes[name], made.lowered.choices[name]
+        fused = "+".join((node.op, *(step.op for step in node.epilogue)))
+        reads = [made.graph.spec(n) for n in node.inputs if n and n not in made.graph.constants]
+        writes = [made.lowered.specs[n] for n in node.outputs if n]
+        table.add_row(
+            escape(name), escape(fused), choice.variant.name, choice.source,
+            " ".join(_times(s.shape) for s in reads), " ".join(str(s) for s in writes),
+            str(len(calls)), items,
+        )  # fmt: skip
+    console.print(table)
+    live = made.live_bytes
+    ratio = f" ({made.memory.total / live:.2f} times)" if live else ""
+    console.print(
+        f"{len(made.calls)} launches; values need {made.memory.total:,} bytes in "
+        f"{len(made.memory.arenas)} buffers, largest live set {live:,}{ratio}"
+    )
+    if made.cut:
+        names = ", ".join(n.name for n in made.cut.host_nodes) or "-"
+        console.print(
+            escape(
+                f"then on the host: {names}; {len(made.cut.rest.nodes)} layers are planned after it"
+            )
+        )
