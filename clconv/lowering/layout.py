@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from clconv.graph.ir import PLAIN, Graph, Layout, TensorSpec
+from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.kernel import Signature
 
 _SWEEPS = 6
@@ -25,6 +25,11 @@ def is_free(spec: TensorSpec, source: Layout, target: Layout) -> bool:
     for size in spec.shape[2:]:
         pixels *= size
     return pixels == 1 and spec.shape[1] % block == 0
+
+
+def _named_outputs(node: Node, signature: Signature) -> list[tuple[str, Layout]]:
+    """Outputs that have a name, which are those that a signature speaks of, with their layouts."""
+    return list(zip((n for n in node.outputs if n), signature.outputs, strict=True))
 
 
 class _Chooser:
@@ -56,7 +61,7 @@ class _Chooser:
         node = self.graph.nodes[index]
         before, homes = self.chosen[index], {}
         self.chosen[index] = signature
-        for name, layout in zip(node.outputs, signature.outputs, strict=False):
+        for name, layout in _named_outputs(node, signature):
             homes[name] = self.home.get(name)
             self.home[name] = layout
         touched = dict.fromkeys((*node.inputs, *node.outputs))
@@ -73,7 +78,7 @@ class _Chooser:
 
     def place(self, index: int, signature: Signature) -> None:
         self.chosen[index] = signature
-        self.home.update(zip(self.graph.nodes[index].outputs, signature.outputs, strict=False))
+        self.home.update(_named_outputs(self.graph.nodes[index], signature))
 
     def greedy(self) -> None:
         for index, signatures in self.options.items():

@@ -1,6 +1,16 @@
 """Importing this module registers the variants of every operator."""
 
-from clconv.lowering import conv, elementwise, global_pool, pool
+from clconv.lowering import conv, create, elementwise, gemm, global_pool, move, pool, shape
 from clconv.lowering.kernel import VARIANTS
 
-__all__ = ["VARIANTS", "conv", "elementwise", "global_pool", "pool"]
+__all__ = [
+    "VARIANTS",
+    "conv",
+    "create",
+    "elementwise",
+    "gemm",
+    "global_pool",
+    "move",
+    "pool",
+    "shape",
+]

@@ -97,6 +97,9 @@ def value_lifetimes(graph: Graph, lowered: LoweredGraph) -> list[Lifetime]:
     end = len(lowered.calls)
     first = dict.fromkeys(graph.inputs, -1)
     last = dict.fromkeys(graph.inputs, -1)
+    for name, spec in lowered.specs.items():  # no call writes what has no elements
+        if spec.nbytes == 0 and root(name) == name:
+            first[name], last[name] = -1, end
     for step, call in enumerate(lowered.calls):
         for name in map(root, call.writes):
             first.setdefault(name, step)

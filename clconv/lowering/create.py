@@ -1,0 +1,114 @@
+"""Variants of ConstantOfShape, Range and EyeLike, where they are too large to be folded or need a shape only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.graph.ops.create import range_length
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    KernelCall,
+    Lowered,
+    Problem,
+    Scalar,
+    Variant,
+    Write,
+    always,
+    register,
+)
+from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
+
+
+def element_chunk(problem: Problem, total: int, least: int = 4096) -> int:
+    """Elements of one item of a flat kernel: one on a GPU, else enough that items are few and large."""
+    if not problem.device.is_cpu:
+        return max(1, -(-total // (1 << 30)))
+    return max(least, -(-total // (8 * problem.device.compute_units)))
+
+
+def bits(value: Any, dtype: DType) -> int:
+    """The bit pattern of a number of that dtype, as an unsigned integer."""
+    return int(np.asarray(value).astype(dtype.numpy).view(f"u{dtype.itemsize}"))
+
+
+def fill_call(
+    problem: Problem,
+    target: Argument,
+    value: Any,
+    count: int,
+    dtype: DType,
+    offset: int = 0,
+    step: int = 1,
+) -> KernelCall:
+    """Writes one value `count` times, from element `offset` on, `step` elements apart."""
+    itemsize = dtype.itemsize
+    width = min(16, 32 // itemsize) if problem.device.is_cpu and step == 1 else 1
+    kernel = Kernel.of("move/fill.cl.mako", "fill", type=MOVE_TYPES[itemsize], width=width)
+    chunk = element_chunk(problem, count)
+    arguments: list[tuple[str, Argument]] = [
+        ("y", target),
+        ("offset", Scalar(offset, "long")),
+        ("step", Scalar(step, "long")),
+        ("value", Scalar(bits(value, dtype), "ulong")),
+        ("total", Scalar(count, "long")),
+        ("chunk", Scalar(chunk, "long")),
+    ]
+    return problem.call(kernel, arguments, (-(-count // chunk),))
+
+
+def _constant_lower(problem: Problem) -> Lowered:
+    y = problem.y
+    if not y.size:
+        return Lowered()
+    write = Write(problem.node.outputs[0])
+    return Lowered((fill_call(problem, write, problem.node.attrs.value, y.size, y.dtype),))
+
+
+def _eye_lower(problem: Problem) -> Lowered:
+    y, k = problem.y, problem.node.attrs.k
+    if not y.size:
+        return Lowered()
+    write = Write(problem.node.outputs[0])
+    calls = [fill_call(problem, write, 0, y.size, y.dtype)]
+    height, width = y.shape
+    row, column = max(0, -k), max(0, k)
+    length = min(height - row, width - column)
+    if length > 0:
+        first = row * width + column
+        calls.append(fill_call(problem, write, 1, length, y.dtype, first, width + 1))
+    return Lowered(tuple(calls))
+
+
+def _range_lower(problem: Problem) -> Lowered:
+    bounds = []
+    for i in range(3):
+        known = problem.constant(i)
+        assert known is not None  # the shape rule needed it
+        bounds.append(known.reshape(-1)[0].item())
+    start, _, delta = bounds
+    dtype, count = problem.y.dtype, range_length(*bounds)
+    if not count:
+        return Lowered()
+    # Sums in the widest type of the kind, as the reference has it, where the device has one.
+    wide = "long"
+    if dtype.is_float:
+        wide = "double" if "cl_khr_fp64" in problem.device.extensions else "float"
+    kernel = Kernel.of("create/range.cl.mako", "range", type=C_TYPES[dtype.value], wide=wide)
+    chunk = element_chunk(problem, count)
+    arguments: list[tuple[str, Argument]] = [
+        ("y", Write(problem.node.outputs[0])),
+        ("start", Scalar(start, wide)),
+        ("delta", Scalar(delta, wide)),
+        ("total", Scalar(count, "long")),
+        ("chunk", Scalar(chunk, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (-(-count // chunk),)),))
+
+
+register(Variant("ConstantOfShape", "fill", always, _constant_lower))
+register(Variant("EyeLike", "fill", always, _eye_lower))
+register(Variant("Range", "range", always, _range_lower))

@@ -1,0 +1,342 @@
+"""Variants of the operators that move whole axes: each is a handful of strided copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.graph.ir import PLAIN, Layout, TensorSpec
+from clconv.graph.ops.base import Call
+from clconv.graph.ops.move import slice_call_ranges, split_sizes
+from clconv.lowering.kernel import (
+    Argument,
+    KernelCall,
+    Lowered,
+    Problem,
+    Signature,
+    Variant,
+    Write,
+    always,
+    plain_signature,
+    register,
+)
+from clconv.lowering.strided import Span, box_copies, copy_call
+
+Lower = Callable[[Problem], Lowered]
+Obstacle = Callable[[Problem], str | None]
+_MOST_COPIES = 6  # of one input: past that, converting its layout costs less than the launches
+
+
+def whole(spec: TensorSpec) -> list[Span]:
+    """Every axis onto the same axis."""
+    return [Span(size, i, i) for i, size in enumerate(spec.shape)]
+
+
+def with_axis(spec: TensorSpec, axis: int, **changes: Any) -> list[Span]:
+    """Every axis onto the same axis, one of them with other settings."""
+    spans = whole(spec)
+    spans[axis] = Span(
+        **{"count": spec.shape[axis], "source_axis": axis, "target_axis": axis, **changes}
+    )
+    return spans
+
+
+def copy_box(
+    problem: Problem,
+    source: tuple[Argument, TensorSpec],
+    target: tuple[Argument, TensorSpec],
+    spans: Sequence[Span],
+) -> list[KernelCall]:
+    """Launches that fill a box of one tensor from a box of another."""
+    (read, before), (write, after) = source, target
+    block = max(before.layout.block, after.layout.block)
+    return [
+        copy_call(problem, copy, read, write, after.dtype.itemsize, block)
+        for copy in box_copies(before, after, spans)
+    ]
+
+
+def outputs(problem: Problem) -> list[tuple[int, Argument, TensorSpec]]:
+    """(index among the operator's outputs, argument, spec) of the outputs that have a name."""
+    named = [(i, name) for i, name in enumerate(problem.node.outputs) if name]
+    return [(i, Write(name), spec) for (i, name), spec in zip(named, problem.outputs, strict=True)]
+
+
+def out(problem: Problem) -> tuple[Argument, TensorSpec]:
+    """Argument and spec of the first output."""
+    return Write(problem.node.outputs[0]), problem.y
+
+
+def read(problem: Problem, index: int) -> tuple[Argument, TensorSpec]:
+    """Argument and spec of an input."""
+    return problem.argument(index), problem.input(index)
+
+
+def node_call(problem: Problem) -> Call:
+    """What the operator's shape rule saw."""
+    inputs = problem.node.op_inputs
+    return Call(
+        problem.node,
+        tuple(problem.inputs[: len(inputs)]),
+        tuple(problem.constant(i) for i in range(len(inputs))),
+    )
+
+
+def blocked_signature(problem: Problem, data: Sequence[int] = (0,)) -> Signature:
+    """The inputs in `data` and every output in channel blocks, the others plain."""
+    blocked = Layout(problem.device.vector_width)
+    layouts = tuple(blocked if i in data else PLAIN for i in range(len(problem.inputs)))
+    return Signature(layouts, (blocked,) * len(problem.outputs))
+
+
+def blocked_obstacle(problem: Problem) -> str | None:
+    """Why tensors cannot be stored in channel blocks, whatever the operator."""
+    if not problem.device.is_cpu or problem.device.vector_width == 1:
+        return "channel blocks are for CPUs with vectors"
+    if any(spec.rank < 3 for spec in (problem.x, *problem.outputs)):
+        return "channel blocks need rank 3 or more"
+    if any(spec.size == 0 for spec in (*(s for s in problem.inputs if s), *problem.outputs)):
+        return "a tensor has no elements"
+    return None
+
+
+def register_mover(
+    op: str, lower: Lower, obstacle: Obstacle, signature: Callable[[Problem], Signature]
+) -> None:
+    """The operator in whichever layout its neighbours have; "blocked" and "plain" force one.
+
+    obstacle: why it cannot work on channel blocks; signature: the layouts if it can.
+    """
+
+    def failed(problem: Problem) -> str | None:
+        return blocked_obstacle(problem) or obstacle(problem)
+
+    def either(problem: Problem) -> list[Signature]:
+        blocked = [] if failed(problem) else [signature(problem)]
+        return [*blocked, *plain_signature(problem)]
+
+    register(
+        Variant(op, "copy", always, lower, either),
+        Variant(op, "blocked", failed, lower, lambda problem: [signature(problem)]),
+        Variant(op, "plain", always, lower),
+    )
+
+
+# --- Transpose: reads and writes either layout ---------------------------------------------------------
+
+
+def _transpose_lower(problem: Problem) -> Lowered:
+    perm = problem.node.attrs.perm
+    spans = [Span(problem.x.shape[p], p, i) for i, p in enumerate(perm)]
+    return Lowered(tuple(copy_box(problem, read(problem, 0), out(problem), spans)))
+
+
+def _transpose_signatures(problem: Problem) -> list[Signature]:
+    plain = plain_signature(problem)
+    if blocked_obstacle(problem):
+        return plain
+    blocked = Layout(problem.device.vector_width)
+    return [
+        *plain,
+        Signature((blocked,), (PLAIN,)),
+        Signature((PLAIN,), (blocked,)),
+        Signature((blocked,), (blocked,)),
+    ]
+
+
+register(
+    Variant("Transpose", "copy", always, _transpose_lower, _transpose_signatures),
+    *(
+        Variant(
+            "Transpose",
+            name,
+            blocked_obstacle,
+            _transpose_lower,
+            lambda problem, place=place: [_transpose_signatures(problem)[place]],  # type: ignore[misc]
+        )
+        for place, name in ((1, "from-blocked"), (2, "to-blocked"), (3, "blocked"))
+    ),
+    Variant("Transpose", "plain", always, _transpose_lower),
+)
+
+
+# --- Concat and Split ------------------------------------------------------------------------------------
+
+
+def _pieces_obstacle(problem: Problem, sizes: Sequence[int]) -> str | None:
+    axis = problem.node.attrs.axis % problem.x.rank
+    if axis == 0 or axis > 1:
+        return None
+    block, start = problem.device.vector_width, 0
+    for size in sizes:
+        if start % block and size > block * _MOST_COPIES // 2:
+            return f"{size} channels at {start}, which is no multiple of {block}"
+        start += size
+    return None
+
+
+def _concat_sizes(problem: Problem) -> list[int]:
+    axis = problem.node.attrs.axis
+    return [problem.input(i).shape[axis] for i in range(len(problem.node.op_inputs))]
+
+
+def _concat_lower(problem: Problem) -> Lowered:
+    axis = problem.node.attrs.axis % problem.y.rank
+    calls, start = [], 0
+    for i in range(len(problem.node.op_inputs)):
+        source = read(problem, i)
+        spans = with_axis(source[1], axis, target_start=start)
+        calls += copy_box(problem, source, out(problem), spans)
+        start += source[1].shape[axis]
+    return Lowered(tuple(calls))
+
+
+register_mover(
+    "Concat",
+    _concat_lower,
+    lambda problem: _pieces_obstacle(problem, _concat_sizes(problem)),
+    lambda problem: blocked_signature(problem, range(len(problem.inputs))),
+)
+
+
+def _split_lower(problem: Problem) -> Lowered:
+    axis = problem.node.attrs.axis % problem.x.rank
+    sizes = _split_sizes(problem)
+    calls = []
+    for i, write, spec in outputs(problem):
+        spans = with_axis(spec, axis, source_start=sum(sizes[:i]))
+        calls += copy_box(problem, read(problem, 0), (write, spec), spans)
+    return Lowered(tuple(calls))
+
+
+def _split_sizes(problem: Problem) -> list[int]:
+    """Sizes of all parts, those without a name too."""
+    known = problem.constant(1) if problem.has(1) else None
+    if known is not None:
+        return [int(v) for v in known.reshape(-1)]
+    at = problem.node.attrs
+    return split_sizes(problem.x.shape[at.axis], at.num_outputs)
+
+
+register_mover(
+    "Split",
+    _split_lower,
+    lambda problem: _pieces_obstacle(problem, _split_sizes(problem)),
+    blocked_signature,
+)
+
+
+# --- Slice, Expand, Tile ---------------------------------------------------------------------------------
+
+
+def _slice_spans(problem: Problem) -> list[Span]:
+    return [
+        Span(len(kept), i, i, source_start=kept.start, source_step=kept.step)
+        for i, kept in enumerate(slice_call_ranges(node_call(problem)))
+    ]
+
+
+def _slice_lower(problem: Problem) -> Lowered:
+    spans = _slice_spans(problem)
+    return Lowered(tuple(copy_box(problem, read(problem, 0), out(problem), spans)))
+
+
+def _slice_obstacle(problem: Problem) -> str | None:
+    channels = _slice_spans(problem)[1]
+    block = problem.device.vector_width
+    if channels.source_step != 1 and channels.count > 1:
+        return f"channels are taken in steps of {channels.source_step}"
+    if channels.source_start % block and channels.count > block * _MOST_COPIES // 2:
+        return f"channels start at {channels.source_start}, which is no multiple of {block}"
+    return None
+
+
+register_mover("Slice", _slice_lower, _slice_obstacle, blocked_signature)
+
+
+def _expand_lower(problem: Problem) -> Lowered:
+    x, y = problem.x, problem.y
+    new = y.rank - x.rank
+    spans = [Span(size, None, i) for i, size in enumerate(y.shape[:new])]
+    for i, size in enumerate(y.shape[new:]):
+        step = 1 if x.shape[i] == size else 0
+        spans.append(Span(size, i, i + new, source_step=step))
+    return Lowered(tuple(copy_box(problem, read(problem, 0), out(problem), spans)))
+
+
+def _expand_obstacle(problem: Problem) -> str | None:
+    if problem.x.rank != problem.y.rank or problem.x.shape[1] != problem.y.shape[1]:
+        return "the channels are repeated"
+    return None
+
+
+register_mover("Expand", _expand_lower, _expand_obstacle, blocked_signature)
+
+
+def _repeats(problem: Problem) -> list[int]:
+    known = problem.constant(1)
+    assert known is not None  # the shape rule needed it
+    return [int(v) for v in np.reshape(known, -1)]
+
+
+def _tile_lower(problem: Problem) -> Lowered:
+    spans = []
+    for i, (size, repeat) in enumerate(zip(problem.x.shape, _repeats(problem), strict=True)):
+        spans.append(Span(size, i, i))
+        if repeat != 1:
+            spans.append(Span(repeat, None, i, target_step=size))
+    return Lowered(tuple(copy_box(problem, read(problem, 0), out(problem), spans)))
+
+
+def _tile_obstacle(problem: Problem) -> str | None:
+    return "the channels are repeated" if _repeats(problem)[1] != 1 else None
+
+
+register_mover("Tile", _tile_lower, _tile_obstacle, blocked_signature)
+
+
+# --- DepthToSpace and SpaceToDepth -----------------------------------------------------------------------
+
+
+def _depth_spans(shape: Sequence[int], block: int, mode: str) -> list[Span]:
+    """From (N, C * block^2, H, W) as axes 0..3 to (N, C, H * block, W * block); shape is the latter's."""
+    batch, channels, height, width = shape
+    # DCR: the source's channel is (row, column, channel); CRD: (channel, row, column).
+    row, column, channel = (
+        (block * channels, channels, 1) if mode == "DCR" else (block, 1, block * block)
+    )
+    return [
+        Span(batch, 0, 0),
+        Span(channels, 1, 1, source_step=channel),
+        Span(height // block, 2, 2, target_step=block),
+        Span(block, 1, 2, source_step=row),
+        Span(width // block, 3, 3, target_step=block),
+        Span(block, 1, 3, source_step=column),
+    ]
+
+
+def _depth_to_space_lower(problem: Problem) -> Lowered:
+    at = problem.node.attrs
+    spans = _depth_spans(problem.y.shape, at.blocksize, at.mode)
+    return Lowered(tuple(copy_box(problem, read(problem, 0), out(problem), spans)))
+
+
+def _space_to_depth_lower(problem: Problem) -> Lowered:
+    at = problem.node.attrs
+    spans = [
+        Span(
+            s.count,
+            s.target_axis,
+            s.source_axis,
+            source_step=s.target_step,
+            target_step=s.source_step,
+        )
+        for s in _depth_spans(problem.x.shape, at.blocksize, at.mode)
+    ]
+    return Lowered(tuple(copy_box(problem, read(problem, 0), out(problem), spans)))
+
+
+register(Variant("DepthToSpace", "copy", always, _depth_to_space_lower))
+register(Variant("SpaceToDepth", "copy", always, _space_to_depth_lower))
