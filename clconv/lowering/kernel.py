@@ -108,7 +108,14 @@ class Local:
     nbytes: int
 
 
-Argument = Read | Write | Packed | Scalar | Local
+@dataclasses.dataclass(frozen=True, eq=False)
+class Table:
+    """Argument: an array made while lowering (indices, weights), uploaded once with the plan."""
+
+    array: np.ndarray
+
+
+Argument = Read | Write | Packed | Scalar | Local | Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +150,8 @@ class KernelCall:
                     return str(value)
                 case Local(nbytes):
                     return f"local {nbytes}"
+                case Table(array):
+                    return f"table {array.dtype}{list(array.shape)}"
 
         arguments = ", ".join(f"{name}={text(a)}" for name, a in self.arguments)
         size = "x".join(map(str, self.global_size))

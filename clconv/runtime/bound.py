@@ -11,7 +11,7 @@ import numpy as np
 
 from clconv.errors import CheckError
 from clconv.graph.ir import Constant
-from clconv.lowering.kernel import Local, Packed, Packing, Read, Scalar, Write
+from clconv.lowering.kernel import Local, Packed, Packing, Read, Scalar, Table, Write
 from clconv.runtime.opencl import Device, Queue, set_arguments, sub_buffer
 from clconv.runtime.plan import Plan
 
@@ -66,6 +66,7 @@ class BoundPlan:
             for name, slot in plan.memory.slots.items()
         }
         self._parts: dict[tuple[str, int], Any] = {}
+        self._tables: list[Any] = []
         device.prepare((call.kernel for call in plan.calls), progress)
         self.launches = [self._bind(call) for call in plan.calls]
         if "builds-at-first-launch" in device.info.quirks and not guarded:
@@ -92,6 +93,15 @@ class BoundPlan:
                 return _SCALARS[ctype](value)
             case Local(nbytes):
                 return nbytes
+            case Table(array):
+                return self._upload(array)
+
+    def _upload(self, array: np.ndarray) -> Any:
+        """A buffer with the array's content that lives as long as the plan."""
+        buffer = self.device.allocate(max(array.nbytes, 4))
+        self.queue.write(buffer, np.ascontiguousarray(array), wait=True)
+        self._tables.append(buffer)
+        return buffer
 
     def _at(self, value: str, offset: int) -> Any:
         if offset == 0:
@@ -150,12 +160,14 @@ class BoundPlan:
             if touched.size:
                 near = min(
                     self.plan.memory.slots.items(),
-                    key=lambda item: min(
-                        abs(item[1].offset - int(touched[0])),
-                        abs(item[1].offset + item[1].nbytes - int(touched[0])),
-                    )
-                    if item[1].arena == index
-                    else math.inf,
+                    key=lambda item: (
+                        min(
+                            abs(item[1].offset - int(touched[0])),
+                            abs(item[1].offset + item[1].nbytes - int(touched[0])),
+                        )
+                        if item[1].arena == index
+                        else math.inf
+                    ),
                 )
                 raise CheckError(
                     f"{touched.size} bytes outside every value were written, the first at offset "

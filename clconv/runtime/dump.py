@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clconv import config
 from clconv.graph.ir import Graph
-from clconv.lowering.kernel import KernelCall, Local, Packed, Read, Scalar, Write
+from clconv.lowering.kernel import KernelCall, Local, Packed, Read, Scalar, Table, Write
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime.plan import Plan
 
@@ -96,6 +96,8 @@ def _replay_script(plan: Plan, call: KernelCall) -> str:
                 arguments.append((name, ctype, value))
             case Local(nbytes):
                 arguments.append((name, "local", nbytes))
+            case Table(array):
+                arguments.append((name, "buffer", int(array.nbytes)))
     return _REPLAY.format(
         symbol=call.kernel.symbol, node=safe_name(call.node), source=f"{call.kernel.symbol}.cl",
         arguments=arguments, global_size=call.global_size, local_size=call.local_size,

@@ -1,0 +1,138 @@
+<%doc>
+Matrix product for CPUs: a register tile of `tile_rows` x `vectors` accumulators over panels of columns.
+
+  y[m, n] = sum over k of a[m, k] * b[k, n]  (* alpha)  (+ c)
+
+a       rows x inner: row-major with `step` elements a row, or transposed with `step` elements an inner index
+panels  (batch of B, columns / WIDTH, inner, WIDTH) with WIDTH = vectors * block: b, packed
+y       (batch, rows, columns), row-major        a_batches, b_batches: matrices of A and B for each of y
+c       "columns": a vector of columns padded to whole panels; "matrix": c[m * c_row (+ n)] * beta
+One work-item computes `share` rows of one panel; index space: (row items, columns / WIDTH, batch).
+A tile of one row is a stream of the panel: `steps` inner indices have accumulators of their own then, for one
+chain of additions is slower than memory.
+
+Parameters: block 4, 8, 16; vectors 1, 2; tile_rows 1..12; transposed: A; batched; scaled: whether there is an
+alpha; addend none, columns, matrix; addend_columns: whether the matrix c has more than one column; epilogue.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+<%!
+from clconv.lowering.ctext import load, vector_type
+%>
+<%
+  V = vector_type(block)
+  WIDTH = vectors * block
+  R = range(tile_rows)
+  VECTORS = range(vectors)
+  steps = 4 if tile_rows == 1 else 1
+  unroll = 4
+%>
+## Inner index k + u for the whole tile.
+<%def name="multiply(u, own)">
+        {
+% for v in VECTORS:
+          const ${V} b${v} = ${load(V, "source + %d" % (u * WIDTH + v * block))};
+% endfor
+% for r in R:
+          { const float s = a${r}[${"(size_t)(k + %d) * step" % u if transposed else "k + %d" % u}];
+% for v in VECTORS:
+            sum${r}_${v}_${own} = s * b${v} + sum${r}_${v}_${own};
+% endfor
+          }
+% endfor
+        }
+</%def>
+## What follows the sum, for a vector or a scalar `value` in column `column` and row `row` of the result.
+<%def name="finish(value, type, row, column, at)">
+% if scaled:
+        ${value} *= alpha;
+% endif
+% if addend == "columns":
+        ${value} += ${load(type, "c + %s" % column)};
+% elif addend == "matrix":
+        ${value} += beta * ${load(type, "c + (size_t)(%s) * c_row + %s" % (row, column)) if addend_columns else "c[(%s) * c_row]" % row};
+% endif
+        ${common.apply_epilogue(epilogue, value, type, column, at)}
+</%def>
+kernel void ${entry}(
+    global const float* restrict a, global const float* restrict panels,
+% if batched:
+    global const int* restrict a_batches, global const int* restrict b_batches,
+% endif
+    global float* restrict y, int rows, int inner, int columns, int step, int share\
+% if scaled:
+, float alpha\
+% endif
+% if addend == "columns":
+, global const float* restrict c\
+% elif addend == "matrix":
+, global const float* restrict c, int c_row, float beta\
+% endif
+${common.epilogue_parameters(epilogue_names)}) {
+  const int chunk = get_global_id(1);
+  const int batch = get_global_id(2);
+% if batched:
+  global const float* left = a + (size_t)a_batches[batch] * rows * inner;
+  global const float* panel = panels + ((size_t)b_batches[batch] * get_global_size(1) + chunk) * inner * ${WIDTH};
+% else:
+  global const float* left = a;
+  global const float* panel = panels + (size_t)chunk * inner * ${WIDTH};
+% endif
+  const int begin = get_global_id(0) * share;
+  const int end = min(begin + share, rows);
+  const int left_columns = columns - chunk * ${WIDTH};
+  for (int tile = begin; tile < end; tile += ${tile_rows}) {
+    // The last tile moves back so that it is full; it computes some rows again.
+    const int first = max(min(tile, end - ${tile_rows}), begin);
+% for r in R:
+    global const float* a${r} = left + (size_t)min(first + ${r}, end - 1)${"" if transposed else " * step"};
+% for u in range(steps):
+    ${V} ${", ".join("sum%d_%d_%d = (%s)(0)" % (r, v, u, V) for v in VECTORS)};
+% endfor
+% endfor
+    global const float* source = panel;
+    int k = 0;
+    for (; k + ${unroll} <= inner; k += ${unroll}, source += ${unroll * WIDTH}) {
+% for u in range(unroll):
+      ${multiply(u, u % steps)}
+% endfor
+    }
+    for (; k < inner; ++k, source += ${WIDTH}) {
+      ${multiply(0, 0)}
+    }
+% for r in R:
+% for v in VECTORS:
+% for u in range(1, steps):
+    sum${r}_${v}_0 += sum${r}_${v}_${u};
+% endfor
+% endfor
+% endfor
+    const int column = chunk * ${WIDTH};
+    if (left_columns >= ${WIDTH}) {
+% for r in R:
+      if (first + ${r} < end) {
+        const size_t at = ((size_t)batch * rows + first + ${r}) * columns + column;
+% for v in VECTORS:
+        ${finish("sum%d_%d_0" % (r, v), V, "first + %d" % r, "(column + %d)" % (v * block), "at + %d" % (v * block))}
+        *(global ${V}_u*)(y + at + ${v * block}) = sum${r}_${v}_0;
+% endfor
+      }
+% endfor
+      continue;
+    }
+    // The last panel: as many columns as there are.
+    float results[${tile_rows}][${WIDTH}];
+% for r in R:
+% for v in VECTORS:
+    *(private ${V}_u*)&results[${r}][${v * block}] = sum${r}_${v}_0;
+% endfor
+% endfor
+    for (int r = 0; r < min(${tile_rows}, end - first); ++r) {
+      const size_t at = ((size_t)batch * rows + first + r) * columns + column;
+      for (int lane = 0; lane < left_columns; ++lane) {
+        float value = results[r][lane];
+        ${finish("value", "float", "first + r", "(column + lane)", "at + lane")}
+        y[at + lane] = value;
+      }
+    }
+  }
+}
