@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from clconv.errors import ModelError
+from clconv.frontend.onnx.text import refuse_broken_text
 
 PROTOBUF_LIMIT = 2**31 - 1  # bytes in one protobuf message
 
@@ -94,4 +95,5 @@ def _parse(data: bytes, label: str) -> onnx.ModelProto:
         raise ModelError(f"{label}: is not an ONNX model: it has no graph")
     if not model.HasField("ir_version") or model.ir_version < 1:
         raise ModelError(f"{label}: is not an ONNX model: it has no IR version")
+    refuse_broken_text(model, label)
     return model
