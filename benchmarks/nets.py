@@ -241,9 +241,9 @@ def _c2f(filters: int, times: int, shortcut: bool) -> Layer:
     )
 
 
-def yolo(graph_name: str = "yolo") -> Graph:
+def yolo(batch: int = 1) -> Graph:
     """Like YOLOv8n (Jocher et al., 2023) at 320 x 320: backbone, feature pyramid, three heads."""
-    net = Network((3, 320, 320), name=graph_name, input_name="input")
+    net = Network((3, 320, 320), batch, name="yolo")
 
     def down(filters: int) -> Sequential:
         return conv_bn(filters, 3, 2, activation=Swish())
@@ -285,7 +285,7 @@ NETS: dict[str, Callable[[int], Graph]] = {
     "densenet121": _of(densenet121),
     "efficientnet_b0": _of(efficientnet_b0),
     "unet": _of(unet, 256),
-    "yolo": lambda batch: yolo(),
+    "yolo": yolo,
 }
 
 
