@@ -6,6 +6,7 @@ Gate order in W, R and B: LSTM i, o, f, c; GRU z, r, h. Layout 0 is (time, batch
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +46,10 @@ def activation_names(op: str, at: Any) -> tuple[str, ...]:
     return tuple(at.activations) or DEFAULTS[op] * directions(at)
 
 
+def _apply(function: Callable[..., Any], alpha: Any, beta: Any, x: np.ndarray) -> np.ndarray:
+    return np.asarray(function(x, alpha, beta))
+
+
 def _functions(op: str, at: Any) -> list[Function]:
     alphas, betas = list(at.activation_alpha), list(at.activation_beta)
     found: list[Function] = []
@@ -52,7 +57,7 @@ def _functions(op: str, at: Any) -> list[Function]:
         function, alpha, beta = ACTIVATIONS[name.lower()]
         alpha = alphas.pop(0) if alpha is not None and alphas else alpha
         beta = betas.pop(0) if beta is not None and betas else beta
-        found.append(lambda x, f=function, a=alpha, b=beta: f(x, a, b))
+        found.append(functools.partial(_apply, function, alpha, beta))
     return found
 
 
