@@ -20,6 +20,8 @@ Mako pieces that kernels share. Import with
   for operand in term.operands:
       if operand.kind == "running":
           operands.append(value)
+      elif operand.kind == "variable":
+          operands.append("(%s)" % operand.text)
       elif operand.kind == "literal":
           operands.append("((%s)(%s))" % (vector, operand.text))
       else:

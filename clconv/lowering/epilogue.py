@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 import numpy as np
 
 from clconv.errors import VariantError
-from clconv.graph.ir import RUNNING, DType
-from clconv.graph.ops.elementwise import ROWS, c_float
+from clconv.graph.ir import RUNNING, DType, EpilogueStep
+from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops.row import c_number
 from clconv.lowering.kernel import Argument, Packed, Packing, Problem, Read
 
 
@@ -22,7 +24,8 @@ class Operand:
     """Where `a`, `b` or `c` of an expression comes from.
 
     kind: "running", "literal" (text is C), "channel" (text names a float array by channel, padded to
-    whole blocks) or "full" (text names an array of the output's shape and layout).
+    whole blocks), "full" (text names an array of the output's shape and layout) or "variable" (text is C
+    of the right type already).
     """
 
     kind: str
@@ -69,30 +72,60 @@ def plan_epilogue(problem: Problem, block: int = 1) -> Epilogue:
 
     Raises VariantError if an operand is none of the four kinds; epilogue_obstacle() tells beforehand.
     """
-    terms, arguments = [], []
-    for step in problem.node.epilogue:
-        operands = []
-        for index in step.operands:
-            if index == RUNNING:
-                operands.append(Operand("running"))
-                continue
-            kind = _kind(problem, index)
-            if kind is None:
-                raise VariantError(epilogue_obstacle(problem) or "")
-            if kind == "literal":
-                value = problem.constant(index)
-                assert value is not None
-                operands.append(Operand("literal", c_float(float(value.reshape(-1)[0]))))
-                continue
-            name = f"operand{len(arguments)}"
-            value_name = problem.node.inputs[index]
-            argument: Argument = (
-                Packed(value_name, channel_packing(block)) if kind == "channel" else Read(value_name)
-            )
-            arguments.append((name, argument))
-            operands.append(Operand(kind, name))
-        terms.append(Term(ROWS[step.op].c_expression(step.attrs), tuple(operands)))
-    return Epilogue(tuple(terms), tuple(arguments))
+    arguments: list[tuple[str, Argument]] = []
+
+    def place(index: int) -> Operand:
+        kind = _kind(problem, index)
+        if kind is None:
+            raise VariantError(epilogue_obstacle(problem) or "")
+        name = f"operand{len(arguments)}"
+        value = problem.node.inputs[index]
+        packed = kind == "channel"
+        arguments.append((name, Packed(value, channel_packing(block)) if packed else Read(value)))
+        return Operand(kind, name)
+
+    terms = tuple(make_term(problem, step, place) for step in problem.node.epilogue)
+    return Epilogue(terms, tuple(arguments))
+
+
+def make_term(problem: Problem, step: EpilogueStep, place: Callable[[int], Operand]) -> Term:
+    """One step of a node. place(i) says where a kernel finds input i of the node; it is not asked for
+    constants of one element, which become literals, nor for absent inputs."""
+    row, inputs = ROWS[step.op], problem.node.inputs
+    operands: list[Operand | None] = []
+    dtypes: list[DType] = []
+    numbers: list[float | None] = []
+    for position in range(row.arity):
+        index = step.operands[position] if position < len(step.operands) else None
+        number: float | None = None
+        operand: Operand | None = None
+        dtype = dtypes[0] if dtypes else problem.y.dtype
+        if index == RUNNING:
+            operand = Operand("running")
+        elif index is None or not inputs[index]:
+            number = row.absent[position - row.arity]
+        else:
+            dtype = problem.input(index).dtype
+            value = problem.constant(index)
+            if value is not None and value.size == 1:
+                number = value.reshape(-1)[0].item()
+            else:
+                operand = place(index)
+        operands.append(operand)
+        dtypes.append(dtype)
+        numbers.append(number)
+    compute = dtypes[1] if row.condition_first else dtypes[0]
+    text = row.c_expression(step.attrs, dtypes, numbers)
+    filled = (
+        operand or _literal(number or 0, dtype, compute)
+        for operand, number, dtype in zip(operands, numbers, dtypes, strict=True)
+    )
+    return Term(text, tuple(filled))
+
+
+def _literal(number: float, dtype: DType, compute: DType) -> Operand:
+    # A literal of another dtype than the rest (an exponent, a condition) must not be cast to theirs.
+    return Operand("literal" if dtype is compute else "variable", c_number(number, dtype))
 
 
 def epilogue_obstacle(problem: Problem) -> str | None:
@@ -101,7 +134,8 @@ def epilogue_obstacle(problem: Problem) -> str | None:
         if problem.y.dtype is not DType.FLOAT32:
             return f"epilogue {step.op} on {problem.y.dtype.value}"
         for index in step.operands:
-            if index != RUNNING and _kind(problem, index) is None:
+            absent = index == RUNNING or not problem.node.inputs[index]
+            if not absent and _kind(problem, index) is None:
                 return f"epilogue {step.op} with an operand of shape {problem.input(index).shape}"
     return None
 
@@ -112,14 +146,16 @@ def _kind(problem: Problem, index: int) -> str | None:
     constant = problem.is_constant(index)
     if constant and spec.size == 1:
         return "literal"
-    if constant and spec.size == y.shape[1] and _channel_axis(spec.shape, y.rank):
+    if constant and is_channel_vector(spec.shape, y.shape):
         return "channel"
     if not constant and spec.shape == y.shape and spec.dtype is y.dtype:
         return "full"
     return None
 
 
-def _channel_axis(shape: tuple[int, ...], rank: int) -> bool:
-    """Whether the only axis that is not 1 lines up with axis 1 of a tensor of that rank."""
-    aligned = (1,) * (rank - len(shape)) + tuple(shape)
-    return len(aligned) == rank and all(d == 1 for i, d in enumerate(aligned) if i != 1)
+def is_channel_vector(shape: tuple[int, ...], result: tuple[int, ...]) -> bool:
+    """Whether a shape has one element for each channel (axis 1) of the result that it broadcasts to."""
+    aligned = (1,) * (len(result) - len(shape)) + tuple(shape)
+    if len(aligned) != len(result) or len(result) < 2:
+        return False
+    return all(d == (result[1] if i == 1 else 1) for i, d in enumerate(aligned))

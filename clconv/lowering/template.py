@@ -14,6 +14,7 @@ from clconv.errors import TemplateError
 from clconv.lowering.kernel import Kernel
 
 PRELUDE = "prelude.cl.mako"
+MATH = "math.mako"
 
 
 @functools.cache
@@ -53,6 +54,12 @@ def prelude() -> str:
     return _render(PRELUDE, {})
 
 
+@functools.cache
+def _math() -> str:
+    """The functions that expressions call, for the programs that call one."""
+    return _render(MATH, {})
+
+
 def _render(name: str, parameters: dict[str, object]) -> str:
     try:
         template: Template = _lookup().get_template(name)
@@ -69,4 +76,6 @@ def _render(name: str, parameters: dict[str, object]) -> str:
 
 def program_source(kernels: tuple[Kernel, ...]) -> str:
     """One program with all these kernels."""
-    return "\n".join([prelude(), *(render(k) for k in kernels)])
+    bodies = [render(k) for k in kernels]
+    functions = [_math()] if any("clconv_" in body for body in bodies) else []
+    return "\n".join([prelude(), *functions, *bodies])

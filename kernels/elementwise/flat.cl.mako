@@ -1,9 +1,9 @@
 <%doc>
-Element-wise expression over float tensors that lie alike, element by element, in whatever layout.
+Element-wise terms over float tensors that lie alike, element by element, in whatever layout.
 
-x0, x1, ... and y: `total` elements each. One work-item computes `chunk` elements, a multiple of `width`.
-Index space: (total / chunk). Parameters: width of the vectors; inputs: names; terms: the expressions, the
-first of which reads the inputs; epilogue_names: further operands.
+Inputs and y: `total` elements each. One work-item computes `share` elements, a multiple of `width`.
+Index space: (total / share). Parameters: width of the vectors 2..16; inputs: names; terms: expressions, the
+first of which read the inputs.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
@@ -16,10 +16,10 @@ kernel void ${entry}(
 % for name in inputs:
     global const float* restrict ${name},
 % endfor
-    global float* restrict y, int total, int chunk${common.epilogue_parameters(epilogue_names)}) {
-  const int begin = get_global_id(0) * chunk;
-  const int end = min(begin + chunk, total);
-  int i = begin;
+    global float* restrict y, long total, long share) {
+  const long begin = get_global_id(0) * share;
+  const long end = begin + share < total ? begin + share : total;
+  long i = begin;
   for (; i + ${width} <= end; i += ${width}) {
     ${V} value;
     ${common.apply_epilogue(terms, "value", V, "0", "i")}

@@ -7,61 +7,19 @@ rather than min and max: PoCL does not inline those builtins, and NaN must pass 
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.graph.ir import Attributes, DType, Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, broadcast_shapes, register
+from clconv.graph.ops.row import Row, Use, c_float
+
+__all__ = ["ROWS", "Row", "apply_row", "c_float"]
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One element-wise operator.
-
-    numpy(attrs, *arrays): floats arrive as float64, other dtypes as they are.
-    expression: OpenCL C, or a function of the attributes that returns it; {name} is an attribute.
-    kind: the dtypes it takes: "float", "number", "bool" or "any".
-    result: output dtype; None for that of the (last) input.
-    flops: floating-point operations per element, for the cost.
-    """
-
-    name: str
-    arity: int
-    numpy: Callable[..., Any]
-    expression: str | Callable[[Attributes], str]
-    attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    kind: str = "float"
-    result: DType | None = None
-    variadic: bool = False  # any number of inputs, folded pairwise from the left
-    optional: int = 0  # how many trailing inputs may be absent
-    condition_first: bool = False  # input 0 is bool whatever the others are
-    flops: int = 1
-
-    def c_expression(self, attrs: Attributes) -> str:
-        """OpenCL C with the attributes filled in as literals."""
-        text = self.expression if isinstance(self.expression, str) else self.expression(attrs)
-        for key, value in attrs.items():
-            if isinstance(value, int | float):
-                text = text.replace("{" + key + "}", c_float(float(value)))
-        return text
-
-
-def c_float(value: float) -> str:
-    """An OpenCL C float literal that reads back as the same float32."""
-    if math.isnan(value):
-        return "NAN"
-    if math.isinf(value):
-        return "INFINITY" if value > 0 else "(-INFINITY)"
-    text = f"{np.float32(value):.9g}"
-    if not any(mark in text for mark in ".e"):
-        text += ".0"
-    return f"({text}f)" if value < 0 else f"{text}f"
 
 
 def _clip(at: Any, x: np.ndarray, low: Any, high: Any) -> np.ndarray:
@@ -75,10 +33,10 @@ def _gelu(at: Any, x: np.ndarray) -> np.ndarray:
     return 0.5 * x * (1 + _erf(x / math.sqrt(2)))
 
 
-def _gelu_expression(at: Attributes) -> str:
-    if at.approximate == "tanh":
-        return "0.5f * a * (1.0f + tanh(0.797884561f * (a + 0.044715f * a * a * a)))"
-    return "0.5f * a * (1.0f + erf(a * 0.707106781f))"
+def _gelu_expression(use: Use) -> str:
+    if use.attrs.approximate == "tanh":
+        return "0.5f * a * (1.0f + clconv_tanh(0.797884561f * (a + 0.044715f * a * a * a)))"
+    return "0.5f * a * (1.0f + clconv_erf(a * 0.707106781f))"
 
 
 def _divide(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -90,12 +48,61 @@ def _divide(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(y == 0, 0, quotient).astype(x.dtype)
 
 
+# Dividing by 0 and the least integer by -1 stop a CPU: those divisors are replaced beforehand.
+_IS_MINUS_ONE = "((T)(-1) < (T)(0) && b == (T)(-1))"
+_SAFE_DIVISOR = f"(b == 0 || {_IS_MINUS_ONE} ? (T)(1) : b)"
+
+
+def _divide_expression(use: Use) -> str:
+    if use.is_float:
+        return "a / b"
+    return f"b == 0 ? (T)(0) : ({_IS_MINUS_ONE} ? (T)(0 - a) : (T)(a / {_SAFE_DIVISOR}))"
+
+
 def _mod(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    if at.fmod:
-        return np.fmod(x, y)
-    if x.dtype.kind == "f":  # the sign of the divisor, as for integers
-        return np.mod(x, y)
-    return np.where(y == 0, 0, np.mod(x, np.where(y == 0, 1, y))).astype(x.dtype)
+    """C's remainder with fmod, else that with the sign of the divisor; 0 for integers if it is 0."""
+    if x.dtype.kind == "f":
+        return np.fmod(x, y) if at.fmod else np.mod(x, y)
+    rest = (np.fmod if at.fmod else np.mod)(x, np.where(y == 0, 1, y))
+    return np.where(y == 0, 0, rest).astype(x.dtype)
+
+
+def _mod_expression(use: Use) -> str:
+    rest = "fmod(a, b)" if use.is_float else f"(a % {_SAFE_DIVISOR})"
+    if use.attrs.fmod:
+        return rest if use.is_float else f"b == 0 ? (T)(0) : (T){rest}"
+    fixed = f"({rest} != 0 && ({rest} < 0) != (b < 0) ? {rest} + b : {rest})"
+    return fixed if use.is_float else f"b == 0 ? (T)(0) : (T){fixed}"
+
+
+def _power(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x ** y. Integers wrap around; their negative powers are cut to integers, 0 for those of 0."""
+    if x.dtype.kind == "f":
+        return np.power(x, y)
+    if y.dtype.kind == "f":
+        real = np.power(x.astype(np.float64), y)
+        return np.where(np.isfinite(real), real, 0).astype(x.dtype)
+    base, exponent = x.astype(np.int64), y.astype(np.int64)
+    odd = np.where(exponent % 2 == 0, 1, base)
+    negative = np.where(np.abs(base) == 1, odd, 0)
+    whole = np.power(base, np.maximum(exponent, 0))
+    return np.where(exponent < 0, negative, whole).astype(x.dtype)
+
+
+_POWERS = {
+    -1.0: "(T)(1) / a", -0.5: "(T)(1) / sqrt(a)", 0.0: "(T)(1)", 0.5: "sqrt(a)", 1.0: "a",
+    2.0: "a * a", 3.0: "a * a * a", 4.0: "(a * a) * (a * a)",
+}  # fmt: skip
+
+
+def _power_expression(use: Use) -> str:
+    exponent = use.numbers[1]
+    if exponent in _POWERS and (use.is_float or (exponent or 0.0) in (0, 1, 2, 3, 4)):
+        return _POWERS[exponent]
+    if use.is_float:
+        return "pow(a, b)" if use.dtypes[0] is use.dtypes[1] else "pow(a, (T)(b))"
+    kind = "double" if use.dtypes[1] is DType.FLOAT64 else "float"
+    return f"(T)clconv_power((long)(a), ({kind if use.dtypes[1].is_float else 'long'})(b))"
 
 
 def _round_half_even(at: Any, x: np.ndarray) -> np.ndarray:
@@ -106,7 +113,8 @@ def _isinf(at: Any, x: np.ndarray) -> np.ndarray:
     return (np.isposinf(x) & bool(at.detect_positive)) | (np.isneginf(x) & bool(at.detect_negative))
 
 
-def _isinf_expression(at: Attributes) -> str:
+def _isinf_expression(use: Use) -> str:
+    at = use.attrs
     signs = [("a == (T)(INFINITY)", at.detect_positive), ("a == (T)(-INFINITY)", at.detect_negative)]
     return " || ".join(text for text, wanted in signs if wanted) or "a != a && a == a"
 
@@ -118,41 +126,43 @@ _ROWS = (
     Row("LeakyRelu", 1, lambda at, x: np.where(x < 0, at.alpha * x, x),
         "a < 0 ? {alpha} * a : a", {"alpha": 0.01}),
     Row("PRelu", 2, lambda at, x, s: np.where(x < 0, s * x, x), "a < 0 ? a * b : a", kind="number"),
-    Row("Clip", 3, _clip, "a > c ? c : (a < b ? b : a)", kind="number", optional=2, flops=2),
-    Row("Sigmoid", 1, lambda at, x: 1 / (1 + np.exp(-x)), "1.0f / (1.0f + exp(-a))", flops=10),
+    # The upper bound wins where it is below the lower one.
+    Row("Clip", 3, _clip, "(a < b ? b : a) > c ? c : (a < b ? b : a)", kind="number",
+        absent=(-math.inf, math.inf), flops=2),
+    Row("Sigmoid", 1, lambda at, x: 1 / (1 + np.exp(-x)), "1.0f / (1.0f + clconv_exp(-a))", flops=10),
     Row("HardSigmoid", 1, lambda at, x: np.clip(at.alpha * x + at.beta, 0, 1),
         "{alpha} * a + {beta} < 0 ? (T)(0) : "
         "({alpha} * a + {beta} > 1 ? (T)(1) : {alpha} * a + {beta})",
         {"alpha": 0.2, "beta": 0.5}, flops=4),
     Row("HardSwish", 1, lambda at, x: x * np.clip(x / 6 + 0.5, 0, 1),
         "a <= -3 ? (T)(0) : (a >= 3 ? a : a * (a * 0.166666667f + 0.5f))", flops=5),
-    Row("Tanh", 1, lambda at, x: np.tanh(x), "tanh(a)", flops=10),
+    Row("Tanh", 1, lambda at, x: np.tanh(x), "clconv_tanh(a)", flops=10),
     Row("Elu", 1, lambda at, x: np.where(x < 0, at.alpha * np.expm1(np.minimum(x, 0)), x),
-        "a < 0 ? {alpha} * expm1(a) : a", {"alpha": 1.0}, flops=10),
+        "a < 0 ? {alpha} * clconv_expm1_negative(a) : a", {"alpha": 1.0}, flops=10),
     Row("Celu", 1, lambda at, x: np.maximum(x, 0) + np.minimum(0, at.alpha * np.expm1(x / at.alpha)),
-        "a < 0 ? {alpha} * expm1(a / {alpha}) : a", {"alpha": 1.0}, flops=10),
+        "a < 0 ? {alpha} * clconv_expm1_negative(a / {alpha}) : a", {"alpha": 1.0}, flops=10),
     Row("Selu", 1,
         lambda at, x: at.gamma * np.where(x < 0, at.alpha * np.expm1(np.minimum(x, 0)), x),
-        "{gamma} * (a < 0 ? {alpha} * expm1(a) : a)",
+        "{gamma} * (a < 0 ? {alpha} * clconv_expm1_negative(a) : a)",
         {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875}, flops=10),
     Row("Softplus", 1, lambda at, x: np.logaddexp(0, x),
-        "(a > 0 ? a : (T)(0)) + log1p(exp(-fabs(a)))", flops=20),
-    Row("Softsign", 1, lambda at, x: x / (1 + np.abs(x)), "a / (1.0f + fabs(a))", flops=3),
+        "(a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a))", flops=20),
+    Row("Softsign", 1, lambda at, x: x / (1 + np.abs(x)), "a / (1.0f + (a < 0 ? -a : a))", flops=3),
     Row("ThresholdedRelu", 1, lambda at, x: np.where(x <= at.alpha, 0, x),
         "a <= {alpha} ? (T)(0) : a", {"alpha": 1.0}),
     Row("Mish", 1, lambda at, x: x * np.tanh(np.logaddexp(0, x)),
-        "a * tanh((a > 0 ? a : (T)(0)) + log1p(exp(-fabs(a))))", flops=30),
+        "a * clconv_tanh((a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a)))", flops=30),
     Row("Swish", 1, lambda at, x: x / (1 + np.exp(-at.alpha * x)),
-        "a / (1.0f + exp(-{alpha} * a))", {"alpha": 1.0}, flops=11),
-    Row("Erf", 1, lambda at, x: _erf(x), "erf(a)", flops=10),
+        "a / (1.0f + clconv_exp(-{alpha} * a))", {"alpha": 1.0}, flops=11),
+    Row("Erf", 1, lambda at, x: _erf(x), "clconv_erf(a)", flops=10),
     Row("Gelu", 1, _gelu, _gelu_expression, {"approximate": "none"}, flops=15),
     # arithmetic
     Row("Add", 2, lambda at, x, y: x + y, "a + b", kind="number"),
     Row("Sub", 2, lambda at, x, y: x - y, "a - b", kind="number"),
     Row("Mul", 2, lambda at, x, y: x * y, "a * b", kind="number"),
-    Row("Div", 2, _divide, "DIVIDE(a, b)", kind="number"),
-    Row("Mod", 2, _mod, lambda at: "FMOD(a, b)" if at.fmod else "MOD(a, b)", {"fmod": 0}, "number"),
-    Row("Pow", 2, lambda at, x, y: np.power(x, y), "POW(a, b)", kind="number", flops=20),
+    Row("Div", 2, _divide, _divide_expression, kind="number"),
+    Row("Mod", 2, _mod, _mod_expression, {"fmod": 0}, "number"),
+    Row("Pow", 2, _power, _power_expression, kind="number", flops=20),
     Row("Min", 2, lambda at, x, y: np.minimum(x, y), "(a < b || a != a) ? a : b", kind="number",
         variadic=True),
     Row("Max", 2, lambda at, x, y: np.maximum(x, y), "(a > b || a != a) ? a : b", kind="number",
@@ -161,7 +171,7 @@ _ROWS = (
     Row("Neg", 1, lambda at, x: -x, "-a", kind="number"),
     Row("Abs", 1, lambda at, x: np.abs(x), "a < 0 ? -a : a", kind="number"),
     Row("Sqrt", 1, lambda at, x: np.sqrt(x), "sqrt(a)", flops=5),
-    Row("Exp", 1, lambda at, x: np.exp(x), "exp(a)", flops=10),
+    Row("Exp", 1, lambda at, x: np.exp(x), "clconv_exp(a)", flops=10),
     Row("Log", 1, lambda at, x: np.log(x), "log(a)", flops=10),
     Row("Reciprocal", 1, lambda at, x: 1 / x, "1.0f / a", flops=4),
     Row("Floor", 1, lambda at, x: np.floor(x), "floor(a)"),

@@ -1,0 +1,79 @@
+<%doc>
+Element-wise terms over plain tensors that broadcast: any dtypes, any number of axes.
+
+y (size0, size1, ...) lies row by row. Operand i has `<name>_stride<axis>` elements from one index of an axis to
+the next, 0 where it is repeated; along the last axis its step is 0 or 1.
+One work-item computes `share` consecutive elements of y. Index space: (elements / share).
+Parameters: rank: axes; width: floats of a vector, 1 for scalars; index: type of indices, int or long;
+operands: (name, C type, step); compute, result: C types; terms: expressions that read v_<name>;
+continues: the terms start from operand `before`.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+<%!
+from clconv.lowering.ctext import load, store, vector_type
+%>
+<%
+  V = vector_type(width)
+  last = rank - 1
+  outer = list(range(rank - 1))
+%>
+kernel void ${entry}(
+% for name, type, step in operands:
+    global const ${type}* restrict ${name},
+% endfor
+    global ${result}* restrict y, ${index} share
+% for axis in range(rank):
+    , ${index} size${axis}
+% endfor
+% for name, type, step in operands:
+% for axis in outer:
+    , ${index} ${name}_stride${axis}
+% endfor
+% endfor
+    ) {
+  const ${index} begin = get_global_id(0) * share;
+  ${index} left = ${" * ".join("size%d" % axis for axis in range(rank))} - begin;
+  left = left < share ? left : share;
+  ${index} rest = begin;
+% for axis in reversed(range(rank)):
+  ${index} i${axis} = rest % size${axis}; rest /= size${axis};
+% endfor
+  global ${result}* out = y + begin;
+  while (left > 0) {
+    const ${index} room = size${last} - i${last};
+    const ${index} run = left < room ? left : room;
+% for name, type, step in operands:
+    global const ${type}* p_${name} = ${name}\
+% for axis in outer:
+ + i${axis} * ${name}_stride${axis}\
+% endfor
+${" + i%d" % last if step else ""};
+% endfor
+    ${index} k = 0;
+% if width > 1:
+    for (; k + ${width} <= run; k += ${width}) {
+% for name, type, step in operands:
+      const ${V} v_${name} = ${load(V, "p_%s + k" % name) if step else "(%s)(p_%s[0])" % (V, name)};
+% endfor
+      ${V} value${" = v_before" if continues else ""};
+      ${common.apply_epilogue(terms, "value", V, "0", "0")}
+      ${store(V, "out + k")} = value;
+    }
+% endif
+    for (; k < run; ++k) {
+% for name, type, step in operands:
+      const ${type} v_${name} = p_${name}[${"k" if step else "0"}];
+% endfor
+      ${result} value${" = v_before" if continues else ""};
+      ${common.apply_epilogue(terms, "value", compute, "0", "0")}
+      out[k] = value;
+    }
+    out += run;
+    left -= run;
+    i${last} = 0;
+% for axis in reversed(outer):
+    if (++i${axis} == size${axis}) { i${axis} = 0;
+% endfor
+    ${"}" * len(outer)}
+  }
+}

@@ -1,0 +1,57 @@
+<%doc>
+Element-wise terms on channel blocks for CPUs, with operands that repeat over pixels, channels or images.
+
+y (batch, blocks, pixels, block)
+Operand i, by kind:  full (batch, blocks, pixels, block)   gate (batch, blocks, block)
+  channel (blocks, block)   mask (batch, pixels)   single (1); one that is not batched has batch 1.
+One work-item computes `rows` rows, each one block of channels of one image, by `columns` pixels.
+Index space: (pixels / columns, batch * blocks / rows).
+Parameters: block 2..16; operands: (input index, kind, batched); terms: expressions that read v<index>.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+<%!
+from clconv.lowering.ctext import load, store, vector_type
+%>
+<%
+  V = vector_type(block)
+  base = lambda batched: "n" if batched else "0"
+%>
+kernel void ${entry}(
+% for i, kind, batched in operands:
+    global const float* restrict x${i},
+% endfor
+    global float* restrict y, int batch, int blocks, int pixels, int rows, int columns) {
+  const int begin = get_global_id(0) * columns;
+  const int end = min(begin + columns, pixels);
+  const int row_end = min((int)(get_global_id(1) + 1) * rows, batch * blocks);
+  for (int row = get_global_id(1) * rows; row < row_end; ++row) {
+    const int n = row / blocks;
+    const int c = row - n * blocks;
+% for i, kind, batched in operands:
+% if kind == "full":
+    global const float* p${i} = x${i} + ((size_t)${base(batched)} * blocks + c) * pixels * ${block};
+% elif kind == "mask":
+    global const float* p${i} = x${i} + (size_t)${base(batched)} * pixels;
+% elif kind == "gate":
+    const ${V} v${i} = ${load(V, "x%d + ((size_t)%s * blocks + c) * %d" % (i, base(batched), block))};
+% elif kind == "channel":
+    const ${V} v${i} = ${load(V, "x%d + c * %d" % (i, block))};
+% else:
+    const ${V} v${i} = (${V})(x${i}[0]);
+% endif
+% endfor
+    global float* out = y + (size_t)row * pixels * ${block};
+    for (int p = begin; p < end; ++p) {
+% for i, kind, batched in operands:
+% if kind == "full":
+      const ${V} v${i} = ${load(V, "p%d + (size_t)p * %d" % (i, block))};
+% elif kind == "mask":
+      const ${V} v${i} = (${V})(p${i}[p]);
+% endif
+% endfor
+      ${V} value;
+      ${common.apply_epilogue(terms, "value", V, "0", "0")}
+      ${store(V, "out + (size_t)p * %d" % block)} = value;
+    }
+  }
+}

@@ -1,0 +1,107 @@
+<%doc>
+Functions that element-wise expressions call, for float vectors and scalars alike. Every program that calls
+one starts with these. PoCL's own exp, tanh, erf and log1p are functions that it does not inline and that
+take ten times as long; what follows is straight-line vector code. Scalars take the built-in functions,
+which GPUs do well.
+
+Errors in units in the last place: exp 2, expm1 2, log1p 3, tanh 5, erf 8. NaN and infinities come out as in
+C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational functions of Eigen.
+</%doc>
+<%
+  widths = (2, 4, 8, 16)
+
+  def horner(x, coefficients):
+      """C text of the polynomial, highest power first."""
+      text = "%.9ef" % coefficients[0]
+      for c in coefficients[1:]:
+          text = "(%s) * %s + %.9ef" % (text, x, c)
+      return text
+
+  # exp(r) = 1 + r + r * r * p(r) for |r| <= log(2) / 2
+  exp_p = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
+           5.0000001201e-1)
+  # tanh(x) = x * p(x * x) / q(x * x) for |x| <= 7.9
+  tanh_p = (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
+            1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03)
+  tanh_q = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
+  # erf(x) = x * p(x * x) / q(x * x) for |x| <= 4
+  erf_p = (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+           -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)
+  erf_q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
+           -1.42647390514189e-02)
+  # log1p(x) = 2 * s * (1 + z / 3 + z^2 / 5 + ...) with s = x / (2 + x), z = s * s <= 1 / 9
+  log_p = tuple(1.0 / n for n in (17, 15, 13, 11, 9, 7, 5, 3, 1))
+%>
+#define CLCONV_FUNCTION static inline __attribute__((overloadable, always_inline))
+% for n in widths:
+<% V, I = "float%d" % n, "int%d" % n %>
+// 2^n = a * b and r of exp(x) = 2^n * exp(r); x must be within -104..89.
+#define CLCONV_REDUCE_${n}(x) ${"\\"}
+  const ${V} shifted = x * 1.44269504f + 12582912.0f; ${"\\"}
+  const ${V} n = shifted - 12582912.0f; ${"\\"}
+  const ${V} r = (x - n * 0.693359375f) + n * 2.12194440e-4f; ${"\\"}
+  const ${I} whole = as_${I}(shifted) - 0x4B400000; ${"\\"}
+  const ${I} half_of = whole >> 1; ${"\\"}
+  const ${V} a = as_${V}((half_of + 127) << 23); ${"\\"}
+  const ${V} b = as_${V}((whole - half_of + 127) << 23);
+CLCONV_FUNCTION ${V} clconv_exp(${V} x) {
+  x = x > 89.0f ? (${V})(89.0f) : x;
+  x = x < -104.0f ? (${V})(-104.0f) : x;
+  CLCONV_REDUCE_${n}(x)
+  return ((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * a * b;
+}
+// exp(x) - 1 for x <= 0; for x > 0 without meaning.
+CLCONV_FUNCTION ${V} clconv_expm1_negative(${V} x) {
+  x = x > 0.0f ? (${V})(0.0f) : x;
+  x = x < -104.0f ? (${V})(-104.0f) : x;
+  CLCONV_REDUCE_${n}(x)
+  const ${V} scale = a * b;
+  return ((${horner("r", exp_p)}) * (r * r) + r) * scale + (scale - 1.0f);
+}
+// log(1 + x) for 0 <= x <= 1.
+CLCONV_FUNCTION ${V} clconv_log1p_unit(${V} x) {
+  const ${V} s = x / (x + 2.0f);
+  const ${V} z = s * s;
+  return (${horner("z", log_p)}) * (s + s);
+}
+CLCONV_FUNCTION ${V} clconv_tanh(${V} x) {
+  x = x > 7.90531111f ? (${V})(7.90531111f) : x;
+  x = x < -7.90531111f ? (${V})(-7.90531111f) : x;
+  const ${V} z = x * x;
+  return x * (${horner("z", tanh_p)}) / (${horner("z", tanh_q)});
+}
+CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
+  x = x > 4.0f ? (${V})(4.0f) : x;
+  x = x < -4.0f ? (${V})(-4.0f) : x;
+  const ${V} z = x * x;
+  return x * (${horner("z", erf_p)}) / (${horner("z", erf_q)});
+}
+% endfor
+<%def name="scalar(type)">
+CLCONV_FUNCTION ${type} clconv_exp(${type} x) { return exp(x); }
+CLCONV_FUNCTION ${type} clconv_expm1_negative(${type} x) { return expm1(x); }
+CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
+CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
+CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
+</%def>
+${scalar("float")}
+// Integer powers by squaring, modulo 2^64. Negative exponents: what is left of 1 / base^n as an integer.
+CLCONV_FUNCTION long clconv_power(long base, long exponent) {
+  if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;
+  ulong result = 1, square = (ulong)base;
+  for (; exponent; exponent >>= 1, square *= square)
+    if (exponent & 1) result *= square;
+  return (long)result;
+}
+<%def name="real_power(type)">
+CLCONV_FUNCTION long clconv_power(long base, ${type} exponent) {
+  if (exponent == rint(exponent) && fabs(exponent) < 1e6f) return clconv_power(base, (long)exponent);
+  const ${type} result = pow((${type})base, exponent);
+  return isfinite(result) ? (long)result : 0;
+}
+</%def>
+${real_power("float")}
+#ifdef cl_khr_fp64
+${scalar("double")}
+${real_power("double")}
+#endif
