@@ -36,10 +36,9 @@ class Setting(Generic[Value]):
 
 
 def _level(text: str) -> int:
-    level = int(text)
-    if not 0 <= level <= 5:
+    if text not in ("0", "1", "2", "3", "4", "5"):
         raise ValueError("not a level from 0 to 5")
-    return level
+    return int(text)
 
 
 def _flag(text: str) -> bool:
@@ -56,7 +55,7 @@ def _variants(text: str) -> dict[str, str]:
         operator, _, variant = part.partition(":")
         if not operator.strip() or not variant.strip():
             raise ValueError(f"{part!r} is not operator:variant")
-        chosen[operator.strip().lower()] = variant.strip()
+        chosen[operator.strip().lower()] = variant.strip().lower()
     return chosen
 
 

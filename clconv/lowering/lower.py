@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall, Problem, Signature
+from clconv.lowering.kernel import KernelCall, Lowered, Problem, Read, Signature, Write
 from clconv.lowering.layout import choose_signatures, is_free
 from clconv.lowering.reorder import reorder_call
-from clconv.lowering.select import Choice, select
+from clconv.lowering.select import Choice, check_forced, select
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,8 @@ class LoweredGraph:
 
     calls: launches in order. specs: every value with its layout, conversions included. scratch: bytes of
     buffers that only one node uses. aliases: value -> value whose memory it shares. stored: where each
-    graph output lies (a converted value stands in for it under another name).
+    graph output lies (a converted value stands in for it under another name). ends: for each node of the
+    graph, how many calls there are once it is done.
     """
 
     calls: tuple[KernelCall, ...]
@@ -29,6 +30,7 @@ class LoweredGraph:
     aliases: Mapping[str, str]
     stored: Mapping[str, str]
     choices: Mapping[str, Choice]
+    ends: tuple[int, ...] = ()
 
 
 def lower_graph(graph: Graph, device: DeviceInfo, forced: Mapping[str, str]) -> LoweredGraph:
@@ -37,6 +39,7 @@ def lower_graph(graph: Graph, device: DeviceInfo, forced: Mapping[str, str]) -> 
     Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
     takes on this device.
     """
+    check_forced(forced)
     problems = [_problem(graph, node, device) for node in graph.nodes]
     choices = [select(problem, forced) for problem in problems]
     options = {
@@ -72,18 +75,26 @@ class _Lowering:
         self.scratch: dict[str, int] = {}
         self.aliases: dict[str, str] = {}
         self.converted: dict[tuple[str, Layout], str] = {}
+        self.ends: list[int] = []
 
     def run(self) -> LoweredGraph:
         graph = self.graph
         for index, problem in enumerate(self.problems):
             self._lower(problem, self.choices[index], self.signatures[index])
+            self.ends.append(len(self.calls))
         stored = {
             name: name if name in graph.constants else self._in_layout(name, PLAIN)
             for name in graph.outputs
         }
         chosen = {p.node.name: c for p, c in zip(self.problems, self.choices, strict=True)}
         return LoweredGraph(
-            tuple(self.calls), self.specs, self.scratch, self.aliases, stored, chosen
+            tuple(self.calls),
+            self.specs,
+            self.scratch,
+            self.aliases,
+            stored,
+            chosen,
+            tuple(self.ends),
         )
 
     def _lower(self, problem: Problem, choice: Choice, signature: Signature) -> None:
@@ -107,10 +118,40 @@ class _Lowering:
             outputs=outputs,
         )
         self.specs.update(zip(named, outputs, strict=True))
-        lowered = choice.variant.lower(laid_out)
-        self.calls.extend(lowered.calls)
+        if not any(spec.size for spec in outputs):
+            return  # nothing to compute
+        lowered = self._own_scratch(choice.variant.lower(laid_out))
+        # OpenCL does not allow an index space without items.
+        self.calls.extend(call for call in lowered.calls if all(call.global_size))
         self.scratch.update(lowered.scratch)
         self.aliases.update(lowered.aliases)
+
+    def _own_scratch(self, lowered: Lowered) -> Lowered:
+        """Scratch buffers under names that are no value's, whatever the values are called."""
+        renamed = {name: self._unused(name) for name in lowered.scratch}
+        if all(old == new for old, new in renamed.items()):
+            return lowered
+        calls = tuple(
+            dataclasses.replace(
+                call,
+                arguments=tuple(
+                    (name, dataclasses.replace(a, value=renamed[a.value]))
+                    if isinstance(a, Read | Write) and a.value in renamed
+                    else (name, a)
+                    for name, a in call.arguments
+                ),
+            )
+            for call in lowered.calls
+        )
+        scratch = {renamed[name]: nbytes for name, nbytes in lowered.scratch.items()}
+        return dataclasses.replace(lowered, calls=calls, scratch=scratch)
+
+    def _unused(self, name: str) -> str:
+        """The name, with marks behind it until neither graph nor lowering has it."""
+        taken = (self.graph.specs, self.graph.constants, self.specs, self.scratch)
+        while any(name in names for names in taken):
+            name += "'"
+        return name
 
     def _in_layout(self, name: str, layout: Layout) -> str:
         """The value's name in a layout, after adding the conversion if it is not there yet."""
@@ -119,12 +160,12 @@ class _Lowering:
             return name
         key = (name, layout)
         if key not in self.converted:
-            target = f"{name}@{layout}"
-            while target in self.specs:
-                target += "'"
+            target = self._unused(f"{name}@{layout}")
             self.converted[key] = target
             self.specs[target] = spec.with_layout(layout)
-            if is_free(spec, spec.layout, layout):
+            if not spec.size:
+                pass
+            elif is_free(spec, spec.layout, layout):
                 self.aliases[target] = name
             else:
                 self.calls.append(reorder_call(name, target, spec, self.specs[target]))

@@ -23,6 +23,19 @@ class Choice:
         return f"{self.variant.name} ({self.source}{refused})"
 
 
+def check_forced(forced: Mapping[str, str]) -> None:
+    """VariantError if an operator or variant that is forced does not exist at all, used or not."""
+    by_operator = {op.lower(): variants for op, variants in VARIANTS.items()}
+    for operator, wanted in forced.items():
+        if operator not in by_operator:
+            raise VariantError(
+                f"no operator '{operator}' has variants; the operators are {sorted(VARIANTS)}"
+            )
+        names = [v.name for v in by_operator[operator]]
+        if wanted not in names:
+            raise VariantError(f"operator {operator}: no variant '{wanted}', there are {names}")
+
+
 def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
     """The variant for a problem.
 

@@ -33,30 +33,30 @@ def choose_among(found: Sequence[DeviceInfo], text: str) -> DeviceInfo:
     """The device that a selection text names among those found. Raises DeviceError."""
     if not found:
         raise DeviceError(f"no OpenCL device found; {_INSTALL}")
-    matching = [d for d in found if _matches(d, text)] if text else list(found)
+    matching = [d for d in found if _matches(d, text, found)] if text else list(found)
     if not matching:
         raise DeviceError(f"no OpenCL device matches {text!r}; {_listing(found)}; {_INSTALL}")
     return max(matching, key=_merit)
 
 
-def _matches(device: DeviceInfo, text: str) -> bool:
+def _matches(device: DeviceInfo, text: str, found: Sequence[DeviceInfo]) -> bool:
     lowered = text.lower()
     if lowered in ("gpu", "cpu"):
         return device.kind == lowered
-    if lowered.isdigit():
+    if lowered.isdecimal():
         return device.index == int(lowered)
     platform, colon, name = lowered.partition(":")
     if colon:
         if platform not in device.platform.lower():
             return False
-        if name.isdigit():
-            return _position_on_platform(device) == int(name)
+        if name.isdecimal():
+            return _position_on_platform(device, found) == int(name)
         return name in ("", device.kind) or name in device.name.lower()
     return any(lowered in part.lower() for part in (device.name, device.vendor, device.platform))
 
 
-def _position_on_platform(device: DeviceInfo) -> int:
-    return sum(d.platform == device.platform and d.index < device.index for d in devices())
+def _position_on_platform(device: DeviceInfo, found: Sequence[DeviceInfo]) -> int:
+    return sum(d.platform == device.platform and d.index < device.index for d in found)
 
 
 def _merit(device: DeviceInfo) -> tuple[int, int, int]:

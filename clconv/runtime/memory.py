@@ -1,13 +1,15 @@
 """Value lifetimes -> places in a few large buffers. A pure function.
 
-Greedy by size, largest first, each value at the lowest offset free for its whole life: the method of
-Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference" (2020).
+Greedy: each value in turn at the lowest offset free for its whole life, largest first, the method of
+Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference" (2020); and once more in
+the order of execution. The smaller result counts.
 """
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from clconv.errors import DeviceMemoryError
 
@@ -69,50 +71,80 @@ def plan_memory(
     all. guard: bytes left free on both sides of every value. Raises DeviceMemoryError, before anything is
     allocated, if a value or the plan is larger.
     """
-    ordered = sorted(lifetimes, key=lambda v: (-v.nbytes, v.first, v.name))
-    slots: dict[str, Slot] = {}
-    placed: list[list[tuple[Lifetime, Slot]]] = []
-    sizes: list[int] = []
-    for value in ordered:
-        room = _align(max(value.nbytes, 1) + 2 * guard, alignment)
-        if room > largest:
+    values = list(lifetimes)
+    before = _align(guard, alignment)
+    rooms = {v.name: before + _align(max(v.nbytes, 1) + guard, alignment) for v in values}
+    for value in values:
+        if rooms[value.name] > largest:
             raise DeviceMemoryError(
                 f"value '{value.name}' needs {value.nbytes:,} bytes, the device allocates at most "
                 f"{largest:,} at once; use a smaller input or batch"
             )
+    placed = min(
+        (_place(sorted(values, key=order), rooms, largest) for order in _ORDERS),
+        key=lambda placement: sum(placement.sizes),
+    )
+    needed = sum(placed.sizes)
+    if needed > total:
+        raise DeviceMemoryError(
+            f"the network's values need {needed:,} bytes at once, the device has {total:,} left for "
+            "them; use a smaller input or batch"
+        )
+    slots = {
+        v.name: Slot(arena, offset + before, v.nbytes)
+        for v in values
+        for arena, offset in [placed.places[v.name]]
+    }
+    return MemoryPlan(slots, tuple(placed.sizes))
+
+
+# Largest first packs best most of the time; in the order of execution packs chains exactly.
+_ORDERS: tuple[Callable[[Lifetime], tuple[int | str, ...]], ...] = (
+    lambda v: (-v.nbytes, v.first, v.name),
+    lambda v: (v.first, -v.last, -v.nbytes, v.name),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Placement:
+    places: dict[str, tuple[int, int]]  # value -> arena, offset
+    sizes: list[int]
+
+
+def _place(ordered: Iterable[Lifetime], rooms: Mapping[str, int], largest: int) -> _Placement:
+    """Each value in turn at the lowest offset of the first arena that has room for its whole life."""
+    places: dict[str, tuple[int, int]] = {}
+    taken: list[list[_Taken]] = []
+    sizes: list[int] = []
+    for value in ordered:
+        room = rooms[value.name]
         for arena in range(len(sizes) + 1):
             if arena == len(sizes):
-                placed.append([])
+                taken.append([])
                 sizes.append(0)
-            offset = _lowest_gap(placed[arena], value, room)
+            offset = _lowest_gap(taken[arena], value, room)
             if offset + room <= largest:
-                slot = Slot(arena, offset + _align(guard, alignment), value.nbytes)
-                placed[arena].append((value, Slot(arena, offset, room)))
-                sizes[arena] = max(sizes[arena], offset + room + _align(guard, alignment))
-                slots[value.name] = slot
+                bisect.insort(taken[arena], (offset, offset + room, value.first, value.last))
+                sizes[arena] = max(sizes[arena], offset + room)
+                places[value.name] = arena, offset
                 break
-    if sum(sizes) > total:
-        raise DeviceMemoryError(
-            f"the network's values need {sum(sizes):,} bytes at once, the device has {total:,}; use a "
-            "smaller input or batch"
-        )
-    return MemoryPlan(slots, tuple(sizes))
+    return _Placement(places, sizes)
+
+
+_Taken = tuple[int, int, int, int]  # begin and end in the arena, first and last step
+
+
+def _lowest_gap(taken: Iterable[_Taken], value: Lifetime, room: int) -> int:
+    """Lowest offset with `room` bytes free of everything that lives when `value` does; `taken` by offset."""
+    offset = 0
+    for begin, end, first, last in taken:
+        if first <= value.last and value.first <= last:
+            if begin - offset >= room:
+                break
+            if end > offset:
+                offset = end
+    return offset
 
 
 def _align(size: int, alignment: int) -> int:
     return -(-size // alignment) * alignment
-
-
-def _lowest_gap(taken: list[tuple[Lifetime, Slot]], value: Lifetime, room: int) -> int:
-    """Lowest offset with `room` bytes free of everything that lives when `value` does."""
-    alive = sorted(
-        (slot.offset, slot.nbytes)
-        for other, slot in taken
-        if other.first <= value.last and value.first <= other.last
-    )
-    offset = 0
-    for start, size in alive:
-        if start - offset >= room:
-            break
-        offset = max(offset, start + size)
-    return offset

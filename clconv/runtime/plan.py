@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from clconv.errors import DeviceMemoryError, GraphError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.specialise import Cut, specialise
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall
+from clconv.lowering.kernel import KernelCall, Packed
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.runtime.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
 
@@ -77,12 +78,39 @@ def make_plan(
     optimised = run_passes(specialised.graph, on_pass)
     lowered = lower_graph(optimised, device, forced or {})
     lifetimes = value_lifetimes(optimised, lowered)
+    left = device.global_memory - _constant_bytes(optimised, lowered, device)
     memory = plan_memory(
-        lifetimes, device.base_alignment, device.largest_allocation, device.global_memory, guard
+        lifetimes, device.base_alignment, device.largest_allocation, left, guard
     )
     return Plan(
         device, optimised, lowered, memory, largest_live_set(lifetimes), specialised.cut
     )
+
+
+def _constant_bytes(graph: Graph, lowered: LoweredGraph, device: DeviceInfo) -> int:
+    """Bytes of the constants that the device has to hold; DeviceMemoryError if they cannot be.
+
+    As they are in the graph: what packing adds is small or, like Winograd's weights, known to be chosen
+    only where it pays.
+    """
+    used = {
+        a.constant: graph.constants[a.constant].spec.nbytes
+        for call in lowered.calls
+        for _, a in call.arguments
+        if isinstance(a, Packed)
+    }
+    for name, nbytes in used.items():
+        if nbytes > device.largest_allocation:
+            raise DeviceMemoryError(
+                f"constant '{name}' has {nbytes:,} bytes, {device} allocates at most "
+                f"{device.largest_allocation:,} at once"
+            )
+    total = sum(used.values())
+    if total > device.global_memory:
+        raise DeviceMemoryError(
+            f"the network's constants have {total:,} bytes, {device} has {device.global_memory:,}"
+        )
+    return total
 
 
 def value_lifetimes(graph: Graph, lowered: LoweredGraph) -> list[Lifetime]:
@@ -95,19 +123,25 @@ def value_lifetimes(graph: Graph, lowered: LoweredGraph) -> list[Lifetime]:
         return value
 
     end = len(lowered.calls)
+    sizes = {**{n: s.nbytes for n, s in lowered.specs.items()}, **lowered.scratch}
     first = dict.fromkeys(graph.inputs, -1)
     last = dict.fromkeys(graph.inputs, -1)
-    for name, spec in lowered.specs.items():  # no call writes what has no elements
-        if spec.nbytes == 0 and root(name) == name:
-            first[name], last[name] = -1, end
+
+    def read(name: str, step: int, reader: str) -> None:
+        if name not in first:
+            if sizes[name]:
+                raise GraphError(f"{reader} reads '{name}' before anything writes it")
+            first[name] = step
+        last[name] = step
+
     for step, call in enumerate(lowered.calls):
+        # Reads first: what a call reads must be there before it runs.
+        for name in map(root, call.reads):
+            read(name, step, f"node '{call.node}'")
         for name in map(root, call.writes):
             first.setdefault(name, step)
-            last[name] = max(last.get(name, step), step)
-        for name in map(root, call.reads):
             last[name] = step
     for name in lowered.stored.values():
         if name not in graph.constants:
-            last[root(name)] = end
-    sizes = {**{n: s.nbytes for n, s in lowered.specs.items()}, **lowered.scratch}
+            read(root(name), end, "the graph's output")
     return [Lifetime(name, sizes[name], first[name], last[name]) for name in first]

@@ -1,0 +1,132 @@
+"""Choosing among made-up devices, and what the error says when none fits."""
+
+from __future__ import annotations
+
+import pytest
+
+from clconv import config
+from clconv.errors import ClconvError, ConfigError, DeviceError
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.device import choose_among, choose_device, devices
+from tests.lowering.support import made_up
+
+POCL = "Portable Computing Language"
+FOUND = (
+    made_up("pthread-AMD EPYC 7763", kind="cpu", platform=POCL, vendor="AuthenticAMD", index=0,
+            compute_units=64),
+    made_up("NVIDIA H200", kind="gpu", platform="NVIDIA CUDA", vendor="NVIDIA Corporation", index=1,
+            compute_units=132),
+    made_up("gfx1030", kind="gpu", platform="AMD Accelerated Parallel Processing",
+            vendor="Advanced Micro Devices, Inc.", index=2, compute_units=40),
+    made_up("gfx90a", kind="gpu", platform="AMD Accelerated Parallel Processing",
+            vendor="Advanced Micro Devices, Inc.", index=3, compute_units=110),
+    made_up("Intel(R) FPGA", kind="accelerator", platform="Intel(R) FPGA SDK", vendor="Intel", index=4,
+            compute_units=500),
+    made_up("AMD EPYC 7763", kind="cpu", platform="Intel(R) OpenCL", vendor="Intel(R) Corporation",
+            index=5, compute_units=64),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("", 1),
+        ("gpu", 1),
+        ("GPU", 1),
+        ("cpu", 0),
+        ("5", 5),
+        ("nvidia", 1),
+        ("GFX1030", 2),
+        ("amd accelerated", 3),
+        ("portable", 0),
+        ("intel:epyc", 5),
+        ("portable computing language:epyc", 0),
+        ("amd:0", 2),
+        ("amd:1", 3),
+        ("intel(r) opencl:0", 5),
+        ("intel(r) opencl:cpu", 5),
+        ("intel(r) opencl:", 5),
+        (f"{POCL}:pthread-AMD EPYC 7763", 0),
+    ],
+)
+def test_a_text_names_a_device(text: str, index: int) -> None:
+    assert choose_among(FOUND, text).index == index
+
+
+def test_a_gpu_is_preferred_then_an_accelerator_then_more_compute_units_then_the_first() -> None:
+    assert choose_among(FOUND[2:], "").index == 3
+    assert choose_among([FOUND[0], FOUND[4], FOUND[5]], "").index == 4
+    assert choose_among([FOUND[5], FOUND[0]], "").index == 0
+
+
+@pytest.mark.parametrize("text", ["voodoo", "6", "intel:gpu", "amd:2", "nvidia:cpu", "²", "-1", ":x:"])
+def test_nothing_matching_lists_what_there_is(text: str) -> None:
+    with pytest.raises(DeviceError) as raised:
+        choose_among(FOUND, text)
+    message = str(raised.value)
+    assert repr(text) in message
+    assert all(device.name in message for device in FOUND)
+    assert "1: NVIDIA CUDA:NVIDIA H200 (gpu)" in message
+    assert "pip install 'clconv[pocl]'" in message
+
+
+def test_no_device_at_all_says_what_to_install() -> None:
+    with pytest.raises(DeviceError, match=r"no OpenCL device found; .*pip install 'clconv\[pocl\]'"):
+        choose_among((), "gpu")
+
+
+def test_the_variable_is_read_and_an_argument_goes_before_it(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLCONV_DEVICE", "voodoo")
+    with pytest.raises(DeviceError, match="'voodoo'"):
+        choose_device()
+    assert choose_device(device) is device
+    assert choose_device(str(device.index)) == device
+    monkeypatch.setenv("CLCONV_DEVICE", f" {device.platform}:{device.name} ")
+    assert choose_device().name == device.name
+
+
+def test_devices_say_what_lowering_needs(device: DeviceInfo) -> None:
+    assert device in devices()
+    assert device.vector_width in (1, 2, 4, 8, 16)
+    assert device.kind in ("cpu", "gpu", "accelerator")
+    assert 0 < device.largest_allocation <= device.global_memory
+    assert device.base_alignment >= 128 and device.compute_units >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("CLCONV_DEBUG", "loud", "not a level from 0 to 5"),
+        ("CLCONV_DEBUG", "6", "not a level from 0 to 5"),
+        ("CLCONV_DEBUG", "-1", "not a level from 0 to 5"),
+        ("CLCONV_CHECK", "maybe", "neither 1 nor 0"),
+        ("CLCONV_VARIANT", "simple", "'simple' is not operator:variant"),
+        ("CLCONV_VARIANT", "conv:", "'conv:' is not operator:variant"),
+        ("CLCONV_VARIANT", "conv:simple,", "'' is not operator:variant"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(
+    name: str, text: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setting = next(s for s in config.SETTINGS if s.name == name)
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ConfigError) as raised:
+        setting.get()
+    assert isinstance(raised.value, ClconvError)
+    assert f"{name}={text!r}" in str(raised.value)
+    assert says in str(raised.value) and setting.doc in str(raised.value)
+
+
+def test_settings_read_as_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.DEBUG.get() == 0 and config.CHECK.get() is False
+    assert config.DUMP.get() is None and config.VARIANT.get() == {}
+    monkeypatch.setenv("CLCONV_DEBUG", " 3 ")
+    monkeypatch.setenv("CLCONV_CHECK", "On")
+    monkeypatch.setenv("CLCONV_VARIANT", "Conv:Simple, MaxPool : blocked")
+    monkeypatch.setenv("CLCONV_DUMP", "  ")
+    assert config.DEBUG.get() == 3 and config.CHECK.get() is True
+    assert config.VARIANT.get() == {"conv": "simple", "maxpool": "blocked"}
+    assert config.DUMP.get() is None
+    assert len({s.name for s in config.SETTINGS}) == len(config.SETTINGS)
