@@ -5,11 +5,13 @@ from clconv.lowering import (
     conv_transpose,
     create,
     elementwise,
+    gather,
     gemm,
     global_pool,
     move,
     pad,
     pool,
+    scatter,
     shape,
 )
 from clconv.lowering.kernel import VARIANTS
@@ -20,10 +22,12 @@ __all__ = [
     "conv_transpose",
     "create",
     "elementwise",
+    "gather",
     "gemm",
     "global_pool",
     "move",
     "pad",
     "pool",
+    "scatter",
     "shape",
 ]
