@@ -96,7 +96,7 @@ def open_picture(path: Path) -> Image.Image:
         with image_module.open(path) as picture:
             turned = ops.exif_transpose(picture)
             turned.load()
-            return turned  # type: ignore[no-any-return]
+            return turned
     except image_module.UnidentifiedImageError:
         raise InputError(
             f"{path}: is no picture that Pillow can read, and no .npy or .npz file"
@@ -183,7 +183,7 @@ def from_tensor(array: np.ndarray, pixels: Pixels) -> Image.Image:
         values = (values * std + mean) / pixels.scale
     data = np.clip(np.round(np.nan_to_num(values)), 0, 255).astype(np.uint8)
     image_module, _ = _pillow()
-    return image_module.fromarray(data[:, :, 0] if channels == 1 else data)  # type: ignore[no-any-return]
+    return image_module.fromarray(data[:, :, 0] if channels == 1 else data)
 
 
 def _per_channel(option: str, values: tuple[float, ...], channels: int) -> np.ndarray:

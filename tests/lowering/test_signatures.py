@@ -1,0 +1,86 @@
+"""Arguments are named once, in KernelCall: every kernel's signature must say the same, in the same order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from clconv.cases import CASES, Case
+from clconv.errors import VariantError
+from clconv.graph.ops import OPS
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import KernelCall, Local, Packed, Read, Scalar, Write
+from clconv.lowering.lower import lower_graph
+from clconv.lowering.template import prelude, render
+from clconv.lowering.variants import VARIANTS
+
+DEVICES = {
+    kind: DeviceInfo("made up", "nobody", "none", "", "", kind, vector_width=8)
+    for kind in ("cpu", "gpu")
+}
+DEVICE_OPS = sorted({case.op for case in CASES if not OPS[case.op].host_only})
+
+
+def calls_of(case: Case, device: DeviceInfo) -> Iterator[KernelCall]:
+    """Every launch of every variant that applies."""
+    graph, _ = case.build()
+    for variant in VARIANTS.get(case.op, ()):  # that there is one is test_package's to say
+        try:
+            yield from lower_graph(graph, device, {case.op.lower(): variant.name}).calls
+        except VariantError:
+            continue
+
+
+def parameters_of(source: str, symbol: str) -> list[str]:
+    """Declarations of a kernel's parameters."""
+    without_comments = re.sub(r"/\*.*?\*/|//[^\n]*", " ", source, flags=re.S)
+    pattern = rf"\b(?:__)?kernel\b[^;{{]*?\bvoid\s+{re.escape(symbol)}\s*\(([^{{]*?)\)\s*\{{"
+    found = re.findall(pattern, without_comments, re.S)
+    assert len(found) == 1, f"{len(found)} kernels {symbol} in its source"
+    return [" ".join(part.split()) for part in found[0].split(",")]
+
+
+def name_of(declaration: str) -> str:
+    words = re.findall(r"[A-Za-z_]\w*", declaration)
+    return words[-1]
+
+
+@pytest.mark.parametrize("kind", DEVICES)
+@pytest.mark.parametrize("op", DEVICE_OPS)
+def test_signatures_match_the_calls(op: str, kind: str) -> None:
+    seen = set()
+    for case in CASES:
+        if case.op != op:
+            continue
+        for call in calls_of(case, DEVICES[kind]):
+            assert len(call.global_size) == len(call.local_size or call.global_size)
+            assert all(size > 0 for size in call.global_size), f"{case.name}: {call.global_size}"
+            if call.kernel not in seen:
+                seen.add(call.kernel)
+                check(call)
+
+
+def check(call: KernelCall) -> None:
+    declared = parameters_of(render(call.kernel), call.kernel.symbol)
+    assert [name_of(d) for d in declared] == [name for name, _ in call.arguments], (
+        f"{call.kernel.template} and its lowering name the arguments differently"
+    )
+    for declaration, (_, argument) in zip(declared, call.arguments, strict=True):
+        where = f"{call.kernel.template}: {declaration}"
+        match argument:
+            case Read() | Packed():
+                assert "global" in declaration and "*" in declaration, where
+                assert "const" in declaration, f"{where} is only read"
+            case Write():
+                assert "global" in declaration and "*" in declaration, where
+                assert "const" not in declaration, f"{where} is written"
+            case Scalar(_, ctype):
+                assert re.match(rf"(const )?{ctype} ", declaration), f"{where} is passed a {ctype}"
+            case Local():
+                assert "local" in declaration and "*" in declaration, where
+
+
+def test_the_prelude_defines_no_kernel() -> None:
+    assert not re.search(r"\b(?:__)?kernel\s+void\b", prelude())

@@ -1,0 +1,202 @@
+"""The package as a whole: what a wheel holds, which way imports run, that nothing is left without a twin."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import clconv
+from clconv.cases import CASES
+from clconv.graph.ops import OPS
+from clconv.lowering.variants import VARIANTS
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "clconv"
+
+# Lowest floor first. A module may import from its own floor and from those below.
+FLOORS = (
+    ("clconv", "clconv.errors", "clconv.config"),
+    ("clconv.graph",),
+    ("clconv.cases", "clconv.frontend", "clconv.lowering"),
+    ("clconv.runtime",),
+    ("clconv.api", "clconv.layers"),
+    ("clconv.compat",),
+    ("clconv.demo", "clconv.cli"),
+    ("clconv.__main__",),
+)
+# On one floor these stand side by side and know nothing of each other.
+APART = ("clconv.cases", "clconv.frontend", "clconv.lowering")
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def part_of(module: str) -> str:
+    """The entry of FLOORS that a module belongs to."""
+    entries = [e for floor in FLOORS for e in floor if e != "clconv"]
+    fitting = [e for e in entries if module == e or module.startswith(f"{e}.")]
+    if module == "clconv" or not fitting:
+        assert module == "clconv", f"{module} stands on no floor; give it one in {__name__}"
+        return "clconv"
+    return max(fitting, key=len)
+
+
+def floor_of(module: str) -> int:
+    return next(i for i, floor in enumerate(FLOORS) if part_of(module) in floor)
+
+
+def imported(path: Path) -> set[str]:
+    """clconv's modules that a file imports anywhere, but for type checking in the package's own front."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [n if n in MODULES else str(node.module) for n in names]
+        else:
+            continue
+        found.update(n for n in names if n == "clconv" or n.startswith("clconv."))
+    return found
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "clconv"])
+def test_imports_run_downwards(module: str) -> None:
+    for target in imported(MODULES[module]) - {"clconv"}:
+        assert floor_of(target) <= floor_of(module), f"{module} imports {target}, which is above it"
+        pair = (part_of(module), part_of(target))
+        both = pair[0] in APART and pair[1] in APART
+        assert pair[0] == pair[1] or not both, f"{module} imports {target} across its floor"
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, clconv; loaded = {'numpy', 'pyopencl', 'onnx', 'mako'} & set(sys.modules); "
+        "sys.exit(f'loaded {loaded}' if loaded else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_every_public_name_is_there() -> None:
+    for name in clconv.__all__:
+        assert getattr(clconv, name) is not None
+    assert set(clconv.__all__) <= set(dir(clconv))
+    with pytest.raises(AttributeError, match="nothing"):
+        clconv.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_says_what_it_is_for(module: str) -> None:
+    assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+
+
+DEVICE_OPS = sorted(name for name, op in OPS.items() if not op.host_only)
+
+
+@pytest.mark.parametrize("op", DEVICE_OPS)
+def test_every_operator_has_variants_and_cases(op: str) -> None:
+    assert VARIANTS.get(op), f"{op} has no lowering"
+    assert any(case.op == op for case in CASES), f"{op} has no cases"
+
+
+def test_variants_and_cases_are_of_operators_that_exist() -> None:
+    assert set(VARIANTS) <= set(OPS)
+    assert {case.op for case in CASES} <= set(OPS)
+
+
+def test_case_names_are_unique() -> None:
+    names = [case.name for case in CASES]
+    assert len(names) == len(set(names)), sorted({n for n in names if names.count(n) > 1})
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, built offline."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_template_and_data_file(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    in_checkout = {
+        f"clconv/kernels/{p.relative_to(ROOT / 'kernels').as_posix()}"
+        for p in (ROOT / "kernels").rglob("*.mako")
+    }
+    assert in_checkout and in_checkout <= names
+    assert {"clconv/py.typed", "clconv/demo/departures.png"} <= names
+    assert {f"{p.relative_to(ROOT).as_posix()}" for p in MODULES.values()} <= names
+    assert not [n for n in names if n.startswith(("tests/", "kernels/"))]
+
+
+_RENDER = """
+import itertools
+import sys
+from pathlib import Path
+import clconv
+from clconv.cases import CASES
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.lower import lower_graph
+from clconv.lowering.template import PRELUDE, kernel_folder, prelude, render, template_names
+from clconv.errors import VariantError
+from clconv.graph.ops import OPS
+from clconv.lowering.variants import VARIANTS
+
+home = Path(clconv.__file__).resolve().parent
+assert home == Path(sys.argv[1]).resolve() / "clconv", home
+assert kernel_folder() == home / "kernels", kernel_folder()
+DEVICES = [DeviceInfo("made up", "", "", "", "", kind, vector_width=8) for kind in ("cpu", "gpu")]
+rendered = {PRELUDE} if prelude() else set()
+for case in CASES:
+    if OPS[case.op].host_only:
+        continue
+    graph, _ = case.build()
+    for variant, device in itertools.product(VARIANTS.get(case.op, ()), DEVICES):
+        try:
+            calls = lower_graph(graph, device, {case.op.lower(): variant.name}).calls
+        except VariantError:
+            continue
+        for call in calls:
+            if call.kernel.template not in rendered:
+                assert call.kernel.symbol in render(call.kernel)
+                rendered.add(call.kernel.template)
+missing = sorted(set(template_names()) - rendered)
+assert not missing, f"nothing uses {missing}, or no case reaches it"
+"""
+
+
+def test_every_template_renders_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """All of them through the shared cases: a template that no lowering uses is found here, too."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    command = [sys.executable, "-c", _RENDER, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_stand_in_imports_by_its_submodules() -> None:
+    assert importlib.import_module("clconv.compat.onnxruntime.capi.onnxruntime_pybind11_state")
