@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from mako import exceptions
 from mako.lookup import TemplateLookup
 from mako.template import Template
 
@@ -63,11 +62,13 @@ def _math() -> str:
 def _render(name: str, parameters: dict[str, object]) -> str:
     try:
         template: Template = _lookup().get_template(name)
-    except exceptions.MakoException as reason:
+    except Exception as reason:  # Mako raises its own, Python's SyntaxError and OSError
         raise TemplateError(f"template {name}: {reason}") from reason
     try:
         return str(template.render(**parameters))
     except Exception as reason:
+        from mako import exceptions  # only now: it imports a highlighter
+
         trace = exceptions.text_error_template().render()
         raise TemplateError(
             f"template {name} with {parameters}: {reason}\n{trace}\n{numbered(template.source)}"

@@ -92,13 +92,16 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
     def pack(w: np.ndarray) -> np.ndarray:
         filters, channels = w.shape[:2]
         g = np.asarray(transform.weights, np.float64)
-        u = np.einsum("ik,fckl,jl->ijfc", g, w.astype(np.float64), g, optimize=True)
-        u = u.astype(np.float32).reshape(transform.n**2, filters, channels)
-        padded = np.pad(u, ((0, 0), (0, -filters % out_block), (0, -channels % in_block)))
-        parts = padded.reshape(
-            transform.n**2, padded.shape[1] // out_block, out_block, -1, in_block
+        both = np.kron(g, g).astype(np.float32)  # (n * n, 9): one product instead of two a filter
+        padded = np.pad(
+            w.reshape(filters, channels, 9),
+            ((0, -filters % out_block), (0, -channels % in_block), (0, 0)),
         )
-        return np.ascontiguousarray(parts.transpose(1, 0, 3, 4, 2))
+        u = padded.reshape(-1, 9).astype(np.float32, copy=False) @ both.T
+        parts = u.reshape(
+            padded.shape[0] // out_block, out_block, -1, in_block, transform.n**2
+        )
+        return np.ascontiguousarray(parts.transpose(0, 4, 2, 3, 1))
 
     return Packing("conv.winograd", (transform.m, in_block, out_block), pack)
 
