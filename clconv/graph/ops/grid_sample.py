@@ -66,7 +66,7 @@ def _reference(at: Any, x: np.ndarray, grid: np.ndarray) -> np.ndarray:
         borders.append((low, high))
         place = np.rint(place) if at.mode == "nearest" else place
         outside = (place < low) | (place > high)
-        if at.padding_mode == "border":
+        if at.padding_mode == "border" and at.mode != "cubic":  # cubic clamps each tap instead
             place = np.where(outside, np.clip(place, 0, size - 1), place)
         elif at.padding_mode == "reflection":
             place = np.where(outside, _reflect(place, low, high), place)
@@ -120,7 +120,7 @@ def _affine(at: Any, theta: np.ndarray, size: np.ndarray) -> np.ndarray:
     for n in sizes:
         i = np.arange(n, dtype=np.float64)
         if at.align_corners:
-            lines.append(-1 + 2 * i / (n - 1) if n > 1 else np.array([-1.0]))
+            lines.append(-1 + 2 * i / (n - 1) if n > 1 else np.zeros(1))
         else:
             lines.append((2 * i + 1) / n - 1)
     places = np.meshgrid(*lines, indexing="ij")

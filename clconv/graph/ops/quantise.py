@@ -119,10 +119,10 @@ def _dynamic(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """uint8 over the range of x widened to hold 0: the integers, their scale and zero point."""
     low = np.minimum(np.float32(0), x.min(initial=0))
     high = np.maximum(np.float32(0), x.max(initial=0))
-    scale = np.float32((high - low) / np.float32(255))
-    zero = np.uint8(0 if scale == 0 else np.clip(np.rint(-low / scale), 0, 255))
-    divisor = scale if scale else np.float32(1)
-    return saturate(np.rint(x / divisor), np.array(zero), np.uint8), np.array(scale), np.array(zero)
+    # Any scale fits nothing but zeros; 1 keeps the quotients finite.
+    scale = np.asarray((high - low) / np.float32(255) or 1, np.float32)
+    zero = np.clip(np.rint(-low / scale), 0, 255).astype(np.uint8)
+    return saturate(np.rint(x / scale), zero, np.uint8), scale, zero
 
 
 register(

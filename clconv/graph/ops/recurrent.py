@@ -150,7 +150,7 @@ STEPS = {"LSTM": _lstm_step, "GRU": _gru_step, "RNN": _rnn_step}
 def _run(
     step: Step, x: np.ndarray, lengths: np.ndarray, state: list[np.ndarray], reverse: bool
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """x (time, batch, features). A sequence that has ended keeps its state and outputs zeros."""
+    """x (time, batch, features). An ended sequence keeps its state and outputs zeros."""
     time, batch = x.shape[:2]
     out = np.zeros((time, *state[0].shape))
     for t in range(time):
@@ -160,7 +160,8 @@ def _run(
         state = [np.where(alive, n, s) for n, s in zip(new, state, strict=True)]
         rows = np.nonzero(alive[:, 0])[0]
         out[at[rows], rows] = new[0][rows]
-    return out, state
+    # A sequence without any step ends in zeros, not in its initial state, as in onnxruntime.
+    return out, [np.where(lengths[:, None] > 0, s, 0) for s in state]
 
 
 def _reference(op: str, at: Any, *arrays: np.ndarray | None) -> tuple[np.ndarray, ...]:
