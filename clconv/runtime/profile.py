@@ -1,0 +1,45 @@
+"""Times every launch of a plan with the device's own clock."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Mapping
+
+import numpy as np
+
+from clconv.lowering.kernel import KernelCall
+from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.opencl import open_device, seconds
+from clconv.runtime.plan import Plan
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """One launch: its call and the median of its times in seconds."""
+
+    call: KernelCall
+    seconds: float
+
+    @property
+    def gflops(self) -> float:
+        """Useful operations a second, in units of 1e9: those of the operator, not of the algorithm."""
+        return self.call.cost.flops / self.seconds / 1e9 if self.seconds else 0.0
+
+
+def profile(plan: Plan, feeds: Mapping[str, np.ndarray], repeats: int = 10) -> list[Timing]:
+    """Median time of each launch over several whole runs, in the order of the plan."""
+    device = open_device(plan.device)
+    queue = device.queue(profile=True)
+    bound = BoundPlan(plan, device, queue, DeviceConstants(device, queue))
+    bound.run(feeds)
+    times: list[list[float]] = [[] for _ in plan.calls]
+    for _ in range(repeats):
+        events = [queue.launch(*launch) for launch in bound.launches]
+        queue.finish()
+        for found, event in zip(times, events, strict=True):
+            found.append(seconds(event))
+    return [
+        Timing(call, statistics.median(found))
+        for call, found in zip(plan.calls, times, strict=True)
+    ]
