@@ -1,6 +1,7 @@
 """Importing this module registers the variants of every operator."""
 
 from clconv.lowering import (
+    cast,
     conv,
     conv_transpose,
     create,
@@ -11,13 +12,17 @@ from clconv.lowering import (
     move,
     pad,
     pool,
+    rearrange,
+    resize,
     scatter,
     shape,
+    topk,
 )
 from clconv.lowering.kernel import VARIANTS
 
 __all__ = [
     "VARIANTS",
+    "cast",
     "conv",
     "conv_transpose",
     "create",
@@ -28,6 +33,9 @@ __all__ = [
     "move",
     "pad",
     "pool",
+    "rearrange",
+    "resize",
     "scatter",
     "shape",
+    "topk",
 ]
