@@ -49,6 +49,7 @@ def windowed(**changes: Any) -> dict[str, Any]:
     return {k: v for k, v in pooled(**changes).items() if k != "kernel_shape"}
 
 
+UNPOOL = ("kernel_shape", "strides", "pads")
 FLOATS = np.array([1.0, 1.0, 2.0], np.float32)
 BAD: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("MaxPool", (IMAGE,), pooled(strides=(0, 1))),
@@ -72,6 +73,8 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     ("LpPool", (IMAGE,), pooled(p=0)),
     ("GlobalAveragePool", ((3, 4),), {}),
     ("GlobalMaxPool", ((1, 3, 0, 4),), {}),
+    ("Conv", (IMAGE, (3, 4, 3, 3)), windowed(strides=(1,), auto_pad="SAME_UPPER")),
+    ("Conv", (IMAGE, (3, 4, 3)), windowed(auto_pad="SAME_UPPER")),
     ("ConvTranspose", (IMAGE, (4, 3, 3)), windowed()),
     ("ConvTranspose", (IMAGE, (5, 3, 3, 3)), windowed()),
     ("ConvTranspose", (IMAGE, (4, 3, 3, 3)), windowed(group=3)),
@@ -198,6 +201,28 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
         (IMAGE, None, None, V([1, 4, 6, 6])),
         {"coordinate_transformation_mode": "tf_crop_and_resize"},
     ),
+    ("GridSample", (IMAGE, (1, 5, 5, 3)), {}),
+    ("GridSample", (IMAGE, (1, 5, 5, 2)), {"mode": "area"}),
+    ("AffineGrid", ((1, 2, 3), V([1, 3, 4])), {}),
+    ("RoiAlign", (IMAGE, (5, 4), (I64, (4,))), {}),
+    ("RoiAlign", (IMAGE, (1, 4), V([1])), {}),
+    ("DeformConv", (IMAGE, (3, 4, 3, 3), (1, 18, 6, 6)), windowed()),
+    ("LSTM", ((5, 2, 3), (1, 16, 3), (1, 12, 4)), {}),
+    ("LSTM", ((5, 2, 3), (1, 16, 3), (1, 16, 4)), {"direction": "sideways"}),
+    ("GRU", ((5, 2, 3), (1, 12, 3), (1, 12, 4)), {"hidden_size": 5}),
+    ("RNN", ((5, 2, 3), (1, 4, 3), (1, 4, 4)), {"activations": ("Cube",)}),
+    ("RNN", ((5, 2, 3), (1, 4, 3), (1, 4, 4), None, V([6, 1])), {}),
+    ("Einsum", ((3, 4), (5, 6)), {"equation": "ij,jk->ik"}),
+    ("Einsum", ((3, 4),), {"equation": "ijk->i"}),
+    ("Einsum", ((3, 4),), {"equation": "ij->k"}),
+    ("MaxUnpool", (IMAGE, (I64, (1, 4, 6, 5))), {k: pooled()[k] for k in UNPOOL}),
+    ("Col2Im", ((1, 5, 5), V([5, 5]), V([2, 2])), {}),
+    ("QuantizeLinear", (IMAGE, (3,), (DType.INT8, (3,))), {}),
+    ("DequantizeLinear", (IMAGE, ()), {}),
+    ("QuantizeLinear", ((3, 10), (3, 4)), {"block_size": 4}),
+    ("ConvInteger", ((DType.UINT8, IMAGE), (DType.UINT8, (3, 5, 3, 3))), windowed()),
+    ("MatMulInteger", ((DType.UINT8, (3, 4)), (DType.UINT8, (5, 6))), {}),
+    ("NonMaxSuppression", ((1, 6, 4), (1, 2, 5)), {}),
     ("Compress", ((3, 4), np.array([1, 0])), {}),
     ("Compress", (np.ones((3, 4)), np.ones(5, np.bool_)), {"axis": 1}),
     ("Unique", (np.ones(3),), {"axis": 1}),

@@ -27,7 +27,7 @@ def _infer_transpose(call: Call) -> Sequence[TensorSpec]:
 
 
 def _transpose(at: Any, x: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(np.transpose(x, at.perm or None))
+    return np.transpose(x, at.perm or None).copy()
 
 
 def _infer_concat(call: Call) -> Sequence[TensorSpec]:

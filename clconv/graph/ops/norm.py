@@ -97,7 +97,9 @@ def _infer_group(call: Call) -> Sequence[TensorSpec]:
 
 
 def _group(at: Any, x: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    normal = _standardised(x.reshape(x.shape[0], at.num_groups, -1), (2,), at.epsilon)
+    per_group = (x.shape[1] // at.num_groups, *x.shape[2:])
+    groups = x.reshape(x.shape[0], at.num_groups, math.prod(per_group))
+    normal = _standardised(groups, (2,), at.epsilon)
     return (normal.reshape(x.shape) * _per_channel(x, scale) + _per_channel(x, bias)).astype(
         x.dtype
     )

@@ -45,8 +45,10 @@ def _conv_shape(call: Call, x_index: int, w_index: int) -> tuple[int, ...]:
 def _check_points(call: Call, indices: Sequence[int], lengths: Sequence[int]) -> None:
     for i, length in zip(indices, lengths, strict=True):
         if call.has(i):
+            spec = call.spec(i)
             call.expect(
-                call.spec(i).size in (1, length), f"input {i} must hold 1 or {length} values"
+                spec.shape in ((), (1,), (length,)) or spec.size == 1,
+                f"input {i} must be one value or a vector of {length}",
             )
 
 
@@ -125,8 +127,8 @@ def _infer_matmul_integer(call: Call) -> Sequence[TensorSpec]:
         expect_quantised(call, i, BYTES)
     a, b = call.spec(0).shape, call.spec(1).shape
     shape = matmul_shape(call, a, b)
-    if len(a) > 1 and len(b) > 1:
-        _check_points(call, (2, 3), (a[-2], b[-1]))
+    rows, columns = (a[-2] if len(a) > 1 else 1), (b[-1] if len(b) > 1 else 1)
+    _check_points(call, (2, 3), (rows, columns))
     return [TensorSpec(shape, DType.INT32)]
 
 
@@ -146,8 +148,8 @@ def _infer_qlinear_matmul(call: Call) -> Sequence[TensorSpec]:
         expect_quantised(call, i, BYTES)
     a, b = call.spec(0).shape, call.spec(3).shape
     shape = matmul_shape(call, a, b)
-    if len(a) == len(b) == 2:
-        _check_points(call, (1, 2, 4, 5), (a[-2], a[-2], b[-1], b[-1]))
+    rows, columns = (a[-2] if len(a) > 1 else 1), (b[-1] if len(b) > 1 else 1)
+    _check_points(call, (1, 2, 4, 5, 6, 7), (rows, rows, columns, columns, 1, 1))
     return [TensorSpec(shape, expect_quantised(call, 7, BYTES))]
 
 

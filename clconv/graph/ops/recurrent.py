@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from clconv.errors import InputError
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
@@ -90,6 +91,10 @@ def _infer(call: Call) -> Sequence[TensorSpec]:
     for i, shape in wanted.items():
         if call.has(i):
             call.expect(call.spec(i).shape == shape, f"input {i} must have shape {shape}")
+    lengths = call.values[4] if call.has(4) else None
+    if lengths is not None and lengths.size:
+        fits = lengths.min() >= 0 and lengths.max() <= time
+        call.expect(fits, f"sequence lengths {lengths.tolist()} must be in 0..{time}")
     sequence = (batch, time, d, hidden) if at.layout else (time, d, batch, hidden)
     shapes = [sequence, state, state] if op == "LSTM" else [sequence, state]
     return [TensorSpec(s, dtype) for s in shapes]
@@ -171,11 +176,14 @@ def _reference(op: str, at: Any, *arrays: np.ndarray | None) -> tuple[np.ndarray
     x = x.swapaxes(0, 1) if at.layout else x
     count, hidden, batch = directions(at), r.shape[2], x.shape[1]
 
+    lengths = np.full(batch, x.shape[0]) if given[4] is None else given[4].astype(np.int64)
+
     def or_zeros(array: np.ndarray | None, *shape: int) -> np.ndarray:
         return np.zeros(shape) if array is None else array.astype(np.float64)
 
+    if ((lengths < 0) | (lengths > x.shape[0])).any():
+        raise InputError(f"{op}: sequence lengths {lengths.tolist()} must be in 0..{x.shape[0]}")
     bias = or_zeros(given[3], count, 2 * GATES[op] * hidden)
-    lengths = np.full(batch, x.shape[0]) if given[4] is None else given[4].astype(np.int64)
     starts = []
     for initial in given[5 : 7 if op == "LSTM" else 6]:
         swap = initial is not None and at.layout

@@ -68,7 +68,7 @@ def resize_axes(
     axes = [a % len(shape) for a in attrs.axes] or list(range(len(shape)))
     result = [AxisResize(d, d) for d in shape]
     if scales is not None and scales.size:
-        ratios = scales.astype(np.float32)
+        ratios = scales.reshape(-1).astype(np.float32)
         outs = [int(np.float32(shape[a]) * s) for a, s in zip(axes, ratios, strict=True)]
     else:
         assert sizes is not None
@@ -79,6 +79,7 @@ def resize_axes(
             ratio = pick(n / shape[a] for a, n in zip(axes, outs, strict=True))
             outs = [math.floor(ratio * shape[a] + 0.5) for a in axes]
             ratios = np.full(len(axes), ratio, np.float32)
+    roi = None if roi is None else roi.reshape(-1)
     crops = attrs.coordinate_transformation_mode == "tf_crop_and_resize" and roi is not None
     for i, axis in enumerate(axes):
         region = (

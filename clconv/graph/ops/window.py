@@ -57,6 +57,11 @@ def settle_auto_pad(call: Call, kernel: Sequence[int]) -> Attributes:
     )
     begins, ends = [], []
     dilations = at.get("dilations") or (1,) * len(kernel)
+    call.expect(
+        len(x.shape[2:]) == len(kernel) == len(at.strides) == len(dilations),
+        f"window {tuple(kernel)}, strides {at.strides} and dilations {dilations} must each have one "
+        f"value for each spatial axis",
+    )
     for size, window, stride, dilation in zip(
         x.shape[2:], kernel, at.strides, dilations, strict=True
     ):
