@@ -161,6 +161,28 @@ CASES = {
         "s": random(4), "b": random(4)}, num_groups=2, rank=4),
     "layer norm": one("LayerNormalization", 17, constants={"s": random(5), "b": random(5)}),
     "gelu": one("Gelu", 20, approximate="tanh"),
+    "grid sample 16": one("GridSample", 16, constants={"g": random(2, 3, 3, 2, low=-1, high=1)},
+        mode="bilinear"),
+    "grid sample 20": one("GridSample", 20, constants={"g": random(2, 3, 3, 2, low=-1, high=1)},
+        mode="cubic"),
+    "roi align 10": one("RoiAlign", 10, random(1, 2, 8, 8), {
+        "r": np.float32([[0, 0, 5, 6]]), "b": I64([0])}, output_height=2, output_width=2,
+        sampling_ratio=2),
+    "roi align 16": one("RoiAlign", 16, random(1, 2, 8, 8), {
+        "r": np.float32([[0, 0, 5, 6]]), "b": I64([0])}, output_height=2, output_width=2,
+        sampling_ratio=2),
+    "quantize 10": one("QuantizeLinear", 10, constants={"s": np.float32(0.02), "z": np.uint8(128)}),
+    "quantize 21": one("QuantizeLinear", 21, constants={"s": np.float32(0.02)},
+        output_dtype=TensorProto.INT8),
+    "dequantize 13": one("DequantizeLinear", 13, np.int8([[1, -2], [3, 4]]), {
+        "s": np.float32([0.5, 2])}, axis=0),
+    "conv integer": one("ConvInteger", 10, np.uint8(X * 9 + 40), {
+        "w": np.uint8(random(4, 3, 2, 2) * 9 + 40), "zx": np.uint8(40), "zw": np.uint8(41)}),
+    "lstm 7": one("LSTM", 7, random(4, 2, 3), {
+        "w": random(1, 20, 3), "r": random(1, 20, 5)}, outputs=("y", "h", "c"), hidden_size=5),
+    "gru 14": one("GRU", 14, random(2, 4, 3), {
+        "w": random(1, 15, 3), "r": random(1, 15, 5)}, hidden_size=5, layout=0),
+    "einsum": one("Einsum", 12, equation="abcd->dc"),
     "hard swish": one("HardSwish", 14),
 }  # fmt: skip
 

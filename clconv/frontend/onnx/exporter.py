@@ -141,36 +141,36 @@ def _first_opset(node: Node) -> int:
     )
 
 
-# Attributes that came with a later version than 21: left out where they are at their defaults.
-_LATE = {"mode": "DCR", "round_mode": "up", "stash_type": 1}
 _EMPTY: tuple[Any, ...] = (None, (), "")
+# Attributes that ONNX leaves out, or does not have in opset 21 yet, where they have this value.
+_SILENT: dict[tuple[str, str], Any] = {
+    ("Split", "num_outputs"): 0,
+    ("Dropout", "seed"): 0,
+    ("Cast", "round_mode"): "up",
+    ("CastLike", "round_mode"): "up",
+    ("Range", "stash_type"): 1,
+    ("SpaceToDepth", "mode"): "DCR",
+    ("QuantizeLinear", "precision"): 0,
+    **{(op, "hidden_size"): 0 for op in ("RNN", "GRU", "LSTM")},
+    **{(op, "clip"): 0.0 for op in ("RNN", "GRU", "LSTM")},
+}
+_DTYPES = {("Cast", "to"), ("EyeLike", "dtype"), ("QuantizeLinear", "output_dtype"),
+           ("DequantizeLinear", "output_dtype")}  # fmt: skip
 
 
 def _attributes(node: Node) -> dict[str, Any]:
     """The node's attributes as ONNX has them, without those that are absent or meaningless there."""
-    attrs = {k: v for k, v in node.attrs.items() if v not in _EMPTY}
+    attrs = {
+        k: ENUMS[DType(v)] if (node.op, k) in _DTYPES else v
+        for k, v in node.attrs.items()
+        if v not in _EMPTY and v != _SILENT.get((node.op, k))
+    }
     attrs.pop("pad_mode", None)  # a Pad node says it
     if attrs.get("auto_pad", "NOTSET") != "NOTSET":
         attrs.pop("pads", None)
-    if node.op == "Cast":
-        attrs["to"] = ENUMS[DType(attrs["to"])]
-    elif node.op == "EyeLike" and "dtype" in attrs:
-        attrs["dtype"] = ENUMS[DType(attrs["dtype"])]
-    elif node.op == "ConstantOfShape":
+    if node.op == "ConstantOfShape":
         dtype = DType(attrs.pop("dtype"))
         attrs["value"] = helper.make_tensor("value", ENUMS[dtype], (1,), [attrs["value"]])
-    elif node.op == "Split" and not attrs["num_outputs"]:
-        del attrs["num_outputs"]
-    elif node.op == "Dropout" and not attrs["seed"]:
-        del attrs["seed"]
-    late = {
-        "Cast": "round_mode",
-        "CastLike": "round_mode",
-        "Range": "stash_type",
-        "SpaceToDepth": "mode",
-    }.get(node.op)
-    if late is not None and attrs.get(late) == _LATE[late]:
-        del attrs[late]
     return attrs
 
 

@@ -30,7 +30,9 @@ def expand_functions(
     for op in _definable(model, supported):
         expanded = _expand_operator(model, op)
         # A body that needs operators that are missing as well would only hide what is missing.
-        if expanded is not None and not (_missing(expanded, supported) - _missing(model, supported)):
+        if expanded is not None and not (
+            _missing(expanded, supported) - _missing(model, supported)
+        ):
             model = expanded
     return model
 

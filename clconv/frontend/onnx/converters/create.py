@@ -27,11 +27,18 @@ def _cast(source: Source, build: Builder) -> None:
     copy_node(source, build, "Cast", source.inputs, {**source.attrs, "to": to})
 
 
-def _eye_like(source: Source, build: Builder) -> None:
-    attrs = dict(source.attrs)
-    if "dtype" in attrs:
-        attrs["dtype"] = _dtype(source, attrs["dtype"]).value
-    copy_node(source, build, "EyeLike", source.inputs, attrs)
+def _with_dtype(name: str) -> Converter:
+    """A converter that writes the element type in one optional attribute by its name."""
+
+    def convert(source: Source, build: Builder) -> None:
+        attrs = dict(source.attrs)
+        if attrs.get(name):  # 0: none said
+            attrs[name] = _dtype(source, attrs[name]).value
+        else:
+            attrs.pop(name, None)
+        copy_node(source, build, source.op, source.inputs, attrs)
+
+    return convert
 
 
 def _constant_of_shape(source: Source, build: Builder) -> None:
@@ -77,7 +84,9 @@ def _shrink(source: Source, build: Builder) -> None:
 
 CONVERTERS: dict[str, Converter] = {
     "Cast": _cast,
-    "EyeLike": _eye_like,
+    "EyeLike": _with_dtype("dtype"),
+    "QuantizeLinear": _with_dtype("output_dtype"),
+    "DequantizeLinear": _with_dtype("output_dtype"),
     "ConstantOfShape": _constant_of_shape,
     "Identity": _identity,
     "Mean": _mean,

@@ -1,4 +1,4 @@
-"""Upsample and the first forms of Resize, in terms of today's Resize."""
+"""What reads between pixels: Upsample and Resize, GridSample, RoiAlign."""
 
 from __future__ import annotations
 
@@ -84,4 +84,23 @@ def _emit_old(
     build.emit("Resize", (x, "", scales), outputs, name, attrs)
 
 
-CONVERTERS: dict[str, Converter] = {"Upsample": _upsample, "Resize": _resize}
+def _grid_sample(source: Source, build: Builder) -> None:
+    renamed = {"bilinear": "linear", "bicubic": "cubic"} if source.opset < 20 else {}
+    mode = source.attrs.get("mode", "linear")
+    attrs = {**source.attrs, "mode": renamed.get(mode, mode)}
+    copy_node(source, build, "GridSample", source.inputs, attrs)
+
+
+def _roi_align(source: Source, build: Builder) -> None:
+    attrs = dict(source.attrs)
+    if source.opset < 16:  # there was one mode, which is not today's default
+        attrs["coordinate_transformation_mode"] = "output_half_pixel"
+    copy_node(source, build, "RoiAlign", source.inputs, attrs)
+
+
+CONVERTERS: dict[str, Converter] = {
+    "Upsample": _upsample,
+    "Resize": _resize,
+    "GridSample": _grid_sample,
+    "RoiAlign": _roi_align,
+}

@@ -6,7 +6,10 @@ from typing import Any
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
 from clconv.frontend.onnx.converters.default import copy_node
+from clconv.graph.ops import get_op
 
+# Which input holds the filters.
+_FILTERS = {"Conv": 1, "ConvTranspose": 1, "DeformConv": 1, "ConvInteger": 1, "QLinearConv": 3}
 _AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
@@ -33,7 +36,8 @@ def _spelled_out(source: Source, spatial: int) -> dict[str, Any]:
                 f"{name} {tuple(values)} must have {length} values for {spatial} spatial axes"
             )
         attrs[name] = values
-    return attrs
+    known = get_op(source.op).attributes  # not every operator with a window has every one of these
+    return {k: v for k, v in attrs.items() if k in known or k in source.attrs}
 
 
 def _pool(source: Source, build: Builder) -> None:
@@ -55,7 +59,8 @@ def _conv(source: Source, build: Builder) -> None:
 def _spatial_axes(source: Source, build: Builder) -> int:
     """How many, from the filters, else from kernel_shape, else from the input, else from strides."""
     kernel = source.attrs.get("kernel_shape")
-    filters = build.shape(source.input(1))
+    name = source.input(_FILTERS[source.op])
+    filters = build.shape(name)
     if filters is not None:
         if len(filters) < 3:
             source.fail(f"filters of shape {filters} must be (filters, channels, spatial...)")
@@ -67,12 +72,12 @@ def _spatial_axes(source: Source, build: Builder) -> int:
     rank = build.rank(source.input(0))
     if rank is not None and rank >= 3:
         return rank - 2
-    for name in ("strides", "dilations"):
-        if source.attrs.get(name):
-            return len(source.attrs[name])
+    for given in ("strides", "dilations"):
+        if source.attrs.get(given):
+            return len(source.attrs[given])
     source.fail(
         "nothing says how many spatial axes there are: give kernel_shape, or declare the shape of the "
-        f"filters '{source.input(1)}'"
+        f"filters '{name}'"
     )
 
 
@@ -83,6 +88,6 @@ def _agree(kernel: tuple[int, ...], sizes: tuple[Any, ...]) -> bool:
 
 
 CONVERTERS: dict[str, Converter] = {
-    **dict.fromkeys(("Conv", "ConvTranspose"), _conv),
-    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), _pool),
+    **dict.fromkeys(_FILTERS, _conv),
+    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "MaxUnpool"), _pool),
 }
