@@ -1,12 +1,13 @@
 """Chooses each node's signature so that the bytes moved by layout conversions are fewest.
 
 Exact choice on a graph with branches is exponential; this is a greedy walk in execution order followed by
-sweeps that move one node at a time to a cheaper signature until none is.
+sweeps that move one node at a time to a cheaper signature until none is, and the same from two other
+starts: all plain, all blocked. So the result is never worse than all plain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.kernel import Signature
@@ -44,6 +45,8 @@ class _Chooser:
                 if name and name not in graph.constants:
                     self.uses.setdefault(name, []).append((i, k))
         self.final = set(graph.outputs)
+        self.made = [name for node in graph.nodes for name in node.outputs if name]
+        self.movable = [i for i, signatures in options.items() if len(signatures) > 1]
 
     def conversion(self, name: str, target: Layout) -> int:
         spec = self.graph.specs[name]
@@ -65,9 +68,7 @@ class _Chooser:
             homes[name] = self.home.get(name)
             self.home[name] = layout
         touched = dict.fromkeys((*node.inputs, *node.outputs))
-        total = sum(
-            self.value_cost(n) for n in touched if n and n not in self.graph.constants
-        )
+        total = sum(self.value_cost(n) for n in touched if n and n not in self.graph.constants)
         self.chosen[index] = before
         for name, layout in homes.items():
             if layout is None:
@@ -80,31 +81,46 @@ class _Chooser:
         self.chosen[index] = signature
         self.home.update(_named_outputs(self.graph.nodes[index], signature))
 
+    def total(self) -> int:
+        return sum(map(self.value_cost, (*self.graph.inputs, *self.made)))
+
     def greedy(self) -> None:
+        """Each node in turn takes what costs least behind those before it."""
         for index, signatures in self.options.items():
-            node = self.graph.nodes[index]
+            costs = [self.inputs_cost(index, s) for s in signatures]
+            self.place(index, signatures[costs.index(min(costs))])
 
-            def inputs_cost(signature: Signature, node=node) -> int:  # type: ignore[no-untyped-def]
-                return sum(
-                    self.conversion(name, layout)
-                    for name, layout in zip(node.inputs, signature.inputs, strict=True)
-                    if name and name not in self.graph.constants
-                )
+    def inputs_cost(self, index: int, signature: Signature) -> int:
+        return sum(
+            self.conversion(name, layout)
+            for name, layout in zip(self.graph.nodes[index].inputs, signature.inputs, strict=True)
+            if name and name not in self.graph.constants
+        )
 
-            self.place(index, min(signatures, key=inputs_cost))
+    def all_in(self, plain: bool) -> None:
+        """Every node in the signature that is most, or least, plain."""
+        for index, signatures in self.options.items():
+            counts = [
+                sum(x.is_plain for x in (*s.inputs, *s.outputs)) * (1 if plain else -1)
+                for s in signatures
+            ]
+            self.place(index, signatures[counts.index(max(counts))])
 
     def improve(self) -> None:
-        movable = [i for i, signatures in self.options.items() if len(signatures) > 1]
         for sweep in range(_SWEEPS):
-            changed = False
-            for index in reversed(movable) if sweep % 2 == 0 else movable:
-                now = self.cost(index, self.chosen[index])
-                best = min(self.options[index], key=lambda s, i=index: self.cost(i, s))  # type: ignore[misc]
-                if self.cost(index, best) < now:
-                    self.place(index, best)
-                    changed = True
-            if not changed:
+            order = reversed(self.movable) if sweep % 2 == 0 else self.movable
+            if not any([self.improve_node(index) for index in order]):
                 return
+
+    def improve_node(self, index: int) -> bool:
+        """Moves one node to its cheapest signature; says whether that saved anything."""
+        signatures = self.options[index]
+        costs = [self.cost(index, s) for s in signatures]
+        best = min(costs)
+        if best >= costs[signatures.index(self.chosen[index])]:
+            return False
+        self.place(index, signatures[costs.index(best)])
+        return True
 
 
 def choose_signatures(
@@ -112,6 +128,14 @@ def choose_signatures(
 ) -> dict[int, Signature]:
     """A signature for each node index out of its options (preferred first)."""
     chooser = _Chooser(graph, options)
-    chooser.greedy()
-    chooser.improve()
-    return chooser.chosen
+    found: list[tuple[int, dict[int, Signature]]] = []
+    starts: tuple[Callable[[], None], ...] = (
+        chooser.greedy, lambda: chooser.all_in(False), lambda: chooser.all_in(True)
+    )  # fmt: skip
+    for start in starts if chooser.movable else starts[:1]:
+        start()
+        chooser.improve()
+        found.append((chooser.total(), dict(chooser.chosen)))
+        if not found[-1][0]:
+            break
+    return min(found, key=lambda pair: pair[0])[1]

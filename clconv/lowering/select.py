@@ -49,7 +49,9 @@ def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
     if wanted is not None:
         named = [v for v in known if v.name == wanted]
         if not named:
-            raise VariantError(f"{label}: no variant '{wanted}', there are {[v.name for v in known]}")
+            raise VariantError(
+                f"{label}: no variant '{wanted}', there are {[v.name for v in known]}"
+            )
         failed = named[0].applies(problem)
         if failed is not None:
             raise VariantError(f"{label}: variant '{wanted}' cannot apply: {failed}")

@@ -30,9 +30,7 @@ def conform(
     return {name: _conform_one(name, spec, feeds[name], bound) for name, spec in specs.items()}
 
 
-def _conform_one(
-    name: str, spec: TensorSpec, value: Any, bound: dict[str, int]
-) -> np.ndarray:
+def _conform_one(name: str, spec: TensorSpec, value: Any, bound: dict[str, int]) -> np.ndarray:
     array = _as_array(name, spec, value)
     if array.dtype.name != spec.dtype.value:
         raise InputError(

@@ -79,12 +79,8 @@ def make_plan(
     lowered = lower_graph(optimised, device, forced or {})
     lifetimes = value_lifetimes(optimised, lowered)
     left = device.global_memory - _constant_bytes(optimised, lowered, device)
-    memory = plan_memory(
-        lifetimes, device.base_alignment, device.largest_allocation, left, guard
-    )
-    return Plan(
-        device, optimised, lowered, memory, largest_live_set(lifetimes), specialised.cut
-    )
+    memory = plan_memory(lifetimes, device.base_alignment, device.largest_allocation, left, guard)
+    return Plan(device, optimised, lowered, memory, largest_live_set(lifetimes), specialised.cut)
 
 
 def _constant_bytes(graph: Graph, lowered: LoweredGraph, device: DeviceInfo) -> int:

@@ -151,7 +151,9 @@ def test_a_forced_variant_is_taken() -> None:
 
 
 def test_a_forced_variant_that_does_not_exist_lists_those_that_do() -> None:
-    with pytest.raises(VariantError, match=r"no variant 'fast', there are \[.*'direct', 'simple'\]"):
+    with pytest.raises(
+        VariantError, match=r"no variant 'fast', there are \[.*'direct', 'simple'\]"
+    ):
         lower(residual_network(), AVX2, {"conv": "fast"})
     # Also where the network has no such operator: a slip of the pen must not pass in silence.
     with pytest.raises(VariantError, match="no variant 'fast'"):
@@ -173,7 +175,9 @@ def test_a_forced_variant_that_cannot_apply_names_the_condition(
 ) -> None:
     b = Builder()
     b.conv(b.input(1, 16, 9, 9), 16, 16, 5, out="y")
-    with pytest.raises(VariantError, match=f"variant '{wanted}' cannot apply: .*({says})") as raised:
+    with pytest.raises(
+        VariantError, match=f"variant '{wanted}' cannot apply: .*({says})"
+    ) as raised:
         lower(b.graph("y"), machine, {"conv": wanted})
     assert "node 'Conv0' (Conv)" in str(raised.value) and str(machine) in str(raised.value)
 

@@ -59,7 +59,9 @@ def test_a_gpu_is_preferred_then_an_accelerator_then_more_compute_units_then_the
     assert choose_among([FOUND[5], FOUND[0]], "").index == 0
 
 
-@pytest.mark.parametrize("text", ["voodoo", "6", "intel:gpu", "amd:2", "nvidia:cpu", "²", "-1", ":x:"])
+@pytest.mark.parametrize(
+    "text", ["voodoo", "6", "intel:gpu", "amd:2", "nvidia:cpu", "²", "-1", ":x:"]
+)
 def test_nothing_matching_lists_what_there_is(text: str) -> None:
     with pytest.raises(DeviceError) as raised:
         choose_among(FOUND, text)
@@ -71,7 +73,9 @@ def test_nothing_matching_lists_what_there_is(text: str) -> None:
 
 
 def test_no_device_at_all_says_what_to_install() -> None:
-    with pytest.raises(DeviceError, match=r"no OpenCL device found; .*pip install 'clconv\[pocl\]'"):
+    with pytest.raises(
+        DeviceError, match=r"no OpenCL device found; .*pip install 'clconv\[pocl\]'"
+    ):
         choose_among((), "gpu")
 
 

@@ -180,7 +180,14 @@ def mobilenet(size: int = 224) -> list[Lifetime]:
     chain = Chain(float_bytes(3, size))
     size //= 2
     x, channels = chain.layer(float_bytes(32, size), 0), 32
-    rows = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2)]
+    rows = [
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+    ]
     for expand, filters, repeat, stride in rows:
         for i in range(repeat):
             after = size // 2 if i == 0 and stride == 2 else size
@@ -243,7 +250,10 @@ def test_random_networks_need_little_more_than_their_largest_live_set() -> None:
         chain = Chain(rng.randrange(1 << 16, 1 << 20))
         recent = [0]
         for _ in range(60):
-            reads = {recent[-1], *rng.sample(recent[-4:], min(len(recent[-4:]), rng.randrange(1, 3)))}
+            reads = {
+                recent[-1],
+                *rng.sample(recent[-4:], min(len(recent[-4:]), rng.randrange(1, 3))),
+            }
             recent.append(chain.layer(rng.randrange(1 << 14, 1 << 20), *reads))
         values = chain.values()
         plan = plan_memory(values, 128, PLENTY, PLENTY)
