@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clconv.cli.classes import probabilities, read_labels, scores, top_classes
-from clconv.cli.console import Device, Model, Size, stderr, stdout
+from clconv.cli.console import Device, Model, Size, stdout
 from clconv.cli.feeds import PictureOptions, parse_floats, parse_size, read_feeds
 from clconv.cli.images import Pixels, from_tensor, is_classifier
 from clconv.errors import ConfigError
@@ -86,10 +86,10 @@ def run(
     started = time.perf_counter()
     outputs = session.run(arrays)
     ran = time.perf_counter() - started
-    remarks = stderr()
+
     for line in (f"device: {session.device}", *feeds.remarks):
-        remarks.print(escape(line), style="dim")
-    remarks.print(f"loaded in {loaded:.2f} s, ran in {ran * 1e3:.1f} ms", style="dim")
+        typer.echo(line, err=True)
+    typer.echo(f"loaded in {loaded:.2f} s, ran in {ran * 1e3:.1f} ms", err=True)
     classes = scores(outputs)
     if classes is not None and output is None:
         _print_classes(classes, top, names)
