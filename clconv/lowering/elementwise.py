@@ -30,9 +30,9 @@ from clconv.lowering.kernel import (
     register,
 )
 from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import items, share_of
 
 _MOST_OPERANDS = 16  # buffers that one kernel reads; OpenCL promises room for a hundred arguments
-_LEAST_WORK = 2048  # elements: fewer cost less than starting a work-item on a CPU
 
 
 def steps_of(node: Node) -> tuple[EpilogueStep, ...]:
@@ -76,15 +76,6 @@ def _float_obstacle(problem: Problem, read: Sequence[int]) -> str | None:
     return None
 
 
-def _share(problem: Problem, work: int, unit: int = 1) -> int:
-    """Elements a work-item computes, a multiple of unit: one unit on a GPU; on a CPU so many that there are
-    about eight items a compute unit."""
-    if not problem.device.is_cpu:
-        return unit
-    share = max(_LEAST_WORK, -(-work // (8 * problem.device.compute_units)))
-    return -(-share // unit) * unit
-
-
 # --- flat: operands that lie like the result ----------------------------------------------------------
 
 
@@ -116,14 +107,14 @@ def _flat_lower(problem: Problem) -> Lowered:
         inputs=tuple(f"x{i}" for i in read),
         terms=_terms(problem, steps, lambda i: Operand("full", f"x{i}")),
     )
-    share = _share(problem, total, width)
+    share = share_of(problem.device, total, width)
     arguments: list[tuple[str, Argument]] = [
         *((f"x{i}", problem.argument(i)) for i in read),
         ("y", Write(problem.node.outputs[0])),
         ("total", Scalar(total, "long")),
         ("share", Scalar(share, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (-(-total // share),)),))
+    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
 
 
 # --- channel: blocks of channels, operands that repeat over pixels or channels --------------------------
@@ -199,7 +190,7 @@ def _channel_lower(problem: Problem) -> Lowered:
         terms=_terms(problem, steps, lambda i: Operand("variable", f"v{i}")),
     )
     blocks = -(-channels // block)
-    share = _share(problem, batch * blocks * pixels * block) // block
+    share = share_of(problem.device, batch * blocks * pixels * block) // block
     columns = min(pixels, share)
     rows = max(1, share // pixels)
     arguments: list[tuple[str, Argument]] = [
@@ -211,7 +202,7 @@ def _channel_lower(problem: Problem) -> Lowered:
         ("rows", Scalar(rows)),
         ("columns", Scalar(columns)),
     ]
-    size = (-(-pixels // columns), -(-batch * blocks // rows))
+    size = (items(pixels, columns), items(batch * blocks, rows))
     return Lowered((problem.call(kernel, arguments, size),))
 
 
@@ -291,7 +282,7 @@ def _broadcast_call(
         terms=_terms(problem, steps, lambda i: Operand("variable", f"v_x{i}")),
         continues=before is not None,
     )
-    share = _share(problem, y.size)
+    share = share_of(problem.device, y.size)
     axes = range(walk.rank)
     arguments: list[tuple[str, Argument]] = [
         *((name, argument) for name, argument, _ in inputs),
@@ -304,7 +295,7 @@ def _broadcast_call(
             for axis in axes[:-1]
         ),
     ]
-    return problem.call(kernel, arguments, (-(-y.size // share),))
+    return problem.call(kernel, arguments, (items(y.size, share),))
 
 
 for _name in ROWS:

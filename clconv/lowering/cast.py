@@ -1,0 +1,76 @@
+"""Variants of Cast and CastLike: one element after another, in whatever layout."""
+
+from __future__ import annotations
+
+from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Scalar,
+    Signature,
+    Variant,
+    Write,
+    register,
+)
+from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import items, share_of
+
+_UNSIGNED = (DType.UINT8, DType.UINT16, DType.UINT32)
+
+
+def _applies(problem: Problem) -> str | None:
+    double = DType.FLOAT64 in (problem.x.dtype, problem.y.dtype)
+    if double and "cl_khr_fp64" not in problem.device.extensions:
+        return "the device has no float64"
+    return None
+
+
+def _signatures(problem: Problem) -> list[Signature]:
+    layouts = [PLAIN]
+    if problem.device.is_cpu and problem.device.vector_width > 1 and problem.y.rank >= 3:
+        layouts.append(Layout(problem.device.vector_width))
+    others = (PLAIN,) * (len(problem.inputs) - 1)
+    return [Signature((layout, *others), (layout,)) for layout in layouts]
+
+
+def conversion(source: DType, target: DType) -> str:
+    """C text that turns `value` of one dtype into another, as C and NumPy do where both say what."""
+    if target is DType.BOOL:
+        return "value != 0"
+    if target is DType.FLOAT16:
+        return "(float)value"
+    kind = C_TYPES[target.value]
+    if source.is_float and target in _UNSIGNED:  # a negative float has no unsigned value in C
+        return f"({kind})(long)value"
+    if source.is_float and target is DType.UINT64:
+        return "value < 0 ? (ulong)(long)value : (ulong)value"
+    return f"({kind})value"
+
+
+def _lower(problem: Problem) -> Lowered:
+    x, y = problem.x, problem.y
+    total = y.nbytes // y.dtype.itemsize
+    if total == 0:
+        return Lowered()
+    kernel = Kernel.of(
+        "cast.cl.mako",
+        "cast",
+        source=C_TYPES[x.dtype.value],
+        target=C_TYPES[y.dtype.value],
+        conversion=conversion(x.dtype, y.dtype),
+    )
+    share = share_of(problem.device, total)
+    arguments = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+
+
+register(
+    Variant("Cast", "flat", _applies, _lower, _signatures),
+    Variant("CastLike", "flat", _applies, _lower, _signatures),
+)
