@@ -85,13 +85,16 @@ def _tensor_type(value: onnx.ValueInfoProto) -> onnx.TypeProto.Tensor:
 
 
 def dims_of(tensor: onnx.TypeProto.Tensor) -> tuple[int | str | None, ...]:
-    """Sizes of a declared shape: int if fixed, the symbol's name, or None (also for negative sizes)."""
+    """Sizes of a declared shape: int if fixed, the symbol's name, or None (also for negative sizes).
+
+    Exporters of PaddlePaddle write "?" for every open size: that names nothing, and two need not agree.
+    """
     dims: list[int | str | None] = []
     for d in tensor.shape.dim:
         if d.HasField("dim_value") and d.dim_value >= 0:
             dims.append(d.dim_value)
         else:
-            dims.append(d.dim_param or None)
+            dims.append(None if d.dim_param.strip("?* ") == "" else d.dim_param)
     return tuple(dims)
 
 
