@@ -13,7 +13,7 @@ import numpy as np
 
 import clconv.compat.onnxruntime as stand_in
 from clconv import config
-from clconv.errors import ConfigError
+from clconv.errors import ClconvError, ConfigError
 from clconv.lowering.device import DeviceInfo
 
 if TYPE_CHECKING:
@@ -67,7 +67,12 @@ class Reader:
         self._watch()
         self._seconds = dict.fromkeys(_NETWORKS.values(), 0.0)
         self._calls = dict.fromkeys(_NETWORKS.values(), 0)
-        found = self._ocr(np.asarray(picture)[:, :, ::-1])  # RapidOCR takes BGR, as OpenCV does
+        try:
+            found = self._ocr(np.asarray(picture)[:, :, ::-1])  # it takes BGR, as OpenCV does
+        except Exception as reason:
+            if isinstance(reason.__cause__, ClconvError):  # RapidOCR wraps what an engine raises
+                raise reason.__cause__ from None
+            raise
         if getattr(found, "txts", None) is None:
             return Reading((), self._seconds, self._calls)
         lines = tuple(
