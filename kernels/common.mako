@@ -13,7 +13,8 @@ Mako pieces that kernels share. Import with
 
 ## Applies the terms to variable `value` of type `vector` (float, float4, float8...).
 ## channel: C text of the first lane's channel; index: C text of the element index in the output.
-<%def name="apply_epilogue(terms, value, vector, channel, index)">
+## one_channel: all lanes are of that one channel, as in the plain layout.
+<%def name="apply_epilogue(terms, value, vector, channel, index, one_channel=False)">
 % for term in terms:
 <%
   operands = []
@@ -24,6 +25,8 @@ Mako pieces that kernels share. Import with
           operands.append("(%s)" % operand.text)
       elif operand.kind == "literal":
           operands.append("((%s)(%s))" % (vector, operand.text))
+      elif operand.kind == "channel" and one_channel:
+          operands.append("((%s)(%s[%s]))" % (vector, operand.text, channel))
       else:
           place = channel if operand.kind == "channel" else index
           operands.append(load(vector, "%s + (%s)" % (operand.text, place)))

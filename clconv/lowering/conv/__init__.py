@@ -2,8 +2,19 @@
 
 from clconv.lowering.conv.depthwise import DEPTHWISE
 from clconv.lowering.conv.direct import DIRECT
+from clconv.lowering.conv.implicit_gemm import IMPLICIT_GEMM
 from clconv.lowering.conv.simple import SIMPLE
 from clconv.lowering.conv.winograd import WINOGRAD2, WINOGRAD4
+from clconv.lowering.conv.winograd_gpu import WINOGRAD2_GPU, WINOGRAD4_GPU
 from clconv.lowering.kernel import register
 
-register(DEPTHWISE, WINOGRAD4, WINOGRAD2, DIRECT, SIMPLE)
+register(
+    DEPTHWISE,
+    WINOGRAD4,
+    WINOGRAD2,
+    DIRECT,
+    WINOGRAD4_GPU,
+    WINOGRAD2_GPU,
+    IMPLICIT_GEMM,
+    SIMPLE,
+)

@@ -98,9 +98,7 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
             ((0, -filters % out_block), (0, -channels % in_block), (0, 0)),
         )
         u = padded.reshape(-1, 9).astype(np.float32, copy=False) @ both.T
-        parts = u.reshape(
-            padded.shape[0] // out_block, out_block, -1, in_block, transform.n**2
-        )
+        parts = u.reshape(padded.shape[0] // out_block, out_block, -1, in_block, transform.n**2)
         return np.ascontiguousarray(parts.transpose(0, 4, 2, 3, 1))
 
     return Packing("conv.winograd", (transform.m, in_block, out_block), pack)

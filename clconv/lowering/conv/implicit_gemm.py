@@ -1,0 +1,251 @@
+"""Convolution as a matrix product with local memory, for GPUs; the im2col matrix is never stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.lowering.conv.shape import ConvShape
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.epilogue import Epilogue, channel_packing, epilogue_obstacle, plan_epilogue
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    KernelCall,
+    Lowered,
+    Packed,
+    Packing,
+    Problem,
+    Read,
+    Scalar,
+    Variant,
+    Write,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """Work-group and work-item tile of the product: M filters, N pixels, K summed at a time."""
+
+    m: int
+    n: int
+    k: int
+    item_m: int
+    item_n: int
+
+    @property
+    def items(self) -> int:
+        return self.m // self.item_m * (self.n // self.item_n)
+
+    @property
+    def local_bytes(self) -> int:
+        return 2 * 4 * self.k * (self.m + self.n)
+
+
+# Largest first: a large tile reads each value less often, a small one fills more of the device.
+TILES = (
+    Tile(128, 128, 8, 8, 8),
+    Tile(64, 128, 8, 8, 4),
+    Tile(64, 64, 16, 4, 4),
+    Tile(32, 64, 16, 4, 4),
+)
+
+
+def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
+    """(group, K, filters padded to tile_m): K is (kh, kw, c) if taps_outer, else (c, kh, kw)."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        filters = w.shape[0] // group
+        flat = w.reshape(group, filters, w.shape[1], -1)
+        ordered = flat.transpose(0, 3, 2, 1) if taps_outer else flat.transpose(0, 2, 3, 1)
+        rows = ordered.reshape(group, -1, filters)
+        return np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m))).astype(np.float32)
+
+    return Packing("conv.product", (taps_outer, tile_m, group), pack)
+
+
+def local_memory_obstacle(device: DeviceInfo) -> str | None:
+    """Why no tile fits a device's local memory and work-groups."""
+    least = TILES[-1]
+    if device.local_memory < least.local_bytes or device.largest_work_group < least.items:
+        return (
+            f"needs {least.local_bytes} bytes of local memory and work-groups of {least.items}, has "
+            f"{device.local_memory} and {device.largest_work_group}"
+        )
+    return None
+
+
+def obstacle(problem: Problem) -> str | None:
+    """Why a product in local memory cannot run this convolution; None if it can."""
+    if problem.x.dtype is not DType.FLOAT32:
+        return f"needs float32, got {problem.x.dtype.value}"
+    if problem.x.rank > 4:
+        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
+    if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
+        return "needs constant weights"
+    return local_memory_obstacle(problem.device) or epilogue_obstacle(problem)
+
+
+def choose_tile(device: DeviceInfo, filters: int, pixels: int, groups: int) -> Tile:
+    """The largest tile whose work-groups still fill the device, else the smallest that fits it."""
+    fitting = [
+        t
+        for t in TILES
+        if t.local_bytes <= device.local_memory and t.items <= device.largest_work_group
+    ]
+    for tile in fitting:
+        count = -(-filters // tile.m) * -(-pixels // tile.n) * groups
+        if filters > tile.m // 2 and count >= 2 * device.compute_units:
+            return tile
+    return fitting[-1]
+
+
+def choose_splits(device: DeviceInfo, tile: Tile, filters: int, pixels: int, k: int) -> int:
+    """Parts to cut K into so that the device is filled: a power of two, each at least 8 tiles of K long."""
+    count = -(-filters // tile.m) * -(-pixels // tile.n)
+    splits = 1
+    while count * splits < 2 * device.compute_units and k // (2 * splits) >= 8 * tile.k:
+        splits *= 2
+    return splits
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """A convolution, or the batched product inside another algorithm, for product_call."""
+
+    shape: ConvShape
+    tile: Tile
+    splits: int
+    bias: bool
+    epilogue: Epilogue
+
+    @property
+    def channels(self) -> int:
+        return self.shape.channels // self.shape.group
+
+    @property
+    def filters(self) -> int:
+        return self.shape.filters // self.shape.group
+
+    @property
+    def taps_outer(self) -> bool:
+        return self.channels % self.tile.k == 0
+
+
+def product_call(
+    problem: Problem, product: Product, x: Argument, w: Argument, bias: Argument | None, y: Argument
+) -> KernelCall:
+    """The launch of conv/implicit_gemm for a convolution of any sizes."""
+    shape, tile = product.shape, product.tile
+    final = product.splits == 1
+    epilogue = product.epilogue if final else Epilogue()
+    has_bias = bias is not None and final
+    kernel = Kernel.of(
+        "conv/implicit_gemm.cl.mako",
+        "conv_implicit_gemm",
+        tile_m=tile.m,
+        tile_n=tile.n,
+        tile_k=tile.k,
+        item_m=tile.item_m,
+        item_n=tile.item_n,
+        channels=product.channels,
+        filters=product.filters,
+        kernel=shape.kernel,
+        strides=shape.strides,
+        dilations=shape.dilations,
+        pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        taps_outer=product.taps_outer,
+        splits=product.splits,
+        bias=has_bias,
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", x),
+        ("w", w),
+        *([("bias", bias)] if bias is not None and has_bias else []),
+        ("y", y),
+        ("height", Scalar(shape.size[0])),
+        ("width", Scalar(shape.size[1])),
+        ("out_height", Scalar(shape.out[0])),
+        ("out_width", Scalar(shape.out[1])),
+        ("pad_top", Scalar(shape.begin[0])),
+        ("pad_left", Scalar(shape.begin[1])),
+        ("batch", Scalar(shape.batch)),
+        ("groups", Scalar(shape.group)),
+        *epilogue.arguments,
+    ]
+    pixels = shape.batch * math.prod(shape.out)
+    size = (
+        -(-pixels // tile.n) * tile.items,
+        -(-product.filters // tile.m),
+        shape.group * product.splits,
+    )
+    return problem.call(kernel, arguments, size, (tile.items, 1, 1))
+
+
+def _lower(problem: Problem) -> Lowered:
+    shape, device = ConvShape.of(problem), problem.device
+    filters, pixels = shape.filters // shape.group, shape.batch * math.prod(shape.out)
+    tile = choose_tile(device, filters, pixels, shape.group)
+    k = shape.channels // shape.group * math.prod(shape.kernel)
+    splits = 1 if shape.group > 1 else choose_splits(device, tile, filters, pixels, k)
+    product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem))
+    weights = Packed(
+        problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
+    )
+    bias = Packed(problem.node.inputs[2], channel_packing(1)) if problem.has(2) else None
+    x, y = Read(problem.node.inputs[0]), Write(problem.node.outputs[0])
+    if splits == 1:
+        return Lowered((product_call(problem, product, x, weights, bias, y),))
+    parts = f"{problem.node.outputs[0]}/split sums"
+    return Lowered(
+        (
+            product_call(problem, product, x, weights, bias, Write(parts)),
+            _sum_call(problem, product, parts, bias, y),
+        ),
+        scratch={parts: splits * problem.y.nbytes},
+    )
+
+
+def _sum_call(
+    problem: Problem, product: Product, parts: str, bias: Argument | None, y: Argument
+) -> KernelCall:
+    total, local = problem.y.size, min(128, problem.device.largest_work_group)
+    kernel = Kernel.of(
+        "conv/sum_splits.cl.mako",
+        "conv_sum_splits",
+        splits=product.splits,
+        bias=bias is not None,
+        epilogue=product.epilogue.terms,
+        epilogue_names=product.epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("parts", Read(parts)),
+        *([("bias", bias)] if bias is not None else []),
+        ("y", y),
+        ("total", Scalar(total)),
+        ("filters", Scalar(product.shape.filters)),
+        ("pixels", Scalar(math.prod(product.shape.out))),
+        *product.epilogue.arguments,
+    ]
+    return problem.call(kernel, arguments, (-(-total // local) * local,), (local,))
+
+
+def _estimate(problem: Problem) -> float:
+    """Infinite on CPUs, where local memory is only a detour; else the multiply-adds, so that Winograd's
+    fewer ones can be compared."""
+    if problem.device.is_cpu:
+        return math.inf
+    return problem.cost.flops / gpu_rate(problem.device)
+
+
+def gpu_rate(device: DeviceInfo) -> float:
+    """Floating-point operations a second of a GPU's compute units, roughly."""
+    return 200e9 * device.compute_units
+
+
+IMPLICIT_GEMM = Variant("Conv", "implicit_gemm", obstacle, _lower, estimate=_estimate)

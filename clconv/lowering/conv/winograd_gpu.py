@@ -1,0 +1,142 @@
+"""Winograd's convolution on plain tensors for GPUs: both transforms around one batched product, which is
+the implicit product of a 1x1 convolution with a group for every position of the tile."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from clconv.lowering.conv.implicit_gemm import (
+    Product,
+    choose_tile,
+    gpu_rate,
+    obstacle,
+    product_call,
+    product_weights,
+)
+from clconv.lowering.conv.shape import ConvShape
+from clconv.lowering.conv.winograd import F2, F4, Transform
+from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    Lowered,
+    Packed,
+    Packing,
+    Problem,
+    Read,
+    Scalar,
+    Variant,
+    Write,
+)
+
+
+def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
+    """U = G g G' for every position, packed as the weights of a 1x1 convolution with n * n groups."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        g = np.asarray(transform.weights, np.float64)
+        both = np.kron(g, g).astype(np.float32)
+        u = both @ w.reshape(-1, 9).astype(np.float32, copy=False).T  # (n * n, filters * channels)
+        as_groups = u.reshape(-1, w.shape[1], 1, 1)
+        return product_weights(taps_outer, tile_m, transform.n**2).function(as_groups)
+
+    return Packing("conv.winograd_gpu", (transform.m, taps_outer, tile_m), pack)
+
+
+def _applies(problem: Problem) -> str | None:
+    at, w = problem.node.attrs, problem.input(1)
+    if w.shape[2:] != (3, 3) or at.strides != (1, 1) or at.dilations != (1, 1):
+        return f"needs a 3x3 window, stride 1, dilation 1; has {w.shape[2:]}, {at.strides}, {at.dilations}"
+    if at.group != 1:
+        return f"needs one group, has {at.group}"
+    return obstacle(problem)
+
+
+def _tiles(shape: ConvShape, transform: Transform) -> tuple[int, int, int]:
+    """Tile rows and columns of an image, and tiles of all images, padded to whole float4."""
+    rows, columns = (-(-size // transform.m) for size in shape.out)
+    return rows, columns, -(-shape.batch * rows * columns // 4) * 4
+
+
+def _lower(problem: Problem, transform: Transform) -> Lowered:
+    shape = ConvShape.of(problem)
+    rows, columns, tiles = _tiles(shape, transform)
+    positions = transform.n**2
+    epilogue = plan_epilogue(problem)
+    inner = ConvShape(
+        1, positions * shape.channels, positions * shape.filters, positions, (1, tiles), (1, tiles),
+        (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
+    )  # fmt: skip
+    tile = choose_tile(problem.device, shape.filters, tiles, positions)
+    product = Product(inner, tile, 1, False, Epilogue())
+    v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
+    local = min(64, problem.device.largest_work_group)
+    across = -(-tiles // local) * local
+    settings = {"m": transform.m, "epilogue_names": epilogue.names}
+    to_v = Kernel.of(
+        "conv/winograd_plain_input.cl.mako", "winograd_plain_input", m=transform.m,
+        transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
+    )  # fmt: skip
+    to_y = Kernel.of(
+        "conv/winograd_plain_output.cl.mako", "winograd_plain_output", **settings,
+        transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
+    )  # fmt: skip
+    grid: list[tuple[str, Argument]] = [
+        ("batch", Scalar(shape.batch)),
+        ("tile_rows", Scalar(rows)),
+        ("tile_columns", Scalar(columns)),
+        ("tiles", Scalar(tiles)),
+    ]
+    x_arguments: list[tuple[str, Argument]] = [
+        ("x", Read(problem.node.inputs[0])),
+        ("v", Write(v)),
+        ("channels", Scalar(shape.channels)),
+        ("height", Scalar(shape.size[0])),
+        ("width", Scalar(shape.size[1])),
+        ("pad_top", Scalar(shape.begin[0])),
+        ("pad_left", Scalar(shape.begin[1])),
+        ("padded_height", Scalar(shape.size[0] + shape.pads[0] + shape.pads[2])),
+        ("padded_width", Scalar(shape.size[1] + shape.pads[1] + shape.pads[3])),
+        *grid,
+    ]
+    bias = Packed(problem.node.inputs[2], channel_packing(1)) if problem.has(2) else None
+    y_arguments: list[tuple[str, Argument]] = [
+        ("product", Read(m)),
+        *([("bias", bias)] if bias is not None else []),
+        ("y", Write(problem.node.outputs[0])),
+        ("filters", Scalar(shape.filters)),
+        ("out_height", Scalar(shape.out[0])),
+        ("out_width", Scalar(shape.out[1])),
+        *grid,
+        *epilogue.arguments,
+    ]
+    packed = Packed(problem.node.inputs[1], _weights(transform, product.taps_outer, tile.m))
+    calls = (
+        problem.call(to_v, x_arguments, (across, shape.channels), (local, 1)),
+        product_call(problem, product, Read(v), packed, None, Write(m)),
+        problem.call(to_y, y_arguments, (across, shape.filters), (local, 1)),
+    )
+    sizes = {v: 4 * positions * shape.channels * tiles, m: 4 * positions * shape.filters * tiles}
+    return Lowered(calls, scratch=sizes)
+
+
+def _estimate(problem: Problem, transform: Transform) -> float:
+    """The products, and both transforms as streams through memory at a fifth of a byte an operation."""
+    if problem.device.is_cpu:
+        return math.inf
+    shape = ConvShape.of(problem)
+    tiles = _tiles(shape, transform)[2]
+    positions = transform.n**2
+    products = 2 * positions * tiles * shape.channels * shape.filters
+    streams = 4 * positions * tiles * 2 * (shape.channels + shape.filters)
+    return products / gpu_rate(problem.device) + streams / (gpu_rate(problem.device) / 10)
+
+
+WINOGRAD4_GPU = Variant(
+    "Conv", "winograd4_gpu", _applies, lambda p: _lower(p, F4), estimate=lambda p: _estimate(p, F4)
+)
+WINOGRAD2_GPU = Variant(
+    "Conv", "winograd2_gpu", _applies, lambda p: _lower(p, F2), estimate=lambda p: _estimate(p, F2)
+)

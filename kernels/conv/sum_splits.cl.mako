@@ -1,0 +1,22 @@
+<%doc>
+Adds the partial sums that a split product leaves, then bias and epilogue.
+
+parts (splits, total)    y (total) in order (N, F, pixels)
+One work-item makes one element. Index space: (total). Parameters: splits, bias, epilogue.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+kernel void ${entry}(
+    global const float* restrict parts,
+% if bias:
+    global const float* restrict bias,
+% endif
+    global float* restrict y, int total, int filters,
+    int pixels${common.epilogue_parameters(epilogue_names)}) {
+  const int at = get_global_id(0);
+  if (at >= total) return;
+  const int channel = at / pixels % filters;
+  float sum = ${"bias[channel]" if bias else "0"};
+  for (int split = 0; split < ${splits}; ++split) sum += parts[(size_t)split * total + at];
+  ${common.apply_epilogue(epilogue, "sum", "float", "channel", "at")}
+  y[at] = sum;
+}
