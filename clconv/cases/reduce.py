@@ -6,6 +6,8 @@ from typing import Any
 
 from clconv.cases.base import Case, Operand, data, ints
 
+NAN = float("nan")
+
 FLOAT_OPS = (
     "ReduceMean",
     "ReduceSum",
@@ -71,6 +73,8 @@ CASES = (
             arg(op, "ties last", (4, 37), "int32", axis=1, select_last_index=1),
             arg(op, "vector", (13,), axis=0, keepdims=0),
             arg(op, "one element", (3, 1), axis=1),
+            Case(op, "nan", (Operand((2, 4), values=[1, NAN, 5, NAN, 2, -3, 4, 4]),), {"axis": 1}),
+            Case(op, "nan columns", (Operand((3, 9), values=[1, NAN, 5] * 9),), {"axis": 0}),
         )
     ),
 )

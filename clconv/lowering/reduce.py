@@ -1,0 +1,287 @@
+"""Variants of the reductions: pixels of channel blocks, rows, columns, and any axes of any dtype; and of
+ArgMax and ArgMin."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.graph.ops.row import c_number
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    Lowered,
+    Problem,
+    Scalar,
+    Signature,
+    Variant,
+    Write,
+    register,
+)
+from clconv.lowering.reduction import (
+    FLOAT_REDUCTIONS,
+    LARGEST,
+    Reduction,
+    integer_reduction,
+)
+from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import items, share_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """Neighbouring axes of a plain tensor seen as one: size, distance of two indices in elements."""
+
+    size: int
+    stride: int
+    reduced: bool
+
+
+def merged_axes(shape: tuple[int, ...], reduced: tuple[int, ...]) -> list[Axis]:
+    """A plain tensor's axes, outermost first: those of size 1 left out, neighbours of a kind joined."""
+    found: list[Axis] = []
+    for i, size in enumerate(shape):
+        if size == 1:
+            continue
+        stride = math.prod(shape[i + 1 :])
+        if found and found[-1].reduced == (i in reduced):
+            found[-1] = Axis(found[-1].size * size, stride, found[-1].reduced)
+        else:
+            found.append(Axis(size, stride, i in reduced))
+    return found
+
+
+def _axes(problem: Problem) -> tuple[int, ...]:
+    """The axes that are reduced, 0..rank-1, sorted."""
+    given = problem.constant(1) if problem.has(1) else None
+    rank = problem.x.rank
+    if given is None or given.size == 0:
+        return () if problem.node.attrs.noop_with_empty_axes else tuple(range(rank))
+    return tuple(sorted(int(a) % rank for a in given.reshape(-1)))
+
+
+def _three(problem: Problem) -> tuple[int, int, int] | None:
+    """(outer, reduced, inner) if the reduced axes are neighbours, else None."""
+    axes = merged_axes(problem.x.shape, _axes(problem))
+    kinds = [axis.reduced for axis in axes]
+    if sum(kinds) != 1:
+        return None
+    at = kinds.index(True)
+    outer = math.prod(axis.size for axis in axes[:at])
+    return outer, axes[at].size, math.prod(axis.size for axis in axes[at + 1 :])
+
+
+def _float_obstacle(problem: Problem) -> str | None:
+    if problem.x.dtype is not DType.FLOAT32:
+        return f"needs float32, got {problem.x.dtype.value}"
+    if max(problem.x.shape, default=0) >= 1 << 31 or problem.x.size == 0:
+        return "needs elements, and sizes below 2^31"
+    return None
+
+
+def _width(problem: Problem) -> int:
+    return max(2, problem.device.vector_width) if problem.device.is_cpu else 2
+
+
+def _top(op: Reduction) -> Reduction | None:
+    return LARGEST if op.shift else None
+
+
+# --- columns and rows: neighbouring axes of float32 -----------------------------------------------------
+
+
+def _columns(problem: Problem, outer: int, n: int, inner: int) -> Lowered:
+    """x (outer, n, inner) -> y (outer, inner)."""
+    if not problem.device.is_cpu:
+        width = columns = rows = 1
+    else:
+        width = min(_width(problem), 1 << max(0, inner.bit_length() - 1))
+        share = items(share_of(problem.device, outer * n * inner), n)
+        columns = min(items(inner, width), max(1, share // width)) * width
+        rows = max(1, share // columns)
+    op = FLOAT_REDUCTIONS[problem.node.op]
+    kernel = Kernel.of("reduce/columns.cl.mako", "reduce_columns", width=width, op=op, top=_top(op))
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("outer", Scalar(outer)),
+        ("n", Scalar(n)),
+        ("inner", Scalar(inner)),
+        ("rows", Scalar(rows)),
+        ("columns", Scalar(columns)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(inner, columns), items(outer, rows))),))
+
+
+def _columns_applies(problem: Problem) -> str | None:
+    three = _three(problem)
+    if three is None or three[2] == 1:
+        return "needs neighbouring axes that are not the last ones"
+    return _float_obstacle(problem)
+
+
+def _columns_lower(problem: Problem) -> Lowered:
+    three = _three(problem)
+    assert three is not None
+    return _columns(problem, *three)
+
+
+def _rows_applies(problem: Problem) -> str | None:
+    three = _three(problem)
+    if three is None or three[2] != 1:
+        return "needs the last axes"
+    return _float_obstacle(problem)
+
+
+def _rows_lower(problem: Problem) -> Lowered:
+    three = _three(problem)
+    assert three is not None
+    outer, n, _ = three
+    rows = items(share_of(problem.device, outer * n), n)
+    op = FLOAT_REDUCTIONS[problem.node.op]
+    kernel = Kernel.of(
+        "reduce/rows.cl.mako", "reduce_rows", width=_width(problem), op=op, top=_top(op)
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("outer", Scalar(outer)),
+        ("n", Scalar(n)),
+        ("rows", Scalar(rows)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
+
+
+# --- pixels: all spatial axes, on channel blocks --------------------------------------------------------
+
+
+def _pixels_applies(problem: Problem) -> str | None:
+    x, block = problem.x, problem.device.vector_width
+    if not problem.device.is_cpu or block == 1:
+        return "channel blocks are for CPU devices with vectors"
+    if x.rank < 3 or _axes(problem) != tuple(range(2, x.rank)):
+        return "needs all spatial axes and no others"
+    if not problem.node.attrs.keepdims and x.shape[1] % block:
+        return f"without keepdims needs channels divisible by {block}, got {x.shape[1]}"
+    return _float_obstacle(problem)
+
+
+def _pixels_signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    # (N, C) as whole blocks of channels is the same plain and blocked.
+    y = blocked if problem.node.attrs.keepdims else PLAIN
+    axes = (PLAIN,) * (len(problem.inputs) - 1)
+    return [Signature((blocked, *axes), (y,)), Signature((PLAIN, *axes), (PLAIN,))]
+
+
+def _pixels_lower(problem: Problem) -> Lowered:
+    if problem.x.layout.is_plain:
+        in_rows = _rows_applies(problem) is None
+        return _rows_lower(problem) if in_rows else _strided_lower(problem)
+    batch, blocks, *spatial, block = problem.x.layout.physical(problem.x.shape)
+    return _columns(problem, batch * blocks, math.prod(spatial), block)
+
+
+# --- strided: any axes, any dtype -----------------------------------------------------------------------
+
+
+def _strided_applies(problem: Problem) -> str | None:
+    if problem.x.dtype is DType.FLOAT16:
+        return "there are no float16 kernels yet"
+    if problem.x.dtype is DType.FLOAT64 and "cl_khr_fp64" not in problem.device.extensions:
+        return "the device has no float64"
+    return None
+
+
+def _strided_lower(problem: Problem) -> Lowered:
+    x, y = problem.x, problem.y
+    if y.size == 0:
+        return Lowered()
+    axes = merged_axes(x.shape, _axes(problem))
+    kept = [axis for axis in axes if not axis.reduced]
+    reduced = [axis for axis in axes if axis.reduced]
+    op = _reduction(problem)
+    double = "cl_khr_fp64" in problem.device.extensions
+    real = "double" if double and (problem.device.is_cpu or x.dtype is DType.FLOAT64) else "float"
+    if x.dtype.is_float or problem.node.op == "ReduceLogSumExp":
+        accumulate = wide = real
+    else:
+        accumulate = "ulong" if x.dtype is DType.UINT64 else "long"
+        wide = real if op.finish != "a" else accumulate
+    kernel = Kernel.of(
+        "reduce/strided.cl.mako",
+        "reduce_strided",
+        kept=len(kept),
+        reduced=len(reduced),
+        source=C_TYPES[x.dtype.value],
+        target=C_TYPES[y.dtype.value],
+        sum=accumulate,
+        wide=wide,
+        op=op,
+        top=_top(op),
+    )
+    n = math.prod(axis.size for axis in reduced)
+    share = items(share_of(problem.device, y.size * max(n, 1)), max(n, 1))
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("total", Scalar(y.size, "long")),
+        ("share", Scalar(share, "long")),
+        ("n", Scalar(n, "long")),
+    ]
+    for kind, chosen in (("kept", kept), ("reduced", reduced)):
+        for i, axis in enumerate(chosen):
+            arguments.append((f"{kind}{i}", Scalar(axis.size, "long")))
+            arguments.append((f"{kind}_stride{i}", Scalar(axis.stride, "long")))
+    return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
+
+
+def _reduction(problem: Problem) -> Reduction:
+    dtype = problem.x.dtype
+    if dtype.is_float:
+        return FLOAT_REDUCTIONS[problem.node.op]
+    ends = (c_number(-math.inf, dtype), c_number(math.inf, dtype))
+    return integer_reduction(problem.node.op, *(("0", "1") if dtype is DType.BOOL else ends))
+
+
+# --- ArgMax and ArgMin ----------------------------------------------------------------------------------
+
+
+def _arg_lower(problem: Problem) -> Lowered:
+    x, y, at = problem.x, problem.y, problem.node.attrs
+    if y.size == 0:
+        return Lowered()
+    axis = at.axis % x.rank
+    n, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
+    on_vectors = x.dtype is DType.FLOAT32 and problem.device.is_cpu
+    kernel = Kernel.of(
+        "reduce/arg.cl.mako",
+        "reduce_arg",
+        type=C_TYPES[x.dtype.value],
+        width=problem.device.vector_width if on_vectors else 1,
+        better=">" if problem.node.op == "ArgMax" else "<",
+        last=bool(at.select_last_index),
+        is_float=x.dtype.is_float,
+    )
+    share = items(share_of(problem.device, x.size), n)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("n", Scalar(n)),
+        ("inner", Scalar(inner, "long")),
+        ("total", Scalar(y.size, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
+
+
+for _name in FLOAT_REDUCTIONS:
+    register(
+        Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
+        Variant(_name, "rows", _rows_applies, _rows_lower),
+        Variant(_name, "columns", _columns_applies, _columns_lower),
+        Variant(_name, "strided", _strided_applies, _strided_lower),
+    )
+for _name in ("ArgMax", "ArgMin"):
+    register(Variant(_name, "vectors", _strided_applies, _arg_lower))

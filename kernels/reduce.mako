@@ -1,0 +1,32 @@
+<%doc>
+Pieces of the reductions. Import with
+  <%namespace name="reduce" file="/reduce.mako"/>
+An `op` is a lowering.reduction.Reduction: it writes C texts.
+</%doc>
+<%! from clconv.lowering.ctext import load %>
+
+## Reduces n elements (or vectors) at address, address + step, ... into a new variable `name`.
+## Sums of 64 are summed, four side by side: few roundings on top of each other, and no waiting for the adder.
+<%def name="accumulate(op, name, vector, address, step, n)">
+  ${vector} ${name} = ${op.text("start", vector)};
+  for (int block_ = 0; block_ < ${n}; block_ += 64) {
+    const int stop_ = ${n} - block_ < 64 ? ${n} : block_ + 64;
+    ${vector} a0_ = ${op.text("start", vector)}, a1_ = a0_, a2_ = a0_, a3_ = a0_;
+    global const float* p_ = (${address}) + (size_t)block_ * ${step};
+    int k_ = block_;
+    for (; k_ + 4 <= stop_; k_ += 4, p_ += 4 * (size_t)${step}) {
+% for lane in range(4):
+      const ${vector} v${lane}_ = ${load(vector, "p_ + %d * (size_t)%s" % (lane, step))};
+      a${lane}_ = ${op.joined("a%d_" % lane, "v%d_" % lane, vector)};
+% endfor
+    }
+    for (; k_ < stop_; ++k_, p_ += ${step}) {
+      const ${vector} v_ = ${load(vector, "p_")};
+      a0_ = ${op.joined("a0_", "v_", vector)};
+    }
+    a0_ = ${op.text("join", vector, a="a0_", b="a1_")};
+    a2_ = ${op.text("join", vector, a="a2_", b="a3_")};
+    a0_ = ${op.text("join", vector, a="a0_", b="a2_")};
+    ${name} = ${op.text("join", vector, a=name, b="a0_")};
+  }
+</%def>
