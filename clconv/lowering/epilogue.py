@@ -16,7 +16,7 @@ from clconv.errors import VariantError
 from clconv.graph.ir import RUNNING, DType, EpilogueStep
 from clconv.graph.ops.elementwise import ROWS
 from clconv.graph.ops.row import c_number
-from clconv.lowering.kernel import Argument, Packed, Packing, Problem, Read
+from clconv.lowering.kernel import Argument, Packed, Packing, Problem, Read, layout_packing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +80,12 @@ def plan_epilogue(problem: Problem, block: int = 1) -> Epilogue:
             raise VariantError(epilogue_obstacle(problem) or "")
         name = f"operand{len(arguments)}"
         value = problem.node.inputs[index]
-        packed = kind == "channel"
-        arguments.append((name, Packed(value, channel_packing(block)) if packed else Read(value)))
+        argument: Argument = Read(value)
+        if kind == "channel":
+            argument = Packed(value, channel_packing(block))
+        elif problem.is_constant(index):
+            argument = Packed(value, layout_packing(problem.y.layout))
+        arguments.append((name, argument))
         return Operand(kind, name)
 
     terms = tuple(make_term(problem, step, place) for step in problem.node.epilogue)
@@ -148,7 +152,7 @@ def _kind(problem: Problem, index: int) -> str | None:
         return "literal"
     if constant and is_channel_vector(spec.shape, y.shape):
         return "channel"
-    if not constant and spec.shape == y.shape and spec.dtype is y.dtype:
+    if spec.shape == y.shape and spec.dtype is y.dtype:
         return "full"
     return None
 

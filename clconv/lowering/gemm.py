@@ -99,7 +99,7 @@ def panel_packing(transposed: bool, width: int, alpha: float) -> Packing:
     def pack(matrices: np.ndarray) -> np.ndarray:
         whole = matrices[:, None] if matrices.ndim == 1 else matrices
         right = whole.swapaxes(-1, -2) if transposed else whole
-        right = right.reshape(-1, *right.shape[-2:])
+        right = right.reshape(math.prod(right.shape[:-2]), *right.shape[-2:])
         batch, inner, columns = right.shape
         packed = np.zeros((batch, -(-columns // width), inner, width), np.float32)
         full, rest = divmod(columns, width)

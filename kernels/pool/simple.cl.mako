@@ -67,7 +67,7 @@ kernel void ${entry}(
       const ${type} value = x[image + ${place}];
       ++count;
 % if kind == "max":
-      if (value > result || value != value || where < 0) {
+      if (value > result${" || value != value" if type in ("float", "double") else ""} || where < 0) {
         result = value;
         where = image + ${column_place if column_major else place};
       }

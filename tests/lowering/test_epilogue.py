@@ -11,7 +11,7 @@ from clconv.errors import VariantError
 from clconv.graph.ir import RUNNING, Constant, DType, EpilogueStep, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.epilogue import channel_packing, epilogue_obstacle, plan_epilogue
-from clconv.lowering.kernel import Packed, Problem, Read
+from clconv.lowering.kernel import Packed, Problem, Read, layout_packing
 from tests.graph.graph_builder import CONV
 from tests.lowering.support import AVX2
 
@@ -66,6 +66,16 @@ def test_a_value_of_the_results_shape_is_read_as_it_is() -> None:
     assert [t.operands[1].kind for t in planned.terms] == ["full", "channel", "full"]
 
 
+def test_a_constant_of_the_results_shape_is_packed_as_the_result_lies() -> None:
+    made = problem(ones(*Y))
+    assert epilogue_obstacle(made) is None
+    planned = plan_epilogue(made)
+    assert [t.operands[1].kind for t in planned.terms] == ["full"]
+    (_, argument), *more = planned.arguments
+    assert isinstance(argument, Packed) and not more
+    assert argument.packing == layout_packing(made.y.layout)
+
+
 @pytest.mark.parametrize(
     "operand",
     [
@@ -75,7 +85,6 @@ def test_a_value_of_the_results_shape_is_read_as_it_is() -> None:
         ones(5),
         ones(12),
         ones(1, 1, 5, 5),
-        ones(*Y),
         ones(1, 1, 12, 1, 1),
     ],
     ids=str,
