@@ -30,6 +30,25 @@ CASES = (
     gemm("one column", (7, 33), (33, 1), 1),
     gemm("long inner", (3, 1031), (1031, 5), 5),
     Case("Gemm", "fed matrices", (data(6, 7), data(7, 9), data(9))),
+    Case(
+        "Gemm", "fed addend", (data(7, 33), data(33, 21), data(7, 21)), {"alpha": 0.5, "beta": 3.0}
+    ),
+    Case("Gemm", "fed column", (data(7, 33), weight(33, 21), data(7, 1)), {"beta": -1.0}),
+    Case(
+        "Gemm",
+        "int64 scaled",
+        (
+            data(5, 9, dtype="int64", low=-9, high=9),
+            data(9, 4, dtype="int64", low=-9, high=9),
+            data(4, dtype="int64", low=-9, high=9),
+        ),
+        {"beta": 2.0},
+    ),
+    Case("Gemm", "float64", (data(5, 9, dtype="float64"), data(9, 4, dtype="float64"))),
+    gemm("empty inner", (3, 0), (0, 4), 4),
+    gemm("no rows", (0, 5), (5, 4), 4),
+    matmul("constant batch", (2, 5, 9, 33), (5, 33, 9), constant=True),
+    matmul("constant vector", (3, 7, 33), (33,), constant=True),
     matmul("matrices", (13, 17), (17, 11)),
     matmul("constant", (31, 24), (24, 40), constant=True),
     matmul("batched", (3, 7, 5), (3, 5, 6)),
