@@ -1,0 +1,62 @@
+"""What the pages say is so: links, variables, commands, the README's Python."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from clconv.cli.app import app
+from clconv.config import SETTINGS
+from tests.tools.settings_table import PAGE, with_table
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_and_named_files_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for name in re.findall(r"`((?:clconv|tests|kernels|docs)/[\w./]+)`", text):
+        if "foo" not in name and name != "clconv/kernels":
+            assert (ROOT / name).exists(), name
+
+
+def test_the_table_of_variables_is_todays() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page) == page, "run python -m tests.tools.settings_table"
+    assert all(setting.name in page for setting in SETTINGS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_variables_named_anywhere_exist(page: Path) -> None:
+    named = set(re.findall(r"\bCLCONV_[A-Z_]*[A-Z]\b", page.read_text(encoding="utf-8")))
+    assert named <= {setting.name for setting in SETTINGS}
+
+
+def test_commands_and_their_options_exist() -> None:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    shell = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S))
+    lines = re.findall(r"^(?:CLCONV_\S+ )?clconv (.+?)(?:\s+#.*)?$", shell, re.M)
+    assert len(lines) >= 8
+    for line in lines:
+        command, *words = line.split()
+        shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+        assert shown.exit_code == 0, line
+        for option in (w for w in words if w.startswith("-")):
+            assert re.search(rf"(?<!\S){option}(?![\w-])", shown.stdout), f"{line}: {option}"
+
+
+def test_the_readmes_python_parses_and_starts_with_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.S):
+        ast.parse(block)
+    first, *_ = re.findall(r"```sh\n(.*?)```", text, re.S)
+    demo, test = first.strip().splitlines()
+    assert "pip install '.[pocl,demo]'" in demo and demo.endswith("clconv demo")
+    assert "pip install -e '.[test]'" in test and test.endswith("pytest")
