@@ -17,6 +17,7 @@ from clconv.lowering import (
     resize,
     scatter,
     shape,
+    softmax,
     topk,
 )
 from clconv.lowering.kernel import VARIANTS
@@ -39,5 +40,6 @@ __all__ = [
     "resize",
     "scatter",
     "shape",
+    "softmax",
     "topk",
 ]

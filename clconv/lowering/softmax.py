@@ -1,0 +1,131 @@
+"""Variants of Softmax, LogSoftmax and Hardmax: along rows or columns with vectors, and by definition."""
+
+from __future__ import annotations
+
+import math
+
+from clconv.graph.ir import DType
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    Lowered,
+    Problem,
+    Scalar,
+    Variant,
+    Write,
+    register,
+)
+from clconv.lowering.reduction import LARGEST
+from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import items, share_of
+
+_WORK = 4  # an element of a softmax costs about as much as four of a sum
+
+
+def _three(problem: Problem) -> tuple[int, int, int]:
+    """(outer, along the axis, inner)."""
+    shape = problem.x.shape
+    axis = problem.node.attrs.axis % len(shape)
+    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
+
+
+def _vector_obstacle(problem: Problem) -> str | None:
+    if problem.x.dtype is not DType.FLOAT32:
+        return f"needs float32, got {problem.x.dtype.value}"
+    if not problem.device.is_cpu or problem.device.vector_width == 1:
+        return "needs a CPU device with vectors"
+    if max(_three(problem)) >= 1 << 31:
+        return "needs sizes below 2^31"
+    return None
+
+
+def _rows_applies(problem: Problem) -> str | None:
+    if _three(problem)[2] != 1:
+        return "needs the last axis"
+    return _vector_obstacle(problem)
+
+
+def _rows_lower(problem: Problem) -> Lowered:
+    outer, n, _ = _three(problem)
+    if problem.x.size == 0:
+        return Lowered()
+    rows = items(share_of(problem.device, _WORK * outer * n), _WORK * n)
+    kernel = Kernel.of(
+        "softmax/rows.cl.mako",
+        "softmax_rows",
+        width=problem.device.vector_width,
+        log=problem.node.op == "LogSoftmax",
+        largest=LARGEST,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("outer", Scalar(outer)),
+        ("n", Scalar(n)),
+        ("rows", Scalar(rows)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
+
+
+def _columns_lower(problem: Problem) -> Lowered:
+    outer, n, inner = _three(problem)
+    if problem.x.size == 0:
+        return Lowered()
+    width = problem.device.vector_width
+    share = items(share_of(problem.device, _WORK * outer * n * inner), _WORK * n * width)
+    columns = min(items(inner, width), share) * width
+    kernel = Kernel.of(
+        "softmax/columns.cl.mako",
+        "softmax_columns",
+        width=width,
+        log=problem.node.op == "LogSoftmax",
+        largest=LARGEST,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("n", Scalar(n)),
+        ("inner", Scalar(inner)),
+        ("columns", Scalar(columns)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(inner, columns), outer)),))
+
+
+def _simple_applies(problem: Problem) -> str | None:
+    if problem.x.dtype is DType.FLOAT16:
+        return "there are no float16 kernels yet"
+    if problem.x.dtype is DType.FLOAT64 and "cl_khr_fp64" not in problem.device.extensions:
+        return "the device has no float64"
+    return None
+
+
+def _simple_lower(problem: Problem) -> Lowered:
+    outer, n, inner = _three(problem)
+    if problem.x.size == 0:
+        return Lowered()
+    total = outer * inner
+    share = items(share_of(problem.device, _WORK * total * n), _WORK * n)
+    kernel = Kernel.of(
+        "softmax/simple.cl.mako",
+        "softmax_simple",
+        op=problem.node.op,
+        type=C_TYPES[problem.x.dtype.value],
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("n", Scalar(n, "long")),
+        ("inner", Scalar(inner, "long")),
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+
+
+for _name in ("Softmax", "LogSoftmax"):
+    register(
+        Variant(_name, "rows", _rows_applies, _rows_lower),
+        Variant(_name, "columns", _vector_obstacle, _columns_lower),
+    )
+for _name in ("Softmax", "LogSoftmax", "Hardmax"):
+    register(Variant(_name, "simple", _simple_applies, _simple_lower))

@@ -1,0 +1,71 @@
+<%doc>
+Softmax or its logarithm along the last axis of float x (outer, n).
+
+  y = exp(x - top) / sum of exp(x - top), or x - top - log(sum), with top the largest element of the row
+
+One work-item computes `rows` rows: the largest element, the powers and their sum, the quotients.
+Index space: (outer / rows). Parameters: width of the vectors, at least 2; log; largest: the reduction.
+</%doc>
+<%namespace name="reduce" file="/reduce.mako"/>
+<%!
+from clconv.lowering.ctext import load, store, vector_type
+%>
+<%
+  V = vector_type(width)
+%>
+kernel void ${entry}(
+    global const float* restrict x, global float* restrict y, int outer, int n, int rows) {
+  const int end = min((int)(get_global_id(0) + 1) * rows, outer);
+  const int vectors = n / ${width};
+  const int whole = vectors * ${width};
+  for (int row = get_global_id(0) * rows; row < end; ++row) {
+    global const float* source = x + (size_t)row * n;
+    global float* target = y + (size_t)row * n;
+    float top;
+    {
+      ${reduce.accumulate(largest, "tops", V, "source", width, "vectors")}
+      top = tops.s0;
+% for lane in range(1, width):
+      top = ${largest.text("join", "float", a="top", b="tops.s%x" % lane)};
+% endfor
+    }
+    for (int k = whole; k < n; ++k)
+      top = ${largest.text("join", "float", a="top", b="source[k]")};
+    ${V} sums = (${V})(0);
+    for (int block = 0; block < whole; block += ${64 * width}) {
+      const int stop = min(block + ${64 * width}, whole);
+      ${V} part = (${V})(0);
+      for (int k = block; k < stop; k += ${width}) {
+        const ${V} power = clconv_exp(${load(V, "source + k")} - top);
+% if not log:
+        ${store(V, "target + k")} = power;
+% endif
+        part += power;
+      }
+      sums += part;
+    }
+    float sum = sums.s0\
+% for lane in range(1, width):
+ + sums.s${"%x" % lane}\
+% endfor
+;
+    for (int k = whole; k < n; ++k) {
+      const float power = clconv_exp(source[k] - top);
+% if not log:
+      target[k] = power;
+% endif
+      sum += power;
+    }
+% if log:
+    const float shift = top + log(sum);
+    for (int k = 0; k < whole; k += ${width})
+      ${store(V, "target + k")} = ${load(V, "source + k")} - shift;
+    for (int k = whole; k < n; ++k) target[k] = source[k] - shift;
+% else:
+    const float scale = 1.0f / sum;
+    for (int k = 0; k < whole; k += ${width})
+      ${store(V, "target + k")} = ${load(V, "target + k")} * scale;
+    for (int k = whole; k < n; ++k) target[k] *= scale;
+% endif
+  }
+}
