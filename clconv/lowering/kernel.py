@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -30,7 +31,14 @@ class Kernel:
     def of(cls, template: str, entry: str, **parameters: Hashable) -> Kernel:
         return cls(template, entry, tuple(sorted(parameters.items())))
 
-    @property
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.template, self.entry, self.parameters))
+
+    def __hash__(self) -> int:
+        return self._hash  # kept: parameters are long, and kernels are looked up often
+
+    @functools.cached_property
     def symbol(self) -> str:
         """Name of the OpenCL function, unique for template and parameters."""
         text = repr((self.template, self.parameters))

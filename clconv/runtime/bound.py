@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,23 +24,41 @@ CANARY = 0xA5
 Progress = Callable[[int, int], None]
 
 
+class _Held:
+    """A buffer that lasts as long as somebody holds this."""
+
+    def __init__(self, buffer: Any, nbytes: int) -> None:
+        self.buffer, self.nbytes = buffer, nbytes
+
+
 class DeviceConstants:
-    """Constants on a device, one copy for each packing, shared by all plans of a session."""
+    """Constants on a device, one copy for each packing, shared by all plans of a session.
+
+    A copy lives as long as a plan that uses it: what only one input size needs goes with its plan.
+    """
 
     def __init__(self, device: Device, queue: Queue) -> None:
         self._device, self._queue = device, queue
-        self._buffers: dict[tuple[int, Packing], Any] = {}
-        self.nbytes = 0
+        self._held: weakref.WeakValueDictionary[tuple[int, Packing], _Held] = (
+            weakref.WeakValueDictionary()
+        )
+        self._lock = threading.Lock()
 
-    def get(self, constant: Constant, packing: Packing) -> Any:
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all copies on the device."""
+        return sum(held.nbytes for held in list(self._held.values()))
+
+    def get(self, constant: Constant, packing: Packing) -> _Held:
         key = (constant.key, packing)
-        if key not in self._buffers:
-            packed = np.ascontiguousarray(packing.function(constant.array))
-            buffer = self._device.allocate(packed.nbytes)
-            self._queue.write(buffer, packed, wait=True)
-            self._buffers[key] = buffer
-            self.nbytes += packed.nbytes
-        return self._buffers[key]
+        with self._lock:
+            held = self._held.get(key)
+            if held is None:
+                packed = np.ascontiguousarray(packing.function(constant.array))
+                held = _Held(self._device.allocate(packed.nbytes), packed.nbytes)
+                self._queue.write(held.buffer, packed, wait=True)
+                self._held[key] = held
+            return held
 
 
 class BoundPlan:
@@ -58,6 +77,7 @@ class BoundPlan:
         self.lock = threading.Lock()
         self.guarded = guarded
         self._constants = constants
+        self._held: list[_Held] = []
         self._arenas = [device.allocate(size) for size in plan.memory.arenas]
         for arena, size in zip(self._arenas, plan.memory.arenas, strict=True):
             queue.fill(arena, CANARY if guarded else 0, size)
@@ -88,7 +108,9 @@ class BoundPlan:
             case Read(value, offset) | Write(value, offset):
                 return self._at(value, offset)
             case Packed(constant, packing):
-                return self._constants.get(self.plan.graph.constants[constant], packing)
+                held = self._constants.get(self.plan.graph.constants[constant], packing)
+                self._held.append(held)
+                return held.buffer
             case Scalar(value, ctype):
                 return _SCALARS[ctype](value)
             case Local(nbytes):
@@ -133,13 +155,16 @@ class BoundPlan:
             return self.plan.graph.constants[stored].array.copy()
         spec = self.plan.lowered.specs[stored]
         array = np.empty(spec.shape, spec.dtype.numpy)
-        self.queue.read(array, self.buffer(stored))
+        if array.size:
+            self.queue.read(array, self.buffer(stored))
         return array
 
     def fetch(self, name: str) -> np.ndarray:
         """A value as it lies now, converted to its logical shape (waits for the queue)."""
         spec = self.plan.lowered.specs[name]
         array = np.empty(spec.layout.physical(spec.shape), spec.dtype.numpy)
+        if not spec.size:
+            return np.empty(spec.shape, spec.dtype.numpy)
         self.queue.read(array, self.buffer(name), wait=True)
         if spec.layout.is_plain:
             return array

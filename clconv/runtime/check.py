@@ -55,6 +55,8 @@ def checked_run(
     with bound.lock:
         outputs = {name: bound._read(name) for name in bound.plan.graph.outputs}
         bound.queue.finish()
+        if bound.guarded:
+            bound.check_canaries()
     return outputs
 
 
@@ -65,24 +67,23 @@ def node_errors(
     plan = bound.plan
     values: dict[str, np.ndarray] = {n: c.array for n, c in plan.graph.constants.items()}
     values.update({name: feeds[name] for name in plan.graph.inputs})
-    steps = iter(zip(plan.calls, bound.launches, strict=True))
-    pending = next(steps, None)
+    done = 0
+
+    def launch_until(end: int) -> None:
+        nonlocal done
+        for launch in bound.launches[done:end]:
+            bound.queue.launch(*launch)
+        done = end
+
     with bound.lock:
         for name in plan.graph.inputs:
             bound.queue.write(bound.buffer(name), feeds[name], wait=True)
-        nodes = {node.name for node in plan.graph.nodes}
-        for node in plan.graph.nodes:
-            while pending and (pending[0].node == node.name or pending[0].node not in nodes):
-                bound.queue.launch(*pending[1])
-                pending = next(steps, None)
+        for node, end in zip(plan.graph.nodes, plan.lowered.ends, strict=True):
+            launch_until(end)
             expected = evaluate_node(node, [values[n] if n else None for n in node.inputs])
             for name, reference in zip(node.outputs, expected, strict=False):
                 if name:
                     values[name] = bound.fetch(name)
                     choice = plan.lowered.choices[node.name].variant.name
                     yield node, name, relative_error(values[name], reference), choice
-        while pending:
-            bound.queue.launch(*pending[1])
-            pending = next(steps, None)
-
-
+        launch_until(len(bound.launches))

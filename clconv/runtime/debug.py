@@ -10,4 +10,4 @@ from clconv import config
 def say(level: int, text: str) -> None:
     """Prints the text if CLCONV_DEBUG is at least the level."""
     if config.DEBUG.get() >= level:
-        print(f"clconv: {text}", file=sys.stderr)
+        print(f"clconv: {text}", file=sys.stderr, flush=True)

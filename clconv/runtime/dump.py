@@ -6,34 +6,59 @@ import re
 from pathlib import Path
 
 from clconv import config
+from clconv.errors import ConfigError
 from clconv.graph.ir import Graph
 from clconv.lowering.kernel import KernelCall, Local, Packed, Read, Scalar, Table, Write
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime.plan import Plan
 
-_REPLAY = '''"""Replays one launch of {symbol} (node {node!r}) on zeros or on arrays given as .npy files."""
+_REPLAY = '''"""Replays one launch of {symbol} (node {node}).
+
+python {script} [argument=file.npy ...] [platform=part of its name]
+
+Buffers that no file is given for hold zeros.
+"""
 import sys
+from math import inf, nan  # noqa: F401  numbers among ARGUMENTS may be these
+from pathlib import Path
 
 import numpy as np
 import pyopencl as cl
 
-SOURCE = open(__file__.rsplit("/", 1)[0] + "/" + {source!r}).read()
-ARGUMENTS = {arguments!r}  # (name, "buffer" bytes | OpenCL type, value)
-context = cl.create_some_context(interactive=False)
+SOURCE = Path(__file__).with_name({source!r}).read_text(encoding="utf-8")
+ARGUMENTS = {arguments!r}  # (name, "buffer", "local" or OpenCL type, bytes or value)
+PLATFORM, DEVICE = {platform!r}, {device!r}
+TYPES = {{
+    "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64,
+    "float": np.float32, "double": np.float64,
+}}
+
+given = dict(a.split("=", 1) for a in sys.argv[1:])
+platform = given.pop("platform", PLATFORM)
+found = [d for p in cl.get_platforms() if platform in p.name for d in p.get_devices()]
+if not found:
+    sys.exit(f"no device of platform {{platform!r}}; there are {{[p.name for p in cl.get_platforms()]}}")
+unknown = sorted(set(given) - {{name for name, _, _ in ARGUMENTS}})
+if unknown:
+    sys.exit(f"no arguments {{unknown}}; the kernel has {{[name for name, _, _ in ARGUMENTS]}}")
+context = cl.Context([([d for d in found if d.name.strip() == DEVICE] or found)[0]])
 queue = cl.CommandQueue(context, properties=cl.command_queue_properties.PROFILING_ENABLE)
 kernel = cl.Kernel(cl.Program(context, SOURCE).build(options=["-cl-std=CL1.2"]), {symbol!r})
-types = {{"int": np.int32, "long": np.int64, "float": np.float32, "uint": np.uint32}}
-given = dict(a.split("=", 1) for a in sys.argv[1:])  # argument=file.npy
 values = []
 for name, kind, value in ARGUMENTS:
     if kind == "buffer":
-        data = np.load(given[name]) if name in given else np.zeros(max(value, 4), np.uint8)
+        data = np.zeros(max(value, 4), np.uint8)
+        if name in given:
+            content = np.frombuffer(np.ascontiguousarray(np.load(given[name])).tobytes(), np.uint8)
+            if content.size > value:
+                sys.exit(f"{{given[name]}} has {{content.size}} bytes, {{name}} has {{value}}")
+            data[: content.size] = content
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
-        values.append(cl.Buffer(context, flags, hostbuf=np.ascontiguousarray(data)))
+        values.append(cl.Buffer(context, flags, hostbuf=data))
     elif kind == "local":
         values.append(cl.LocalMemory(value))
     else:
-        values.append(types[kind](value))
+        values.append(TYPES[kind](value))
 kernel.set_args(*values)
 for _ in range(5):
     event = cl.enqueue_nd_range_kernel(queue, kernel, {global_size!r}, {local_size!r})
@@ -53,7 +78,10 @@ class Dump:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._passes = self._plans = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as reason:
+            raise ConfigError(f"{config.DUMP.name}={str(folder)!r}: {reason}") from None
 
     @classmethod
     def from_config(cls) -> Dump | None:
@@ -80,15 +108,16 @@ class Dump:
                 (folder / f"{symbol}.cl").write_text(source, encoding="utf-8")
                 (folder / f"{symbol}.numbered.txt").write_text(numbered(source), encoding="utf-8")
             script = folder / f"launch{step:03}_{safe_name(call.node)}.py"
-            script.write_text(_replay_script(plan, call), encoding="utf-8")
+            script.write_text(_replay_script(plan, call, script.name), encoding="utf-8")
 
 
-def _replay_script(plan: Plan, call: KernelCall) -> str:
+def _replay_script(plan: Plan, call: KernelCall, script: str) -> str:
     arguments: list[tuple[str, str, object]] = []
     for name, argument in call.arguments:
         match argument:
-            case Read(value) | Write(value):
-                arguments.append((name, "buffer", plan.memory.slots[plan.root(value)].nbytes))
+            case Read(value, offset) | Write(value, offset):
+                whole = plan.memory.slots[plan.root(value)].nbytes
+                arguments.append((name, "buffer", whole - offset))
             case Packed(constant, packing):
                 packed = packing.function(plan.graph.constants[constant].array)
                 arguments.append((name, "buffer", int(packed.nbytes)))
@@ -100,5 +129,6 @@ def _replay_script(plan: Plan, call: KernelCall) -> str:
                 arguments.append((name, "buffer", int(array.nbytes)))
     return _REPLAY.format(
         symbol=call.kernel.symbol, node=safe_name(call.node), source=f"{call.kernel.symbol}.cl",
+        script=script, platform=plan.device.platform, device=plan.device.name,
         arguments=arguments, global_size=call.global_size, local_size=call.local_size,
     )  # fmt: skip

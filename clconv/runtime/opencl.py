@@ -19,6 +19,7 @@ from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.device import DeviceInfo, apply_quirks
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.template import numbered, program_source
+from clconv.runtime.debug import say
 
 # Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
 # for every kernel.
@@ -114,12 +115,19 @@ class Device:
     def _build(self, source: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", cl.CompilerWarning)  # Intel's logs successful builds
+            say(4, f"program for {self.info}\n{numbered(source)}")
             try:
-                return cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+                program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+                say(5, f"build log: {self._log(program)}")
+                return program
             except cl.Error as reason:
                 raise KernelBuildError(
                     f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
                 ) from None
+
+    def _log(self, program: Any) -> str:
+        log = program.get_build_info(self._raw, cl.program_build_info.LOG)
+        return str(log).strip("\0 \n") or "(empty)"
 
     def kernel(self, kernel: Kernel) -> Any:
         """A new kernel object, whose arguments are its owner's, of a prepared kernel."""

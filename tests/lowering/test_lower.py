@@ -102,7 +102,7 @@ def test_consumers_share_a_conversion(machine: DeviceInfo) -> None:
     b = Builder()
     x = b.input(1, 32, 6, 6)
     outs = [b.conv(x, 32, 32, out=f"y{i}") for i in range(3)]
-    graph, lowered = lower(b.graph(*outs), machine)
+    _, lowered = lower(b.graph(*outs), machine)
     assert reorders(lowered).count(f"x:plain->c{machine.vector_width}") == 1
     target = f"x@c{machine.vector_width}"
     readers = [c.node for c in lowered.calls if target in c.reads]
@@ -158,7 +158,7 @@ def test_a_forced_variant_that_does_not_exist_lists_those_that_do() -> None:
     # Also where the network has no such operator: a slip of the pen must not pass in silence.
     with pytest.raises(VariantError, match="no variant 'fast'"):
         lower(residual_network(), AVX2, {"maxpool": "fast"})
-    with pytest.raises(VariantError, match="no operator 'convolution' has variants.*'Conv'"):
+    with pytest.raises(VariantError, match=r"no operator 'convolution' has variants.*'Conv'"):
         lower(residual_network(), AVX2, {"convolution": "simple"})
 
 
