@@ -133,6 +133,7 @@ CASES = (
     ),
     Case("Pow", "square of negatives", (data(1, 11, 5, 6), weight(values=2.0))),
     Case("Pow", "int64 exponent", (data(41), data(41, dtype="int64", low=-3, high=9))),
+    Case("Pow", "literal base", (weight(values=1.5), data(41, dtype="int64", low=-3, high=9))),
     whole("Pow", "int64", (2, -3, 1, -1, 7, 0, 3), (10, 3, -5, -3, 0, 0, 39), dtype="int64"),
     whole("Pow", "int32 float exponent", (2, -3, 9, 2), (10.0, 3.0, 0.5, 2.5), dtype="int32", second="float32"),
     Case("Equal", "bool", (data(5, 7, dtype="bool"), data(7, dtype="bool"))),
