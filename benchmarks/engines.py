@@ -37,9 +37,7 @@ def onnxruntime(model: Path, seed: int) -> tuple[Runner, str]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    session = onnxruntime.InferenceSession(
-        str(model), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     feeds = {i.name: feed(i.shape, seed) for i in session.get_inputs()}
     names = [o.name for o in session.get_outputs()]
 

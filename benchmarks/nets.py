@@ -42,9 +42,7 @@ def conv_bn(
 ) -> Sequential:
     """Convolution without bias, batch normalisation, activation; padded to keep the size at stride 1."""
     layers: list[Layer] = [
-        Conv2d(
-            filters, window, stride, window // 2, groups=groups, bias=False, rounding="floor"
-        ),
+        Conv2d(filters, window, stride, window // 2, groups=groups, bias=False, rounding="floor"),
         BatchNorm2d(),
     ]
     return Sequential(*layers, *([activation] if activation else []))
@@ -74,9 +72,7 @@ def alexnet() -> Sequential:
 
 
 def _resnet_stem() -> Sequential:
-    return Sequential(
-        conv_bn(64, 7, 2, activation=Relu()), MaxPool2d(3, 2, 1, rounding="floor")
-    )
+    return Sequential(conv_bn(64, 7, 2, activation=Relu()), MaxPool2d(3, 2, 1, rounding="floor"))
 
 
 def _residual(branch: Sequential, filters: int, stride: int, project: bool) -> Sequential:
@@ -90,9 +86,7 @@ def resnet18() -> Sequential:
     for stage, filters in enumerate((64, 128, 256, 512)):
         for i in range(2):
             stride = 2 if stage and not i else 1
-            branch = Sequential(
-                conv_bn(filters, 3, stride, activation=Relu()), conv_bn(filters, 3)
-            )
+            branch = Sequential(conv_bn(filters, 3, stride, activation=Relu()), conv_bn(filters, 3))
             blocks.append(_residual(branch, filters, stride, stride == 2))
     return Sequential(_resnet_stem(), *blocks, GlobalAvgPool2d(), Flatten(), Dense(CLASSES))
 
@@ -173,9 +167,7 @@ def densenet121() -> Sequential:
         if stage < 3:
             channels //= 2
             layers += [BatchNorm2d(), Relu(), Conv2d(channels, 1, bias=False), AvgPool2d(2)]
-    return Sequential(
-        *layers, BatchNorm2d(), Relu(), GlobalAvgPool2d(), Flatten(), Dense(CLASSES)
-    )
+    return Sequential(*layers, BatchNorm2d(), Relu(), GlobalAvgPool2d(), Flatten(), Dense(CLASSES))
 
 
 def efficientnet_b0() -> Sequential:

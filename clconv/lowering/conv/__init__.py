@@ -1,6 +1,7 @@
 """The variants of Conv, best first: each one's file says what it is for."""
 
 from clconv.lowering.conv.depthwise import DEPTHWISE
+from clconv.lowering.conv.depthwise_gpu import DEPTHWISE_GPU
 from clconv.lowering.conv.direct import DIRECT
 from clconv.lowering.conv.implicit_gemm import IMPLICIT_GEMM
 from clconv.lowering.conv.simple import SIMPLE
@@ -13,6 +14,7 @@ register(
     WINOGRAD4,
     WINOGRAD2,
     DIRECT,
+    DEPTHWISE_GPU,
     WINOGRAD4_GPU,
     WINOGRAD2_GPU,
     IMPLICIT_GEMM,

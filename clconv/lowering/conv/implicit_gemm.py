@@ -7,10 +7,9 @@ import math
 
 import numpy as np
 
-from clconv.graph.ir import DType
-from clconv.lowering.conv.shape import ConvShape
+from clconv.lowering.conv.shape import ConvShape, plain_obstacle
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.epilogue import Epilogue, channel_packing, epilogue_obstacle, plan_epilogue
+from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
     Argument,
     Kernel,
@@ -80,13 +79,9 @@ def local_memory_obstacle(device: DeviceInfo) -> str | None:
 
 def obstacle(problem: Problem) -> str | None:
     """Why a product in local memory cannot run this convolution; None if it can."""
-    if problem.x.dtype is not DType.FLOAT32:
-        return f"needs float32, got {problem.x.dtype.value}"
-    if problem.x.rank > 4:
-        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
     if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
         return "needs constant weights"
-    return local_memory_obstacle(problem.device) or epilogue_obstacle(problem)
+    return plain_obstacle(problem) or local_memory_obstacle(problem.device)
 
 
 def choose_tile(device: DeviceInfo, filters: int, pixels: int, groups: int) -> Tile:
@@ -240,7 +235,11 @@ def _estimate(problem: Problem) -> float:
     fewer ones can be compared."""
     if problem.device.is_cpu:
         return math.inf
-    return problem.cost.flops / gpu_rate(problem.device)
+    shape = ConvShape.of(problem)
+    filters = shape.filters // shape.group
+    least = TILES[-1].m
+    waste = -(-filters // least) * least / filters
+    return waste * problem.cost.flops / gpu_rate(problem.device)
 
 
 def gpu_rate(device: DeviceInfo) -> float:

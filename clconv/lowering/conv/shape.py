@@ -68,6 +68,15 @@ def blocked_obstacle(problem: Problem) -> str | None:
     return epilogue_obstacle(problem)
 
 
+def plain_obstacle(problem: Problem) -> str | None:
+    """Why no kernel for plain float32 tensors of one or two spatial axes can run this convolution."""
+    if problem.x.dtype is not DType.FLOAT32:
+        return f"needs float32, got {problem.x.dtype.value}"
+    if problem.x.rank > 4:
+        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
+    return epilogue_obstacle(problem)
+
+
 def bias_argument(problem: Problem, block: int) -> Argument:
     """The bias padded to whole blocks; without one the kernel has no such parameter."""
     return Packed(problem.node.inputs[2], channel_packing(block))

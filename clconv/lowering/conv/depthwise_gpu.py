@@ -1,0 +1,68 @@
+"""Depthwise convolution on plain tensors for GPUs: it moves memory, so it needs no local memory."""
+
+from __future__ import annotations
+
+import math
+
+from clconv.lowering.conv.implicit_gemm import gpu_rate
+from clconv.lowering.conv.shape import ConvShape, plain_obstacle
+from clconv.lowering.epilogue import plan_epilogue
+from clconv.lowering.kernel import Argument, Kernel, Lowered, Problem, Scalar, Variant, Write
+
+_PIXELS = 4
+
+
+def _applies(problem: Problem) -> str | None:
+    if problem.node.attrs.group != problem.x.shape[1]:
+        return "needs a group for each input channel"
+    return plain_obstacle(problem)
+
+
+def _lower(problem: Problem) -> Lowered:
+    shape = ConvShape.of(problem)
+    epilogue = plan_epilogue(problem)
+    kernel = Kernel.of(
+        "conv/depthwise_plain.cl.mako",
+        "conv_depthwise_plain",
+        pixels=_PIXELS,
+        kernel=shape.kernel,
+        strides=shape.strides,
+        dilations=shape.dilations,
+        pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        multiplier=shape.filters // shape.channels,
+        bias=problem.has(2),
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("w", problem.argument(1)),
+        *([("bias", problem.argument(2))] if problem.has(2) else []),
+        ("y", Write(problem.node.outputs[0])),
+        ("filters", Scalar(shape.filters)),
+        ("height", Scalar(shape.size[0])),
+        ("width", Scalar(shape.size[1])),
+        ("out_height", Scalar(shape.out[0])),
+        ("out_width", Scalar(shape.out[1])),
+        ("pad_top", Scalar(shape.begin[0])),
+        ("pad_left", Scalar(shape.begin[1])),
+        *epilogue.arguments,
+    ]
+    local = (8, 8, 1) if problem.device.largest_work_group >= 64 else (1, 1, 1)
+    columns = -(-shape.out[1] // _PIXELS)
+    size = (
+        -(-columns // local[0]) * local[0],
+        -(-shape.out[0] // local[1]) * local[1],
+        shape.batch * shape.filters,
+    )
+    return Lowered((problem.call(kernel, arguments, size, local),))
+
+
+def _estimate(problem: Problem) -> float:
+    """A sixteenth of the rate of a product: every value is used only a few times."""
+    if problem.device.is_cpu:
+        return math.inf
+    return 16 * problem.cost.flops / gpu_rate(problem.device)
+
+
+DEPTHWISE_GPU = Variant("Conv", "depthwise_gpu", _applies, _lower, estimate=_estimate)
