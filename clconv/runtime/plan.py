@@ -71,15 +71,20 @@ def make_plan(
 ) -> Plan:
     """Specialises, optimises and lowers a graph for inputs of the given specs.
 
-    values: inputs whose content is known already. guard: free bytes around every value. Raises ShapeError,
+    values: inputs whose content is known already. guard: free bytes around every value, none of
+    which then shares its place with another. Raises ShapeError,
     UnsupportedError, VariantError or DeviceMemoryError.
     """
     specialised = specialise(graph, specs, values)
     optimised = run_passes(specialised.graph, on_pass)
     lowered = lower_graph(optimised, device, forced or {})
     lifetimes = value_lifetimes(optimised, lowered)
+    # Guarded, each value has a place of its own: a neighbour of another time would hide a stray write.
+    apart = [dataclasses.replace(v, first=0, last=0) for v in lifetimes]
     left = device.global_memory - _constant_bytes(optimised, lowered, device)
-    memory = plan_memory(lifetimes, device.base_alignment, device.largest_allocation, left, guard)
+    memory = plan_memory(
+        apart if guard else lifetimes, device.base_alignment, device.largest_allocation, left, guard
+    )
     return Plan(device, optimised, lowered, memory, largest_live_set(lifetimes), specialised.cut)
 
 

@@ -17,7 +17,8 @@ from clconv.graph.ir import Constant, DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime import bound as bound_module
-from clconv.runtime import opencl, session as session_module
+from clconv.runtime import opencl
+from clconv.runtime import session as session_module
 from clconv.runtime.plan import make_plan
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder
@@ -221,7 +222,7 @@ def test_tensors_without_elements(device: DeviceInfo, monkeypatch: pytest.Monkey
         monkeypatch.setenv("CLCONV_CHECK", check)
         found = session.run({"x": np.zeros((0, 3, 8, 8), np.float32)})["result"]
         assert found.shape == (0, 16, 8, 8) and found.dtype == np.float32
-    with pytest.raises(ShapeError, match="'Conv0'.*0 pixels"):
+    with pytest.raises(ShapeError, match=r"'Conv0'.*0 pixels"):
         session.run({"x": np.zeros((1, 3, 0, 8), np.float32)})
     assert_runs_right(session, graph, {"x": picture(1, 3, 8, 8)})
 
