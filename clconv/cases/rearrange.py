@@ -39,10 +39,17 @@ CASES = (
     Case("Trilu", "lower", (data(2, 7, 5),), {"upper": 0}),
     Case("Trilu", "upper above", (data(6, 6), one(2))),
     Case("Trilu", "lower below", (data(6, 4), one(-2)), {"upper": 0}),
+    Case("Trilu", "k when running", (data(2, 5, 9), Operand((), "int64", values=-1))),
+    Case("Trilu", "k far outside", (data(4, 5), one(-(2**40))), {"upper": 0}),
     Case("Trilu", "int64", (data(4, 4, dtype="int64", low=1, high=9),)),
     Case("Trilu", "bool", (data(5, 5, dtype="bool"), one(1)), {"upper": 0}),
     Case(
         "ReverseSequence", "time first", (data(5, 3, 4), weight(3, dtype="int64", values=[5, 1, 3]))
+    ),
+    Case(
+        "ReverseSequence",
+        "lengths when running",
+        (data(5, 3, 4), Operand((3,), "int64", values=[2, 5, 0])),
     ),
     Case(
         "ReverseSequence",

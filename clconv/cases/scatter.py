@@ -49,6 +49,17 @@ CASES = (
         "int32",
         (data(5, dtype="int32", high=9), at(2, 1, values=[4, 0]), data(2, dtype="int32", high=9)),
     ),
+    Case(
+        "ScatterND",
+        "bool add",
+        (data(5, 2, dtype="bool"), at(3, 1, values=[4, 0, 4]), data(3, 2, dtype="bool")),
+        {"reduction": "add"},
+    ),
+    Case(
+        "ScatterND",
+        "no update",
+        (data(5, 3), Operand((0, 1), "int64"), Operand((0, 3))),
+    ),
     *(
         Case(
             "ScatterND",

@@ -11,6 +11,7 @@ def top(label: str, x: Operand, k: int, **attrs: Any) -> Case:
     return Case("TopK", label, (x, ints(k)), attrs, outputs=2)
 
 
+INF, NAN = float("inf"), float("nan")
 CASES = (
     top("classes", data(1, 1000), 5),
     top("smallest", data(3, 37), 4, largest=0),
@@ -18,6 +19,13 @@ CASES = (
     top("first axis", data(19, 4), 7, axis=0),
     top("all", data(5, 11), 11),
     top("one of one", data(4, 1), 1),
+    top("not a number", Operand((2, 4), values=[1, NAN, 3, NAN, -INF, 2, NAN, INF]), 3),
+    top(
+        "not a number smallest",
+        Operand((2, 4), values=[1, NAN, 3, NAN, -INF, 2, NAN, INF]),
+        3,
+        largest=0,
+    ),
     top("none", data(3, 5), 0),
     top("ties", data(3, 29, dtype="int32", low=0, high=3), 9),
     top("ties smallest", data(3, 29, dtype="int64", low=0, high=3), 9, largest=0),

@@ -6,10 +6,12 @@ tensor is read, and there is no error. Indices known beforehand were checked by 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
 from clconv.graph.ir import TensorSpec
+from clconv.lowering.boxes import Span
 from clconv.lowering.create import element_chunk, fill_call
 from clconv.lowering.kernel import (
     Argument,
@@ -23,9 +25,9 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
-from clconv.lowering.move import copy_box, out, read
+from clconv.lowering.mover import copy_box, out, read
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
-from clconv.lowering.strided import MOST_GROUPS, Span
+from clconv.lowering.strided import MOST_GROUPS
 
 
 def row_strides(shape: Sequence[int]) -> list[int]:
@@ -120,7 +122,7 @@ def _even_steps(problem: Problem, size: int) -> range | None:
         return None
     places = [int(i) % size for i in known.reshape(-1)]
     step = places[1] - places[0] if len(places) > 1 else 1
-    even = step and all(b - a == step for a, b in zip(places, places[1:], strict=False))
+    even = step and all(b - a == step for a, b in itertools.pairwise(places))
     return range(places[0], places[0] + step * len(places), step) if even else None
 
 

@@ -2,127 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from clconv.graph.ir import PLAIN, Layout, TensorSpec
-from clconv.graph.ops.base import Call
+from clconv.graph.ir import PLAIN, Layout
 from clconv.graph.ops.move import slice_call_ranges, split_sizes
+from clconv.lowering.boxes import Span
 from clconv.lowering.kernel import (
-    Argument,
-    KernelCall,
     Lowered,
     Problem,
     Signature,
     Variant,
-    Write,
     always,
     plain_signature,
     register,
 )
-from clconv.lowering.strided import Span, box_copies, copy_call
-
-Lower = Callable[[Problem], Lowered]
-Obstacle = Callable[[Problem], str | None]
-_MOST_COPIES = 6  # of one input: past that, converting its layout costs less than the launches
-
-
-def whole(spec: TensorSpec) -> list[Span]:
-    """Every axis onto the same axis."""
-    return [Span(size, i, i) for i, size in enumerate(spec.shape)]
-
-
-def with_axis(spec: TensorSpec, axis: int, **changes: Any) -> list[Span]:
-    """Every axis onto the same axis, one of them with other settings."""
-    spans = whole(spec)
-    spans[axis] = Span(
-        **{"count": spec.shape[axis], "source_axis": axis, "target_axis": axis, **changes}
-    )
-    return spans
-
-
-def copy_box(
-    problem: Problem,
-    source: tuple[Argument, TensorSpec],
-    target: tuple[Argument, TensorSpec],
-    spans: Sequence[Span],
-) -> list[KernelCall]:
-    """Launches that fill a box of one tensor from a box of another."""
-    (read, before), (write, after) = source, target
-    block = max(before.layout.block, after.layout.block)
-    return [
-        copy_call(problem, copy, read, write, after.dtype.itemsize, block)
-        for copy in box_copies(before, after, spans)
-    ]
-
-
-def outputs(problem: Problem) -> list[tuple[int, Argument, TensorSpec]]:
-    """(index among the operator's outputs, argument, spec) of the outputs that have a name."""
-    named = [(i, name) for i, name in enumerate(problem.node.outputs) if name]
-    return [(i, Write(name), spec) for (i, name), spec in zip(named, problem.outputs, strict=True)]
-
-
-def out(problem: Problem) -> tuple[Argument, TensorSpec]:
-    """Argument and spec of the first output."""
-    return Write(problem.node.outputs[0]), problem.y
-
-
-def read(problem: Problem, index: int) -> tuple[Argument, TensorSpec]:
-    """Argument and spec of an input."""
-    return problem.argument(index), problem.input(index)
-
-
-def node_call(problem: Problem) -> Call:
-    """What the operator's shape rule saw."""
-    inputs = problem.node.op_inputs
-    return Call(
-        problem.node,
-        tuple(problem.inputs[: len(inputs)]),
-        tuple(problem.constant(i) for i in range(len(inputs))),
-    )
-
-
-def blocked_signature(problem: Problem, data: Sequence[int] = (0,)) -> Signature:
-    """The inputs in `data` and every output in channel blocks, the others plain."""
-    blocked = Layout(problem.device.vector_width)
-    layouts = tuple(blocked if i in data else PLAIN for i in range(len(problem.inputs)))
-    return Signature(layouts, (blocked,) * len(problem.outputs))
-
-
-def blocked_obstacle(problem: Problem) -> str | None:
-    """Why tensors cannot be stored in channel blocks, whatever the operator."""
-    if not problem.device.is_cpu or problem.device.vector_width == 1:
-        return "channel blocks are for CPUs with vectors"
-    if any(spec.rank < 3 for spec in (problem.x, *problem.outputs)):
-        return "channel blocks need rank 3 or more"
-    if any(spec.size == 0 for spec in (*(s for s in problem.inputs if s), *problem.outputs)):
-        return "a tensor has no elements"
-    return None
-
-
-def register_mover(
-    op: str, lower: Lower, obstacle: Obstacle, signature: Callable[[Problem], Signature]
-) -> None:
-    """The operator in whichever layout its neighbours have; "blocked" and "plain" force one.
-
-    obstacle: why it cannot work on channel blocks; signature: the layouts if it can.
-    """
-
-    def failed(problem: Problem) -> str | None:
-        return blocked_obstacle(problem) or obstacle(problem)
-
-    def either(problem: Problem) -> list[Signature]:
-        blocked = [] if failed(problem) else [signature(problem)]
-        return [*blocked, *plain_signature(problem)]
-
-    register(
-        Variant(op, "copy", always, lower, either),
-        Variant(op, "blocked", failed, lower, lambda problem: [signature(problem)]),
-        Variant(op, "plain", always, lower),
-    )
-
+from clconv.lowering.mover import (
+    blocked_obstacle,
+    blocked_signature,
+    copy_box,
+    node_call,
+    out,
+    outputs,
+    read,
+    register_mover,
+    with_axis,
+)
 
 # --- Transpose: reads and writes either layout ---------------------------------------------------------
 
@@ -165,23 +71,6 @@ register(
 # --- Concat and Split ------------------------------------------------------------------------------------
 
 
-def _pieces_obstacle(problem: Problem, sizes: Sequence[int]) -> str | None:
-    axis = problem.node.attrs.axis % problem.x.rank
-    if axis == 0 or axis > 1:
-        return None
-    block, start = problem.device.vector_width, 0
-    for size in sizes:
-        if start % block and size > block * _MOST_COPIES // 2:
-            return f"{size} channels at {start}, which is no multiple of {block}"
-        start += size
-    return None
-
-
-def _concat_sizes(problem: Problem) -> list[int]:
-    axis = problem.node.attrs.axis
-    return [problem.input(i).shape[axis] for i in range(len(problem.node.op_inputs))]
-
-
 def _concat_lower(problem: Problem) -> Lowered:
     axis = problem.node.attrs.axis % problem.y.rank
     calls, start = [], 0
@@ -196,7 +85,7 @@ def _concat_lower(problem: Problem) -> Lowered:
 register_mover(
     "Concat",
     _concat_lower,
-    lambda problem: _pieces_obstacle(problem, _concat_sizes(problem)),
+    always,
     lambda problem: blocked_signature(problem, range(len(problem.inputs))),
 )
 
@@ -223,7 +112,7 @@ def _split_sizes(problem: Problem) -> list[int]:
 register_mover(
     "Split",
     _split_lower,
-    lambda problem: _pieces_obstacle(problem, _split_sizes(problem)),
+    always,
     blocked_signature,
 )
 
@@ -245,11 +134,8 @@ def _slice_lower(problem: Problem) -> Lowered:
 
 def _slice_obstacle(problem: Problem) -> str | None:
     channels = _slice_spans(problem)[1]
-    block = problem.device.vector_width
     if channels.source_step != 1 and channels.count > 1:
         return f"channels are taken in steps of {channels.source_step}"
-    if channels.source_start % block and channels.count > block * _MOST_COPIES // 2:
-        return f"channels start at {channels.source_start}, which is no multiple of {block}"
     return None
 
 

@@ -24,7 +24,7 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
-from clconv.lowering.move import copy_box, out, read, whole
+from clconv.lowering.mover import copy_box, out, read, whole
 from clconv.lowering.reorder import C_TYPES
 
 # What becomes of a value `a` in the data that an update `b` meets.

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from clconv.graph.ir import PLAIN, Layout
+from clconv.lowering.boxes import Axis, Copy
 from clconv.lowering.create import fill_call
 from clconv.lowering.kernel import (
     KernelCall,
@@ -21,8 +22,8 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
-from clconv.lowering.move import blocked_obstacle, outputs
-from clconv.lowering.strided import Axis, Copy, copy_call
+from clconv.lowering.mover import blocked_obstacle, outputs
+from clconv.lowering.strided import copy_call
 
 
 def _view_lower(problem: Problem) -> Lowered:

@@ -16,7 +16,7 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
-from clconv.lowering.move import outputs
+from clconv.lowering.mover import outputs
 from clconv.lowering.reorder import C_TYPES
 
 

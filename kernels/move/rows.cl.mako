@@ -7,7 +7,7 @@ Index space: (column items, row items, plane items).
 Parameters: type: an unsigned integer of the element's size; outer: axes in front of the last two; width:
 vector lanes; step: the columns are neighbours in y and in x are neighbours ("one"), the same element
 ("zero"), every other ("two"), backwards ("back"), or both have strides ("any"); run: a constant number of columns,
-0 if an argument says it; kind: rows.
+0 if an argument says it.
 </%doc>
 <%namespace name="run_of" file="/move/run.mako"/>
 <%namespace name="loops" file="/move/loops.mako"/>

@@ -5,8 +5,7 @@ y[y_offset + p . y_strides + r * y_row + c] = x[x_offset + p . x_strides + r + c
 neighbours in x, columns in y, and there are at least 8 of each. One item does plane_chunk planes, row_chunk
 rows, column_chunk columns. A tile at an edge moves back so that it is full and copies some elements again.
 Index space: (column items, row items, plane items). x_row and y_column are 1 and not looked at.
-Parameters: type: an unsigned integer of the element's size; outer: axes in front of the last two; kind: tiles;
-ways: not used.
+Parameters: type: an unsigned integer of the element's size; outer: axes in front of the last two.
 </%doc>
 <%namespace name="run" file="/move/run.mako"/>
 <%namespace name="loops" file="/move/loops.mako"/>
