@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import clconv
 from clconv.lowering.device import DeviceInfo
 from tests.models.support import compare, peer
 
 pytest.importorskip("rapidocr")
+
+PAGE = "departures.png"
 
 
 def network(part: str) -> Path:
@@ -42,7 +45,18 @@ def test_network_agrees_with_onnxruntime(
         sizes = [d if isinstance(d, int) else None for d in spec.shape]
         defaults = (2, 3, 48, 192)
         shapes = [tuple(d or fallback for d, fallback in zip(sizes, defaults, strict=True))]
-    rng = np.random.default_rng(1)
     for shape in shapes:
-        feeds = {name: rng.uniform(-1, 1, shape).astype(np.float32)}
+        feeds = {name: text(*shape)}
         compare(session.run(feeds), feeds, reference)
+
+
+def text(batch: int, channels: int, height: int, width: int) -> np.ndarray:
+    """Parts of the demo's page in -1..1. On noise the detector answers about 1e-3 everywhere, where
+    onnxruntime itself is off by 1e-4 from the float64 reference."""
+    page = Image.open(str(resources.files("clconv") / "demo" / PAGE)).convert("RGB")
+    pixels = np.asarray(page, np.float32).transpose(2, 0, 1) / 127.5 - 1
+    parts = []
+    for i in range(batch):
+        top, left = 40 * i, 30
+        parts.append(pixels[:channels, top : top + height, left : left + width])
+    return np.ascontiguousarray(np.stack(parts))
