@@ -25,7 +25,7 @@ from clconv.lowering.kernel import (
     register,
 )
 from clconv.lowering.mover import copy_box, out, read, whole
-from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
 
 # What becomes of a value `a` in the data that an update `b` meets.
 _COMBINE = {
@@ -41,6 +41,16 @@ _COMBINE_BOOL = {"none": "b", "add": "a || b", "mul": "a && b", "max": "a || b",
 def _combine(problem: Problem) -> str:
     table = _COMBINE_BOOL if problem.x.dtype is DType.BOOL else _COMBINE
     return table[problem.node.attrs.reduction]
+
+
+def _type(problem: Problem) -> str:
+    """The type that updates are combined in; bits where they only replace."""
+    dtype = problem.x.dtype
+    return (
+        MOVE_TYPES[dtype.itemsize]
+        if problem.node.attrs.reduction == "none"
+        else C_TYPES[dtype.value]
+    )
 
 
 def _copied(problem: Problem) -> list[KernelCall]:
@@ -60,7 +70,7 @@ def _elements_lower(problem: Problem) -> Lowered:
     kernel = Kernel.of(
         "scatter/elements.cl.mako",
         "scatter_elements",
-        type=C_TYPES[x.dtype.value],
+        type=_type(problem),
         index=index_type(indices),
         others=len(others),
         combine=_combine(problem),
@@ -99,7 +109,7 @@ def _nd_lower(problem: Problem) -> Lowered:
     kernel = Kernel.of(
         "scatter/rows.cl.mako",
         "scatter_rows",
-        type=C_TYPES[x.dtype.value],
+        type=_type(problem),
         index=index_type(indices),
         depth=depth,
         combine=_combine(problem),
