@@ -3,7 +3,7 @@ Pieces of the reductions. Import with
   <%namespace name="reduce" file="/reduce.mako"/>
 An `op` is a lowering.reduction.Reduction: it writes C texts.
 </%doc>
-<%! from clconv.lowering.ctext import load %>
+<%! from clconv.lowering.ctext import load, vector_type %>
 
 ## Reduces n elements (or vectors) at address, address + step, ... into a new variable `name`.
 ## Sums of 64 are summed, four side by side: few roundings on top of each other, and no waiting for the adder.
@@ -29,4 +29,28 @@ An `op` is a lowering.reduction.Reduction: it writes C texts.
     a0_ = ${op.text("join", vector, a="a0_", b="a2_")};
     ${name} = ${op.text("join", vector, a=name, b="a0_")};
   }
+</%def>
+
+## Reduces n consecutive floats at `source` into a new float `name`; `vectors` is n / width.
+## shifted: the reduction reads the float `top`.
+<%def name="accumulate_row(op, name, width, shifted=False)">
+<%
+  V = vector_type(width)
+%>
+    float ${name};
+    {
+% if shifted:
+      const float top_of_row_ = top;
+      const ${V} top = (${V})(top_of_row_);
+% endif
+      ${accumulate(op, "lanes_", V, "source", width, "vectors")}
+      ${name} = lanes_.s0;
+% for lane in range(1, width):
+      ${name} = ${op.text("join", "float", a=name, b="lanes_.s%x" % lane)};
+% endfor
+    }
+    for (int k = vectors * ${width}; k < n; ++k) {
+      const float v = source[k];
+      ${name} = ${op.joined(name, "v", "float")};
+    }
 </%def>

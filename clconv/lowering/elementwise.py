@@ -38,7 +38,7 @@ def steps_of(node: Node) -> tuple[EpilogueStep, ...]:
     return (*own, *node.epilogue)
 
 
-def _operands(problem: Problem, steps: Sequence[EpilogueStep]) -> list[int]:
+def operands_of(problem: Problem, steps: Sequence[EpilogueStep]) -> list[int]:
     """Inputs that a kernel for these steps reads from memory, each once."""
     indices = dict.fromkeys(i for step in steps for i in step.operands if i != RUNNING)
     return [
@@ -52,7 +52,7 @@ def _work(problem: Problem, steps: Sequence[EpilogueStep] | None = None) -> Work
     """The kernel work of some steps, by default all of the node's."""
     if steps is None:
         steps = steps_of(problem.node)
-    read = _operands(problem, steps) if steps else [0]
+    read = operands_of(problem, steps) if steps else [0]
 
     def terms(place: Place) -> tuple[Term, ...]:
         if not steps:  # a sum of one
@@ -104,7 +104,7 @@ def _broadcast_lower(problem: Problem) -> Lowered:
 def _first_steps(problem: Problem, steps: list[EpilogueStep]) -> list[EpilogueStep]:
     """As many of the steps as one kernel has room for operands."""
     for count in range(len(steps), 1, -1):
-        if len(_operands(problem, steps[:count])) <= MOST_OPERANDS:
+        if len(operands_of(problem, steps[:count])) <= MOST_OPERANDS:
             return steps[:count]
     return steps[:1]
 

@@ -1,15 +1,18 @@
 """Importing this module registers the variants of every operator."""
 
 from clconv.lowering import (
+    batch_norm,
     cast,
     conv,
     conv_transpose,
     create,
+    einsum,
     elementwise,
     gather,
     gemm,
     global_pool,
     move,
+    norm,
     pad,
     pool,
     rearrange,
@@ -24,15 +27,18 @@ from clconv.lowering.kernel import VARIANTS
 
 __all__ = [
     "VARIANTS",
+    "batch_norm",
     "cast",
     "conv",
     "conv_transpose",
     "create",
+    "einsum",
     "elementwise",
     "gather",
     "gemm",
     "global_pool",
     "move",
+    "norm",
     "pad",
     "pool",
     "rearrange",

@@ -1,0 +1,311 @@
+"""Variants of the normalisations by an input's own statistics: Instance, Group, Layer, RMS, Lp and
+mean-variance. All are y = (x - mean) * factor * scale + bias over some axes of a view of x.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.graph.ops.row import c_float
+from clconv.lowering.epilogue import Operand, Term, channel_packing
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    Lowered,
+    Packed,
+    Problem,
+    Read,
+    Scalar,
+    Signature,
+    Variant,
+    Write,
+    register,
+)
+from clconv.lowering.pointwise import Place, Shape, Work, strides_call, strides_obstacle
+from clconv.lowering.reduce import merged_axes
+from clconv.lowering.reduction import FLOAT_REDUCTIONS, Reduction
+from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import items, share_of
+
+_MEAN = FLOAT_REDUCTIONS["ReduceMean"]
+_DEVIATION = Reduction("(T)(0)", "a + b", "(v - top) * (v - top)")
+_SQUARES = FLOAT_REDUCTIONS["ReduceSumSquare"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Normal:
+    """What one normalisation does.
+
+    view: x with channels cut into groups. axes: of the view, over which statistics are taken. mean: the
+    reduction to what is subtracted, or None. measure: the reduction to the factor. scale, bias: shapes in
+    which inputs 1 and 2 broadcast to the view, None without them.
+    """
+
+    view: Shape
+    axes: tuple[int, ...]
+    mean: Reduction | None
+    measure: Reduction
+    scale: Shape | None = None
+    bias: Shape | None = None
+
+    @property
+    def kept(self) -> Shape:
+        """Shape in which the statistics broadcast to the view."""
+        return tuple(1 if i in self.axes else d for i, d in enumerate(self.view))
+
+    @property
+    def rows(self) -> tuple[int, int] | None:
+        """(outer, n) of a view whose statistics are taken over the last axes, else None."""
+        first = len(self.view) - len(self.axes)
+        if self.axes != tuple(range(first, len(self.view))):
+            return None
+        return math.prod(self.view[:first]), math.prod(self.view[first:])
+
+
+def _inverse_root(measure: Reduction, epsilon: float) -> Reduction:
+    finish = f"(T)(1) / sqrt(a / (T)(n) + {c_float(epsilon)})"
+    return dataclasses.replace(measure, finish=finish)
+
+
+def normal_of(problem: Problem) -> Normal:
+    """The normalisation that a node is."""
+    at, shape = problem.node.attrs, problem.x.shape
+    rank = len(shape)
+    match problem.node.op:
+        case "InstanceNormalization" | "GroupNormalization":
+            groups = at.get("num_groups", shape[1])
+            pixels = math.prod(shape[2:])
+            affine = (groups, shape[1] // groups, 1)
+            return Normal(
+                (shape[0], groups, shape[1] // groups, pixels), (2, 3), _MEAN,
+                _inverse_root(_DEVIATION, at.epsilon), affine, affine,
+            )  # fmt: skip
+        case "LayerNormalization":
+            return Normal(
+                shape, tuple(range(at.axis % rank, rank)), _MEAN,
+                _inverse_root(_DEVIATION, at.epsilon), problem.input(1).shape,
+                problem.input(2).shape if problem.has(2) else None,
+            )  # fmt: skip
+        case "RMSNormalization":
+            return Normal(
+                shape, tuple(range(at.axis % rank, rank)), None,
+                _inverse_root(_SQUARES, at.epsilon), problem.input(1).shape,
+            )  # fmt: skip
+        case "LpNormalization":
+            root = "a" if at.p == 1 else "sqrt(a)"
+            finish = f"a == 0 ? (T)(0) : (T)(1) / {root}"  # zeros stay zeros
+            size = FLOAT_REDUCTIONS["ReduceL1"] if at.p == 1 else _SQUARES
+            return Normal(shape, (at.axis % rank,), None, dataclasses.replace(size, finish=finish))
+        case _:
+            finish = "(T)(1) / (sqrt(a / (T)(n)) + 1e-9f)"
+            axes = tuple(sorted(a % rank for a in at.axes))
+            return Normal(shape, axes, _MEAN, dataclasses.replace(_DEVIATION, finish=finish))
+
+
+def _kept_outputs(problem: Problem) -> list[tuple[str, Argument]]:
+    """The statistics that LayerNormalization returns besides."""
+    names = ("kept_mean", "kept_factor")
+    return [(n, Write(o)) for n, o in zip(names, problem.node.outputs[1:], strict=False) if o]
+
+
+# --- rows: statistics over the last axes, in one go -----------------------------------------------------
+
+
+def _affine(normal: Normal) -> str | None:
+    """How norm/rows reads scale and bias: "none", "element" or "segment"; None if it cannot."""
+    if normal.scale is None:
+        return "none"
+    if len(normal.view) == 4 and normal.scale == (*normal.view[1:3], 1):
+        return "segment"
+    whole = tuple(normal.view[i] for i in normal.axes)
+
+    def covers(shape: Shape) -> bool:
+        return shape[-len(whole) :] == whole and math.prod(shape) == math.prod(whole)
+
+    fits = covers(normal.scale) and (normal.bias is None or covers(normal.bias))
+    return "element" if fits else None
+
+
+def _float_obstacle(problem: Problem) -> str | None:
+    if any(s is not None and s.dtype is not DType.FLOAT32 for s in problem.inputs):
+        return "needs float32"
+    if not problem.device.is_cpu or problem.device.vector_width == 1:
+        return "needs a CPU device with vectors"
+    return None
+
+
+def _rows_applies(problem: Problem) -> str | None:
+    normal = normal_of(problem)
+    if normal.rows is None:
+        return "needs statistics over the last axes"
+    if max(normal.rows) >= 1 << 31:
+        return "needs sizes below 2^31"
+    if _affine(normal) is None:
+        return f"scale {normal.scale} or bias {normal.bias} repeats inside the normalised axes"
+    return _float_obstacle(problem)
+
+
+def _rows_lower(problem: Problem) -> Lowered:
+    normal = normal_of(problem)
+    if problem.x.size == 0:
+        return Lowered()
+    assert normal.rows is not None
+    outer, n = normal.rows
+    affine = _affine(normal)
+    by_segment = affine == "segment"
+    segments = normal.view[2] if by_segment else 1
+    kept = _kept_outputs(problem)
+    kernel = Kernel.of(
+        "norm/rows.cl.mako",
+        "norm_rows",
+        width=problem.device.vector_width,
+        mean=normal.mean,
+        measure=normal.measure,
+        affine=affine,
+        bias=normal.bias is not None,
+        keep_mean="kept_mean" in dict(kept),
+        keep_factor="kept_factor" in dict(kept),
+    )
+    rows = items(share_of(problem.device, outer * n), n)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        *([("scale", problem.argument(1))] if normal.scale is not None else []),
+        *([("bias", problem.argument(2))] if normal.bias is not None else []),
+        ("y", Write(problem.node.outputs[0])),
+        *kept,
+        ("outer", Scalar(outer)),
+        ("segments", Scalar(segments)),
+        ("length", Scalar(n // segments)),
+        ("period", Scalar(normal.view[1] if by_segment else 1)),
+        ("rows", Scalar(rows)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
+
+
+# --- pixels: each channel of an image, on channel blocks ------------------------------------------------
+
+
+def _pixels_applies(problem: Problem) -> str | None:
+    if not (problem.is_constant(1) and problem.is_constant(2)):
+        return "needs constant scale and bias"
+    return _float_obstacle(problem)
+
+
+def _pixels_signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    return [Signature((x, PLAIN, PLAIN), (x,)) for x in (blocked, PLAIN)]
+
+
+def _pixels_lower(problem: Problem) -> Lowered:
+    layout = problem.x.layout
+    if layout.is_plain:
+        return _rows_lower(problem)
+    batch, blocks, *spatial, block = layout.physical(problem.x.shape)
+    if problem.x.size == 0:
+        return Lowered()
+    normal = normal_of(problem)
+    kernel = Kernel.of(
+        "norm/pixels.cl.mako", "norm_pixels", block=block, mean=normal.mean, measure=normal.measure
+    )
+    packing = channel_packing(block)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("scale", Packed(problem.node.inputs[1], packing)),
+        ("bias", Packed(problem.node.inputs[2], packing)),
+        ("y", Write(problem.node.outputs[0])),
+        ("blocks", Scalar(blocks)),
+        ("n", Scalar(math.prod(spatial))),
+    ]
+    return Lowered((problem.call(kernel, arguments, (batch * blocks,)),))
+
+
+# --- simple: statistics over any axes, then point by point ----------------------------------------------
+
+
+def _simple_lower(problem: Problem) -> Lowered:
+    normal, node, dtype = normal_of(problem), problem.node, problem.x.dtype
+    if problem.x.size == 0:
+        return Lowered()
+    axes = merged_axes(normal.view, normal.axes)
+    kept = [axis for axis in axes if not axis.reduced]
+    reduced = [axis for axis in axes if axis.reduced]
+    outputs = _kept_outputs(problem)
+    double = problem.device.is_cpu and "cl_khr_fp64" in problem.device.extensions
+    kernel = Kernel.of(
+        "norm/statistics.cl.mako",
+        "norm_statistics",
+        kept=len(kept),
+        reduced=len(reduced),
+        type=C_TYPES[dtype.value],
+        wide="double" if double or dtype is DType.FLOAT64 else "float",
+        center=normal.mean,
+        measure=normal.measure,
+        keep_mean="kept_mean" in dict(outputs),
+        keep_factor="kept_factor" in dict(outputs),
+    )
+    total = math.prod(normal.kept)
+    n = math.prod(axis.size for axis in reduced)
+    share = items(share_of(problem.device, total * n), n)
+    mean, factor = f"{node.name}:mean", f"{node.name}:factor"
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("mean", Write(mean)),
+        ("factor", Write(factor)),
+        *outputs,
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+        ("n", Scalar(n, "long")),
+    ]
+    for kind, chosen in (("kept", kept), ("reduced", reduced)):
+        for i, axis in enumerate(chosen):
+            arguments.append((f"{kind}{i}", Scalar(axis.size, "long")))
+            arguments.append((f"{kind}_stride{i}", Scalar(axis.stride, "long")))
+    statistics = problem.call(kernel, arguments, (items(total, share),))
+    apply = strides_call(
+        problem,
+        Work({0: normal.view, **_affine_inputs(normal)}, lambda place: _terms(normal, place)),
+        node.outputs[0],
+        view=normal.view,
+        more={"mean": (Read(mean), normal.kept), "factor": (Read(factor), normal.kept)},
+    )
+    nbytes = total * dtype.itemsize
+    return Lowered((statistics, apply), {mean: nbytes, factor: nbytes})
+
+
+def _affine_inputs(normal: Normal) -> dict[int, Shape]:
+    given = {1: normal.scale, 2: normal.bias}
+    return {i: shape for i, shape in given.items() if shape is not None}
+
+
+def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
+    running = Operand("running")
+    terms = [
+        Term(
+            "(a - b) * c",
+            (place(0), Operand("variable", "v_mean"), Operand("variable", "v_factor")),
+        )
+    ]
+    if normal.scale is not None:
+        terms.append(Term("a * b", (running, place(1))))
+    if normal.bias is not None:
+        terms.append(Term("a + b", (running, place(2))))
+    return tuple(terms)
+
+
+register(
+    Variant("InstanceNormalization", "pixels", _pixels_applies, _pixels_lower, _pixels_signatures)
+)
+for _name in (
+    "InstanceNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "LpNormalization",
+    "MeanVarianceNormalization",
+):
+    register(
+        Variant(_name, "rows", _rows_applies, _rows_lower),
+        Variant(_name, "simple", strides_obstacle, _simple_lower),
+    )

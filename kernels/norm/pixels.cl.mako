@@ -1,0 +1,30 @@
+<%doc>
+Normalisation of each channel of each image on channel blocks, as in norm/rows.
+
+x, y (batch * blocks, pixels, block)    scale, bias (blocks, block)
+One work-item normalises one block of channels of one image. Index space: (batch * blocks).
+Parameters: block; mean, measure: reductions.
+</%doc>
+<%namespace name="reduce" file="/reduce.mako"/>
+<%!
+from clconv.lowering.ctext import load, store, vector_type
+%>
+<%
+  V = vector_type(block)
+%>
+kernel void ${entry}(
+    global const float* restrict x, global const float* restrict scale, global const float* restrict bias,
+    global float* restrict y, int blocks, int n) {
+  const int row = get_global_id(0);
+  const int channel = row % blocks * ${block};
+  global const float* source = x + (size_t)row * n * ${block};
+  global float* target = y + (size_t)row * n * ${block};
+  ${reduce.accumulate(mean, "top", V, "source", block, "n")}
+  top = ${mean.text("finish", V, a="top")};
+  ${reduce.accumulate(measure, "factor", V, "source", block, "n")}
+  factor = ${measure.text("finish", V, a="factor")};
+  const ${V} a = factor * ${load(V, "scale + channel")};
+  const ${V} b = ${load(V, "bias + channel")};
+  for (int p = 0; p < n; ++p)
+    ${store(V, "target + (size_t)p * %d" % block)} = (${load(V, "source + (size_t)p * %d" % block)} - top) * a + b;
+}

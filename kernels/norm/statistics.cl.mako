@@ -1,0 +1,65 @@
+<%doc>
+Mean and factor of a normalisation over any axes of plain x, by definition.
+
+kept<i>, kept_stride<i>: size of kept axis i and its distance in elements in x; reduced<i>,
+reduced_stride<i>: the same of the reduced ones. mean, factor (kept0, kept1, ...), `total` elements.
+One work-item computes `share` of them. Index space: (total / share).
+Parameters: kept, reduced: numbers of axes; type: C type of x; wide: type of the sums; center: the reduction
+to the mean, or None; measure: the reduction to the factor; keep_mean, keep_factor: whether they are
+outputs, in float, too.
+</%doc>
+<%def name="walk(op, name)">
+    ${wide} ${name} = ${op.text("start", wide)};
+% for axis in range(reduced):
+    for (long r${axis} = 0; r${axis} < reduced${axis}; ++r${axis})
+% endfor
+    {
+      const ${wide} v = from[0\
+% for axis in range(reduced):
+ + r${axis} * reduced_stride${axis}\
+% endfor
+];
+      ${name} = ${op.joined(name, "v", wide)};
+    }
+    ${name} = ${op.text("finish", wide, a=name)};
+</%def>
+kernel void ${entry}(
+    global const ${type}* restrict x, global ${type}* restrict mean, global ${type}* restrict factor
+% if keep_mean:
+    , global float* restrict kept_mean
+% endif
+% if keep_factor:
+    , global float* restrict kept_factor
+% endif
+    , long total, long share, long n
+% for axis in range(kept):
+    , long kept${axis}, long kept_stride${axis}
+% endfor
+% for axis in range(reduced):
+    , long reduced${axis}, long reduced_stride${axis}
+% endfor
+    ) {
+  const long begin = get_global_id(0) * share;
+  const long end = begin + share < total ? begin + share : total;
+  for (long at = begin; at < end; ++at) {
+    long rest = at;
+    global const ${type}* from = x;
+% for axis in reversed(range(kept)):
+    from += rest % kept${axis} * kept_stride${axis}; rest /= kept${axis};
+% endfor
+% if center is not None:
+    ${walk(center, "top")}
+% else:
+    const ${wide} top = 0;
+% endif
+    ${walk(measure, "measured")}
+    mean[at] = top;
+    factor[at] = measured;
+% if keep_mean:
+    kept_mean[at] = top;
+% endif
+% if keep_factor:
+    kept_factor[at] = measured;
+% endif
+  }
+}
