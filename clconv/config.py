@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import platformdirs
 
@@ -71,11 +71,11 @@ CHECK = Setting(
     "CLCONV_CHECK", _flag, False,
     "1: compare every node with the NumPy reference and stop at the first divergence.",
 )
-DUMP = Setting(
+DUMP: Setting[Path | None] = Setting(
     "CLCONV_DUMP", Path, None,
     "A folder for the graph after each pass, the plan, the sources and a script that replays a launch.",
 )
-VARIANT = Setting(
+VARIANT: Setting[dict[str, str]] = Setting(
     "CLCONV_VARIANT", _variants, {},
     "Forces variants: operator:variant, several separated by commas, such as conv:simple.",
 )
@@ -84,4 +84,4 @@ CACHE_DIR = Setting(
     "Where clconv keeps what it finds out about a device.",
 )
 
-SETTINGS: tuple[Setting, ...] = (DEVICE, DEBUG, CHECK, DUMP, VARIANT, CACHE_DIR)  # type: ignore[type-arg]
+SETTINGS: tuple[Setting[Any], ...] = (DEVICE, DEBUG, CHECK, DUMP, VARIANT, CACHE_DIR)

@@ -33,7 +33,7 @@ __all__ = [
 _OUR_NAMES = {"cpu": "cpu", "cuda": "gpu", "gpu": "gpu"}
 
 
-class ClconvRep(BackendRep):  # type: ignore[misc]
+class ClconvRep(BackendRep):
     """A model on a device, ready to run many times."""
 
     def __init__(self, session: Session) -> None:
@@ -63,7 +63,7 @@ class ClconvRep(BackendRep):  # type: ignore[misc]
         return dict(zip(names, inputs, strict=True))
 
 
-class ClconvBackend(Backend):  # type: ignore[misc]
+class ClconvBackend(Backend):
     """onnx.backend.base.Backend. Every method is a class method; nothing is kept between calls."""
 
     @classmethod

@@ -62,7 +62,8 @@ class _Chooser:
 
     def cost(self, index: int, signature: Signature) -> int:
         node = self.graph.nodes[index]
-        before, homes = self.chosen[index], {}
+        before = self.chosen[index]
+        homes: dict[str, Layout | None] = {}
         self.chosen[index] = signature
         for name, layout in _named_outputs(node, signature):
             homes[name] = self.home.get(name)
@@ -70,11 +71,11 @@ class _Chooser:
         touched = dict.fromkeys((*node.inputs, *node.outputs))
         total = sum(self.value_cost(n) for n in touched if n and n not in self.graph.constants)
         self.chosen[index] = before
-        for name, layout in homes.items():
-            if layout is None:
+        for name, home in homes.items():
+            if home is None:
                 del self.home[name]
             else:
-                self.home[name] = layout
+                self.home[name] = home
         return total
 
     def place(self, index: int, signature: Signature) -> None:

@@ -66,7 +66,7 @@ def _reference(at: Any, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = 
         chosen = slice(g * per_group, (g + 1) * per_group)
         for position in itertools.product(*(range(k) for k in kernel)):
             window = window_positions(padded[:, channels], position, sizes, at.strides, at.dilations)
-            taps = weights[(chosen, slice(None), *position)]
+            taps = weights[chosen][(slice(None),) * 2 + position]
             out[:, chosen] += np.moveaxis(np.tensordot(taps, window, (1, 1)), 0, 1)
     if bias is not None:
         out += bias.astype(np.float64).reshape(1, -1, *([1] * spatial))

@@ -108,7 +108,7 @@ def pad_array(
     widths = [(0, 0), (0, 0), *((pads[i], pads[i + spatial]) for i in range(spatial))]
     if mode == "constant":
         return np.pad(x, widths, constant_values=value)
-    return np.pad(x, widths, mode=mode)  # type: ignore[call-overload, no-any-return]
+    return np.pad(x, widths, mode=mode)  # type: ignore[call-overload]
 
 
 def window_positions(
@@ -126,4 +126,5 @@ def window_positions(
         slice(p * d, p * d + (n - 1) * s + 1, s)
         for p, d, n, s in zip(position, dilations, sizes, strides, strict=True)
     )
-    return x[(slice(None), slice(None), *index)]
+    everywhere = (slice(None), slice(None))
+    return x[everywhere + index]
