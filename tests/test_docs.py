@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -60,3 +62,14 @@ def test_the_readmes_python_parses_and_starts_with_the_two_commands() -> None:
     demo, test = first.strip().splitlines()
     assert "pip install '.[pocl,demo]'" in demo and demo.endswith("clconv demo")
     assert "pip install -e '.[test]'" in test and test.endswith("pytest")
+
+
+def test_the_readmes_network_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = next(b for b in re.findall(r"```python\n(.*?)```", text, re.S) if "Sequential(" in b)
+    names: dict[str, Any] = {}
+    exec("import clconv\n" + block, names)
+    session = names["session"]
+    ((name, spec),) = session.inputs.items()
+    (output,) = session.run({name: np.ones(tuple(spec.shape), np.float32)}).values()
+    assert output.shape == (1, 10)

@@ -40,6 +40,8 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except ClconvError as reason:
             raise fail(str(reason)) from None
+        except BrokenPipeError:  # the reader of a pipe has enough: typer ends quietly
+            raise
         except OSError as reason:
             where = f"{reason.filename}: " if reason.filename is not None else ""
             raise fail(f"{where}{reason.strerror or reason}") from None
