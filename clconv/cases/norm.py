@@ -44,6 +44,8 @@ CASES = (
     Case("LRN", "size 5", (data(1, 16, 5, 6),), {"size": 5, "alpha": 0.3}),
     Case("LRN", "even size", (data(2, 7, 3, 5),), {"size": 4, "alpha": 0.5, "beta": 0.5}),
     Case("LRN", "wider than channels", (data(1, 3, 4, 4),), {"size": 9, "bias": 2.0, "alpha": 1.0}),
+    Case("LRN", "odd beta", (data(1, 19, 5, 4),), {"size": 3, "alpha": 1.0, "beta": 0.6}),
+    Case("LRN", "size 2", (data(1, 24, 3, 3),), {"size": 2, "alpha": 1.0, "beta": 1.0}),
     Case("LRN", "one channel", (data(1, 1, 5, 4),), {"size": 1}),
     affine("InstanceNormalization", "2-D", data(2, 13, 7, 9), 13),
     affine("InstanceNormalization", "1-D", data(1, 5, 31), 5, epsilon=1e-2),

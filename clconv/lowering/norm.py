@@ -4,11 +4,9 @@ mean-variance. All are y = (x - mean) * factor * scale + bias over some axes of 
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
-from clconv.graph.ops.row import c_float
 from clconv.lowering.epilogue import Operand, Term, channel_packing
 from clconv.lowering.kernel import (
     Argument,
@@ -23,85 +21,11 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
+from clconv.lowering.normal import Normal, normal_of
 from clconv.lowering.pointwise import Place, Shape, Work, strides_call, strides_obstacle
 from clconv.lowering.reduce import merged_axes
-from clconv.lowering.reduction import FLOAT_REDUCTIONS, Reduction
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
-
-_MEAN = FLOAT_REDUCTIONS["ReduceMean"]
-_DEVIATION = Reduction("(T)(0)", "a + b", "(v - top) * (v - top)")
-_SQUARES = FLOAT_REDUCTIONS["ReduceSumSquare"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Normal:
-    """What one normalisation does.
-
-    view: x with channels cut into groups. axes: of the view, over which statistics are taken. mean: the
-    reduction to what is subtracted, or None. measure: the reduction to the factor. scale, bias: shapes in
-    which inputs 1 and 2 broadcast to the view, None without them.
-    """
-
-    view: Shape
-    axes: tuple[int, ...]
-    mean: Reduction | None
-    measure: Reduction
-    scale: Shape | None = None
-    bias: Shape | None = None
-
-    @property
-    def kept(self) -> Shape:
-        """Shape in which the statistics broadcast to the view."""
-        return tuple(1 if i in self.axes else d for i, d in enumerate(self.view))
-
-    @property
-    def rows(self) -> tuple[int, int] | None:
-        """(outer, n) of a view whose statistics are taken over the last axes, else None."""
-        first = len(self.view) - len(self.axes)
-        if self.axes != tuple(range(first, len(self.view))):
-            return None
-        return math.prod(self.view[:first]), math.prod(self.view[first:])
-
-
-def _inverse_root(measure: Reduction, epsilon: float) -> Reduction:
-    finish = f"(T)(1) / sqrt(a / (T)(n) + {c_float(epsilon)})"
-    return dataclasses.replace(measure, finish=finish)
-
-
-def normal_of(problem: Problem) -> Normal:
-    """The normalisation that a node is."""
-    at, shape = problem.node.attrs, problem.x.shape
-    rank = len(shape)
-    match problem.node.op:
-        case "InstanceNormalization" | "GroupNormalization":
-            groups = at.get("num_groups", shape[1])
-            pixels = math.prod(shape[2:])
-            affine = (groups, shape[1] // groups, 1)
-            return Normal(
-                (shape[0], groups, shape[1] // groups, pixels), (2, 3), _MEAN,
-                _inverse_root(_DEVIATION, at.epsilon), affine, affine,
-            )  # fmt: skip
-        case "LayerNormalization":
-            return Normal(
-                shape, tuple(range(at.axis % rank, rank)), _MEAN,
-                _inverse_root(_DEVIATION, at.epsilon), problem.input(1).shape,
-                problem.input(2).shape if problem.has(2) else None,
-            )  # fmt: skip
-        case "RMSNormalization":
-            return Normal(
-                shape, tuple(range(at.axis % rank, rank)), None,
-                _inverse_root(_SQUARES, at.epsilon), problem.input(1).shape,
-            )  # fmt: skip
-        case "LpNormalization":
-            root = "a" if at.p == 1 else "sqrt(a)"
-            finish = f"a == 0 ? (T)(0) : (T)(1) / {root}"  # zeros stay zeros
-            size = FLOAT_REDUCTIONS["ReduceL1"] if at.p == 1 else _SQUARES
-            return Normal(shape, (at.axis % rank,), None, dataclasses.replace(size, finish=finish))
-        case _:
-            finish = "(T)(1) / (sqrt(a / (T)(n)) + 1e-9f)"
-            axes = tuple(sorted(a % rank for a in at.axes))
-            return Normal(shape, axes, _MEAN, dataclasses.replace(_DEVIATION, finish=finish))
 
 
 def _kept_outputs(problem: Problem) -> list[tuple[str, Argument]]:

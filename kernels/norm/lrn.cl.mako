@@ -1,0 +1,44 @@
+<%doc>
+Local response normalisation across channels of plain x (batch, channels, pixels).
+
+  y[c] = x[c] / (bias + alpha / size * sum of x[k]^2 for c - before <= k <= c + after) ^ beta
+
+One work-item computes `columns` pixels of one image, all channels. Index space: (pixels / columns, batch).
+Parameters: type: float or double; width: floats of a vector, 1 for double; before, after: channels of the
+window; bias, scale (alpha / size): C literals; power: C text of the divisor's inverse, of s and T.
+</%doc>
+<%!
+import re
+from clconv.lowering.ctext import load, store, vector_type
+%>
+<%def name="column(V, read, write)">
+      global const ${type}* source = x + (size_t)get_global_id(1) * channels * pixels + p;
+      global ${type}* target = y + (size_t)get_global_id(1) * channels * pixels + p;
+      for (int c = 0; c < channels; ++c) {
+        const int first = max(c - ${before}, 0);
+        const int last = min(c + ${after}, channels - 1);
+        ${V} sum = (${V})(0);
+        for (int k = first; k <= last; ++k) {
+          const ${V} v = ${read("source + (size_t)k * pixels")};
+          sum = v * v + sum;
+        }
+        const ${V} s = sum * ${scale} + ${bias};
+        ${write("target + (size_t)c * pixels")} = ${read("source + (size_t)c * pixels")} * (${re.sub(r"\bT\b", V, power)});
+      }
+</%def>
+kernel void ${entry}(
+    global const ${type}* restrict x, global ${type}* restrict y, int channels, int pixels, int columns) {
+  const int end = min((int)(get_global_id(0) + 1) * columns, pixels);
+  int p = get_global_id(0) * columns;
+% if width > 1:
+<%
+  V = vector_type(width)
+%>
+  for (; p + ${width} <= end; p += ${width}) {
+    ${column(V, lambda at: load(V, at), lambda at: store(V, at))}
+  }
+% endif
+  for (; p < end; ++p) {
+    ${column(type, lambda at: "(*(%s))" % at, lambda at: "*(%s)" % at)}
+  }
+}

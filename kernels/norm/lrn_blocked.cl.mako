@@ -1,0 +1,60 @@
+<%doc>
+Local response normalisation across channels, as in norm/lrn, on channel blocks for CPUs.
+
+x, y (batch, blocks, pixels, block). The squares of the neighbouring channels are the vector's own and its two
+neighbours', shifted by whole lanes; a window of at most block channels to each side lies within them.
+One work-item computes `columns` pixels of one image, all channels. Index space: (pixels / columns, batch).
+Parameters: block; before, after: channels of the window, at most block; bias, scale (alpha / size): C
+literals; power: C text of the divisor's inverse, of s and T.
+</%doc>
+<%!
+import re
+from clconv.lowering.ctext import load, vector_type
+%>
+<%
+  V = vector_type(block)
+  lanes = ", ".join(str(i) for i in range(block))
+
+  def shifted(by):
+      """C text of the squares `by` channels further on."""
+      names = ("before", "squares", "after")
+      places = (lane + by + block for lane in range(block))
+      return "(%s)(%s)" % (V, ", ".join("%s.s%x" % (names[p // block], p % block) for p in places))
+%>
+kernel void ${entry}(
+    global const float* restrict x, global float* restrict y, int channels, int pixels, int columns) {
+  const int blocks = (channels + ${block - 1}) / ${block};
+  const size_t stride = (size_t)pixels * ${block};
+  const int end = min((int)(get_global_id(0) + 1) * columns, pixels);
+  const int${block} lane = (int${block})(${lanes});
+  // What the lanes past the last channel hold is undefined: it counts as zero.
+  const int${block} is_real = lane < channels - (blocks - 1) * ${block};
+  for (int p = get_global_id(0) * columns; p < end; ++p) {
+    const size_t at = (size_t)get_global_id(1) * blocks * stride + (size_t)p * ${block};
+    const ${V} zero = (${V})(0);
+    ${V} now = ${load(V, "x + at")};
+    ${V} before = zero;
+    ${V} squares = now * now;
+    squares = blocks == 1 ? (is_real ? squares : zero) : squares;
+    for (int b = 0; b < blocks; ++b) {
+      ${V} next = zero;
+      ${V} after = zero;
+      if (b + 1 < blocks) {
+        next = ${load(V, "x + at + (b + 1) * stride")};
+        after = next * next;
+        after = b + 2 == blocks ? (is_real ? after : zero) : after;
+      }
+      ${V} sum = squares;
+% for by in range(-before, after + 1):
+% if by:
+      sum += ${shifted(by)};
+% endif
+% endfor
+      const ${V} s = sum * ${scale} + ${bias};
+      *(global ${V}_u*)(y + at + b * stride) = now * (${re.sub(r"\bT\b", V, power)});
+      now = next;
+      before = squares;
+      squares = after;
+    }
+  }
+}
