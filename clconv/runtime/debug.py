@@ -7,7 +7,7 @@ import sys
 from clconv import config
 
 
-def say(level: int, text: str) -> None:
-    """Prints the text if CLCONV_DEBUG is at least the level."""
+def say(level: int, text: object) -> None:
+    """Prints the text, or any object as its text, if CLCONV_DEBUG is at least the level."""
     if config.DEBUG.get() >= level:
         print(f"clconv: {text}", file=sys.stderr, flush=True)

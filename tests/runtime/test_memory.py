@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clconv.errors import DeviceMemoryError
@@ -46,6 +46,7 @@ def assert_sound(values: list[Lifetime], plan: MemoryPlan, alignment: int, guard
                 assert apart, f"{one} at {a} and {other} at {b}"
 
 
+@settings(deadline=None)
 @given(lifetimes(), st.sampled_from([1, 64, 128, 4096]), st.sampled_from([0, 1, 256, 300]))
 def test_values_alive_together_never_overlap(
     values: list[Lifetime], alignment: int, guard: int
@@ -56,6 +57,7 @@ def test_values_alive_together_never_overlap(
     assert len(plan.arenas) <= 1
 
 
+@settings(deadline=None)
 @given(lifetimes(), st.sampled_from([0, 100]))
 def test_arenas_are_no_larger_than_the_device_allocates(values: list[Lifetime], guard: int) -> None:
     largest = 8192

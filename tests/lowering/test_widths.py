@@ -1,0 +1,23 @@
+"""Every case renders on narrow and wide CPUs too, with arguments named as the kernels name them."""
+
+from __future__ import annotations
+
+import pytest
+
+from clconv.cases import CASES
+from clconv.lowering.device import DeviceInfo
+from tests.lowering.support import AVX512, NEON
+from tests.lowering.test_signatures import DEVICE_OPS, calls_of, check
+
+
+@pytest.mark.parametrize("machine", [NEON, AVX512], ids=lambda d: d.name)
+@pytest.mark.parametrize("op", DEVICE_OPS)
+def test_signatures_match_the_calls_at_every_width(op: str, machine: DeviceInfo) -> None:
+    seen = set()
+    for case in CASES:
+        if case.op == op:
+            for call in calls_of(case, machine):
+                assert all(size > 0 for size in call.global_size), case.name
+                if call.kernel not in seen:
+                    seen.add(call.kernel)
+                    check(call)
