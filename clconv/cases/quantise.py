@@ -58,6 +58,24 @@ CASES = (
         "DequantizeLinear", "no zero point", (whole(3, 7, dtype="uint8", constant=False), scales())
     ),
     Case("DequantizeLinear", "int32", (data(3, 7, dtype="int32", low=-9999, high=9999), scales())),
+    Case(
+        "QuantizeLinear",
+        "float16",
+        (
+            Operand((5, 41), "float16", low=-5.0, high=5.0),
+            Operand((), "float16", True, values=0.03125),
+        ),
+    ),
+    Case(
+        "DequantizeLinear",
+        "float16",
+        (
+            whole(5, 41, dtype="int8", constant=False),
+            Operand((), "float16", True, values=0.0123),
+            whole(dtype="int8"),
+        ),
+        tolerance=1e-3,
+    ),
     Case("DynamicQuantizeLinear", "both signs", (data(3, 37, low=-3.0, high=5.0),), outputs=3),
     Case("DynamicQuantizeLinear", "positive", (data(13, low=1.0, high=5.0),), outputs=3),
     Case("DynamicQuantizeLinear", "zeros", (Operand((5,), values=[0.0] * 5),), outputs=3),

@@ -82,7 +82,9 @@ def _quantize(
 ) -> np.ndarray:
     dtype = zero.dtype if zero is not None else np.dtype(at.output_dtype or "uint8")
     zero = np.zeros((), dtype) if zero is None else along_axis(at, zero, x.shape)
-    quotient = x / along_axis(at, scale, x.shape)
+    # An integer x (int32) takes the scale's precision: a float64 quotient would round ties otherwise.
+    wide = np.result_type(scale, x) if x.dtype.kind == "f" else scale.dtype
+    quotient = x.astype(wide) / along_axis(at, scale, x.shape).astype(wide)
     return saturate(np.rint(quotient).astype(np.float64), zero, dtype)
 
 
