@@ -1,7 +1,7 @@
 """The interface of onnx.backend.base over a Session, so that ONNX's own tests and tools can run clconv.
 
-    import clconv.compat.onnx_backend as backend
-    outputs = backend.run_model(model, [image])
+import clconv.compat.onnx_backend as backend
+outputs = backend.run_model(model, [image])
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ class ClconvBackend(Backend):
         return True
 
     @classmethod
-    def prepare(
-        cls, model: onnx.ModelProto, device: str | None = None, **kwargs: Any
-    ) -> ClconvRep:
+    def prepare(cls, model: onnx.ModelProto, device: str | None = None, **kwargs: Any) -> ClconvRep:
         """Plans and, where its sizes are fixed, compiles a model.
 
         device: ONNX's "CPU", "CUDA" or "CUDA:1" (any GPU), whatever clconv.load takes, or None for the
@@ -157,7 +155,9 @@ def _bytes(model: onnx.ModelProto) -> bytes:
     try:
         return bytes(model.SerializeToString())
     except ValueError as reason:  # protobuf stops at 2 GiB
-        raise ModelError(f"the model cannot be serialised ({reason}); load it by its path") from None
+        raise ModelError(
+            f"the model cannot be serialised ({reason}); load it by its path"
+        ) from None
 
 
 def _device(device: str | None) -> str | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from clconv.errors import GraphError, ShapeError
 from clconv.graph.ir import RUNNING, Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import OPS, Call, Cost, get_op
+from clconv.graph.ops.base import RunGraph
 
 
 def infer_node(
@@ -47,11 +49,25 @@ def _call(
     call = Call(
         node,
         tuple(_spec(n, specs, constants) if n else None for n in names),
-        tuple(constants[n].array if n in constants else None for n in names),
+        _Values(names, constants),
     )
     for i in range(least):
         call.spec(i)
     return call
+
+
+class _Values(Sequence[np.ndarray | None]):
+    """Values of a node's constant inputs, read only when a shape rule asks: weights may be large."""
+
+    def __init__(self, names: tuple[str, ...], constants: Mapping[str, Constant]) -> None:
+        self._names, self._constants = names, constants
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: Any) -> Any:
+        constant = self._constants.get(self._names[index])
+        return None if constant is None else constant.array
 
 
 def _spec(
@@ -74,10 +90,30 @@ def _infer_step(node, op, operands, attrs, running, specs, constants) -> TensorS
     return result
 
 
-def evaluate_node(node: Node, arrays: Sequence[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-    """Values of a node's outputs by the operators' references; absent inputs are None."""
+def evaluate_graph(
+    graph: Graph, feeds: Mapping[str, np.ndarray], keep: bool = False
+) -> dict[str, np.ndarray]:
+    """Values of a graph's outputs (of all values with keep) by the operators' references."""
+    values: dict[str, np.ndarray] = {n: c.array for n, c in graph.constants.items()}
+    values.update((name, np.asarray(feeds[name])) for name in graph.inputs)
+    for node in graph.nodes:
+        results = evaluate_node(node, [values[n] if n else None for n in node.inputs])
+        values.update((n, r) for n, r in zip(node.outputs, results, strict=False) if n)
+    return values if keep else {name: values[name] for name in graph.outputs}
+
+
+def evaluate_node(
+    node: Node, arrays: Sequence[np.ndarray | None], run: RunGraph = evaluate_graph
+) -> tuple[np.ndarray, ...]:
+    """Values of a node's outputs by the operators' references; absent inputs are None.
+
+    run: computes the subgraphs of control flow, by the references as well unless told otherwise.
+    """
+    op = get_op(node.op)
     with np.errstate(all="ignore"):
-        results = get_op(node.op).reference(node.attrs, *arrays[: len(node.op_inputs)])
+        if op.control is not None:
+            return tuple(np.asarray(r) for r in op.control(node.attrs, arrays, run))
+        results = op.reference(node.attrs, *arrays[: len(node.op_inputs)])
         results = results if isinstance(results, tuple) else (results,)
         if node.epilogue:
             running = results[0]

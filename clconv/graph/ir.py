@@ -10,7 +10,7 @@ import dataclasses
 import enum
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -124,21 +124,45 @@ class TensorSpec:
 _constant_keys = itertools.count()
 
 
+# A re-readable constant of fewer bytes is kept once read; a larger one is read again when asked for.
+_KEPT_BYTES = 1 << 16
+
+
 class Constant:
     """A tensor known before the first run. `key` is unique for the life of the process, so that device
-    copies can be shared between plans."""
+    copies can be shared between plans.
 
-    __slots__ = ("_array", "key", "spec")
+    Weights that can be read again (from the model's file, or computed from other constants) are not held
+    in memory: `array` reads them each time, and whoever needs one uploads it and lets it go.
+    """
+
+    __slots__ = ("_array", "_read", "key", "spec")
 
     def __init__(self, array: Any) -> None:
-        self._array = np.asarray(array)
+        self._array: np.ndarray | None = np.asarray(array)
         self._array.flags.writeable = False
+        self._read: Callable[[], np.ndarray] | None = None
         self.spec = TensorSpec.of(self._array)
         self.key = next(_constant_keys)
 
+    @classmethod
+    def reread(cls, spec: TensorSpec, read: Callable[[], np.ndarray]) -> Constant:
+        """A constant of that spec whose value read() gives, the same at every call."""
+        constant = cls.__new__(cls)
+        constant._array, constant._read = None, read
+        constant.spec, constant.key = spec, next(_constant_keys)
+        return constant
+
     @property
     def array(self) -> np.ndarray:
-        return self._array
+        if self._array is not None:
+            return self._array
+        assert self._read is not None
+        value = self._read()
+        value.flags.writeable = False
+        if value.nbytes <= _KEPT_BYTES:
+            self._array = value
+        return value
 
     def __repr__(self) -> str:
         return f"Constant({self.spec})"
@@ -172,7 +196,7 @@ class Attributes(Mapping[str, Any]):
         return len(self._items)
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted((k, str(v)) for k, v in self._items.items())))
+        return hash(tuple(sorted((k, _brief(v)) for k, v in self._items.items())))
 
     def replace(self, **changes: Any) -> Attributes:
         return Attributes({**self._items, **changes})
@@ -194,6 +218,8 @@ def _brief(value: Any) -> str:
         return "(" + ",".join(_brief(v) for v in value) + ")"
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, Graph):
+        return f"<{value.name}: {len(value.nodes)} nodes>"
     return str(value)
 
 

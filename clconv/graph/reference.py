@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from clconv.errors import InputError
-from clconv.graph.evaluate import evaluate_node
+from clconv.graph.evaluate import evaluate_graph
 from clconv.graph.ir import Graph
 
 
@@ -18,12 +18,7 @@ def run_reference(
 
     Raises InputError if an input is missing.
     """
-    values: dict[str, np.ndarray] = {n: c.array for n, c in graph.constants.items()}
-    for name in graph.inputs:
-        if name not in feeds:
-            raise InputError(f"input '{name}' is missing; the model takes {list(graph.inputs)}")
-        values[name] = np.asarray(feeds[name])
-    for node in graph.nodes:
-        results = evaluate_node(node, [values[n] if n else None for n in node.inputs])
-        values.update((n, r) for n, r in zip(node.outputs, results, strict=False) if n)
-    return values if keep else {name: values[name] for name in graph.outputs}
+    missing = [name for name in graph.inputs if name not in feeds]
+    if missing:
+        raise InputError(f"input '{missing[0]}' is missing; the model takes {list(graph.inputs)}")
+    return evaluate_graph(graph, feeds, keep)

@@ -2,11 +2,13 @@
 
 One sweep infers specs and folds what only depends on constants, because a shape rule may need a value
 that a Shape/Gather/Concat chain computes. Where a rule needs a value that only exists at run time, the
-graph is cut: what comes before is run, the value becomes known, and the rest is specialised then.
+graph is cut: what comes before is run, the value becomes known, and the rest is specialised then. The
+condition of an If is such a value; once it is known, the branch stands in the If's place.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from clconv.errors import InputError, NeedsValue
 from clconv.graph.evaluate import evaluate_node, infer_node, settle_node
+from clconv.graph.inline import put_branch
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
 
@@ -67,12 +70,23 @@ def specialise(
     blocked: set[str] = set()
     host: list[Node] = []
     needed: list[str] = []
-    for node in graph.nodes:
+    pending = collections.deque(graph.nodes)
+    while pending:
+        node = pending.popleft()
         if blocked.intersection(node.inputs):
             waiting.append(node)
             blocked.update(node.outputs)
             continue
         if fold(node, known, constants):
+            continue
+        if node.op == "If":
+            condition = constants.get(node.inputs[0])
+            if condition is not None:
+                pending.extendleft(reversed(put_branch(node, condition.array, graph, constants)))
+                continue
+            needed.append(node.inputs[0])
+            waiting.append(node)
+            blocked.update(o for o in node.outputs if o)
             continue
         if get_op(node.op).host_only:
             host.append(node)
@@ -100,6 +114,8 @@ def fold(
     node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]
 ) -> bool:
     """Adds the node's outputs to `constants` if they only depend on constants; says whether it did."""
+    if node.op == "If":
+        return False  # its branch takes its place
     if node.op in ("Shape", "Size") and node.inputs[0] in specs and specs[node.inputs[0]].is_static:
         source: list[np.ndarray | None] = [np.empty(specs[node.inputs[0]].shape, np.bool_)]
     elif all(not n or n in constants for n in node.inputs):

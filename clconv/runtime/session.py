@@ -52,6 +52,9 @@ class Session:
         self._queue = self._opened.queue()
         self._constants = DeviceConstants(self._opened, self._queue)
         self._stage = _Stage(self, self.graph)
+        # By identity; the graph is kept so that its id stays its own.
+        self._bodies: dict[int, tuple[Graph, _Stage]] = {}
+        self._bodies_lock = threading.Lock()
         say(1, f"device {device}, driver {device.driver}")
         if all(self.graph.specs[name].is_static for name in self.graph.inputs):
             self.prepare({n: self.graph.specs[n].shape for n in self.graph.inputs})
@@ -98,6 +101,14 @@ class Session:
             return checked_run(bound, arrays, told)
 
         return self._stage.run(conform(self.inputs, feeds), execute=execute)
+
+    def _body(self, graph: Graph) -> _Stage:
+        """The stage of a subgraph, made at its first run; its plans are kept like those of the whole."""
+        with self._bodies_lock:
+            if id(graph) not in self._bodies:
+                passed = run_passes(graph, self._on_pass(f"body {graph.name}"))
+                self._bodies[id(graph)] = (graph, _Stage(self, passed))
+            return self._bodies[id(graph)][1]
 
     def _on_pass(self, stage: str) -> Callable[[str, Graph], None]:
         def told(name: str, graph: Graph) -> None:
@@ -154,7 +165,7 @@ class _Stage:
         )
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
         for call in plan.calls:
-            say(2, str(call))
+            say(2, call)
         for name, choice in plan.lowered.choices.items():
             say(3, f"{name}: {choice}")
         if session._dump:
@@ -184,19 +195,25 @@ class _Stage:
         cut = bound.plan.cut
         if cut is None or rest is None:
             return values
-        constants = bound.plan.graph.constants
+        constants = cut.rest.constants  # the plan keeps only those its own part reads
         available = {**{n: c.array for n, c in constants.items()}, **arrays, **values}
         for node in cut.host_nodes:
-            available.update(_on_host(node, available))
+            available.update(self._on_host(node, available, execute))
         carried = {name: available[name] for name in rest._graph.inputs}
         result = rest.run(carried, {n: available[n] for n in cut.needed}, execute)
         return {
             name: result[name] if name in result else available[name] for name in self._graph.outputs
         }
 
+    def _on_host(
+        self, node: Node, available: Mapping[str, np.ndarray], execute: Execute
+    ) -> dict[str, np.ndarray]:
+        """A host node's outputs; the subgraphs of control flow run on the device like any graph."""
 
-def _on_host(node: Node, available: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    results = evaluate_node(node, [available[n] if n else None for n in node.inputs])
-    return {n: np.ascontiguousarray(r) for n, r in zip(node.outputs, results, strict=False) if n}
+        def run(graph: Graph, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            arrays = {n: np.asarray(a, order="C") for n, a in feeds.items()}
+            return self._session._body(graph).run(arrays, execute=execute)
 
-
+        results = evaluate_node(node, [available[n] if n else None for n in node.inputs], run)
+        named = zip(node.outputs, results, strict=False)
+        return {n: np.asarray(r, order="C") for n, r in named if n}

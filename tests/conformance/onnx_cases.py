@@ -55,7 +55,9 @@ def _node_cases() -> list[OnnxCase]:
         np.random.seed(0)  # the cases draw from NumPy's global generator
         tests = collect_testcases(None)
     return [
-        OnnxCase("node", t.name, t.rtol, t.atol, lambda t=t: t.model, lambda t=t: _arrays(t.data_sets))
+        OnnxCase(
+            "node", t.name, t.rtol, t.atol, lambda t=t: t.model, lambda t=t: _arrays(t.data_sets)
+        )
         for t in tests
     ]
 
@@ -83,7 +85,9 @@ def _light_cases() -> list[OnnxCase]:
             return [(inputs, [_read(f, v.type) for f, v in zip(files, graph.output, strict=True)])]
 
         cases.append(
-            OnnxCase("light", test.name, test.rtol, test.atol, lambda p=path: onnx.load(p), data_sets)
+            OnnxCase(
+                "light", test.name, test.rtol, test.atol, lambda p=path: onnx.load(p), data_sets
+            )
         )
     return cases
 

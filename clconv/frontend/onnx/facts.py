@@ -67,6 +67,10 @@ class Facts:
                 return dims_of(tensor)
         return None
 
+    def declaration(self, name: str) -> onnx.ValueInfoProto | None:
+        """Type and shape of a value as the model or onnx's inference says, None if neither does."""
+        return self._declared.get(name) or self._inferred.get(name)
+
     def rank(self, name: str) -> int | None:
         shape = self.shape(name)
         return None if shape is None else len(shape)

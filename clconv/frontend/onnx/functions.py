@@ -9,7 +9,8 @@ import onnx
 import onnx.inliner
 
 from clconv.errors import GraphError, ModelError
-from clconv.frontend.onnx.facts import light_copy
+from clconv.frontend.onnx.calls import expand_by_calls
+from clconv.frontend.onnx.facts import Facts, light_copy
 from clconv.frontend.onnx.files import Origin
 from clconv.frontend.onnx.structure import all_nodes, subgraphs
 
@@ -28,18 +29,34 @@ def expand_functions(
         _refuse_recursion(model, origin)
         model = _with_nodes(model, _inline_local(model, origin))
     for op in _definable(model, supported):
-        expanded = _expand_operator(model, op)
-        # A body that needs operators that are missing as well would only hide what is missing.
-        if expanded is not None and not (
-            _missing(expanded, supported) - _missing(model, supported)
-        ):
+        expanded = _expand_fully(model, op, supported)
+        if expanded is not None:
             model = expanded
     return model
 
 
-def _expand_operator(model: onnx.ModelProto, op: str) -> onnx.ModelProto | None:
+def _expand_fully(
+    model: onnx.ModelProto, op: str, supported: Collection[str]
+) -> onnx.ModelProto | None:
+    """The model without the operator and without those that its definition brings in; None if some of
+    them stay: that would only hide what is missing."""
+    expanded = expand_operator(model, op)
+    if expanded is None:
+        return None
+    for domain, inner in sorted(_missing(expanded, supported) - _missing(model, supported)):
+        if domain not in MAIN_DOMAIN or inner not in _definable(expanded, supported):
+            return None
+        further = _expand_fully(expanded, inner, supported)
+        if further is None:
+            return None
+        expanded = further
+    return expanded
+
+
+def expand_operator(model: onnx.ModelProto, op: str) -> onnx.ModelProto | None:
     """The model with every use of one operator replaced by ONNX's definition; None if onnx cannot."""
     light = light_copy(model)
+    types = Facts(model)
     for node in all_nodes(light.graph):
         if node.op_type == op and node.domain in MAIN_DOMAIN:
             _fill_defaults(node, _opset(model))
@@ -48,7 +65,9 @@ def _expand_operator(model: onnx.ModelProto, op: str) -> onnx.ModelProto | None:
             light, [("", op)], inline_schema_functions=True
         )
     except Exception:
-        return None
+        # onnx cannot do it by itself where an optional input is left out before others.
+        expanded = expand_by_calls(light, op, types)
+        return None if expanded is None else _with_nodes(model, expanded)
     return _with_nodes(model, inlined)
 
 

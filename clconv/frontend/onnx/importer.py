@@ -9,9 +9,16 @@ import numpy as np
 import onnx
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
+from clconv.frontend.onnx.arity import check_arity, schema_of
 from clconv.frontend.onnx.attributes import read_attributes
 from clconv.frontend.onnx.build import Builder, Source
 from clconv.frontend.onnx.conditions import known_condition
+from clconv.frontend.onnx.control import (
+    convert_if,
+    convert_loop,
+    convert_scan,
+    subgraph_model,
+)
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
 from clconv.frontend.onnx.facts import Facts, declared_spec
 from clconv.frontend.onnx.files import Origin, read_model
@@ -31,7 +38,8 @@ from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import OPS
 from clconv.graph.verify import verify
 
-_BUILT_IN = {"Constant", "If"}
+_CONTROL = {"If": convert_if, "Loop": convert_loop, "Scan": convert_scan}
+_BUILT_IN = {"Constant", *_CONTROL}
 
 
 def import_onnx(source: str | os.PathLike[str] | bytes) -> Graph:
@@ -67,16 +75,16 @@ class _Walk:
         self._count = 0
 
     def graph(self) -> Graph:
+        """The model's graph. Raises what is unsupported before any other error: that may only follow."""
         proto, label = self._model.graph, self._origin.label
         self._initializers(proto, {})
         inputs = self._inputs(proto)
         self._nodes(proto.node, {*inputs, *self._build.constants, *self._odd_tensors}, {}, label)
-        self._raise_what_was_found()
-        outputs = tuple(v.name for v in proto.output)
-        if not outputs:
-            raise GraphError(f"{label}: the graph has no outputs")
-        if len(set(outputs)) != len(outputs):
-            raise GraphError(f"{label}: an output is listed twice: {list(outputs)}")
+        if self._unsupported:
+            raise self._unsupported.error(label)
+        if self._first_error is not None:
+            raise self._first_error
+        outputs = self._outputs(proto)
         needed = {n for node in self._build.nodes for n in node.inputs} | set(outputs)
         for name in needed & self._odd_tensors.keys():
             raise self._odd_tensors[name]
@@ -86,18 +94,19 @@ class _Walk:
                 tuple(self._build.nodes),
                 tuple(inputs),
                 outputs,
-                inputs,
+                {n: spec for n, spec in inputs.items() if spec is not None},
                 {n: c for n, c in self._build.constants.items() if n in needed},
                 read_metadata(self._model, self._origin),
             )
         )
 
-    def _raise_what_was_found(self) -> None:
-        # What is unsupported comes first: other errors may only follow from it.
-        if self._unsupported:
-            raise self._unsupported.error(self._origin.label)
-        if self._first_error is not None:
-            raise self._first_error
+    def _outputs(self, proto: onnx.GraphProto) -> tuple[str, ...]:
+        outputs = tuple(v.name for v in proto.output)
+        if not outputs:
+            raise GraphError(f"{self._origin.label}: the graph has no outputs")
+        if len(set(outputs)) != len(outputs):
+            raise GraphError(f"{self._origin.label}: an output is listed twice: {list(outputs)}")
+        return outputs
 
     def _initializers(self, proto: onnx.GraphProto, renames: Mapping[str, str]) -> None:
         label = self._origin.label
@@ -119,8 +128,8 @@ class _Walk:
             else:
                 self._build.constants[name] = Constant(array)
 
-    def _inputs(self, proto: onnx.GraphProto) -> dict[str, TensorSpec]:
-        found: dict[str, TensorSpec] = {}
+    def _inputs(self, proto: onnx.GraphProto) -> dict[str, TensorSpec | None]:
+        found: dict[str, TensorSpec | None] = {}
         for value in proto.input:
             if not value.name:
                 raise GraphError(f"{self._origin.label}: an input has no name")
@@ -128,14 +137,17 @@ class _Walk:
                 raise GraphError(f"{self._origin.label}: input '{value.name}' is defined twice")
             if value.name in self._build.constants or value.name in self._odd_tensors:
                 continue  # before IR version 4 every initializer was an input, too
-            spec = declared_spec(value, f"{self._origin.label}: input")
-            if spec is None:
-                raise UnsupportedError(
-                    f"{self._origin.label}: input '{value.name}' declares no shape, not even how many "
-                    "axes it has: declare one, sizes may be symbolic"
-                )
-            found[value.name] = spec
+            found[value.name] = self._input_spec(value)
         return found
+
+    def _input_spec(self, value: onnx.ValueInfoProto) -> TensorSpec | None:
+        spec = declared_spec(value, f"{self._origin.label}: input")
+        if spec is None:
+            raise UnsupportedError(
+                f"{self._origin.label}: input '{value.name}' declares no shape, not even how many "
+                "axes it has: declare one, sizes may be symbolic"
+            )
+        return spec
 
     def _nodes(
         self,
@@ -152,6 +164,8 @@ class _Walk:
             label = self._unique_name(node)
             try:
                 self._node(node, label, defined, renames)
+            except _AlreadyListed:
+                pass
             except UnsupportedError as reason:
                 self._unsupported.add(_domain(node), node.op_type, label, str(reason))
             except ModelError as reason:
@@ -175,7 +189,7 @@ class _Walk:
         if _domain(node) or (op not in OPS and op not in CONVERTERS and op not in _BUILT_IN):
             self._list_with_subgraphs(node, name)
             return
-        schema = _schema(op, self._opset)
+        schema = schema_of(op, self._opset)
         attrs = read_attributes(node, label, schema, self._origin)
         source = Source(
             op,
@@ -185,17 +199,17 @@ class _Walk:
             attrs,
             self._opset,
         )
-        _check_arity(source, schema)
+        check_arity(source, schema)
         if op == "Constant":
             self._build.constants[source.output(0)] = Constant(_constant_value(source))
-        elif op == "If":
-            self._if(node, source, defined, renames)
+        elif op in _CONTROL:
+            self._control(source, defined, renames)
         else:
             CONVERTERS.get(op, convert_default)(source, self._build)
 
-    def _list_with_subgraphs(self, node: onnx.NodeProto, name: str, reason: str = "") -> None:
+    def _list_with_subgraphs(self, node: onnx.NodeProto, name: str) -> None:
         """Notes the node, and the operators that clconv lacks inside its subgraphs."""
-        self._unsupported.add(_domain(node), node.op_type, name, reason)
+        self._unsupported.add(_domain(node), node.op_type, name)
         for inner in subgraphs(node):
             for other in all_nodes(inner):
                 op = other.op_type
@@ -204,15 +218,68 @@ class _Walk:
                 ):
                     self._unsupported.add(_domain(other), op, other.name or f"{name}/{op}")
 
-    def _if(
-        self, node: onnx.NodeProto, source: Source, defined: set[str], renames: Mapping[str, str]
+    def _control(self, source: Source, defined: set[str], renames: Mapping[str, str]) -> None:
+        if source.op == "If":
+            condition = known_condition(source.input(0), self._build)
+            if condition is not None:
+                branch = source.attrs["then_branch" if condition else "else_branch"]
+                self._branch(branch, source, defined, renames)
+                return
+
+        parts = {}
+        listed = False
+        for name, proto in source.attrs.items():
+            if isinstance(proto, onnx.GraphProto):
+                where = f"{self._origin.label}: {name} of node '{source.name}'"
+                try:
+                    parts[name] = self._subgraph(proto, where, defined, renames)
+                except _AlreadyListed:
+                    listed = True
+        if listed:
+            raise _AlreadyListed
+        _CONTROL[source.op](source, self._build, parts)
+
+    def _subgraph(
+        self, proto: onnx.GraphProto, where: str, defined: set[str], renames: Mapping[str, str]
+    ) -> tuple[Graph, tuple[str, ...]]:
+        """A subgraph as a Graph of its own, and the values that it takes from this one.
+
+        Those are its last inputs. Constants it uses become its own, sharing their copies on a device.
+        """
+        taken = sorted(captured(proto))
+        for name in taken:
+            if name not in defined:
+                raise GraphError(f"{where} uses '{name}', which nothing defines")
+        outside = {n: renames.get(n, n) for n in taken}
+        for name in outside.values():
+            if name in self._odd_tensors:
+                raise self._odd_tensors[name]
+        constants = {n: c for n, o in outside.items() if (c := self._build.constants.get(o))}
+        taken = [n for n in taken if n not in constants]
+        walk = _SubWalk(
+            subgraph_model(
+                self._model, proto, {n: self._build.facts.declaration(outside[n]) for n in taken}
+            ),
+            Origin(where, self._origin.folder),
+        )
+        walk._build.constants.update(constants)
+        try:
+            graph = walk.graph()
+        except UnsupportedError:
+            if not walk._unsupported:
+                raise
+            self._unsupported.merge(walk._unsupported)
+            raise _AlreadyListed from None
+        return graph, tuple(outside[n] for n in taken)
+
+    def _branch(
+        self,
+        branch: onnx.GraphProto,
+        source: Source,
+        defined: set[str],
+        renames: Mapping[str, str],
     ) -> None:
         """An If whose condition is known becomes the nodes of the branch that is taken."""
-        condition = known_condition(source.input(0), self._build)
-        if condition is None:
-            self._list_with_subgraphs(node, source.name, "its condition is only known at run time")
-            return
-        branch = source.attrs["then_branch" if condition else "else_branch"]
         where = f"{self._origin.label}: branch of node '{source.name}'"
         if branch.input:
             raise GraphError(f"{where}: a branch has no inputs")
@@ -242,6 +309,30 @@ class _Walk:
             self._build.emit("Identity", (name,), (output,), self._build.node_names.fresh(output))
 
 
+class _SubWalk(_Walk):
+    """The import of a subgraph. Its inputs take whatever the node feeds them: no sizes are held to be
+    known, because those of carried values may change from one iteration to the next."""
+
+    def _input_spec(self, value: onnx.ValueInfoProto) -> TensorSpec | None:
+        if value.type.WhichOneof("value") is not None:
+            declared_spec(value, f"{self._origin.label}: input")  # refuses what is no tensor
+        return None
+
+    def _outputs(self, proto: onnx.GraphProto) -> tuple[str, ...]:
+        outputs: list[str] = []
+        for value in proto.output:  # a carried value may be collected as well
+            name = value.name
+            if name in outputs:
+                name = self._build.values.fresh(f"{name}/again")
+                self._alias(value.name, name)
+            outputs.append(name)
+        return tuple(outputs)
+
+
+class _AlreadyListed(UnsupportedError):
+    """What a node's subgraph lacks is in the list already."""
+
+
 def _domain(node: onnx.NodeProto) -> str:
     return "" if node.domain in MAIN_DOMAIN else node.domain
 
@@ -252,33 +343,6 @@ def _trimmed(names) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
     while kept and not kept[-1]:
         kept.pop()
     return tuple(kept)
-
-
-def _schema(op: str, opset: int) -> onnx.defs.OpSchema:
-    try:
-        return onnx.defs.get_schema(op, opset, "")
-    except onnx.defs.SchemaError:
-        first = min(
-            s.since_version
-            for s in onnx.defs.get_all_schemas_with_history()
-            if s.name == op and s.domain == ""
-        )
-        raise UnsupportedError(f"opset {opset} does not have it, it came with {first}") from None
-
-
-def _check_arity(source: Source, schema: onnx.defs.OpSchema) -> None:
-    for what, names, least, most in (
-        ("inputs", source.inputs, schema.min_input, schema.max_input),
-        ("outputs", source.outputs, schema.min_output, schema.max_output),
-    ):
-        if not least <= len(names) <= most:
-            source.fail(f"{len(names)} {what}, takes {least} to {most}")
-    if not source.outputs:
-        source.fail("has no output")
-    for index in range(min(len(source.inputs), schema.min_input)):
-        # Exporters leave out the roi of Resize-11, though its schema wants it.
-        if not source.inputs[index] and source.op != "Resize":
-            source.fail(f"input {index} ({schema.inputs[index].name}) is missing")
 
 
 def _constant_value(source: Source) -> np.ndarray:

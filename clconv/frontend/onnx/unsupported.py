@@ -31,6 +31,13 @@ class Unsupported:
         if reason:
             entry.reasons[reason] = None
 
+    def merge(self, other: Unsupported) -> None:
+        """Adds what was found in a subgraph."""
+        for key, found in other._entries.items():
+            entry = self._entries.setdefault(key, _Entry(found.first))
+            entry.count += found.count
+            entry.reasons.update(found.reasons)
+
     def error(self, label: str) -> UnsupportedError:
         lines = []
         for (domain, op), entry in sorted(self._entries.items())[:_SHOWN]:

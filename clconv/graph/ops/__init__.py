@@ -3,6 +3,7 @@
 from clconv.graph.ir import Attributes
 from clconv.graph.ops import (
     cast,
+    control,
     conv,
     conv_transpose,
     create,
@@ -41,6 +42,7 @@ __all__ = [
     "Cost",
     "Op",
     "cast",
+    "control",
     "conv",
     "conv_transpose",
     "create",

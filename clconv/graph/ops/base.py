@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from clconv.errors import GraphError, NeedsValue, ShapeError, UnsupportedError
-from clconv.graph.ir import Attributes, DType, Node, TensorSpec
+from clconv.graph.ir import Attributes, DType, Graph, Node, TensorSpec
 
 REQUIRED: Any = object()  # default of an attribute that must be given
 
@@ -28,7 +28,7 @@ class Call:
 
     node: Node
     specs: tuple[TensorSpec | None, ...]
-    values: tuple[np.ndarray | None, ...]
+    values: Sequence[np.ndarray | None]
 
     @property
     def attrs(self) -> Attributes:
@@ -72,6 +72,8 @@ class Call:
 
 Infer = Callable[[Call], Sequence[TensorSpec]]
 Reference = Callable[..., Any]  # reference(attrs, *arrays) -> array or tuple of arrays
+RunGraph = Callable[[Graph, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+Control = Callable[[Attributes, Sequence[np.ndarray | None], RunGraph], tuple[np.ndarray, ...]]
 CostRule = Callable[[Node, Sequence[TensorSpec | None], Sequence[TensorSpec]], Cost]
 
 
@@ -103,6 +105,9 @@ class Op:
     host_only: bool = False  # output shape depends on data, or control flow: runs on the host
     settle: Callable[[Call], Attributes] | None = None
     """Attributes that depend on shapes (auto_pad) made explicit once the shapes are known."""
+    control: Control | None = None
+    """In place of the reference for If, Loop and Scan: control(attrs, arrays, run) where run(graph, feeds)
+    computes the outputs of a subgraph."""
 
     def complete(self, name: str, attrs: Mapping[str, Any]) -> Attributes:
         """Attributes with defaults filled in; GraphError for unknown or missing ones."""
