@@ -151,33 +151,18 @@ def test_the_wheel_holds_every_template_and_data_file(wheel: Path) -> None:
 
 
 _RENDER = """
-import itertools
 import sys
 from pathlib import Path
 import clconv
-from clconv.cases import CASES
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.lower import lower_graph
 from clconv.lowering.template import PRELUDE, kernel_folder, prelude, render, template_names
-from clconv.errors import VariantError
-from clconv.graph.ops import OPS
-from clconv.lowering.variants import VARIANTS
 
 home = Path(clconv.__file__).resolve().parent
 assert home == Path(sys.argv[1]).resolve() / "clconv", home
 assert kernel_folder() == home / "kernels", kernel_folder()
-DEVICES = [DeviceInfo("made up", "", "", "", "", kind, vector_width=8) for kind in ("cpu", "gpu")]
 rendered = {PRELUDE} if prelude() else set()
-for case in CASES:
-    if OPS[case.op].host_only:
-        continue
-    graph, _ = case.build()
-    for variant, device in itertools.product(VARIANTS.get(case.op, ()), DEVICES):
-        try:
-            calls = lower_graph(graph, device, {case.op.lower(): variant.name}).calls
-        except VariantError:
-            continue
-        for call in calls:
+for case in DEVICE_CASES:
+    if case.op in VARIANTS:
+        for call in (c for device in DEVICES.values() for c in calls_of(case, device)):
             if call.kernel.template not in rendered:
                 assert call.kernel.symbol in render(call.kernel)
                 rendered.add(call.kernel.template)
@@ -190,7 +175,8 @@ def test_every_template_renders_from_the_wheel(wheel: Path, tmp_path: Path) -> N
     """All of them through the shared cases: a template that no lowering uses is found here, too."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    command = [sys.executable, "-c", _RENDER, str(tmp_path)]
+    every_call = (ROOT / "tests/lowering/every_call.py").read_text(encoding="utf-8")
+    command = [sys.executable, "-c", every_call + _RENDER, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from clconv.cases import CASES, Case
-from clconv.errors import VariantError
-from clconv.graph.ops import OPS
-from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import KernelCall, Local, Packed, Read, Scalar, Write
-from clconv.lowering.lower import lower_graph
 from clconv.lowering.template import prelude, render
 from clconv.lowering.variants import VARIANTS
+from tests.lowering.every_call import DEVICE_CASES, DEVICES, calls_of
 
-DEVICES = {
-    kind: DeviceInfo("made up", "nobody", "none", "", "", kind, vector_width=8)
-    for kind in ("cpu", "gpu")
-}
-DEVICE_OPS = sorted({case.op for case in CASES if not OPS[case.op].host_only})
-
-
-def calls_of(case: Case, device: DeviceInfo) -> Iterator[KernelCall]:
-    """Every launch of every variant that applies."""
-    graph, _ = case.build()
-    for variant in VARIANTS.get(case.op, ()):  # that there is one is test_package's to say
-        try:
-            yield from lower_graph(graph, device, {case.op.lower(): variant.name}).calls
-        except VariantError:
-            continue
+# That every operator has variants is test_package's to say.
+DEVICE_OPS = sorted({case.op for case in DEVICE_CASES if case.op in VARIANTS})
 
 
 def parameters_of(source: str, symbol: str) -> list[str]:
@@ -51,7 +33,7 @@ def name_of(declaration: str) -> str:
 @pytest.mark.parametrize("op", DEVICE_OPS)
 def test_signatures_match_the_calls(op: str, kind: str) -> None:
     seen = set()
-    for case in CASES:
+    for case in DEVICE_CASES:
         if case.op != op:
             continue
         for call in calls_of(case, DEVICES[kind]):

@@ -1,0 +1,65 @@
+"""Every launch that the shared cases can lead to: all variants, all layouts they work in, two kinds of device.
+
+Imports nothing of the tests, so that it also runs against an installed clconv.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from clconv.cases import CASES, Case
+from clconv.graph.evaluate import node_cost
+from clconv.graph.ir import Graph
+from clconv.graph.ops import OPS
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import KernelCall, Problem, Signature, Variant
+from clconv.lowering.lower import lower_graph
+from clconv.lowering.variants import VARIANTS
+
+DEVICES = {
+    kind: DeviceInfo(
+        "made up", "nobody", "none", "", "", kind, vector_width=8,
+        extensions=frozenset({"cl_khr_fp64", "cl_khr_fp16", "cl_khr_int64_base_atomics"}), half=True,
+    )
+    for kind in ("cpu", "gpu")
+}  # fmt: skip
+DEVICE_CASES = [case for case in CASES if not OPS[case.op].host_only]
+
+
+def calls_of(case: Case, device: DeviceInfo) -> Iterator[KernelCall]:
+    graph, _ = case.build()
+    # As a plan has it, with the conversions around the node.
+    yield from lower_graph(graph, device, {}).calls
+    problem = _problem(graph, device)
+    for variant in VARIANTS.get(case.op, ()):
+        if variant.applies(problem) is None:
+            for signature in variant.signatures(problem):
+                yield from _lowered(variant, problem, signature)
+
+
+def _problem(graph: Graph, device: DeviceInfo) -> Problem:
+    (node,) = graph.nodes
+    return Problem(
+        node,
+        tuple(graph.spec(n) if n else None for n in node.inputs),
+        tuple(graph.specs[n] for n in node.outputs if n),
+        graph.constants,
+        device,
+        cost=node_cost(node, graph),
+    )
+
+
+def _lowered(variant: Variant, problem: Problem, signature: Signature) -> tuple[KernelCall, ...]:
+    laid_out = dataclasses.replace(
+        problem,
+        inputs=tuple(
+            None if spec is None else spec.with_layout(layout)
+            for spec, layout in zip(problem.inputs, signature.inputs, strict=True)
+        ),
+        outputs=tuple(
+            spec.with_layout(layout)
+            for spec, layout in zip(problem.outputs, signature.outputs, strict=True)
+        ),
+    )
+    return tuple(variant.lower(laid_out).calls)
