@@ -37,9 +37,7 @@ def settle_node(
     return dataclasses.replace(node, attrs=settle(_call(node, specs, constants)))
 
 
-def _call(
-    node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
-) -> Call:
+def _call(node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]) -> Call:
     names = node.op_inputs
     least, most = get_op(node.op).inputs
     if len(names) < least or (most is not None and len(names) > most):
@@ -78,8 +76,13 @@ def _spec(
 
 
 def _infer_step(node, op, operands, attrs, running, specs, constants) -> TensorSpec:  # type: ignore[no-untyped-def]
-    inner = Node(op, f"{node.name}:{op}", tuple("." if i == RUNNING else node.inputs[i] for i in operands),
-                 node.outputs, attrs)
+    inner = Node(
+        op,
+        f"{node.name}:{op}",
+        tuple("." if i == RUNNING else node.inputs[i] for i in operands),
+        node.outputs,
+        attrs,
+    )
     # Only what the step reads: copying all specs for every step would make verify() quadratic.
     read = {n: specs[n] for n in inner.inputs if n in specs}
     result = infer_node(inner, {**read, ".": running}, constants)[0]
@@ -130,5 +133,5 @@ def node_cost(node: Node, graph: Graph) -> Cost:
     outputs = [graph.spec(n) for n in node.outputs if n]
     cost = get_op(node.op).cost(node, inputs, outputs)
     extra = outputs[0].size * len(node.epilogue) if outputs else 0
-    operands = sum(graph.spec(n).nbytes for n in node.inputs[len(node.op_inputs):] if n)
+    operands = sum(graph.spec(n).nbytes for n in node.inputs[len(node.op_inputs) :] if n)
     return Cost(cost.flops + extra, cost.bytes + operands)

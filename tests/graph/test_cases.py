@@ -33,7 +33,8 @@ def test_reference_has_the_inferred_specs(case: Case) -> None:
     for name in graph.outputs:
         assert TensorSpec.of(results[name]) == graph.spec(name)
     first = results[graph.outputs[0]]
-    if first.dtype.kind == "f" and case.op not in ROWS:
+    sound = all(np.isfinite(a).all() for a in feeds.values() if a.dtype.kind == "f")
+    if sound and first.dtype.kind == "f" and case.op not in ROWS:
         assert np.isfinite(first).all()
     cost = node_cost(graph.nodes[0], graph)
     assert cost.flops >= 0 and cost.bytes >= 0

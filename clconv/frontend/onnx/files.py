@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 
 from clconv.errors import ModelError
+from clconv.frontend.onnx.spans import (
+    BytesReader,
+    FileReader,
+    Reader,
+    Span,
+    leave_out_weights,
+)
 from clconv.frontend.onnx.text import refuse_broken_text
 
 PROTOBUF_LIMIT = 2**31 - 1  # bytes in one protobuf message
@@ -27,10 +35,15 @@ _LOOKALIKES = (
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a model came from: `label` for messages, `folder` for external data (None for bytes)."""
+    """Where a model came from.
+
+    label: for messages. folder: for external data, None for bytes. weights: where large tensors lie that
+    were left out of the parsed model, by their names.
+    """
 
     label: str
     folder: Path | None
+    weights: Mapping[str, Span] = dataclasses.field(default_factory=dict)
 
 
 def read_model(source: str | os.PathLike[str] | bytes) -> tuple[onnx.ModelProto, Origin]:
@@ -40,12 +53,16 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[onnx.ModelProto,
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data, origin = bytes(source), Origin(f"<{len(source)} bytes>", None)
+        reader: Reader = BytesReader(data)
     elif isinstance(source, str | os.PathLike):
         path = _path(source)
         data, origin = _read(path), Origin(str(path), path.parent)
+        reader = FileReader(path)
     else:
         raise ModelError(f"a model is a path or bytes, not {type(source).__name__}")
-    return _parse(data, origin.label), origin
+    skeleton, weights = leave_out_weights(data, reader)
+    origin = dataclasses.replace(origin, weights=weights)
+    return _parse(skeleton, origin.label), origin
 
 
 def _path(source: str | os.PathLike[str]) -> Path:

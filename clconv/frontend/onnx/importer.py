@@ -32,7 +32,7 @@ from clconv.frontend.onnx.structure import (
     subgraphs,
     value_names,
 )
-from clconv.frontend.onnx.tensors import read_tensor
+from clconv.frontend.onnx.tensors import read_constant
 from clconv.frontend.onnx.unsupported import Unsupported
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import OPS
@@ -122,11 +122,9 @@ class _Walk:
             if name in self._build.constants or name in self._odd_tensors:
                 raise GraphError(f"{label}: initializer '{name}' is defined twice")
             try:
-                array = read_tensor(tensor, name, self._origin)
+                self._build.constants[name] = read_constant(tensor, name, self._origin)
             except UnsupportedError as reason:  # an error only if something uses it
                 self._odd_tensors[name] = reason
-            else:
-                self._build.constants[name] = Constant(array)
 
     def _inputs(self, proto: onnx.GraphProto) -> dict[str, TensorSpec | None]:
         found: dict[str, TensorSpec | None] = {}

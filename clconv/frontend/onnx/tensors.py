@@ -12,7 +12,7 @@ from onnx import TensorProto
 
 from clconv.errors import ModelError, UnsupportedError
 from clconv.frontend.onnx.files import Origin
-from clconv.graph.ir import DType
+from clconv.graph.ir import Constant, DType, TensorSpec
 
 DTYPES: dict[int, DType] = {
     TensorProto.FLOAT: DType.FLOAT32,
@@ -78,22 +78,48 @@ def read_tensor(tensor: TensorProto, name: str, origin: Origin) -> np.ndarray:
     UnsupportedError for element types that clconv does not have.
     """
     what = f"{origin.label}: tensor '{name}'"
+    dtype, shape = _checked(tensor, what)
+    if tensor.data_location == TensorProto.EXTERNAL:
+        flat = _external(tensor, what, math.prod(shape), dtype, origin)
+    elif tensor.HasField("raw_data"):
+        flat = _raw(tensor.raw_data, what, shape, dtype)
+    else:
+        flat = _typed(tensor, what, shape, dtype)
+    return flat.reshape(shape)
+
+
+def read_constant(tensor: TensorProto, name: str, origin: Origin) -> Constant:
+    """The tensor as a constant: read again when needed if it was left out of the parsed model.
+
+    Raises what read_tensor does.
+    """
+    span = origin.weights.get(tensor.name)
+    given = tensor.HasField("raw_data") or any(len(getattr(tensor, f)) for f, _ in _FIELDS.values())
+    if span is None or given or tensor.data_location == TensorProto.EXTERNAL:
+        return Constant(read_tensor(tensor, name, origin))
+    what = f"{origin.label}: tensor '{name}'"
+    dtype, shape = _checked(tensor, what)
+    expected = math.prod(shape) * dtype.itemsize
+    if span.length != expected:
+        raise _wrong_length(what, shape, dtype, expected, span.length)
+
+    def read() -> np.ndarray:
+        return _native(span.read().view(_little_endian(dtype)), dtype).reshape(shape)
+
+    return Constant.reread(TensorSpec(shape, dtype), read)
+
+
+def _checked(tensor: TensorProto, what: str) -> tuple[DType, tuple[int, ...]]:
+    """Element type and shape, neither of them absurd."""
     dtype = dtype_of(tensor.data_type, what)
     if tensor.HasField("segment"):
         raise UnsupportedError(f"{what} is stored in segments")
     shape = tuple(tensor.dims)
     if any(d < 0 for d in shape):
         raise ModelError(f"{what} has a negative size: {shape}")
-    count = math.prod(shape)
-    if count * dtype.itemsize > sys.maxsize:
+    if math.prod(shape) * dtype.itemsize > sys.maxsize:
         raise ModelError(f"{what} of shape {shape} is larger than any memory")
-    if tensor.data_location == TensorProto.EXTERNAL:
-        flat = _external(tensor, what, count, dtype, origin)
-    elif tensor.HasField("raw_data"):
-        flat = _raw(tensor.raw_data, what, shape, dtype)
-    else:
-        flat = _typed(tensor, what, shape, dtype)
-    return flat.reshape(shape)
+    return dtype, shape
 
 
 def _little_endian(dtype: DType) -> np.dtype:
@@ -109,11 +135,16 @@ def _native(array: np.ndarray, dtype: DType) -> np.ndarray:
 def _raw(data: bytes, what: str, shape: tuple[int, ...], dtype: DType) -> np.ndarray:
     expected = math.prod(shape) * dtype.itemsize
     if len(data) != expected:
-        raise ModelError(
-            f"{what} of shape {shape} and type {dtype.value} needs {expected} bytes, "
-            f"but holds {len(data)}"
-        )
+        raise _wrong_length(what, shape, dtype, expected, len(data))
     return _native(np.frombuffer(data, _little_endian(dtype)), dtype)
+
+
+def _wrong_length(
+    what: str, shape: tuple[int, ...], dtype: DType, expected: int, found: int
+) -> ModelError:
+    return ModelError(
+        f"{what} of shape {shape} and type {dtype.value} needs {expected} bytes, but holds {found}"
+    )
 
 
 def _typed(tensor: TensorProto, what: str, shape: tuple[int, ...], dtype: DType) -> np.ndarray:

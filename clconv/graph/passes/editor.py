@@ -181,9 +181,9 @@ class Editor:
         return name
 
     def constant(self, hint: str, array: Any) -> str:
-        """Adds a constant under a fresh name and returns the name."""
+        """Adds a constant, given as such or as its value, under a fresh name and returns the name."""
         name = self.fresh(hint)
-        self.constants[name] = Constant(array)
+        self.constants[name] = array if isinstance(array, Constant) else Constant(array)
         return name
 
     def result(self) -> Graph:

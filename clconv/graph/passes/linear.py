@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from clconv.graph.ir import Node
+from clconv.graph.ir import Constant, Node
 from clconv.graph.passes.editor import Editor, inherit
 
 LINEAR_OPS = ("Conv", "ConvTranspose", "Gemm")
@@ -16,14 +16,17 @@ LINEAR_OPS = ("Conv", "ConvTranspose", "Gemm")
 class Linear:
     """A node y = W x + b with constant W and b.
 
-    weights: as they are stored; bias: float64, one value a channel of the output.
+    weights: the constant as it is stored; bias: float64, one value a channel of the output.
     """
 
     node: Node
     position: int
-    weights: np.ndarray
+    weights: Constant
     bias: np.ndarray
-    dtype: np.dtype
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.weights.spec.dtype.numpy
 
     @property
     def channels(self) -> int:
@@ -32,7 +35,7 @@ class Linear:
     @property
     def rank(self) -> int:
         """Rank of the output; channels are axis 1."""
-        return self.weights.ndim
+        return self.weights.spec.rank
 
 
 def linear_behind(editor: Editor, name: str) -> Linear | None:
@@ -46,10 +49,10 @@ def linear_behind(editor: Editor, name: str) -> Linear | None:
     position, node = found
     if node.op not in LINEAR_OPS or node.epilogue:
         return None
-    weights = editor.array(node.inputs[1])
-    if weights is None or weights.dtype.kind != "f" or weights.ndim < 2:
+    weights = editor.constants.get(node.inputs[1])
+    if weights is None or not weights.spec.dtype.is_float or weights.spec.rank < 2:
         return None
-    channels = _channels(node, weights)
+    channels = _channels(node, weights.spec.shape)
     bias = np.zeros(channels)
     if len(node.inputs) > 2 and node.inputs[2]:
         given = editor.array(node.inputs[2])
@@ -59,15 +62,15 @@ def linear_behind(editor: Editor, name: str) -> Linear | None:
         bias = bias + given.astype(np.float64).reshape(-1)
     if node.op == "Gemm":
         bias = bias * node.attrs.beta
-    return Linear(node, position, weights, bias, weights.dtype)
+    return Linear(node, position, weights, bias)
 
 
-def _channels(node: Node, weights: np.ndarray) -> int:
+def _channels(node: Node, weights: tuple[int, ...]) -> int:
     if node.op == "ConvTranspose":
-        return int(weights.shape[1] * node.attrs.group)
+        return int(weights[1] * node.attrs.group)
     if node.op == "Gemm":
-        return int(weights.shape[0 if node.attrs.transB else 1])
-    return int(weights.shape[0])
+        return int(weights[0 if node.attrs.transB else 1])
+    return int(weights[0])
 
 
 def rescale(
@@ -90,8 +93,10 @@ def rescale(
         bias = (bias if shift is None else bias + shift).astype(linear.dtype)
         if scale is not None:
             factors = np.broadcast_to(scale, (linear.channels,))
-            weights = _scaled(linear, factors).astype(linear.dtype)
-    if not np.isfinite(bias).all() or (weights is not None and not np.isfinite(weights).all()):
+            weights = _scaled(linear, factors)
+            if not np.isfinite(weights.array).all():
+                return False
+    if not np.isfinite(bias).all():
         return False
     inputs = [*node.inputs[:3], ""][:3]
     if weights is not None:
@@ -105,13 +110,23 @@ def rescale(
     return True
 
 
-def _scaled(linear: Linear, scale: np.ndarray) -> np.ndarray:
-    weights, node = linear.weights.astype(np.float64), linear.node
+def _scaled(linear: Linear, scale: np.ndarray) -> Constant:
+    """The weights times one factor a channel: computed when read, so that no second copy is held."""
+    node, source = linear.node, linear.weights
+
+    def compute() -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return _times(node, source.array, scale).astype(source.spec.dtype.numpy)
+
+    return Constant.reread(source.spec, compute)
+
+
+def _times(node: Node, stored: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    weights = stored.astype(np.float64)
     tail = [1] * (weights.ndim - 2)
     if node.op == "Gemm":
         return weights * node.attrs.alpha * (scale[:, None] if node.attrs.transB else scale)
     if node.op == "Conv":
         return weights * scale.reshape(-1, 1, *tail)
-    group = node.attrs.group
-    split = weights.reshape(group, -1, *weights.shape[1:])
-    return (split * scale.reshape(group, 1, -1, *tail)).reshape(weights.shape)
+    split = weights.reshape(node.attrs.group, -1, *weights.shape[1:])
+    return (split * scale.reshape(node.attrs.group, 1, -1, *tail)).reshape(weights.shape)

@@ -1,0 +1,190 @@
+"""Large weights stay in the model's file: found by walking the protobuf, left out of what is parsed.
+
+A parsed model would hold every weight a second time, beside the bytes it came from. The wire format
+(protobuf.dev/programming-guides/encoding) is a run of (tag, value) fields; only three levels matter here:
+ModelProto.graph = 7, GraphProto.initializer = 5, and of TensorProto name = 8 and raw_data = 9.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from clconv.errors import ModelError
+
+_GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
+_LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
+
+
+class Reader(Protocol):
+    """Reads a part of the model again, long after it was parsed."""
+
+    def read(self, offset: int, length: int) -> np.ndarray:
+        """That many bytes as uint8. Raises ModelError if they are gone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BytesReader:
+    """The model was given as bytes, which stay."""
+
+    data: bytes
+
+    def read(self, offset: int, length: int) -> np.ndarray:
+        return np.frombuffer(self.data, np.uint8, length, offset)
+
+
+class FileReader:
+    """The model is a file; it must not change while weights are still to be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen = self._state()
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_size, found.st_mtime_ns
+
+    def read(self, offset: int, length: int) -> np.ndarray:
+        try:
+            array = np.fromfile(self._path, np.uint8, length, offset=offset)
+        except OSError as reason:
+            raise ModelError(
+                f"{self._path}: cannot be read again: {reason.strerror or reason}; keep the file until "
+                "the session has run once"
+            ) from None
+        if self._state() != self._seen or array.size != length:
+            raise ModelError(f"{self._path}: changed since it was loaded; load it again")
+        return array
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Where the raw data of a tensor lies."""
+
+    reader: Reader
+    offset: int
+    length: int
+
+    def read(self) -> np.ndarray:
+        return self.reader.read(self.offset, self.length)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """One field: its number, where its tag begins, and its value's span if it has a length."""
+
+    number: int
+    start: int
+    value: int
+    end: int
+
+
+class _OddWire(Exception):
+    """Not the wire format; protobuf will say what is wrong with it."""
+
+
+def leave_out_weights(data: bytes, reader: Reader) -> tuple[bytes, dict[str, Span]]:
+    """The model's bytes without the raw data of large initializers, and where each one lies.
+
+    Bytes that are no protobuf come back as they are, for the parser to refuse. So do models in which
+    the name of a large tensor is not unique.
+    """
+    try:
+        found = list(_large_tensors(memoryview(data)))
+    except _OddWire:
+        return data, {}
+    spans = {name: Span(reader, raw.value, raw.end - raw.value) for name, _, _, raw in found}
+    if not found or len(spans) != len(found):
+        return data, {}
+    return _rewrite(data, found), spans
+
+
+def _large_tensors(view: memoryview) -> Iterator[tuple[str, _Field, _Field, _Field]]:
+    """(name, graph, initializer, raw data) of every large initializer."""
+    graphs = [f for f in _fields(view, 0, len(view)) if f.number == _GRAPH]
+    if len(graphs) != 1:  # protobuf would merge several; leave that to it
+        return
+    for tensor in _fields(view, graphs[0].value, graphs[0].end):
+        if tensor.number != _INITIALIZER or tensor.end - tensor.value < _LARGE:
+            continue
+        inner = list(_fields(view, tensor.value, tensor.end))
+        names = [f for f in inner if f.number == _NAME]
+        raws = [f for f in inner if f.number == _RAW_DATA]
+        if len(names) == len(raws) == 1 and raws[0].end - raws[0].value >= _LARGE:
+            try:
+                name = bytes(view[names[0].value : names[0].end]).decode()
+            except UnicodeDecodeError:
+                raise _OddWire from None
+            yield name, graphs[0], tensor, raws[0]
+
+
+def _rewrite(data: bytes, found: list[tuple[str, _Field, _Field, _Field]]) -> bytes:
+    graph = found[0][1]
+    body: list[bytes] = []
+    position = graph.value
+    for _, _, tensor, raw in found:
+        body.append(data[position : tensor.start])
+        kept = data[tensor.value : raw.start] + data[raw.end : tensor.end]
+        body += [_tag(_INITIALIZER), _varint(len(kept)), kept]
+        position = tensor.end
+    body.append(data[position : graph.end])
+    inside = b"".join(body)
+    return b"".join(
+        [data[: graph.start], _tag(_GRAPH), _varint(len(inside)), inside, data[graph.end :]]
+    )
+
+
+def _fields(view: memoryview, position: int, end: int) -> Iterator[_Field]:
+    while position < end:
+        start = position
+        tag, position = _read_varint(view, position, end)
+        number, kind = tag >> 3, tag & 7
+        value = position
+        if kind == 0:
+            _, position = _read_varint(view, position, end)
+        elif kind == 1:
+            position += 8
+        elif kind == 5:
+            position += 4
+        elif kind == 2:
+            length, value = _read_varint(view, position, end)
+            position = value + length
+        else:
+            raise _OddWire
+        if position > end or not number:
+            raise _OddWire
+        yield _Field(number if kind == 2 else 0, start, value, position)
+
+
+def _read_varint(view: memoryview, position: int, end: int) -> tuple[int, int]:
+    result = 0
+    for shift in range(0, 70, 7):
+        if position >= end:
+            break
+        byte = view[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result, position
+    raise _OddWire
+
+
+def _varint(value: int) -> bytes:
+    parts = bytearray()
+    while value >= 0x80:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def _tag(number: int) -> bytes:
+    return _varint(number << 3 | 2)
