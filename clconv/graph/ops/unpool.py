@@ -21,7 +21,7 @@ from clconv.graph.ops.numeric import (
 )
 
 
-def _unpooled(at: Any, sizes: Sequence[int]) -> tuple[int, ...]:
+def unpooled_size(at: Any, sizes: Sequence[int]) -> tuple[int, ...]:
     n = len(sizes)
     return tuple(
         (size - 1) * at.strides[i] + at.kernel_shape[i] - at.pads[i] - at.pads[i + n]
@@ -38,7 +38,7 @@ def _infer_unpool(call: Call) -> Sequence[TensorSpec]:
     for name, length in (("kernel_shape", spatial), ("strides", spatial), ("pads", 2 * spatial)):
         call.expect(len(at[name]) == length, f"{name} {at[name]} must have {length} values")
     call.expect(min((*at.kernel_shape, *at.strides)) >= 1, "windows and strides must be positive")
-    natural = (*x.shape[:2], *_unpooled(at, x.shape[2:]))
+    natural = (*x.shape[:2], *unpooled_size(at, x.shape[2:]))
     call.expect(min(natural[2:]) >= 1, f"nothing is left of the image: {natural}")
     check = call.values[1]
     if check is not None and check.size:
@@ -61,7 +61,7 @@ def _unpool(
     at: Any, x: np.ndarray, indices: np.ndarray, output_shape: np.ndarray | None = None
 ) -> np.ndarray:
     """x at its indices in the flattened image, zeros elsewhere; a larger output_shape adds zeros."""
-    natural = (*x.shape[:2], *_unpooled(at, x.shape[2:]))
+    natural = (*x.shape[:2], *unpooled_size(at, x.shape[2:]))
     flat = np.zeros(math.prod(natural), x.dtype)
     flat[check_indices("MaxUnpool", indices, flat.size).reshape(-1)] = x.reshape(-1)
     if output_shape is None:
@@ -71,7 +71,9 @@ def _unpool(
     return out
 
 
-def _positions(at: Any, image: Sequence[int], block: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+def column_positions(
+    at: Any, image: Sequence[int], block: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
     """(count, stride, dilation, pad) of every axis, with ONNX's defaults for empty attributes."""
     n = len(image)
     strides, dilations = at.strides or (1,) * n, at.dilations or (1,) * n
@@ -95,7 +97,7 @@ def _infer_col2im(call: Call) -> Sequence[TensorSpec]:
             not values or len(values) == length * len(image), f"{name} {values} has a wrong length"
         )
         call.expect(min(values, default=1) >= (0 if name == "pads" else 1), f"{name} {values}")
-    counts = _positions(at, image, block)[0]
+    counts = column_positions(at, image, block)[0]
     call.expect(
         min(counts) >= 1 and x.shape[2] == math.prod(counts) and x.shape[1] % math.prod(block) == 0,
         f"{x.shape} is not (batch, channels x {math.prod(block)}, {math.prod(counts)})",
@@ -106,7 +108,7 @@ def _infer_col2im(call: Call) -> Sequence[TensorSpec]:
 def _col2im(at: Any, x: np.ndarray, image: np.ndarray, block: np.ndarray) -> np.ndarray:
     """Every column is added to the image where its window lies."""
     sizes, window = image.reshape(-1).tolist(), block.reshape(-1).tolist()
-    counts, strides, dilations, pads = _positions(at, sizes, window)
+    counts, strides, dilations, pads = column_positions(at, sizes, window)
     n, channels = x.shape[0], x.shape[1] // math.prod(window)
     wide = x.astype(np.float64 if x.dtype.kind == "f" else np.int64)
     columns = wide.reshape(n, channels, *window, *counts)

@@ -1,0 +1,75 @@
+"""Variants of GridSample and AffineGrid: one pass over the pixels of the result, on plain tensors."""
+
+from __future__ import annotations
+
+import math
+
+from clconv.lowering.kernel import (
+    Argument,
+    Kernel,
+    Lowered,
+    Problem,
+    Scalar,
+    Variant,
+    Write,
+    register,
+)
+from clconv.lowering.parts import float_obstacle
+from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import items, share_of
+
+
+def _sample_lower(problem: Problem) -> Lowered:
+    at, x, y = problem.node.attrs, problem.x, problem.y
+    if not y.size:
+        return Lowered()
+    sizes, pixels = x.shape[2:], math.prod(y.shape[2:])
+    kernel = Kernel.of(
+        "grid_sample/sample.cl.mako",
+        "grid_sample",
+        type=C_TYPES[x.dtype.value],
+        grid_type=C_TYPES[problem.input(1).dtype.value],
+        axes=len(sizes),
+        mode=at.mode,
+        padding=at.padding_mode,
+        align_corners=bool(at.align_corners),
+    )
+    share = share_of(problem.device, pixels, least=max(16, 512 // x.shape[1]))
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("grid", problem.argument(1)),
+        ("y", Write(problem.node.outputs[0])),
+        ("channels", Scalar(x.shape[1])),
+        *((f"size{i}", Scalar(size)) for i, size in enumerate(sizes)),
+        ("pixels", Scalar(pixels, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(pixels, share), x.shape[0])),))
+
+
+def _affine_lower(problem: Problem) -> Lowered:
+    y = problem.y
+    if not y.size:
+        return Lowered()
+    sizes = y.shape[1:-1]
+    kernel = Kernel.of(
+        "grid_sample/affine.cl.mako",
+        "affine_grid",
+        type=C_TYPES[y.dtype.value],
+        axes=len(sizes),
+        align_corners=bool(problem.node.attrs.align_corners),
+    )
+    total = y.shape[0] * math.prod(sizes)
+    share = share_of(problem.device, total, least=512)
+    arguments: list[tuple[str, Argument]] = [
+        ("theta", problem.argument(0)),
+        ("grid", Write(problem.node.outputs[0])),
+        *((f"size{i}", Scalar(size)) for i, size in enumerate(sizes)),
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+
+
+register(Variant("GridSample", "simple", float_obstacle, _sample_lower))
+register(Variant("AffineGrid", "simple", float_obstacle, _affine_lower))

@@ -1,0 +1,73 @@
+<%doc>
+y[r, c, i, j] = mean (or largest weighted corner) of bilinear samples of x[image of r, c] in bin (i, j) of region r.
+
+x (N, channels, height, width)   rois (regions, 4): x0, y0, x1, y1   images (regions)   y (regions, channels, rows, columns)
+A bin has samples x samples samples; 0: as many along each axis as it has pixels. A region of an image that is not there
+gives zeros. Places are computed in type `wide`: the number of samples is rounded up from them.
+One item does `share` elements of y; index space: (elements / share).
+Parameters: type; wide; index: int or long; largest; half_pixel: regions are moved by half a pixel, and may be empty.
+</%doc>
+// The two pixels around a place along one axis and their weights; no weight outside the image.
+void ${entry}_corners(${wide} place, int size, int* low, int* high, ${type}* low_weight, ${type}* high_weight) {
+  *low = *high = 0;
+  *low_weight = *high_weight = 0;
+  if (!(place >= -1 && place <= size)) return;
+  place = place < 0 ? 0 : place;
+  *low = min((int)place, size - 1);
+  *high = min(*low + 1, size - 1);
+  *high_weight = *low < size - 1 ? (${type})(place - *low) : 0;
+  *low_weight = 1 - *high_weight;
+}
+
+kernel void ${entry}(
+    global const ${type}* restrict x, global const ${type}* restrict rois, global const ${index}* restrict images,
+    global ${type}* restrict y, int batch, int channels, int height, int width, int rows, int columns, int samples,
+    float spatial_scale, long total, long share) {
+  const long begin = get_global_id(0) * share;
+  const long end = begin + share < total ? begin + share : total;
+  for (long at = begin; at < end; ++at) {
+    long rest = at;
+    const int j = rest % columns; rest /= columns;
+    const int i = rest % rows; rest /= rows;
+    const int c = rest % channels; rest /= channels;
+    const long image = images[rest];
+    if (image < 0 || image >= batch) {
+      y[at] = 0;
+      continue;
+    }
+    global const ${type}* plane = x + ((size_t)image * channels + c) * height * width;
+    global const ${type}* roi = rois + rest * 4;
+    const ${wide} shift = ${"0.5f" if half_pixel else "0"};
+    const ${wide} x0 = roi[0] * (${wide})spatial_scale - shift, y0 = roi[1] * (${wide})spatial_scale - shift;
+    ${wide} across = roi[2] * (${wide})spatial_scale - shift - x0, down = roi[3] * (${wide})spatial_scale - shift - y0;
+% if not half_pixel:
+    across = across > 1 ? across : 1;
+    down = down > 1 ? down : 1;
+% endif
+    const ${wide} step_y = down / rows, step_x = across / columns;
+    const int count_y = samples ? samples : (int)ceil(step_y), count_x = samples ? samples : (int)ceil(step_x);
+    ${type} result = ${"-INFINITY" if largest else "0"};
+    for (int u = 0; u < count_y; ++u) {
+      int top, bottom;
+      ${type} top_weight, bottom_weight;
+      ${entry}_corners(y0 + (i + (u + (${wide})0.5f) / count_y) * step_y, height, &top, &bottom, &top_weight, &bottom_weight);
+      for (int v = 0; v < count_x; ++v) {
+        int left, right;
+        ${type} left_weight, right_weight;
+        ${entry}_corners(x0 + (j + (v + (${wide})0.5f) / count_x) * step_x, width, &left, &right, &left_weight, &right_weight);
+        const ${type} p = top_weight * left_weight * plane[(size_t)top * width + left];
+        const ${type} q = top_weight * right_weight * plane[(size_t)top * width + right];
+        const ${type} r = bottom_weight * left_weight * plane[(size_t)bottom * width + left];
+        const ${type} s = bottom_weight * right_weight * plane[(size_t)bottom * width + right];
+% if largest:
+        const ${type} most = fmax(fmax(p, q), fmax(r, s));
+        result = result > most ? result : most;
+% else:
+        result += (p + q) + (r + s);
+% endif
+      }
+    }
+    const int samples_all = count_y > 0 && count_x > 0 ? count_y * count_x : 0;
+    y[at] = samples_all ? result${"" if largest else " / samples_all"} : 0;
+  }
+}
