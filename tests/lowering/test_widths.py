@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
-from clconv.cases import CASES
 from clconv.lowering.device import DeviceInfo
+from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import AVX512, NEON
-from tests.lowering.test_signatures import DEVICE_OPS, calls_of, check
+from tests.lowering.test_signatures import DEVICE_OPS, check
 
 
-@pytest.mark.parametrize("machine", [NEON, AVX512], ids=lambda d: d.name)
+NARROW = dataclasses.replace(NEON, extensions=AVX512.extensions)  # cases of float64 need it
+
+
+@pytest.mark.parametrize("machine", [NARROW, AVX512], ids=lambda d: d.name)
 @pytest.mark.parametrize("op", DEVICE_OPS)
 def test_signatures_match_the_calls_at_every_width(op: str, machine: DeviceInfo) -> None:
     seen = set()
-    for case in CASES:
+    for case in DEVICE_CASES:
         if case.op == op:
             for call in calls_of(case, machine):
                 assert all(size > 0 for size in call.global_size), case.name

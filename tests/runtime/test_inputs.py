@@ -1,0 +1,94 @@
+"""What may be fed to a session, and what is said of everything else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clconv.errors import InputError
+from clconv.graph.ir import Constant
+from clconv.graph.reference import run_reference
+from clconv.lowering.device import DeviceInfo
+from tests.graph.graph_builder import Builder
+from tests.runtime.support import assert_agrees, int_input, picture, residual, session_for
+
+
+def test_whatever_numpy_holds_can_be_fed(device: DeviceInfo) -> None:
+    graph = residual()
+    session = session_for(graph, device)
+    x = picture(1, 3, 6, 9)
+    expected = run_reference(graph, {"x": x})
+    locked = x.copy()
+    locked.flags.writeable = False
+    for fed in (
+        np.asfortranarray(x),
+        np.ascontiguousarray(x[..., ::-1])[..., ::-1],
+        np.repeat(x, 2, axis=3)[..., ::2],
+        x.astype(">f4"),
+        locked,
+        x.tolist(),
+    ):
+        assert_agrees(session.run({"x": fed}), expected)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "says"),
+    [
+        ({}, r"\['x'\] missing; the model takes 'x': float32\[nx3xhxw\]"),
+        ({"x": picture(1, 3, 4, 4), "y": 1}, r"\['y'\] unknown"),
+        ({"X": picture(1, 3, 4, 4)}, r"\['X'\] unknown, \['x'\] missing"),
+        ({"x": picture(3, 4, 4)}, r"takes float32\[nx3xhxw\], got shape \(3, 4, 4\)"),
+        ({"x": picture(1, 4, 4, 4)}, r"got shape \(1, 4, 4, 4\)"),
+        ({"x": np.zeros((1, 3, 4, 4))}, r"got float64; convert it with .astype\('float32'\)"),
+        ({"x": np.zeros((1, 3, 4, 4), np.uint8)}, "takes float32, got uint8"),
+        ({"x": [[[[1.0]], [[2.0, 3.0]]]]}, "'x'"),
+        ({"x": None}, "takes float32, got object"),
+        ({"x": "text"}, "takes float32"),
+        ([picture(1, 3, 4, 4)], "takes a mapping from input name to array, got list"),
+        (picture(1, 3, 4, 4), "got ndarray"),
+    ],
+)
+def test_wrong_inputs_are_refused(feeds, says: str, device: DeviceInfo) -> None:  # type: ignore[no-untyped-def]
+    session = session_for(residual(), device)
+    with pytest.raises(InputError, match=says):
+        session.run(feeds)
+
+
+def test_sizes_of_one_name_must_agree(device: DeviceInfo) -> None:
+    b = Builder()
+    x, y = b.input("n", 4, name="x"), b.input("n", 4, name="y")
+    session = session_for(b.graph(b.node("Add", x, y, out="z")), device)
+    session.run({"x": picture(2, 4), "y": picture(2, 4)})
+    with pytest.raises(
+        InputError, match=r"'y' takes float32\[nx4\], got shape \(3, 4\) where n = 2"
+    ):
+        session.run({"x": picture(2, 4), "y": picture(3, 4)})
+
+
+def test_lists_take_the_inputs_dtype_if_nothing_is_lost(device: DeviceInfo) -> None:
+    b = Builder()
+    i = int_input(b, 3, name="i")
+    session = session_for(b.graph(b.node("Neg", i, out="y")), device)
+    assert session.run({"i": [1, 2, -3]})["y"].tolist() == [-1, -2, 3]
+    with pytest.raises(InputError, match="takes int64, got float64"):
+        session.run({"i": [1.5, 2, 3]})
+    with pytest.raises(InputError, match="'i'"):
+        session.run({"i": [1, 2, 1 << 70]})
+
+
+def test_integers_and_booleans_pass_through(device: DeviceInfo) -> None:
+    b = Builder()
+    i = int_input(b, "n", name="i")
+    b.constants["two"] = Constant(np.array(2, np.int64))
+    b.node("Greater", i, "two", out="large")
+    b.node("Mul", i, "two", out="double")
+    graph = b.graph("large", "double")
+    session = session_for(graph, device)
+    found = session.run({"i": np.array([1, 2, 3, 1 << 40], np.int64)})
+    assert found["large"].dtype == np.bool_ and found["large"].tolist() == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert found["double"].tolist() == [2, 4, 6, 1 << 41]
