@@ -11,7 +11,6 @@ from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import AVX512, NEON
 from tests.lowering.test_signatures import DEVICE_OPS, check
 
-
 NARROW = dataclasses.replace(NEON, extensions=AVX512.extensions)  # cases of float64 need it
 
 
