@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 
 import numpy as np
 
 from clconv.errors import DeviceMemoryError, GraphError
-from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.passes import run_passes
+from clconv.graph.passes.widen_half import widen_half
 from clconv.graph.specialise import Cut, specialise
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import KernelCall, Packed
@@ -68,15 +69,16 @@ def make_plan(
     forced: Mapping[str, str] | None = None,
     guard: int = 0,
     on_pass: OnPass | None = None,
+    wide: MutableMapping[int, Constant] | None = None,
 ) -> Plan:
     """Specialises, optimises and lowers a graph for inputs of the given specs.
 
     values: inputs whose content is known already. guard: free bytes around every value, none of
-    which then shares its place with another. Raises ShapeError,
+    which then shares its place with another. wide: see widen_half. Raises ShapeError,
     UnsupportedError, VariantError or DeviceMemoryError.
     """
     specialised = specialise(graph, specs, values)
-    optimised = run_passes(specialised.graph, on_pass)
+    optimised = run_passes(widen_half(specialised.graph, wide), on_pass)
     lowered = lower_graph(optimised, device, forced or {})
     lifetimes = value_lifetimes(optimised, lowered)
     # Guarded, each value has a place of its own: a neighbour of another time would hide a stray write.

@@ -11,7 +11,7 @@ import numpy as np
 from clconv import config
 from clconv.errors import InputError
 from clconv.graph.evaluate import evaluate_node
-from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime.bound import BoundPlan, DeviceConstants, Progress
@@ -51,6 +51,7 @@ class Session:
         self._opened = open_device(device)
         self._queue = self._opened.queue()
         self._constants = DeviceConstants(self._opened, self._queue)
+        self._wide: dict[int, Constant] = {}
         self._stage = _Stage(self, self.graph)
         # By identity; the graph is kept so that its id stays its own.
         self._bodies: dict[int, tuple[Graph, _Stage]] = {}
@@ -162,6 +163,7 @@ class _Stage:
             forced=session._forced,
             guard=session._guard,
             on_pass=session._on_pass(shapes),
+            wide=session._wide,
         )
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
         for call in plan.calls:
