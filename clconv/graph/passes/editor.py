@@ -70,17 +70,17 @@ class Editor:
 
     def scalar(self, name: str) -> float | None:
         """The value of a constant with one element and no more than one axis."""
-        array = self.array(name)
-        if array is None or array.size != 1 or array.ndim > 1:
+        constant = self.constants.get(name)
+        if constant is None or constant.spec.size != 1 or constant.spec.rank > 1:
             return None
-        return float(array.reshape(-1)[0])
+        return float(constant.array.reshape(-1)[0])
 
     def ints(self, name: str) -> tuple[int, ...] | None:
         """The values of a constant integer tensor."""
-        array = self.array(name)
-        if array is None or array.dtype.kind not in "iu":
+        constant = self.constants.get(name)
+        if constant is None or constant.spec.dtype.numpy.kind not in "iu":
             return None
-        return tuple(int(v) for v in array.reshape(-1))
+        return tuple(int(v) for v in constant.array.reshape(-1))
 
     def knows(self, name: str) -> bool:
         """Whether the value exists already (a fresh name must not)."""

@@ -34,7 +34,8 @@ def gather_facts(graph: Graph) -> dict[str, TensorSpec]:
         for name, s in graph.specs.items()
     }
     facts.update((name, constant.spec) for name, constant in graph.constants.items())
-    values = {name: c.array for name, c in graph.constants.items()}
+    # Axes, sizes and the like; weights stay where they are.
+    values = {n: c.array for n, c in graph.constants.items() if not c.spec.dtype.is_float}
     for node in graph.nodes:
         first = node.outputs[0]
         if first and first not in facts:
