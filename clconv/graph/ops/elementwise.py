@@ -115,11 +115,15 @@ def _isinf(at: Any, x: np.ndarray) -> np.ndarray:
 
 def _isinf_expression(use: Use) -> str:
     at = use.attrs
-    signs = [("a == (T)(INFINITY)", at.detect_positive), ("a == (T)(-INFINITY)", at.detect_negative)]
+    signs = [
+        ("a == (T)(INFINITY)", at.detect_positive),
+        ("a == (T)(-INFINITY)", at.detect_negative),
+    ]
     return " || ".join(text for text, wanted in signs if wanted) or "a != a && a == a"
 
 
 _BOOL = DType.BOOL
+# fmt: off
 _ROWS = (
     # activations
     Row("Relu", 1, lambda at, x: np.maximum(x, 0), "a < 0 ? (T)(0) : a", kind="number"),
@@ -202,6 +206,7 @@ _ROWS = (
     Row("Where", 3, lambda at, c, x, y: np.where(c, x, y), "a ? b : c", kind="any",
         condition_first=True),
 )
+# fmt: on
 ROWS: Mapping[str, Row] = {row.name: row for row in _ROWS}
 
 
@@ -231,9 +236,7 @@ def _infer(row: Row, call: Call) -> Sequence[TensorSpec]:
 def apply_row(row: Row, attrs: Attributes, *arrays: np.ndarray | None) -> np.ndarray:
     """The row's NumPy function, floats computed in float64 and returned in the inputs' dtype."""
     first = next(a for a in (arrays[1:] if row.condition_first else arrays) if a is not None)
-    wide = [
-        a.astype(np.float64) if a is not None and a.dtype.kind == "f" else a for a in arrays
-    ]
+    wide = [a.astype(np.float64) if a is not None and a.dtype.kind == "f" else a for a in arrays]
     with np.errstate(all="ignore"):
         result = wide[0]
         if row.variadic:
