@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx
 import onnx.inliner
 
@@ -17,7 +19,7 @@ def expand_by_calls(light: onnx.ModelProto, op: str, facts: Facts) -> onnx.Model
     light: of a copy that may be changed, with all attributes of the operator filled in.
     """
     opset = max(o.version for o in light.opset_import if o.domain in ("", "ai.onnx"))
-    schema = onnx.defs.get_schema(op, opset, "")
+    schema: Any = onnx.defs.get_schema(op, opset, "")  # its type says nothing of these functions
     if not schema.has_context_dependent_function:
         return None
     for index, node in enumerate(light.graph.node):

@@ -323,6 +323,7 @@ class _SubWalk(_Walk):
             if name in outputs:
                 name = self._build.values.fresh(f"{name}/again")
                 self._alias(value.name, name)
+                value.name = name  # in this walk's own copy, so that its declaration goes along
             outputs.append(name)
         return tuple(outputs)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from clconv.errors import UnsupportedError
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
@@ -95,8 +96,8 @@ def _unsqueeze(at: Any, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
 
 def _infer_dropout(call: Call) -> Sequence[TensorSpec]:
     x = call.spec(0)
-    if call.has(2):
-        call.expect(not call.value(2).any(), "training mode is not supported, only inference")
+    if call.has(2) and call.value(2).any():
+        raise UnsupportedError(f"node '{call.node.name}' (Dropout): training mode, only inference")
     return [TensorSpec(x.shape, x.dtype), TensorSpec(x.shape, DType.BOOL)]
 
 

@@ -6,12 +6,13 @@ Every other operator goes through `convert_default`, which copies inputs, output
 from collections.abc import Mapping
 
 from clconv.frontend.onnx.build import Converter
-from clconv.frontend.onnx.converters import create, inputs, norm, resize, softmax, window
+from clconv.frontend.onnx.converters import create, inputs, legacy, norm, resize, softmax, window
 from clconv.frontend.onnx.converters.default import convert_default
 
 CONVERTERS: Mapping[str, Converter] = {
     **create.CONVERTERS,
     **inputs.CONVERTERS,
+    **legacy.CONVERTERS,
     **norm.CONVERTERS,
     **resize.CONVERTERS,
     **softmax.CONVERTERS,
