@@ -15,7 +15,7 @@ import pytest
 import clconv.compat.onnxruntime as stand_in
 from clconv import errors
 from tests.compat.models import classifier, two_inputs, unsupported
-from tests.frontend.support import random
+from tests.frontend.support import model, node, random, value
 
 BYTES = classifier().SerializeToString()
 CPU = ["CPUExecutionProvider"]
@@ -45,6 +45,14 @@ def test_it_has_the_same_surface(sessions: tuple[Any, Any]) -> None:
     assert ours.get_overridable_initializers() == theirs.get_overridable_initializers()
 
 
+def test_outputs_that_the_file_does_not_describe() -> None:
+    built = model([node("Transpose", ["x"], ["y"], "turn")], [value("x", 2, 5)], ["y"], opset=17)
+    data = built.SerializeToString()
+    theirs = original.InferenceSession(data, providers=CPU).get_outputs()
+    found = stand_in.InferenceSession(data).get_outputs()
+    assert [(a.name, a.type, a.shape) for a in found] == [(a.name, a.type, a.shape) for a in theirs]
+
+
 @pytest.mark.parametrize("names", [None, [], ["scores"], ["scores", "scores"]])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_run_returns_the_same_list(
@@ -65,9 +73,14 @@ def test_odd_but_legal_feeds(sessions: tuple[Any, Any]) -> None:
     shuffled = np.asfortranarray(image)
     strided = np.repeat(image, 2, axis=3)[..., ::2]
     assert not shuffled.flags.c_contiguous and not strided.flags.c_contiguous
-    for value in (shuffled, strided, image.tolist(), stand_in.OrtValue.ortvalue_from_numpy(image)):
+    for image_like in (
+        shuffled,
+        strided,
+        image.tolist(),
+        stand_in.OrtValue.ortvalue_from_numpy(image),
+    ):
         np.testing.assert_allclose(
-            ours.run(None, {"image": value})[0], expected, rtol=1e-4, atol=1e-5
+            ours.run(None, {"image": image_like})[0], expected, rtol=1e-4, atol=1e-5
         )
 
 

@@ -123,7 +123,14 @@ class InferenceSession:
         return [_node_arg(name, spec) for name, spec in self._session.inputs.items()]
 
     def get_outputs(self) -> list[NodeArg]:
-        return [_node_arg(name, spec) for name, spec in self._session.outputs.items()]
+        found = self._session.outputs
+        inputs = self._session.inputs
+        if None in found.values() and all(spec.is_static for spec in inputs.values()):
+            # The file does not say, but the plan for its only size does.
+            plan = self._session.prepare({n: spec.shape for n, spec in inputs.items()}).plan
+            known = {n: plan.graph.spec(n) for n in found if n in plan.graph.outputs}
+            found = {n: spec or known.get(n) for n, spec in found.items()}
+        return [_node_arg(name, spec) for name, spec in found.items()]
 
     def get_overridable_initializers(self) -> list[NodeArg]:
         return []
