@@ -28,6 +28,7 @@ CASES = (
     gemm("scalar bias", (3, 4), (4, 5), 0, beta=0.25),
     gemm("one by one", (1, 1), (1, 1), 1),
     gemm("one column", (7, 33), (33, 1), 1),
+    gemm("one inner index", (3, 1), (21, 1), 21, transB=1),
     gemm("long inner", (3, 1031), (1031, 5), 5),
     Case("Gemm", "fed matrices", (data(6, 7), data(7, 9), data(9))),
     Case(

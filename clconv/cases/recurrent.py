@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from clconv.cases.base import Case, Operand, data, weight
-from clconv.graph.ops.recurrent import GATES
+from clconv.graph.ops.recurrent import DEFAULTS, GATES
 
 
 def recurrent(
@@ -22,6 +23,7 @@ def recurrent(
     peephole: bool = False,
     layout: int = 0,
     direction: str = "forward",
+    fed: bool = False,
     **attrs: Any,
 ) -> Case:
     d, gates = (2 if direction == "bidirectional" else 1), GATES[op] * hidden
@@ -36,6 +38,8 @@ def recurrent(
     ]
     if op == "LSTM":
         operands += [data(*state) if initial else None, weight(d, 3 * hidden) if peephole else None]
+    if fed:
+        operands = [o and dataclasses.replace(o, constant=False) for o in operands]
     full = {"hidden_size": hidden, "direction": direction, "layout": layout, **attrs}
     return Case(op, label, tuple(operands), full, outputs=3 if op == "LSTM" else 2)
 
@@ -58,11 +62,37 @@ CASES = (
             recurrent(op, "no bias one step", 1, 1, 1, 1, bias=False),
             recurrent(op, "primes", 11, 1, 37, 29),
             recurrent(op, "clipped", 4, 2, 3, 4, clip=0.5),
+            recurrent(op, "fed weights", 3, 2, 3, 4, fed=True, direction="bidirectional"),
+            recurrent(
+                op,
+                "functions by direction",
+                3,
+                2,
+                3,
+                9,
+                direction="bidirectional",
+                activations=(*DEFAULTS[op][:-1], "Relu", *DEFAULTS[op]),
+            ),
+            recurrent(op, "whole vectors", 4, 2, 16, 32, direction="bidirectional", layout=1),
         )
     ),
     recurrent("LSTM", "peepholes", 5, 2, 3, 4, peephole=True),
+    recurrent("LSTM", "peepholes both ways", 5, 2, 3, 9, peephole=True, direction="bidirectional"),
     recurrent("LSTM", "coupled gates", 5, 2, 3, 4, input_forget=1),
     recurrent("GRU", "linear before reset", 6, 2, 4, 5, linear_before_reset=1),
+    recurrent(
+        "GRU",
+        "linear before reset both ways",
+        3,
+        2,
+        4,
+        9,
+        linear_before_reset=1,
+        direction="bidirectional",
+        lengths=(3, 1),
+        clip=0.7,
+    ),
+    recurrent("GRU", "linear before reset no bias", 3, 1, 4, 5, linear_before_reset=1, bias=False),
     recurrent(
         "LSTM",
         "other activations",

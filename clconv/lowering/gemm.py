@@ -234,7 +234,9 @@ def _blocked_lower(problem: Problem) -> Lowered:
         return Lowered()
     product = Product.of(problem)
     width = _tile(problem, product)[1] * problem.device.vector_width
-    packing = panel_packing(product.b_steps[1] != 1, width, _alpha(problem))
+    # Not from the steps: those of a matrix with one inner index say nothing.
+    transposed = bool(problem.node.attrs.get("transB", 0))
+    packing = panel_packing(transposed, width, _alpha(problem))
     return Lowered((_panel_call(problem, product, Packed(problem.node.inputs[1], packing), 1.0),))
 
 

@@ -31,6 +31,9 @@ from clconv.lowering.kernel import (
     Write,
 )
 
+# Bytes; a multiple of every device's alignment of buffers that are part of another.
+PART_ALIGNMENT = 4096
+
 
 @dataclasses.dataclass(frozen=True)
 class Made:
@@ -51,6 +54,7 @@ class Value:
     spec: TensorSpec
     known: Constant | None = None
     made: Made | None = None
+    offset: int = 0  # bytes behind the start of the named buffer
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,7 +62,9 @@ class Value:
 
     def argument(self) -> Argument:
         """What a kernel gets in order to read it."""
-        return Read(self.name) if self.made is None else Packed(self.made.constant, _packing(self))
+        if self.made is None:
+            return Read(self.name, self.offset)
+        return Packed(self.made.constant, _packing(self))
 
     def reshaped(self, *shape: int) -> Value:
         """The same elements in another shape."""
@@ -122,6 +128,10 @@ class Parts:
         self._scratch[name] = spec.nbytes
         return Value(name, spec)
 
+    def part_of(self, whole: Value, offset: int, shape: Sequence[int]) -> Value:
+        """A value inside another one, from a byte on that is a multiple of PART_ALIGNMENT."""
+        return Value(whole.name, TensorSpec(tuple(shape), whole.spec.dtype), offset=offset)
+
     def call(self, call: KernelCall) -> None:
         """A launch of the node's own."""
         self._calls.append(call)
@@ -168,9 +178,9 @@ def _ints(values: Sequence[int]) -> Value:
 def _renamed(argument: Argument, known: Mapping[str, Value]) -> Argument:
     match argument:
         case Read(value, offset) if known[value].made is None:
-            return Read(known[value].name, offset)
+            return Read(known[value].name, known[value].offset + offset)
         case Write(value, offset):
-            return Write(known[value].name, offset)
+            return Write(known[value].name, known[value].offset + offset)
         case Packed(constant, packing):
             return Packed(known[constant].name, _packing(known[constant], packing))
     return argument

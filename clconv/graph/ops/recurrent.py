@@ -51,15 +51,23 @@ def _apply(function: Callable[..., Any], alpha: Any, beta: Any, x: np.ndarray) -
     return np.asarray(function(x, alpha, beta))
 
 
-def _functions(op: str, at: Any) -> list[Function]:
+def activation_settings(op: str, at: Any) -> list[tuple[str, float | None, float | None]]:
+    """(name in lower case, alpha, beta) of all activations in order; None where there is no such parameter."""
     alphas, betas = list(at.activation_alpha), list(at.activation_beta)
-    found: list[Function] = []
+    found = []
     for name in activation_names(op, at):
-        function, alpha, beta = ACTIVATIONS[name.lower()]
+        _, alpha, beta = ACTIVATIONS[name.lower()]
         alpha = alphas.pop(0) if alpha is not None and alphas else alpha
         beta = betas.pop(0) if beta is not None and betas else beta
-        found.append(functools.partial(_apply, function, alpha, beta))
+        found.append((name.lower(), alpha, beta))
     return found
+
+
+def _functions(op: str, at: Any) -> list[Function]:
+    return [
+        functools.partial(_apply, ACTIVATIONS[name][0], alpha, beta)
+        for name, alpha, beta in activation_settings(op, at)
+    ]
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
