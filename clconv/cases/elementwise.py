@@ -16,7 +16,10 @@ _RANGES = {
     "Reciprocal": (0.3, 4.0), "Pow": (0.1, 3.0), "Div": (0.5, 4.0), "Mod": (0.5, 4.0),
     "ThresholdedRelu": (-3.0, 3.0), "Gelu": (-2.0, 7.0),
 }  # fmt: skip
-_ATTRIBUTES: dict[str, dict[str, Any]] = {"Mod": {"fmod": 1}}
+_ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "Mod": {"fmod": 1},
+    "BitShift": {"direction": "LEFT"},
+}
 
 
 def operand(op: str, *shape: int, **more: Any) -> Operand:
@@ -28,6 +31,8 @@ def inputs(op: str, *shapes: tuple[int, ...], **more: Any) -> tuple[Operand, ...
     row = ROWS[op]
     if row.kind == "bool":
         more = {"dtype": "bool"}
+    if row.kind == "int":
+        more = {"dtype": "int32", "low": -40, "high": 40, **more}
     kinds = [{"dtype": "bool"} if row.condition_first and not i else more for i in range(row.arity)]
     return tuple(operand(op, *s, **kind) for s, kind in zip(shapes, kinds, strict=False))
 
@@ -136,6 +141,13 @@ CASES = (
     Case("Pow", "literal base", (weight(values=1.5), data(41, dtype="int64", low=-3, high=9))),
     whole("Pow", "int64", (2, -3, 1, -1, 7, 0, 3), (10, 3, -5, -3, 0, 0, 39), dtype="int64"),
     whole("Pow", "int32 float exponent", (2, -3, 9, 2), (10.0, 3.0, 0.5, 2.5), dtype="int32", second="float32"),
+    Case("BitShift", "right", inputs("BitShift", (5, 7), (7,)), {"direction": "RIGHT"}),
+    *(Case("BitShift", f"{dtype} {direction}", (Operand((4,), dtype, values=(3, 200, 255, 1)),
+        Operand((4,), dtype, values=(1, 7, 8, 64))), {"direction": direction.upper()})
+        for dtype in ("uint8", "uint16", "uint64", "int64") for direction in ("left", "right")),
+    *(Case(op, dtype, inputs(op, (5, 7), (7,), dtype=dtype, low=low, high=99))
+        for op in ("BitwiseAnd", "BitwiseOr", "BitwiseXor") for dtype, low in (("int8", -99), ("uint64", 0))),
+    Case("BitwiseNot", "uint8", inputs("BitwiseNot", (5, 7), dtype="uint8", low=0, high=255)),
     Case("Equal", "bool", (data(5, 7, dtype="bool"), data(7, dtype="bool"))),
     Case("Equal", "float literal", (Operand((4,), values=(1.0, 2.0, 2.0, math.nan)), weight(values=2.0))),
     Case("Where", "int64", (data(5, 1, dtype="bool"), data(5, 7, dtype="int64", high=99), data(1, dtype="int64"))),

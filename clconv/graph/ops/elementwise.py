@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import Attributes, DType, Node, TensorSpec
-from clconv.graph.ops.base import Call, Cost, Op, broadcast_shapes, register
+from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, broadcast_shapes, register
 from clconv.graph.ops.row import Row, Use, c_float
 
 __all__ = ["ROWS", "Row", "apply_row", "c_float"]
@@ -122,6 +122,24 @@ def _isinf_expression(use: Use) -> str:
     return " || ".join(text for text, wanted in signs if wanted) or "a != a && a == a"
 
 
+def _shift(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Bits that leave are lost, the sign fills from the left. A shift below 0, or by all bits or more,
+    leaves only the fill."""
+    bits = x.dtype.itemsize * 8
+    outside = (y < 0) | (y >= bits)
+    near = np.where(outside, 0, y).astype(x.dtype)
+    if at.direction == "LEFT":
+        return np.where(outside, 0, np.left_shift(x, near)).astype(x.dtype)
+    return np.where(outside, np.where(x < 0, -1, 0), np.right_shift(x, near)).astype(x.dtype)
+
+
+def _shift_expression(use: Use) -> str:
+    outside = f"b < 0 || b >= (T)({use.dtypes[0].itemsize * 8})"
+    if use.attrs.direction == "LEFT":
+        return f"{outside} ? (T)(0) : (T)((ulong)(a) << b)"
+    return f"{outside} ? (a < 0 ? (T)(-1) : (T)(0)) : (T)(a >> b)"
+
+
 _BOOL = DType.BOOL
 # fmt: off
 _ROWS = (
@@ -200,6 +218,11 @@ _ROWS = (
     Row("Or", 2, lambda at, x, y: x | y, "a || b", kind="bool"),
     Row("Xor", 2, lambda at, x, y: x ^ y, "a != b", kind="bool"),
     Row("Not", 1, lambda at, x: ~x, "!a", kind="bool"),
+    Row("BitwiseAnd", 2, lambda at, x, y: x & y, "a & b", kind="int"),
+    Row("BitwiseOr", 2, lambda at, x, y: x | y, "a | b", kind="int"),
+    Row("BitwiseXor", 2, lambda at, x, y: x ^ y, "a ^ b", kind="int"),
+    Row("BitwiseNot", 1, lambda at, x: ~x, "(T)(~a)", kind="int"),
+    Row("BitShift", 2, _shift, _shift_expression, {"direction": REQUIRED}, "int"),
     Row("IsNaN", 1, lambda at, x: np.isnan(x), "a != a", result=_BOOL),
     Row("IsInf", 1, _isinf, _isinf_expression, {"detect_negative": 1, "detect_positive": 1},
         result=_BOOL),
@@ -223,6 +246,7 @@ def _infer(row: Row, call: Call) -> Sequence[TensorSpec]:
     fits = {
         "float": dtype.is_float,
         "number": dtype is not DType.BOOL,
+        "int": dtype.numpy.kind in "iu",
         "bool": dtype is DType.BOOL,
         "any": True,
     }[row.kind]

@@ -34,7 +34,7 @@ class Row:
 
     numpy(attrs, *arrays): floats arrive as float64, other dtypes as they are.
     expression: OpenCL C, or a function of the Use that returns it; {name} is an attribute.
-    kind: the dtypes it takes: "float", "number", "bool" or "any".
+    kind: the dtypes it takes: "float", "number", "int", "bool" or "any".
     result: output dtype; None for that of the (last) input.
     flops: floating-point operations per element, for the cost.
     """
