@@ -1,6 +1,7 @@
 """The one table of cases: CASES, by operator family."""
 
 from clconv.cases import (
+    attention,
     cast,
     conv,
     conv_transpose,
@@ -56,6 +57,7 @@ CASES: tuple[Case, ...] = (
     *deform_conv.CASES,
     *unpool.CASES,
     *einsum.CASES,
+    *attention.CASES,
     *recurrent.CASES,
     *quantise.CASES,
     *quantised_product.CASES,

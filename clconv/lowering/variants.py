@@ -1,6 +1,7 @@
 """Importing this module registers the variants of every operator."""
 
 from clconv.lowering import (
+    attention,
     batch_norm,
     cast,
     conv,
@@ -35,6 +36,7 @@ from clconv.lowering.kernel import VARIANTS
 
 __all__ = [
     "VARIANTS",
+    "attention",
     "batch_norm",
     "cast",
     "conv",

@@ -151,6 +151,8 @@ _SILENT: dict[tuple[str, str], Any] = {
     ("Range", "stash_type"): 1,
     ("SpaceToDepth", "mode"): "DCR",
     ("QuantizeLinear", "precision"): 0,
+    ("Attention", "left_window_size"): -1,
+    ("Attention", "right_window_size"): -1,
     **{(op, "hidden_size"): 0 for op in ("RNN", "GRU", "LSTM")},
     **{(op, "clip"): 0.0 for op in ("RNN", "GRU", "LSTM")},
 }

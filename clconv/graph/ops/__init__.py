@@ -2,6 +2,7 @@
 
 from clconv.graph.ir import Attributes
 from clconv.graph.ops import (
+    attention,
     cast,
     control,
     conv,
@@ -41,6 +42,7 @@ __all__ = [
     "Call",
     "Cost",
     "Op",
+    "attention",
     "cast",
     "control",
     "conv",
