@@ -5,7 +5,7 @@ Input transform of Winograd's convolution F(m x m, 3 x 3), m + 2 = n:  V = B' d 
 x (N, C / block, H, W, block)
 v (tile blocks, n * n, C / block, tiles, block): `tiles` tiles to a block, tiles counted along rows of an
   image, then down, then over images; this launch transforms tiles first_tile.. of them.
-One work-item transforms one channel block of one block of tiles. Index space: (tile blocks, C / block).
+One work-item transforms one channel block of one block of tiles. Index space: (C / block, tile blocks): a core keeps its tiles.
 
 Parameters: block; tiles; transform: B' as rows; m; pad_mode none, constant, reflect, edge, wrap.
 Pixels past the padded image, which only pad out the last tiles, count as zeros.
@@ -23,11 +23,11 @@ kernel void ${entry}(
     global const float* restrict x, global float* restrict v, int height, int width, int pad_top,
     int pad_left, int tile_rows, int tile_columns, int first_tile, int all_tiles, int padded_height,
     int padded_width) {
-  const int chunk = get_global_id(1);
-  const int blocks = get_global_size(1);
-  const int begin = first_tile + get_global_id(0) * ${tiles};
+  const int chunk = get_global_id(0);
+  const int blocks = get_global_size(0);
+  const int begin = first_tile + get_global_id(1) * ${tiles};
   const int end = min(begin + ${tiles}, all_tiles);
-  global float* target = v + ((size_t)get_global_id(0) * ${n * n} * blocks + chunk) * ${tiles * block};
+  global float* target = v + ((size_t)get_global_id(1) * ${n * n} * blocks + chunk) * ${tiles * block};
   const size_t position = (size_t)blocks * ${tiles * block};
   const int image_tiles = tile_rows * tile_columns;
   for (int t = begin; t < end; ++t, target += ${block}) {

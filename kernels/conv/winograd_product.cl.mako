@@ -6,7 +6,7 @@ v (tile blocks, n * n, C / IB, tiles, IB)     from winograd_input
 u (F / OB, n * n, C / IB, IB, OB)             transformed weights, OB = vectors * block
 bias (F) padded       y (N, F / block, OH, OW, block)
 One work-item computes OB filters of one block of tiles; M stays in private memory, which is the cache.
-Index space: (tile blocks, F / OB). Tiles first_tile.. of all_tiles, counted as in winograd_input.
+Index space: (F / OB, tile blocks): a core keeps its tiles while the filters pass. Tiles first_tile.. of all_tiles, counted as in winograd_input.
 
 Parameters: block; tiles: of a block, a multiple of pixels; vectors, pixels: the register tile; channels;
 filters; transform: A' as rows; m; bias; epilogue.
@@ -32,10 +32,10 @@ kernel void ${entry}(
 % endif
     global float* restrict y, int out_height, int out_width, int tile_rows, int tile_columns,
     int first_tile, int all_tiles${common.epilogue_parameters(epilogue_names)}) {
-  const int chunk = get_global_id(1);
-  const int begin = first_tile + get_global_id(0) * ${tiles};
+  const int chunk = get_global_id(0);
+  const int begin = first_tile + get_global_id(1) * ${tiles};
   const int count = min(${tiles}, all_tiles - begin);
-  global const float* source = v + (size_t)get_global_id(0) * ${n * n * in_blocks * tiles * block};
+  global const float* source = v + (size_t)get_global_id(1) * ${n * n * in_blocks * tiles * block};
   global const float* filter = u + (size_t)chunk * ${n * n * in_blocks * block * OB};
   ${V} product[${tiles}][${n * n}][${vectors}];
   for (int position = 0; position < ${n * n}; ++position) {

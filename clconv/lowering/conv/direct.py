@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 from clconv.graph.ir import PLAIN, Layout
 from clconv.lowering.conv.shape import (
     ConvShape,
@@ -75,7 +78,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     )
     packing = direct_weights(in_block, block * vectors, shape.group)
     chunks = -(-blocks // vectors)
-    rows, columns, row_items, column_items = _split(problem, shape, chunks, pixels)
+    split = _split(problem, shape, chunks, pixels)
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("w", Packed(problem.node.inputs[1], packing)),
@@ -87,30 +90,58 @@ def _direct_lower(problem: Problem) -> Lowered:
         ("out_width", Scalar(shape.out[1])),
         ("pad_top", Scalar(shape.begin[0])),
         ("pad_left", Scalar(shape.begin[1])),
-        ("rows", Scalar(rows)),
-        ("columns", Scalar(columns)),
+        ("run", Scalar(split.run)),
+        ("runs", Scalar(split.runs)),
+        ("length", Scalar(split.length)),
         *epilogue.arguments,
     ]
-    size = (row_items * column_items, chunks, shape.batch * shape.group)
+    size = (chunks, split.items, shape.batch * shape.group)
     return Lowered((problem.call(kernel, arguments, size),))
 
 
-def _split(
-    problem: Problem, shape: ConvShape, chunks: int, pixels: int
-) -> tuple[int, int, int, int]:
-    """(rows, columns) of the output that one work-item computes, and how many items that makes.
+@dataclasses.dataclass(frozen=True)
+class _Split:
+    """How output pixels are dealt out: runs of `run` pixels, and to an item `runs` of them or `length`
+    pixels of one."""
 
-    Aims at eight items a compute unit, so that none works alone at the end, but not at items so small
-    that launching them costs more than they do.
-    """
-    wanted = max(1, 8 * problem.device.compute_units // max(1, chunks * shape.batch * shape.group))
+    run: int
+    runs: int
+    length: int
+    items: int
+
+
+# What an item reads of the input again for every block of filters should stay in a core's own cache.
+_ITEM_BYTES = 192 << 10
+# Work-items for each core, so that none works alone at the end.
+_ITEMS_A_CORE = 8
+
+
+def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> _Split:
+    """Items small enough for a core's cache and enough of them for all cores. Rows that tiles do not fill
+    well count as one run with the rows below them."""
     height, width = shape.out
-    if height > 1:
-        rows = max(1, height // wanted)
-        return rows, width, -(-height // rows), 1
-    columns = max(4 * pixels, -(-width // wanted))
-    columns = -(-columns // pixels) * pixels
-    return 1, columns, 1, -(-width // columns)
+    read = 4 * shape.batch * shape.channels * math.prod(shape.size)
+    count = max(
+        -(-read // (_ITEM_BYTES * shape.batch * shape.group)),
+        -(-_ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
+    )
+    plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
+    if height > 1 and (plain or _ragged(width, pixels) <= _RAGGED_ROWS):
+        runs = max(1, height // count)
+        return _Split(width, runs, width, -(-height // runs))
+    run = height * width
+    length = max(2 * pixels, -(-run // count))
+    length = -(-length // pixels) * pixels
+    return _Split(run, 1, length, -(-run // length))
+
+
+# Looking up each pixel of a tile costs about as much as this share of wasted pixels.
+_RAGGED_ROWS = 1.12
+
+
+def _ragged(width: int, pixels: int) -> float:
+    """Pixels computed over pixels needed when tiles fill rows."""
+    return -(-width // pixels) * pixels / max(1, width)
 
 
 def _direct_estimate(problem: Problem) -> float:
@@ -119,7 +150,7 @@ def _direct_estimate(problem: Problem) -> float:
     block = problem.device.vector_width
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = register_tile(problem.device.registers, blocks)
-    waste = -(-shape.out[1] // pixels) * pixels / max(1, shape.out[1])
+    waste = min(_ragged(shape.out[1], pixels), _RAGGED_ROWS)
     waste *= -(-blocks // vectors) * vectors / blocks
     return problem.cost.flops * waste / arithmetic_rate(problem.device)
 

@@ -178,8 +178,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
             *grid,
             *epilogue.arguments,
         ]
-        calls.append(problem.call(to_v, x_arguments, (now, in_blocks)))
-        calls.append(problem.call(to_y, y_arguments, (now, -(-blocks // vectors))))
+        calls.append(problem.call(to_v, x_arguments, (in_blocks, now)))
+        calls.append(problem.call(to_y, y_arguments, (-(-blocks // vectors), now)))
     return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
 
 
