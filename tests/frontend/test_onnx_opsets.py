@@ -344,13 +344,27 @@ def test_opset_must_exist_and_be_known():
         import_onnx(proto.SerializeToString())
 
 
-def test_opsets_before_7_where_the_form_is_the_same():
+def test_opsets_before_7():
     proto, x = one("Relu", 6)
     close(run(proto, x)[0], np.maximum(x, 0))
     proto, x = one("Reshape", 1, shape=[-1, 5], consumed_inputs=[0])
     close(run(proto, x)[0], x.reshape(-1, 5))
-    proto, x = one("Add", 6, constants={"c": random(5)}, broadcast=1, axis=3)
-    with pytest.raises(UnsupportedError, match=r"broadcast=1|axis=3"):
+    for axis, shape, seen in (
+        (3, (5,), (5,)),
+        (1, (3,), (3, 1, 1)),
+        (-3, (3, 4), (3, 4, 1)),
+        (0, (2, 3), (2, 3, 1, 1)),
+        (None, (4, 5), (4, 5)),
+    ):
+        c = random(*shape)
+        axes = {} if axis is None else {"axis": axis}
+        proto, x = one("Add", 6, constants={"c": c}, broadcast=1, **axes)
+        close(run(proto, x)[0], x + c.reshape(seen))
+    slope = random(3)
+    proto, x = one("PRelu", 6, constants={"slope": slope})
+    close(run(proto, x)[0], np.where(x < 0, x * slope.reshape(3, 1, 1), x))
+    proto, _ = one("Add", 6, constants={"c": random(4, 5)}, broadcast=1, axis=3)
+    with pytest.raises(GraphError, match="rank 2 does not fit rank 4 from axis 3"):
         import_onnx(proto.SerializeToString())
 
 

@@ -69,6 +69,14 @@ class Builder:
         """Adds a node whose name and outputs are given (the converted node's own)."""
         self.nodes.append(make_node(op, inputs, outputs, name, **(attrs or {})))
 
+    def alias(self, name: str, output: str) -> None:
+        """Makes a value known by a second name as well."""
+        constant = self.constants.get(name)
+        if constant is not None:
+            self.constants[output] = constant
+        else:
+            self.emit("Identity", (name,), (output,), self.node_names.fresh(output))
+
     def helper(
         self, source: Source, op: str, inputs: Sequence[str], hint: str, **attrs: Any
     ) -> str:

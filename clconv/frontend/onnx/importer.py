@@ -11,6 +11,7 @@ import onnx
 from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx.arity import check_arity, schema_of
 from clconv.frontend.onnx.attributes import read_attributes
+from clconv.frontend.onnx.boundary import Boundary, SubgraphBoundary
 from clconv.frontend.onnx.build import Builder, Source
 from clconv.frontend.onnx.conditions import known_condition
 from clconv.frontend.onnx.control import (
@@ -20,7 +21,7 @@ from clconv.frontend.onnx.control import (
     subgraph_model,
 )
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
-from clconv.frontend.onnx.facts import Facts, declared_spec
+from clconv.frontend.onnx.facts import Facts
 from clconv.frontend.onnx.files import Origin, read_model
 from clconv.frontend.onnx.functions import MAIN_DOMAIN, expand_functions
 from clconv.frontend.onnx.metadata import read_metadata, read_opset
@@ -32,9 +33,8 @@ from clconv.frontend.onnx.structure import (
     subgraphs,
     value_names,
 )
-from clconv.frontend.onnx.tensors import read_constant
 from clconv.frontend.onnx.unsupported import Unsupported
-from clconv.graph.ir import Constant, Graph, TensorSpec
+from clconv.graph.ir import Constant, Graph
 from clconv.graph.ops import OPS
 from clconv.graph.verify import verify
 
@@ -62,7 +62,9 @@ def import_onnx(source: str | os.PathLike[str] | bytes) -> Graph:
 class _Walk:
     """One import: what is defined so far, and what turned out to be unsupported."""
 
-    def __init__(self, model: onnx.ModelProto, origin: Origin) -> None:
+    def __init__(
+        self, model: onnx.ModelProto, origin: Origin, boundary: type[Boundary] = Boundary
+    ) -> None:
         self._model = model
         self._origin = origin
         self._opset = read_opset(model, origin)
@@ -70,24 +72,26 @@ class _Walk:
         self._build = Builder(Facts(model), Names(set(value_names(model.graph))), Names(taken))
         self._used_names: set[str] = set()
         self._unsupported = Unsupported()
-        self._odd_tensors: dict[str, UnsupportedError] = {}
+        self._boundary = boundary(origin, self._build)
         self._first_error: ModelError | None = None
         self._count = 0
 
     def graph(self) -> Graph:
         """The model's graph. Raises what is unsupported before any other error: that may only follow."""
         proto, label = self._model.graph, self._origin.label
-        self._initializers(proto, {})
-        inputs = self._inputs(proto)
-        self._nodes(proto.node, {*inputs, *self._build.constants, *self._odd_tensors}, {}, label)
+        self._boundary.initializers(proto, {})
+        inputs = self._boundary.inputs(proto)
+        self._nodes(
+            proto.node, {*inputs, *self._build.constants, *self._boundary.odd_tensors}, {}, label
+        )
         if self._unsupported:
             raise self._unsupported.error(label)
         if self._first_error is not None:
             raise self._first_error
-        outputs = self._outputs(proto)
+        outputs = self._boundary.outputs(proto)
         needed = {n for node in self._build.nodes for n in node.inputs} | set(outputs)
-        for name in needed & self._odd_tensors.keys():
-            raise self._odd_tensors[name]
+        for name in needed & self._boundary.odd_tensors.keys():
+            raise self._boundary.odd_tensors[name]
         return verify(
             Graph(
                 proto.name or "model",
@@ -99,53 +103,6 @@ class _Walk:
                 read_metadata(self._model, self._origin),
             )
         )
-
-    def _outputs(self, proto: onnx.GraphProto) -> tuple[str, ...]:
-        outputs = tuple(v.name for v in proto.output)
-        if not outputs:
-            raise GraphError(f"{self._origin.label}: the graph has no outputs")
-        if len(set(outputs)) != len(outputs):
-            raise GraphError(f"{self._origin.label}: an output is listed twice: {list(outputs)}")
-        return outputs
-
-    def _initializers(self, proto: onnx.GraphProto, renames: Mapping[str, str]) -> None:
-        label = self._origin.label
-        if proto.sparse_initializer:
-            raise UnsupportedError(
-                f"{label}: sparse initializer '{proto.sparse_initializer[0].values.name}'; "
-                "clconv has dense tensors only"
-            )
-        for tensor in proto.initializer:
-            name = renames.get(tensor.name, tensor.name)
-            if not name:
-                raise GraphError(f"{label}: an initializer has no name")
-            if name in self._build.constants or name in self._odd_tensors:
-                raise GraphError(f"{label}: initializer '{name}' is defined twice")
-            try:
-                self._build.constants[name] = read_constant(tensor, name, self._origin)
-            except UnsupportedError as reason:  # an error only if something uses it
-                self._odd_tensors[name] = reason
-
-    def _inputs(self, proto: onnx.GraphProto) -> dict[str, TensorSpec | None]:
-        found: dict[str, TensorSpec | None] = {}
-        for value in proto.input:
-            if not value.name:
-                raise GraphError(f"{self._origin.label}: an input has no name")
-            if value.name in found:
-                raise GraphError(f"{self._origin.label}: input '{value.name}' is defined twice")
-            if value.name in self._build.constants or value.name in self._odd_tensors:
-                continue  # before IR version 4 every initializer was an input, too
-            found[value.name] = self._input_spec(value)
-        return found
-
-    def _input_spec(self, value: onnx.ValueInfoProto) -> TensorSpec | None:
-        spec = declared_spec(value, f"{self._origin.label}: input")
-        if spec is None:
-            raise UnsupportedError(
-                f"{self._origin.label}: input '{value.name}' declares no shape, not even how many "
-                "axes it has: declare one, sizes may be symbolic"
-            )
-        return spec
 
     def _nodes(
         self,
@@ -250,15 +207,16 @@ class _Walk:
                 raise GraphError(f"{where} uses '{name}', which nothing defines")
         outside = {n: renames.get(n, n) for n in taken}
         for name in outside.values():
-            if name in self._odd_tensors:
-                raise self._odd_tensors[name]
+            if name in self._boundary.odd_tensors:
+                raise self._boundary.odd_tensors[name]
         constants = {n: c for n, o in outside.items() if (c := self._build.constants.get(o))}
         taken = [n for n in taken if n not in constants]
-        walk = _SubWalk(
+        walk = _Walk(
             subgraph_model(
                 self._model, proto, {n: self._build.facts.declaration(outside[n]) for n in taken}
             ),
             Origin(where, self._origin.folder),
+            SubgraphBoundary,
         )
         walk._build.constants.update(constants)
         try:
@@ -290,42 +248,14 @@ class _Walk:
         own += [o for n in branch.node for o in n.output if o]
         for name in own:  # both branches, and other Ifs, may use the same names
             inner[name] = self._build.values.fresh(f"{source.name}/{name}")
-        self._initializers(branch, inner)
+        self._boundary.initializers(branch, inner)
         for name in captured(branch) - defined:
             raise GraphError(f"{where} uses '{name}', which nothing defines")
         visible = defined | {t.name for t in branch.initializer}
         self._nodes(branch.node, visible, inner, where)
         for value, output in zip(branch.output, source.outputs, strict=False):
             if output:
-                self._alias(inner.get(value.name, value.name), output)
-
-    def _alias(self, name: str, output: str) -> None:
-        constant = self._build.constants.get(name)
-        if constant is not None:
-            self._build.constants[output] = constant
-        else:
-            self._build.emit("Identity", (name,), (output,), self._build.node_names.fresh(output))
-
-
-class _SubWalk(_Walk):
-    """The import of a subgraph. Its inputs take whatever the node feeds them: no sizes are held to be
-    known, because those of carried values may change from one iteration to the next."""
-
-    def _input_spec(self, value: onnx.ValueInfoProto) -> TensorSpec | None:
-        if value.type.WhichOneof("value") is not None:
-            declared_spec(value, f"{self._origin.label}: input")  # refuses what is no tensor
-        return None
-
-    def _outputs(self, proto: onnx.GraphProto) -> tuple[str, ...]:
-        outputs: list[str] = []
-        for value in proto.output:  # a carried value may be collected as well
-            name = value.name
-            if name in outputs:
-                name = self._build.values.fresh(f"{name}/again")
-                self._alias(value.name, name)
-                value.name = name  # in this walk's own copy, so that its declaration goes along
-            outputs.append(name)
-        return tuple(outputs)
+                self._build.alias(inner.get(value.name, value.name), output)
 
 
 class _AlreadyListed(UnsupportedError):
