@@ -17,6 +17,7 @@ from clconv.frontend.onnx.files import PROTOBUF_LIMIT
 from clconv.frontend.onnx.tensors import ENUMS, write_tensor
 from clconv.frontend.onnx.unfold import unfolded
 from clconv.graph.ir import DType, Graph, Node, TensorSpec
+from clconv.graph.ops import get_op
 
 # Engines in use read 21; only a graph with an operator that came later asks for more.
 LEAST_OPSET = 21
@@ -127,13 +128,16 @@ def _schema(node: Node, opset: int | None = None) -> onnx.defs.OpSchema:
 
 def _first_opset(node: Node) -> int:
     """The oldest opset, 21 or later, whose form of the operator can say this node."""
+    if get_op(node.op).control is not None:
+        raise UnsupportedError(f"node '{node.name}' ({node.op}): control flow cannot be exported")
     _schema(node)
     for opset in range(LEAST_OPSET, onnx.defs.onnx_opset_version() + 1):
         try:
             schema = onnx.defs.get_schema(node.op, opset, "")
         except onnx.defs.SchemaError:
             continue
-        if not (_attributes(node).keys() - schema.attributes.keys()):
+        unknown = _attributes(node).keys() - schema.attributes.keys()
+        if not unknown and len(node.inputs) <= schema.max_input:
             return opset
     raise UnsupportedError(
         f"node '{node.name}' ({node.op}): ONNX has no attributes "
