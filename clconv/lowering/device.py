@@ -77,6 +77,13 @@ QUIRKS: tuple[Quirk, ...] = (
         "generates a kernel's machine code at its first launch, once per local size",
         "never: it is how PoCL works",
     ),
+    Quirk(
+        "loses-sight-of-sub-buffers",
+        lambda d: d.platform == "Oclgrind",
+        "what the host writes into a part of a buffer still counts as uninitialised; with a buffer for "
+        "each value it also sees every access outside of one",
+        "Oclgrind follows host writes through sub-buffers",
+    ),
 )
 
 

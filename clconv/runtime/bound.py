@@ -13,6 +13,7 @@ import numpy as np
 from clconv.errors import CheckError
 from clconv.graph.ir import Constant
 from clconv.lowering.kernel import Local, Packed, Packing, Read, Scalar, Table, Write
+from clconv.runtime.memory import apart
 from clconv.runtime.opencl import Device, Queue, set_arguments, sub_buffer
 from clconv.runtime.plan import Plan
 
@@ -78,12 +79,16 @@ class BoundPlan:
         self.guarded = guarded
         self._constants = constants
         self._held: list[_Held] = []
-        self._arenas = [device.allocate(size) for size in plan.memory.arenas]
-        for arena, size in zip(self._arenas, plan.memory.arenas, strict=True):
+        own_buffers = "loses-sight-of-sub-buffers" in device.info.quirks
+        self._memory = apart(plan.memory) if own_buffers else plan.memory
+        self._arenas = [device.allocate(size) for size in self._memory.arenas]
+        for arena, size in zip(self._arenas, self._memory.arenas, strict=True):
             queue.fill(arena, CANARY if guarded else 0, size)
         self._buffers = {
-            name: sub_buffer(self._arenas[slot.arena], slot.offset, slot.nbytes)
-            for name, slot in plan.memory.slots.items()
+            name: self._arenas[slot.arena]
+            if own_buffers
+            else sub_buffer(self._arenas[slot.arena], slot.offset, slot.nbytes)
+            for name, slot in self._memory.slots.items()
         }
         self._parts: dict[tuple[str, int], Any] = {}
         self._tables: list[Any] = []
@@ -130,7 +135,7 @@ class BoundPlan:
             return self.buffer(value)
         root = self.plan.root(value)
         if (root, offset) not in self._parts:
-            slot = self.plan.memory.slots[root]
+            slot = self._memory.slots[root]
             self._parts[root, offset] = sub_buffer(
                 self._arenas[slot.arena], slot.offset + offset, slot.nbytes - offset
             )
@@ -174,17 +179,17 @@ class BoundPlan:
 
     def check_canaries(self) -> None:
         """CheckError if a kernel wrote outside every value's slot."""
-        for index, size in enumerate(self.plan.memory.arenas):
+        for index, size in enumerate(self._memory.arenas):
             content = np.empty(size, np.uint8)
             self.queue.read(content, self._arenas[index], wait=True)
             free = np.ones(size, bool)
-            for slot in self.plan.memory.slots.values():
+            for slot in self._memory.slots.values():
                 if slot.arena == index:
                     free[slot.offset : slot.offset + slot.nbytes] = False
             touched = np.flatnonzero(free & (content != CANARY))
             if touched.size:
                 near = min(
-                    self.plan.memory.slots.items(),
+                    self._memory.slots.items(),
                     key=lambda item: (
                         min(
                             abs(item[1].offset - int(touched[0])),

@@ -45,6 +45,12 @@ class MemoryPlan:
         return sum(self.arenas)
 
 
+def apart(memory: MemoryPlan) -> MemoryPlan:
+    """The same values, each in an arena of its own."""
+    slots = {name: Slot(i, 0, slot.nbytes) for i, (name, slot) in enumerate(memory.slots.items())}
+    return MemoryPlan(slots, tuple(slot.nbytes for slot in slots.values()))
+
+
 def largest_live_set(lifetimes: Iterable[Lifetime]) -> int:
     """Bytes that must exist at once at the worst step: no plan can do with less."""
     change: dict[int, int] = {}
