@@ -5,7 +5,7 @@ Layout conversion of a (N, C, pixels) tensor between plain (n, c, p) and channel
 x        source          y        destination, in the other layout
 channels C               pixels   product of the spatial sizes
 Parameters: block 2..16; to_plain: direction; type: an unsigned integer of the element's size.
-Lanes past the last channel are not written.
+Lanes past the last channel become zeros in y, so that what is computed of them is never a denormal or NaN.
 </%doc>
 kernel void ${entry}(
     global const ${type}* restrict x, global ${type}* restrict y, int channels, int pixels) {
@@ -38,7 +38,7 @@ kernel void ${entry}(
     return;
   }
   for (int p = 0; p < pixels; ++p)
-    for (int lane = 0; lane < lanes; ++lane)
-      y[blocked + (size_t)p * ${block} + lane] = x[plain + (size_t)lane * pixels + p];
+    for (int lane = 0; lane < ${block}; ++lane)
+      y[blocked + (size_t)p * ${block} + lane] = lane < lanes ? x[plain + (size_t)lane * pixels + p] : 0;
 % endif
 }

@@ -16,7 +16,7 @@ whether scores are bent; mode: what is shown, -1 nothing, 0 scaled, 1 bent, 2 ma
 <%
   V = vector_type(width, type)
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global ${type}* restrict scores,
 % if mask:
     global const ${type if mask == "add" else "uchar"}* restrict mask, int mask_keys, long mask_batch, long mask_head, long mask_query,

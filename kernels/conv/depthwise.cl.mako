@@ -38,7 +38,7 @@ from clconv.lowering.ctext import load, store, vector_type
 % endif
 % endfor
 </%def>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const float* restrict w,
 % if bias:
     global const float* restrict bias,

@@ -52,6 +52,9 @@ from clconv.lowering.ctext import load, store, vector_type
         global const float* line = plane + ih * width * ${in_block};
 % endif
         global const float* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
+% if in_block == 1:
+        #pragma unroll
+% endif
         for (int kw = 0; kw < ${KW}; ++kw) {
           global const float* tap = taps + kw * ${in_block * OB};
 % if inside:
@@ -80,7 +83,7 @@ from clconv.lowering.ctext import load, store, vector_type
       }
     }
 </%def>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const float* restrict w,
 % if bias:
     global const float* restrict bias,

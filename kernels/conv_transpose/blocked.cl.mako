@@ -84,7 +84,7 @@ constant int ${entry}_columns[${SW}][5] = {${TABLE(column_phases)}};
           }
         }
 </%def>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const float* restrict w,
 % if bias:
     global const float* restrict bias,

@@ -17,7 +17,7 @@ from clconv.lowering.ctext import load, store, vector_type
   last = rank - 1
   outer = list(range(rank - 1))
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for name, type, step in operands:
     global const ${type}* restrict ${name},
 % endfor

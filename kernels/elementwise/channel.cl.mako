@@ -16,7 +16,7 @@ from clconv.lowering.ctext import load, store, vector_type
   V = vector_type(block)
   base = lambda batched: "n" if batched else "0"
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for i, kind, batched in operands:
     global const float* restrict x${i},
 % endfor

@@ -12,7 +12,7 @@ from clconv.lowering.ctext import load, store, vector_type
 <%
   V = vector_type(width)
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for name in inputs:
     global const float* restrict ${name},
 % endfor

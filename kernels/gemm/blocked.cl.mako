@@ -53,7 +53,7 @@ from clconv.lowering.ctext import load, vector_type
 % endif
         ${common.apply_epilogue(epilogue, value, type, column, at)}
 </%def>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict a, global const float* restrict panels,
 % if batched:
     global const int* restrict a_batches, global const int* restrict b_batches,

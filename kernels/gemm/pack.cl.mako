@@ -12,7 +12,7 @@ from clconv.lowering.ctext import load, store, vector_type
 <%
   V = vector_type(block)
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict b, global float* restrict panels, int inner, int columns) {
   const int chunk = get_global_id(0);
   const size_t batch = get_global_id(1);

@@ -29,7 +29,7 @@ ${pieces.take("max", 1, V, whole, part)}\
 ${whole} += ${part};\
 % endif
 </%def>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${type}* restrict x, global ${type}* restrict y,
     int pixels${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);

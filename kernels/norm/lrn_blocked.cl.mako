@@ -21,7 +21,7 @@ from clconv.lowering.ctext import load, vector_type
       places = (lane + by + block for lane in range(block))
       return "(%s)(%s)" % (V, ", ".join("%s.s%x" % (names[p // block], p % block) for p in places))
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global float* restrict y, int channels, int pixels, int columns) {
   const int blocks = (channels + ${block - 1}) / ${block};
   const size_t stride = (size_t)pixels * ${block};

@@ -12,7 +12,7 @@ from clconv.lowering.ctext import load, store, vector_type
 <%
   V = vector_type(block)
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const float* restrict scale, global const float* restrict bias,
     global float* restrict y, int blocks, int n) {
   const int row = get_global_id(0);

@@ -16,7 +16,7 @@ from clconv.lowering.ctext import load, store, vector_type
 <%
   V = vector_type(width)
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x
 % if affine != "none":
     , global const float* restrict scale

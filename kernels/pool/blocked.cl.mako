@@ -39,7 +39,7 @@ from clconv.lowering.ctext import load, store, vector_type
       ${common.apply_epilogue(epilogue, sum, V, "chunk * %d" % block, at)}
       ${store(V, "y + " + at)} = ${sum};
 </%def>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global float* restrict y, int height, int width, int out_height,
     int out_width, int pad_top, int pad_left, int pad_bottom, int pad_right,
     int rows${common.epilogue_parameters(epilogue_names)}) {

@@ -23,7 +23,7 @@ C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LST
   f = lambda i, value: capture(pieces.activate, activations, i, V, clip, value)
   last = kind != "GRU gates"
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const float* restrict r,
 % if kind == "GRU linear":
     global const float* restrict new_bias,

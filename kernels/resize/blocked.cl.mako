@@ -16,7 +16,7 @@ from clconv.lowering.ctext import load, store, vector_type
   V = vector_type(block)
   TH, TW = taps
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const int* restrict row_index,
     global const int* restrict column_index,
 % if weighted:

@@ -13,7 +13,7 @@ from clconv.lowering.ctext import load, store, vector_type
 <%
   V = vector_type(width)
 %>
-kernel void ${entry}(
+kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global float* restrict y, int outer, int n, int rows) {
   const int end = min((int)(get_global_id(0) + 1) * rows, outer);
   const int vectors = n / ${width};
