@@ -52,9 +52,6 @@ from clconv.lowering.ctext import load, store, vector_type
         global const float* line = plane + ih * width * ${in_block};
 % endif
         global const float* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
-% if in_block == 1:
-        #pragma unroll
-% endif
         for (int kw = 0; kw < ${KW}; ++kw) {
           global const float* tap = taps + kw * ${in_block * OB};
 % if inside:

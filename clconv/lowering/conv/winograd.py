@@ -82,6 +82,9 @@ F4 = Transform(
 # Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
 # their transformed inputs stay in a core's own cache.
 _TILES = 24
+# Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
+# apart, in the same few lines of the first-level cache, and a transform's 36 stores push each other out.
+_SKEW = 16
 # Transformed inputs of one launch: small enough to be still in the last-level cache when they are used.
 _SLICE_BYTES = 4 << 20
 
@@ -132,16 +135,16 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     all_tiles = shape.batch * tile_rows * tile_columns
     epilogue = plan_epilogue(problem, block * vectors)
     to_v = Kernel.of(
-        "conv/winograd_input.cl.mako", "winograd_input", block=block, tiles=tiles, m=m,
+        "conv/winograd_input.cl.mako", "winograd_input", block=block, tiles=tiles, skew=_SKEW, m=m,
         transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
     )  # fmt: skip
     to_y = Kernel.of(
-        "conv/winograd_product.cl.mako", "winograd_product", block=block, tiles=tiles, m=m,
+        "conv/winograd_product.cl.mako", "winograd_product", block=block, tiles=tiles, skew=_SKEW, m=m,
         vectors=vectors, pixels=pixels, channels=shape.channels, filters=shape.filters,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )  # fmt: skip
-    block_bytes = n * n * in_blocks * tiles * block * 4
+    block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
     tile_blocks = -(-all_tiles // tiles)
     in_slice = max(1, min(tile_blocks, _SLICE_BYTES // block_bytes))
     v = f"{problem.node.name}/winograd_v"
