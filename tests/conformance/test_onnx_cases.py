@@ -16,7 +16,15 @@ UNSUPPORTED = read_list()
 KINDS = {"light": 9, "pytorch-converted": 82, "pytorch-operator": 35, "simple": 23}
 
 
-@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.id)
+# Compiling is what takes time where nothing is compiled yet. A definition written out as a graph
+# (expanded) repeats what other cases hold apart; `-m "not slow"` leaves those out.
+PARAMETERS = [
+    pytest.param(c, id=c.id, marks=[pytest.mark.slow] if c.id.endswith("_expanded") else [])
+    for c in all_cases()
+]
+
+
+@pytest.mark.parametrize("case", PARAMETERS)
 def test_case(case: OnnxCase, device: DeviceInfo) -> None:
     if case.id not in UNSUPPORTED:
         run_case(case, str(device.index))
