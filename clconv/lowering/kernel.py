@@ -231,7 +231,12 @@ class Problem:
         if local is None and self.device.is_cpu:
             local = (1,) * len(sizes)
         return KernelCall(
-            self.node.name, kernel, tuple(arguments), sizes, local, self.cost if cost is None else cost
+            self.node.name,
+            kernel,
+            tuple(arguments),
+            sizes,
+            local,
+            self.cost if cost is None else cost,
         )
 
 
@@ -244,13 +249,28 @@ class Signature:
 
 
 @dataclasses.dataclass(frozen=True)
+class Offer:
+    """A value that could lie inside another's memory, which saves copying it.
+
+    part: the value that would own no memory. container: the value it would lie in, `offset` bytes behind
+    its beginning. calls: the copy, if the offer cannot be taken.
+    """
+
+    part: str
+    container: str
+    offset: int
+    calls: tuple[KernelCall, ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Lowered:
     """A node as kernel calls. scratch: buffers of its own, bytes by name. aliases: outputs that are
-    just another view of an input's memory."""
+    just another view of an input's memory. offers: copies that placing a value well makes needless."""
 
     calls: tuple[KernelCall, ...] = ()
     scratch: Mapping[str, int] = dataclasses.field(default_factory=dict)
     aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    offers: tuple[Offer, ...] = ()
 
 
 def plain_signature(problem: Problem) -> list[Signature]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall, Lowered, Problem, Read, Signature, Write
+from clconv.lowering.kernel import KernelCall, Lowered, Offer, Problem, Read, Signature, Write
 from clconv.lowering.layout import choose_signatures, is_free
 from clconv.lowering.reorder import reorder_call
 from clconv.lowering.select import Choice, check_forced, select
@@ -19,7 +19,8 @@ class LoweredGraph:
     """What a device has to do for a graph.
 
     calls: launches in order. specs: every value with its layout, conversions included. scratch: bytes of
-    buffers that only one node uses. aliases: value -> value whose memory it shares. stored: where each
+    buffers that only one node uses. aliases: value -> value whose memory it shares. parts: value -> the
+    value it lies inside of, and how many bytes behind its beginning. stored: where each
     graph output lies (a converted value stands in for it under another name). ends: for each node of the
     graph, how many calls there are once it is done.
     """
@@ -31,6 +32,19 @@ class LoweredGraph:
     stored: Mapping[str, str]
     choices: Mapping[str, Choice]
     ends: tuple[int, ...] = ()
+    parts: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
+
+    def place(self, value: str) -> tuple[str, int]:
+        """The value that owns the memory in which a value lies, and how many bytes behind its beginning."""
+        offset = 0
+        while True:
+            if value in self.aliases:
+                value = self.aliases[value]
+            elif value in self.parts:
+                value, further = self.parts[value]
+                offset += further
+            else:
+                return value, offset
 
 
 def lower_graph(graph: Graph, device: DeviceInfo, forced: Mapping[str, str]) -> LoweredGraph:
@@ -46,7 +60,8 @@ def lower_graph(graph: Graph, device: DeviceInfo, forced: Mapping[str, str]) -> 
         i: choice.variant.signatures(problem)
         for i, (choice, problem) in enumerate(zip(choices, problems, strict=True))
     }
-    return _Lowering(graph, problems, choices, choose_signatures(graph, options)).run()
+    signatures = choose_signatures(graph, options)
+    return _Lowering(graph, problems, choices, signatures, device).run()
 
 
 def _problem(graph: Graph, node: Node, device: DeviceInfo) -> Problem:
@@ -67,13 +82,15 @@ class _Lowering:
         problems: list[Problem],
         choices: list[Choice],
         signatures: Mapping[int, Signature],
+        device: DeviceInfo,
     ) -> None:
         self.graph, self.problems, self.choices = graph, problems, choices
-        self.signatures = signatures
+        self.signatures, self.device = signatures, device
         self.calls: list[KernelCall] = []
         self.specs: dict[str, TensorSpec] = {n: graph.specs[n] for n in graph.inputs}
         self.scratch: dict[str, int] = {}
         self.aliases: dict[str, str] = {}
+        self.parts: dict[str, tuple[str, int]] = {}
         self.converted: dict[tuple[str, Layout], str] = {}
         self.ends: list[int] = []
 
@@ -95,6 +112,7 @@ class _Lowering:
             stored,
             chosen,
             tuple(self.ends),
+            self.parts,
         )
 
     def _lower(self, problem: Problem, choice: Choice, signature: Signature) -> None:
@@ -121,10 +139,29 @@ class _Lowering:
         if not any(spec.size for spec in outputs):
             return  # nothing to compute
         lowered = self._own_scratch(choice.variant.lower(laid_out))
+        calls = [*lowered.calls]
+        for offer in lowered.offers:
+            if self._accepts(offer):
+                self.parts[offer.part] = (offer.container, offer.offset)
+            else:
+                calls += offer.calls
         # OpenCL does not allow an index space without items.
-        self.calls.extend(call for call in lowered.calls if all(call.global_size))
+        self.calls.extend(call for call in calls if all(call.global_size))
         self.scratch.update(lowered.scratch)
         self.aliases.update(lowered.aliases)
+
+    def _accepts(self, offer: Offer) -> bool:
+        """Whether the part owns its memory so far, so that it can be placed, and lies where a buffer may
+        begin; the container must have memory of its own too."""
+        constants, taken = self.graph.constants, (self.aliases, self.parts)
+        return (
+            "loses-sight-of-sub-buffers" not in self.device.quirks
+            and offer.part not in self.graph.inputs
+            and offer.part not in constants
+            and offer.container not in constants
+            and not any(offer.part in names for names in taken)
+            and offer.offset % self.device.base_alignment == 0
+        )
 
     def _own_scratch(self, lowered: Lowered) -> Lowered:
         """Scratch buffers under names that are no value's, whatever the values are called."""

@@ -11,6 +11,7 @@ from clconv.graph.ops.move import slice_call_ranges, split_sizes
 from clconv.lowering.boxes import Span
 from clconv.lowering.kernel import (
     Lowered,
+    Offer,
     Problem,
     Signature,
     Variant,
@@ -25,6 +26,7 @@ from clconv.lowering.mover import (
     node_call,
     out,
     outputs,
+    part_offset,
     read,
     register_mover,
     with_axis,
@@ -73,13 +75,18 @@ register(
 
 def _concat_lower(problem: Problem) -> Lowered:
     axis = problem.node.attrs.axis % problem.y.rank
-    calls, start = [], 0
-    for i in range(len(problem.node.op_inputs)):
+    offers, calls, start = [], [], 0
+    for i, name in enumerate(problem.node.op_inputs):
         source = read(problem, i)
         spans = with_axis(source[1], axis, target_start=start)
-        calls += copy_box(problem, source, out(problem), spans)
+        copies = copy_box(problem, source, out(problem), spans)
+        offset = part_offset(problem.y, source[1], axis, start)
+        if offset is None:
+            calls += copies
+        else:
+            offers.append(Offer(name, problem.node.outputs[0], offset, tuple(copies)))
         start += source[1].shape[axis]
-    return Lowered(tuple(calls))
+    return Lowered(tuple(calls), offers=tuple(offers))
 
 
 register_mover(
@@ -93,11 +100,18 @@ register_mover(
 def _split_lower(problem: Problem) -> Lowered:
     axis = problem.node.attrs.axis % problem.x.rank
     sizes = _split_sizes(problem)
-    calls = []
+    offers, calls = [], []
     for i, write, spec in outputs(problem):
-        spans = with_axis(spec, axis, source_start=sum(sizes[:i]))
-        calls += copy_box(problem, read(problem, 0), (write, spec), spans)
-    return Lowered(tuple(calls))
+        start = sum(sizes[:i])
+        spans = with_axis(spec, axis, source_start=start)
+        copies = copy_box(problem, read(problem, 0), (write, spec), spans)
+        offset = part_offset(problem.x, spec, axis, start)
+        if offset is None:
+            calls += copies
+        else:
+            source = problem.node.inputs[0]
+            offers.append(Offer(problem.node.outputs[i], source, offset, tuple(copies)))
+    return Lowered(tuple(calls), offers=tuple(offers))
 
 
 def _split_sizes(problem: Problem) -> list[int]:
@@ -129,7 +143,14 @@ def _slice_spans(problem: Problem) -> list[Span]:
 
 def _slice_lower(problem: Problem) -> Lowered:
     spans = _slice_spans(problem)
-    return Lowered(tuple(copy_box(problem, read(problem, 0), out(problem), spans)))
+    copies = tuple(copy_box(problem, read(problem, 0), out(problem), spans))
+    cut = [i for i, size in enumerate(problem.x.shape) if problem.y.shape[i] != size]
+    if len(cut) == 1 and all(span.source_step == 1 for span in spans):
+        offset = part_offset(problem.x, problem.y, cut[0], spans[cut[0]].source_start)
+        if offset is not None:
+            node = problem.node
+            return Lowered(offers=(Offer(node.outputs[0], node.inputs[0], offset, copies),))
+    return Lowered(copies)
 
 
 def _slice_obstacle(problem: Problem) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,6 +54,22 @@ def copy_box(
         copy_call(problem, copy, read, write, after.dtype.itemsize, block)
         for copy in box_copies(before, after, spans)
     ]
+
+
+def part_offset(whole: TensorSpec, part: TensorSpec, axis: int, start: int) -> int | None:
+    """Bytes from the beginning of a tensor to a part that begins at `start` of an axis, if it lies there as
+    one run in the same layout; else None."""
+    block = whole.layout.block
+    if part.layout != whole.layout or math.prod(whole.shape[:axis]) != 1 or not part.size:
+        return None
+    if block == 1:
+        return start * math.prod(whole.shape[axis + 1 :]) * whole.dtype.itemsize
+    if axis != 1:
+        return None
+    last = start + part.shape[1] == whole.shape[1]
+    if start % block or (part.shape[1] % block and not last):
+        return None
+    return start * math.prod(whole.shape[2:]) * whole.dtype.itemsize
 
 
 def outputs(problem: Problem) -> list[tuple[int, Argument, TensorSpec]]:

@@ -101,7 +101,7 @@ class BoundPlan:
 
     def buffer(self, value: str) -> Any:
         """The buffer in which a value lies."""
-        return self._buffers[self.plan.root(value)]
+        return self._at(value, 0)
 
     def _bind(self, call: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...] | None]:
         kernel = self.device.kernel(call.kernel)
@@ -131,9 +131,11 @@ class BoundPlan:
         return buffer
 
     def _at(self, value: str, offset: int) -> Any:
+        """The buffer that begins `offset` bytes behind the beginning of a value."""
+        root, begin = self.plan.lowered.place(value)
+        offset += begin
         if offset == 0:
-            return self.buffer(value)
-        root = self.plan.root(value)
+            return self._buffers[root]
         if (root, offset) not in self._parts:
             slot = self._memory.slots[root]
             self._parts[root, offset] = sub_buffer(

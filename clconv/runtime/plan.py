@@ -41,9 +41,7 @@ class Plan:
 
     def root(self, value: str) -> str:
         """The value that owns the memory a value lies in."""
-        while value in self.lowered.aliases:
-            value = self.lowered.aliases[value]
-        return value
+        return self.lowered.place(value)[0]
 
     def __str__(self) -> str:
         lines = [f"plan on {self.device}"]
@@ -121,9 +119,7 @@ def value_lifetimes(graph: Graph, lowered: LoweredGraph) -> list[Lifetime]:
     until after the last."""
 
     def root(value: str) -> str:
-        while value in lowered.aliases:
-            value = lowered.aliases[value]
-        return value
+        return lowered.place(value)[0]
 
     end = len(lowered.calls)
     sizes = {**{n: s.nbytes for n, s in lowered.specs.items()}, **lowered.scratch}

@@ -130,9 +130,7 @@ class _Stage:
         )
         self._lock = threading.Lock()
 
-    def bound(
-        self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]
-    ) -> BoundPlan:
+    def bound(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> BoundPlan:
         return self._entry(specs, values)[0]
 
     def _entry(
@@ -204,7 +202,8 @@ class _Stage:
         carried = {name: available[name] for name in rest._graph.inputs}
         result = rest.run(carried, {n: available[n] for n in cut.needed}, execute)
         return {
-            name: result[name] if name in result else available[name] for name in self._graph.outputs
+            name: result[name] if name in result else available[name]
+            for name in self._graph.outputs
         }
 
     def _on_host(
