@@ -64,6 +64,7 @@ CASES = (
     attention("softcap", FOUR, (2, 3, 7, 8), softcap=0.5, scale=2.0),
     attention("windows", FOUR, (2, 3, 9, 8), left_window_size=1, right_window_size=2),
     attention("past", FOUR, (2, 3, 5, 8), past=6, is_causal=1, outputs=3),
+    attention("past of one head", (1, 1, 3, 8), (1, 1, 5, 8), past=6, outputs=3),
     attention("past rank 3", (1, 2, 24), (1, 2, 12), past=5, heads=(4, 2), outputs=3),
     attention("present alone", FOUR, (2, 3, 7, 8), outputs=3),
     attention("present alone rank 3", (2, 5, 24), (2, 7, 24), heads=(3, 3), outputs=3),

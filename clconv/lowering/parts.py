@@ -160,7 +160,8 @@ class Parts:
         known = dict(zip(names, values, strict=True)) | {"out": target}
         for name, nbytes in lowered.scratch.items():
             known[name] = self.scratch("part", (nbytes,), DType.UINT8)
-        for call in lowered.calls:
+        copies = tuple(call for offer in lowered.offers for call in offer.calls)
+        for call in (*lowered.calls, *copies):  # a part is never placed inside another value
             if all(call.global_size):
                 renamed = tuple((name, _renamed(a, known)) for name, a in call.arguments)
                 self._calls.append(dataclasses.replace(call, arguments=renamed))

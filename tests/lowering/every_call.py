@@ -62,4 +62,5 @@ def _lowered(variant: Variant, problem: Problem, signature: Signature) -> tuple[
             for spec, layout in zip(problem.outputs, signature.outputs, strict=True)
         ),
     )
-    return tuple(variant.lower(laid_out).calls)
+    lowered = variant.lower(laid_out)
+    return (*lowered.calls, *(call for offer in lowered.offers for call in offer.calls))
