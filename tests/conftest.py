@@ -1,15 +1,53 @@
-"""Fixtures for all tests: every visible OpenCL device, and the shared models where they are."""
+"""Fixtures for all tests: every visible OpenCL device, and the shared models where they are.
+
+Two options are for slow or unusual OpenCL implementations: --as-cpu and --most-flops.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
 
+from clconv.graph.evaluate import node_cost
 from clconv.lowering.device import DeviceInfo
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--as-cpu",
+        type=int,
+        metavar="LANES",
+        help="treat every device as a CPU with vectors of so many floats: the CPU variants run on it",
+    )
+    parser.addoption(
+        "--most-flops",
+        type=float,
+        metavar="N",
+        help="leave out the cases of clconv.cases that cost more than so many operations or bytes",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    most = config.getoption("--most-flops")
+    if most is not None:
+        large = [item for item in items if _cost(item) > most]
+        config.hook.pytest_deselected(items=large)
+        items[:] = [item for item in items if item not in large]
+
+
+def _cost(item: pytest.Item) -> float:
+    """What the case of a test costs: operations, or bytes where they are more; 0 for other tests."""
+    case = getattr(item, "callspec", None) and item.callspec.params.get("case")
+    if case is None:
+        return 0
+    graph, _ = case.build()
+    cost = node_cost(graph.nodes[0], graph)
+    return max(cost.flops, cost.bytes)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -19,6 +57,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
         found = devices()
         assert found, "no OpenCL device: pip install 'clconv[pocl]'"
+        width = metafunc.config.getoption("--as-cpu")
+        if width is not None:
+            found = tuple(dataclasses.replace(d, kind="cpu", vector_width=width) for d in found)
         metafunc.parametrize("device", found, ids=[_label(d) for d in found], scope="session")
 
 

@@ -78,11 +78,12 @@ QUIRKS: tuple[Quirk, ...] = (
         "never: it is how PoCL works",
     ),
     Quirk(
-        "loses-sight-of-sub-buffers",
+        "forgets-what-is-initialised",
         lambda d: d.platform == "Oclgrind",
-        "what the host writes into a part of a buffer still counts as uninitialised; with a buffer for "
-        "each value it also sees every access outside of one",
-        "Oclgrind follows host writes through sub-buffers",
+        "once the host has filled or written a part of a buffer, the rest of it counts as uninitialised for "
+        "good, also what kernels write there, and so does a buffer that takes the place of a smaller one: each "
+        "value gets an unfilled buffer, never released, where every access outside is seen besides",
+        "Oclgrind follows fills, host writes of parts and releases",
     ),
 )
 

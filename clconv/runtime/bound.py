@@ -79,11 +79,12 @@ class BoundPlan:
         self.guarded = guarded
         self._constants = constants
         self._held: list[_Held] = []
-        own_buffers = "loses-sight-of-sub-buffers" in device.info.quirks
+        own_buffers = "forgets-what-is-initialised" in device.info.quirks
         self._memory = apart(plan.memory) if own_buffers else plan.memory
         self._arenas = [device.allocate(size) for size in self._memory.arenas]
-        for arena, size in zip(self._arenas, self._memory.arenas, strict=True):
-            queue.fill(arena, CANARY if guarded else 0, size)
+        if not own_buffers:
+            for arena, size in zip(self._arenas, self._memory.arenas, strict=True):
+                queue.fill(arena, CANARY if guarded else 0, size)
         self._buffers = {
             name: self._arenas[slot.arena]
             if own_buffers

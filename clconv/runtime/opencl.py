@@ -110,6 +110,7 @@ class Device:
         self.context = cl.Context([self._raw])
         self._lock = threading.Lock()
         self._programs: dict[Kernel, Any] = {}
+        self._kept: list[Any] = []
         self._launched: set[tuple[Kernel, tuple[int, ...] | None]] = set()
 
     def queue(self, profile: bool = False) -> Queue:
@@ -118,7 +119,10 @@ class Device:
     def allocate(self, nbytes: int) -> Any:
         """A buffer; DeviceError with the size if the runtime refuses."""
         try:
-            return cl.Buffer(self.context, cl.mem_flags.READ_WRITE, max(int(nbytes), 4))
+            buffer = cl.Buffer(self.context, cl.mem_flags.READ_WRITE, max(int(nbytes), 4))
+            if "forgets-what-is-initialised" in self.info.quirks:
+                self._kept.append(buffer)
+            return buffer
         except cl.Error as reason:
             raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
 
