@@ -7,7 +7,7 @@ v (tile blocks, n * n, C / block, tiles, block), `skew` more floats behind every
   image, then down, then over images; this launch transforms tiles first_tile.. of them.
 One work-item transforms one channel block of one block of tiles. Index space: (C / block, tile blocks): a core keeps its tiles.
 
-Parameters: block; tiles; skew; transform: B' as rows; m; pad_mode none, constant, reflect, edge, wrap.
+Parameters: block; skew; transform: B' as rows; m; pad_mode none, constant, reflect, edge, wrap.
 Pixels past the padded image, which only pad out the last tiles, count as zeros.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -21,14 +21,14 @@ from clconv.lowering.ctext import load, store, vector_type
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global float* restrict v, int height, int width, int pad_top,
-    int pad_left, int tile_rows, int tile_columns, int first_tile, int all_tiles, int padded_height,
-    int padded_width) {
+    int pad_left, int tile_rows, int tile_columns, int tiles, int first_tile, int all_tiles,
+    int padded_height, int padded_width) {
   const int chunk = get_global_id(0);
   const int blocks = get_global_size(0);
-  const int begin = first_tile + get_global_id(1) * ${tiles};
-  const int end = min(begin + ${tiles}, all_tiles);
-  const size_t position = (size_t)blocks * ${tiles * block} + ${skew};
-  global float* target = v + get_global_id(1) * ${n * n} * position + (size_t)chunk * ${tiles * block};
+  const int begin = first_tile + get_global_id(1) * tiles;
+  const int end = min(begin + tiles, all_tiles);
+  const size_t position = (size_t)blocks * tiles * ${block} + ${skew};
+  global float* target = v + get_global_id(1) * ${n * n} * position + (size_t)chunk * tiles * ${block};
   const int image_tiles = tile_rows * tile_columns;
   for (int t = begin; t < end; ++t, target += ${block}) {
     const int image = t / image_tiles;

@@ -8,7 +8,7 @@ bias (F) padded       y (N, F / block, OH, OW, block)
 One work-item computes OB filters of one block of tiles; M stays in private memory, which is the cache.
 Index space: (F / OB, tile blocks): a core keeps its tiles while the filters pass. Tiles first_tile.. of all_tiles, counted as in winograd_input.
 
-Parameters: block; skew; tiles: of a block, a multiple of pixels; vectors, pixels: the register tile; channels;
+Parameters: block; skew; most_tiles: what `tiles` may be at most, a multiple of pixels; vectors, pixels: the register tile; channels;
 filters; transform: A' as rows; m; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -24,7 +24,6 @@ from clconv.lowering.ctext import load, store, vector_type
   full_blocks, tail = divmod(channels, block)
   in_blocks = full_blocks + (tail > 0)
   out_blocks = -(-filters // block)
-  stride = in_blocks * tiles * block + skew
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict v, global const float* restrict u,
@@ -32,21 +31,22 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict bias,
 % endif
     global float* restrict y, int out_height, int out_width, int tile_rows, int tile_columns,
-    int first_tile, int all_tiles${common.epilogue_parameters(epilogue_names)}) {
+    int tiles, int first_tile, int all_tiles${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
-  const int begin = first_tile + get_global_id(1) * ${tiles};
-  const int count = min(${tiles}, all_tiles - begin);
-  global const float* source = v + (size_t)get_global_id(1) * ${n * n * stride};
+  const int begin = first_tile + get_global_id(1) * tiles;
+  const int count = min(tiles, all_tiles - begin);
+  const size_t stride = (size_t)tiles * ${in_blocks * block} + ${skew};
+  global const float* source = v + get_global_id(1) * ${n * n} * stride;
   global const float* filter = u + (size_t)chunk * ${n * n * in_blocks * block * OB};
-  ${V} product[${tiles}][${n * n}][${vectors}];
+  ${V} product[${most_tiles}][${n * n}][${vectors}];
   for (int position = 0; position < ${n * n}; ++position) {
     for (int tile = 0; tile < count; tile += ${pixels}) {
 % for p in range(pixels):
       ${V} ${", ".join("a%d_%d = (%s)(0)" % (p, k, V) for k in range(vectors))};
 % endfor
       global const float* tap = filter + (size_t)position * ${in_blocks * block * OB};
-      global const float* pixel = source + (size_t)position * ${stride} + tile * ${block};
-      for (int c = 0; c < ${full_blocks}; ++c, tap += ${block * OB}, pixel += ${tiles * block}) {
+      global const float* pixel = source + position * stride + tile * ${block};
+      for (int c = 0; c < ${full_blocks}; ++c, tap += ${block * OB}, pixel += tiles * ${block}) {
         ${register_tile.multiply(block, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
       }
 % if tail:

@@ -106,4 +106,4 @@ def arithmetic_rate(device: DeviceInfo) -> float:
 
 def cache_rate(device: DeviceInfo) -> float:
     """Bytes a second that a core reads from the last-level cache, roughly, times the cores."""
-    return 16e9 * device.compute_units
+    return 30e9 * device.compute_units

@@ -81,7 +81,8 @@ F4 = Transform(
 
 # Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
 # their transformed inputs stay in a core's own cache.
-_TILES = 24
+_MOST_TILES, _LEAST_TILES = 48, 24
+_BLOCK_BYTES = 1 << 20
 # Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
 # apart, in the same few lines of the first-level cache, and a transform's 36 stores push each other out.
 _SKEW = 16
@@ -129,17 +130,17 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     shape = ConvShape.of(problem)
     blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
     vectors, pixels = register_tile(problem.device.registers, blocks)
-    tiles = _TILES // pixels * pixels
     m, n = transform.m, transform.n
     tile_rows, tile_columns = -(-shape.out[0] // m), -(-shape.out[1] // m)
     all_tiles = shape.batch * tile_rows * tile_columns
+    tiles = _block_tiles(all_tiles, shape.channels, transform, pixels)
     epilogue = plan_epilogue(problem, block * vectors)
     to_v = Kernel.of(
-        "conv/winograd_input.cl.mako", "winograd_input", block=block, tiles=tiles, skew=_SKEW, m=m,
+        "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW, m=m,
         transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
     )  # fmt: skip
     to_y = Kernel.of(
-        "conv/winograd_product.cl.mako", "winograd_product", block=block, tiles=tiles, skew=_SKEW, m=m,
+        "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(pixels), m=m,
         vectors=vectors, pixels=pixels, channels=shape.channels, filters=shape.filters,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
@@ -154,6 +155,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         grid: list[tuple[str, Argument]] = [
             ("tile_rows", Scalar(tile_rows)),
             ("tile_columns", Scalar(tile_columns)),
+            ("tiles", Scalar(tiles)),
             ("first_tile", Scalar(first * tiles)),
             ("all_tiles", Scalar(all_tiles)),
         ]
@@ -186,6 +188,20 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
 
 
+def _most_tiles(pixels: int) -> int:
+    return -(-_MOST_TILES // pixels) * pixels
+
+
+def _block_tiles(all_tiles: int, channels: int, transform: Transform, pixels: int) -> int:
+    """Tiles to a block: blocks of equal size, whole register tiles, within the cache where that leaves
+    enough of them."""
+    fitting = _BLOCK_BYTES // (4 * transform.n**2 * max(1, channels))
+    limit = max(_LEAST_TILES, min(_MOST_TILES, fitting)) // pixels * pixels
+    blocks = -(-all_tiles // max(pixels, limit))
+    even = -(-all_tiles // max(1, blocks))
+    return min(-(-even // pixels) * pixels, _most_tiles(pixels))
+
+
 def _estimate(problem: Problem, transform: Transform) -> float:
     """Products at the rate of a full register tile, weights read once for each block of tiles, and both
     transforms as streams through the cache."""
@@ -197,8 +213,8 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     positions = transform.n**2
     filters = -(-blocks // vectors) * vectors * block
     products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
-    block_size = _TILES // pixels * pixels
-    weights = 4 * positions * shape.channels * filters * -(-tiles // block_size)
+    block_tiles = _block_tiles(tiles, shape.channels, transform, pixels)
+    weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
     streams = 4 * positions * tiles * (2 * shape.channels + shape.filters)
     rate = cache_rate(device)
     return products / arithmetic_rate(device) + (weights + streams) / rate
