@@ -47,6 +47,8 @@ CASES = (
     conv("1x1 stride 2", (1, 24, 9, 9), (16, 24, 1, 1), strides=(2, 2)),
     conv("stem 7x7 stride 2", (1, 3, 31, 29), (16, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
     conv("stem 11x11 stride 4", (1, 3, 47, 43), (9, 3, 11, 11), strides=(4, 4), pads=(2, 2, 2, 2)),
+    conv("5x5 same", (2, 11, 9, 13), (20, 11, 5, 5), pads=(2, 2, 2, 2)),
+    conv("5x5 wide", (1, 16, 27, 26), (24, 16, 5, 5), pads=(2, 2, 2, 2)),
     conv("5x5 dilated", (1, 6, 15, 13), (10, 6, 5, 5), pads=(4, 4, 4, 4), dilations=(2, 2)),
     conv("asymmetric all", (1, 7, 12, 10), (9, 7, 3, 2), strides=(2, 3), pads=(0, 1, 2, 3), dilations=(2, 1)),
     conv("groups", (1, 12, 8, 8), (18, 4, 3, 3), pads=SAME3, group=3),

@@ -1,11 +1,12 @@
 <%doc>
-Input transform of Winograd's convolution F(m x m, 3 x 3), m + 2 = n:  V = B' d B for every n x n tile d.
+Input transform of Winograd's convolution F(m x m, r x r), n = m + r - 1:  V = B' d B for every n x n tile d.
 (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015)
 
 x (N, C / block, H, W, block)
-v (tile blocks, n * n, C / block, tiles, block), `skew` more floats behind every position: `tiles` tiles to a block, tiles counted along rows of an
-  image, then down, then over images; this launch transforms tiles first_tile.. of them.
-One work-item transforms one channel block of one block of tiles. Index space: (C / block, tile blocks): a core keeps its tiles.
+v (tile blocks, n * n, C / block, tiles, block), with `skew` more floats behind every position; tiles are
+  counted along rows of an image, then down, then over images; this launch does first_tile.. of them.
+One work-item transforms one channel block of one block of tiles. Index space: (C / block, tile blocks): a
+core keeps its tiles.
 
 Parameters: block; skew; transform: B' as rows; m; pad_mode none, constant, reflect, edge, wrap.
 Pixels past the padded image, which only pad out the last tiles, count as zeros.
@@ -17,7 +18,7 @@ from clconv.lowering.ctext import load, store, vector_type
 %>
 <%
   V = vector_type(block)
-  n = m + 2
+  n = len(transform)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global float* restrict v, int height, int width, int pad_top,

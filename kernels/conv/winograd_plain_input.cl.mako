@@ -1,5 +1,5 @@
 <%doc>
-Input transform of Winograd's convolution on plain tensors:  V = B' d B for every n x n tile, n = m + 2.
+Input transform of Winograd's convolution on plain tensors:  V = B' d B for every n x n tile.
 
 x (N, C, H, W)     v (n * n, C, tiles): neighbouring work-items write neighbouring tiles
 One work-item transforms one tile of one channel. Index space: (tiles rounded up, C).
@@ -9,7 +9,7 @@ image, and tiles past the last, count as zeros.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%
-  n = m + 2
+  n = len(transform)
 %>
 kernel void ${entry}(
     global const float* restrict x, global float* restrict v, int channels, int height, int width,

@@ -1,5 +1,5 @@
 <%doc>
-Output transform of Winograd's convolution on plain tensors:  y = A' M A for every m x m tile, n = m + 2,
+Output transform of Winograd's convolution on plain tensors:  y = A' M A for every m x m tile,
 then bias and epilogue.
 
 product (n * n, F, tiles)     bias (F)     y (N, F, OH, OW)
@@ -9,7 +9,7 @@ Parameters: m; transform: A' as rows; bias; epilogue.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%
-  n = m + 2
+  n = len(transform[0])
 %>
 kernel void ${entry}(
     global const float* restrict product,

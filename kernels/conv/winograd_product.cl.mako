@@ -1,12 +1,13 @@
 <%doc>
-Product and output transform of Winograd's convolution F(m x m, 3 x 3), m + 2 = n:
+Product and output transform of Winograd's convolution F(m x m, r x r), n = m + r - 1:
   M[i] = sum over c of U[i, f, c] V[i, c, t] for the n * n positions i, then y = A' M A for every tile t.
 
 v (tile blocks, n * n, C / IB, tiles, IB)     from winograd_input
 u (F / OB, n * n, C / IB, IB, OB)             transformed weights, OB = vectors * block
 bias (F) padded       y (N, F / block, OH, OW, block)
 One work-item computes OB filters of one block of tiles; M stays in private memory, which is the cache.
-Index space: (F / OB, tile blocks): a core keeps its tiles while the filters pass. Tiles first_tile.. of all_tiles, counted as in winograd_input.
+Index space: (F / OB, tile blocks): a core keeps its tiles while the filters pass. Tiles first_tile.. of
+all_tiles, counted as in winograd_input.
 
 Parameters: block; skew; most_tiles: what `tiles` may be at most, a multiple of pixels; vectors, pixels: the register tile; channels;
 filters; transform: A' as rows; m; bias; epilogue.
@@ -19,7 +20,7 @@ from clconv.lowering.ctext import load, store, vector_type
 %>
 <%
   V = vector_type(block)
-  n = m + 2
+  n = len(transform[0])
   OB = vectors * block
   full_blocks, tail = divmod(channels, block)
   in_blocks = full_blocks + (tail > 0)

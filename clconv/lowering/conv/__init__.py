@@ -5,7 +5,7 @@ from clconv.lowering.conv.depthwise_gpu import DEPTHWISE_GPU
 from clconv.lowering.conv.direct import DIRECT
 from clconv.lowering.conv.implicit_gemm import IMPLICIT_GEMM
 from clconv.lowering.conv.simple import SIMPLE
-from clconv.lowering.conv.winograd import WINOGRAD2, WINOGRAD4
+from clconv.lowering.conv.winograd import WINOGRAD2, WINOGRAD2_5X5, WINOGRAD4
 from clconv.lowering.conv.winograd_gpu import WINOGRAD2_GPU, WINOGRAD4_GPU
 from clconv.lowering.kernel import register
 
@@ -13,6 +13,7 @@ register(
     DEPTHWISE,
     WINOGRAD4,
     WINOGRAD2,
+    WINOGRAD2_5X5,
     DIRECT,
     DEPTHWISE_GPU,
     WINOGRAD4_GPU,

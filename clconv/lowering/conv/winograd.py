@@ -1,12 +1,10 @@
-"""Winograd's convolution F(m x m, 3 x 3) on channel blocks for CPUs: the variants of Conv for 3x3 windows.
+"""Winograd's convolution on channel blocks for CPUs: the variants of Conv for 3x3 and 5x5 windows.
 
-Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). F(4, 3) does a quarter of the
-multiplications of the direct sum, F(2, 3) four ninths with weights that are half as large.
+F(4, 3) does a quarter of the multiplications of the direct sum, F(2, 3) four ninths with weights that are
+half as large, F(2, 5) 36 for 100.
 """
 
 from __future__ import annotations
-
-import dataclasses
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from clconv.lowering.conv.shape import (
     cache_rate,
     register_tile,
 )
+from clconv.lowering.conv.transforms import F2_3, F2_5, F4_3, Transform
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
     Argument,
@@ -33,50 +32,6 @@ from clconv.lowering.kernel import (
     Signature,
     Variant,
     Write,
-)
-
-Matrix = tuple[tuple[float, ...], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Transform:
-    """F(m x m, 3 x 3): y = A' [(G g G') * (B' d B)] A."""
-
-    m: int
-    input: Matrix  # B'
-    weights: Matrix  # G
-    output: Matrix  # A'
-
-    @property
-    def n(self) -> int:
-        return self.m + 2
-
-
-F2 = Transform(
-    2,
-    ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
-    ((1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)),
-    ((1, 1, 1, 0), (0, 1, -1, -1)),
-)
-F4 = Transform(
-    4,
-    (
-        (4, 0, -5, 0, 1, 0),
-        (0, -4, -4, 1, 1, 0),
-        (0, 4, -4, -1, 1, 0),
-        (0, -2, -1, 2, 1, 0),
-        (0, 2, -1, -2, 1, 0),
-        (0, 4, 0, -5, 0, 1),
-    ),
-    (
-        (1 / 4, 0, 0),
-        (-1 / 6, -1 / 6, -1 / 6),
-        (-1 / 6, 1 / 6, -1 / 6),
-        (1 / 24, 1 / 12, 1 / 6),
-        (1 / 24, -1 / 12, 1 / 6),
-        (0, 0, 1),
-    ),
-    ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1)),
 )
 
 # Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
@@ -94,27 +49,30 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
     """U = G g G', as (filters / out_block, n * n, channels / in_block, in_block, out_block)."""
 
     def pack(w: np.ndarray) -> np.ndarray:
-        filters, channels = w.shape[:2]
+        filters, channels, rows, columns = w.shape
         g = np.asarray(transform.weights, np.float64)
-        both = np.kron(g, g).astype(np.float32)  # (n * n, 9): one product instead of two a filter
+        both = np.kron(g, g).astype(
+            np.float32
+        )  # (n * n, r * r): one product instead of two a filter
         padded = np.pad(
-            w.reshape(filters, channels, 9),
+            w.reshape(filters, channels, rows * columns),
             ((0, -filters % out_block), (0, -channels % in_block), (0, 0)),
         )
-        u = padded.reshape(-1, 9).astype(np.float32, copy=False) @ both.T
+        u = padded.reshape(-1, rows * columns).astype(np.float32, copy=False) @ both.T
         parts = u.reshape(padded.shape[0] // out_block, out_block, -1, in_block, transform.n**2)
         return np.ascontiguousarray(parts.transpose(0, 4, 2, 3, 1))
 
-    return Packing("conv.winograd", (transform.m, in_block, out_block), pack)
+    return Packing("conv.winograd", (transform.m, transform.window, in_block, out_block), pack)
 
 
-def _applies(problem: Problem) -> str | None:
-    obstacle = blocked_obstacle(problem)
-    if obstacle:
-        return obstacle
-    at, w = problem.node.attrs, problem.input(1)
-    if w.shape[2:] != (3, 3) or at.strides != (1, 1) or at.dilations != (1, 1):
-        return f"needs a 3x3 window, stride 1, dilation 1; has {w.shape[2:]}, {at.strides}, {at.dilations}"
+def window_obstacle(problem: Problem, transform: Transform) -> str | None:
+    """Why a convolution is not of the kind that the transform is for."""
+    at, w, r = problem.node.attrs, problem.input(1), transform.window
+    if w.shape[2:] != (r, r) or at.strides != (1, 1) or at.dilations != (1, 1):
+        return (
+            f"needs a {r}x{r} window, stride 1, dilation 1; has {w.shape[2:]}, {at.strides}, "
+            f"{at.dilations}"
+        )
     if at.group != 1:
         return f"needs one group, has {at.group}"
     return None
@@ -220,9 +178,17 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     return products / arithmetic_rate(device) + (weights + streams) / rate
 
 
-WINOGRAD4 = Variant(
-    "Conv", "winograd4", _applies, lambda p: _lower(p, F4), _signatures, lambda p: _estimate(p, F4)
-)
-WINOGRAD2 = Variant(
-    "Conv", "winograd2", _applies, lambda p: _lower(p, F2), _signatures, lambda p: _estimate(p, F2)
-)
+def _variant(name: str, transform: Transform) -> Variant:
+    return Variant(
+        "Conv",
+        name,
+        lambda problem: blocked_obstacle(problem) or window_obstacle(problem, transform),
+        lambda problem: _lower(problem, transform),
+        _signatures,
+        lambda problem: _estimate(problem, transform),
+    )
+
+
+WINOGRAD4 = _variant("winograd4", F4_3)
+WINOGRAD2 = _variant("winograd2", F2_3)
+WINOGRAD2_5X5 = _variant("winograd2_5x5", F2_5)

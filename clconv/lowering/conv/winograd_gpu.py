@@ -16,7 +16,8 @@ from clconv.lowering.conv.implicit_gemm import (
     product_weights,
 )
 from clconv.lowering.conv.shape import ConvShape
-from clconv.lowering.conv.winograd import F2, F4, Transform
+from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
+from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
     Argument,
@@ -43,15 +44,6 @@ def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
         return product_weights(taps_outer, tile_m, transform.n**2).function(as_groups)
 
     return Packing("conv.winograd_gpu", (transform.m, taps_outer, tile_m), pack)
-
-
-def _applies(problem: Problem) -> str | None:
-    at, w = problem.node.attrs, problem.input(1)
-    if w.shape[2:] != (3, 3) or at.strides != (1, 1) or at.dilations != (1, 1):
-        return f"needs a 3x3 window, stride 1, dilation 1; has {w.shape[2:]}, {at.strides}, {at.dilations}"
-    if at.group != 1:
-        return f"needs one group, has {at.group}"
-    return obstacle(problem)
 
 
 def _tiles(shape: ConvShape, transform: Transform) -> tuple[int, int, int]:
@@ -134,9 +126,15 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     return products / gpu_rate(problem.device) + streams / (gpu_rate(problem.device) / 10)
 
 
-WINOGRAD4_GPU = Variant(
-    "Conv", "winograd4_gpu", _applies, lambda p: _lower(p, F4), estimate=lambda p: _estimate(p, F4)
-)
-WINOGRAD2_GPU = Variant(
-    "Conv", "winograd2_gpu", _applies, lambda p: _lower(p, F2), estimate=lambda p: _estimate(p, F2)
-)
+def _variant(name: str, transform: Transform) -> Variant:
+    return Variant(
+        "Conv",
+        name,
+        lambda problem: window_obstacle(problem, transform) or obstacle(problem),
+        lambda problem: _lower(problem, transform),
+        estimate=lambda problem: _estimate(problem, transform),
+    )
+
+
+WINOGRAD4_GPU = _variant("winograd4_gpu", F4_3)
+WINOGRAD2_GPU = _variant("winograd2_gpu", F2_3)
