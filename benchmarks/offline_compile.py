@@ -1,0 +1,301 @@
+"""Compiles what GPUs would run for real networks, with the vendors' compilers and without the GPUs.
+
+    python -m benchmarks.offline_compile [TARGET ...]
+
+Every launch of ResNet-50, VGG-16, MobileNetV2 and U-Net, and every other variant that applies to their
+convolutions, is lowered for a made-up device of each target, rendered and compiled. Registers, local memory,
+spills and occupancy go into benchmarks/results/offline_compile.json, one row a kernel and target, and, by
+kernel and tile, into offline_compile.md. Ends with an error if a kernel does not compile or spills.
+
+AMD needs clang-19 and libclc, NVIDIA these and ptxas, Intel ocloc; what is missing is left out and said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from benchmarks.nets import NETS
+from clconv.graph.evaluate import node_cost
+from clconv.graph.ir import Graph
+from clconv.graph.passes import run_passes
+from clconv.graph.specialise import specialise
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import KernelCall, Problem
+from clconv.lowering.template import program_source
+from clconv.lowering.variants import VARIANTS
+
+NETWORKS = ("resnet50", "vgg16", "mobilenetv2", "unet")
+BATCHES = (1, 16)  # tiles grow with the work there is
+RESULTS = Path(__file__).resolve().parent / "results"
+CLANG = (
+    "clang-19", "-x", "cl", "-cl-std=CL1.2", "-nogpulib", "-O3", "-ffp-contract=fast", "-w", "-S",
+    "-Xclang", "-finclude-default-header",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """What one kernel takes. registers: of a work-item, None where the compiler does not say; local_bytes: of
+    a work-group; spilled: registers or bytes; occupancy: part of the device's threads that fit, 0..1."""
+
+    registers: int | None
+    local_bytes: int | None
+    spilled: int
+    occupancy: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A processor: the tools it needs, the device that lowering sees, how a source becomes Usage by kernel."""
+
+    name: str
+    tools: tuple[str, ...]
+    device: DeviceInfo
+    compile: Callable[[Target, Path, Mapping[str, KernelCall]], dict[str, Usage]]
+
+
+def run(*command: str | Path) -> str:
+    """All that the command prints; RuntimeError with it if the command fails."""
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stdout + done.stderr)[-4000:]
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{said}")
+    return done.stdout + done.stderr
+
+
+def _library(name: str) -> tuple[str, ...]:
+    return "-Xclang", "-mlink-builtin-bitcode", "-Xclang", f"/usr/lib/clc/{name}.bc"
+
+
+def compile_amd(target: Target, source: Path, calls: Mapping[str, KernelCall]) -> dict[str, Usage]:
+    """The remarks of LLVM's code generator; occupancy in waves a SIMD, 8 on CDNA, 16 on RDNA at most."""
+    text = run(
+        *CLANG, "-target", "amdgcn-amd-amdhsa", f"-mcpu={target.name}", *_library("amdgcn--amdhsa"),
+        "-Rpass-analysis=kernel-resource-usage", "-o", source.with_suffix(".s"), source,
+    )  # fmt: skip
+    most = 8 if target.name.startswith("gfx9") else 16
+    found = {}
+    for part in text.split("remark: Function Name: ")[1:]:
+        value = {
+            name.strip(): int(number)
+            for name, number in re.findall(r"remark: +([\w\[\]/ ]+): (\d+)", part)
+        }
+        found[part.split()[0]] = Usage(
+            value["VGPRs"] + value.get("AGPRs", 0),
+            value["LDS Size [bytes/block]"],
+            value["VGPRs Spill"] + value["SGPRs Spill"] + value["ScratchSize [bytes/lane]"],
+            value["Occupancy [waves/SIMD]"] / most,
+        )
+    return found
+
+
+# Warps and work-groups of a multiprocessor, its local memory, and what of that each work-group costs besides.
+_NVIDIA = {"sm_75": (32, 16, 64 << 10, 0), "sm_90": (64, 32, 227 << 10, 1 << 10)}
+
+
+def compile_nvidia(
+    target: Target, source: Path, calls: Mapping[str, KernelCall]
+) -> dict[str, Usage]:
+    """What ptxas says; occupancy by the rules of the CUDA C++ Programming Guide's calculator."""
+    assembly = source.with_suffix(".ptx")
+    run(
+        *CLANG, "-target", "nvptx64-nvidia-nvcl", "-Xclang", "-target-cpu", "-Xclang", target.name,
+        "-Xclang", "-target-feature", "-Xclang", "+ptx78", *_library("nvptx64--nvidiacl"),
+        "-o", assembly, source,
+    )  # fmt: skip
+    text = run("ptxas", f"-arch={target.name}", "-v", "-o", source.with_suffix(".cubin"), assembly)
+    found = {}
+    for part in text.split("Compiling entry function '")[1:]:
+        symbol = part.split("'")[0]
+
+        def number(pattern: str, text: str = part) -> int:
+            match = re.search(pattern, text)
+            return int(match[1]) if match else 0
+
+        registers, local = number(r"Used (\d+) registers"), number(r"(\d+) bytes smem")
+        items = math.prod(calls[symbol].local_size or (128,))
+        spilled = number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes stack frame")
+        found[symbol] = Usage(
+            registers, local, spilled, _occupancy(target, registers, local, items)
+        )
+    return found
+
+
+def _occupancy(target: Target, registers: int, local: int, items: int) -> float:
+    most_warps, most_groups, memory, own = _NVIDIA[target.name]
+    warps = -(-items // 32)
+    by_registers = 65536 // (-(-registers * 32 // 256) * 256) // warps
+    by_memory = memory // (local + own) if local else most_groups
+    return warps * min(most_groups, most_warps // warps, by_registers, by_memory) / most_warps
+
+
+def compile_intel(
+    target: Target, source: Path, calls: Mapping[str, KernelCall]
+) -> dict[str, Usage]:
+    """ocloc speaks of a kernel only if it spills."""
+    folder = source.parent / target.name
+    text = run(
+        "ocloc", "compile", "-file", source, "-device", target.name, "-out_dir", folder,
+        "-options", "-cl-std=CL1.2",
+    )  # fmt: skip
+    spilled = dict(re.findall(r"kernel (\w+) +compiled.*?spilled around (\d+)", text))
+    return {symbol: Usage(None, None, int(spilled.get(symbol, 0)), None) for symbol in calls}
+
+
+def _gpu(name: str, vendor: str, units: int, local: int, group: int, *more: str) -> DeviceInfo:
+    return DeviceInfo(
+        name, vendor, vendor, "OpenCL 3.0", "", "gpu", compute_units=units, vector_width=1,
+        local_memory=local << 10, largest_work_group=group, extensions=frozenset(more),
+    )  # fmt: skip
+
+
+_AMD_TOOLS, _NVIDIA_TOOLS = ("clang-19",), ("clang-19", "ptxas")
+_DOUBLE = "cl_khr_fp64"
+TARGETS = (
+    Target("gfx90a", _AMD_TOOLS, _gpu("gfx90a", "AMD", 104, 64, 256, _DOUBLE), compile_amd),
+    Target("gfx1030", _AMD_TOOLS, _gpu("gfx1030", "AMD", 40, 64, 256, _DOUBLE), compile_amd),
+    Target("gfx1100", _AMD_TOOLS, _gpu("gfx1100", "AMD", 48, 64, 256, _DOUBLE), compile_amd),
+    Target("sm_75", _NVIDIA_TOOLS, _gpu("T4", "NVIDIA", 40, 48, 1024, _DOUBLE), compile_nvidia),
+    Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE), compile_nvidia),
+    Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512), compile_intel),
+    Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024), compile_intel),
+    Target("pvc", ("ocloc",), _gpu("Max 1550", "Intel", 1024, 128, 1024, _DOUBLE), compile_intel),
+)  # fmt: skip
+
+
+def networks() -> Iterator[tuple[str, Graph]]:
+    for name in NETWORKS:
+        for batch in BATCHES:
+            graph = NETS[name](batch)
+            specs = {n: graph.specs[n] for n in graph.inputs}
+            yield f"{name} x {batch}", run_passes(specialise(graph, specs).graph)
+
+
+def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
+    """Of every variant that applies to a node and is not meant for another kind of device."""
+    for node in graph.nodes:
+        problem = Problem(
+            node, tuple(graph.spec(n) if n else None for n in node.inputs),
+            tuple(graph.specs[n] for n in node.outputs if n), graph.constants, device,
+            cost=node_cost(node, graph),
+        )  # fmt: skip
+        for variant in VARIANTS.get(node.op, ()):
+            if variant.applies(problem) is None and (
+                variant.estimate is None or math.isfinite(variant.estimate(problem))
+            ):
+                yield from variant.lower(problem).calls
+
+
+def measured(target: Target, graphs: Mapping[str, Graph]) -> list[dict[str, object]]:
+    """A row for each different kernel. RuntimeError if one does not compile."""
+    calls: dict[str, KernelCall] = {}
+    where: dict[str, str] = {}
+    for name, graph in graphs.items():
+        for call in launches(graph, target.device):
+            calls.setdefault(call.kernel.symbol, call)
+            where.setdefault(call.kernel.symbol, f"{name}: {call.node}")
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "kernels.cl"
+        source.write_text(program_source(tuple(call.kernel for call in calls.values())))
+        usage = target.compile(target, source, calls)
+    missing = sorted(set(calls) - set(usage))
+    if missing:
+        raise RuntimeError(f"{target.name}: the compiler says nothing about {missing}")
+    return [
+        {"target": target.name, "kernel": _label(call), "symbol": symbol, "first": where[symbol],
+         "items": call.local_size and math.prod(call.local_size), **dataclasses.asdict(usage[symbol])}
+        for symbol, call in calls.items()
+    ]  # fmt: skip
+
+
+def _label(call: KernelCall) -> str:
+    """The kernel's name and what its resources depend on most."""
+    parameters = dict(call.kernel.parameters)
+    tile = [
+        f"{name}={parameters[name]}"
+        for name in ("tile_m", "tile_n", "tile_k", "item_m", "item_n", "m", "splits")
+        if name in parameters
+    ]
+    return " ".join([call.kernel.entry, *tile])
+
+
+def summary(rows: Iterable[Mapping[str, object]]) -> str:
+    """Markdown: for each target and kernel the worst of every column."""
+    groups: dict[tuple[object, object], list[Mapping[str, object]]] = {}
+    for row in rows:
+        groups.setdefault((row["target"], row["kernel"]), []).append(row)
+    lines = [
+        "| target | kernel | how many | registers | local memory | spilled | occupancy |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+
+    def worst(group: list[Mapping[str, object]], column: str, pick: Callable[..., object]) -> str:
+        known = [row[column] for row in group if row[column] is not None]
+        if not known:
+            return ""
+        value = pick(known)
+        return f"{value:.0%}" if isinstance(value, float) else str(value)
+
+    for (target, kernel), group in sorted(
+        groups.items(), key=lambda item: tuple(map(str, item[0]))
+    ):
+        cells = [worst(group, c, max) for c in ("registers", "local_bytes", "spilled")]
+        cells.append(worst(group, "occupancy", min))
+        lines.append(f"| {target} | {kernel} | {len(group)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or [t.name for t in TARGETS]
+    unknown = set(wanted) - {t.name for t in TARGETS}
+    if unknown:
+        print(f"no targets {sorted(unknown)}; there are {[t.name for t in TARGETS]}")
+        return 2
+    kept = RESULTS / "offline_compile.json"
+    rows = (
+        [r for r in json.loads(kept.read_text()) if r["target"] not in wanted]
+        if kept.exists()
+        else []
+    )
+    graphs = dict(networks())
+    failed = 0
+    for target in (t for t in TARGETS if t.name in wanted):
+        missing = [tool for tool in target.tools if shutil.which(tool) is None]
+        if missing:
+            print(f"{target.name}: left out, not installed: {', '.join(missing)}")
+            continue
+        try:
+            found = measured(target, graphs)
+        except RuntimeError as reason:
+            print(reason)
+            failed += 1
+            continue
+        rows += found
+        spilling = [row for row in found if row["spilled"]]
+        failed += len(spilling)
+        print(f"{target.name}: {len(found)} kernels, {len(spilling)} spill", flush=True)
+        for row in spilling:
+            print(f"  {row['symbol']} ({row['kernel']}) spills {row['spilled']}, {row['first']}")
+    RESULTS.mkdir(exist_ok=True)
+    kept.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    kept.with_suffix(".md").write_text(
+        "# Kernels compiled for GPUs\n\n"
+        "Made by `python -m benchmarks.offline_compile`: ResNet-50, VGG-16, MobileNetV2 and U-Net at batch 1 and "
+        "16, every variant that\napplies. Each row is the worst of so many kernels; registers are a work-item's "
+        "(on Intel always 128), local\nmemory is a work-group's in bytes, occupancy is the part of the device's "
+        "threads that fit at once.\n\n" + summary(rows)
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
