@@ -60,27 +60,39 @@ def _variants(text: str) -> dict[str, str]:
 
 
 DEVICE = Setting(
-    "CLCONV_DEVICE", str, "",
+    "CLCONV_DEVICE",
+    str,
+    "",
     "The device to use: part of a name, gpu, cpu, an index, or platform:device.",
 )
 DEBUG = Setting(
-    "CLCONV_DEBUG", _level, 0,
+    "CLCONV_DEBUG",
+    _level,
+    0,
     "1 device and memory, 2 a line a kernel, 3 passes and why this variant, 4 source, 5 build log.",
 )
 CHECK = Setting(
-    "CLCONV_CHECK", _flag, False,
+    "CLCONV_CHECK",
+    _flag,
+    False,
     "1: compare every node with the NumPy reference and stop at the first divergence.",
 )
 DUMP: Setting[Path | None] = Setting(
-    "CLCONV_DUMP", Path, None,
+    "CLCONV_DUMP",
+    Path,
+    None,
     "A folder for the graph after each pass, the plan, the sources and a script that replays a launch.",
 )
 VARIANT: Setting[dict[str, str]] = Setting(
-    "CLCONV_VARIANT", _variants, {},
+    "CLCONV_VARIANT",
+    _variants,
+    {},
     "Forces variants: operator:variant, several separated by commas, such as conv:simple.",
 )
 CACHE_DIR = Setting(
-    "CLCONV_CACHE_DIR", Path, Path(platformdirs.user_cache_dir("clconv")),
+    "CLCONV_CACHE_DIR",
+    Path,
+    Path(platformdirs.user_cache_dir("clconv")),
     "Where clconv keeps what it finds out about a device.",
 )
 

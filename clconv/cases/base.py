@@ -36,7 +36,9 @@ class Operand:
         if self.dtype == "bool":
             return rng.random(self.shape) < 0.5
         if np.dtype(self.dtype).kind in "iu":
-            return rng.integers(int(self.low), max(int(self.high), int(self.low) + 1), self.shape).astype(self.dtype)
+            return rng.integers(
+                int(self.low), max(int(self.high), int(self.low) + 1), self.shape
+            ).astype(self.dtype)
         return rng.uniform(self.low, self.high, self.shape).astype(self.dtype)
 
 

@@ -50,11 +50,25 @@ CASES = (
     conv("5x5 same", (2, 11, 9, 13), (20, 11, 5, 5), pads=(2, 2, 2, 2)),
     conv("5x5 wide", (1, 16, 27, 26), (24, 16, 5, 5), pads=(2, 2, 2, 2)),
     conv("5x5 dilated", (1, 6, 15, 13), (10, 6, 5, 5), pads=(4, 4, 4, 4), dilations=(2, 2)),
-    conv("asymmetric all", (1, 7, 12, 10), (9, 7, 3, 2), strides=(2, 3), pads=(0, 1, 2, 3), dilations=(2, 1)),
+    conv(
+        "asymmetric all",
+        (1, 7, 12, 10),
+        (9, 7, 3, 2),
+        strides=(2, 3),
+        pads=(0, 1, 2, 3),
+        dilations=(2, 1),
+    ),
     conv("groups", (1, 12, 8, 8), (18, 4, 3, 3), pads=SAME3, group=3),
     conv("groups of 16", (1, 32, 6, 7), (32, 16, 3, 3), pads=SAME3, group=2),
     conv("depthwise", (1, 24, 13, 11), (24, 1, 3, 3), pads=SAME3, group=24),
-    conv("depthwise 5x5 stride 2", (2, 19, 14, 15), (19, 1, 5, 5), strides=(2, 2), pads=(2, 2, 2, 2), group=19),
+    conv(
+        "depthwise 5x5 stride 2",
+        (2, 19, 14, 15),
+        (19, 1, 5, 5),
+        strides=(2, 2),
+        pads=(2, 2, 2, 2),
+        group=19,
+    ),
     conv("depthwise multiplier", (1, 6, 9, 9), (18, 1, 3, 3), pads=SAME3, group=6),
     conv("1-D", (2, 5, 23), (7, 5, 3), pads=(1, 1)),
     conv("1-D dilated stride", (1, 16, 40), (24, 16, 5), strides=(2,), dilations=(3,), pads=(4, 2)),
@@ -63,11 +77,25 @@ CASES = (
         for mode in ("reflect", "edge", "wrap")
     ),
     *(
-        conv(f"{mode} pad uneven", (2, 16, 8, 9), (16, 16, 3, 3), pads=(2, 0, 1, 3), strides=(2, 1), pad_mode=mode)
+        conv(
+            f"{mode} pad uneven",
+            (2, 16, 8, 9),
+            (16, 16, 3, 3),
+            pads=(2, 0, 1, 3),
+            strides=(2, 1),
+            pad_mode=mode,
+        )
         for mode in ("reflect", "edge", "wrap")
     ),
     *(
-        conv(f"depthwise {mode} pad", (1, 10, 8, 9), (10, 1, 3, 3), pads=SAME3, pad_mode=mode, group=10)
+        conv(
+            f"depthwise {mode} pad",
+            (1, 10, 8, 9),
+            (10, 1, 3, 3),
+            pads=SAME3,
+            pad_mode=mode,
+            group=10,
+        )
         for mode in ("reflect", "edge", "wrap")
     ),
 )

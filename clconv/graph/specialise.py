@@ -110,9 +110,7 @@ def specialise(
     return _cut(graph, known, constants, done, host, needed, waiting)
 
 
-def fold(
-    node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]
-) -> bool:
+def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]) -> bool:
     """Adds the node's outputs to `constants` if they only depend on constants; says whether it did."""
     if node.op == "If":
         return False  # its branch takes its place

@@ -51,11 +51,16 @@ def _verify_node(node: Node, defined: set[str]) -> None:
 
 
 def _verify_specs(graph: Graph) -> None:
-    if any(n and n not in graph.specs and n not in graph.constants
-           for node in graph.nodes for n in (*node.inputs, *node.outputs)):
+    if any(
+        n and n not in graph.specs and n not in graph.constants
+        for node in graph.nodes
+        for n in (*node.inputs, *node.outputs)
+    ):
         return  # shapes are not inferred yet
     for node in graph.nodes:
-        for name, spec in zip(node.outputs, infer_node(node, graph.specs, graph.constants), strict=False):
+        for name, spec in zip(
+            node.outputs, infer_node(node, graph.specs, graph.constants), strict=False
+        ):
             if name and graph.specs.get(name) != spec:
                 raise ShapeError(
                     f"node '{node.name}' ({node.op}): '{name}' is recorded as "

@@ -65,7 +65,9 @@ def _reference(at: Any, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = 
         channels = slice(g * w.shape[1], (g + 1) * w.shape[1])
         chosen = slice(g * per_group, (g + 1) * per_group)
         for position in itertools.product(*(range(k) for k in kernel)):
-            window = window_positions(padded[:, channels], position, sizes, at.strides, at.dilations)
+            window = window_positions(
+                padded[:, channels], position, sizes, at.strides, at.dilations
+            )
             taps = weights[chosen][(slice(None),) * 2 + position]
             out[:, chosen] += np.moveaxis(np.tensordot(taps, window, (1, 1)), 0, 1)
     if bias is not None:
@@ -73,9 +75,7 @@ def _reference(at: Any, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = 
     return out.astype(x.dtype)
 
 
-def _cost(
-    node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
-) -> Cost:
+def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]) -> Cost:
     weights = inputs[1]
     assert weights is not None
     moved = sum(s.nbytes for s in (*inputs, *outputs) if s is not None)
@@ -86,6 +86,4 @@ def _settle(call: Call) -> Attributes:
     return settle_auto_pad(call, call.spec(1).shape[2:])
 
 
-register(
-    Op("Conv", _infer, _reference, _cost, CONV_ATTRIBUTES, inputs=(2, 3), settle=_settle)
-)
+register(Op("Conv", _infer, _reference, _cost, CONV_ATTRIBUTES, inputs=(2, 3), settle=_settle))

@@ -29,7 +29,11 @@ def check_window(call: Call, x: TensorSpec, kernel: Sequence[int]) -> tuple[int,
             len(values) == length,
             f"{name} {tuple(values)} must have {length} values for {spatial} spatial axes",
         )
-    for name, values in (("kernel_shape", kernel), ("strides", at.strides), ("dilations", dilations)):
+    for name, values in (
+        ("kernel_shape", kernel),
+        ("strides", at.strides),
+        ("dilations", dilations),
+    ):
         call.expect(min(values, default=1) >= 1, f"{name} {tuple(values)} must be at least 1")
     call.expect(min(at.pads, default=0) >= 0, f"pads {at.pads} must not be negative")
     mode = at.get("pad_mode", "constant")

@@ -38,7 +38,11 @@ def widen_half(graph: Graph, wide: MutableMapping[int, Constant] | None = None) 
     wide: float32 copies of constants by their keys, kept between calls so that the plans of a session
     share them on the device.
     """
-    names = (*graph.inputs, *graph.constants, *(o for node in graph.nodes for o in node.outputs if o))
+    names = (
+        *graph.inputs,
+        *graph.constants,
+        *(o for node in graph.nodes for o in node.outputs if o),
+    )
     if not any(graph.spec(n).dtype is DType.FLOAT16 for n in names):
         return graph
     return _Widening(graph, {} if wide is None else wide).run()

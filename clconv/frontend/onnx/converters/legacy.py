@@ -27,7 +27,9 @@ def _binary(source: Source, build: Builder) -> None:
             source.unsupported(f"broadcast from axis {axis} of operands whose ranks are not known")
         behind = ranks[0] - ranks[1] - (axis if axis >= 0 else axis + ranks[0])
         if behind < 0:
-            source.fail(f"operand of rank {ranks[1]} does not fit rank {ranks[0]} from axis {axis} on")
+            source.fail(
+                f"operand of rank {ranks[1]} does not fit rank {ranks[0]} from axis {axis} on"
+            )
         b = _with_axes_behind(source, build, b, behind)
     copy_node(source, build, source.op, (a, b), _without(source, "broadcast", "axis"))
 
