@@ -62,7 +62,8 @@ kernel void ${entry}(${loops.parameters(type, outer)}) {
       for (; column + ${width} < column_end; column += ${width}) {
         const ${entry}_v low = *(global const ${entry}_v*)(s + 2 * column);
         const ${entry}_v high = *(global const ${entry}_v*)(s + 2 * column + ${width});
-        *(global ${entry}_v*)(t + column) = (${entry}_v)(low.even, high.even);
+        // Not low.even: Oclgrind crashes on it.
+        *(global ${entry}_v*)(t + column) = (${entry}_v)(${", ".join("%s.s%x" % (part, lane) for part in ("low", "high") for lane in range(0, width, 2))});
       }
       for (; column < column_end; ++column) t[column] = s[2 * column];
 % elif step == "back" and width > 1:
