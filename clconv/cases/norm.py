@@ -60,6 +60,9 @@ CASES = (
     trailing("LayerNormalization", "no bias", (5, 33), (33,)),
     trailing("LayerNormalization", "two axes", (2, 3, 5, 7), (5, 7), True, axis=2),
     trailing("LayerNormalization", "broadcast scale", (2, 3, 5), (1, 5), True, axis=1),
+    trailing("LayerNormalization", "one column", (2, 5, 3, 1), (5, 3, 1), True, axis=1),
+    trailing("LayerNormalization", "scale by row", (2, 3, 4, 9), (3, 4, 1), True, axis=2),
+    trailing("LayerNormalization", "scale by line", (2, 3, 4, 9), (3, 4, 1), True, axis=3),
     trailing("LayerNormalization", "all axes", (3, 4), (3, 4), True, axis=0),
     Case(
         "LayerNormalization", "statistics", (data(3, 4, 11), weight(11), weight(11)), {}, outputs=3

@@ -41,15 +41,17 @@ def _affine(normal: Normal) -> str | None:
     """How norm/rows reads scale and bias: "none", "element" or "segment"; None if it cannot."""
     if normal.scale is None:
         return "none"
-    if len(normal.view) == 4 and normal.scale == (*normal.view[1:3], 1):
-        return "segment"
     whole = tuple(normal.view[i] for i in normal.axes)
 
     def covers(shape: Shape) -> bool:
         return shape[-len(whole) :] == whole and math.prod(shape) == math.prod(whole)
 
-    fits = covers(normal.scale) and (normal.bias is None or covers(normal.bias))
-    return "element" if fits else None
+    if covers(normal.scale) and (normal.bias is None or covers(normal.bias)):
+        return "element"
+    by_segment = (*normal.view[1:3], 1)
+    if normal.axes != (2, 3) or normal.scale != by_segment:
+        return None
+    return "segment" if normal.bias in (None, by_segment) else None
 
 
 def _float_obstacle(problem: Problem) -> str | None:
