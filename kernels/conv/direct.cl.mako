@@ -13,8 +13,8 @@ stay in a core's own cache while its filters pass.
 A tile whose window lies inside the image reads at constant distances; another one looks up row and column
 of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights.
 
-Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register tile; channels, filters: a
-group's; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
+in_blocks, filters: a group's. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
+tile; tail: channels of the last block, 0 if it is full; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
@@ -27,10 +27,6 @@ from clconv.lowering.ctext import load, store, vector_type
   SH, SW = strides
   DH, DW = dilations
   OB = vectors * block
-  in_blocks = -(-channels // in_block)
-  tail = channels % in_block
-  out_blocks = -(-filters // block)
-  weights = -(-filters // OB) * OB * in_blocks * in_block * KH * KW
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
 %>
@@ -39,7 +35,7 @@ from clconv.lowering.ctext import load, store, vector_type
 <%
   one_row = inside or row_runs
 %>
-    for (int block_index = 0; block_index < ${in_blocks}; ++block_index) {
+    for (int block_index = 0; block_index < in_blocks; ++block_index) {
       global const float* plane = image + (size_t)block_index * height * width * ${in_block};
       for (int kh = 0; kh < ${KH}; ++kh) {
 % if one_row:
@@ -70,7 +66,7 @@ from clconv.lowering.ctext import load, store, vector_type
   pixel = (lambda p: "(source + %d)" % (p * SW * in_block)) if inside else (lambda p: "s%d" % p)
 %>
 % if tail:
-          if (block_index == ${in_blocks - 1}) {
+          if (block_index == in_blocks - 1) {
             ${register_tile.multiply(tail, pixel, vectors, pixels, block)}
             continue;
           }
@@ -86,15 +82,18 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict bias,
 % endif
     global float* restrict y, int height, int width, int out_height, int out_width, int pad_top,
-    int pad_left, int run, int runs, int length${common.epilogue_parameters(epilogue_names)}) {
+    int pad_left, int in_blocks, int filters, int groups, int run, int runs,
+    int length${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
-  const int n = get_global_id(2) / ${group};
-  const int g = get_global_id(2) - n * ${group};
-  global const float* image = x + ((size_t)n * ${group} + g) * ${in_blocks * in_block if in_block > 1 else channels} * height * width;
-  global const float* filter = w + (size_t)g * ${weights} + (size_t)chunk * ${in_blocks * in_block * KH * KW * OB};
+  const int n = get_global_id(2) / groups;
+  const int g = get_global_id(2) - n * groups;
+  global const float* image = x + ((size_t)n * groups + g) * in_blocks * ${in_block} * height * width;
+  const size_t chunk_weights = (size_t)in_blocks * ${in_block * KH * KW * OB};
+  global const float* filter = w + (g * get_global_size(0) + chunk) * chunk_weights;
 % if zero:
-  global const float* zeros = w + (size_t)${group * weights};
+  global const float* zeros = w + groups * get_global_size(0) * chunk_weights;
 % endif
+  const int out_blocks = (filters + ${block - 1}) / ${block};
   const int out_pixels = out_height * out_width;
   const int items_a_run = (run + length - 1) / length;
   const int run_item = get_global_id(1) / items_a_run;
@@ -109,7 +108,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     const int oh = first / out_width;
     const int ow = first - oh * out_width;
 % for v in range(vectors):
-    ${V} a0_${v} = ${load(V, "bias + g * %d + chunk * %d + %d" % (filters, OB, v * block)) if bias else "(%s)(0)" % V};
+    ${V} a0_${v} = ${load(V, "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % V};
 % endfor
 % for p in range(1, pixels):
     ${V} ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};
@@ -155,9 +154,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       ${accumulate(False)}
     }
 % for v in range(vectors):
-    if (chunk * ${vectors} + ${v} < ${out_blocks}) {
-      const int channel = g * ${filters} + chunk * ${OB} + ${v * block};
-      const size_t plane = ((size_t)n * ${group} + g) * ${out_blocks} + chunk * ${vectors} + ${v};
+    if (chunk * ${OB} + ${v * block} < filters) {
+      const int channel = g * filters + chunk * ${OB} + ${v * block};
+      const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + ${v};
       const size_t at = (plane * out_pixels + first) * ${block};
 % for p in range(pixels):
       if (first + ${p} < end) {

@@ -9,8 +9,8 @@ One work-item computes OB filters of one block of tiles; M stays in private memo
 Index space: (F / OB, tile blocks): a core keeps its tiles while the filters pass. Tiles first_tile.. of
 all_tiles, counted as in winograd_input.
 
-Parameters: block; skew; most_tiles: what `tiles` may be at most, a multiple of pixels; vectors, pixels: the register tile; channels;
-filters; transform: A' as rows; m; bias; epilogue.
+Parameters: block; skew; most_tiles: what `tiles` may be at most, a multiple of pixels; vectors, pixels: the register tile; tail:
+channels of the last block, 0 if it is full; transform: A' as rows; m; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
@@ -22,32 +22,29 @@ from clconv.lowering.ctext import load, store, vector_type
   V = vector_type(block)
   n = len(transform[0])
   OB = vectors * block
-  full_blocks, tail = divmod(channels, block)
-  in_blocks = full_blocks + (tail > 0)
-  out_blocks = -(-filters // block)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict v, global const float* restrict u,
 % if bias:
     global const float* restrict bias,
 % endif
-    global float* restrict y, int out_height, int out_width, int tile_rows, int tile_columns,
+    global float* restrict y, int in_blocks, int out_blocks, int out_height, int out_width, int tile_rows, int tile_columns,
     int tiles, int first_tile, int all_tiles${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
   const int begin = first_tile + get_global_id(1) * tiles;
   const int count = min(tiles, all_tiles - begin);
-  const size_t stride = (size_t)tiles * ${in_blocks * block} + ${skew};
+  const size_t stride = (size_t)tiles * in_blocks * ${block} + ${skew};
   global const float* source = v + get_global_id(1) * ${n * n} * stride;
-  global const float* filter = u + (size_t)chunk * ${n * n * in_blocks * block * OB};
+  global const float* filter = u + (size_t)chunk * in_blocks * ${n * n * block * OB};
   ${V} product[${most_tiles}][${n * n}][${vectors}];
   for (int position = 0; position < ${n * n}; ++position) {
     for (int tile = 0; tile < count; tile += ${pixels}) {
 % for p in range(pixels):
       ${V} ${", ".join("a%d_%d = (%s)(0)" % (p, k, V) for k in range(vectors))};
 % endfor
-      global const float* tap = filter + (size_t)position * ${in_blocks * block * OB};
+      global const float* tap = filter + (size_t)position * in_blocks * ${block * OB};
       global const float* pixel = source + position * stride + tile * ${block};
-      for (int c = 0; c < ${full_blocks}; ++c, tap += ${block * OB}, pixel += tiles * ${block}) {
+      for (int c = 0; c < ${"in_blocks - 1" if tail else "in_blocks"}; ++c, tap += ${block * OB}, pixel += tiles * ${block}) {
         ${register_tile.multiply(block, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
       }
 % if tail:
@@ -63,7 +60,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int image_tiles = tile_rows * tile_columns;
   for (int k = 0; k < ${vectors}; ++k) {
     const int out_block = chunk * ${vectors} + k;
-    if (out_block >= ${out_blocks}) break;
+    if (out_block >= out_blocks) break;
     const int channel = out_block * ${block};
     const ${V} offset = ${load(V, "bias + channel") if bias else "(%s)(0)" % V};
     for (int t = 0; t < count; ++t) {
@@ -80,7 +77,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
         half_done[${i}][j] = ${linear.combination(transform[i], "c")};
 % endfor
       }
-      const size_t plane = ((size_t)image * ${out_blocks} + out_block) * out_height;
+      const size_t plane = ((size_t)image * out_blocks + out_block) * out_height;
       for (int i = 0; i < ${m}; ++i) {
         const int oh = row * ${m} + i;
         if (oh >= out_height) break;

@@ -93,9 +93,9 @@ def rescale(
         bias = (bias if shift is None else bias + shift).astype(linear.dtype)
         if scale is not None:
             factors = np.broadcast_to(scale, (linear.channels,))
-            weights = _scaled(linear, factors)
-            if not np.isfinite(weights.array).all():
+            if not _stays_finite(linear, factors):
                 return False
+            weights = _scaled(linear, factors)
     if not np.isfinite(bias).all():
         return False
     inputs = [*node.inputs[:3], ""][:3]
@@ -110,23 +110,31 @@ def rescale(
     return True
 
 
+def _stays_finite(linear: Linear, scale: np.ndarray) -> bool:
+    """Whether no weight times its factor can leave the weights' dtype."""
+    stored = linear.weights.array
+    alpha = linear.node.attrs.alpha if linear.node.op == "Gemm" else 1.0
+    bounds = [abs(float(x)) for x in (stored.min(), stored.max())] if stored.size else [0.0]
+    return bool(max(bounds) * np.abs(scale * alpha).max() <= np.finfo(stored.dtype).max)
+
+
 def _scaled(linear: Linear, scale: np.ndarray) -> Constant:
     """The weights times one factor a channel: computed when read, so that no second copy is held."""
     node, source = linear.node, linear.weights
+    factors = scale * node.attrs.alpha if node.op == "Gemm" else scale
+    factors = factors.astype(source.spec.dtype.numpy)
 
     def compute() -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return _times(node, source.array, scale).astype(source.spec.dtype.numpy)
+        return _times(node, source.array, factors)
 
     return Constant.reread(source.spec, compute)
 
 
 def _times(node: Node, stored: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    weights = stored.astype(np.float64)
-    tail = [1] * (weights.ndim - 2)
+    tail = [1] * (stored.ndim - 2)
     if node.op == "Gemm":
-        return weights * node.attrs.alpha * (scale[:, None] if node.attrs.transB else scale)
+        return stored * (scale[:, None] if node.attrs.transB else scale)
     if node.op == "Conv":
-        return weights * scale.reshape(-1, 1, *tail)
-    split = weights.reshape(node.attrs.group, -1, *weights.shape[1:])
-    return (split * scale.reshape(node.attrs.group, 1, -1, *tail)).reshape(weights.shape)
+        return stored * scale.reshape(-1, 1, *tail)
+    split = stored.reshape(node.attrs.group, -1, *stored.shape[1:])
+    return (split * scale.reshape(node.attrs.group, 1, -1, *tail)).reshape(stored.shape)

@@ -54,7 +54,7 @@ def _direct_signatures(problem: Problem) -> list[Signature]:
 def _direct_lower(problem: Problem) -> Lowered:
     block = problem.device.vector_width
     shape = ConvShape.of(problem)
-    in_block = problem.x.layout.block
+    channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = register_tile(problem.device.registers, blocks)
     epilogue = plan_epilogue(problem, block * vectors)
@@ -65,9 +65,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         in_block=in_block,
         vectors=vectors,
         pixels=pixels,
-        channels=shape.channels // shape.group,
-        filters=shape.filters // shape.group,
-        group=shape.group,
+        tail=channels % in_block,
         kernel=shape.kernel,
         strides=shape.strides,
         dilations=shape.dilations,
@@ -90,6 +88,9 @@ def _direct_lower(problem: Problem) -> Lowered:
         ("out_width", Scalar(shape.out[1])),
         ("pad_top", Scalar(shape.begin[0])),
         ("pad_left", Scalar(shape.begin[1])),
+        ("in_blocks", Scalar(-(-channels // in_block))),
+        ("filters", Scalar(shape.filters // shape.group)),
+        ("groups", Scalar(shape.group)),
         ("run", Scalar(split.run)),
         ("runs", Scalar(split.runs)),
         ("length", Scalar(split.length)),

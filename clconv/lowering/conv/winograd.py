@@ -99,7 +99,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     )  # fmt: skip
     to_y = Kernel.of(
         "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(pixels), m=m,
-        vectors=vectors, pixels=pixels, channels=shape.channels, filters=shape.filters,
+        vectors=vectors, pixels=pixels, tail=shape.channels % block,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )  # fmt: skip
@@ -136,6 +136,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
             ),
             *([("bias", bias_argument(problem, block * vectors))] if problem.has(2) else []),
             ("y", Write(problem.node.outputs[0])),
+            ("in_blocks", Scalar(in_blocks)),
+            ("out_blocks", Scalar(blocks)),
             ("out_height", Scalar(shape.out[0])),
             ("out_width", Scalar(shape.out[1])),
             *grid,
