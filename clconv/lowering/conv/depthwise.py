@@ -57,7 +57,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
-    wanted = max(1, 8 * problem.device.compute_units // (blocks * shape.batch))
+    wanted = max(1, 16 * problem.device.compute_units // (blocks * shape.batch))
     rows = max(1, shape.out[0] // wanted)
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),

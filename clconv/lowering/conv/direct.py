@@ -114,7 +114,7 @@ class _Split:
 # What an item reads of the input again for every block of filters should stay in a core's own cache.
 _ITEM_BYTES = 192 << 10
 # Work-items for each core, so that none works alone at the end.
-_ITEMS_A_CORE = 8
+_ITEMS_A_CORE = 16
 
 
 def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> _Split:
