@@ -141,6 +141,8 @@ kernel __attribute__((reqd_work_group_size(${items}, 1, 1))) void ${entry}(
     ${keep("0")}
   }
   barrier(CLK_LOCAL_MEM_FENCE);
+  // Unrolled, a loop of few steps takes more registers than there are.
+  #pragma unroll 1
   for (int step = step_begin; step < step_end; ++step) {
     if (step + 1 < step_end) ${fetch("step + 1")}
     local const float* a_now = a_tile + current * ${tile_k * tile_m} + item_row * 4;
