@@ -16,6 +16,7 @@ from clconv.graph.passes.fold_scale import fold_scale
 from clconv.graph.passes.fuse_epilogue import EPILOGUE_HOSTS, fuse_epilogue
 from clconv.graph.passes.fuse_pad import fuse_pad
 from clconv.graph.passes.fuse_patterns import fuse_patterns
+from clconv.graph.passes.push_transposes import push_transposes
 from clconv.graph.passes.remove_dead import remove_dead
 from clconv.graph.passes.remove_identity import remove_identity
 from clconv.graph.verify import verify
@@ -26,6 +27,7 @@ __all__ = ["EPILOGUE_HOSTS", "PASSES", "run_passes"]
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_constants,
     remove_dead,
+    push_transposes,
     remove_identity,
     fuse_patterns,
     fold_batch_norm,

@@ -159,6 +159,33 @@ def _pad(
     return TensorSpec((None,) * data.rank, data.dtype)
 
 
+def _reduce(
+    node: Node, data: TensorSpec, facts: Known, values: Mapping[str, np.ndarray]
+) -> TensorSpec | None:
+    given = values.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    if given is None or not given.size:
+        return None
+    axes = {int(a) % data.rank for a in given.reshape(-1)} if data.rank else set()
+    if node.attrs.get("keepdims", 0):
+        return TensorSpec(
+            tuple(1 if i in axes else d for i, d in enumerate(data.shape)), data.dtype
+        )
+    return TensorSpec(tuple(d for i, d in enumerate(data.shape) if i not in axes), data.dtype)
+
+
+def _unsqueeze(
+    node: Node, data: TensorSpec, facts: Known, values: Mapping[str, np.ndarray]
+) -> TensorSpec | None:
+    given = values.get(node.inputs[1])
+    if given is None:
+        return None
+    rank = data.rank + given.size
+    added = {int(a) % rank for a in given.reshape(-1)}
+    sizes = iter(data.shape)
+    shape = tuple(1 if i in added else next(sizes, None) for i in range(rank))
+    return TensorSpec(shape, data.dtype)
+
+
 def _resize(
     node: Node, data: TensorSpec, facts: Known, values: Mapping[str, np.ndarray]
 ) -> TensorSpec | None:
@@ -188,6 +215,11 @@ _RULES: dict[str, Rule] = {
     "Slice": _pad,
     "Tile": _pad,
     "Resize": _resize,
+    "ReduceMean": _reduce,
+    "ReduceMax": _reduce,
+    "ReduceSum": _reduce,
+    "Squeeze": _reduce,
+    "Unsqueeze": _unsqueeze,
     "Flatten": _flatten,
 }
 
