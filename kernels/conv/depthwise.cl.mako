@@ -12,6 +12,7 @@ Parameters: block 4, 8, 16; pixels: accumulators; kernel, strides, dilations: (h
 constant, reflect, edge, wrap; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.ctext import load, store, vector_type
 %>
@@ -103,11 +104,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       }
     }
     const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
-% for p in range(pixels):
-    if (first + ${p} < out_width) {
-      ${common.apply_epilogue(epilogue, "a%d" % p, V, "chunk * %d" % block, "at + %d" % (p * block))}
-      ${store(V, "y + at + %d" % (p * block))} = a${p};
-    }
-% endfor
+    ${register_tile.store_pixels(["a%d" % p for p in range(pixels)], "out_width - first", block,
+                                epilogue, "chunk * %d" % block, "at")}
   }
 }

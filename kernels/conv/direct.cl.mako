@@ -158,12 +158,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       const int channel = g * filters + chunk * ${OB} + ${v * block};
       const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + ${v};
       const size_t at = (plane * out_pixels + first) * ${block};
-% for p in range(pixels):
-      if (first + ${p} < end) {
-        ${common.apply_epilogue(epilogue, "a%d_%d" % (p, v), V, "channel", "at + %d" % (p * block))}
-        ${store(V, "y + at + %d" % (p * block))} = a${p}_${v};
-      }
-% endfor
+      ${register_tile.store_pixels(["a%d_%d" % (p, v) for p in range(pixels)], "end - first", block,
+                                  epilogue, "channel", "at")}
     }
 % endfor
   }

@@ -1,7 +1,8 @@
 <%doc>
 The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulators a<p>_<v> in registers.
 </%doc>
-<%! from clconv.lowering.ctext import load, vector_type %>
+<%namespace name="common" file="/common.mako"/>
+<%! from clconv.lowering.ctext import load, store, vector_type %>
 
 ## Adds `lanes` input channels: C variable `tap` points at their weights, lanes x (vectors * block);
 ## pixel(p) is C text of the address of pixel p's first lane.
@@ -23,4 +24,27 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 % endfor
         }
 % endfor
+</%def>
+
+## Stores the accumulators of neighbouring pixels behind y + at, after the epilogue: all of them at once, so
+## that the epilogues of several pixels overlap, unless only `count` pixels are left.
+<%def name="store_pixels(accumulators, count, block, epilogue, channel, at)">
+<%
+  V = vector_type(block)
+%>
+      if (${count} >= ${len(accumulators)}) {
+% for p, accumulator in enumerate(accumulators):
+        ${common.apply_epilogue(epilogue, accumulator, V, channel, "%s + %d" % (at, p * block))}
+% endfor
+% for p, accumulator in enumerate(accumulators):
+        ${store(V, "y + %s + %d" % (at, p * block))} = ${accumulator};
+% endfor
+      } else {
+        const ${V} left_over[${len(accumulators)}] = {${", ".join(accumulators)}};
+        for (int p = 0; p < ${count}; ++p) {
+          ${V} value = left_over[p];
+          ${common.apply_epilogue(epilogue, "value", V, channel, "%s + p * %d" % (at, block))}
+          ${store(V, "y + %s + p * %d" % (at, block))} = value;
+        }
+      }
 </%def>
