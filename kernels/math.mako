@@ -4,7 +4,7 @@ one starts with these. PoCL's own exp, tanh, erf and log1p are functions that it
 take ten times as long; what follows is straight-line vector code. Scalars take the built-in functions,
 which GPUs do well.
 
-Errors in units in the last place: exp 2, expm1 2, log1p 3, tanh 5, erf 8. NaN and infinities come out as in
+Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8. NaN and infinities come out as in
 C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational functions of Eigen.
 </%doc>
 <%
@@ -50,6 +50,16 @@ CLCONV_FUNCTION ${V} clconv_exp(${V} x) {
   CLCONV_REDUCE_${n}(x)
   return ((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * a * b;
 }
+// 1 / (1 + exp(-x)): exp within +-87, where 2^n is one float and nothing is lost that 1 + exp would keep.
+CLCONV_FUNCTION ${V} clconv_logistic(${V} x) {
+  ${V} y = x < -87.0f ? (${V})(87.0f) : -x;
+  y = y < -87.0f ? (${V})(-87.0f) : y;
+  const ${V} shifted = y * 1.44269504f + 12582912.0f;
+  const ${V} n = shifted - 12582912.0f;
+  const ${V} r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
+  const ${V} scale = as_${V}((as_${I}(shifted) << 23) + 0x3F800000);
+  return 1.0f / (((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * scale + 1.0f);
+}
 // exp(x) - 1 for x <= 0; for x > 0 without meaning.
 CLCONV_FUNCTION ${V} clconv_expm1_negative(${V} x) {
   x = x > 0.0f ? (${V})(0.0f) : x;
@@ -81,6 +91,7 @@ CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
 CLCONV_FUNCTION ${type} clconv_exp(${type} x) { return exp(x); }
 CLCONV_FUNCTION ${type} clconv_expm1_negative(${type} x) { return expm1(x); }
 CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
+CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
 CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
 CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
 </%def>

@@ -151,7 +151,7 @@ _ROWS = (
     # The upper bound wins where it is below the lower one.
     Row("Clip", 3, _clip, "(a < b ? b : a) > c ? c : (a < b ? b : a)", kind="number",
         absent=(-math.inf, math.inf), flops=2),
-    Row("Sigmoid", 1, lambda at, x: 1 / (1 + np.exp(-x)), "1.0f / (1.0f + clconv_exp(-a))", flops=10),
+    Row("Sigmoid", 1, lambda at, x: 1 / (1 + np.exp(-x)), "clconv_logistic(a)", flops=10),
     Row("HardSigmoid", 1, lambda at, x: np.clip(at.alpha * x + at.beta, 0, 1),
         "{alpha} * a + {beta} < 0 ? (T)(0) : "
         "({alpha} * a + {beta} > 1 ? (T)(1) : {alpha} * a + {beta})",
@@ -175,7 +175,7 @@ _ROWS = (
     Row("Mish", 1, lambda at, x: x * np.tanh(np.logaddexp(0, x)),
         "a * clconv_tanh((a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a)))", flops=30),
     Row("Swish", 1, lambda at, x: x / (1 + np.exp(-at.alpha * x)),
-        "a / (1.0f + clconv_exp(-{alpha} * a))", {"alpha": 1.0}, flops=11),
+        "a * clconv_logistic({alpha} * a)", {"alpha": 1.0}, flops=11),
     Row("Erf", 1, lambda at, x: _erf(x), "clconv_erf(a)", flops=10),
     Row("Gelu", 1, _gelu, _gelu_expression, {"approximate": "none"}, flops=15),
     # arithmetic
