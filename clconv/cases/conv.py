@@ -98,4 +98,15 @@ CASES = (
         )
         for mode in ("reflect", "edge", "wrap")
     ),
+    Case(
+        "Conv",
+        "double",
+        (
+            data(2, 6, 9, 7, dtype="float64"),
+            weight(8, 3, 3, 2, dtype="float64"),
+            weight(8, dtype="float64"),
+        ),
+        {"strides": (1, 2), "pads": (1, 0, 1, 1), "dilations": (1, 1), "group": 2},
+        tolerance=1e-12,
+    ),
 )

@@ -5,19 +5,19 @@ Convolution by its definition: any rank, group, stride, dilation and padding, on
 
 x (N, group * C, size...)   w (filters, C, kernel...)   bias (filters)   y (N, filters, out...)
 One work-item computes one element of y; index space: (pixels, filters, N).
-Parameters: spatial 1..3 axes; bias: whether there is one; pad_mode constant, reflect, edge or wrap;
-epilogue: terms applied before the store.
+Parameters: type float or double; spatial 1..3 axes; bias: whether there is one; pad_mode constant, reflect, edge or wrap;
+epilogue: terms applied before the store (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%
   axes = range(spatial)
 %>
 kernel void ${entry}(
-    global const float* restrict x, global const float* restrict w,
+    global const ${type}* restrict x, global const ${type}* restrict w,
 % if bias:
-    global const float* restrict bias,
+    global const ${type}* restrict bias,
 % endif
-    global float* restrict y, int channels, int filters, int group
+    global ${type}* restrict y, int channels, int filters, int group
 % for what in ("size", "out", "kernel", "stride", "dilation", "pad"):
 % for i in axes:
     , int ${what}${i}
@@ -32,7 +32,7 @@ kernel void ${entry}(
   const int o${i} = rest % out${i}; rest /= out${i};
 % endfor
   const int first = f / (filters / group) * channels;
-  float sum = ${"bias[f]" if bias else "0"};
+  ${type} sum = ${"bias[f]" if bias else "0"};
   for (int c = 0; c < channels; ++c) {
     size_t plane = (size_t)n * group * channels + first + c;
     size_t tap = (size_t)f * channels + c;
@@ -60,6 +60,6 @@ kernel void ${entry}(
 % endfor
   }
   const size_t at = ((size_t)n * filters + f) * get_global_size(0) + pixel;
-  ${common.apply_epilogue(epilogue, "sum", "float", "f", "at")}
+  ${common.apply_epilogue(epilogue, "sum", type, "f", "at")}
   y[at] = sum;
 }

@@ -32,6 +32,9 @@ CONV_ATTRIBUTES = {
 def _infer(call: Call) -> Sequence[TensorSpec]:
     x, w = call.spec(0), call.spec(1)
     dtype = same_dtype(call, 0, 1, 2)
+    call.expect(
+        dtype.is_float, f"takes float tensors, got {dtype.value}; integers have ConvInteger"
+    )
     group = call.attrs.group
     call.expect(x.rank >= 3, "the input must be (batch, channels, spatial...)")
     call.expect(w.rank == x.rank, f"filters of rank {w.rank} for an input of rank {x.rank}")

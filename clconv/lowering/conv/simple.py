@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from clconv.lowering.epilogue import epilogue_obstacle, plan_epilogue
+from clconv.lowering.blocked import c_type, type_obstacle
+from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Argument, Kernel, Lowered, Problem, Scalar, Variant, Write
 
 
@@ -15,6 +16,7 @@ def _simple_lower(problem: Problem) -> Lowered:
     kernel = Kernel.of(
         "conv/simple.cl.mako",
         "conv_simple",
+        type=c_type(x.dtype),
         spatial=spatial,
         bias=problem.has(2),
         pad_mode=at.pad_mode,
@@ -42,4 +44,4 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size),))
 
 
-SIMPLE = Variant("Conv", "simple", epilogue_obstacle, _simple_lower)
+SIMPLE = Variant("Conv", "simple", type_obstacle, _simple_lower)
