@@ -78,6 +78,13 @@ QUIRKS: tuple[Quirk, ...] = (
         "never: it is how PoCL works",
     ),
     Quirk(
+        "interprets",
+        lambda d: d.platform == "Oclgrind",
+        "calls itself an accelerator and interprets kernels, thousands of times slower than a CPU runs them: it is "
+        "chosen only by name",
+        "never: it is a debugger",
+    ),
+    Quirk(
         "forgets-what-is-initialised",
         lambda d: d.platform == "Oclgrind",
         "once the host has filled or written a part of a buffer, the rest of it counts as uninitialised for "

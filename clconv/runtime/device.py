@@ -47,12 +47,13 @@ def _matches(device: DeviceInfo, text: str, found: Sequence[DeviceInfo]) -> bool
         return device.index == int(lowered)
     platform, colon, name = lowered.partition(":")
     if colon:
-        if platform not in device.platform.lower():
+        if platform not in f"{device.platform} {device.platform_version}".lower():
             return False
         if name.isdecimal():
             return _position_on_platform(device, found) == int(name)
         return name in ("", device.kind) or name in device.name.lower()
-    return any(lowered in part.lower() for part in (device.name, device.vendor, device.platform))
+    named = (device.name, device.vendor, device.platform, device.platform_version)
+    return any(lowered in part.lower() for part in named)
 
 
 def _position_on_platform(device: DeviceInfo, found: Sequence[DeviceInfo]) -> int:
@@ -60,8 +61,8 @@ def _position_on_platform(device: DeviceInfo, found: Sequence[DeviceInfo]) -> in
 
 
 def _merit(device: DeviceInfo) -> tuple[int, int, int]:
-    """GPUs before accelerators before CPUs; then more compute units; then the first."""
-    kind = {"gpu": 2, "accelerator": 1}.get(device.kind, 0)
+    """GPUs before accelerators before CPUs, interpreters last; then more compute units; then the first."""
+    kind = -1 if "interprets" in device.quirks else {"gpu": 2, "accelerator": 1}.get(device.kind, 0)
     return kind, device.compute_units, -device.index
 
 

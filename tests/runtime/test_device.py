@@ -6,7 +6,7 @@ import pytest
 
 from clconv import config
 from clconv.errors import ClconvError, ConfigError, DeviceError
-from clconv.lowering.device import DeviceInfo
+from clconv.lowering.device import DeviceInfo, apply_quirks
 from clconv.runtime.device import choose_among, choose_device, devices
 from tests.lowering.support import made_up
 
@@ -134,3 +134,17 @@ def test_settings_read_as_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.VARIANT.get() == {"conv": "simple", "maxpool": "blocked"}
     assert config.DUMP.get() is None
     assert len({s.name for s in config.SETTINGS}) == len(config.SETTINGS)
+
+
+def test_an_interpreter_is_chosen_only_by_name() -> None:
+    debugger = apply_quirks(made_up("Oclgrind Simulator", platform="Oclgrind", kind="accelerator"))
+    cpu = made_up("pthread", platform=POCL, kind="cpu", index=1)
+    assert choose_among((debugger, cpu), "") is cpu
+    assert choose_among((debugger, cpu), "oclgrind") is debugger
+
+
+def test_a_platform_goes_by_its_version_too() -> None:
+    pocl = made_up("pthread", platform=POCL, platform_version="OpenCL 3.0 PoCL 3.0-rc2", kind="cpu")
+    other = made_up("EPYC", platform="Intel(R) OpenCL", kind="cpu", index=1, compute_units=9)
+    assert choose_among((other, pocl), "pocl") is pocl
+    assert choose_among((other, pocl), "pocl:0") is pocl

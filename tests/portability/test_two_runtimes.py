@@ -1,0 +1,85 @@
+"""Two OpenCL implementations side by side: CLCONV_DEVICE picks either one, and both compute the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from clconv.lowering.device import DeviceInfo
+
+POCL = Path(sysconfig.get_path("purelib"), "pyopencl", ".libs", "pocl.icd")
+INTEL = Path(sys.prefix, "lib", "libintelocl.so")
+
+PROGRAM = """
+import json
+import numpy as np
+from clconv.frontend.layers import Conv2d, GlobalAvgPool2d, Relu, Sequential
+from clconv.runtime.device import choose_device, devices
+from clconv.runtime.session import Session
+
+chosen = choose_device()
+net = Sequential(Conv2d(24, 3, padding=1), Relu(), Conv2d(17, 1), GlobalAvgPool2d())
+graph = net.build((3, 20, 20), 1)
+x = np.linspace(-1, 1, 1200, dtype=np.float32).reshape(1, 3, 20, 20)
+(y,) = Session(graph, chosen).run({graph.inputs[0]: x}).values()
+print(json.dumps([chosen.platform, [d.platform for d in devices()], y.ravel().tolist()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def vendors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of .icd files; the loader of pyopencl's wheel adds the wheel's own PoCL to it."""
+    if not INTEL.exists() or not POCL.exists():
+        pytest.skip("needs PoCL and Intel's runtime: pip install 'clconv[test,portability]'")
+    folder = tmp_path_factory.mktemp("vendors")
+    (folder / "intel.icd").write_text(f"{INTEL}\n")
+    return folder
+
+
+def outcome(vendors: Path, wanted: str) -> tuple[str, list[str], list[float]]:
+    """(platform used, all platforms, result) of the program with CLCONV_DEVICE set."""
+    environment = {**os.environ, "OCL_ICD_VENDORS": str(vendors), "CLCONV_DEVICE": wanted}
+    root = Path(__file__).resolve().parent.parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=root, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    platform, platforms, values = json.loads(done.stdout.splitlines()[-1])
+    return platform, platforms, values
+
+
+def test_clconv_device_picks_either_runtime(vendors: Path) -> None:
+    results = []
+    for wanted, expected in (
+        ("intel(r) opencl", "Intel(R) OpenCL"),
+        ("Intel(R) OpenCL:cpu", "Intel(R) OpenCL"),
+        ("pocl", "Portable Computing Language"),
+        ("portable", "Portable Computing Language"),
+        ("portable:0", "Portable Computing Language"),
+    ):
+        platform, platforms, values = outcome(vendors, wanted)
+        assert platform == expected, wanted
+        assert {"Intel(R) OpenCL", "Portable Computing Language"} <= set(platforms)
+        results.append(values)
+    for values in results[1:]:
+        assert values == pytest.approx(results[0], rel=1e-5, abs=1e-7)
+
+
+def test_each_index_is_another_device(vendors: Path) -> None:
+    _, platforms, _ = outcome(vendors, "")
+    for index, expected in enumerate(platforms):
+        assert outcome(vendors, str(index))[0] == expected
+
+
+def test_the_runtime_says_its_vectors_and_registers(device: DeviceInfo) -> None:
+    """Register tiles rest on these: a width beyond what the processor has would spill every one."""
+    if not device.is_cpu:
+        pytest.skip("channel blocks are for CPU devices")
+    assert device.vector_width in (4, 8, 16)
+    assert device.registers == (32 if device.vector_width == 16 else 16)
