@@ -72,6 +72,13 @@ QUIRKS: tuple[Quirk, ...] = (
         lambda d: dataclasses.replace(d, vector_width=8),
     ),
     Quirk(
+        "hides-its-vectors",
+        lambda d: d.is_cpu and d.vector_width < 4,
+        "a CPU that reports no float vectors, as rusticl's llvmpipe does; channel blocks need some",
+        "no CPU reports fewer than four lanes",
+        lambda d: dataclasses.replace(d, vector_width=4),
+    ),
+    Quirk(
         "builds-at-first-launch",
         lambda d: "Portable Computing Language" in d.platform,
         "generates a kernel's machine code at its first launch, once per local size",

@@ -148,3 +148,9 @@ def test_a_platform_goes_by_its_version_too() -> None:
     other = made_up("EPYC", platform="Intel(R) OpenCL", kind="cpu", index=1, compute_units=9)
     assert choose_among((other, pocl), "pocl") is pocl
     assert choose_among((other, pocl), "pocl:0") is pocl
+
+
+def test_a_cpu_has_vectors_whatever_it_says() -> None:
+    assert apply_quirks(made_up("llvmpipe", kind="cpu", vector_width=1)).vector_width == 4
+    assert apply_quirks(made_up("EPYC", kind="cpu", vector_width=16)).vector_width == 16
+    assert apply_quirks(made_up("H200", kind="gpu", vector_width=1)).vector_width == 1
