@@ -76,6 +76,17 @@ def conv_transpose(w: Writer) -> Value:
     return w.add("ConvTranspose", [x, weights, *bias], **attrs)
 
 
+def wrapped(w: Writer) -> Value:
+    """A convolution between two transposes, as TensorFlow's exporter writes it."""
+    x = w.pick([v for v in w.values if v.rank == 4 and v.size(3) is not None])
+    channels, filters = x.size(3), w.one([1, 4, 6, 8])
+    assert channels is not None
+    y = w.add("Transpose", [x], perm=[0, 3, 1, 2])
+    weights = w.noise(filters, channels, 3, 3, spread=(9 * channels) ** -0.5)
+    y = w.add("Conv", [y, weights, w.noise(filters)], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    return w.add("Transpose", [y], perm=[0, 2, 3, 1])
+
+
 def pad(w: Writer) -> Value:
     """Padding in every mode, more often of an image's own axes; a convolution often follows."""
     x = w.picked_image()
@@ -105,7 +116,7 @@ def pool(w: Writer) -> Value:
         attrs["ceil_mode"] = int(all(np.less_equal(attrs["strides"], window)))
     if op == "AveragePool" and not attrs.get("ceil_mode"):
         attrs["count_include_pad"] = w.integer(0, 1)
-    if op == "MaxPool" and w.chance(0.2):
+    if op == "MaxPool" and "auto_pad" not in attrs and w.chance(0.2):
         attrs["dilations"] = w.several(spatial, 1, 2)
     spans = [(k - 1) * d + 1 for k, d in zip(window, attrs.get("dilations", [1] * 3), strict=False)]
     pads = attrs.get("pads", [0] * 2 * spatial)
@@ -433,6 +444,7 @@ def along(w: Writer) -> Value:
 KINDS = (
     Kind(16, conv),
     Kind(4, conv_transpose),
+    Kind(4, wrapped),
     Kind(6, pad),
     Kind(7, pool),
     Kind(3, global_pool),

@@ -1,6 +1,6 @@
 """Random networks against onnxruntime: no difference over 2e-4 of an output's largest value.
 
-CLCONV_RANDOM_GRAPHS says how many are run (60 unless told); `python -m tests.models.random_graphs 0 500` runs more
+RANDOM_GRAPHS says how many are run (60 unless told); `python -m tests.models.random_graphs 0 500` runs more
 and shrinks what differs.
 """
 
@@ -13,8 +13,8 @@ import pytest
 from tests.models.random_graphs import random_graph
 from tests.models.random_search import TOLERANCE, worst
 
-# Read before the tests start, which run without CLCONV_* variables.
-COUNT = int(os.environ.get("CLCONV_RANDOM_GRAPHS", "60"))
+
+COUNT = int(os.environ.get("RANDOM_GRAPHS", "60"))
 TOGETHER = 5
 
 
