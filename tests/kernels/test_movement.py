@@ -100,7 +100,7 @@ def test_views_and_copies_between_convolutions(device: DeviceInfo, channels: int
     if device.is_cpu:
         layouts = {name: plan.lowered.specs[name].layout for name in ("c", "f", "s", "part", "cat")}
         assert len(set(layouts.values())) == 1, layouts
-        assert plan.root("s") == plan.root("f") == "c"
+        assert plan.root("s") == plan.root("f") == plan.root("c")
 
 
 def test_a_mask_that_keeps_everything(device: DeviceInfo) -> None:

@@ -258,7 +258,7 @@ def test_a_network_larger_than_the_device_is_refused_before_allocating(device: D
     graph, spec = residual(), {"x": TensorSpec((1, 3, 64, 64))}
     small = made_up("small", kind="cpu", vector_width=8, largest_allocation=100_000)
     with pytest.raises(
-        DeviceMemoryError, match=r"value '.*' needs 262,144 bytes.* at most 100,000"
+        DeviceMemoryError, match=r"value '.*' needs [\d,]{7,} bytes.* at most 100,000"
     ):
         make_plan(graph, spec, small)
     small = made_up("small", kind="cpu", vector_width=8, global_memory=300_000)

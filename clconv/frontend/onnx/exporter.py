@@ -128,9 +128,9 @@ def _schema(node: Node, opset: int | None = None) -> onnx.defs.OpSchema:
 
 def _first_opset(node: Node) -> int:
     """The oldest opset, 21 or later, whose form of the operator can say this node."""
+    _schema(node)
     if get_op(node.op).control is not None:
         raise UnsupportedError(f"node '{node.name}' ({node.op}): control flow cannot be exported")
-    _schema(node)
     for opset in range(LEAST_OPSET, onnx.defs.onnx_opset_version() + 1):
         try:
             schema = onnx.defs.get_schema(node.op, opset, "")
