@@ -28,7 +28,7 @@ from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
 from clconv.graph.specialise import specialise
-from clconv.lowering.device import DeviceInfo
+from clconv.lowering.device import DeviceInfo, apply_quirks
 from clconv.lowering.kernel import KernelCall, Problem
 from clconv.lowering.template import program_source
 from clconv.lowering.variants import VARIANTS
@@ -152,10 +152,11 @@ def compile_intel(
 
 
 def _gpu(name: str, vendor: str, units: int, local: int, group: int, *more: str) -> DeviceInfo:
-    return DeviceInfo(
+    info = DeviceInfo(
         name, vendor, vendor, "OpenCL 3.0", "", "gpu", compute_units=units, vector_width=1,
         local_memory=local << 10, largest_work_group=group, extensions=frozenset(more),
     )  # fmt: skip
+    return apply_quirks(info)
 
 
 _AMD_TOOLS, _NVIDIA_TOOLS = ("clang-19",), ("clang-19", "ptxas")
@@ -168,7 +169,7 @@ TARGETS = (
     Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE), compile_nvidia),
     Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512), compile_intel),
     Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024), compile_intel),
-    Target("pvc", ("ocloc",), _gpu("Max 1550", "Intel", 1024, 128, 1024, _DOUBLE), compile_intel),
+    Target("pvc", ("ocloc",), _gpu("Intel(R) Data Center GPU Max 1550", "Intel", 1024, 128, 1024, _DOUBLE), compile_intel),
 )  # fmt: skip
 
 

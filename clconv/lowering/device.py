@@ -12,6 +12,8 @@ class DeviceInfo:
     """What an OpenCL device says of itself. Sizes in bytes.
 
     vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
+    subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
+        to the compiler.
     """
 
     name: str
@@ -30,6 +32,7 @@ class DeviceInfo:
     base_alignment: int = 128
     extensions: frozenset[str] = frozenset()
     half: bool = False
+    subgroup: int = 0
     quirks: frozenset[str] = frozenset()
     index: int = 0  # position among all devices of this machine
 
@@ -77,6 +80,13 @@ QUIRKS: tuple[Quirk, ...] = (
         "a CPU that reports no float vectors, as rusticl's llvmpipe does; channel blocks need some",
         "no CPU reports fewer than four lanes",
         lambda d: dataclasses.replace(d, vector_width=4),
+    ),
+    Quirk(
+        "spills-at-32-lanes",
+        lambda d: "Data Center GPU Max" in d.name,
+        "its compiler runs 32 work-items side by side although their registers then do not suffice",
+        "ocloc for pvc spills nothing without it in benchmarks/offline_compile.py",
+        lambda d: dataclasses.replace(d, subgroup=16),
     ),
     Quirk(
         "builds-at-first-launch",

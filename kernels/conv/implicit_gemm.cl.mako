@@ -11,7 +11,7 @@ Index space: local (tile_m / item_m * tile_n / item_n); groups (pixel tiles, fil
 Parameters: tile_m, tile_n, tile_k, item_m, item_n (multiples of 4; the items of a group are a multiple of
 tile_n); channels, filters: a group's; kernel, strides, dilations; pad_mode none, constant, reflect, edge,
 wrap; taps_outer: K is (kh, kw, c), which needs channels % tile_k == 0, else (c, kh, kw); splits: parts of K
-that work-groups of their own sum; bias; epilogue.
+that work-groups of their own sum; subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%
@@ -93,6 +93,9 @@ that work-groups of their own sum; bias; epilogue.
     b_tile[(${buffer}) * ${tile_k * tile_n} + (row + ${i * b_rows}) * ${tile_n} + column] = next_b${i};
 % endfor
 </%def>
+% if subgroup:
+__attribute__((intel_reqd_sub_group_size(${subgroup})))
+% endif
 kernel __attribute__((reqd_work_group_size(${items}, 1, 1))) void ${entry}(
     global const float* restrict x, global const float* restrict w,
 % if bias:

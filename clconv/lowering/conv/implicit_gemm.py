@@ -154,6 +154,7 @@ def product_call(
         pad_mode=shape.pad_mode if any(shape.pads) else "none",
         taps_outer=product.taps_outer,
         splits=product.splits,
+        subgroup=problem.device.subgroup,
         bias=has_bias,
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
