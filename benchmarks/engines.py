@@ -73,6 +73,15 @@ ENGINES: dict[str, Loaded] = {
 }
 
 
+def peak_memory() -> int:
+    """Largest resident set of this process in bytes. getrusage would count the parent's, from before exec."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def serve(engine: str, model: Path, seed: int) -> None:
     start = time.perf_counter()
     run, version = ENGINES[engine](model, seed)
@@ -92,7 +101,7 @@ def serve(engine: str, model: Path, seed: int) -> None:
         elif command == "output":
             np.savez(argument, **run())
         elif command == "memory":
-            answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            answer = peak_memory()
         print(json.dumps(answer), flush=True)
 
 
