@@ -20,7 +20,8 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
-from clconv.lowering.parts import Parts, Value, float_obstacle
+from clconv.lowering.obstacles import arithmetic_obstacle
+from clconv.lowering.parts import Parts, Value
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
 
@@ -143,4 +144,4 @@ def _lower(problem: Problem) -> Lowered:
     return _Attention(problem).run()
 
 
-register(Variant("Attention", "products", float_obstacle, _lower))
+register(Variant("Attention", "products", arithmetic_obstacle, _lower))

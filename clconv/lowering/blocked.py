@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.epilogue import epilogue_obstacle
 from clconv.lowering.kernel import Problem, Signature
+from clconv.lowering.obstacles import dtype_obstacle
 from clconv.lowering.reorder import C_TYPES
-
-DOUBLE = "cl_khr_fp64"
 
 
 def pair(values: Sequence[int], fill: int) -> tuple[int, int]:
@@ -19,12 +18,7 @@ def pair(values: Sequence[int], fill: int) -> tuple[int, int]:
 
 def type_obstacle(problem: Problem) -> str | None:
     """Why a kernel with the input's element type as a parameter cannot run on the device."""
-    dtype = problem.x.dtype
-    if dtype is DType.FLOAT16:
-        return "there is no arithmetic kernel for float16"
-    if dtype is DType.FLOAT64 and DOUBLE not in problem.device.extensions:
-        return f"float64 needs {DOUBLE}, which the device has not"
-    return epilogue_obstacle(problem)
+    return dtype_obstacle({problem.x.dtype}, problem.device) or epilogue_obstacle(problem)
 
 
 def c_type(dtype: DType) -> str:

@@ -13,17 +13,11 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
+from clconv.lowering.obstacles import double_obstacle
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
 
 _UNSIGNED = (DType.UINT8, DType.UINT16, DType.UINT32)
-
-
-def _applies(problem: Problem) -> str | None:
-    double = DType.FLOAT64 in (problem.x.dtype, problem.y.dtype)
-    if double and "cl_khr_fp64" not in problem.device.extensions:
-        return "the device has no float64"
-    return None
 
 
 def _signatures(problem: Problem) -> list[Signature]:
@@ -71,6 +65,6 @@ def _lower(problem: Problem) -> Lowered:
 
 
 register(
-    Variant("Cast", "flat", _applies, _lower, _signatures),
-    Variant("CastLike", "flat", _applies, _lower, _signatures),
+    Variant("Cast", "flat", double_obstacle, _lower, _signatures),
+    Variant("CastLike", "flat", double_obstacle, _lower, _signatures),
 )

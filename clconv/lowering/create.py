@@ -20,6 +20,7 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
+from clconv.lowering.obstacles import has_double
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
 
 
@@ -96,7 +97,7 @@ def _range_lower(problem: Problem) -> Lowered:
     # Sums in the widest type of the kind, as the reference has it, where the device has one.
     wide = "long"
     if dtype.is_float:
-        wide = "double" if "cl_khr_fp64" in problem.device.extensions else "float"
+        wide = "double" if has_double(problem.device) else "float"
     kernel = Kernel.of("create/range.cl.mako", "range", type=C_TYPES[dtype.value], wide=wide)
     chunk = element_chunk(problem, count)
     arguments: list[tuple[str, Argument]] = [

@@ -14,7 +14,8 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
-from clconv.lowering.parts import Parts, float_obstacle
+from clconv.lowering.obstacles import arithmetic_obstacle
+from clconv.lowering.parts import Parts
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
 
@@ -69,4 +70,4 @@ def _lower(problem: Problem) -> Lowered:
     return parts.lowered()
 
 
-register(Variant("DeformConv", "columns", float_obstacle, _lower))
+register(Variant("DeformConv", "columns", arithmetic_obstacle, _lower))

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from clconv.graph.ops.einsum import einsum_terms
 from clconv.lowering.boxes import Axis, Copy
 from clconv.lowering.kernel import Lowered, Problem, Variant, Write, register
-from clconv.lowering.parts import Parts, Value, float_obstacle
+from clconv.lowering.obstacles import arithmetic_obstacle
+from clconv.lowering.parts import Parts, Value
 from clconv.lowering.strided import copy_call
 
 
@@ -128,4 +129,4 @@ def _lower(problem: Problem) -> Lowered:
     return parts.lowered()
 
 
-register(Variant("Einsum", "products", float_obstacle, _lower))
+register(Variant("Einsum", "products", arithmetic_obstacle, _lower))

@@ -12,6 +12,7 @@ from clconv.graph.ir import RUNNING, EpilogueStep, Node
 from clconv.graph.ops.elementwise import ROWS
 from clconv.lowering.epilogue import Term, make_term
 from clconv.lowering.kernel import KernelCall, Lowered, Problem, Signature, Variant, register
+from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.pointwise import (
     MOST_OPERANDS,
     Place,
@@ -23,7 +24,6 @@ from clconv.lowering.pointwise import (
     flat_obstacle,
     flat_signatures,
     strides_call,
-    strides_obstacle,
 )
 
 
@@ -113,5 +113,5 @@ for _name in ROWS:
     register(
         Variant(_name, "flat", _flat_applies, _flat_lower, flat_signatures),
         Variant(_name, "channel", _channel_applies, _channel_lower, _channel_signatures),
-        Variant(_name, "broadcast", strides_obstacle, _broadcast_lower),
+        Variant(_name, "broadcast", arithmetic_obstacle, _broadcast_lower),
     )

@@ -14,7 +14,7 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
-from clconv.lowering.parts import float_obstacle
+from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
 
@@ -71,5 +71,5 @@ def _affine_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
 
 
-register(Variant("GridSample", "simple", float_obstacle, _sample_lower))
-register(Variant("AffineGrid", "simple", float_obstacle, _affine_lower))
+register(Variant("GridSample", "simple", arithmetic_obstacle, _sample_lower))
+register(Variant("AffineGrid", "simple", arithmetic_obstacle, _affine_lower))

@@ -17,7 +17,7 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
-from clconv.lowering.pointwise import strides_obstacle
+from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
 
@@ -98,5 +98,5 @@ def _plain_lower(problem: Problem) -> Lowered:
 
 register(
     Variant("LRN", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
-    Variant("LRN", "plain", strides_obstacle, _plain_lower),
+    Variant("LRN", "plain", arithmetic_obstacle, _plain_lower),
 )

@@ -22,7 +22,8 @@ from clconv.lowering.kernel import (
     register,
 )
 from clconv.lowering.normal import Normal, normal_of
-from clconv.lowering.pointwise import Place, Shape, Work, strides_call, strides_obstacle
+from clconv.lowering.obstacles import arithmetic_obstacle, has_double
+from clconv.lowering.pointwise import Place, Shape, Work, strides_call
 from clconv.lowering.reduce import merged_axes
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
@@ -158,7 +159,7 @@ def _simple_lower(problem: Problem) -> Lowered:
     kept = [axis for axis in axes if not axis.reduced]
     reduced = [axis for axis in axes if axis.reduced]
     outputs = _kept_outputs(problem)
-    double = problem.device.is_cpu and "cl_khr_fp64" in problem.device.extensions
+    double = problem.device.is_cpu and has_double(problem.device)
     kernel = Kernel.of(
         "norm/statistics.cl.mako",
         "norm_statistics",
@@ -233,5 +234,5 @@ for _name in (
 ):
     register(
         Variant(_name, "rows", _rows_applies, _rows_lower),
-        Variant(_name, "simple", strides_obstacle, _simple_lower),
+        Variant(_name, "simple", arithmetic_obstacle, _simple_lower),
     )

@@ -206,13 +206,3 @@ def _best(problem: Problem) -> Variant:
     if fitting[0].estimate is None:
         return fitting[0]
     return min(timed, key=lambda v: v.estimate(problem) if v.estimate else math.inf)
-
-
-def float_obstacle(problem: Problem) -> str | None:
-    """Why kernels with the dtypes of the node's tensors as parameters cannot run on the device."""
-    dtypes = {s.dtype for s in (*problem.inputs, *problem.outputs) if s is not None}
-    if DType.FLOAT16 in dtypes:
-        return "there is no arithmetic kernel for float16"
-    if DType.FLOAT64 in dtypes and "cl_khr_fp64" not in problem.device.extensions:
-        return "float64 needs cl_khr_fp64, which the device has not"
-    return None

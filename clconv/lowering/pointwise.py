@@ -193,15 +193,6 @@ def _channel_argument(problem: Problem, index: int, source: _Source, block: int)
 # --- broadcast: any ranks and dtypes, plain -------------------------------------------------------------
 
 
-def strides_obstacle(problem: Problem) -> str | None:
-    dtypes = {s.dtype for s in (*problem.inputs, problem.y) if s is not None}
-    if DType.FLOAT16 in dtypes:
-        return "there are no float16 kernels yet"
-    if DType.FLOAT64 in dtypes and "cl_khr_fp64" not in problem.device.extensions:
-        return "the device has no float64"
-    return None
-
-
 def by_strides(problem: Problem, work: Work) -> Lowered:
     if problem.y.size == 0:
         return Lowered()

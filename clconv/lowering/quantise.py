@@ -22,13 +22,10 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
+from clconv.lowering.obstacles import double_obstacle, has_double
 from clconv.lowering.parts import Parts, Value
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
-
-
-def has_double(device: DeviceInfo) -> bool:
-    return "cl_khr_fp64" in device.extensions
 
 
 def exact_quotient(device: DeviceInfo, compute: str = "float") -> str:
@@ -40,14 +37,6 @@ def exact_quotient(device: DeviceInfo, compute: str = "float") -> str:
     if compute == "double" or device.is_cpu or not has_double(device):
         return "a / b"
     return "((float)((double)a / (double)b))"
-
-
-def double_obstacle(problem: Problem) -> str | None:
-    """Why the device cannot compute with the dtypes of the node's tensors. Halves are only stored."""
-    dtypes = {s.dtype for s in (*problem.inputs, *problem.outputs) if s is not None}
-    if DType.FLOAT64 in dtypes and not has_double(problem.device):
-        return "float64 needs cl_khr_fp64, which the device has not"
-    return None
 
 
 def _walk(problem: Problem, x: TensorSpec, scale: TensorSpec) -> list[tuple[str, Argument]]:

@@ -21,7 +21,8 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
-from clconv.lowering.quantise import double_obstacle, exact_quotient, has_double
+from clconv.lowering.obstacles import double_obstacle, has_double
+from clconv.lowering.quantise import exact_quotient
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items
 

@@ -17,6 +17,7 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
+from clconv.lowering.obstacles import has_double
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
 
 
@@ -93,7 +94,7 @@ def _cumulative_lower(problem: Problem) -> Lowered:
     lines = x.size // length
     chunk = max(1, element_chunk(problem, x.size) // length) if problem.device.is_cpu else 1
     wide = C_TYPES[x.dtype.value]
-    if x.dtype.is_float and "cl_khr_fp64" in problem.device.extensions:
+    if x.dtype.is_float and has_double(problem.device):
         wide = "double"  # long sums in float drift from the reference
     kernel = Kernel.of(
         "rearrange/cumulative.cl.mako",

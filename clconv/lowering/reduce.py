@@ -19,6 +19,7 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
+from clconv.lowering.obstacles import arithmetic_obstacle, has_double
 from clconv.lowering.reduction import (
     FLOAT_REDUCTIONS,
     LARGEST,
@@ -186,14 +187,6 @@ def _pixels_lower(problem: Problem) -> Lowered:
 # --- strided: any axes, any dtype -----------------------------------------------------------------------
 
 
-def _strided_applies(problem: Problem) -> str | None:
-    if problem.x.dtype is DType.FLOAT16:
-        return "there are no float16 kernels yet"
-    if problem.x.dtype is DType.FLOAT64 and "cl_khr_fp64" not in problem.device.extensions:
-        return "the device has no float64"
-    return None
-
-
 def _strided_lower(problem: Problem) -> Lowered:
     x, y = problem.x, problem.y
     if y.size == 0:
@@ -202,7 +195,7 @@ def _strided_lower(problem: Problem) -> Lowered:
     kept = [axis for axis in axes if not axis.reduced]
     reduced = [axis for axis in axes if axis.reduced]
     op = _reduction(problem)
-    double = "cl_khr_fp64" in problem.device.extensions
+    double = has_double(problem.device)
     real = "double" if double and (problem.device.is_cpu or x.dtype is DType.FLOAT64) else "float"
     if x.dtype.is_float or problem.node.op == "ReduceLogSumExp":
         accumulate = wide = real
@@ -281,7 +274,7 @@ for _name in FLOAT_REDUCTIONS:
         Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _columns_applies, _columns_lower),
-        Variant(_name, "strided", _strided_applies, _strided_lower),
+        Variant(_name, "strided", arithmetic_obstacle, _strided_lower),
     )
 for _name in ("ArgMax", "ArgMin"):
-    register(Variant(_name, "vectors", _strided_applies, _arg_lower))
+    register(Variant(_name, "vectors", arithmetic_obstacle, _arg_lower))

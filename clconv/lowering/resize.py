@@ -15,7 +15,6 @@ import numpy as np
 from clconv.graph.ir import DType, Layout
 from clconv.graph.ops.resize import AxisResize, axis_taps, outside_pixels, resize_axes
 from clconv.lowering.blocked import (
-    DOUBLE,
     blocked_obstacle,
     blocked_signature,
     c_type,
@@ -35,6 +34,7 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
+from clconv.lowering.obstacles import has_double
 from clconv.lowering.reorder import MOVE_TYPES
 
 
@@ -148,7 +148,7 @@ def _simple_lower(problem: Problem) -> Lowered:
     steps = _steps(problem, _axes(problem))
     weighted = at.mode != "nearest"
     exact = x.dtype is DType.FLOAT64 or not x.dtype.is_float
-    sum_type = "double" if exact and DOUBLE in problem.device.extensions else "float"
+    sum_type = "double" if exact and has_double(problem.device) else "float"
     kernel = Kernel.of(
         "resize/simple.cl.mako",
         "resize_simple",

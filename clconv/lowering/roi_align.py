@@ -13,8 +13,7 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
-from clconv.lowering.parts import float_obstacle
-from clconv.lowering.quantise import has_double
+from clconv.lowering.obstacles import arithmetic_obstacle, has_double
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
 
@@ -52,4 +51,4 @@ def _lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
 
 
-register(Variant("RoiAlign", "simple", float_obstacle, _lower))
+register(Variant("RoiAlign", "simple", arithmetic_obstacle, _lower))

@@ -15,6 +15,7 @@ from clconv.lowering.kernel import (
     Write,
     register,
 )
+from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reduction import LARGEST
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
@@ -91,14 +92,6 @@ def _columns_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(inner, columns), outer)),))
 
 
-def _simple_applies(problem: Problem) -> str | None:
-    if problem.x.dtype is DType.FLOAT16:
-        return "there are no float16 kernels yet"
-    if problem.x.dtype is DType.FLOAT64 and "cl_khr_fp64" not in problem.device.extensions:
-        return "the device has no float64"
-    return None
-
-
 def _simple_lower(problem: Problem) -> Lowered:
     outer, n, inner = _three(problem)
     if problem.x.size == 0:
@@ -128,4 +121,4 @@ for _name in ("Softmax", "LogSoftmax"):
         Variant(_name, "columns", _vector_obstacle, _columns_lower),
     )
 for _name in ("Softmax", "LogSoftmax", "Hardmax"):
-    register(Variant(_name, "simple", _simple_applies, _simple_lower))
+    register(Variant(_name, "simple", arithmetic_obstacle, _simple_lower))

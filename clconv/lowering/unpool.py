@@ -18,7 +18,7 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
-from clconv.lowering.parts import float_obstacle
+from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
 from clconv.lowering.share import items, share_of
 
@@ -90,4 +90,4 @@ def _col2im_lower(problem: Problem) -> Lowered:
 
 
 register(Variant("MaxUnpool", "scatter", always, _unpool_lower))
-register(Variant("Col2Im", "simple", float_obstacle, _col2im_lower))
+register(Variant("Col2Im", "simple", arithmetic_obstacle, _col2im_lower))
