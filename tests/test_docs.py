@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from clconv.cli.app import app
 from clconv.config import SETTINGS
+from tests.conformance.onnx_cases import all_cases
+from tests.conformance.outcome import read_list
 from tests.tools.settings_table import PAGE, with_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,7 +63,7 @@ def test_the_readmes_python_parses_and_starts_with_the_two_commands() -> None:
     first, *_ = re.findall(r"```sh\n(.*?)```", text, re.S)
     demo, test = first.strip().splitlines()
     assert "pip install '.[pocl,demo]'" in demo and demo.endswith("clconv demo")
-    assert "pip install -e '.[test]'" in test and test.endswith("pytest")
+    assert "pip install -e '.[test]'" in test and test.endswith("pytest -n 2")
 
 
 def test_the_readmes_network_runs() -> None:
@@ -73,3 +75,10 @@ def test_the_readmes_network_runs() -> None:
     ((name, spec),) = session.inputs.items()
     (output,) = session.run({name: np.ones(tuple(spec.shape), np.float32)}).values()
     assert output.shape == (1, 10)
+
+
+def test_the_readmes_counts_of_onnx_cases_are_todays() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    refused, all_of_them = re.findall(r"(\d+) of ONNX's (\d+) own cases", text)[0]
+    assert int(refused) == len(read_list())
+    assert len(all_cases()) >= int(all_of_them)  # newer onnx packages bring more
