@@ -13,7 +13,6 @@ import pytest
 from tests.models.random_graphs import random_graph
 from tests.models.random_search import TOLERANCE, worst
 
-
 COUNT = int(os.environ.get("RANDOM_GRAPHS", "60"))
 TOGETHER = 5
 
