@@ -14,7 +14,7 @@ chain of additions is slower than memory.
 Parameters: block 4, 8, 16; vectors 1, 2; tile_rows 1..12; transposed: A; batched; scaled: whether there is an
 alpha; addend none, columns, matrix; addend_columns: whether the matrix c has more than one column; epilogue.
 </%doc>
-<%namespace name="common" file="/common.mako"/>
+<%namespace name="after" file="/gemm/finish.mako"/>
 <%!
 from clconv.lowering.ctext import load, vector_type
 %>
@@ -41,33 +41,17 @@ from clconv.lowering.ctext import load, vector_type
 % endfor
         }
 </%def>
-## What follows the sum, for a vector or a scalar `value` in column `column` and row `row` of the result.
+## Finishes a vector or a scalar.
 <%def name="finish(value, type, row, column, at)">
-% if scaled:
-        ${value} *= alpha;
-% endif
-% if addend == "columns":
-        ${value} += ${load(type, "c + %s" % column)};
-% elif addend == "matrix":
-        ${value} += beta * ${load(type, "c + (size_t)(%s) * c_row + %s" % (row, column)) if addend_columns else "c[(%s) * c_row]" % row};
-% endif
-        ${common.apply_epilogue(epilogue, value, type, column, at)}
+        ${after.finish(value, type, row, column, at, scaled, addend, addend_columns, epilogue)}
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict a, global const float* restrict panels,
 % if batched:
     global const int* restrict a_batches, global const int* restrict b_batches,
 % endif
-    global float* restrict y, int rows, int inner, int columns, int step, int share\
-% if scaled:
-, float alpha\
-% endif
-% if addend == "columns":
-, global const float* restrict c\
-% elif addend == "matrix":
-, global const float* restrict c, int c_row, float beta\
-% endif
-${common.epilogue_parameters(epilogue_names)}) {
+    global float* restrict y, int rows, int inner, int columns, int step,
+    int share${after.parameters(scaled, addend, epilogue_names)}) {
   const int chunk = get_global_id(1);
   const int batch = get_global_id(2);
 % if batched:

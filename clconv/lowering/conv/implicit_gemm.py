@@ -8,7 +8,6 @@ import math
 import numpy as np
 
 from clconv.lowering.conv.shape import ConvShape, plain_obstacle
-from clconv.lowering.device import DeviceInfo
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
     Argument,
@@ -23,33 +22,13 @@ from clconv.lowering.kernel import (
     Variant,
     Write,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Tile:
-    """Work-group and work-item tile of the product: M filters, N pixels, K summed at a time."""
-
-    m: int
-    n: int
-    k: int
-    item_m: int
-    item_n: int
-
-    @property
-    def items(self) -> int:
-        return self.m // self.item_m * (self.n // self.item_n)
-
-    @property
-    def local_bytes(self) -> int:
-        return 2 * 4 * self.k * (self.m + self.n)
-
-
-# Largest first: a large tile reads each value less often, a small one fills more of the device.
-TILES = (
-    Tile(128, 128, 8, 8, 8),
-    Tile(64, 128, 8, 8, 4),
-    Tile(64, 64, 16, 4, 4),
-    Tile(32, 64, 16, 4, 4),
+from clconv.lowering.tiles import (
+    TILES,
+    Tile,
+    choose_splits,
+    choose_tile,
+    gpu_rate,
+    local_memory_obstacle,
 )
 
 
@@ -66,45 +45,11 @@ def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
     return Packing("conv.product", (taps_outer, tile_m, group), pack)
 
 
-def local_memory_obstacle(device: DeviceInfo) -> str | None:
-    """Why no tile fits a device's local memory and work-groups."""
-    least = TILES[-1]
-    if device.local_memory < least.local_bytes or device.largest_work_group < least.items:
-        return (
-            f"needs {least.local_bytes} bytes of local memory and work-groups of {least.items}, has "
-            f"{device.local_memory} and {device.largest_work_group}"
-        )
-    return None
-
-
 def obstacle(problem: Problem) -> str | None:
     """Why a product in local memory cannot run this convolution; None if it can."""
     if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
         return "needs constant weights"
     return plain_obstacle(problem) or local_memory_obstacle(problem.device)
-
-
-def choose_tile(device: DeviceInfo, filters: int, pixels: int, groups: int) -> Tile:
-    """The largest tile whose work-groups still fill the device, else the smallest that fits it."""
-    fitting = [
-        t
-        for t in TILES
-        if t.local_bytes <= device.local_memory and t.items <= device.largest_work_group
-    ]
-    for tile in fitting:
-        count = -(-filters // tile.m) * -(-pixels // tile.n) * groups
-        if filters > tile.m // 2 and count >= 2 * device.compute_units:
-            return tile
-    return fitting[-1]
-
-
-def choose_splits(device: DeviceInfo, tile: Tile, filters: int, pixels: int, k: int) -> int:
-    """Parts to cut K into so that the device is filled: a power of two, each at least 8 tiles of K long."""
-    count = -(-filters // tile.m) * -(-pixels // tile.n)
-    splits = 1
-    while count * splits < 2 * device.compute_units and k // (2 * splits) >= 8 * tile.k:
-        splits *= 2
-    return splits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,11 +86,8 @@ def product_call(
     kernel = Kernel.of(
         "conv/implicit_gemm.cl.mako",
         "conv_implicit_gemm",
-        tile_m=tile.m,
-        tile_n=tile.n,
-        tile_k=tile.k,
-        item_m=tile.item_m,
-        item_n=tile.item_n,
+        tile=tile,
+        kind="float",
         channels=product.channels,
         filters=product.filters,
         kernel=shape.kernel,
@@ -241,11 +183,6 @@ def _estimate(problem: Problem) -> float:
     least = TILES[-1].m
     waste = -(-filters // least) * least / filters
     return waste * problem.cost.flops / gpu_rate(problem.device)
-
-
-def gpu_rate(device: DeviceInfo) -> float:
-    """Floating-point operations a second of a GPU's compute units, roughly."""
-    return 200e9 * device.compute_units
 
 
 IMPLICIT_GEMM = Variant("Conv", "implicit_gemm", obstacle, _lower, estimate=_estimate)

@@ -9,8 +9,6 @@ import numpy as np
 
 from clconv.lowering.conv.implicit_gemm import (
     Product,
-    choose_tile,
-    gpu_rate,
     obstacle,
     product_call,
     product_weights,
@@ -31,6 +29,7 @@ from clconv.lowering.kernel import (
     Variant,
     Write,
 )
+from clconv.lowering.tiles import choose_tile, gpu_rate
 
 
 def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:

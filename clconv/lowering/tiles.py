@@ -1,0 +1,82 @@
+"""Tiles of the products in local memory, for GPUs: what a work-group and a work-item compute, which tile and how
+many parts of the sum fill a device."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from clconv.lowering.device import DeviceInfo
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """Work-group and work-item tile of C = A B: M rows, N columns, K summed at a time."""
+
+    m: int
+    n: int
+    k: int
+    item_m: int
+    item_n: int
+
+    @property
+    def items(self) -> int:
+        return self.m // self.item_m * (self.n // self.item_n)
+
+    @property
+    def local_bytes(self) -> int:
+        """Two buffers of both tiles, each of their rows padded by up to PADDING floats."""
+        return 2 * 4 * self.k * (self.m + self.n + 2 * PADDING)
+
+    def row_lengths(self, kind: str) -> tuple[int, int]:
+        """Floats from one k to the next in the tiles of A and B: no bank of local memory is asked twice."""
+        return self.m, self.n
+
+
+PADDING = 8
+
+# Largest first: a large tile reads each value less often, a small one fills more of the device.
+TILES = (
+    Tile(128, 128, 8, 8, 8),
+    Tile(64, 128, 8, 8, 4),
+    Tile(64, 64, 16, 4, 4),
+    Tile(32, 64, 16, 4, 4),
+)
+
+
+def local_memory_obstacle(device: DeviceInfo) -> str | None:
+    """Why no tile fits a device's local memory and work-groups."""
+    least = TILES[-1]
+    if device.local_memory < least.local_bytes or device.largest_work_group < least.items:
+        return (
+            f"needs {least.local_bytes} bytes of local memory and work-groups of {least.items}, has "
+            f"{device.local_memory} and {device.largest_work_group}"
+        )
+    return None
+
+
+def choose_tile(device: DeviceInfo, rows: int, columns: int, products: int) -> Tile:
+    """The largest tile whose work-groups still fill the device, else the smallest that fits it."""
+    fitting = [
+        t
+        for t in TILES
+        if t.local_bytes <= device.local_memory and t.items <= device.largest_work_group
+    ]
+    for tile in fitting:
+        count = -(-rows // tile.m) * -(-columns // tile.n) * products
+        if rows > tile.m // 2 and count >= 2 * device.compute_units:
+            return tile
+    return fitting[-1]
+
+
+def choose_splits(device: DeviceInfo, tile: Tile, rows: int, columns: int, inner: int) -> int:
+    """Parts to cut the sum into so that the device is filled: a power of two, each at least 8 tiles long."""
+    count = -(-rows // tile.m) * -(-columns // tile.n)
+    splits = 1
+    while count * splits < 2 * device.compute_units and inner // (2 * splits) >= 8 * tile.k:
+        splits *= 2
+    return splits
+
+
+def gpu_rate(device: DeviceInfo) -> float:
+    """Floating-point operations a second of a GPU's compute units, roughly."""
+    return 200e9 * device.compute_units

@@ -1,0 +1,77 @@
+<%doc>
+What the products in local memory share: C[m, n] = sum over k of A[k, m] * B[k, n] for a tile of C, from tiles of
+A and B that lie in local memory twice, so that one is loaded while the other is multiplied. Import with
+  <%namespace name="product" file="/tile_product.mako"/>
+
+tile: a lowering.tiles.Tile; kind: "float". The kernel declares `id`, the index of the work-item in its group.
+</%doc>
+<%!
+from clconv.lowering.ctext import vector_type
+from clconv.lowering.tile_text import columns
+%>
+
+## Local memory of both tiles; a_row, b_row: floats from one k to the next.
+<%def name="local_tiles(tile, kind, a_row, b_row)">
+  local float a_tile[${2 * tile.k * a_row}] __attribute__((aligned(16)));
+  local float b_tile[${2 * tile.k * b_row}] __attribute__((aligned(16)));
+</%def>
+
+## The results, zero, and where in the tile the first of them lies: item_row, item_column.
+<%def name="results(tile, kind)">
+  const int item_row = id / ${tile.n // tile.item_n} * 4, item_column = id % ${tile.n // tile.item_n} * 4;
+% for column in columns(tile, kind):
+<%
+  V = vector_type(column.width)
+%>
+  ${V} ${", ".join("%s = (%s)(0)" % (name, V) for name, _ in column.rows)};
+% endfor
+</%def>
+
+## Adds the product of the tiles in buffer `current`.
+<%def name="multiply(tile, kind, a_row, b_row)">
+    local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row;
+    local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column;
+<%
+  row_parts, column_parts = tile.item_m // 4, tile.item_n // 4
+%>
+% for k in range(tile.k):
+    {
+% for part in range(row_parts):
+      const float4 a${part} = *(local const float4*)(a_now + ${k * a_row + part * (tile.m // row_parts)});
+% endfor
+% for part in range(column_parts):
+      const float4 b${part} = *(local const float4*)(b_now + ${k * b_row + part * (tile.n // column_parts)});
+% endfor
+% for i in range(tile.item_m):
+% for j in range(column_parts):
+      c${i}_${j} = a${i // 4}.s${i % 4} * b${j} + c${i}_${j};
+% endfor
+% endfor
+    }
+% endfor
+</%def>
+
+## Sums the steps step_begin..step_end of K. fetch(step) reads this item's share of a step's tiles into registers,
+## keep(buffer) writes these to a buffer in local
+## memory.
+<%def name="sum_steps(tile, kind, a_row, b_row, fetch, keep)">
+  int current = 0;
+  if (step_begin < step_end) {
+    ${fetch("step_begin")}
+    ${keep("0", a_row, b_row)}
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  // Unrolled, a loop of few steps takes more registers than there are.
+  #pragma unroll 1
+  for (int step = step_begin; step < step_end; ++step) {
+    if (step + 1 < step_end) {
+      ${fetch("step + 1")}
+    }
+    ${multiply(tile, kind, a_row, b_row)}
+    current ^= 1;
+    if (step + 1 < step_end) {
+      ${keep("current", a_row, b_row)}
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+</%def>
