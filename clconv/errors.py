@@ -10,6 +10,11 @@ class ClconvError(Exception):
     """Base of all errors that clconv raises on purpose."""
 
 
+class ClconvWarning(UserWarning):
+    """Something is not as it should be but does not stop the work: a file that is ignored, a variant that is
+    known to be wrong where nothing else applies."""
+
+
 class ConfigError(ClconvError, ValueError):
     """A CLCONV_* variable or an option has a value that means nothing."""
 

@@ -68,10 +68,12 @@ def _label(device: DeviceInfo) -> str:
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests start without CLCONV_* variables of the person who runs them."""
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests start without CLCONV_* variables of the person who runs them, and without what clconv found out about
+    that person's devices."""
     for name in [n for n in os.environ if n.startswith("CLCONV_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "no-findings"))
 
 
 @pytest.fixture(scope="session")

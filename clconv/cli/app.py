@@ -11,6 +11,7 @@ from clconv.cli.check import check
 from clconv.cli.console import one_line_errors
 from clconv.cli.demo import demo
 from clconv.cli.devices import devices
+from clconv.cli.doctor import doctor
 from clconv.cli.run import run
 from clconv.cli.show import show
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (devices, run, show, check, demo):
+for command in (devices, run, show, check, doctor, demo):
     app.command()(one_line_errors(command))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from clconv.errors import ClconvError
+from clconv.errors import ClconvError, ClconvWarning
 
 _PIPE_WIDTH = 200  # columns of tables that no terminal limits
 
@@ -31,13 +32,22 @@ def fail(message: str) -> typer.Exit:
     return typer.Exit(1)
 
 
+def _show_warning(message: Warning | str, *place: Any, **more: Any) -> None:
+    """Where in the code a warning was raised means nothing to a user."""
+    typer.echo(f"clconv: warning: {message}", err=True)
+
+
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the errors that a user can cause as one line on stderr and exit code 1."""
+    """The command with the errors that a user can cause as one line on stderr and exit code 1, and with
+    warnings as one line each."""
 
     @functools.wraps(command)
     def guarded(*arguments: Any, **options: Any) -> None:
         try:
-            command(*arguments, **options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", ClconvWarning)
+                warnings.showwarning = _show_warning
+                command(*arguments, **options)
         except ClconvError as reason:
             raise fail(str(reason)) from None
         except BrokenPipeError:  # the reader of a pipe has enough: typer ends quietly

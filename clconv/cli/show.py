@@ -119,11 +119,14 @@ def _show_plan(graph: Graph, specs: dict[str, TensorSpec], device: str | None) -
     from clconv import config
     from clconv.graph.passes import run_passes
     from clconv.runtime.device import choose_device
+    from clconv.runtime.findings import findings_for
     from clconv.runtime.plan import Plan, make_plan
 
+    chosen = choose_device(device)
     made: Plan = make_plan(
-        run_passes(graph), specs, choose_device(device), forced=config.VARIANT.get()
-    )
+        run_passes(graph), specs, chosen,
+        forced=config.VARIANT.get(), findings=findings_for(chosen),
+    )  # fmt: skip
     console = stdout()
     console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
     table = Table("layer", "operator", "variant", "chosen by", "reads", "writes")

@@ -14,6 +14,7 @@ from clconv.errors import ShapeError
 from clconv.graph.ir import PLAIN, Constant, Layout, Node, TensorSpec
 from clconv.graph.ops.base import Cost
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.findings import NOTHING_FOUND, Findings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,6 +181,7 @@ class Problem:
     device: DeviceInfo
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     cost: Cost = Cost()
+    findings: Findings = NOTHING_FOUND
 
     @property
     def x(self) -> TensorSpec:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.kernel import KernelCall, Lowered, Offer, Problem, Read, Signature, Write
 from clconv.lowering.layout import choose_signatures, is_free
 from clconv.lowering.reorder import reorder_call
@@ -47,14 +48,20 @@ class LoweredGraph:
                 return value, offset
 
 
-def lower_graph(graph: Graph, device: DeviceInfo, forced: Mapping[str, str]) -> LoweredGraph:
+def lower_graph(
+    graph: Graph,
+    device: DeviceInfo,
+    forced: Mapping[str, str],
+    findings: Findings = NOTHING_FOUND,
+) -> LoweredGraph:
     """Kernel calls for a graph whose specs are all known.
 
+    findings: what is known of the device from earlier runs; variants that are not forced respect it.
     Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
     takes on this device.
     """
     check_forced(forced)
-    problems = [_problem(graph, node, device) for node in graph.nodes]
+    problems = [_problem(graph, node, device, findings) for node in graph.nodes]
     choices = [select(problem, forced) for problem in problems]
     options = {
         i: choice.variant.signatures(problem)
@@ -64,7 +71,7 @@ def lower_graph(graph: Graph, device: DeviceInfo, forced: Mapping[str, str]) -> 
     return _Lowering(graph, problems, choices, signatures, device).run()
 
 
-def _problem(graph: Graph, node: Node, device: DeviceInfo) -> Problem:
+def _problem(graph: Graph, node: Node, device: DeviceInfo, findings: Findings) -> Problem:
     return Problem(
         node,
         tuple(graph.spec(n) if n else None for n in node.inputs),
@@ -72,6 +79,7 @@ def _problem(graph: Graph, node: Node, device: DeviceInfo) -> Problem:
         graph.constants,
         device,
         cost=node_cost(node, graph),
+        findings=findings,
     )
 
 

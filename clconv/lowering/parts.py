@@ -17,6 +17,7 @@ from clconv.errors import UnsupportedError
 from clconv.graph.evaluate import infer_node, settle_node
 from clconv.graph.ir import PLAIN, Constant, DType, TensorSpec
 from clconv.graph.ops import get_op, make_node
+from clconv.lowering.findings import warn_of_last_resort
 from clconv.lowering.kernel import (
     VARIANTS,
     Argument,
@@ -154,8 +155,9 @@ class Parts:
         target = target or self.scratch(op.lower(), spec.shape, spec.dtype)
         cost = get_op(op).cost(node, [v.spec for v in values], [spec])
         part = Problem(
-            node, tuple(v.spec for v in values), (spec,), constants, self.problem.device, cost=cost
-        )
+            node, tuple(v.spec for v in values), (spec,), constants, self.problem.device, cost=cost,
+            findings=self.problem.findings,
+        )  # fmt: skip
         lowered = _best(part).lower(part)
         known = dict(zip(names, values, strict=True)) | {"out": target}
         for name, nbytes in lowered.scratch.items():
@@ -202,6 +204,10 @@ def _best(problem: Problem) -> Variant:
             f"node '{problem.node.name}' on {problem.device}: no {problem.node.op} that it is made of "
             f"({'; '.join(reasons) or 'the operator has no kernel'})"
         )
+    trusted = [v for v in fitting if (v.op, v.name) not in problem.findings.quarantined]
+    if not trusted:
+        warn_of_last_resort(fitting[-1].name, f"node '{problem.node.name}' ({problem.node.op})")
+    fitting = trusted or fitting[-1:]
     timed = [v for v in fitting if v.estimate is not None]
     if fitting[0].estimate is None:
         return fitting[0]

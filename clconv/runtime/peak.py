@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from clconv.graph.ops.base import Cost
+from clconv.lowering.arguments import Scalar
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall, Scalar
+from clconv.lowering.kernel import KernelCall
 from clconv.lowering.peak import arithmetic_call, copy_call, result_floats
 from clconv.runtime.opencl import Device, Queue, open_device, seconds, set_arguments
 
@@ -52,6 +54,19 @@ def measure_peak(device: DeviceInfo, repeats: int = 7) -> Peak:
     return Peak(flops, call.cost.bytes / probe.time(call, repeats))
 
 
+def measure_launch(device: DeviceInfo, repeats: int = 7, launches: int = 200) -> float:
+    """Seconds that a launch costs, whatever it does: of a kernel that does next to nothing, many times in a row.
+
+    The least of several rows, by the host's clock. Raises DeviceError or KernelBuildError.
+    """
+    opened = open_device(device)
+    probe = _Probe(opened, profile=False)
+    call = arithmetic_call(device, 0)
+    buffers = probe.buffers(call)
+    launch = probe.bind(call, buffers)
+    return min(probe.row(launch, launches) for _ in range(repeats + 1)) / launches
+
+
 def copied_floats(device: DeviceInfo) -> int:
     """Size of the copy: far more than a cache, far less than the device has."""
     return min(_COPIED_BYTES, device.largest_allocation // 2, device.global_memory // 8) // 4
@@ -60,9 +75,18 @@ def copied_floats(device: DeviceInfo) -> int:
 class _Probe:
     """Runs single calls on a queue of its own."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, profile: bool = True) -> None:
         self._device = device
-        self._queue: Queue = device.queue(profile=True)
+        self._queue: Queue = device.queue(profile=profile)
+
+    def row(self, launch: Launch, launches: int) -> float:
+        """Seconds of a launch many times in a row."""
+        self._queue.finish()
+        started = time.perf_counter()
+        for _ in range(launches):
+            self._queue.launch(*launch)
+        self._queue.finish()
+        return time.perf_counter() - started
 
     def time(self, call: KernelCall, repeats: int) -> float:
         """Least seconds of several launches, after one that does not count."""

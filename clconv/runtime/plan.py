@@ -13,6 +13,7 @@ from clconv.graph.passes import run_passes
 from clconv.graph.passes.widen_half import widen_half
 from clconv.graph.specialise import Cut, specialise
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.kernel import KernelCall, Packed
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.runtime.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
@@ -65,19 +66,20 @@ def make_plan(
     *,
     values: Mapping[str, np.ndarray] | None = None,
     forced: Mapping[str, str] | None = None,
+    findings: Findings = NOTHING_FOUND,
     guard: int = 0,
     on_pass: OnPass | None = None,
     wide: MutableMapping[int, Constant] | None = None,
 ) -> Plan:
     """Specialises, optimises and lowers a graph for inputs of the given specs.
 
-    values: inputs whose content is known already. guard: free bytes around every value, none of
-    which then shares its place with another. wide: see widen_half. Raises ShapeError,
+    values: inputs whose content is known already. findings: see lower_graph. guard: free bytes around
+    every value, none of which then shares its place with another. wide: see widen_half. Raises ShapeError,
     UnsupportedError, VariantError or DeviceMemoryError.
     """
     specialised = specialise(graph, specs, values)
     optimised = run_passes(widen_half(specialised.graph, wide), on_pass)
-    lowered = lower_graph(optimised, device, forced or {})
+    lowered = lower_graph(optimised, device, forced or {}, findings)
     lifetimes = value_lifetimes(optimised, lowered)
     # Guarded, each value has a place of its own: a neighbour of another time would hide a stray write.
     apart = [dataclasses.replace(v, first=0, last=0) for v in lifetimes]

@@ -18,6 +18,7 @@ from clconv.runtime.bound import BoundPlan, DeviceConstants, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.debug import say
 from clconv.runtime.dump import Dump
+from clconv.runtime.findings import findings_for
 from clconv.runtime.inputs import conform
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
@@ -47,6 +48,7 @@ class Session:
         self._dump = Dump.from_config()
         self.graph = run_passes(graph, self._on_pass("import"))
         self._forced = config.VARIANT.get()
+        self._findings = findings_for(device)
         self._progress, self._guard = progress, guard
         self._opened = open_device(device)
         self._queue = self._opened.queue()
@@ -159,6 +161,7 @@ class _Stage:
             session.device,
             values=values,
             forced=session._forced,
+            findings=session._findings,
             guard=session._guard,
             on_pass=session._on_pass(shapes),
             wide=session._wide,

@@ -1,0 +1,141 @@
+"""`clconv doctor`: is every kernel right on this machine's devices? And a report to paste into a bug report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from clconv.cli.console import stderr, stdout
+from clconv.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clconv.lowering.device import DeviceInfo
+    from clconv.runtime.doctor import Result
+    from clconv.runtime.report import Checkup
+
+
+def doctor(
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            "-d",
+            help="Part of a name, gpu, cpu, an index, or platform:device. Default: CLCONV_DEVICE, else every device.",
+            show_default=False,
+        ),
+    ] = None,
+    ops: Annotated[
+        str | None,
+        typer.Option(
+            "--ops",
+            help="Only these operators, separated by commas: Conv,Gemm.",
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="A few cheap cases of each operator.", show_default=False),
+    ] = False,
+    report: Annotated[
+        Path, typer.Option(help="Where the report goes: a text with tables in Markdown.")
+    ] = Path("clconv-doctor.md"),
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print failures only.", show_default=False)
+    ] = False,
+) -> None:
+    """Try every kernel on each device against the reference; exit code 1 if one is wrong.
+
+    Kernels that are wrong are quarantined: as long as the driver stays the same, others run in their place. Also
+    measures the devices' speed, and writes a report.
+    """
+    from clconv.runtime.report import report_text
+
+    operators = _operators(ops)
+    checkups = [_examine(info, operators, quick, quiet) for info in _chosen(device)]
+    report.write_text(report_text(checkups, quick, operators), encoding="utf-8")
+    stderr().print(escape(f"report: {report}"), soft_wrap=True)
+    if any(row.why for checkup in checkups for row in checkup.rows()):
+        raise typer.Exit(1)
+
+
+def _chosen(device: str | None) -> Sequence[DeviceInfo]:
+    from clconv import config
+    from clconv.runtime.device import choose_device, devices
+
+    if device is not None or config.DEVICE.get():
+        return [choose_device(device)]
+    usual = [info for info in devices() if "interprets" not in info.quirks]
+    return usual or [choose_device()]
+
+
+def _operators(text: str | None) -> tuple[str, ...]:
+    from clconv.runtime.doctor import device_cases
+
+    known = {op.lower(): op for op in device_cases()}
+    wanted = [part.strip() for part in (text or "").split(",") if part.strip()]
+    unknown = [part for part in wanted if part.lower() not in known]
+    if unknown:
+        raise ConfigError(
+            f"--ops: no kernels of {', '.join(unknown)}; there are {', '.join(sorted(known.values()))}"
+        )
+    return tuple(dict.fromkeys(known[part.lower()] for part in wanted))
+
+
+def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: bool) -> Checkup:
+    from clconv.runtime.doctor import Examiner, device_cases, find_culprits, new_quarantine
+    from clconv.runtime.findings import read_quarantine, write_quarantine
+    from clconv.runtime.report import Checkup, Speed, measure
+    from clconv.runtime.worker import Failed, Worker, WorkerError
+
+    console = stdout()
+    console.print(escape(f"{info.index}: {info}, driver {info.driver}"), soft_wrap=True)
+    before = read_quarantine(info)
+    cases = device_cases(operators, quick, always=[op for op, _ in before])
+    errors = stderr()
+    results: list[Result] = []
+    with (
+        Worker() as worker,
+        Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
+    ):
+        examiner = Examiner(info, worker)
+        task = progress.add_task("", total=len(cases))
+        for op, some in cases.items():
+            progress.update(task, description=op)
+            results.extend(examiner.operator(some))
+            progress.advance(task)
+        culprits = find_culprits(examiner, cases, results)
+        progress.update(task, description="speed")
+        speed: Speed | None = None
+        reason = ""
+        try:
+            speed = worker.call(measure, info, limit=300.0)
+        except (WorkerError, Failed) as failure:
+            reason = str(failure)
+    now = new_quarantine(before, culprits, results)
+    if now != before:
+        write_quarantine(info, now)
+    checkup = Checkup(info, tuple(results), now, speed, reason)
+    if not quiet or culprits:
+        console.print(_table(checkup, only_bad=quiet))
+    for line in checkup.remarks(before):
+        console.print(escape(line), soft_wrap=True)
+    return checkup
+
+
+def _table(checkup: Checkup, only_bad: bool) -> Table:
+    table = Table("operator", "variant")
+    table.add_column("cases", justify="right")
+    table.add_column("largest error", justify="right")
+    table.add_column("result", overflow="fold")
+    for row in checkup.rows():
+        bad: Any = row.why
+        if bad or not only_bad:
+            cells = (row.op, row.variant, str(row.cases), f"{row.error:.1e}", row.verdict)
+            table.add_row(*map(escape, cells), style="bold red" if bad else None)
+    return table

@@ -1,0 +1,207 @@
+"""Holds every variant on a device against the reference, case by case: what `clconv doctor` and tests run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+from clconv.cases import CASES, Case
+from clconv.errors import KernelBuildError, UnsupportedError, VariantError
+from clconv.graph.evaluate import node_cost
+from clconv.graph.ops import OPS
+from clconv.graph.reference import run_reference
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.findings import NOTHING_FOUND, Findings
+from clconv.lowering.variants import VARIANTS
+from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.check import relative_error
+from clconv.runtime.findings import Name
+from clconv.runtime.opencl import open_device
+from clconv.runtime.plan import Plan, make_plan
+from clconv.runtime.worker import Failed, Worker, WorkerError
+
+GUARD = 256  # bytes of canary around every value
+_QUICK_CASES, _QUICK_COST = 4, 2e6  # cases an operator; operations or bytes of one
+_COMPILE_SECONDS, _CASE_SECONDS = 900.0, 120.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One case through one variant. error: relative_error; inf with `failure` if there is no result."""
+
+    op: str
+    variant: str
+    case: str
+    error: float
+    tolerance: float
+    failure: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.failure and self.error <= self.tolerance
+
+    @property
+    def why(self) -> str:
+        """What is wrong with it, on one line."""
+        return f"{self.case}: {self.failure or f'error {self.error:.3g}'}"
+
+
+OnResult = Callable[[Result], None]
+
+
+def device_cases(
+    operators: Sequence[str] = (), quick: bool = False, always: Sequence[str] = ()
+) -> dict[str, list[Case]]:
+    """The cases that run on devices, by operator.
+
+    operators: only these. quick: a few cheap cases of each. always: operators of which quick leaves out none.
+    """
+    by_operator: dict[str, list[Case]] = {}
+    for case in CASES:
+        if not OPS[case.op].host_only and (not operators or case.op in operators):
+            by_operator.setdefault(case.op, []).append(case)
+    if not quick:
+        return by_operator
+    return {
+        op: cases if op in always else _few(cases) or cases[:1] for op, cases in by_operator.items()
+    }
+
+
+def _few(cases: Sequence[Case]) -> list[Case]:
+    """Cheap ones, spread over the list."""
+    cheap = [case for case in cases if _cost(case) <= _QUICK_COST]
+    step = max(1, -(-len(cheap) // _QUICK_CASES))
+    return cheap[::step]
+
+
+def _cost(case: Case) -> float:
+    graph, _ = case.build()
+    cost = node_cost(graph.nodes[0], graph)
+    return max(cost.flops, cost.bytes)
+
+
+def plan_of(
+    case: Case, device: DeviceInfo, variant: str, findings: Findings = NOTHING_FOUND
+) -> Plan | None:
+    """The case's plan through a variant, with canaries; None if the variant does not apply."""
+    graph, _ = case.build()
+    specs = {name: graph.specs[name] for name in graph.inputs}
+    forced = {case.op.lower(): variant}
+    try:
+        return make_plan(graph, specs, device, forced=forced, findings=findings, guard=GUARD)
+    except (VariantError, UnsupportedError):
+        return None
+
+
+def compile_cases(cases: Sequence[Case], device: DeviceInfo) -> None:
+    """Compiles all kernels of the cases, many a program, which is faster than one at a time. What the compiler
+    refuses is left for the case that needs it."""
+    plans = (plan_of(c, device, v.name) for c in cases for v in VARIANTS[c.op])
+    kernels = [call.kernel for plan in plans if plan is not None for call in plan.calls]
+    with contextlib.suppress(KernelBuildError):
+        open_device(device).prepare(kernels, lambda done, total: None)
+
+
+def examine(
+    case: Case, device: DeviceInfo, variant: str, findings: Findings = NOTHING_FOUND
+) -> Result | None:
+    """One case through one variant; None if the variant does not apply to it.
+
+    An exception is a failure of the variant, whatever it is: drivers raise all kinds.
+    """
+    try:
+        error = _error_of(case, device, variant, findings)
+    except Exception as reason:
+        return _failed(case, variant, f"{type(reason).__name__}: {reason}")
+    return (
+        None if error is None else Result(case.op, variant, case.name, float(error), case.tolerance)
+    )
+
+
+def _error_of(case: Case, device: DeviceInfo, variant: str, findings: Findings) -> float | None:
+    plan = plan_of(case, device, variant, findings)
+    if plan is None:
+        return None
+    graph, feeds = case.build()
+    expected = run_reference(graph, feeds)
+    opened = open_device(device)
+    queue = opened.queue()
+    bound = BoundPlan(plan, opened, queue, DeviceConstants(opened, queue), guarded=True)
+    found = bound.run({name: feeds[name] for name in plan.graph.inputs})
+    if any(found[name].dtype != reference.dtype for name, reference in expected.items()):
+        return float("inf")
+    return max(relative_error(found[name], reference) for name, reference in expected.items())
+
+
+def _failed(case: Case, variant: str, reason: str) -> Result:
+    line = next((line.strip() for line in reason.splitlines() if line.strip()), "failed")
+    return Result(case.op, variant, case.name, float("inf"), case.tolerance, line)
+
+
+class Examiner:
+    """Examines the variants of one device. worker: where the kernels run; without one in this process."""
+
+    def __init__(self, device: DeviceInfo, worker: Worker | None = None) -> None:
+        self.device, self._worker = device, worker
+
+    def operator(
+        self, cases: Sequence[Case], findings: Findings = NOTHING_FOUND
+    ) -> Iterator[Result]:
+        """Results of all variants on the cases of one operator."""
+        with contextlib.suppress(WorkerError, Failed):  # who is to blame shows one by one
+            if self._worker is None:
+                compile_cases(cases, self.device)
+            else:
+                self._worker.call(compile_cases, cases, self.device, limit=_COMPILE_SECONDS)
+        for variant in VARIANTS[cases[0].op]:
+            for case in cases:
+                result = self.one(case, variant.name, findings)
+                if result is not None:
+                    yield result
+
+    def one(self, case: Case, variant: str, findings: Findings = NOTHING_FOUND) -> Result | None:
+        """Like examine(); a process that dies or hangs is a failure of the variant, too."""
+        if self._worker is None:
+            return examine(case, self.device, variant, findings)
+        try:
+            return self._worker.call(
+                examine, case, self.device, variant, findings, limit=_CASE_SECONDS
+            )
+        except (WorkerError, Failed) as reason:
+            return _failed(case, variant, str(reason))
+
+
+def find_culprits(
+    examiner: Examiner, cases: dict[str, list[Case]], results: Sequence[Result]
+) -> dict[Name, str]:
+    """Which variants to quarantine, and why.
+
+    Operators that are made of others fail with their parts. So what failed is tried again while the failed
+    variants of the other operators are avoided: what is right then is not to blame.
+    """
+    failed: dict[Name, list[Result]] = {}
+    for result in results:
+        if not result.passed:
+            failed.setdefault((result.op, result.variant), []).append(result)
+    by_name = {case.name: case for group in cases.values() for case in group}
+    culprits: dict[Name, str] = {}
+    for (op, variant), rows in failed.items():
+        others = Findings(frozenset(name for name in failed if name[0] != op))
+        again = rows
+        if others.quarantined:
+            tried = [examiner.one(by_name[row.case], variant, others) for row in rows]
+            again = [row for row in tried if row is not None and not row.passed]
+        if again:
+            more = f" and {len(again) - 1} more cases" if len(again) > 1 else ""
+            culprits[op, variant] = again[0].why + more
+    return culprits
+
+
+def new_quarantine(
+    before: dict[Name, str], culprits: dict[Name, str], results: Sequence[Result]
+) -> dict[Name, str]:
+    """What to remember: the culprits, and of the variants that were quarantined before those that were not
+    examined now."""
+    examined = {(result.op, result.variant) for result in results}
+    return {**{name: why for name, why in before.items() if name not in examined}, **culprits}
