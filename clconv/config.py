@@ -59,6 +59,25 @@ def _variants(text: str) -> dict[str, str]:
     return chosen
 
 
+PRECISIONS = ("float32", "float16")
+
+
+def _precision(text: str) -> str:
+    if text.lower() not in PRECISIONS:
+        raise ValueError(f"no precision; there are {', '.join(PRECISIONS)}")
+    return text.lower()
+
+
+def chosen_precision(precision: str | None) -> str:
+    """The precision that was asked for, CLCONV_PRECISION if none was; ConfigError if there is none such."""
+    if precision is None:
+        return PRECISION.get()
+    try:
+        return _precision(precision)
+    except ValueError as reason:
+        raise ConfigError(f"precision={precision!r}: {reason}") from None
+
+
 DEVICE = Setting(
     "CLCONV_DEVICE",
     str,
@@ -89,6 +108,18 @@ VARIANT: Setting[dict[str, str]] = Setting(
     {},
     "Forces variants: operator:variant, several separated by commas, such as conv:simple.",
 )
+ONE_LAUNCH = Setting(
+    "CLCONV_ONE_LAUNCH",
+    _flag,
+    True,
+    "0: a launch for each kernel also where the device would gain by joining them.",
+)
+PRECISION = Setting(
+    "CLCONV_PRECISION",
+    _precision,
+    "float32",
+    "float16: float32 networks store weights and what lies between layers as halves; sums stay float32.",
+)
 CACHE_DIR = Setting(
     "CLCONV_CACHE_DIR",
     Path,
@@ -96,4 +127,4 @@ CACHE_DIR = Setting(
     "Where clconv keeps what it finds out about a device.",
 )
 
-SETTINGS: tuple[Setting[Any], ...] = (DEVICE, DEBUG, CHECK, DUMP, VARIANT, CACHE_DIR)
+SETTINGS: tuple[Setting[Any], ...] = (DEVICE, DEBUG, CHECK, DUMP, VARIANT, ONE_LAUNCH, PRECISION, CACHE_DIR)

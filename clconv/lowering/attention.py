@@ -10,14 +10,12 @@ from collections.abc import Hashable
 from clconv.graph.ir import DType
 from clconv.graph.ops.attention import AttentionSizes
 from clconv.graph.ops.base import Cost
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import arithmetic_obstacle

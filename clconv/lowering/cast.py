@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.arguments import Scalar, Write
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Signature,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import double_obstacle

@@ -12,6 +12,13 @@ import math
 import numpy as np
 
 from clconv.graph.ir import PLAIN, Layout
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Scalar,
+    Write,
+)
 from clconv.lowering.blocked import (
     blocked_obstacle,
     blocked_signature,
@@ -22,16 +29,11 @@ from clconv.lowering.blocked import (
 )
 from clconv.lowering.epilogue import channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
-    Packed,
-    Packing,
     Problem,
-    Scalar,
     Signature,
     Variant,
-    Write,
     register,
 )
 

@@ -8,15 +8,13 @@ import numpy as np
 
 from clconv.graph.ir import DType
 from clconv.graph.ops.create import range_length
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     KernelCall,
     Lowered,
     Problem,
-    Scalar,
     Variant,
-    Write,
     always,
     register,
 )

@@ -95,6 +95,13 @@ QUIRKS: tuple[Quirk, ...] = (
         "never: it is how PoCL works",
     ),
     Quirk(
+        "wakes-slowly",
+        lambda d: "Portable Computing Language" in d.platform and d.is_cpu,
+        "its threads sleep between launches and need some 25 us to wake: many launches go as one "
+        "(lowering/persistent.py). Its buffers stay where they are, and it understands clang's atomics",
+        "an empty launch takes PoCL under 2 us",
+    ),
+    Quirk(
         "interprets",
         lambda d: d.platform == "Oclgrind",
         "calls itself an accelerator and interprets kernels, thousands of times slower than a CPU runs them: it is "

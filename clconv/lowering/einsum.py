@@ -11,8 +11,9 @@ import math
 from collections.abc import Iterable
 
 from clconv.graph.ops.einsum import einsum_terms
+from clconv.lowering.arguments import Write
 from clconv.lowering.boxes import Axis, Copy
-from clconv.lowering.kernel import Lowered, Problem, Variant, Write, register
+from clconv.lowering.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.parts import Parts, Value
 from clconv.lowering.strided import copy_call

@@ -16,7 +16,15 @@ from clconv.errors import VariantError
 from clconv.graph.ir import RUNNING, DType, EpilogueStep
 from clconv.graph.ops.elementwise import ROWS
 from clconv.graph.ops.row import c_number
-from clconv.lowering.kernel import Argument, Packed, Packing, Problem, Read, layout_packing
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    layout_packing,
+)
+from clconv.lowering.kernel import Problem
+from clconv.lowering.obstacles import computed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +72,7 @@ def channel_packing(block: int) -> Packing:
         flat = np.ascontiguousarray(array, dtype=np.float32).reshape(-1)
         return np.pad(flat, (0, -flat.size % block))
 
-    return Packing("channels", (block,), pack)
+    return Packing("channels", (block,), pack, DType.FLOAT32)
 
 
 def plan_epilogue(problem: Problem, block: int = 1) -> Epilogue:
@@ -103,13 +111,13 @@ def make_term(problem: Problem, step: EpilogueStep, place: Callable[[int], Opera
         index = step.operands[position] if position < len(step.operands) else None
         number: float | None = None
         operand: Operand | None = None
-        dtype = dtypes[0] if dtypes else problem.y.dtype
+        dtype = dtypes[0] if dtypes else computed(problem.y.dtype)
         if index == RUNNING:
             operand = Operand("running")
         elif index is None or not inputs[index]:
             number = row.absent[position - row.arity]
         else:
-            dtype = problem.input(index).dtype
+            dtype = computed(problem.input(index).dtype)
             value = problem.constant(index)
             if value is not None and value.size == 1:
                 number = value.reshape(-1)[0].item()
@@ -135,7 +143,7 @@ def _literal(number: float, dtype: DType, compute: DType) -> Operand:
 def epilogue_obstacle(problem: Problem) -> str | None:
     """None if plan_epilogue can take the node's epilogue, else the operand that it cannot."""
     for step in problem.node.epilogue:
-        if problem.y.dtype is not DType.FLOAT32:
+        if computed(problem.y.dtype) is not DType.FLOAT32:
             return f"epilogue {step.op} on {problem.y.dtype.value}"
         for index in step.operands:
             absent = index == RUNNING or not problem.node.inputs[index]

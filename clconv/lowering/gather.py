@@ -11,17 +11,15 @@ import math
 from collections.abc import Sequence
 
 from clconv.graph.ir import TensorSpec
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.boxes import Span
 from clconv.lowering.create import element_chunk, fill_call
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     KernelCall,
     Lowered,
     Problem,
-    Scalar,
     Variant,
-    Write,
     always,
     register,
 )

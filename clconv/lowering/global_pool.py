@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 
 from clconv.graph.ir import Layout
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import blocked_obstacle, blocked_signature, c_type, type_obstacle
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Signature,
     Variant,
-    Write,
     register,
 )
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import arithmetic_obstacle

@@ -11,8 +11,20 @@ from typing import Any
 import numpy as np
 
 from clconv.errors import ShapeError
-from clconv.graph.ir import PLAIN, Constant, Layout, Node, TensorSpec
+from clconv.graph.ir import PLAIN, Constant, DType, Layout, Node, TensorSpec
 from clconv.graph.ops.base import Cost
+from clconv.lowering.arguments import (
+    Addresses,
+    Argument,
+    Local,
+    Packed,
+    Read,
+    Scalar,
+    State,
+    Table,
+    Write,
+    layout_packing,
+)
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
 
@@ -32,6 +44,10 @@ class Kernel:
     def of(cls, template: str, entry: str, **parameters: Hashable) -> Kernel:
         return cls(template, entry, tuple(sorted(parameters.items())))
 
+    def storing_half(self, names: tuple[str, ...]) -> Kernel:
+        """The kernel with those of its pointers to half; see template.render."""
+        return Kernel.of(self.template, self.entry, **dict(self.parameters), halves=names)
+
     @functools.cached_property
     def _hash(self) -> int:
         return hash((self.template, self.entry, self.parameters))
@@ -44,87 +60,6 @@ class Kernel:
         """Name of the OpenCL function, unique for template and parameters."""
         text = repr((self.template, self.parameters))
         return f"{self.entry}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Packing:
-    """How a constant is rearranged before it goes to the device: a name, its settings, a function.
-
-    Two packings are the same if name and settings are; the function follows from them.
-    """
-
-    name: str
-    settings: tuple[Hashable, ...] = ()
-    function: Callable[[np.ndarray], np.ndarray] = dataclasses.field(
-        default=np.ascontiguousarray, compare=False
-    )
-
-
-AS_IS = Packing("as-is")
-
-
-def layout_packing(layout: Layout) -> Packing:
-    """A constant as a value of that layout would lie; lanes past the last channel are zero."""
-    if layout.is_plain:
-        return AS_IS
-
-    def pack(array: np.ndarray) -> np.ndarray:
-        batch, channels, *spatial = array.shape
-        missing = -channels % layout.block
-        padded = np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * len(spatial)])
-        blocks = padded.reshape(batch, -1, layout.block, *spatial)
-        return np.ascontiguousarray(np.moveaxis(blocks, 2, -1))
-
-    return Packing("layout", (layout.block,), pack)
-
-
-@dataclasses.dataclass(frozen=True)
-class Read:
-    """Argument: the buffer of a value or constant that the kernel reads. offset in bytes."""
-
-    value: str
-    offset: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Write:
-    """Argument: the buffer of a value that the kernel writes."""
-
-    value: str
-    offset: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Packed:
-    """Argument: a constant on the device, packed once and shared by all plans."""
-
-    constant: str
-    packing: Packing = AS_IS
-
-
-@dataclasses.dataclass(frozen=True)
-class Scalar:
-    """Argument: a number. ctype is OpenCL's name: int, long, float, uint."""
-
-    value: int | float
-    ctype: str = "int"
-
-
-@dataclasses.dataclass(frozen=True)
-class Local:
-    """Argument: local memory of that many bytes."""
-
-    nbytes: int
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Table:
-    """Argument: an array made while lowering (indices, weights), uploaded once with the plan."""
-
-    array: np.ndarray
-
-
-Argument = Read | Write | Packed | Scalar | Local | Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +96,10 @@ class KernelCall:
                     return f"local {nbytes}"
                 case Table(array):
                     return f"table {array.dtype}{list(array.shape)}"
+                case Addresses(several):
+                    return f"{len(several)} words"
+                case State(nbytes):
+                    return f"state {nbytes}"
 
         arguments = ", ".join(f"{name}={text(a)}" for name, a in self.arguments)
         size = "x".join(map(str, self.global_size))
@@ -230,6 +169,9 @@ class Problem:
         compiles anew for each local size; elsewhere the runtime chooses."""
         sizes = tuple(int(s) for s in global_size)
         local = tuple(local_size) if local_size else None
+        halves = tuple(name for name, argument in arguments if self._is_half(argument))
+        if halves:
+            kernel = kernel.storing_half(halves)
         if local is None and self.device.is_cpu:
             local = (1,) * len(sizes)
         return KernelCall(
@@ -240,6 +182,18 @@ class Problem:
             local,
             self.cost if cost is None else cost,
         )
+
+    def _is_half(self, argument: Argument) -> bool:
+        """Whether a kernel finds float16 elements in a buffer: a value's, or a constant's as packed."""
+        if isinstance(argument, Packed):
+            kept = argument.packing.dtype is None
+            return kept and self.constants[argument.constant].spec.dtype is DType.FLOAT16
+        if not isinstance(argument, Read | Write):
+            return False
+        named = [name for name in self.node.outputs if name]
+        specs = dict(zip((*self.node.inputs, *named), (*self.inputs, *self.outputs), strict=True))
+        spec = specs.get(argument.value)
+        return spec is not None and spec.dtype is DType.FLOAT16
 
 
 @dataclasses.dataclass(frozen=True)

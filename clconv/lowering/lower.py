@@ -7,9 +7,16 @@ from collections.abc import Mapping
 
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
+from clconv.lowering.arguments import Read, Write
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
-from clconv.lowering.kernel import KernelCall, Lowered, Offer, Problem, Read, Signature, Write
+from clconv.lowering.kernel import (
+    KernelCall,
+    Lowered,
+    Offer,
+    Problem,
+    Signature,
+)
 from clconv.lowering.layout import choose_signatures, is_free
 from clconv.lowering.reorder import reorder_call
 from clconv.lowering.select import Choice, check_forced, select

@@ -6,15 +6,13 @@ import math
 
 from clconv.graph.ir import DType, Layout
 from clconv.graph.ops.row import c_float
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Signature,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import arithmetic_obstacle

@@ -8,15 +8,14 @@ from typing import Any
 
 from clconv.graph.ir import PLAIN, Layout, TensorSpec
 from clconv.graph.ops.base import Call
+from clconv.lowering.arguments import Argument, Write
 from clconv.lowering.boxes import Span, box_copies
 from clconv.lowering.kernel import (
-    Argument,
     KernelCall,
     Lowered,
     Problem,
     Signature,
     Variant,
-    Write,
     always,
     plain_signature,
     register,

@@ -7,18 +7,20 @@ from __future__ import annotations
 import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
-from clconv.lowering.epilogue import Operand, Term, channel_packing
-from clconv.lowering.kernel import (
+from clconv.lowering.arguments import (
     Argument,
-    Kernel,
-    Lowered,
     Packed,
-    Problem,
     Read,
     Scalar,
+    Write,
+)
+from clconv.lowering.epilogue import Operand, Term, channel_packing
+from clconv.lowering.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
     Signature,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.normal import Normal, normal_of

@@ -6,7 +6,8 @@ import dataclasses
 import math
 
 from clconv.graph.ops.pad import center_crop_pad_widths, pad_widths
-from clconv.lowering.kernel import Argument, Kernel, Lowered, Problem, Scalar, Write
+from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.kernel import Kernel, Lowered, Problem
 from clconv.lowering.mover import blocked_signature, node_call, register_mover
 from clconv.lowering.reorder import MOVE_TYPES
 from clconv.lowering.strided import MOST_GROUPS

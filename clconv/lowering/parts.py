@@ -17,19 +17,21 @@ from clconv.errors import UnsupportedError
 from clconv.graph.evaluate import infer_node, settle_node
 from clconv.graph.ir import PLAIN, Constant, DType, TensorSpec
 from clconv.graph.ops import get_op, make_node
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Write,
+)
 from clconv.lowering.findings import warn_of_last_resort
 from clconv.lowering.kernel import (
     VARIANTS,
-    Argument,
     KernelCall,
     Lowered,
-    Packed,
-    Packing,
     Problem,
-    Read,
     Signature,
     Variant,
-    Write,
 )
 
 # Bytes; a multiple of every device's alignment of buffers that are part of another.

@@ -12,21 +12,24 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
 from clconv.lowering.broadcast import broadcast
 from clconv.lowering.epilogue import Operand, Term, channel_packing, is_channel_vector
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     KernelCall,
     Lowered,
-    Packed,
     Problem,
-    Read,
-    Scalar,
     Signature,
-    Write,
 )
-from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.obstacles import computed
+from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
 
 MOST_OPERANDS = 16  # buffers that one kernel reads; OpenCL promises room for a hundred arguments
@@ -47,10 +50,10 @@ class Work:
 
 
 def float_obstacle(problem: Problem, work: Work) -> str | None:
-    if any(problem.input(i).dtype is not DType.FLOAT32 for i in work.read):
-        return "needs float32 operands"
-    if problem.y.dtype is not DType.FLOAT32:
-        return "needs a float32 result"
+    if any(computed(problem.input(i).dtype) is not DType.FLOAT32 for i in work.read):
+        return "needs float32 or float16 operands"
+    if computed(problem.y.dtype) is not DType.FLOAT32:
+        return "needs a float32 or float16 result"
     if len(work.read) > MOST_OPERANDS:
         return f"takes at most {MOST_OPERANDS} operands"
     if not work.read:
@@ -228,21 +231,21 @@ def strides_call(
     compute = y.dtype  # that of the operands, but for comparisons
     if compute is DType.BOOL:
         compute = next((d for d in dtypes if d is not DType.BOOL), DType.BOOL)
-    vectors = {*dtypes, y.dtype} == {DType.FLOAT32} and problem.device.is_cpu
+    floats = {computed(dtype) for dtype in (*dtypes, y.dtype)} == {DType.FLOAT32}
     largest = max(y.size, *(math.prod(shape) for _, _, shape, _ in operands), 0)
     index = "int" if largest < 1 << 31 else "long"
     kernel = Kernel.of(
         "elementwise/broadcast.cl.mako",
         "elementwise_broadcast",
         rank=walk.rank,
-        width=problem.device.vector_width if vectors else 1,
+        width=problem.device.vector_width if floats and problem.device.is_cpu else 1,
         index=index,
         operands=tuple(
-            (name, C_TYPES[dtype.value], strides[-1])
+            (name, c_type(dtype), strides[-1])
             for (name, _, _, dtype), strides in zip(operands, walk.strides, strict=True)
         ),
-        compute=C_TYPES[compute.value],
-        result=C_TYPES[y.dtype.value],
+        compute=c_type(compute),
+        result=c_type(y.dtype),
         terms=work.terms(lambda i: Operand("variable", f"v_x{i}")),
         continues=before is not None,
     )

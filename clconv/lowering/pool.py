@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from clconv.graph.ir import Layout
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import (
     blocked_obstacle,
     blocked_signature,
@@ -17,14 +18,11 @@ from clconv.lowering.blocked import (
 )
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Signature,
     Variant,
-    Write,
     register,
 )
 

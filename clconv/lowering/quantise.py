@@ -9,17 +9,14 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Cost
+from clconv.lowering.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.create import fill_call
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Read,
-    Scalar,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import double_obstacle, has_double

@@ -9,16 +9,13 @@ from collections.abc import Hashable
 import numpy as np
 
 from clconv.graph.ir import DType
+from clconv.lowering.arguments import Argument, Scalar, Table, Write
 from clconv.lowering.gemm import Product
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
-    Table,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import double_obstacle, has_double

@@ -8,15 +8,13 @@ import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.graph.ops.row import c_number
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Signature,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import arithmetic_obstacle, has_double

@@ -14,6 +14,7 @@ import numpy as np
 
 from clconv.graph.ir import DType, Layout
 from clconv.graph.ops.resize import AxisResize, axis_taps, outside_pixels, resize_axes
+from clconv.lowering.arguments import Argument, Scalar, Table, Write
 from clconv.lowering.blocked import (
     blocked_obstacle,
     blocked_signature,
@@ -23,15 +24,11 @@ from clconv.lowering.blocked import (
     type_obstacle,
 )
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Signature,
-    Table,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import has_double

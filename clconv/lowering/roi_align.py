@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.gather import index_type
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Variant,
-    Write,
     register,
 )
 from clconv.lowering.obstacles import arithmetic_obstacle, has_double

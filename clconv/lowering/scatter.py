@@ -10,17 +10,15 @@ from __future__ import annotations
 import math
 
 from clconv.graph.ir import DType
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.create import element_chunk
 from clconv.lowering.gather import index_type, row_strides
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     KernelCall,
     Lowered,
     Problem,
-    Scalar,
     Variant,
-    Write,
     always,
     register,
 )

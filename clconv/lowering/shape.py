@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from clconv.graph.ir import PLAIN, Layout
+from clconv.lowering.arguments import Write
 from clconv.lowering.boxes import Axis, Copy
 from clconv.lowering.create import fill_call
 from clconv.lowering.kernel import (
@@ -18,7 +19,6 @@ from clconv.lowering.kernel import (
     Problem,
     Signature,
     Variant,
-    Write,
     always,
     register,
 )

@@ -6,8 +6,9 @@ import dataclasses
 import math
 
 from clconv.graph.ops.base import Cost
+from clconv.lowering.arguments import Argument, Scalar
 from clconv.lowering.boxes import Axis, Copy, collapse
-from clconv.lowering.kernel import Argument, Kernel, KernelCall, Problem, Scalar
+from clconv.lowering.kernel import Kernel, KernelCall, Problem
 from clconv.lowering.reorder import MOVE_TYPES
 
 # Many devices limit the work-groups along the second and third axis to 65535.

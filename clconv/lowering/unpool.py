@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 
 from clconv.graph.ops.unpool import column_positions, unpooled_size
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.create import fill_call
 from clconv.lowering.gather import index_type
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
     Problem,
-    Scalar,
     Variant,
-    Write,
     always,
     register,
 )

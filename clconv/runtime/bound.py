@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.errors import CheckError
 from clconv.graph.ir import Constant
-from clconv.lowering.kernel import Local, Packed, Packing, Read, Scalar, Table, Write
+from clconv.lowering.arguments import (
+    Addresses,
+    Local,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    State,
+    Table,
+    Write,
+)
+from clconv.lowering.kernel import KernelCall
 from clconv.runtime.memory import apart
 from clconv.runtime.opencl import Device, Queue, set_arguments, sub_buffer
 from clconv.runtime.plan import Plan
@@ -23,6 +35,7 @@ _SCALARS: dict[str, Any] = {
 }  # fmt: skip
 CANARY = 0xA5
 Progress = Callable[[int, int], None]
+_Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
 
 
 class _Held:
@@ -93,18 +106,26 @@ class BoundPlan:
         }
         self._parts: dict[tuple[str, int], Any] = {}
         self._tables: list[Any] = []
-        device.prepare((call.kernel for call in plan.calls), progress)
-        self.launches = [self._bind(call) for call in plan.calls]
+        device.prepare((call.kernel for call in plan.launches), progress)
+        self._launches = [self._bind(call) for call in plan.launches]
         if "builds-at-first-launch" in device.info.quirks and not guarded:
-            for index in device.first_launches(plan.calls):
-                queue.launch(*self.launches[index])
+            for index in device.first_launches(plan.launches):
+                queue.launch(*self._launches[index])
             queue.finish()
+
+    @functools.cached_property
+    def launches(self) -> list[_Launch]:
+        """One launch for each call of the plan, for those who want to look between them."""
+        if self.plan.launches is self.plan.calls:
+            return self._launches
+        self.device.prepare((call.kernel for call in self.plan.calls), lambda done, total: None)
+        return [self._bind(call) for call in self.plan.calls]
 
     def buffer(self, value: str) -> Any:
         """The buffer in which a value lies."""
         return self._at(value, 0)
 
-    def _bind(self, call: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...] | None]:
+    def _bind(self, call: KernelCall) -> _Launch:
         kernel = self.device.kernel(call.kernel)
         set_arguments(kernel, [self._argument(a) for _, a in call.arguments])
         return kernel, call.global_size, call.local_size
@@ -123,6 +144,30 @@ class BoundPlan:
                 return nbytes
             case Table(array):
                 return self._upload(array)
+            case State(nbytes):
+                return self._upload(np.zeros(nbytes, np.uint8))
+            case Addresses(arguments):
+                return self._upload(self._words(arguments))
+
+    def _words(self, arguments: Sequence[Any]) -> np.ndarray:
+        """A 64-bit word for each argument: a number's bits, or the address of a buffer."""
+        words = np.zeros(len(arguments), np.uint64)
+        addressed = []
+        for i, argument in enumerate(arguments):
+            match argument:
+                case Scalar(value, ctype):
+                    number = _SCALARS[ctype](value)
+                    words[i : i + 1].view(number.dtype)[0] = number
+                case Read(value, offset) | Write(value, offset):
+                    root, begin = self.plan.lowered.place(value)
+                    slot = self._memory.slots[root]
+                    addressed.append((i, self._arenas[slot.arena]))
+                    words[i] = slot.offset + begin + offset
+                case _:
+                    addressed.append((i, self._argument(argument)))
+        found = self.device.addresses([buffer for _, buffer in addressed])
+        words[[i for i, _ in addressed]] += found
+        return words
 
     def _upload(self, array: np.ndarray) -> Any:
         """A buffer with the array's content that lives as long as the plan."""
@@ -149,7 +194,7 @@ class BoundPlan:
         with self.lock:
             for name in self.plan.graph.inputs:
                 self.queue.write(self.buffer(name), feeds[name])
-            for kernel, global_size, local_size in self.launches:
+            for kernel, global_size, local_size in self._launches:
                 self.queue.launch(kernel, global_size, local_size)
             outputs = {name: self._read(name) for name in self.plan.graph.outputs}
             self.queue.finish()

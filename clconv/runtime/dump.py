@@ -8,7 +8,15 @@ from pathlib import Path
 from clconv import config
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph
-from clconv.lowering.kernel import KernelCall, Local, Packed, Read, Scalar, Table, Write
+from clconv.lowering.arguments import (
+    Local,
+    Packed,
+    Read,
+    Scalar,
+    Table,
+    Write,
+)
+from clconv.lowering.kernel import KernelCall
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime.plan import Plan
 

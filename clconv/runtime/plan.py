@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from clconv.errors import DeviceMemoryError, GraphError
-from clconv.graph.ir import Constant, Graph, TensorSpec
+from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.passes import run_passes
-from clconv.graph.passes.widen_half import widen_half
+from clconv.graph.passes.half import Converted, place_half
 from clconv.graph.specialise import Cut, specialise
+from clconv.lowering.arguments import Packed
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
-from clconv.lowering.kernel import KernelCall, Packed
+from clconv.lowering.half import half_test
+from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import LoweredGraph, lower_graph
+from clconv.runtime.launches import join_launches
 from clconv.runtime.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
 
 OnPass = Callable[[str, Graph], None]
@@ -26,7 +29,8 @@ class Plan:
     """What a device does for one set of input shapes.
 
     graph: after all passes. memory: where each value lies. cut: what is left to do when values are known
-    that only running this plan tells; None if the plan is the whole network.
+    that only running this plan tells; None if the plan is the whole network. launches: what a run enqueues,
+    the calls, many of them as one where the device gains by it.
     """
 
     device: DeviceInfo
@@ -34,6 +38,7 @@ class Plan:
     lowered: LoweredGraph
     memory: MemoryPlan
     live_bytes: int
+    launches: tuple[KernelCall, ...]
     cut: Cut | None = None
 
     @property
@@ -69,16 +74,23 @@ def make_plan(
     findings: Findings = NOTHING_FOUND,
     guard: int = 0,
     on_pass: OnPass | None = None,
-    wide: MutableMapping[int, Constant] | None = None,
+    converted: Converted | None = None,
+    precision: str = "float32",
+    joined: bool = False,
+    compiled: Iterable[Kernel] = (),
 ) -> Plan:
     """Specialises, optimises and lowers a graph for inputs of the given specs.
 
     values: inputs whose content is known already. findings: see lower_graph. guard: free bytes around
-    every value, none of which then shares its place with another. wide: see widen_half. Raises ShapeError,
+    every value, none of which then shares its place with another. converted: see place_half. precision: "float16"
+    stores as halves what the network has as float32. joined: launches as one
+    where they can be, by one of the `compiled` kernels if there is one for it. Raises ShapeError,
     UnsupportedError, VariantError or DeviceMemoryError.
     """
     specialised = specialise(graph, specs, values)
-    optimised = run_passes(widen_half(specialised.graph, wide), on_pass)
+    takes_half = half_test(device, forced or {})
+    placed = place_half(specialised.graph, converted, takes_half, precision == "float16")
+    optimised = run_passes(placed, on_pass)
     lowered = lower_graph(optimised, device, forced or {}, findings)
     lifetimes = value_lifetimes(optimised, lowered)
     # Guarded, each value has a place of its own: a neighbour of another time would hide a stray write.
@@ -87,7 +99,9 @@ def make_plan(
     memory = plan_memory(
         apart if guard else lifetimes, device.base_alignment, device.largest_allocation, left, guard
     )
-    return Plan(device, optimised, lowered, memory, largest_live_set(lifetimes), specialised.cut)
+    launches = join_launches(lowered, memory, device, compiled) if joined else lowered.calls
+    live = largest_live_set(lifetimes)
+    return Plan(device, optimised, lowered, memory, live, launches, specialised.cut)
 
 
 def _constant_bytes(graph: Graph, lowered: LoweredGraph, device: DeviceInfo) -> int:

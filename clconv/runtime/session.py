@@ -11,9 +11,12 @@ import numpy as np
 from clconv import config
 from clconv.errors import InputError
 from clconv.graph.evaluate import evaluate_node
-from clconv.graph.ir import Constant, Graph, Node, TensorSpec
+from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.passes import run_passes
+from clconv.graph.passes.half import Converted
+from clconv.lowering import persistent
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import Kernel
 from clconv.runtime.bound import BoundPlan, DeviceConstants, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.debug import say
@@ -33,7 +36,8 @@ class Session:
     """Runs a graph on one device. Safe to call from several threads.
 
     graph: as imported; the passes run here. guard: bytes of canary around every value, checked after each
-    run (for tests).
+    run (for tests). precision: "float32", or "float16" to store weights and what lies between layers as
+    halves; None takes CLCONV_PRECISION.
     """
 
     def __init__(
@@ -43,8 +47,10 @@ class Session:
         *,
         progress: Progress = lambda done, total: None,
         guard: int = 0,
+        precision: str | None = None,
     ) -> None:
         self.device = device
+        self.precision = config.chosen_precision(precision)
         self._dump = Dump.from_config()
         self.graph = run_passes(graph, self._on_pass("import"))
         self._forced = config.VARIANT.get()
@@ -53,7 +59,9 @@ class Session:
         self._opened = open_device(device)
         self._queue = self._opened.queue()
         self._constants = DeviceConstants(self._opened, self._queue)
-        self._wide: dict[int, Constant] = {}
+        self._joined = config.ONE_LAUNCH.get() and persistent.is_wanted(device) and not guard
+        self._compiled: list[Kernel] = []
+        self._converted: Converted = {}
         self._stage = _Stage(self, self.graph)
         # By identity; the graph is kept so that its id stays its own.
         self._bodies: dict[int, tuple[Graph, _Stage]] = {}
@@ -164,13 +172,17 @@ class _Stage:
             findings=session._findings,
             guard=session._guard,
             on_pass=session._on_pass(shapes),
-            wide=session._wide,
+            converted=session._converted,
+            precision=session.precision,
+            joined=session._joined,
+            compiled=session._compiled,
         )
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
         for call in plan.calls:
             say(2, call)
         for name, choice in plan.lowered.choices.items():
             say(3, f"{name}: {choice}")
+        session._compiled += {c.kernel for c in plan.launches} - {*session._compiled}
         if session._dump:
             session._dump.plan(plan)
         bound = BoundPlan(

@@ -10,8 +10,9 @@ import pytest
 from clconv.errors import VariantError
 from clconv.graph.ir import RUNNING, Constant, DType, EpilogueStep, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.lowering.arguments import Packed, Read, layout_packing
 from clconv.lowering.epilogue import channel_packing, epilogue_obstacle, plan_epilogue
-from clconv.lowering.kernel import Packed, Problem, Read, layout_packing
+from clconv.lowering.kernel import Problem
 from tests.graph.graph_builder import CONV
 from tests.lowering.support import AVX2
 

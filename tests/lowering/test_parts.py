@@ -8,8 +8,8 @@ import pytest
 
 from clconv.graph.ir import Graph, Layout, Node, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.lowering.arguments import Read, Write
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import Read, Write
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.lowering.mover import part_offset
 from clconv.runtime.plan import make_plan, value_lifetimes

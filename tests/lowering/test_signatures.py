@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from clconv.lowering.kernel import KernelCall, Local, Packed, Read, Scalar, Write
+from clconv.lowering.arguments import (
+    Local,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.kernel import KernelCall
 from clconv.lowering.template import prelude, render
 from clconv.lowering.variants import VARIANTS
 from tests.lowering.every_call import DEVICE_CASES, DEVICES, calls_of

@@ -17,8 +17,16 @@ from clconv.errors import CheckError, ConfigError, KernelBuildError
 from clconv.graph.ir import Graph
 from clconv.graph.passes import PASSES
 from clconv.lowering import template
+from clconv.lowering.arguments import Write
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import VARIANTS, Kernel, Lowered, Problem, Variant, Write, always
+from clconv.lowering.kernel import (
+    VARIANTS,
+    Kernel,
+    Lowered,
+    Problem,
+    Variant,
+    always,
+)
 from clconv.lowering.template import kernel_folder
 from clconv.runtime import opencl
 from clconv.runtime.check import relative_error

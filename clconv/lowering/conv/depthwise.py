@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from clconv.graph.ir import Layout
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
 from clconv.lowering.conv.shape import (
     ConvShape,
     bias_argument,
@@ -12,16 +19,11 @@ from clconv.lowering.conv.shape import (
 from clconv.lowering.conv.weights import depthwise_weights
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
-    Packed,
     Problem,
-    Read,
-    Scalar,
     Signature,
     Variant,
-    Write,
 )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.conv.shape import ConvShape, plain_obstacle
 from clconv.lowering.epilogue import plan_epilogue
-from clconv.lowering.kernel import Argument, Kernel, Lowered, Problem, Scalar, Variant, Write
+from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.tiles import gpu_rate
 
 _PIXELS = 4

@@ -6,6 +6,13 @@ import dataclasses
 import math
 
 from clconv.graph.ir import PLAIN, Layout
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
 from clconv.lowering.conv.shape import (
     ConvShape,
     arithmetic_rate,
@@ -17,16 +24,11 @@ from clconv.lowering.conv.shape import (
 from clconv.lowering.conv.weights import direct_weights
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
-    Packed,
     Problem,
-    Read,
-    Scalar,
     Signature,
     Variant,
-    Write,
 )
 
 # Fewer input channels than this are read from the plain layout, as the first layer of a network does.

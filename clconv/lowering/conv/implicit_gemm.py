@@ -7,20 +7,22 @@ import math
 
 import numpy as np
 
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+)
 from clconv.lowering.conv.shape import ConvShape, plain_obstacle
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     KernelCall,
     Lowered,
-    Packed,
-    Packing,
     Problem,
-    Read,
-    Scalar,
     Variant,
-    Write,
 )
 from clconv.lowering.tiles import (
     TILES,

@@ -6,9 +6,11 @@ import dataclasses
 import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.arguments import Argument, Packed
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.epilogue import channel_packing, epilogue_obstacle
-from clconv.lowering.kernel import Argument, Packed, Problem, Signature
+from clconv.lowering.kernel import Problem, Signature
+from clconv.lowering.obstacles import computed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +59,8 @@ class ConvShape:
 
 def blocked_obstacle(problem: Problem) -> str | None:
     """Why no kernel on channel blocks can run this convolution."""
-    if problem.x.dtype is not DType.FLOAT32:
-        return f"needs float32, got {problem.x.dtype.value}"
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
     if not problem.device.is_cpu:
         return "channel blocks are for CPU devices"
     if problem.x.rank > 4:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from clconv.lowering.blocked import c_type, type_obstacle
+from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.blocked import c_type, stored_obstacle
 from clconv.lowering.epilogue import plan_epilogue
-from clconv.lowering.kernel import Argument, Kernel, Lowered, Problem, Scalar, Variant, Write
+from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 
 
 def _simple_lower(problem: Problem) -> Lowered:
@@ -44,4 +45,4 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size),))
 
 
-SIMPLE = Variant("Conv", "simple", type_obstacle, _simple_lower)
+SIMPLE = Variant("Conv", "simple", stored_obstacle, _simple_lower)

@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from clconv.lowering.kernel import Packing
+from clconv.lowering.arguments import Packing
+
+
+def _kept(w: np.ndarray) -> type[np.floating]:
+    """Halves stay halves, everything else becomes float32."""
+    return np.float16 if w.dtype == np.float16 else np.float32
 
 
 def _two_dimensional(w: np.ndarray) -> np.ndarray:
@@ -23,11 +28,11 @@ def direct_weights(in_block: int, out_block: int, group: int) -> Packing:
         filters, channels, kh, kw = w.shape
         filters //= group
         out_blocks, in_blocks = -(-filters // out_block), -(-channels // in_block)
-        full = np.zeros((group, out_blocks * out_block, in_blocks * in_block, kh, kw), np.float32)
+        full = np.zeros((group, out_blocks * out_block, in_blocks * in_block, kh, kw), _kept(w))
         full[:, :filters, :channels] = w.reshape(group, filters, channels, kh, kw)
         parts = full.reshape(group, out_blocks, out_block, in_blocks, in_block, kh, kw)
         packed = parts.transpose(0, 1, 3, 5, 6, 4, 2).reshape(-1)
-        return np.concatenate([packed, np.zeros(max(out_block, in_block), np.float32)])
+        return np.concatenate([packed, np.zeros(max(out_block, in_block), _kept(w))])
 
     return Packing("conv.direct", (in_block, out_block, group), pack)
 
@@ -39,9 +44,9 @@ def depthwise_weights(block: int) -> Packing:
         w = _two_dimensional(w)
         channels, _, kh, kw = w.shape
         blocks = -(-channels // block)
-        full = np.zeros((blocks * block, kh, kw), np.float32)
+        full = np.zeros((blocks * block, kh, kw), _kept(w))
         full[:channels] = w[:, 0]
         packed = full.reshape(blocks, block, kh, kw).transpose(0, 2, 3, 1).reshape(-1)
-        return np.concatenate([packed, np.zeros(block, np.float32)])
+        return np.concatenate([packed, np.zeros(block, _kept(w))])
 
     return Packing("conv.depthwise", (block,), pack)

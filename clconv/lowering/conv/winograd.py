@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from clconv.graph.ir import Layout
+from clconv.graph.ir import DType, Layout
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+)
 from clconv.lowering.conv.shape import (
     ConvShape,
     arithmetic_rate,
@@ -21,17 +29,11 @@ from clconv.lowering.conv.shape import (
 from clconv.lowering.conv.transforms import F2_3, F2_5, F4_3, Transform
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     Lowered,
-    Packed,
-    Packing,
     Problem,
-    Read,
-    Scalar,
     Signature,
     Variant,
-    Write,
 )
 
 # Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
@@ -62,7 +64,8 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
         parts = u.reshape(padded.shape[0] // out_block, out_block, -1, in_block, transform.n**2)
         return np.ascontiguousarray(parts.transpose(0, 4, 2, 3, 1))
 
-    return Packing("conv.winograd", (transform.m, transform.window, in_block, out_block), pack)
+    settings = (transform.m, transform.window, in_block, out_block)
+    return Packing("conv.winograd", settings, pack, DType.FLOAT32)
 
 
 def window_obstacle(problem: Problem, transform: Transform) -> str | None:

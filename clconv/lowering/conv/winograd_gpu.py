@@ -7,6 +7,14 @@ import math
 
 import numpy as np
 
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+)
 from clconv.lowering.conv.implicit_gemm import (
     Product,
     obstacle,
@@ -17,18 +25,7 @@ from clconv.lowering.conv.shape import ConvShape
 from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
-from clconv.lowering.kernel import (
-    Argument,
-    Kernel,
-    Lowered,
-    Packed,
-    Packing,
-    Problem,
-    Read,
-    Scalar,
-    Variant,
-    Write,
-)
+from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.tiles import choose_tile, gpu_rate
 
 

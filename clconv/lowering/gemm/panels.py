@@ -10,21 +10,23 @@ import math
 
 import numpy as np
 
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+)
 from clconv.lowering.blocked import rows_an_item
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.gemm.shape import Product, alpha_of, float_obstacle, plan_addend
 from clconv.lowering.kernel import (
-    Argument,
     Kernel,
     KernelCall,
     Lowered,
-    Packed,
-    Packing,
     Problem,
-    Read,
-    Scalar,
     Variant,
-    Write,
 )
 
 

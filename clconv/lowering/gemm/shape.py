@@ -8,9 +8,16 @@ import math
 import numpy as np
 
 from clconv.graph.ir import DType
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Scalar,
+    Table,
+)
 from clconv.lowering.blocked import type_obstacle
 from clconv.lowering.epilogue import plan_epilogue
-from clconv.lowering.kernel import Argument, Packed, Packing, Problem, Scalar, Table
+from clconv.lowering.kernel import Problem
 
 
 @dataclasses.dataclass(frozen=True)

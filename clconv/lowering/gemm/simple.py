@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from clconv.graph.ir import DType, TensorSpec
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import c_type, type_obstacle
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.gemm.shape import Product, alpha_of, plan_addend
-from clconv.lowering.kernel import Argument, Kernel, Lowered, Problem, Scalar, Variant, Write
+from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 
 
 def _sum_type(spec: TensorSpec) -> str:

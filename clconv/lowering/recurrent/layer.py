@@ -7,8 +7,9 @@ import dataclasses
 from clconv.graph.ir import Attributes
 from clconv.graph.ops.elementwise import ROWS
 from clconv.graph.ops.recurrent import DEFAULTS, GATES, activation_settings, directions
+from clconv.lowering.arguments import Argument, Scalar
 from clconv.lowering.epilogue import Operand, Term
-from clconv.lowering.kernel import Argument, Problem, Scalar
+from clconv.lowering.kernel import Problem
 from clconv.lowering.reorder import C_TYPES
 
 _ROWS = {name.lower(): row for name, row in ROWS.items()}

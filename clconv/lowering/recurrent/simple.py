@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from clconv.lowering.kernel import Argument, Kernel, Lowered, Problem, Scalar, Write
+from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.kernel import Kernel, Lowered, Problem
 from clconv.lowering.mover import outputs
 from clconv.lowering.parts import Parts
 from clconv.lowering.recurrent.layer import Layer, activations, length_type

@@ -8,19 +8,17 @@ import numpy as np
 
 from clconv.graph.ir import DType
 from clconv.graph.ops.base import Cost
-from clconv.lowering.create import fill_call
-from clconv.lowering.kernel import (
+from clconv.lowering.arguments import (
     Argument,
-    Kernel,
-    Lowered,
     Packed,
     Packing,
-    Problem,
     Read,
     Scalar,
     Table,
     Write,
 )
+from clconv.lowering.create import fill_call
+from clconv.lowering.kernel import Kernel, Lowered, Problem
 from clconv.lowering.mover import outputs
 from clconv.lowering.parts import PART_ALIGNMENT, Parts, Value
 from clconv.lowering.recurrent.layer import Layer, activations, length_type, lengths

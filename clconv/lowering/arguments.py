@@ -1,0 +1,110 @@
+"""What a kernel call can pass to a kernel: values, packed constants, numbers, tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable
+
+import numpy as np
+
+from clconv.graph.ir import DType, Layout
+
+
+@dataclasses.dataclass(frozen=True)
+class Packing:
+    """How a constant is rearranged before it goes to the device: a name, its settings, a function.
+
+    Two packings are the same if name and settings are; the function follows from them. dtype: what it
+    makes of every constant, None where each keeps its own.
+    """
+
+    name: str
+    settings: tuple[Hashable, ...] = ()
+    function: Callable[[np.ndarray], np.ndarray] = dataclasses.field(
+        default=np.ascontiguousarray, compare=False
+    )
+    dtype: DType | None = dataclasses.field(default=None, compare=False)
+
+
+AS_IS = Packing("as-is")
+
+
+def layout_packing(layout: Layout) -> Packing:
+    """A constant as a value of that layout would lie; lanes past the last channel are zero."""
+    if layout.is_plain:
+        return AS_IS
+
+    def pack(array: np.ndarray) -> np.ndarray:
+        batch, channels, *spatial = array.shape
+        missing = -channels % layout.block
+        padded = np.pad(array, [(0, 0), (0, missing), *[(0, 0)] * len(spatial)])
+        blocks = padded.reshape(batch, -1, layout.block, *spatial)
+        return np.ascontiguousarray(np.moveaxis(blocks, 2, -1))
+
+    return Packing("layout", (layout.block,), pack)
+
+
+@dataclasses.dataclass(frozen=True)
+class Read:
+    """Argument: the buffer of a value or constant that the kernel reads. offset in bytes."""
+
+    value: str
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Write:
+    """Argument: the buffer of a value that the kernel writes."""
+
+    value: str
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """Argument: a constant on the device, packed once and shared by all plans."""
+
+    constant: str
+    packing: Packing = AS_IS
+
+
+@dataclasses.dataclass(frozen=True)
+class Scalar:
+    """Argument: a number. ctype is OpenCL's name: int, long, float, uint."""
+
+    value: int | float
+    ctype: str = "int"
+
+
+@dataclasses.dataclass(frozen=True)
+class Local:
+    """Argument: local memory of that many bytes."""
+
+    nbytes: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Table:
+    """Argument: an array made while lowering (indices, weights), uploaded once with the plan."""
+
+    array: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Addresses:
+    """Argument: 64-bit words, one for each of these: a number's bits, or where a buffer begins.
+
+    Only for devices whose buffers keep their addresses for life and are read through any pointer: CPUs.
+    """
+
+    arguments: tuple[Argument, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """Argument: bytes that are zero at first, and what the kernel left there the next time."""
+
+    nbytes: int
+
+
+Argument = Read | Write | Packed | Scalar | Local | Table | Addresses | State

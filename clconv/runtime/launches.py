@@ -1,0 +1,52 @@
+"""Which calls of a plan go to the device in one launch, and what waits for what inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from clconv.lowering.arguments import Read, Write
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.hazards import Access, Extent, dependencies
+from clconv.lowering.kernel import Kernel, KernelCall
+from clconv.lowering.lower import LoweredGraph
+from clconv.lowering.persistent import groups, persistent_call
+from clconv.runtime.memory import MemoryPlan
+
+
+def join_launches(
+    lowered: LoweredGraph, memory: MemoryPlan, device: DeviceInfo, compiled: Iterable[Kernel] = ()
+) -> tuple[KernelCall, ...]:
+    """The plan's calls, those that stand side by side and can be joined as one.
+
+    compiled: see persistent_call.
+    """
+    compiled = tuple(compiled)
+    launches: list[KernelCall] = []
+    for group in groups(lowered.calls):
+        calls = lowered.calls[group.start : group.stop]
+        if len(calls) == 1:
+            launches += calls
+            continue
+        awaited = dependencies([_access(call, lowered, memory) for call in calls])
+        launches.append(persistent_call(calls, awaited, device, compiled))
+    return tuple(launches)
+
+
+def _access(call: KernelCall, lowered: LoweredGraph, memory: MemoryPlan) -> Access:
+    def extents(values: Sequence[str]) -> tuple[Extent, ...]:
+        return tuple(_extent(value, lowered, memory) for value in values)
+
+    reads = [a.value for _, a in call.arguments if isinstance(a, Read)]
+    writes = [a.value for _, a in call.arguments if isinstance(a, Write)]
+    return Access(extents(reads), extents(writes))
+
+
+def _extent(value: str, lowered: LoweredGraph, memory: MemoryPlan) -> Extent:
+    """Where a value lies; a view, which may have another size, counts as all that it is a view of."""
+    while value in lowered.aliases:
+        value = lowered.aliases[value]
+    root, offset = lowered.place(value)
+    slot = memory.slots[root]
+    begin = slot.offset + offset
+    nbytes = lowered.specs[value].nbytes if value in lowered.parts else slot.nbytes
+    return Extent(slot.arena, begin, begin + nbytes)

@@ -1,0 +1,83 @@
+<%doc>
+Many launches as one: each worker takes work-items of every operation in turn, and waits only for the
+operations whose memory its own touches. After the persistent threads of Gupta, Stuart and Owens, "A Study of
+Persistent Threads Style GPU Programming" (2012), for CPUs, where waking a thread for each launch costs more than
+many launches compute.
+
+A work-group of one item is a worker. The items of an operation are shared out in `segments`, a worker begins with
+its own (so that it finds in its cache what it wrote itself) and goes on with the others'. Only what somebody has
+taken is waited for, and whoever takes work does it next: workers that run one after another finish as well.
+
+operations: what to run, `count` of them   words: arguments of all, see callable.py   awaited: numbers of
+operations       counters: for each operation `segments` lines of items taken and one of items done, then one of
+workers done; all zero before and after.   Index space: the workers.   Parameter: kernels.
+</%doc>
+<%!
+from clconv.lowering.callable import call_text, function_text
+from clconv.lowering.persistent import LINE
+%>
+#define get_global_id(d) global_id_##d
+#define get_global_size(d) global_size_##d
+% for kernel in kernels:
+${function_text(kernel)}
+% endfor
+#undef get_global_id
+#undef get_global_size
+
+typedef struct {
+  int function, size_0, size_1, size_2, items, chunk, first_word, first_awaited, awaited;
+} ${entry}_operation;
+
+static void ${entry}_item(global const ${entry}_operation* operation, global const ulong* words, int item) {
+  const size_t global_size_0 = operation->size_0, global_size_1 = operation->size_1, global_size_2 = operation->size_2;
+  const size_t global_id_0 = item % global_size_0, rows = item / global_size_0;
+  const size_t global_id_1 = rows % global_size_1, global_id_2 = rows / global_size_1;
+  switch (operation->function) {
+% for i, kernel in enumerate(kernels):
+    case ${i}: ${call_text(kernel, "words")}; break;
+% endfor
+  }
+}
+
+// Waits until the operations that this one needs are done.
+static void ${entry}_wait(
+    global const ${entry}_operation* operations, global const ${entry}_operation* operation,
+    global const int* awaited, global int* counters, int lines) {
+  for (int i = 0; i < operation->awaited; ++i) {
+    const int other = awaited[operation->first_awaited + i];
+    global int* done = counters + (other * lines + lines - 1) * ${LINE};
+    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != operations[other].items);
+  }
+}
+
+kernel void ${entry}(
+    global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
+    global int* counters, int segments) {
+  const int lines = segments + 1;
+  const int worker = get_group_id(0);
+  for (int number = 0; number < count; ++number) {
+    global const ${entry}_operation* operation = operations + number;
+    global int* taken = counters + number * lines * ${LINE};
+    const int chunk = operation->chunk;
+    int did = 0;
+    for (int turn = 0; turn < segments; ++turn) {
+      const int segment = (worker + turn) % segments;
+      const int begin = (long)operation->items * segment / segments;
+      const int end = (long)operation->items * (segment + 1) / segments;
+      global int* next = taken + segment * ${LINE};
+      // Looks before it takes: what is used up is only read, and the number cannot run over.
+      while (__atomic_load_n(next, __ATOMIC_RELAXED) < end - begin) {
+        const int first = begin + __atomic_fetch_add(next, chunk, __ATOMIC_RELAXED);
+        if (first >= end) break;
+        const int last = end - first < chunk ? end : first + chunk;
+        if (did == 0) ${entry}_wait(operations, operation, awaited, counters, lines);
+        for (int item = first; item < last; ++item) ${entry}_item(operation, words + operation->first_word, item);
+        did += last - first;
+      }
+    }
+    if (did) __atomic_fetch_add(taken + segments * ${LINE}, did, __ATOMIC_RELEASE);
+  }
+  global int* over = counters + count * lines * ${LINE};
+  if (__atomic_fetch_add(over, 1, __ATOMIC_ACQ_REL) == (int)get_num_groups(0) - 1)
+    for (int line = 0; line <= count * lines; ++line) counters[line * ${LINE}] = 0;
+}
