@@ -44,6 +44,7 @@ CASES = (
     conv("1x1 wide", (1, 64, 7, 9), (40, 64, 1, 1)),
     conv("deep and small", (1, 520, 3, 2), (9, 520, 3, 3), pads=SAME3),
     conv("deep 1x1", (2, 777, 2, 2), (33, 777, 1, 1)),
+    conv("several tiles", (2, 40, 12, 13), (131, 40, 3, 3), pads=SAME3),
     conv("1x1 stride 2", (1, 24, 9, 9), (16, 24, 1, 1), strides=(2, 2)),
     conv("stem 7x7 stride 2", (1, 3, 31, 29), (16, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
     conv("stem 11x11 stride 4", (1, 3, 47, 43), (9, 3, 11, 11), strides=(4, 4), pads=(2, 2, 2, 2)),

@@ -30,6 +30,13 @@ CASES = (
     gemm("one column", (7, 33), (33, 1), 1),
     gemm("one inner index", (3, 1), (21, 1), 21, transB=1),
     gemm("long inner", (3, 1031), (1031, 5), 5),
+    gemm("several tiles", (131, 301), (301, 262), 262),
+    Case(
+        "Gemm",
+        "several tiles, transposed",
+        (data(300, 133), data(262, 300), data(133, 262)),
+        {"transA": 1, "transB": 1, "alpha": 0.5, "beta": 2.0},
+    ),
     Case("Gemm", "fed matrices", (data(6, 7), data(7, 9), data(9))),
     Case(
         "Gemm", "fed addend", (data(7, 33), data(33, 21), data(7, 21)), {"alpha": 0.5, "beta": 3.0}
@@ -48,6 +55,7 @@ CASES = (
     Case("Gemm", "float64", (data(5, 9, dtype="float64"), data(9, 4, dtype="float64"))),
     gemm("empty inner", (3, 0), (0, 4), 4),
     gemm("no rows", (0, 5), (5, 4), 4),
+    matmul("several tiles", (2, 131, 44), (2, 44, 260)),
     matmul("constant batch", (2, 5, 9, 33), (5, 33, 9), constant=True),
     matmul("constant vector", (3, 7, 33), (33,), constant=True),
     matmul("matrices", (13, 17), (17, 11)),

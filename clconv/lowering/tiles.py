@@ -27,9 +27,12 @@ class Tile:
         """Two buffers of both tiles, each of their rows padded by up to PADDING floats."""
         return 2 * 4 * self.k * (self.m + self.n + 2 * PADDING)
 
-    def row_lengths(self, kind: str) -> tuple[int, int]:
-        """Floats from one k to the next in the tiles of A and B: no bank of local memory is asked twice."""
-        return self.m, self.n
+    def row_lengths(
+        self, kind: str, a_turned: bool = False, b_turned: bool = False
+    ) -> tuple[int, int]:
+        """Floats from one k to the next in the tiles of A and B, so that few items ask a bank of local memory at
+        once. a_turned, b_turned: neighbours along k are written together."""
+        return self.m + 4 * a_turned, self.n + 4 * b_turned
 
 
 PADDING = 8

@@ -1,0 +1,223 @@
+"""Gemm and MatMul on GPUs: tiles in local memory, as implicit_gemm has them for convolutions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from clconv.lowering.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.gemm.shape import Addend, Product, alpha_of, float_obstacle, plan_addend
+from clconv.lowering.kernel import (
+    Kernel,
+    KernelCall,
+    Lowered,
+    Problem,
+    Variant,
+)
+from clconv.lowering.tiles import (
+    TILES,
+    Tile,
+    choose_splits,
+    choose_tile,
+    gpu_rate,
+    local_memory_obstacle,
+)
+
+WIDTH = 4  # elements of a vector load
+
+
+def row_packing(transposed: bool, width: int) -> Packing:
+    """Right-hand matrices (..., inner, columns), or the other way round, as (batch, inner, columns padded with
+    zeros to a multiple of width): every row can be read in vectors."""
+
+    def pack(matrices: np.ndarray) -> np.ndarray:
+        whole = matrices[:, None] if matrices.ndim == 1 else matrices
+        right = whole.swapaxes(-1, -2) if transposed else whole
+        right = right.reshape(math.prod(right.shape[:-2]), *right.shape[-2:])
+        padded = np.pad(right, ((0, 0), (0, 0), (0, -right.shape[2] % width)))
+        return np.ascontiguousarray(padded, np.float32)
+
+    return Packing("gemm.rows", (transposed, width), pack)
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """How the kernel finds the matrices of one side.
+
+    along_inner: whether a line runs along the inner index. step: elements of a line. lines: lines across the inner
+    index, or elements of one. size: elements of a matrix.
+    """
+
+    argument: Argument
+    along_inner: bool
+    step: int
+    lines: int
+    size: int
+
+    @property
+    def width(self) -> int:
+        """Elements of a load; none crosses the end of a line."""
+        return WIDTH if self.step % WIDTH == 0 else 1
+
+
+def left_side(problem: Problem, product: Product) -> Side:
+    transposed = bool(problem.node.attrs.get("transA", 0))
+    step = product.rows if transposed else product.inner
+    return Side(
+        problem.argument(0), not transposed, step, product.rows, product.rows * product.inner
+    )
+
+
+def right_side(problem: Problem, product: Product) -> Side:
+    transposed = bool(problem.node.attrs.get("transB", 0))
+    columns = product.columns
+    if problem.is_constant(1) and (transposed or columns % WIDTH):
+        packed = Packed(problem.node.inputs[1], row_packing(transposed, WIDTH))
+        columns += -columns % WIDTH
+        return Side(packed, False, columns, columns, columns * product.inner)
+    step = product.inner if transposed else columns
+    return Side(problem.argument(1), transposed, step, columns, columns * product.inner)
+
+
+def _applies(problem: Problem) -> str | None:
+    obstacle = float_obstacle(problem) or local_memory_obstacle(problem.device)
+    if obstacle:
+        return obstacle
+    product = Product.of(problem)
+    sizes = (problem.x.size, problem.input(1).size, problem.y.size)
+    if max(*sizes, product.inner) >= 1 << 31 or not all(sizes):
+        return "needs elements, fewer than 2^31"
+    return None
+
+
+def _lower(problem: Problem) -> Lowered:
+    product = Product.of(problem)
+    device = problem.device
+    tile = choose_tile(device, product.rows, product.columns, product.batch)
+    splits = 1
+    if product.batch == 1:
+        splits = choose_splits(device, tile, product.rows, product.columns, product.inner)
+    after = Finish.of(problem)
+    target = problem.node.outputs[0]
+    if splits == 1:
+        return Lowered((_product_call(problem, product, tile, 1, after, Write(target)),))
+    parts = f"{target}/split sums"
+    return Lowered(
+        (
+            _product_call(problem, product, tile, splits, Finish(), Write(parts)),
+            _sum_call(problem, product, splits, after, parts),
+        ),
+        scratch={parts: splits * problem.y.nbytes},
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Finish:
+    """What gemm/finish does behind a product."""
+
+    alpha: float = 1.0
+    addend: Addend = Addend()
+    epilogue: Epilogue = Epilogue()
+
+    @classmethod
+    def of(cls, problem: Problem) -> Finish:
+        return cls(alpha_of(problem), plan_addend(problem, WIDTH), plan_epilogue(problem, WIDTH))
+
+    def parameters(self) -> dict[str, object]:
+        return {
+            "scaled": self.alpha != 1,
+            "addend": self.addend.kind,
+            "addend_columns": self.addend.column_step == 1,
+            "epilogue": self.epilogue.terms,
+            "epilogue_names": self.epilogue.names,
+        }
+
+    def arguments(self) -> list[tuple[str, Argument]]:
+        alpha = [("alpha", Scalar(self.alpha, "float"))] if self.alpha != 1 else []
+        return [*alpha, *self.addend.arguments, *self.epilogue.arguments]
+
+
+def _product_call(
+    problem: Problem, product: Product, tile: Tile, splits: int, after: Finish, y: Write
+) -> KernelCall:
+    a, b = left_side(problem, product), right_side(problem, product)
+    kernel = Kernel.of(
+        "gemm/local.cl.mako",
+        "gemm_local",
+        tile=tile,
+        kind="float",
+        a_inner=a.along_inner,
+        b_inner=b.along_inner,
+        a_width=a.width,
+        b_width=b.width,
+        batched=product.batch > 1,
+        partial=splits > 1,
+        subgroup=problem.device.subgroup,
+        **after.parameters(),  # type: ignore[arg-type]
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("a", a.argument),
+        ("b", b.argument),
+        *product.batch_arguments(),
+        ("y", y),
+        ("rows", Scalar(product.rows)),
+        ("inner", Scalar(product.inner)),
+        ("columns", Scalar(product.columns)),
+        ("a_step", Scalar(a.step)),
+        ("b_step", Scalar(b.step)),
+        ("b_lines", Scalar(b.lines)),
+        ("b_matrix_size", Scalar(b.size)),
+        ("batch", Scalar(product.batch)),
+        ("splits", Scalar(splits)),
+        *after.arguments(),
+    ]
+    size = (
+        -(-product.columns // tile.n) * tile.items,
+        -(-product.rows // tile.m),
+        product.batch * splits,
+    )
+    return problem.call(kernel, arguments, size, (tile.items, 1, 1))
+
+
+def _sum_call(
+    problem: Problem, product: Product, splits: int, after: Finish, parts: str
+) -> KernelCall:
+    total, local = problem.y.size, min(128, problem.device.largest_work_group)
+    kernel = Kernel.of(
+        "gemm/sum_splits.cl.mako",
+        "gemm_sum_splits",
+        **after.parameters(),  # type: ignore[arg-type]
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("parts", Read(parts)),
+        ("y", Write(problem.node.outputs[0])),
+        ("total", Scalar(total)),
+        ("rows", Scalar(product.rows)),
+        ("columns", Scalar(product.columns)),
+        ("splits", Scalar(splits)),
+        *after.arguments(),
+    ]
+    return problem.call(kernel, arguments, (-(-total // local) * local,), (local,))
+
+
+def _estimate(problem: Problem) -> float:
+    """Infinite on CPUs; else the multiply-adds of whole tiles."""
+    if problem.device.is_cpu:
+        return math.inf
+    product, least = Product.of(problem), TILES[-1]
+    waste = -(-product.rows // least.m) * least.m / product.rows
+    return waste * problem.cost.flops / gpu_rate(problem.device)
+
+
+def local_variant(op: str) -> Variant:
+    return Variant(op, "local", _applies, _lower, estimate=_estimate)

@@ -1,0 +1,148 @@
+<%doc>
+Matrix product for GPUs, by tiles in local memory.
+
+  y[m, n] = sum over k of a[m, k] * b[k, n]  (* alpha)  (+ c)
+
+a       matrices of `rows` lines of K, or of K lines of rows; b: of `b_lines` >= columns lines of K, or of K lines of
+        b_lines columns; a_step, b_step elements from one line to the next, b_matrix from one matrix of B to the next
+y       (batch, rows, columns), row-major; if partial, sums of a part of K each: (splits, batch, rows, columns)
+a_batches, b_batches: matrices of A and B for each of y           c: see gemm/finish
+One work-group computes a tile.m x tile.n tile of one matrix, from tiles of tile.k inner indices that it loads into
+local memory, the next while it multiplies this one.
+Index space: local (tile.items); groups (column tiles, row tiles, batch * splits).
+
+Parameters: tile; kind of the multiplication: see tile_product; a_inner, b_inner: whether the lines run along K;
+a_width, b_width: elements of a load, 1 or 4, which then divides the length of a line; batched; partial; scaled,
+addend, addend_columns: see gemm/finish; subgroup: work-items side by side, 0 for the compiler's choice; epilogue.
+</%doc>
+<%namespace name="product" file="/tile_product.mako"/>
+<%namespace name="after" file="/gemm/finish.mako"/>
+<%!
+from clconv.lowering.ctext import store, vector_type
+from clconv.lowering.tile_text import columns as columns_of
+
+def loads(tile, size, width):
+    """Loads that an item does for a tile of that many lines."""
+    return -(-tile.k * size // width // tile.items)
+%>
+<%
+  a_row, b_row = tile.row_lengths(kind, a_inner, b_inner)
+  sides = (
+      ("a", tile.m, "rows", a_inner, a_width, a_row), ("b", tile.n, "b_lines", b_inner, b_width, b_row)
+  )
+%>
+## Opens a block for load i of one tile: the inner index k and the line, in the tile, of its first element.
+<%def name="begin_load(i, size, along_inner, width)">
+<%
+  loads = tile.k * size // width
+  guard = "if (id + %d < %d) " % (i * tile.items, loads) if (i + 1) * tile.items > loads else ""
+%>
+    ${guard}{
+      const int at = id + ${i * tile.items};
+% if along_inner:
+      const int k = at % ${tile.k // width} * ${width}, line = at / ${tile.k // width};
+% else:
+      const int k = at / ${size // width}, line = at % ${size // width} * ${width};
+% endif
+</%def>
+## Reads the item's share of a step into next_a<i>, next_b<i>. Lines past the last are the last once more, which no
+## result that is kept reads; past the end of K there are zeros.
+<%def name="fetch(step)">
+    const int k0 = (${step}) * ${tile.k};
+% for side, size, lines, along_inner, width, row in sides:
+% for i in range(loads(tile, size, width)):
+    ${begin_load(i, size, along_inner, width)}
+      const size_t l = min(first_${side} + line, ${lines} - ${1 if along_inner else width});
+      next_${side}${i} = k0 + k < inner ? *(global const ${vector_type(width)}*)(${side}_matrix
+          + ${"l * %s_step + k0 + k" % side if along_inner else "(size_t)(k0 + k) * %s_step + l" % side}) : (${vector_type(width)})(0);
+    }
+% endfor
+% endfor
+</%def>
+<%def name="keep(buffer, a_row, b_row)">
+% for side, size, lines, along_inner, width, row in sides:
+% for i in range(loads(tile, size, width)):
+    ${begin_load(i, size, along_inner, width)}
+      local float* to = ${side}_tile + (${buffer}) * ${tile.k * row} + k * ${row} + line;
+% if along_inner:
+% for lane in range(width):
+      to[${lane * row}] = next_${side}${i}${".s%d" % lane if width > 1 else ""};
+% endfor
+% else:
+      *(local ${vector_type(width)}*)to = next_${side}${i};
+% endif
+    }
+% endfor
+% endfor
+</%def>
+% if subgroup:
+__attribute__((intel_reqd_sub_group_size(${subgroup})))
+% endif
+kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
+    global const float* restrict a, global const float* restrict b,
+% if batched:
+    global const int* restrict a_batches, global const int* restrict b_batches,
+% endif
+    global float* restrict y, int rows, int inner, int columns, int a_step, int b_step, int b_lines,
+    int b_matrix_size, int batch, int splits${after.parameters(scaled, addend, epilogue_names)}) {
+  ${product.local_tiles(tile, kind, a_row, b_row)}
+  const int id = get_local_id(0);
+  const int first_b = get_group_id(0) * ${tile.n};
+  const int first_a = get_group_id(1) * ${tile.m};
+% if partial:
+  const int index = get_group_id(2) / splits;
+  const int split = get_group_id(2) - index * splits;
+  const int steps = (inner + ${tile.k - 1}) / ${tile.k};
+  const int part = (steps + splits - 1) / splits;
+  const int step_begin = split * part, step_end = min(step_begin + part, steps);
+  global float* target = y + ((size_t)split * batch + index) * rows * columns;
+% else:
+  const int index = get_group_id(2);
+  const int step_begin = 0, step_end = (inner + ${tile.k - 1}) / ${tile.k};
+  global float* target = y + (size_t)index * rows * columns;
+% endif
+% if batched:
+  global const float* a_matrix = a + (size_t)a_batches[index] * rows * inner;
+  global const float* b_matrix = b + (size_t)b_batches[index] * b_matrix_size;
+% else:
+  global const float* a_matrix = a;
+  global const float* b_matrix = b;
+% endif
+% for side, size, lines, along_inner, width, row in sides:
+% for i in range(loads(tile, size, width)):
+  ${vector_type(width)} next_${side}${i} = (${vector_type(width)})(0);
+% endfor
+% endfor
+  ${product.results(tile, kind)}
+  ${product.sum_steps(tile, kind, a_row, b_row, fetch, keep)}
+% for column in columns_of(tile, kind):
+<%
+  W = column.width
+  V = vector_type(W)
+%>
+  {
+    const int n = first_b + ${column.first};
+% for name, place in column.rows:
+    {
+      const int m = first_a + ${place};
+      const size_t at = (size_t)m * columns + n;
+      if (m < rows && n + ${W} <= columns) {
+% if not partial:
+        ${after.finish(name, V, "m", "n", "(size_t)index * rows * columns + at", scaled, addend, addend_columns, epilogue)}
+% endif
+        ${store(V, "target + at")} = ${name};
+      } else if (m < rows) {
+        const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
+        for (int lane = 0; n + lane < columns; ++lane) {
+          float value = values[lane];
+% if not partial:
+          ${after.finish("value", "float", "m", "(n + lane)", "(size_t)index * rows * columns + at + lane", scaled, addend, addend_columns, epilogue)}
+% endif
+          target[at + lane] = value;
+        }
+      }
+    }
+% endfor
+  }
+% endfor
+}
