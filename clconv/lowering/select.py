@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 from clconv.errors import UnsupportedError, VariantError
+from clconv.lowering.findings import warn_of_last_resort
 from clconv.lowering.kernel import Problem, Variant
 from clconv.lowering.variants import VARIANTS
 
@@ -16,7 +17,7 @@ class Choice:
     """The variant of one node, where it came from, and why the better ones were passed over."""
 
     variant: Variant
-    source: str  # "forced", "tuned" or "heuristic"
+    source: str  # "forced", "tuned", "heuristic", or "quarantined": known to be wrong, but nothing else applies
     refused: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
@@ -41,7 +42,8 @@ def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
     """The variant for a problem.
 
     forced: variant by operator name in lower case. Raises VariantError if the forced one does not exist
-    or cannot apply, UnsupportedError if the operator has no variant that applies.
+    or cannot apply, UnsupportedError if the operator has no variant that applies. A quarantined variant
+    is taken only if no other applies, with a ClconvWarning, or if it is forced.
     """
     node = problem.node
     known = VARIANTS.get(node.op, [])
@@ -57,15 +59,21 @@ def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
         if failed is not None:
             raise VariantError(f"{label}: variant '{wanted}' cannot apply: {failed}")
         return Choice(named[0], "forced")
-    refused, fitting = [], []
+    refused, fitting, bad = [], [], []
     for variant in known:
         failed = variant.applies(problem)
-        if failed is None:
-            fitting.append(variant)
-        else:
+        if failed is not None:
             refused.append((variant.name, failed))
+        elif (variant.op, variant.name) in problem.findings.quarantined:
+            bad.append(variant)
+            refused.append((variant.name, "quarantined by clconv doctor"))
+        else:
+            fitting.append(variant)
     if fitting:
         return _best(fitting, problem, refused)
+    if bad:
+        warn_of_last_resort(bad[-1].name, label)
+        return Choice(bad[-1], "quarantined", tuple(r for r in refused if r[0] != bad[-1].name))
     reasons = "; ".join(f"{name}: {why}" for name, why in refused) or "the operator has no kernel"
     raise UnsupportedError(f"{label}: {reasons}")
 
