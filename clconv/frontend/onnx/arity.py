@@ -21,6 +21,15 @@ def schema_of(op: str, opset: int) -> onnx.defs.OpSchema:
         raise UnsupportedError(f"opset {opset} does not have it, it came with {first}") from None
 
 
+def has_schema(op: str, opset: int) -> bool:
+    """Whether ONNX has the operator in that opset."""
+    try:
+        onnx.defs.get_schema(op, opset, "")
+    except onnx.defs.SchemaError:
+        return False
+    return True
+
+
 def check_arity(source: Source, schema: onnx.defs.OpSchema) -> None:
     """GraphError if inputs or outputs are too few or too many, or one is missing that must be there."""
     for what, names, least, most in (

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
-from clconv.frontend.onnx.arity import check_arity, schema_of
+from clconv.frontend.onnx.arity import check_arity, has_schema, schema_of
 from clconv.frontend.onnx.attributes import read_attributes
 from clconv.frontend.onnx.boundary import Boundary, SubgraphBoundary
 from clconv.frontend.onnx.build import Builder, Source
@@ -21,6 +21,7 @@ from clconv.frontend.onnx.control import (
     subgraph_model,
 )
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
+from clconv.frontend.onnx.converters.microsoft import DOMAIN, IN_MAIN_DOMAIN, MICROSOFT
 from clconv.frontend.onnx.facts import Facts
 from clconv.frontend.onnx.files import Origin, read_model
 from clconv.frontend.onnx.functions import MAIN_DOMAIN, expand_functions
@@ -141,10 +142,11 @@ class _Walk:
     ) -> None:
         label = f"node '{name}' ({node.op_type})"
         op = node.op_type
-        if _domain(node) or (op not in OPS and op not in CONVERTERS and op not in _BUILT_IN):
+        if not _known(node):
             self._list_with_subgraphs(node, name)
             return
-        schema = schema_of(op, self._opset)
+        extension = _is_extension(node, self._opset)
+        schema = None if extension else schema_of(op, self._opset)
         attrs = read_attributes(node, label, schema, self._origin)
         source = Source(
             op,
@@ -154,6 +156,9 @@ class _Walk:
             attrs,
             self._opset,
         )
+        if schema is None:
+            MICROSOFT[op](source, self._build)
+            return
         check_arity(source, schema)
         if op == "Constant":
             self._build.constants[source.output(0)] = Constant(_constant_value(source))
@@ -167,10 +172,8 @@ class _Walk:
         self._unsupported.add(_domain(node), node.op_type, name)
         for inner in subgraphs(node):
             for other in all_nodes(inner):
-                op = other.op_type
-                if _domain(other) or (
-                    op not in OPS and op not in CONVERTERS and op not in _BUILT_IN
-                ):
+                if not _known(other):
+                    op = other.op_type
                     self._unsupported.add(_domain(other), op, other.name or f"{name}/{op}")
 
     def _control(self, source: Source, defined: set[str], renames: Mapping[str, str]) -> None:
@@ -264,6 +267,22 @@ class _AlreadyListed(UnsupportedError):
 
 def _domain(node: onnx.NodeProto) -> str:
     return "" if node.domain in MAIN_DOMAIN else node.domain
+
+
+def _known(node: onnx.NodeProto) -> bool:
+    domain, op = _domain(node), node.op_type
+    if domain == DOMAIN:
+        return op in MICROSOFT
+    return not domain and (op in OPS or op in CONVERTERS or op in _BUILT_IN or op in IN_MAIN_DOMAIN)
+
+
+def _is_extension(node: onnx.NodeProto, opset: int) -> bool:
+    """Whether the node is onnxruntime's operator of that name, not ONNX's."""
+    if _domain(node):
+        return True
+    if node.op_type not in IN_MAIN_DOMAIN:
+        return False
+    return not has_schema(node.op_type, opset)
 
 
 def _trimmed(names) -> tuple[str, ...]:  # type: ignore[no-untyped-def]

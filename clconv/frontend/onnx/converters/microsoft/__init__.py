@@ -1,0 +1,32 @@
+"""onnxruntime's own operators (domain com.microsoft), which its optimiser and quantiser write into files.
+
+Each is said with ONNX's operators; the passes join them again.
+"""
+
+from collections.abc import Mapping
+
+from clconv.frontend.onnx.build import Converter
+from clconv.frontend.onnx.converters.microsoft import (
+    attention,
+    fused,
+    norm,
+    quantised,
+    quantised_product,
+    renamed,
+)
+
+DOMAIN = "com.microsoft"
+
+MICROSOFT: Mapping[str, Converter] = {
+    **attention.CONVERTERS,
+    **fused.CONVERTERS,
+    **norm.CONVERTERS,
+    **quantised.CONVERTERS,
+    **quantised_product.CONVERTERS,
+    **renamed.CONVERTERS,
+}
+
+# onnxruntime puts these into ONNX's own domain, where an older opset does not have them.
+IN_MAIN_DOMAIN = ("LayerNormalization", "SimplifiedLayerNormalization", "Gelu", "GroupNorm")
+
+__all__ = ["DOMAIN", "IN_MAIN_DOMAIN", "MICROSOFT"]
