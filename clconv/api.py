@@ -20,6 +20,7 @@ def load(
     device: str | DeviceInfo | None = None,
     *,
     progress: Progress | None = None,
+    precision: str | None = None,
 ) -> Session:
     """A Session that runs a model on an OpenCL device.
 
@@ -27,6 +28,8 @@ def load(
     device: part of a name, "gpu", "cpu", an index, "platform:device", or a DeviceInfo of devices();
         None takes CLCONV_DEVICE, else the best device.
     progress(done, all): called while kernels are compiled.
+    precision: "float32", or "float16" to store a float32 network's weights and what lies between its layers
+        as halves, summed in float32 all the same; None takes CLCONV_PRECISION.
 
     A model whose input sizes are all known is planned and compiled here, any other at the first run of
     each size. Raises ModelError for a file that is no usable model (UnsupportedError lists every
@@ -35,8 +38,8 @@ def load(
     graph = read_model(source)
     chosen = choose_device(device)
     if progress is None:
-        return Session(graph, chosen)
-    return Session(graph, chosen, progress=progress)
+        return Session(graph, chosen, precision=precision)
+    return Session(graph, chosen, progress=progress, precision=precision)
 
 
 def read_model(source: Source) -> Graph:

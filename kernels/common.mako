@@ -7,7 +7,7 @@ Mako pieces that kernels share. Import with
 ## Parameters that an epilogue appends to a kernel's own: one pointer an operand.
 <%def name="epilogue_parameters(names)">\
 % for name in names:
-, global const float* restrict ${name}\
+, global const ${stored(name)}* restrict ${name}\
 % endfor
 </%def>
 
@@ -29,7 +29,7 @@ Mako pieces that kernels share. Import with
           operands.append("((%s)(%s[%s]))" % (vector, operand.text, channel))
       else:
           place = channel if operand.kind == "channel" else index
-          operands.append(load(vector, "%s + (%s)" % (operand.text, place)))
+          operands.append(load(vector, "%s + (%s)" % (operand.text, place), stored(operand.text)))
 %>\
   ${value} = ${term.c_text(vector, tuple(operands))};
 % endfor

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.epilogue import epilogue_obstacle
 from clconv.lowering.kernel import Problem, Signature
-from clconv.lowering.obstacles import dtype_obstacle
-from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.obstacles import computed, dtype_obstacle
+from clconv.lowering.reorder import c_type as c_type
 
 
 def pair(values: Sequence[int], fill: int) -> tuple[int, int]:
@@ -21,9 +21,11 @@ def type_obstacle(problem: Problem) -> str | None:
     return dtype_obstacle({problem.x.dtype}, problem.device) or epilogue_obstacle(problem)
 
 
-def c_type(dtype: DType) -> str:
-    """OpenCL's name of an element type."""
-    return C_TYPES[dtype.value]
+def stored_obstacle(problem: Problem) -> str | None:
+    """Why a kernel that computes in the input's element type, or in float if halves are stored, cannot run on
+    the device."""
+    wide = {computed(problem.x.dtype)}
+    return dtype_obstacle(wide, problem.device) or epilogue_obstacle(problem)
 
 
 def blocked_obstacle(problem: Problem, most_axes: int = 2) -> str | None:

@@ -1,4 +1,8 @@
-"""Small pieces of OpenCL C that templates ask for by name."""
+"""Small pieces of OpenCL C that templates ask for by name.
+
+`stored` is the element type in memory: where it is half, arithmetic is done in float nonetheless, and reading
+and writing are functions of kernels/half.mako.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ def vector_type(width: int, base: str = "float") -> str:
     return base if width == 1 else f"{base}{width}"
 
 
-def load(vector: str, address: str) -> str:
+def load(vector: str, address: str, stored: str = "float") -> str:
     """Reads a scalar or an unaligned float vector: a dereference, because vload is slow on PoCL."""
+    if stored == "half":
+        return f"read_half{_width(vector)}({address})"
     suffix = "" if vector == "float" else "_u"
     return f"(*(global const {vector}{suffix}*)({address}))"
 
@@ -18,3 +24,26 @@ def store(vector: str, address: str) -> str:
     """The place that an assignment writes a scalar or an unaligned float vector to."""
     suffix = "" if vector == "float" else "_u"
     return f"(*(global {vector}{suffix}*)({address}))"
+
+
+def assign(vector: str, address: str, value: str, stored: str = "float") -> str:
+    """Statement that stores a scalar or an unaligned float vector."""
+    if stored == "half":
+        return f"write_half{_width(vector)}({address}, {value});"
+    return f"{store(vector, address)} = {value};"
+
+
+def element(array: str, index: str, stored: str = "float") -> str:
+    """Reads the element at an index."""
+    return f"read_half({array} + ({index}))" if stored == "half" else f"{array}[{index}]"
+
+
+def set_element(array: str, index: str, value: str, stored: str = "float") -> str:
+    """Statement that stores the element at an index."""
+    if stored == "half":
+        return f"write_half({array} + ({index}), {value});"
+    return f"{array}[{index}] = {value};"
+
+
+def _width(vector: str) -> str:
+    return vector.removeprefix("float")

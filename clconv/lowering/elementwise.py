@@ -12,7 +12,7 @@ from clconv.graph.ir import RUNNING, EpilogueStep, Node
 from clconv.graph.ops.elementwise import ROWS
 from clconv.lowering.epilogue import Term, make_term
 from clconv.lowering.kernel import KernelCall, Lowered, Problem, Signature, Variant, register
-from clconv.lowering.obstacles import arithmetic_obstacle
+from clconv.lowering.obstacles import computed, double_obstacle
 from clconv.lowering.pointwise import (
     MOST_OPERANDS,
     Place,
@@ -94,7 +94,7 @@ def _broadcast_lower(problem: Problem) -> Lowered:
         steps = steps[len(part) :]
         target = f"{node.name}:part{len(calls)}" if steps else node.outputs[0]
         if steps:
-            scratch[target] = problem.y.nbytes
+            scratch[target] = problem.y.size * computed(problem.y.dtype).itemsize
         calls.append(strides_call(problem, _work(problem, part), target, before=before))
         if not steps:
             return Lowered(tuple(calls), scratch)
@@ -113,5 +113,5 @@ for _name in ROWS:
     register(
         Variant(_name, "flat", _flat_applies, _flat_lower, flat_signatures),
         Variant(_name, "channel", _channel_applies, _channel_lower, _channel_signatures),
-        Variant(_name, "broadcast", arithmetic_obstacle, _broadcast_lower),
+        Variant(_name, "broadcast", double_obstacle, _broadcast_lower),
     )

@@ -7,6 +7,11 @@ from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Problem
 
 
+def computed(dtype: DType) -> DType:
+    """The dtype in which kernels compute with elements of a dtype: halves are stored, floats computed."""
+    return DType.FLOAT32 if dtype is DType.FLOAT16 else dtype
+
+
 def has_double(device: DeviceInfo) -> bool:
     return "cl_khr_fp64" in device.extensions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 
 from mako.lookup import TemplateLookup
@@ -14,6 +15,8 @@ from clconv.lowering.kernel import Kernel
 
 PRELUDE = "prelude.cl.mako"
 MATH = "math.mako"
+HALF = "half.mako"
+_USES_HALF = re.compile(r"\b(read|write)_half\d*\(")
 
 
 @functools.cache
@@ -43,7 +46,11 @@ def numbered(text: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def render(kernel: Kernel) -> str:
-    """OpenCL C of one kernel, without the prelude. Raises TemplateError."""
+    """OpenCL C of one kernel, without the prelude. Raises TemplateError.
+
+    A template finds in `stored(name, type)` the element type that pointer `name` has: half where the
+    kernel's parameter `halves` names it, else the type, float by default.
+    """
     return _render(kernel.template, dict(kernel.parameters) | {"entry": kernel.symbol})
 
 
@@ -59,7 +66,20 @@ def _math() -> str:
     return _render(MATH, {})
 
 
+@functools.cache
+def _half() -> str:
+    """The functions that read and write half, for the programs that call one."""
+    return _render(HALF, {})
+
+
 def _render(name: str, parameters: dict[str, object]) -> str:
+    halves = parameters.get("halves", ())
+    assert isinstance(halves, tuple)
+
+    def stored(pointer: str, type: str = "float") -> str:
+        return "half" if pointer in halves else type
+
+    parameters = {"stored": stored, **parameters}
     try:
         template: Template = _lookup().get_template(name)
     except Exception as reason:  # Mako raises its own, Python's SyntaxError and OSError
@@ -79,4 +99,6 @@ def program_source(kernels: tuple[Kernel, ...]) -> str:
     """One program with all these kernels."""
     bodies = [render(k) for k in kernels]
     functions = [_math()] if any("clconv_" in body for body in bodies) else []
+    if any(_USES_HALF.search(body) for body in bodies):
+        functions.insert(0, _half())
     return "\n".join([prelude(), *functions, *bodies])

@@ -14,7 +14,7 @@ constant, reflect, edge, wrap; bias; epilogue.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import load, vector_type
 %>
 <%
   V = vector_type(block)
@@ -40,19 +40,19 @@ from clconv.lowering.ctext import load, store, vector_type
 % endfor
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global const float* restrict w,
+    global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
 % if bias:
     global const float* restrict bias,
 % endif
-    global float* restrict y, int height, int width, int out_height, int out_width, int pad_top,
+    global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int rows${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(1);
   const int n = get_global_id(2);
   const int blocks = get_global_size(1);
-  global const float* image = x + ((size_t)n * blocks + chunk) * height * width * ${block};
-  global const float* filter = w + chunk * ${KH * KW * block};
+  global const ${stored("x")}* image = x + ((size_t)n * blocks + chunk) * height * width * ${block};
+  global const ${stored("w")}* filter = w + chunk * ${KH * KW * block};
 % if zero:
-  global const float* zeros = w + (size_t)blocks * ${KH * KW * block};
+  global const ${stored("w")}* zeros = w + (size_t)blocks * ${KH * KW * block};
 % endif
   const int last_column = (out_width - 1) * ${SW} - pad_left + ${(KW - 1) * DW};
   const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
@@ -86,20 +86,20 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % elif pad_mode != "none":
       ih = ${common.padded_index(pad_mode, "ih", "height")};
 % endif
-      global const float* line = image + (size_t)ih * width * ${block};
+      global const ${stored("x")}* line = image + (size_t)ih * width * ${block};
 % for kw in range(KW):
-      const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block))};
+      const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block), stored("w"))};
 % endfor
       if (inside) {
-        global const float* source = line + left * ${block};
-        ${add_columns(lambda c: load(V, "source + %d" % (c * block)))}
+        global const ${stored("x")}* source = line + left * ${block};
+        ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")))}
       } else {
 % if zero:
-        ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c)))}
+        ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")))}
 % elif pad_mode == "none":
-        ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block)))}
+        ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")))}
 % else:
-        ${add_columns(lambda c: load(V, "line + column[%d]" % c))}
+        ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")))}
 % endif
       }
     }

@@ -19,7 +19,7 @@ tile; tail: channels of the last block, 0 if it is full; kernel, strides, dilati
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import load, vector_type
 %>
 <%
   V = vector_type(block)
@@ -27,16 +27,26 @@ from clconv.lowering.ctext import load, store, vector_type
   SH, SW = strides
   DH, DW = dilations
   OB = vectors * block
+  columns = (pixels - 1) * SW + (KW - 1) * DW + 1
+  halves = stored("x") == "half"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
 %>
+## Puts a pixel's lanes, halves in memory, into an array of floats.
+<%def name="widen(floats, address)">\
+% if in_block == 1:
+*(${floats}) = ${load("float", address, "half")};\
+% else:
+*(private ${V}_u*)(${floats}) = ${load(V, address, "half")};\
+% endif
+</%def>\
 ## The sum over all channels and window positions, for a tile inside the image or any other.
 <%def name="accumulate(inside)">
 <%
   one_row = inside or row_runs
 %>
     for (int block_index = 0; block_index < in_blocks; ++block_index) {
-      global const float* plane = image + (size_t)block_index * height * width * ${in_block};
+      global const ${stored("x")}* plane = image + (size_t)block_index * height * width * ${in_block};
       for (int kh = 0; kh < ${KH}; ++kh) {
 % if one_row:
         int ih = oh * ${SH} - pad_top + kh * ${DH};
@@ -45,21 +55,38 @@ from clconv.lowering.ctext import load, store, vector_type
 % elif pad_mode != "none":
         ih = ${common.padded_index(pad_mode, "ih", "height")};
 % endif
-        global const float* line = plane + ih * width * ${in_block};
+        global const ${stored("x")}* line = plane + ih * width * ${in_block};
 % endif
-        global const float* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
+        global const ${stored("w")}* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
+% if inside and halves:
+        // Halves become floats once, not at each use.
+        float floats[${columns * in_block}];
+% for c in sorted({p * SW + kw * DW for p in range(pixels) for kw in range(KW)}):
+        ${widen("floats + %d" % (c * in_block), "line + (left + %d) * %d" % (c, in_block))}
+% endfor
+% endif
         for (int kw = 0; kw < ${KW}; ++kw) {
-          global const float* tap = taps + kw * ${in_block * OB};
+          global const ${stored("w")}* tap = taps + kw * ${in_block * OB};
 % if inside:
+% if halves:
+          const float* source = floats + kw * ${DW * in_block};
+% else:
           global const float* source = line + (left + kw * ${DW}) * ${in_block};
+% endif
 % else:
 % for p in range(pixels):
 <%
   outside, place = "column[kw][%d]" % p, "line + column[kw][%d]" % p
   if not one_row:
       outside, place = "(row[kh][%d] | %s)" % (p, outside), "plane + (row[kh][%d] + column[kw][%d])" % (p, p)
+  address = "%s%s" % ("%s < 0 ? zeros : " % outside if zero else "", place)
 %>
-          global const float* s${p} = ${"%s < 0 ? zeros : " % outside if zero else ""}${place};
+% if halves:
+          float s${p}[${in_block}];
+          ${widen("s%d" % p, address)}
+% else:
+          global const float* s${p} = ${address};
+% endif
 % endfor
 % endif
 <%
@@ -77,21 +104,21 @@ from clconv.lowering.ctext import load, store, vector_type
     }
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global const float* restrict w,
+    global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
 % if bias:
     global const float* restrict bias,
 % endif
-    global float* restrict y, int height, int width, int out_height, int out_width, int pad_top,
+    global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int in_blocks, int filters, int groups, int run, int runs,
     int length${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
   const int n = get_global_id(2) / groups;
   const int g = get_global_id(2) - n * groups;
-  global const float* image = x + ((size_t)n * groups + g) * in_blocks * ${in_block} * height * width;
+  global const ${stored("x")}* image = x + ((size_t)n * groups + g) * in_blocks * ${in_block} * height * width;
   const size_t chunk_weights = (size_t)in_blocks * ${in_block * KH * KW * OB};
-  global const float* filter = w + (g * get_global_size(0) + chunk) * chunk_weights;
+  global const ${stored("w")}* filter = w + (g * get_global_size(0) + chunk) * chunk_weights;
 % if zero:
-  global const float* zeros = w + groups * get_global_size(0) * chunk_weights;
+  global const ${stored("w")}* zeros = w + groups * get_global_size(0) * chunk_weights;
 % endif
   const int out_blocks = (filters + ${block - 1}) / ${block};
   const int out_pixels = out_height * out_width;

@@ -2,7 +2,7 @@
 The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulators a<p>_<v> in registers.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%! from clconv.lowering.ctext import load, store, vector_type %>
+<%! from clconv.lowering.ctext import assign, load, vector_type %>
 
 ## Adds `lanes` input channels: C variable `tap` points at their weights, lanes x (vectors * block);
 ## pixel(p) is C text of the address of pixel p's first lane.
@@ -13,7 +13,7 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 % for c in range(lanes):
         {
 % for v in range(vectors):
-          const ${V} w${v} = ${load(V, "tap + %d" % ((c * vectors + v) * block))};
+          const ${V} w${v} = ${load(V, "tap + %d" % ((c * vectors + v) * block), stored("w"))};
 % endfor
 % for p in range(pixels):
           { const float s = ${pixel(p)}[${c}];
@@ -37,14 +37,14 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
         ${common.apply_epilogue(epilogue, accumulator, V, channel, "%s + %d" % (at, p * block))}
 % endfor
 % for p, accumulator in enumerate(accumulators):
-        ${store(V, "y + %s + %d" % (at, p * block))} = ${accumulator};
+        ${assign(V, "y + %s + %d" % (at, p * block), accumulator, stored("y"))}
 % endfor
       } else {
         const ${V} left_over[${len(accumulators)}] = {${", ".join(accumulators)}};
         for (int p = 0; p < ${count}; ++p) {
           ${V} value = left_over[p];
           ${common.apply_epilogue(epilogue, "value", V, channel, "%s + p * %d" % (at, block))}
-          ${store(V, "y + %s + p * %d" % (at, block))} = value;
+          ${assign(V, "y + %s + p * %d" % (at, block), "value", stored("y"))}
         }
       }
 </%def>

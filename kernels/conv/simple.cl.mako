@@ -9,15 +9,18 @@ Parameters: type float or double; spatial 1..3 axes; bias: whether there is one;
 epilogue: terms applied before the store (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
   axes = range(spatial)
 %>
 kernel void ${entry}(
-    global const ${type}* restrict x, global const ${type}* restrict w,
+    global const ${stored("x", type)}* restrict x, global const ${stored("w", type)}* restrict w,
 % if bias:
-    global const ${type}* restrict bias,
+    global const ${stored("bias", type)}* restrict bias,
 % endif
-    global ${type}* restrict y, int channels, int filters, int group
+    global ${stored("y", type)}* restrict y, int channels, int filters, int group
 % for what in ("size", "out", "kernel", "stride", "dilation", "pad"):
 % for i in axes:
     , int ${what}${i}
@@ -32,7 +35,7 @@ kernel void ${entry}(
   const int o${i} = rest % out${i}; rest /= out${i};
 % endfor
   const int first = f / (filters / group) * channels;
-  ${type} sum = ${"bias[f]" if bias else "0"};
+  ${type} sum = ${element("bias", "f", stored("bias")) if bias else "0"};
   for (int c = 0; c < channels; ++c) {
     size_t plane = (size_t)n * group * channels + first + c;
     size_t tap = (size_t)f * channels + c;
@@ -54,12 +57,12 @@ kernel void ${entry}(
       source = "(%s) * size%d + i%d" % (source, i, i)
       weight = "(%s) * kernel%d + k%d" % (weight, i, i)
 %>
-      sum += x[plane + ${source}] * w[tap + ${weight}];
+      sum += ${element("x", "plane + " + source, stored("x"))} * ${element("w", "tap + " + weight, stored("w"))};
 % for i in axes:
     }
 % endfor
   }
   const size_t at = ((size_t)n * filters + f) * get_global_size(0) + pixel;
   ${common.apply_epilogue(epilogue, "sum", type, "f", "at")}
-  y[at] = sum;
+  ${set_element("y", "at", "sum", stored("y"))}
 }

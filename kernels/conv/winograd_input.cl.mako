@@ -21,7 +21,7 @@ from clconv.lowering.ctext import load, store, vector_type
   n = len(transform)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global float* restrict v, int height, int width, int pad_top,
+    global const ${stored("x")}* restrict x, global float* restrict v, int height, int width, int pad_top,
     int pad_left, int tile_rows, int tile_columns, int tiles, int first_tile, int all_tiles,
     int padded_height, int padded_width) {
   const int chunk = get_global_id(0);
@@ -36,13 +36,13 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     const int row = (t - image * image_tiles) / tile_columns;
     const int column = t - image * image_tiles - row * tile_columns;
     const int top = row * ${m} - pad_top, left = column * ${m} - pad_left;
-    global const float* plane = x + ((size_t)image * blocks + chunk) * height * width * ${block};
+    global const ${stored("x")}* plane = x + ((size_t)image * blocks + chunk) * height * width * ${block};
     ${V} d[${n}][${n}];
     if (top >= 0 && left >= 0 && top + ${n} <= height && left + ${n} <= width) {
-      global const float* source = plane + ((size_t)top * width + left) * ${block};
+      global const ${stored("x")}* source = plane + ((size_t)top * width + left) * ${block};
 % for i in range(n):
 % for j in range(n):
-      d[${i}][${j}] = ${load(V, "source + %d * width * %d + %d" % (i, block, j * block))};
+      d[${i}][${j}] = ${load(V, "source + %d * width * %d + %d" % (i, block, j * block), stored("x"))};
 % endfor
 % endfor
     } else {
@@ -59,7 +59,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
           }
 % endif
           if (outside) d[i][j] = (${V})(0);
-          else d[i][j] = ${load(V, "plane + ((size_t)ih * width + iw) * %d" % block)};
+          else d[i][j] = ${load(V, "plane + ((size_t)ih * width + iw) * %d" % block, stored("x"))};
         }
     }
     // Columns first: d = B' d, then each row: V = d B.

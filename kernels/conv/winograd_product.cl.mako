@@ -16,7 +16,7 @@ channels of the last block, 0 if it is full; transform: A' as rows; m; bias; epi
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)
@@ -28,7 +28,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if bias:
     global const float* restrict bias,
 % endif
-    global float* restrict y, int in_blocks, int out_blocks, int out_height, int out_width, int tile_rows, int tile_columns,
+    global ${stored("y")}* restrict y, int in_blocks, int out_blocks, int out_height, int out_width, int tile_rows, int tile_columns,
     int tiles, int first_tile, int all_tiles${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
   const int begin = first_tile + get_global_id(1) * tiles;
@@ -90,7 +90,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
         if (ow + ${j} < out_width) {
           ${V} value = ${linear.combination(transform[j], "r")} + offset;
           ${common.apply_epilogue(epilogue, "value", V, "channel", "at + %d" % (j * block))}
-          ${store(V, "y + at + %d" % (j * block))} = value;
+          ${assign(V, "y + at + %d" % (j * block), "value", stored("y"))}
         }
 % endfor
       }

@@ -10,7 +10,7 @@ continues: the terms start from operand `before`.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, element, load, set_element, vector_type
 %>
 <%
   V = vector_type(width)
@@ -19,9 +19,9 @@ from clconv.lowering.ctext import load, store, vector_type
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for name, type, step in operands:
-    global const ${type}* restrict ${name},
+    global const ${stored(name, type)}* restrict ${name},
 % endfor
-    global ${result}* restrict y, ${index} share
+    global ${stored("y", result)}* restrict y, ${index} share
 % for axis in range(rank):
     , ${index} size${axis}
 % endfor
@@ -38,12 +38,12 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for axis in reversed(range(rank)):
   ${index} i${axis} = rest % size${axis}; rest /= size${axis};
 % endfor
-  global ${result}* out = y + begin;
+  global ${stored("y", result)}* out = y + begin;
   while (left > 0) {
     const ${index} room = size${last} - i${last};
     const ${index} run = left < room ? left : room;
 % for name, type, step in operands:
-    global const ${type}* p_${name} = ${name}\
+    global const ${stored(name, type)}* p_${name} = ${name}\
 % for axis in outer:
  + i${axis} * ${name}_stride${axis}\
 % endfor
@@ -53,20 +53,20 @@ ${" + i%d" % last if step else ""};
 % if width > 1:
     for (; k + ${width} <= run; k += ${width}) {
 % for name, type, step in operands:
-      const ${V} v_${name} = ${load(V, "p_%s + k" % name) if step else "(%s)(p_%s[0])" % (V, name)};
+      const ${V} v_${name} = ${load(V, "p_%s + k" % name, stored(name)) if step else "(%s)(%s)" % (V, element("p_" + name, "0", stored(name)))};
 % endfor
       ${V} value${" = v_before" if continues else ""};
       ${common.apply_epilogue(terms, "value", V, "0", "0")}
-      ${store(V, "out + k")} = value;
+      ${assign(V, "out + k", "value", stored("y"))}
     }
 % endif
     for (; k < run; ++k) {
 % for name, type, step in operands:
-      const ${type} v_${name} = p_${name}[${"k" if step else "0"}];
+      const ${type} v_${name} = ${element("p_" + name, "k" if step else "0", stored(name))};
 % endfor
       ${result} value${" = v_before" if continues else ""};
       ${common.apply_epilogue(terms, "value", compute, "0", "0")}
-      out[k] = value;
+      ${set_element("out", "k", "value", stored("y"))}
     }
     out += run;
     left -= run;

@@ -10,7 +10,7 @@ Parameters: block 2..16; operands: (input index, kind, batched); terms: expressi
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, element, load, vector_type
 %>
 <%
   V = vector_type(block)
@@ -18,9 +18,9 @@ from clconv.lowering.ctext import load, store, vector_type
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for i, kind, batched in operands:
-    global const float* restrict x${i},
+    global const ${stored("x%d" % i)}* restrict x${i},
 % endfor
-    global float* restrict y, int batch, int blocks, int pixels, int rows, int columns) {
+    global ${stored("y")}* restrict y, int batch, int blocks, int pixels, int rows, int columns) {
   const int begin = get_global_id(0) * columns;
   const int end = min(begin + columns, pixels);
   const int row_end = min((int)(get_global_id(1) + 1) * rows, batch * blocks);
@@ -29,29 +29,29 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     const int c = row - n * blocks;
 % for i, kind, batched in operands:
 % if kind == "full":
-    global const float* p${i} = x${i} + ((size_t)${base(batched)} * blocks + c) * pixels * ${block};
+    global const ${stored("x%d" % i)}* p${i} = x${i} + ((size_t)${base(batched)} * blocks + c) * pixels * ${block};
 % elif kind == "mask":
-    global const float* p${i} = x${i} + (size_t)${base(batched)} * pixels;
+    global const ${stored("x%d" % i)}* p${i} = x${i} + (size_t)${base(batched)} * pixels;
 % elif kind == "gate":
-    const ${V} v${i} = ${load(V, "x%d + ((size_t)%s * blocks + c) * %d" % (i, base(batched), block))};
+    const ${V} v${i} = ${load(V, "x%d + ((size_t)%s * blocks + c) * %d" % (i, base(batched), block), stored("x%d" % i))};
 % elif kind == "channel":
-    const ${V} v${i} = ${load(V, "x%d + c * %d" % (i, block))};
+    const ${V} v${i} = ${load(V, "x%d + c * %d" % (i, block), stored("x%d" % i))};
 % else:
-    const ${V} v${i} = (${V})(x${i}[0]);
+    const ${V} v${i} = (${V})(${element("x%d" % i, "0", stored("x%d" % i))});
 % endif
 % endfor
-    global float* out = y + (size_t)row * pixels * ${block};
+    global ${stored("y")}* out = y + (size_t)row * pixels * ${block};
     for (int p = begin; p < end; ++p) {
 % for i, kind, batched in operands:
 % if kind == "full":
-      const ${V} v${i} = ${load(V, "p%d + (size_t)p * %d" % (i, block))};
+      const ${V} v${i} = ${load(V, "p%d + (size_t)p * %d" % (i, block), stored("x%d" % i))};
 % elif kind == "mask":
-      const ${V} v${i} = (${V})(p${i}[p]);
+      const ${V} v${i} = (${V})(${element("p%d" % i, "p", stored("x%d" % i))});
 % endif
 % endfor
       ${V} value;
       ${common.apply_epilogue(terms, "value", V, "0", "0")}
-      ${store(V, "out + (size_t)p * %d" % block)} = value;
+      ${assign(V, "out + (size_t)p * %d" % block, "value", stored("y"))}
     }
   }
 }

@@ -7,27 +7,27 @@ first of which read the inputs.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, set_element, vector_type
 %>
 <%
   V = vector_type(width)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for name in inputs:
-    global const float* restrict ${name},
+    global const ${stored(name)}* restrict ${name},
 % endfor
-    global float* restrict y, long total, long share) {
+    global ${stored("y")}* restrict y, long total, long share) {
   const long begin = get_global_id(0) * share;
   const long end = begin + share < total ? begin + share : total;
   long i = begin;
   for (; i + ${width} <= end; i += ${width}) {
     ${V} value;
     ${common.apply_epilogue(terms, "value", V, "0", "i")}
-    ${store(V, "y + i")} = value;
+    ${assign(V, "y + i", "value", stored("y"))}
   }
   for (; i < end; ++i) {
     float value;
     ${common.apply_epilogue(terms, "value", "float", "0", "i")}
-    y[i] = value;
+    ${set_element("y", "i", "value", stored("y"))}
   }
 }

@@ -16,12 +16,13 @@ import onnx
 from clconv.cases import CASES, Case
 from clconv.errors import ClconvError, NeedsValue
 from clconv.frontend.onnx.converters import CONVERTERS
+from clconv.frontend.onnx.converters.microsoft import MICROSOFT
 from clconv.frontend.onnx.importer import _BUILT_IN
 from clconv.graph.ir import DType, Graph
 from clconv.graph.ops import OPS
 from clconv.graph.ops.elementwise import ROWS
 from clconv.graph.passes import run_passes
-from clconv.graph.passes.widen_half import widen_half
+from clconv.graph.passes.half import place_half
 from clconv.graph.specialise import specialise
 from clconv.lowering.kernel import Problem
 from clconv.lowering.lower import _problem, lower_graph
@@ -93,7 +94,7 @@ def opsets(op: str) -> str:
 def optimised(case: Case) -> Graph:
     graph, _ = case.build()
     specialised = specialise(graph, {n: graph.specs[n] for n in graph.inputs})
-    return run_passes(widen_half(specialised.graph, None))
+    return run_passes(place_half(specialised.graph))
 
 
 def _base_dtype(case: Case) -> str:
@@ -229,12 +230,15 @@ def page() -> str:
     head = ["| operator | opsets | dtypes | where | variants | limits |", "| --- " * 6 + "|"]
     rows = [row(op) for op in operators()]
     other = ", ".join(f"`{name}`" for name in written_out())
+    microsoft = ", ".join(f"`{name}`" for name in sorted(MICROSOFT))
     return (
         _INTRO.format(onnx=onnx.__version__)
         + "\n"
         + "\n".join([*head, *rows])
         + "\n\nWritten out at load in the operators that ONNX defines them by, as far as those are above: "
-        + f"{other or 'none'}.\n"
+        + f"{other or 'none'}.\n\n"
+        + "Of onnxruntime's own operators (`com.microsoft`), which its optimiser and quantiser write into files, these "
+        + f"are said at load with those above: {microsoft}.\n"
     )
 
 

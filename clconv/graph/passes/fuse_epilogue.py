@@ -42,7 +42,8 @@ def fuse_epilogue(graph: Graph) -> Graph:
     A node is fused into the maker of one of its inputs if nothing else reads that input, it is no
     graph output, and every other input is a constant scalar, a constant with one value a channel
     (axis 1), or a value of exactly the same shape. Of two possible makers the later one is taken,
-    so that it need not wait for the other. float32 only, as kernels apply them; at most MOST_STEPS steps.
+    so that it need not wait for the other. float32 and float16 only, as kernels apply them; at most
+    MOST_STEPS steps.
     """
     editor = Editor(graph)
     facts = gather_facts(graph)
@@ -81,7 +82,7 @@ def _step(
 ) -> EpilogueStep | None:
     """The node as a step on `running`, operands indexing its own inputs; None if it cannot be."""
     known = facts.get(running)
-    if known is None or known.dtype is not DType.FLOAT32:
+    if known is None or known.dtype not in (DType.FLOAT32, DType.FLOAT16):
         return None
     names = list(node.op_inputs)
     while names and not names[-1]:
