@@ -16,7 +16,7 @@ alpha; addend none, columns, matrix; addend_columns: whether the matrix c has mo
 </%doc>
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%!
-from clconv.lowering.ctext import load, vector_type
+from clconv.lowering.ctext import assign, element, load, set_element, vector_type
 %>
 <%
   V = vector_type(block)
@@ -25,15 +25,16 @@ from clconv.lowering.ctext import load, vector_type
   VECTORS = range(vectors)
   steps = 4 if tile_rows == 1 else 1
   unroll = 4
+  together = stored("a") == "half" and not transposed
 %>
-## Inner index k + u for the whole tile.
-<%def name="multiply(u, own)">
+## Inner index k + u for the whole tile; together: halves of a row were read `unroll` at once.
+<%def name="multiply(u, own, together=False)">
         {
 % for v in VECTORS:
-          const ${V} b${v} = ${load(V, "source + %d" % (u * WIDTH + v * block))};
+          const ${V} b${v} = ${load(V, "source + %d" % (u * WIDTH + v * block), stored("panels"))};
 % endfor
 % for r in R:
-          { const float s = a${r}[${"(size_t)(k + %d) * step" % u if transposed else "k + %d" % u}];
+          { const float s = ${"s%d.s%d" % (r, u) if together else element("a%d" % r, "(size_t)(k + %d) * step" % u if transposed else "k + %d" % u, stored("a"))};
 % for v in VECTORS:
             sum${r}_${v}_${own} = s * b${v} + sum${r}_${v}_${own};
 % endfor
@@ -46,20 +47,20 @@ from clconv.lowering.ctext import load, vector_type
         ${after.finish(value, type, row, column, at, scaled, addend, addend_columns, epilogue)}
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict a, global const float* restrict panels,
+    global const ${stored("a")}* restrict a, global const ${stored("panels")}* restrict panels,
 % if batched:
     global const int* restrict a_batches, global const int* restrict b_batches,
 % endif
-    global float* restrict y, int rows, int inner, int columns, int step,
+    global ${stored("y")}* restrict y, int rows, int inner, int columns, int step,
     int share${after.parameters(scaled, addend, epilogue_names)}) {
   const int chunk = get_global_id(1);
   const int batch = get_global_id(2);
 % if batched:
-  global const float* left = a + (size_t)a_batches[batch] * rows * inner;
-  global const float* panel = panels + ((size_t)b_batches[batch] * get_global_size(1) + chunk) * inner * ${WIDTH};
+  global const ${stored("a")}* left = a + (size_t)a_batches[batch] * rows * inner;
+  global const ${stored("panels")}* panel = panels + ((size_t)b_batches[batch] * get_global_size(1) + chunk) * inner * ${WIDTH};
 % else:
-  global const float* left = a;
-  global const float* panel = panels + (size_t)chunk * inner * ${WIDTH};
+  global const ${stored("a")}* left = a;
+  global const ${stored("panels")}* panel = panels + (size_t)chunk * inner * ${WIDTH};
 % endif
   const int begin = get_global_id(0) * share;
   const int end = min(begin + share, rows);
@@ -68,16 +69,21 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     // The last tile moves back so that it is full; it computes some rows again.
     const int first = max(min(tile, end - ${tile_rows}), begin);
 % for r in R:
-    global const float* a${r} = left + (size_t)min(first + ${r}, end - 1)${"" if transposed else " * step"};
+    global const ${stored("a")}* a${r} = left + (size_t)min(first + ${r}, end - 1)${"" if transposed else " * step"};
 % for u in range(steps):
     ${V} ${", ".join("sum%d_%d_%d = (%s)(0)" % (r, v, u, V) for v in VECTORS)};
 % endfor
 % endfor
-    global const float* source = panel;
+    global const ${stored("panels")}* source = panel;
     int k = 0;
     for (; k + ${unroll} <= inner; k += ${unroll}, source += ${unroll * WIDTH}) {
+% if together:
+% for r in R:
+      const float${unroll} s${r} = ${load("float%d" % unroll, "a%d + k" % r, "half")};
+% endfor
+% endif
 % for u in range(unroll):
-      ${multiply(u, u % steps)}
+      ${multiply(u, u % steps, together)}
 % endfor
     }
     for (; k < inner; ++k, source += ${WIDTH}) {
@@ -97,7 +103,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
         const size_t at = ((size_t)batch * rows + first + ${r}) * columns + column;
 % for v in VECTORS:
         ${finish("sum%d_%d_0" % (r, v), V, "first + %d" % r, "(column + %d)" % (v * block), "at + %d" % (v * block))}
-        *(global ${V}_u*)(y + at + ${v * block}) = sum${r}_${v}_0;
+        ${"*(global %s_u*)(y + at + %d) = sum%d_%d_0;" % (V, v * block, r, v) if stored("y") == "float" else assign(V, "y + at + %d" % (v * block), "sum%d_%d_0" % (r, v), "half")}
 % endfor
       }
 % endfor
@@ -115,7 +121,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       for (int lane = 0; lane < left_columns; ++lane) {
         float value = results[r][lane];
         ${finish("value", "float", "first + r", "(column + lane)", "at + lane")}
-        y[at + lane] = value;
+        ${set_element("y", "at + lane", "value", stored("y"))}
       }
     }
   }

@@ -6,7 +6,7 @@ row to row, several columns if addend_columns).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import load
+from clconv.lowering.ctext import element, load
 %>
 
 ## The parameters that a kernel needs for it, behind its own.
@@ -15,9 +15,9 @@ from clconv.lowering.ctext import load
 , float alpha\
 % endif
 % if addend == "columns":
-, global const float* restrict c\
+, global const ${stored("c")}* restrict c\
 % elif addend == "matrix":
-, global const float* restrict c, int c_row, float beta\
+, global const ${stored("c")}* restrict c, int c_row, float beta\
 % endif
 ${common.epilogue_parameters(epilogue_names)}\
 </%def>
@@ -29,9 +29,9 @@ ${common.epilogue_parameters(epilogue_names)}\
         ${value} *= alpha;
 % endif
 % if addend == "columns":
-        ${value} += ${load(type, "c + %s" % column)};
+        ${value} += ${load(type, "c + %s" % column, stored("c"))};
 % elif addend == "matrix":
-        ${value} += beta * ${load(type, "c + (size_t)(%s) * c_row + %s" % (row, column)) if addend_columns else "c[(%s) * c_row]" % row};
+        ${value} += beta * ${load(type, "c + (size_t)(%s) * c_row + %s" % (row, column), stored("c")) if addend_columns else element("c", "(%s) * c_row" % row, stored("c"))};
 % endif
         ${common.apply_epilogue(epilogue, value, type, column, at)}
 </%def>

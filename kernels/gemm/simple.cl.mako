@@ -12,38 +12,41 @@ channels, channel_size: axis 1 of y and how many elements one step along it is, 
 Parameters: type; sum_type; scaled: whether alpha and beta count; batched; addend none or matrix; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
   factor = "double" if type == "double" else "float"
   wide = factor if type in ("float", "double") else "double"
 %>
 kernel void ${entry}(
-    global const ${type}* restrict a, global const ${type}* restrict b,
+    global const ${stored("a", type)}* restrict a, global const ${stored("b", type)}* restrict b,
 % if batched:
     global const int* restrict a_batches, global const int* restrict b_batches,
 % endif
-    global ${type}* restrict y, int rows, int inner, int columns, int a_row, int a_inner, int b_inner,
+    global ${stored("y", type)}* restrict y, int rows, int inner, int columns, int a_row, int a_inner, int b_inner,
     int b_column, ${factor} alpha, int channels, int channel_size, int chunk\
 % if addend == "matrix":
-, global const ${type}* restrict c, int c_row, int c_column, ${factor} beta\
+, global const ${stored("c", type)}* restrict c, int c_row, int c_column, ${factor} beta\
 % endif
 ${common.epilogue_parameters(epilogue_names)}) {
   const size_t m = get_global_id(1);
   const size_t batch = get_global_id(2);
   const size_t matrix = (size_t)rows * inner;
 % if batched:
-  global const ${type}* left = a + a_batches[batch] * matrix + m * a_row;
-  global const ${type}* right = b + (size_t)b_batches[batch] * inner * columns;
+  global const ${stored("a", type)}* left = a + a_batches[batch] * matrix + m * a_row;
+  global const ${stored("b", type)}* right = b + (size_t)b_batches[batch] * inner * columns;
 % else:
-  global const ${type}* left = a + m * a_row;
-  global const ${type}* right = b;
+  global const ${stored("a", type)}* left = a + m * a_row;
+  global const ${stored("b", type)}* right = b;
 % endif
   const int stop = min((int)(get_global_id(0) + 1) * chunk, columns);
   for (int n = get_global_id(0) * chunk; n < stop; ++n) {
     ${sum_type} sum = 0;
     for (int k = 0; k < inner; ++k)
-      sum += (${sum_type})left[(size_t)k * a_inner] * (${sum_type})right[(size_t)k * b_inner + (size_t)n * b_column];
+      sum += (${sum_type})${element("left", "(size_t)k * a_inner", stored("a"))} * (${sum_type})${element("right", "(size_t)k * b_inner + (size_t)n * b_column", stored("b"))};
 % if addend == "matrix":
-    const ${type} added = c[m * c_row + n * c_column];
+    const ${type} added = ${element("c", "m * c_row + n * c_column", stored("c"))};
 % endif
 % if scaled:
     ${type} value = (${type})(alpha * (${wide})sum${" + beta * (%s)added" % wide if addend == "matrix" else ""});
@@ -53,6 +56,6 @@ ${common.epilogue_parameters(epilogue_names)}) {
     const size_t at = (batch * rows + m) * columns + n;
     const int channel = at / channel_size % channels;
     ${common.apply_epilogue(epilogue, "value", type, "channel", "at")}
-    y[at] = value;
+    ${set_element("y", "at", "value", stored("y"))}
   }
 }

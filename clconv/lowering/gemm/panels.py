@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from clconv.graph.ir import DType
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -20,7 +21,7 @@ from clconv.lowering.arguments import (
 )
 from clconv.lowering.blocked import rows_an_item
 from clconv.lowering.epilogue import plan_epilogue
-from clconv.lowering.gemm.shape import Product, alpha_of, float_obstacle, plan_addend
+from clconv.lowering.gemm.shape import Product, alpha_of, half_or_float_obstacle, plan_addend
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,
@@ -39,7 +40,8 @@ def panel_packing(transposed: bool, width: int, alpha: float) -> Packing:
         right = whole.swapaxes(-1, -2) if transposed else whole
         right = right.reshape(math.prod(right.shape[:-2]), *right.shape[-2:])
         batch, inner, columns = right.shape
-        packed = np.zeros((batch, -(-columns // width), inner, width), np.float32)
+        kept = np.float16 if right.dtype == np.float16 and alpha == 1 else np.float32
+        packed = np.zeros((batch, -(-columns // width), inner, width), kept)
         full, rest = divmod(columns, width)
         by_column = packed.transpose(0, 2, 1, 3)
         by_column[:, :, :full] = right[:, :, : full * width].reshape(batch, inner, full, width)
@@ -49,13 +51,14 @@ def panel_packing(transposed: bool, width: int, alpha: float) -> Packing:
             packed *= np.float32(alpha)
         return packed
 
-    return Packing("gemm.panels", (transposed, width, alpha), pack)
+    dtype = None if alpha == 1 else DType.FLOAT32
+    return Packing("gemm.panels", (transposed, width, alpha), pack, dtype)
 
 
 def _tile_obstacle(problem: Problem) -> str | None:
     if not problem.device.is_cpu:
         return "register tiles of this shape are for CPU devices"
-    return float_obstacle(problem)
+    return half_or_float_obstacle(problem)
 
 
 def _blocked_applies(problem: Problem) -> str | None:

@@ -15,9 +15,10 @@ from clconv.lowering.arguments import (
     Scalar,
     Table,
 )
-from clconv.lowering.blocked import type_obstacle
+from clconv.lowering.blocked import stored_obstacle
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Problem
+from clconv.lowering.obstacles import computed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +111,7 @@ def plan_addend(problem: Problem, width: int) -> Addend:
             line = np.broadcast_to(c.reshape(-1) * np.float32(beta), columns)
             return np.pad(line.astype(np.float32), (0, -columns % width))
 
-        packing = Packing("gemm.columns", (beta, columns, width), pack)
+        packing = Packing("gemm.columns", (beta, columns, width), pack, DType.FLOAT32)
         return Addend("columns", 1, (("c", Packed(name, packing)),))
     steps = (0 if c_rows == 1 else c_columns, 0 if c_columns == 1 else 1)
     ctype = "double" if spec.dtype is DType.FLOAT64 else "float"
@@ -130,7 +131,14 @@ def float_obstacle(problem: Problem) -> str | None:
     """Why a kernel that finishes vectors of float columns cannot run the node."""
     if problem.x.dtype is not DType.FLOAT32:
         return f"needs float32, got {problem.x.dtype.value}"
-    obstacle = type_obstacle(problem)
+    return half_or_float_obstacle(problem)
+
+
+def half_or_float_obstacle(problem: Problem) -> str | None:
+    """Why a kernel that finishes vectors of float columns, which may be stored as halves, cannot run the node."""
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
+    obstacle = stored_obstacle(problem)
     if obstacle:
         return obstacle
     kinds = {o.kind for term in plan_epilogue(problem).terms for o in term.operands}

@@ -6,7 +6,7 @@ import math
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.blocked import c_type, type_obstacle
+from clconv.lowering.blocked import c_type, stored_obstacle
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.gemm.shape import Product, alpha_of, plan_addend
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
@@ -64,4 +64,4 @@ def _lower(problem: Problem) -> Lowered:
 
 
 def simple_variant(op: str) -> Variant:
-    return Variant(op, "simple", type_obstacle, _lower)
+    return Variant(op, "simple", stored_obstacle, _lower)
