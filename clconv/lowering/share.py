@@ -19,3 +19,8 @@ def share_of(device: DeviceInfo, work: int, unit: int = 1, least: int = _LEAST_W
 def items(work: int, share: int) -> int:
     """Work-items for that much work."""
     return -(-work // share)
+
+
+def power_of_two(number: int) -> int:
+    """The largest power of two that is at most a positive number."""
+    return 1 << number.bit_length() - 1

@@ -4,9 +4,10 @@ from clconv.lowering.gemm.local import local_variant
 from clconv.lowering.gemm.panels import panel_variants
 from clconv.lowering.gemm.shape import Product
 from clconv.lowering.gemm.simple import simple_variant
+from clconv.lowering.gemm.vector import vector_variant
 from clconv.lowering.kernel import register
 
 __all__ = ["Product"]
 
 for _op in ("Gemm", "MatMul"):
-    register(*panel_variants(_op), local_variant(_op), simple_variant(_op))
+    register(*panel_variants(_op), vector_variant(_op), local_variant(_op), simple_variant(_op))

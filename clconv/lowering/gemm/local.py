@@ -15,8 +15,8 @@ from clconv.lowering.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.epilogue import Epilogue, plan_epilogue
-from clconv.lowering.gemm.shape import Addend, Product, alpha_of, float_obstacle, plan_addend
+from clconv.lowering.gemm.finish import WIDTH, Finish
+from clconv.lowering.gemm.shape import Product, float_obstacle, size_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,
@@ -32,8 +32,6 @@ from clconv.lowering.tiles import (
     gpu_rate,
     local_memory_obstacle,
 )
-
-WIDTH = 4  # elements of a vector load
 
 
 def row_packing(transposed: bool, width: int) -> Packing:
@@ -90,14 +88,9 @@ def right_side(problem: Problem, product: Product) -> Side:
 
 
 def _applies(problem: Problem) -> str | None:
-    obstacle = float_obstacle(problem) or local_memory_obstacle(problem.device)
-    if obstacle:
-        return obstacle
-    product = Product.of(problem)
-    sizes = (problem.x.size, problem.input(1).size, problem.y.size)
-    if max(*sizes, product.inner) >= 1 << 31 or not all(sizes):
-        return "needs elements, fewer than 2^31"
-    return None
+    return (
+        float_obstacle(problem) or local_memory_obstacle(problem.device) or size_obstacle(problem)
+    )
 
 
 def _lower(problem: Problem) -> Lowered:
@@ -121,32 +114,6 @@ def _lower(problem: Problem) -> Lowered:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Finish:
-    """What gemm/finish does behind a product."""
-
-    alpha: float = 1.0
-    addend: Addend = Addend()
-    epilogue: Epilogue = Epilogue()
-
-    @classmethod
-    def of(cls, problem: Problem) -> Finish:
-        return cls(alpha_of(problem), plan_addend(problem, WIDTH), plan_epilogue(problem, WIDTH))
-
-    def parameters(self) -> dict[str, object]:
-        return {
-            "scaled": self.alpha != 1,
-            "addend": self.addend.kind,
-            "addend_columns": self.addend.column_step == 1,
-            "epilogue": self.epilogue.terms,
-            "epilogue_names": self.epilogue.names,
-        }
-
-    def arguments(self) -> list[tuple[str, Argument]]:
-        alpha = [("alpha", Scalar(self.alpha, "float"))] if self.alpha != 1 else []
-        return [*alpha, *self.addend.arguments, *self.epilogue.arguments]
-
-
 def _product_call(
     problem: Problem, product: Product, tile: Tile, splits: int, after: Finish, y: Write
 ) -> KernelCall:
@@ -163,7 +130,7 @@ def _product_call(
         batched=product.batch > 1,
         partial=splits > 1,
         subgroup=problem.device.subgroup,
-        **after.parameters(),  # type: ignore[arg-type]
+        **after.parameters(),
     )
     arguments: list[tuple[str, Argument]] = [
         ("a", a.argument),
@@ -196,7 +163,7 @@ def _sum_call(
     kernel = Kernel.of(
         "gemm/sum_splits.cl.mako",
         "gemm_sum_splits",
-        **after.parameters(),  # type: ignore[arg-type]
+        **after.parameters(),
     )
     arguments: list[tuple[str, Argument]] = [
         ("parts", Read(parts)),

@@ -23,6 +23,7 @@ from clconv.lowering.blocked import rows_an_item
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.gemm.shape import Product, alpha_of, half_or_float_obstacle, plan_addend
 from clconv.lowering.kernel import (
+    AUTO,
     Kernel,
     KernelCall,
     Lowered,
@@ -70,10 +71,19 @@ def _blocked_applies(problem: Problem) -> str | None:
 def _tile(problem: Problem, product: Product) -> tuple[int, int]:
     """(rows, vectors of columns) of the register tile. A single row is a stream of the matrix: the vectors
     stay the same, so that both shapes share one packed matrix."""
-    vectors = 2 if product.columns > problem.device.vector_width else 1
+    given = problem.parameters
+    vectors = given.get("vectors", 2 if product.columns > problem.device.vector_width else 1)
     if product.rows == 1:
         return 1, vectors
-    return min((problem.device.registers - 1 - vectors) // vectors, 8), vectors
+    usual = min((problem.device.registers - 1 - vectors) // vectors, 8)
+    return given.get("rows", usual), vectors
+
+
+# Of the register tile: rows, and vectors of columns.
+_SPACE: dict[str, tuple[int | str, ...]] = {
+    "vectors": (AUTO, 1, 2, 3, 4),
+    "rows": (AUTO, 2, 3, 4, 5, 6, 8, 10, 12),
+}
 
 
 def _panel_call(problem: Problem, product: Product, panels: Argument, alpha: float) -> KernelCall:
@@ -155,6 +165,6 @@ def _tiled_lower(problem: Problem) -> Lowered:
 
 def panel_variants(op: str) -> tuple[Variant, ...]:
     return (
-        Variant(op, "blocked", _blocked_applies, _blocked_lower),
-        Variant(op, "tiled", _tile_obstacle, _tiled_lower),
+        Variant(op, "blocked", _blocked_applies, _blocked_lower, space=_SPACE),
+        Variant(op, "tiled", _tile_obstacle, _tiled_lower, space=_SPACE),
     )

@@ -146,3 +146,11 @@ def half_or_float_obstacle(problem: Problem) -> str | None:
     if "channel" in kinds and not along_columns:
         return "needs operands of the epilogue that follow the columns"
     return None
+
+
+def size_obstacle(problem: Problem) -> str | None:
+    """Why a kernel that counts elements in int, and has none to finish without a sum, cannot run the node."""
+    sizes = (problem.x.size, problem.input(1).size, problem.y.size)
+    if max(sizes) >= 1 << 31 or not all(sizes):
+        return "needs elements, fewer than 2^31"
+    return None
