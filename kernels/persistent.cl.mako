@@ -14,7 +14,7 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 </%doc>
 <%!
 from clconv.lowering.callable import call_text, function_text
-from clconv.lowering.persistent import LINE
+from clconv.lowering.persistent import LINE, SPINS
 %>
 #define get_global_id(d) global_id_##d
 #define get_global_size(d) global_size_##d
@@ -39,6 +39,18 @@ static void ${entry}_item(global const ${entry}_operation* operation, global con
   }
 }
 
+// Linux's sched_yield(), which kernels cannot call by name: on a machine with more threads than cores a worker that
+// only looked again and again would keep from its core the one that it waits for.
+static void ${entry}_give_way(void) {
+#if defined(__x86_64__)
+  long number = 24;
+  __asm__ volatile("syscall" : "+a"(number) : : "rcx", "r11", "memory");
+#else
+  register long number __asm__("x8") = 124, result __asm__("x0");
+  __asm__ volatile("svc 0" : "=r"(result) : "r"(number) : "memory");
+#endif
+}
+
 // Waits until the operations that this one needs are done.
 static void ${entry}_wait(
     global const ${entry}_operation* operations, global const ${entry}_operation* operation,
@@ -46,7 +58,8 @@ static void ${entry}_wait(
   for (int i = 0; i < operation->awaited; ++i) {
     const int other = awaited[operation->first_awaited + i];
     global int* done = counters + (other * lines + lines - 1) * ${LINE};
-    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != operations[other].items);
+    for (int spins = 0; __atomic_load_n(done, __ATOMIC_ACQUIRE) != operations[other].items; ++spins)
+      if (spins > ${SPINS}) ${entry}_give_way();
   }
 }
 

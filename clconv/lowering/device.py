@@ -96,9 +96,12 @@ QUIRKS: tuple[Quirk, ...] = (
     ),
     Quirk(
         "wakes-slowly",
-        lambda d: "Portable Computing Language" in d.platform and d.is_cpu,
+        lambda d: "Portable Computing Language" in d.platform
+        and d.is_cpu
+        and re.search(r"-(x86_64|aarch64)-\S*linux", d.version) is not None,
         "its threads sleep between launches and need some 25 us to wake: many launches go as one "
-        "(lowering/persistent.py). Its buffers stay where they are, and it understands clang's atomics",
+        "(lowering/persistent.py), which knows how to give way on these processors under Linux. Its buffers stay "
+        "where they are, and it understands clang's atomics",
         "an empty launch takes PoCL under 2 us",
     ),
     Quirk(

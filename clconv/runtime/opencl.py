@@ -18,12 +18,21 @@ import pyopencl as cl
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.device import DeviceInfo, apply_quirks
 from clconv.lowering.kernel import Kernel, KernelCall
+from clconv.lowering.persistent import kernels_of
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime.debug import say
 
 # Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
 # for every kernel.
 _KERNELS_A_PROGRAM = 16
+
+
+def _programs(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
+    """Kernels that are compiled together; one made of others alone, because their functions are in it."""
+    alone = [(k,) for k in kernels if kernels_of(k) != (k,)]
+    others = [k for k in kernels if kernels_of(k) == (k,)]
+    starts = range(0, len(others), _KERNELS_A_PROGRAM)
+    return [*alone, *(tuple(others[i : i + _KERNELS_A_PROGRAM]) for i in starts)]
 
 
 def _keep_invokers() -> None:
@@ -133,10 +142,11 @@ class Device:
         """
         with self._lock:
             missing = [k for k in dict.fromkeys(kernels) if k not in self._programs]
-            for start in range(0, len(missing), _KERNELS_A_PROGRAM):
-                part = tuple(missing[start : start + _KERNELS_A_PROGRAM])
+            done = 0
+            for part in _programs(missing):
                 self._programs.update(dict.fromkeys(part, self._build(program_source(part))))
-                progress(start + len(part), len(missing))
+                done += len(part)
+                progress(done, len(missing))
 
     def _build(self, source: str) -> Any:
         with warnings.catch_warnings():
