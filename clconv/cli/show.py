@@ -148,7 +148,7 @@ def _show_plan(graph: Graph, specs: dict[str, TensorSpec], device: str | None) -
         reads = [made.graph.spec(n) for n in node.inputs if n and n not in made.graph.constants]
         writes = [made.lowered.specs[n] for n in node.outputs if n]
         table.add_row(
-            escape(name), escape(fused), choice.variant.name, choice.source,
+            escape(name), escape(fused), choice.name, choice.source,
             " ".join(_times(s.shape) for s in reads), " ".join(str(s) for s in writes),
             str(len(calls)), items,
         )  # fmt: skip

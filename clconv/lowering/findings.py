@@ -6,14 +6,16 @@ import dataclasses
 import warnings
 
 from clconv.errors import ClconvWarning
+from clconv.lowering.tuned import Tuned
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
     """quarantined: (operator, variant) pairs that gave wrong results, or none, when `clconv doctor` tried them
-    on this device with this driver."""
+    on this device with this driver. tuned: what `clconv tune` measured, here or on a device like this."""
 
     quarantined: frozenset[tuple[str, str]] = frozenset()
+    tuned: Tuned = dataclasses.field(default_factory=Tuned)
 
 
 NOTHING_FOUND = Findings()

@@ -106,6 +106,9 @@ class KernelCall:
         return f"{self.kernel.symbol}<{size}>({arguments})  # {self.node}"
 
 
+AUTO = "auto"
+
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """What a variant sees: the node, its tensors, the constants among them, the device.
@@ -242,7 +245,8 @@ class Variant:
     lower: the kernel calls, for the layouts in the problem's specs.
     estimate: seconds a run may take, from sizes alone; only its ratio to the other variants' matters. The
         variants of an operator that have one are ordered by it.
-    space: tunable parameters and their legal values, default first.
+    space: tunable parameters and their legal values, default first. AUTO stands for what the variant computes from
+        the sizes; Problem.parameters holds only what differs from the default.
     """
 
     op: str

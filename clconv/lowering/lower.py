@@ -70,6 +70,12 @@ def lower_graph(
     check_forced(forced)
     problems = [_problem(graph, node, device, findings) for node in graph.nodes]
     choices = [select(problem, forced) for problem in problems]
+    problems = [
+        dataclasses.replace(problem, parameters=dict(choice.parameters))
+        if choice.parameters
+        else problem
+        for problem, choice in zip(problems, choices, strict=True)
+    ]
     options = {
         i: choice.variant.signatures(problem)
         for i, (choice, problem) in enumerate(zip(choices, problems, strict=True))

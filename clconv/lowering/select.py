@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from clconv.errors import UnsupportedError, VariantError
 from clconv.lowering.findings import warn_of_last_resort
 from clconv.lowering.kernel import Problem, Variant
+from clconv.lowering.tuned import Named
 from clconv.lowering.variants import VARIANTS
 
 
@@ -17,12 +18,21 @@ class Choice:
     """The variant of one node, where it came from, and why the better ones were passed over."""
 
     variant: Variant
-    source: str  # "forced", "tuned", "heuristic", or "quarantined": known to be wrong, but nothing else applies
+    # "forced", "tuned: " and the level of Tuned.find, "heuristic", or "quarantined": wrong, but nothing else applies
+    source: str
     refused: tuple[tuple[str, str], ...] = ()
+    parameters: Named = ()
+
+    @property
+    def name(self) -> str:
+        """The variant and the parameters that are not as it would choose them."""
+        return " ".join(
+            [self.variant.name, *(f"{name}={value}" for name, value in self.parameters)]
+        )
 
     def __str__(self) -> str:
         refused = "".join(f"; not {name}: {why}" for name, why in self.refused)
-        return f"{self.variant.name} ({self.source}{refused})"
+        return f"{self.name} ({self.source}{refused})"
 
 
 def check_forced(forced: Mapping[str, str]) -> None:
@@ -70,12 +80,38 @@ def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
         else:
             fitting.append(variant)
     if fitting:
-        return _best(fitting, problem, refused)
+        return _tuned(fitting, problem, refused) or _best(fitting, problem, refused)
     if bad:
         warn_of_last_resort(bad[-1].name, label)
         return Choice(bad[-1], "quarantined", tuple(r for r in refused if r[0] != bad[-1].name))
     reasons = "; ".join(f"{name}: {why}" for name, why in refused) or "the operator has no kernel"
     raise UnsupportedError(f"{label}: {reasons}")
+
+
+def _tuned(
+    fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]
+) -> Choice | None:
+    """The variant that tuning found best among those that apply; None if it knows nothing of such a problem."""
+    by_name = {variant.name: variant for variant in fitting}
+    found = problem.findings.tuned.find(problem.node, problem.inputs, problem.outputs)
+    for level, entry in found:
+        if entry.is_default:
+            usual = _best(fitting, problem, refused)
+            return dataclasses.replace(usual, source=f"tuned: {level}, as usual")
+        variant = by_name.get(entry.variant)
+        if variant is not None and unknown_parameter(variant, entry.parameters) is None:
+            return Choice(variant, f"tuned: {level}", tuple(refused), entry.parameters)
+    return None
+
+
+def unknown_parameter(variant: Variant, parameters: Named) -> str | None:
+    """What of the parameters the variant does not have, in words; None if it has all of them."""
+    for name, value in parameters:
+        if name not in variant.space:
+            return f"no parameter {name!r}, there are {sorted(variant.space)}"
+        if value not in variant.space[name]:
+            return f"{name} cannot be {value!r}, but {variant.space[name]}"
+    return None
 
 
 def _best(fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]) -> Choice:

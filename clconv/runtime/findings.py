@@ -1,4 +1,4 @@
-"""What is remembered of a device between processes: the variants that `clconv doctor` quarantined."""
+"""What is remembered of a device between processes: what `clconv doctor` quarantined and `clconv tune` measured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
 from clconv.runtime.debug import warn_once
 from clconv.runtime.store import Unusable, device_key, read_records, write_records
+from clconv.runtime.tuned_files import tuned_for
 
 Name = tuple[str, str]  # operator, variant
 
@@ -18,7 +19,7 @@ Name = tuple[str, str]  # operator, variant
 def findings_for(device: DeviceInfo) -> Findings:
     """What earlier runs found out about a device with the driver it has now. A file that is of no use is
     reported once, as a ClconvWarning, and left alone."""
-    return Findings(frozenset(read_quarantine(device)))
+    return Findings(frozenset(read_quarantine(device)), tuned_for(device))
 
 
 def quarantine_file() -> Path:

@@ -14,11 +14,13 @@ from clconv.lowering.arguments import (
     Write,
 )
 from clconv.lowering.conv.shape import (
+    TILE_SPACE,
     ConvShape,
     arithmetic_rate,
     bias_argument,
     blocked_obstacle,
     blocked_signature,
+    chosen_tile,
     register_tile,
 )
 from clconv.lowering.conv.weights import direct_weights
@@ -58,7 +60,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     shape = ConvShape.of(problem)
     channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
-    vectors, pixels = register_tile(problem.device.registers, blocks)
+    vectors, pixels = chosen_tile(problem, blocks)
     epilogue = plan_epilogue(problem, block * vectors)
     kernel = Kernel.of(
         "conv/direct.cl.mako",
@@ -159,5 +161,6 @@ def _direct_estimate(problem: Problem) -> float:
 
 
 DIRECT = Variant(
-    "Conv", "direct", _direct_applies, _direct_lower, _direct_signatures, _direct_estimate
-)
+    "Conv", "direct", _direct_applies, _direct_lower, _direct_signatures, _direct_estimate,
+    TILE_SPACE,
+)  # fmt: skip

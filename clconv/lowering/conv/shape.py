@@ -9,7 +9,7 @@ from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.arguments import Argument, Packed
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.epilogue import channel_packing, epilogue_obstacle
-from clconv.lowering.kernel import Problem, Signature
+from clconv.lowering.kernel import AUTO, Problem, Signature
 from clconv.lowering.obstacles import computed
 
 
@@ -98,6 +98,23 @@ def register_tile(device_registers: int, blocks: int) -> tuple[int, int]:
     vectors = 2 if blocks % 2 == 0 else 3 if blocks % 3 == 0 else 1 if blocks == 1 else 2
     pixels = (device_registers - 1 - vectors) // vectors
     return vectors, min(pixels, 12)
+
+
+# Of register tiles: output vectors, and pixels. The larger ones spill where a device has few registers.
+TILE_SPACE: dict[str, tuple[int | str, ...]] = {
+    "vectors": (AUTO, 1, 2, 3, 4),
+    "pixels": (AUTO, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14),
+}
+
+
+def chosen_tile(problem: Problem, blocks: int) -> tuple[int, int]:
+    """register_tile(), or what tuning found better."""
+    given, registers = problem.parameters, problem.device.registers
+    vectors, pixels = register_tile(registers, blocks)
+    if "vectors" in given:
+        vectors = given["vectors"]
+        pixels = min((registers - 1 - vectors) // vectors, 12)
+    return vectors, given.get("pixels", pixels)
 
 
 def arithmetic_rate(device: DeviceInfo) -> float:

@@ -18,12 +18,14 @@ from clconv.lowering.arguments import (
     Write,
 )
 from clconv.lowering.conv.shape import (
+    TILE_SPACE,
     ConvShape,
     arithmetic_rate,
     bias_argument,
     blocked_obstacle,
     blocked_signature,
     cache_rate,
+    chosen_tile,
     register_tile,
 )
 from clconv.lowering.conv.transforms import F2_3, F2_5, F4_3, Transform
@@ -90,7 +92,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     block = problem.device.vector_width
     shape = ConvShape.of(problem)
     blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
-    vectors, pixels = register_tile(problem.device.registers, blocks)
+    vectors, pixels = chosen_tile(problem, blocks)
     m, n = transform.m, transform.n
     tile_rows, tile_columns = -(-shape.out[0] // m), -(-shape.out[1] // m)
     all_tiles = shape.batch * tile_rows * tile_columns
@@ -195,6 +197,7 @@ def _variant(name: str, transform: Transform) -> Variant:
         lambda problem: _lower(problem, transform),
         _signatures,
         lambda problem: _estimate(problem, transform),
+        TILE_SPACE,
     )
 
 

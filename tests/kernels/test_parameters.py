@@ -1,0 +1,57 @@
+"""Every value of every tunable parameter gives right results, on an awkward case of its operator."""
+
+from __future__ import annotations
+
+import pytest
+
+from clconv.cases import CASES, Case
+from clconv.graph.reference import run_reference
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.findings import Findings
+from clconv.lowering.kernel import VARIANTS, Variant
+from clconv.lowering.tuned import Entry, Machine, Shape, Tuned
+from clconv.runtime.check import relative_error
+from clconv.runtime.doctor import GUARD, plan_of
+from clconv.runtime.opencl import open_device
+from clconv.runtime.plan import Plan, make_plan
+from tests.kernels.support import run
+
+TUNABLE = [v for variants in VARIANTS.values() for v in variants if v.space]
+
+
+def tuned_plan(case: Case, device: DeviceInfo, variant: Variant, name: str, value: object) -> Plan:
+    graph, _ = case.build()
+    (node,) = graph.nodes
+    shape = Shape.of(
+        node,
+        [graph.spec(n) if n else None for n in node.inputs],
+        [graph.specs[n] for n in node.outputs],
+    )
+    machine = Machine.of(device)
+    entry = Entry(machine, shape, variant.name, ((name, value),))
+    specs = {n: graph.specs[n] for n in graph.inputs}
+    findings = Findings(tuned=Tuned(machine, (entry,)))
+    plan = make_plan(graph, specs, device, findings=findings, guard=GUARD)
+    (choice,) = plan.lowered.choices.values()
+    assert choice.name == f"{variant.name} {name}={value}"
+    return plan
+
+
+@pytest.mark.parametrize("variant", TUNABLE, ids=lambda v: f"{v.op}-{v.name}")
+def test_every_value_agrees_with_the_reference(variant: Variant, device: DeviceInfo) -> None:
+    fitting = [c for c in CASES if c.op == variant.op and plan_of(c, device, variant.name)]
+    if not fitting:
+        pytest.skip(f"{variant.name} is not for {device}")
+    values = [(name, value) for name, all_of_it in variant.space.items() for value in all_of_it[1:]]
+    plans = []
+    for number, (name, value) in enumerate(values):
+        case = fitting[number * 7 % len(fitting)]  # other cases for other values
+        plans.append((case, name, value, tuned_plan(case, device, variant, name, value)))
+    kernels = [call.kernel for *_, plan in plans for call in plan.calls]
+    open_device(device).prepare(kernels, lambda done, total: None)
+    for case, name, value, plan in plans:
+        graph, feeds = case.build()
+        found = run(plan, feeds)
+        for output, reference in run_reference(graph, feeds).items():
+            error = relative_error(found[output], reference)
+            assert error <= case.tolerance, f"{name}={value} on {case.name}: error {error:.3g}"

@@ -1,0 +1,152 @@
+"""Where a tuned choice comes from: exact shape, nearest shape, device family, vendor, else as usual."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from clconv.graph.ir import Graph
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.findings import Findings
+from clconv.lowering.kernel import AUTO, VARIANTS
+from clconv.lowering.lower import lower_graph
+from clconv.lowering.select import Choice
+from clconv.lowering.tuned import Entry, Machine, Shape, Tuned
+from tests.graph.graph_builder import Builder
+from tests.lowering.support import AVX2, AVX512, NVIDIA, optimised
+
+SAME = {"pads": (1, 1, 1, 1)}
+
+
+def layer(filters: int = 32, size: int = 14, channels: int = 16, **attrs: Any) -> Graph:
+    b = Builder()
+    x = b.input(1, channels, size, size)
+    return optimised(b.graph(b.conv(x, filters, channels, 3, out="y", **{**SAME, **attrs})))
+
+
+def shape_of(graph: Graph) -> Shape:
+    (node,) = graph.nodes
+    return Shape.of(
+        node, [graph.spec(n) for n in node.inputs], [graph.spec(n) for n in node.outputs]
+    )
+
+
+def entry(graph: Graph, device: DeviceInfo = AVX2, **more: Any) -> Entry:
+    fields: dict[str, Any] = {"variant": "direct", "parameters": (("pixels", 3),), **more}
+    return Entry(Machine.of(device), shape_of(graph), **fields)
+
+
+def chosen(
+    graph: Graph,
+    *entries: Entry,
+    device: DeviceInfo = AVX2,
+    quarantined: frozenset[tuple[str, str]] = frozenset(),
+    forced: dict[str, str] | None = None,
+) -> Choice:
+    findings = Findings(quarantined, Tuned(Machine.of(device), entries))
+    (choice,) = lower_graph(graph, device, forced or {}, findings).choices.values()
+    return choice
+
+
+OTHER_CPU = dataclasses.replace(AVX2, name="another CPU of this runtime")
+OTHER_RUNTIME = dataclasses.replace(AVX2, name="x", platform="another runtime")
+OTHER_VENDOR = dataclasses.replace(OTHER_RUNTIME, vendor="y")
+OTHER_DRIVER = dataclasses.replace(AVX2, driver="1.1")
+
+
+def test_the_usual_choice_is_another_one() -> None:
+    assert chosen(layer()).variant.name == "winograd4"
+    assert chosen(layer()).source == "heuristic" and not chosen(layer()).parameters
+
+
+@pytest.mark.parametrize(
+    "graph, machine, source",
+    [
+        (layer(), AVX2, "tuned: exact shape"),
+        (layer(size=28), AVX2, "tuned: nearest shape"),
+        (layer(size=55), AVX2, "tuned: nearest shape"),
+        (layer(filters=48), AVX2, "tuned: nearest shape"),
+        (layer(size=57), AVX2, "heuristic"),  # more than 16 times the pixels
+        (layer(filters=65), AVX2, "heuristic"),
+        (layer(dilations=(2, 2), pads=(2, 2, 2, 2)), AVX2, "heuristic"),
+        (layer(), OTHER_CPU, "tuned: device family"),
+        (layer(size=28), OTHER_CPU, "tuned: device family"),
+        (layer(), OTHER_RUNTIME, "tuned: vendor"),
+        (layer(), OTHER_VENDOR, "heuristic"),
+        (layer(), OTHER_DRIVER, "heuristic"),
+        (layer(), AVX512, "heuristic"),
+        (layer(), NVIDIA, "heuristic"),
+    ],
+)
+def test_levels(graph: Graph, machine: DeviceInfo, source: str) -> None:
+    choice = chosen(graph, entry(layer()), device=machine)
+    assert choice.source == source
+    if source != "heuristic":
+        assert choice.name == "direct pixels=3"
+
+
+def test_the_best_level_and_the_nearest_shape_win() -> None:
+    far, near = entry(layer(size=28)), entry(layer(size=16), parameters=(("pixels", 4),))
+    family = entry(layer(), OTHER_CPU, parameters=(("pixels", 5),))
+    vendor = entry(layer(), OTHER_RUNTIME, parameters=(("pixels", 6),))
+    exact = entry(layer(), parameters=(("pixels", 7),))
+    for left in ([vendor], [vendor, family], [vendor, family, far], [vendor, family, far, near],
+                 [vendor, family, far, near, exact]):  # fmt: skip
+        assert chosen(layer(), *left).parameters == left[-1].parameters
+        assert chosen(layer(), *reversed(left)).parameters == left[-1].parameters
+
+
+def test_parameters_reach_the_kernel() -> None:
+    findings = Findings(tuned=Tuned(Machine.of(AVX2), (entry(layer()),)))
+    (call,) = [
+        c for c in lower_graph(layer(), AVX2, {}, findings).calls if c.kernel.entry == "conv_direct"
+    ]
+    assert dict(call.kernel.parameters)["pixels"] == 3
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"variant": "no such"},
+        {"parameters": (("no such", 1),)},
+        {"parameters": (("pixels", 99),)},
+        {"variant": "depthwise", "parameters": ()},  # does not apply
+    ],
+)
+def test_what_the_variant_does_not_have_is_never_used(wrong: dict[str, Any]) -> None:
+    assert chosen(layer(), entry(layer(), **wrong)).source == "heuristic"
+    family = entry(layer(), OTHER_CPU)
+    assert chosen(layer(), entry(layer(), **wrong), family).source == "tuned: device family"
+
+
+def test_forced_and_quarantined_come_first() -> None:
+    bad = frozenset({("Conv", "direct")})
+    assert chosen(layer(), entry(layer()), quarantined=bad).source == "heuristic"
+    forced = chosen(layer(), entry(layer()), forced={"conv": "direct"})
+    assert forced.source == "forced" and not forced.parameters
+
+
+def test_a_result_that_says_as_usual_ends_the_search() -> None:
+    family = entry(layer(), OTHER_CPU)
+    choice = chosen(layer(), family, entry(layer(), is_default=True))
+    assert choice.variant.name == "winograd4" and choice.source == "tuned: exact shape, as usual"
+
+
+def test_gpu_families_are_generations() -> None:
+    def family(name: str) -> tuple[str, ...]:
+        return Machine.of(dataclasses.replace(NVIDIA, name=name)).family
+
+    assert family("NVIDIA GeForce RTX 3080") == family("NVIDIA GeForce RTX 3060 Ti")
+    assert family("NVIDIA GeForce RTX 3080") != family("NVIDIA GeForce RTX 4080")
+    assert family("gfx1030") == family("gfx1035") != family("gfx1100")
+
+
+def test_every_space_begins_with_its_default_and_has_plain_values() -> None:
+    for variants in VARIANTS.values():
+        for variant in variants:
+            for name, values in variant.space.items():
+                assert values[0] == AUTO and len(values) > 1, (variant.name, name)
+                assert all(isinstance(v, int | str) for v in values)
+                assert len(set(values)) == len(values)
