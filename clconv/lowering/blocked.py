@@ -30,8 +30,8 @@ def stored_obstacle(problem: Problem) -> str | None:
 
 def blocked_obstacle(problem: Problem, most_axes: int = 2) -> str | None:
     """Why no kernel on channel blocks can run a node over (N, C, spatial...) of at most so many axes."""
-    if problem.x.dtype is not DType.FLOAT32:
-        return f"needs float32, got {problem.x.dtype.value}"
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
     if not problem.device.is_cpu:
         return "channel blocks are for CPU devices"
     if not 3 <= problem.x.rank <= 2 + most_axes:

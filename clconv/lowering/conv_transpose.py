@@ -25,7 +25,7 @@ from clconv.lowering.blocked import (
     c_type,
     pair,
     rows_an_item,
-    type_obstacle,
+    stored_obstacle,
 )
 from clconv.lowering.epilogue import channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
@@ -69,11 +69,12 @@ def blocked_filters(in_block: int, out_block: int, group: int) -> Packing:
         channels, filters, kh, kw = w.shape
         channels //= group
         out_blocks, in_blocks = -(-filters // out_block), -(-channels // in_block)
-        full = np.zeros((group, in_blocks * in_block, out_blocks * out_block, kh, kw), np.float32)
+        kept = np.float16 if w.dtype == np.float16 else np.float32
+        full = np.zeros((group, in_blocks * in_block, out_blocks * out_block, kh, kw), kept)
         full[:, :channels, :filters] = w.reshape(group, channels, filters, kh, kw)
         parts = full.reshape(group, in_blocks, in_block, out_blocks, out_block, kh, kw)
         packed = parts.transpose(0, 3, 1, 5, 6, 2, 4).reshape(-1)
-        return np.concatenate([packed, np.zeros(max(out_block, in_block), np.float32)])
+        return np.concatenate([packed, np.zeros(max(out_block, in_block), kept)])
 
     return Packing("conv_transpose.blocked", (in_block, out_block, group), pack)
 
@@ -85,7 +86,7 @@ def depthwise_filters(block: int) -> Packing:
         w = _two_dimensional(w)[:, 0]
         full = np.pad(w, [(0, -w.shape[0] % block), (0, 0), (0, 0)])
         packed = full.reshape(-1, block, *w.shape[1:]).transpose(0, 2, 3, 1).reshape(-1)
-        return np.concatenate([packed, np.zeros(block, np.float32)])
+        return np.concatenate([packed, np.zeros(block, w.dtype)])
 
     return Packing("conv_transpose.depthwise", (block,), pack)
 
@@ -234,5 +235,5 @@ register(
         "ConvTranspose", "depthwise", _depthwise_applies, _depthwise_lower, _depthwise_signatures
     ),
     Variant("ConvTranspose", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
-    Variant("ConvTranspose", "simple", type_obstacle, _simple_lower),
+    Variant("ConvTranspose", "simple", stored_obstacle, _simple_lower),
 )

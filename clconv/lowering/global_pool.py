@@ -6,7 +6,7 @@ import math
 
 from clconv.graph.ir import Layout
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.blocked import blocked_obstacle, blocked_signature, c_type, type_obstacle
+from clconv.lowering.blocked import blocked_obstacle, blocked_signature, c_type, stored_obstacle
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import (
     Kernel,
@@ -66,5 +66,5 @@ def _simple_lower(problem: Problem) -> Lowered:
 for _op in _KINDS:
     register(
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, _signatures),
-        Variant(_op, "simple", type_obstacle, _simple_lower),
+        Variant(_op, "simple", stored_obstacle, _simple_lower),
     )

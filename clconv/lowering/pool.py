@@ -14,7 +14,7 @@ from clconv.lowering.blocked import (
     c_type,
     pair,
     rows_an_item,
-    type_obstacle,
+    stored_obstacle,
 )
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
@@ -159,5 +159,5 @@ def _simple_lower(problem: Problem) -> Lowered:
 for _op in _KINDS:
     register(
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
-        Variant(_op, "simple", type_obstacle, _simple_lower),
+        Variant(_op, "simple", stored_obstacle, _simple_lower),
     )

@@ -21,7 +21,7 @@ from clconv.lowering.blocked import (
     c_type,
     pair,
     rows_an_item,
-    type_obstacle,
+    stored_obstacle,
 )
 from clconv.lowering.kernel import (
     Kernel,
@@ -137,7 +137,7 @@ def _steps(problem: Problem, axes: Sequence[AxisResize]) -> list[_Step]:
 
 def _simple_applies(problem: Problem) -> str | None:
     # Nearest only moves elements.
-    return None if problem.node.attrs.mode == "nearest" else type_obstacle(problem)
+    return None if problem.node.attrs.mode == "nearest" else stored_obstacle(problem)
 
 
 def _simple_lower(problem: Problem) -> Lowered:

@@ -17,7 +17,7 @@ first tap, distance of taps, number of taps, and the pixel q - offset - j * spre
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, element, load, vector_type
 %>
 <%
   V = vector_type(block)
@@ -40,10 +40,10 @@ constant int ${entry}_columns[${SW}][5] = {${TABLE(column_phases)}};
 % for c in range(lanes):
             {
 % for v in range(vectors):
-              const ${V} w${v} = ${load(V, "tap + %d" % (c * OB + v * block))};
+              const ${V} w${v} = ${load(V, "tap + %d" % (c * OB + v * block), stored("w"))};
 % endfor
 % for p in range(pixels):
-              { const ${V if depthwise else "float"} s = ${load(V, pixel(p)) if depthwise else "%s[%d]" % (pixel(p), c)};
+              { const ${V if depthwise else "float"} s = ${load(V, pixel(p), stored("x")) if depthwise else element(pixel(p), str(c), stored("x"))};
 % for v in range(vectors):
                 a${p}_${v} = s * w${v} + a${p}_${v};
 % endfor
@@ -58,18 +58,18 @@ constant int ${entry}_columns[${SW}][5] = {${TABLE(column_phases)}};
         for (int kh = 0; kh < ${entry}_rows[row_phase][2]; ++kh) {
           const int ih = row - ${entry}_rows[row_phase][3] - kh * ${entry}_rows[row_phase][4];
           if (ih < 0 || ih >= height) continue;
-          global const float* line = image + ((size_t)block_index * height + ih) * width * ${in_block};
-          global const float* taps = filter
+          global const ${stored("x")}* line = image + ((size_t)block_index * height + ih) * width * ${in_block};
+          global const ${stored("w")}* taps = filter
               + (block_index * ${KH} + ${entry}_rows[row_phase][0] + kh * ${entry}_rows[row_phase][1]) * ${KW * lanes_in * OB};
           for (int kw = 0; kw < tap_count; ++kw) {
-            global const float* tap = taps + (first_tap + kw * tap_step) * ${lanes_in * OB};
+            global const ${stored("w")}* tap = taps + (first_tap + kw * tap_step) * ${lanes_in * OB};
             const int left = first - offset - kw * spread;
 % if border:
 % for p in range(pixels):
-            global const float* s${p} = left + ${p} < 0 || left + ${p} >= width ? zeros : line + (left + ${p}) * ${in_block};
+            global const ${stored("x")}* s${p} = left + ${p} < 0 || left + ${p} >= width ? zeros : line + (left + ${p}) * ${in_block};
 % endfor
 % else:
-            global const float* source = line + left * ${in_block};
+            global const ${stored("x")}* source = line + left * ${in_block};
 % endif
 <%
   pixel = (lambda p: "s%d" % p) if border else (lambda p: "(source + %d)" % (p * in_block))
@@ -85,22 +85,22 @@ constant int ${entry}_columns[${SW}][5] = {${TABLE(column_phases)}};
         }
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global const float* restrict w,
+    global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
 % if bias:
     global const float* restrict bias,
 % endif
-    global float* restrict y, int height, int width, int out_height, int out_width, int pad_top,
+    global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int rows${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(1);
   const int n = get_global_id(2) / ${group};
   const int g = get_global_id(2) - n * ${group};
 % if depthwise:
-  global const float* image = x + ((size_t)n * ${out_blocks} + chunk) * height * width * ${block};
+  global const ${stored("x")}* image = x + ((size_t)n * ${out_blocks} + chunk) * height * width * ${block};
 % else:
-  global const float* image = x + ((size_t)n * ${group} + g) * ${channel_planes} * height * width;
+  global const ${stored("x")}* image = x + ((size_t)n * ${group} + g) * ${channel_planes} * height * width;
 % endif
-  global const float* filter = w + (size_t)g * ${weights} + (size_t)chunk * ${taps_size};
-  global const float* zeros = w + (size_t)${group * weights};
+  global const ${stored("w")}* filter = w + (size_t)g * ${weights} + (size_t)chunk * ${taps_size};
+  global const ${stored("w")}* zeros = w + (size_t)${group * weights};
   const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
   for (int oh = get_global_id(0) * rows; oh < row_end; ++oh) {
     const int row_phase = (oh + pad_top) % ${SH};
@@ -133,7 +133,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
           if (first + ${p} < end) {
             const size_t at = (plane * out_width + (first + ${p}) * ${SW} + phase - pad_left) * ${block};
             ${common.apply_epilogue(epilogue, "a%d_%d" % (p, v), V, "channel", "at")}
-            ${store(V, "y + at")} = a${p}_${v};
+            ${assign(V, "y + at", "a%d_%d" % (p, v), stored("y"))}
           }
 % endfor
         }

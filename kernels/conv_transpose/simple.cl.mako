@@ -9,6 +9,9 @@ One work-item computes `chunk` successive pixels of one filter; index space: (ch
 Parameters: type float or double; kernel, strides, dilations: one for each axis; bias; epilogue (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
   axes = range(len(kernel))
   taps = 1
@@ -20,11 +23,11 @@ Parameters: type float or double; kernel, strides, dilations: one for each axis;
       weight = "(%s) * %d + k%d" % (weight, kernel[i], i)
 %>
 kernel void ${entry}(
-    global const ${type}* restrict x, global const ${type}* restrict w,
+    global const ${stored("x", type)}* restrict x, global const ${stored("w", type)}* restrict w,
 % if bias:
-    global const ${type}* restrict bias,
+    global const ${stored("bias", type)}* restrict bias,
 % endif
-    global ${type}* restrict y, int channels, int filters, int group,
+    global ${stored("y", type)}* restrict y, int channels, int filters, int group,
 % for what in ("size", "out", "pad"):
 % for i in axes:
     int ${what}${i},
@@ -36,15 +39,15 @@ kernel void ${entry}(
   const int g = f / filters;
   const int pixels = ${" * ".join("out%d" % i for i in axes)};
   const size_t plane = ${" * ".join("(size_t)size%d" % i for i in axes)};
-  global const ${type}* image = x + (n * group + g) * channels * plane;
-  global const ${type}* filter = w + ((size_t)g * channels * filters + (f - g * filters)) * ${taps};
+  global const ${stored("x", type)}* image = x + (n * group + g) * channels * plane;
+  global const ${stored("w", type)}* filter = w + ((size_t)g * channels * filters + (f - g * filters)) * ${taps};
   const int stop = min((int)(get_global_id(0) + 1) * chunk, pixels);
   for (int pixel = get_global_id(0) * chunk; pixel < stop; ++pixel) {
     int rest = pixel;
 % for i in reversed(axes):
     const int u${i} = rest % out${i} + pad${i}; rest /= out${i};
 % endfor
-    ${type} sum = ${"bias[f]" if bias else "0"};
+    ${type} sum = ${element("bias", "f", stored("bias")) if bias else "0"};
 % for i in axes:
     for (int k${i} = 0; k${i} < ${kernel[i]}; ++k${i}) {
       const int t${i} = u${i} - k${i} * ${dilations[i]};
@@ -52,12 +55,12 @@ kernel void ${entry}(
       if (t${i} < 0 || t${i} % ${strides[i]} != 0 || i${i} >= size${i}) continue;
 % endfor
       for (int c = 0; c < channels; ++c)
-        sum += image[c * plane + ${source}] * filter[(size_t)c * filters * ${taps} + ${weight}];
+        sum += ${element("image", "c * plane + " + source, stored("x"))} * ${element("filter", "(size_t)c * filters * %d + %s" % (taps, weight), stored("w"))};
 % for i in axes:
     }
 % endfor
     const size_t at = (n * get_global_size(1) + f) * pixels + pixel;
     ${common.apply_epilogue(epilogue, "sum", type, "f", "at")}
-    y[at] = sum;
+    ${set_element("y", "at", "sum", stored("y"))}
   }
 }

@@ -13,7 +13,7 @@ Parameters: kind max, average, lp with power; type float; block 4, 8, 16; epilog
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, load, vector_type
 RUNNING = 4
 RUN = 256
 %>
@@ -30,24 +30,24 @@ ${whole} += ${part};\
 % endif
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const ${type}* restrict x, global ${type}* restrict y,
+    global const ${stored("x", type)}* restrict x, global ${stored("y", type)}* restrict y,
     int pixels${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
   const size_t plane = (size_t)get_global_id(1) * get_global_size(0) + chunk;
-  global const float* image = x + plane * pixels * ${block};
+  global const ${stored("x")}* image = x + plane * pixels * ${block};
   ${V} result = ${start};
   for (int run = 0; run < pixels; run += ${RUN}) {
     ${V} ${", ".join("a%d = %s" % (i, start) for i in range(RUNNING))};
     const int stop = min(run + ${RUN}, pixels);
     int i = run;
     for (; i + ${RUNNING} <= stop; i += ${RUNNING}) {
-      global const float* source = image + (size_t)i * ${block};
+      global const ${stored("x")}* source = image + (size_t)i * ${block};
 % for k in range(RUNNING):
-      ${pieces.take(kind, power, V, "a%d" % k, load(V, "source + %d" % (k * block)))}
+      ${pieces.take(kind, power, V, "a%d" % k, load(V, "source + %d" % (k * block), stored("x")))}
 % endfor
     }
     for (; i < stop; ++i) {
-      ${pieces.take(kind, power, V, "a0", load(V, "image + (size_t)i * %d" % block))}
+      ${pieces.take(kind, power, V, "a0", load(V, "image + (size_t)i * %d" % block, stored("x")))}
     }
 % for k in range(1, RUNNING):
     ${join("a0", "a%d" % k)}
@@ -57,5 +57,5 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   ${pieces.finish(kind, power, V, "result", "pixels")}
   const size_t at = plane * ${block};
   ${common.apply_epilogue(epilogue, "result", V, "chunk * %d" % block, "at")}
-  ${store(V, "y + at")} = result;
+  ${assign(V, "y + at", "result", stored("y"))}
 }

@@ -11,20 +11,23 @@ Parameters: kind max, average, lp with power; type float or double; block 1; epi
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
   start = "-INFINITY" if kind == "max" else "0"
 %>
 kernel void ${entry}(
-    global const ${type}* restrict x, global ${type}* restrict y,
+    global const ${stored("x", type)}* restrict x, global ${stored("y", type)}* restrict y,
     int pixels${common.epilogue_parameters(epilogue_names)}) {
   const int channel = get_global_id(0);
   const size_t at = (size_t)get_global_id(1) * get_global_size(0) + channel;
-  global const ${type}* image = x + at * pixels;
+  global const ${stored("x", type)}* image = x + at * pixels;
   ${type} result = ${start};
   for (int run = 0; run < pixels; run += 256) {
     ${type} part = ${start};
     for (int i = run; i < min(run + 256, pixels); ++i) {
-      ${pieces.take(kind, power, type, "part", "image[i]")}
+      ${pieces.take(kind, power, type, "part", element("image", "i", stored("x")))}
     }
 % if kind == "max":
     ${pieces.take("max", 1, type, "result", "part")}
@@ -34,5 +37,5 @@ kernel void ${entry}(
   }
   ${pieces.finish(kind, power, type, "result", "pixels")}
   ${common.apply_epilogue(epilogue, "result", type, "channel", "at")}
-  y[at] = result;
+  ${set_element("y", "at", "result", stored("y"))}
 }

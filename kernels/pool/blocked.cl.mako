@@ -15,7 +15,7 @@ kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, e
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)
@@ -37,15 +37,15 @@ from clconv.lowering.ctext import load, store, vector_type
 <%def name="finish(sum, count, at)">
       ${pieces.finish(kind, power, V, sum, count)}
       ${common.apply_epilogue(epilogue, sum, V, "chunk * %d" % block, at)}
-      ${store(V, "y + " + at)} = ${sum};
+      ${assign(V, "y + " + at, sum, stored("y"))}
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global float* restrict y, int height, int width, int out_height,
+    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int height, int width, int out_height,
     int out_width, int pad_top, int pad_left, int pad_bottom, int pad_right,
     int rows${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(1);
   const size_t plane = (size_t)get_global_id(2) * get_global_size(1) + chunk;
-  global const float* image = x + plane * height * width * ${block};
+  global const ${stored("x")}* image = x + plane * height * width * ${block};
   const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
 % if average:
   const int lowest_row = ${"-pad_top" if count_pads else 0};
@@ -70,17 +70,17 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
         for (int kh = 0; kh < ${KH}; ++kh) {
           int ih = top + kh * ${DH};
           ${fold("ih", "height", "pad_bottom")}
-          global const float* source = image + ((size_t)ih * width + left) * ${block};
+          global const ${stored("x")}* source = image + ((size_t)ih * width + left) * ${block};
 % if unroll:
 % for kw in range(KW):
 % for p in range(pixels):
-          ${pieces.take(kind, power, V, "a%d" % p, load(V, "source + %d" % ((p * SW + kw * DW) * block)))}
+          ${pieces.take(kind, power, V, "a%d" % p, load(V, "source + %d" % ((p * SW + kw * DW) * block), stored("x")))}
 % endfor
 % endfor
 % else:
           for (int kw = 0; kw < ${KW}; ++kw) {
 % for p in range(pixels):
-            ${pieces.take(kind, power, V, "a%d" % p, load(V, "source + kw * %d + %d" % (DW * block, p * SW * block)))}
+            ${pieces.take(kind, power, V, "a%d" % p, load(V, "source + kw * %d + %d" % (DW * block, p * SW * block), stored("x")))}
 % endfor
           }
 % endif
@@ -100,7 +100,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
           for (int kw = 0; kw < ${KW}; ++kw) {
             int iw = begin + kw * ${DW};
             ${fold("iw", "width", "pad_right")}
-            ${pieces.take(kind, power, V, "a", load(V, "image + ((size_t)ih * width + iw) * %d" % block))}
+            ${pieces.take(kind, power, V, "a", load(V, "image + ((size_t)ih * width + iw) * %d" % block, stored("x")))}
           }
         }
 % if average:

@@ -14,6 +14,9 @@ wanted; column_major: how indices count within a channel; epilogue (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
   axes = range(len(kernel))
   outside = " || ".join("i%d < 0 || i%d >= size%d" % (i, i, i) for i in axes)
@@ -24,9 +27,9 @@ wanted; column_major: how indices count within a channel; epilogue (float).
       column_place = "(%s) * size%d + i%d" % (column_place, i, i)
 %>
 kernel void ${entry}(
-    global const ${type}* restrict x,
+    global const ${stored("x", type)}* restrict x,
 % if values:
-    global ${type}* restrict y,
+    global ${stored("y", type)}* restrict y,
 % endif
 % if indices:
     global long* restrict indices,
@@ -64,7 +67,7 @@ kernel void ${entry}(
         continue;
       }
 % endif
-      const ${type} value = x[image + ${place}];
+      const ${type} value = ${element("x", "image + " + place, stored("x"))};
       ++count;
 % if kind == "max":
       if (value > result${" || value != value" if type in ("float", "double") else ""} || where < 0) {
@@ -81,7 +84,7 @@ kernel void ${entry}(
     const size_t at = plane * pixels + pixel;
 % if values:
     ${common.apply_epilogue(epilogue, "result", type, "channel", "at")}
-    y[at] = result;
+    ${set_element("y", "at", "result", stored("y"))}
 % endif
 % if indices:
     indices[at] = where;

@@ -10,30 +10,30 @@ One work-item computes `rows` output rows of one channel block; index space: (ro
 Parameters: block 4, 8, 16; taps (TH, TW); weighted: whether there are weights (else TH = TW = 1).
 </%doc>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)
   TH, TW = taps
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global const int* restrict row_index,
+    global const ${stored("x")}* restrict x, global const int* restrict row_index,
     global const int* restrict column_index,
 % if weighted:
     global const float* restrict row_weight, global const float* restrict column_weight,
 % endif
-    global float* restrict y, int height, int width, int out_height, int out_width, int rows) {
+    global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int rows) {
   const size_t plane = (size_t)get_global_id(2) * get_global_size(1) + get_global_id(1);
-  global const float* image = x + plane * height * width * ${block};
+  global const ${stored("x")}* image = x + plane * height * width * ${block};
   const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
   for (int oh = get_global_id(0) * rows; oh < row_end; ++oh) {
 % for i in range(TH):
-    global const float* line${i} = image + (size_t)row_index[oh * ${TH} + ${i}] * width * ${block};
+    global const ${stored("x")}* line${i} = image + (size_t)row_index[oh * ${TH} + ${i}] * width * ${block};
 % if weighted:
     const float row${i} = row_weight[oh * ${TH} + ${i}];
 % endif
 % endfor
-    global float* target = y + (plane * out_height + oh) * out_width * ${block};
+    global ${stored("y")}* target = y + (plane * out_height + oh) * out_width * ${block};
     for (int ow = 0; ow < out_width; ++ow) {
 % if weighted:
       ${V} sum = (${V})(0);
@@ -41,12 +41,12 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       {
         const int column = column_index[ow * ${TW} + ${j}];
         sum += column_weight[ow * ${TW} + ${j}]
-            * (${" + ".join("row%d * %s" % (i, load(V, "line%d + column" % i)) for i in range(TH))});
+            * (${" + ".join("row%d * %s" % (i, load(V, "line%d + column" % i, stored("x"))) for i in range(TH))});
       }
 % endfor
-      ${store(V, "target + ow * %d" % block)} = sum;
+      ${assign(V, "target + ow * %d" % block, "sum", stored("y"))}
 % else:
-      ${store(V, "target + ow * %d" % block)} = ${load(V, "line0 + column_index[ow]")};
+      ${assign(V, "target + ow * %d" % block, load(V, "line0 + column_index[ow]", stored("x")), stored("y"))}
 % endif
     }
   }

@@ -11,7 +11,11 @@ Parameters: type of the elements; sum_type float or double; copied: for each axi
 weighted: whether there are weights, else one tap and `outside` is the element's bits; crops: whether pixels
 may be outside.
 </%doc>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
+  x_type, y_type = (stored("x", type), stored("y", type)) if weighted else (type, type)
   axes = range(len(copied))
   last = axes[-1]
   source = "i0"
@@ -21,7 +25,7 @@ may be outside.
   outsides = ["index%d[o%d * %s] < 0" % (i, i, taps(i)) for i in axes if not copied[i]]
 %>
 kernel void ${entry}(
-    global const ${type}* restrict x, global ${type}* restrict y,
+    global const ${x_type}* restrict x, global ${y_type}* restrict y,
 % for i in axes:
 % if not copied[i]:
     global const int* restrict index${i},
@@ -45,7 +49,7 @@ kernel void ${entry}(
     const size_t at = (size_t)get_global_id(1) * out${last} + o${last};
 % if crops and outsides:
     if (${" || ".join(outsides)}) {
-      y[at] = (${type})outside;
+      ${set_element("y", "at", "(%s)outside" % type, y_type)}
       continue;
     }
 % endif
@@ -63,13 +67,13 @@ kernel void ${entry}(
 % endif
 % endfor
 % if weighted:
-      sum += ${" * ".join(["x[%s]" % source] + ["weight%d[o%d * taps%d + t%d]" % (i, i, i, i) for i in axes if not copied[i]])};
+      sum += ${" * ".join([element("x", source, x_type)] + ["weight%d[o%d * taps%d + t%d]" % (i, i, i, i) for i in axes if not copied[i]])};
 % else:
       y[at] = x[${source}];
 % endif
     ${"}" * len(axes)}
 % if weighted:
-    y[at] = (${type})sum;
+    ${set_element("y", "at", "(%s)sum" % type, y_type)}
 % endif
   }
 }
