@@ -1,8 +1,62 @@
 <%doc>
 Reductions across the work-items of a group, in local memory. Import with
   <%namespace name="group" file="/group.mako"/>
-The kernel declares `id`, the index of the work-item in its group. An `op` is a lowering.reduction.Reduction.
+The kernel declares `id`, the index of the work-item in its group. An `op` is a lowering.reduction.Reduction; `share`
+a lowering.groups.Share: how a group shares the lines along the middle axis of a tensor (outer, n, inner).
 </%doc>
+<%!
+from clconv.lowering.ctext import load, vector_type
+%>
+
+## Declares id, and for this item: `line`, its row * inner + its column, whether it is `there`, its `part` of the
+## items that share a line, and `from`, where the line begins. Items past the last line take that once more.
+<%def name="place(share)">
+  const int id = get_local_id(0);
+  const int part = id / ${share.lanes} % ${share.items};
+  const int column_groups = (inner + ${share.lanes - 1}) / ${share.lanes};
+  const int row_group = get_group_id(0) / column_groups;
+  const int wanted_column = (get_group_id(0) - row_group * column_groups) * ${share.lanes} + id % ${share.lanes};
+  const int wanted_row = row_group * ${share.rows} + id / ${share.lanes * share.items};
+  const int there = wanted_column < inner && wanted_row < outer;
+  const int row = min(wanted_row, outer - 1), column = min(wanted_column, inner - 1);
+  const size_t line = (size_t)row * inner + column;
+  const size_t from = (size_t)row * n * inner + column;
+</%def>
+
+## A loop of this item over its elements k, or over vectors of share.width from k on: opens a block.
+<%def name="each(share)">\
+for (int k = part * ${share.width}; k < n; k += ${share.items * share.width}) {\
+</%def>
+
+## C text of the elements from k on of pointer `name`.
+<%def name="elements(share, name)">\
+${load(vector_type(share.width), "%s + from + (size_t)k * inner" % name if share.width == 1 else "%s + from + k" % name, stored(name), True)}\
+</%def>
+
+## Reduces the item's line of x into a new float `name`, which all that share the line have. shifted: the
+## reduction reads the float `top`.
+<%def name="reduce(share, op, name)">
+<%
+  V = vector_type(share.width)
+%>
+  float ${name};
+  {
+    ${V} own = ${op.text("start", V)};
+    ${each(share)}
+      const ${V} v = ${elements(share, "x")};
+      own = ${op.joined("own", "v", V)};
+    }
+% if share.width == 1:
+    ${name} = own;
+% else:
+    ${name} = own.s0;
+% for lane in range(1, share.width):
+    ${name} = ${op.text("join", "float", a=name, b="own.s%d" % lane)};
+% endfor
+% endif
+  }
+  ${join(op, name, "float", share.items, share.lanes, "part")}
+</%def>
 
 ## Local memory for `count` items' partial results.
 <%def name="memory(vector, count)">

@@ -12,25 +12,28 @@ def vector_type(width: int, base: str = "float") -> str:
     return base if width == 1 else f"{base}{width}"
 
 
-def load(vector: str, address: str, stored: str = "float") -> str:
-    """Reads a scalar or an unaligned float vector: a dereference, because vload is slow on PoCL."""
+def load(vector: str, address: str, stored: str = "float", aligned: bool = False) -> str:
+    """Reads a scalar or a float vector, unaligned unless said: a dereference, because vload is slow on PoCL.
+    GPUs read an unaligned vector float by float."""
     if stored == "half":
         return f"read_half{_width(vector)}({address})"
-    suffix = "" if vector == "float" else "_u"
+    suffix = "" if aligned or vector == "float" else "_u"
     return f"(*(global const {vector}{suffix}*)({address}))"
 
 
-def store(vector: str, address: str) -> str:
-    """The place that an assignment writes a scalar or an unaligned float vector to."""
-    suffix = "" if vector == "float" else "_u"
+def store(vector: str, address: str, aligned: bool = False) -> str:
+    """The place that an assignment writes a scalar or a float vector, unaligned unless said, to."""
+    suffix = "" if aligned or vector == "float" else "_u"
     return f"(*(global {vector}{suffix}*)({address}))"
 
 
-def assign(vector: str, address: str, value: str, stored: str = "float") -> str:
-    """Statement that stores a scalar or an unaligned float vector."""
+def assign(
+    vector: str, address: str, value: str, stored: str = "float", aligned: bool = False
+) -> str:
+    """Statement that stores a scalar or a float vector, unaligned unless said."""
     if stored == "half":
         return f"write_half{_width(vector)}({address}, {value});"
-    return f"{store(vector, address)} = {value};"
+    return f"{store(vector, address, aligned)} = {value};"
 
 
 def element(array: str, index: str, stored: str = "float") -> str:

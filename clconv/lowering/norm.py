@@ -5,6 +5,7 @@ mean-variance. All are y = (x - mean) * factor * scale + bias over some axes of 
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.arguments import (
@@ -15,6 +16,7 @@ from clconv.lowering.arguments import (
     Write,
 )
 from clconv.lowering.epilogue import Operand, Term, channel_packing
+from clconv.lowering.groups import Share, group_estimate, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -24,10 +26,10 @@ from clconv.lowering.kernel import (
     register,
 )
 from clconv.lowering.normal import Normal, normal_of
-from clconv.lowering.obstacles import arithmetic_obstacle, has_double
+from clconv.lowering.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.pointwise import Place, Shape, Work, strides_call
 from clconv.lowering.reduce import merged_axes
-from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
 
 
@@ -58,14 +60,15 @@ def _affine(normal: Normal) -> str | None:
 
 
 def _float_obstacle(problem: Problem) -> str | None:
-    if any(s is not None and s.dtype is not DType.FLOAT32 for s in problem.inputs):
-        return "needs float32"
+    if any(s is not None and computed(s.dtype) is not DType.FLOAT32 for s in problem.inputs):
+        return "needs float32 or float16"
     if not problem.device.is_cpu or problem.device.vector_width == 1:
         return "needs a CPU device with vectors"
     return None
 
 
-def _rows_applies(problem: Problem) -> str | None:
+def _rows_obstacle(problem: Problem) -> str | None:
+    """Why no kernel can take the statistics row by row."""
     normal = normal_of(problem)
     if normal.rows is None:
         return "needs statistics over the last axes"
@@ -73,7 +76,48 @@ def _rows_applies(problem: Problem) -> str | None:
         return "needs sizes below 2^31"
     if _affine(normal) is None:
         return f"scale {normal.scale} or bias {normal.bias} repeats inside the normalised axes"
-    return _float_obstacle(problem)
+    return None
+
+
+def _rows_applies(problem: Problem) -> str | None:
+    return _rows_obstacle(problem) or _float_obstacle(problem)
+
+
+def _group_applies(problem: Problem) -> str | None:
+    return _rows_obstacle(problem) or group_obstacle(problem)
+
+
+def _rows_parameters(problem: Problem, normal: Normal) -> dict[str, Hashable]:
+    kept = dict(_kept_outputs(problem))
+    return {
+        "mean": normal.mean,
+        "measure": normal.measure,
+        "affine": _affine(normal),
+        "bias": normal.bias is not None,
+        "keep_mean": "kept_mean" in kept,
+        "keep_factor": "kept_factor" in kept,
+    }
+
+
+def _tensors(problem: Problem, normal: Normal) -> list[tuple[str, Argument]]:
+    return [
+        ("x", problem.argument(0)),
+        *([("scale", problem.argument(1))] if normal.scale is not None else []),
+        *([("bias", problem.argument(2))] if normal.bias is not None else []),
+        ("y", Write(problem.node.outputs[0])),
+        *_kept_outputs(problem),
+    ]
+
+
+def _segments(normal: Normal, n: int) -> list[tuple[str, Argument]]:
+    """segments, length, period: how scale and bias repeat along a row and from row to row."""
+    by_segment = _affine(normal) == "segment"
+    segments = normal.view[2] if by_segment else 1
+    return [
+        ("segments", Scalar(segments)),
+        ("length", Scalar(n // segments)),
+        ("period", Scalar(normal.view[1] if by_segment else 1)),
+    ]
 
 
 def _rows_lower(problem: Problem) -> Lowered:
@@ -82,35 +126,39 @@ def _rows_lower(problem: Problem) -> Lowered:
         return Lowered()
     assert normal.rows is not None
     outer, n = normal.rows
-    affine = _affine(normal)
-    by_segment = affine == "segment"
-    segments = normal.view[2] if by_segment else 1
-    kept = _kept_outputs(problem)
     kernel = Kernel.of(
         "norm/rows.cl.mako",
         "norm_rows",
         width=problem.device.vector_width,
-        mean=normal.mean,
-        measure=normal.measure,
-        affine=affine,
-        bias=normal.bias is not None,
-        keep_mean="kept_mean" in dict(kept),
-        keep_factor="kept_factor" in dict(kept),
+        **_rows_parameters(problem, normal),
     )
     rows = items(share_of(problem.device, outer * n), n)
     arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        *([("scale", problem.argument(1))] if normal.scale is not None else []),
-        *([("bias", problem.argument(2))] if normal.bias is not None else []),
-        ("y", Write(problem.node.outputs[0])),
-        *kept,
+        *_tensors(problem, normal),
         ("outer", Scalar(outer)),
-        ("segments", Scalar(segments)),
-        ("length", Scalar(n // segments)),
-        ("period", Scalar(normal.view[1] if by_segment else 1)),
+        *_segments(normal, n),
         ("rows", Scalar(rows)),
     ]
     return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
+
+
+def _group_lower(problem: Problem) -> Lowered:
+    normal = normal_of(problem)
+    assert normal.rows is not None
+    outer, n = normal.rows
+    share = Share.of(problem.device, outer, n, 1)
+    kernel = Kernel.of(
+        "norm/group.cl.mako", "norm_group", share=share, **_rows_parameters(problem, normal)
+    )
+    arguments: list[tuple[str, Argument]] = [
+        *_tensors(problem, normal),
+        ("outer", Scalar(outer)),
+        ("n", Scalar(n)),
+        ("inner", Scalar(1)),
+        *_segments(normal, n),
+    ]
+    size = (share.groups(outer, 1) * share.local,)
+    return Lowered((problem.call(kernel, arguments, size, (share.local,)),))
 
 
 # --- pixels: each channel of an image, on channel blocks ------------------------------------------------
@@ -167,7 +215,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         "norm_statistics",
         kept=len(kept),
         reduced=len(reduced),
-        type=C_TYPES[dtype.value],
+        type=c_type(dtype),
         wide="double" if double or dtype is DType.FLOAT64 else "float",
         center=normal.mean,
         measure=normal.measure,
@@ -199,7 +247,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         view=normal.view,
         more={"mean": (Read(mean), normal.kept), "factor": (Read(factor), normal.kept)},
     )
-    nbytes = total * dtype.itemsize
+    nbytes = total * computed(dtype).itemsize
     return Lowered((statistics, apply), {mean: nbytes, factor: nbytes})
 
 
@@ -223,9 +271,6 @@ def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-register(
-    Variant("InstanceNormalization", "pixels", _pixels_applies, _pixels_lower, _pixels_signatures)
-)
 for _name in (
     "InstanceNormalization",
     "GroupNormalization",
@@ -234,7 +279,10 @@ for _name in (
     "LpNormalization",
     "MeanVarianceNormalization",
 ):
+    register(Variant(_name, "group", _group_applies, _group_lower, estimate=group_estimate))
+    if _name == "InstanceNormalization":
+        register(Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures))
     register(
         Variant(_name, "rows", _rows_applies, _rows_lower),
-        Variant(_name, "simple", arithmetic_obstacle, _simple_lower),
+        Variant(_name, "simple", double_obstacle, _simple_lower),
     )

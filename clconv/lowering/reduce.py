@@ -9,6 +9,7 @@ import math
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.graph.ops.row import c_number
 from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.groups import group_call, group_estimate, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -17,14 +18,14 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.obstacles import arithmetic_obstacle, has_double
+from clconv.lowering.obstacles import arithmetic_obstacle, computed, double_obstacle, has_double
 from clconv.lowering.reduction import (
     FLOAT_REDUCTIONS,
     LARGEST,
     Reduction,
     integer_reduction,
 )
-from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.reorder import C_TYPES, c_type
 from clconv.lowering.share import items, share_of
 
 
@@ -72,8 +73,8 @@ def _three(problem: Problem) -> tuple[int, int, int] | None:
 
 
 def _float_obstacle(problem: Problem) -> str | None:
-    if problem.x.dtype is not DType.FLOAT32:
-        return f"needs float32, got {problem.x.dtype.value}"
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
     if max(problem.x.shape, default=0) >= 1 << 31 or problem.x.size == 0:
         return "needs elements, and sizes below 2^31"
     return None
@@ -152,6 +153,22 @@ def _rows_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
 
 
+# --- group: neighbouring axes, on GPUs ------------------------------------------------------------------
+
+
+def _group_applies(problem: Problem) -> str | None:
+    if _three(problem) is None:
+        return "needs neighbouring axes"
+    return group_obstacle(problem)
+
+
+def _group_lower(problem: Problem) -> Lowered:
+    three = _three(problem)
+    assert three is not None
+    op = FLOAT_REDUCTIONS[problem.node.op]
+    return Lowered((group_call(problem, three, op, _top(op)),))
+
+
 # --- pixels: all spatial axes, on channel blocks --------------------------------------------------------
 
 
@@ -205,8 +222,8 @@ def _strided_lower(problem: Problem) -> Lowered:
         "reduce_strided",
         kept=len(kept),
         reduced=len(reduced),
-        source=C_TYPES[x.dtype.value],
-        target=C_TYPES[y.dtype.value],
+        source=c_type(x.dtype),
+        target=c_type(y.dtype),
         sum=accumulate,
         wide=wide,
         op=op,
@@ -269,10 +286,11 @@ def _arg_lower(problem: Problem) -> Lowered:
 
 for _name in FLOAT_REDUCTIONS:
     register(
+        Variant(_name, "group", _group_applies, _group_lower, estimate=group_estimate),
         Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _columns_applies, _columns_lower),
-        Variant(_name, "strided", arithmetic_obstacle, _strided_lower),
+        Variant(_name, "strided", double_obstacle, _strided_lower),
     )
 for _name in ("ArgMax", "ArgMin"):
     register(Variant(_name, "vectors", arithmetic_obstacle, _arg_lower))

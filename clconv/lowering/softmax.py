@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from clconv.graph.ir import DType
 from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.groups import Share, group_estimate, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -13,9 +15,9 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.obstacles import arithmetic_obstacle
-from clconv.lowering.reduction import LARGEST
-from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.obstacles import computed, double_obstacle
+from clconv.lowering.reduction import FLOAT_REDUCTIONS, LARGEST
+from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
 
 _WORK = 4  # an element of a softmax costs about as much as four of a sum
@@ -29,8 +31,8 @@ def _three(problem: Problem) -> tuple[int, int, int]:
 
 
 def _vector_obstacle(problem: Problem) -> str | None:
-    if problem.x.dtype is not DType.FLOAT32:
-        return f"needs float32, got {problem.x.dtype.value}"
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
     if not problem.device.is_cpu or problem.device.vector_width == 1:
         return "needs a CPU device with vectors"
     if max(_three(problem)) >= 1 << 31:
@@ -90,6 +92,31 @@ def _columns_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(inner, columns), outer)),))
 
 
+_POWERS = dataclasses.replace(FLOAT_REDUCTIONS["ReduceSum"], map="clconv_exp(v - top)")
+
+
+def _group_lower(problem: Problem) -> Lowered:
+    outer, n, inner = _three(problem)
+    share = Share.of(problem.device, outer, n, inner)
+    kernel = Kernel.of(
+        "softmax/group.cl.mako",
+        "softmax_group",
+        share=share,
+        log=problem.node.op == "LogSoftmax",
+        largest=LARGEST,
+        sum=_POWERS,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("outer", Scalar(outer)),
+        ("n", Scalar(n)),
+        ("inner", Scalar(inner)),
+    ]
+    size = (share.groups(outer, inner) * share.local,)
+    return Lowered((problem.call(kernel, arguments, size, (share.local,)),))
+
+
 def _simple_lower(problem: Problem) -> Lowered:
     outer, n, inner = _three(problem)
     if problem.x.size == 0:
@@ -100,7 +127,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         "softmax/simple.cl.mako",
         "softmax_simple",
         op=problem.node.op,
-        type=C_TYPES[problem.x.dtype.value],
+        type=c_type(problem.x.dtype),
     )
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
@@ -115,8 +142,9 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 for _name in ("Softmax", "LogSoftmax"):
     register(
+        Variant(_name, "group", group_obstacle, _group_lower, estimate=group_estimate),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _vector_obstacle, _columns_lower),
     )
 for _name in ("Softmax", "LogSoftmax", "Hardmax"):
-    register(Variant(_name, "simple", arithmetic_obstacle, _simple_lower))
+    register(Variant(_name, "simple", double_obstacle, _simple_lower))

@@ -1,0 +1,66 @@
+<%doc>
+Normalisation along the last axis of float x (outer, n), n = segments * length, as in norm/rows, for GPUs: the
+work-items of a group share rows and join their parts in local memory.
+
+  y = (x - mean) * factor * scale + bias     factor: 1 / deviation, or another measure's inverse
+
+scale, bias: one value for each element of a row (n), or for each segment of a row (period * segments), taken up
+again every `period` rows. Index space: local (share.local); as many groups as the rows need. inner is 1.
+Parameters: share: see group; mean: the reduction to the mean, or None; measure: the reduction to the factor;
+affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they are outputs too.
+</%doc>
+<%namespace name="group" file="/group.mako"/>
+<%!
+from clconv.lowering.ctext import assign, element, load, set_element, vector_type
+%>
+<%
+  V = vector_type(share.width)
+%>
+kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
+    global const ${stored("x")}* restrict x
+% if affine != "none":
+    , global const ${stored("scale")}* restrict scale
+% endif
+% if bias:
+    , global const ${stored("bias")}* restrict bias
+% endif
+    , global ${stored("y")}* restrict y
+% if keep_mean:
+    , global ${stored("kept_mean")}* restrict kept_mean
+% endif
+% if keep_factor:
+    , global ${stored("kept_factor")}* restrict kept_factor
+% endif
+    , int outer, int n, int inner, int segments, int length, int period) {
+  ${group.memory("float", share.local)}
+  ${group.place(share)}
+% if mean is not None:
+  ${group.reduce(share, mean, "top")}
+  top = ${mean.text("finish", "float", a="top")};
+% else:
+  const float top = 0;
+% endif
+  ${group.reduce(share, measure, "factor")}
+  factor = ${measure.text("finish", "float", a="factor")};
+  if (!there) return;
+% if keep_mean:
+  if (part == 0) ${set_element("kept_mean", "row", "top", stored("kept_mean"))}
+% endif
+% if keep_factor:
+  if (part == 0) ${set_element("kept_factor", "row", "factor", stored("kept_factor"))}
+% endif
+  ${group.each(share)}
+    ${V} value = (${group.elements(share, "x")} - top) * factor;
+% if affine == "element":
+    value = value * ${load(V, "scale + k", stored("scale"), True)}${" + " + load(V, "bias + k", stored("bias"), True) if bias else ""};
+% elif affine == "segment":
+% for lane in range(share.width):
+    {
+      const int at = row % period * segments + (k + ${lane}) / length;
+      value${".s%d" % lane if share.width > 1 else ""} = value${".s%d" % lane if share.width > 1 else ""} * ${element("scale", "at", stored("scale"))}${" + " + element("bias", "at", stored("bias")) if bias else ""};
+    }
+% endfor
+% endif
+    ${assign(V, "y + from + k", "value", stored("y"), True)}
+  }
+}
