@@ -3,7 +3,7 @@ Pieces of the reductions. Import with
   <%namespace name="reduce" file="/reduce.mako"/>
 An `op` is a lowering.reduction.Reduction: it writes C texts.
 </%doc>
-<%! from clconv.lowering.ctext import load, vector_type %>
+<%! from clconv.lowering.ctext import element, load, vector_type %>
 
 ## Reduces n elements (or vectors) at address, address + step, ... into a new variable `name`.
 ## Sums of 64 are summed, four side by side: few roundings on top of each other, and no waiting for the adder.
@@ -12,16 +12,16 @@ An `op` is a lowering.reduction.Reduction: it writes C texts.
   for (int block_ = 0; block_ < ${n}; block_ += 64) {
     const int stop_ = ${n} - block_ < 64 ? ${n} : block_ + 64;
     ${vector} a0_ = ${op.text("start", vector)}, a1_ = a0_, a2_ = a0_, a3_ = a0_;
-    global const float* p_ = (${address}) + (size_t)block_ * ${step};
+    global const ${stored("x")}* p_ = (${address}) + (size_t)block_ * ${step};
     int k_ = block_;
     for (; k_ + 4 <= stop_; k_ += 4, p_ += 4 * (size_t)${step}) {
 % for lane in range(4):
-      const ${vector} v${lane}_ = ${load(vector, "p_ + %d * (size_t)%s" % (lane, step))};
+      const ${vector} v${lane}_ = ${load(vector, "p_ + %d * (size_t)%s" % (lane, step), stored("x"))};
       a${lane}_ = ${op.joined("a%d_" % lane, "v%d_" % lane, vector)};
 % endfor
     }
     for (; k_ < stop_; ++k_, p_ += ${step}) {
-      const ${vector} v_ = ${load(vector, "p_")};
+      const ${vector} v_ = ${load(vector, "p_", stored("x"))};
       a0_ = ${op.joined("a0_", "v_", vector)};
     }
     a0_ = ${op.text("join", vector, a="a0_", b="a1_")};
@@ -50,7 +50,7 @@ An `op` is a lowering.reduction.Reduction: it writes C texts.
 % endfor
     }
     for (int k = vectors * ${width}; k < n; ++k) {
-      const float v = source[k];
+      const float v = ${element("source", "k", stored("x"))};
       ${name} = ${op.joined(name, "v", "float")};
     }
 </%def>

@@ -6,7 +6,7 @@ from clconv.graph.ops.row import c_float
 from clconv.lowering.elementwise import operands_of
 from clconv.lowering.epilogue import Operand, Term, make_term
 from clconv.lowering.kernel import Lowered, Problem, Signature, Variant, register
-from clconv.lowering.obstacles import arithmetic_obstacle
+from clconv.lowering.obstacles import double_obstacle
 from clconv.lowering.pointwise import (
     Place,
     Work,
@@ -55,5 +55,5 @@ def _broadcast_lower(problem: Problem) -> Lowered:
 
 register(
     Variant("BatchNormalization", "channel", _channel_applies, _channel_lower, _channel_signatures),
-    Variant("BatchNormalization", "broadcast", arithmetic_obstacle, _broadcast_lower),
+    Variant("BatchNormalization", "broadcast", double_obstacle, _broadcast_lower),
 )

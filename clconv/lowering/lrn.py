@@ -15,8 +15,8 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.obstacles import arithmetic_obstacle
-from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.obstacles import computed, double_obstacle
+from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
 
 # s ^ -beta without a power function, for the exponents that networks use.
@@ -67,8 +67,8 @@ def _blocked_applies(problem: Problem) -> str | None:
     block = problem.device.vector_width
     if not problem.device.is_cpu or block == 1:
         return "channel blocks are for CPU devices with vectors"
-    if problem.x.dtype is not DType.FLOAT32 or problem.x.rank < 3:
-        return "needs float32 (batch, channels, spatial...)"
+    if computed(problem.x.dtype) is not DType.FLOAT32 or problem.x.rank < 3:
+        return "needs float32 or float16 (batch, channels, spatial...)"
     if max(_window(problem)) > block:
         return f"needs windows of at most {block} channels to each side"
     return None
@@ -88,13 +88,13 @@ def _blocked_lower(problem: Problem) -> Lowered:
 def _plain_lower(problem: Problem) -> Lowered:
     if problem.x.size == 0:
         return Lowered()
-    vectors = problem.x.dtype is DType.FLOAT32 and problem.device.is_cpu
+    vectors = computed(problem.x.dtype) is DType.FLOAT32 and problem.device.is_cpu
     width = problem.device.vector_width if vectors else 1
-    kernel = _kernel(problem, "lrn", type=C_TYPES[problem.x.dtype.value], width=width)
+    kernel = _kernel(problem, "lrn", type=c_type(problem.x.dtype), width=width)
     return _lower(problem, kernel, width)
 
 
 register(
     Variant("LRN", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
-    Variant("LRN", "plain", arithmetic_obstacle, _plain_lower),
+    Variant("LRN", "plain", double_obstacle, _plain_lower),
 )

@@ -9,11 +9,11 @@ window; bias, scale (alpha / size): C literals; power: C text of the divisor's i
 </%doc>
 <%!
 import re
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, load, vector_type
 %>
 <%def name="column(V, read, write)">
-      global const ${type}* source = x + (size_t)get_global_id(1) * channels * pixels + p;
-      global ${type}* target = y + (size_t)get_global_id(1) * channels * pixels + p;
+      global const ${stored("x", type)}* source = x + (size_t)get_global_id(1) * channels * pixels + p;
+      global ${stored("y", type)}* target = y + (size_t)get_global_id(1) * channels * pixels + p;
       for (int c = 0; c < channels; ++c) {
         const int first = max(c - ${before}, 0);
         const int last = min(c + ${after}, channels - 1);
@@ -23,11 +23,11 @@ from clconv.lowering.ctext import load, store, vector_type
           sum = v * v + sum;
         }
         const ${V} s = sum * ${scale} + ${bias};
-        ${write("target + (size_t)c * pixels")} = ${read("source + (size_t)c * pixels")} * (${re.sub(r"\bT\b", V, power)});
+        ${write("target + (size_t)c * pixels", "%s * (%s)" % (read("source + (size_t)c * pixels"), re.sub(r"\bT\b", V, power)))}
       }
 </%def>
 kernel void ${entry}(
-    global const ${type}* restrict x, global ${type}* restrict y, int channels, int pixels, int columns) {
+    global const ${stored("x", type)}* restrict x, global ${stored("y", type)}* restrict y, int channels, int pixels, int columns) {
   const int end = min((int)(get_global_id(0) + 1) * columns, pixels);
   int p = get_global_id(0) * columns;
 % if width > 1:
@@ -35,10 +35,14 @@ kernel void ${entry}(
   V = vector_type(width)
 %>
   for (; p + ${width} <= end; p += ${width}) {
-    ${column(V, lambda at: load(V, at), lambda at: store(V, at))}
+    ${column(V, lambda at: load(V, at, stored("x")), lambda at, value: assign(V, at, value, stored("y")))}
   }
 % endif
   for (; p < end; ++p) {
-    ${column(type, lambda at: "(*(%s))" % at, lambda at: "*(%s)" % at)}
+% if stored("x") == "half":
+    ${column(type, lambda at: load("float", at, "half"), lambda at, value: assign("float", at, value, "half"))}
+% else:
+    ${column(type, lambda at: "(*(%s))" % at, lambda at, value: "*(%s) = %s;" % (at, value))}
+% endif
   }
 }

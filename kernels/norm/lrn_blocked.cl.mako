@@ -9,7 +9,7 @@ literals; power: C text of the divisor's inverse, of s and T.
 </%doc>
 <%!
 import re
-from clconv.lowering.ctext import load, vector_type
+from clconv.lowering.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)
@@ -22,7 +22,7 @@ from clconv.lowering.ctext import load, vector_type
       return "(%s)(%s)" % (V, ", ".join("%s.s%x" % (names[p // block], p % block) for p in places))
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global float* restrict y, int channels, int pixels, int columns) {
+    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int channels, int pixels, int columns) {
   const int blocks = (channels + ${block - 1}) / ${block};
   const size_t stride = (size_t)pixels * ${block};
   const int end = min((int)(get_global_id(0) + 1) * columns, pixels);
@@ -32,7 +32,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   for (int p = get_global_id(0) * columns; p < end; ++p) {
     const size_t at = (size_t)get_global_id(1) * blocks * stride + (size_t)p * ${block};
     const ${V} zero = (${V})(0);
-    ${V} now = ${load(V, "x + at")};
+    ${V} now = ${load(V, "x + at", stored("x"))};
     ${V} before = zero;
     ${V} squares = now * now;
     squares = blocks == 1 ? (is_real ? squares : zero) : squares;
@@ -40,7 +40,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       ${V} next = zero;
       ${V} after = zero;
       if (b + 1 < blocks) {
-        next = ${load(V, "x + at + (b + 1) * stride")};
+        next = ${load(V, "x + at + (b + 1) * stride", stored("x"))};
         after = next * next;
         after = b + 2 == blocks ? (is_real ? after : zero) : after;
       }
@@ -51,7 +51,11 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
 % endfor
       const ${V} s = sum * ${scale} + ${bias};
-      *(global ${V}_u*)(y + at + b * stride) = now * (${re.sub(r"\bT\b", V, power)});
+<%
+  result = "now * (%s)" % re.sub(r"\bT\b", V, power)
+  place = "y + at + b * stride"
+%>\
+      ${assign(V, place, result, "half") if stored("y") == "half" else "*(global %s_u*)(%s) = %s;" % (V, place, result)}
       now = next;
       before = squares;
       squares = after;

@@ -7,18 +7,18 @@ Parameters: block; mean, measure: reductions.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global const float* restrict scale, global const float* restrict bias,
-    global float* restrict y, int blocks, int n) {
+    global const ${stored("x")}* restrict x, global const float* restrict scale, global const float* restrict bias,
+    global ${stored("y")}* restrict y, int blocks, int n) {
   const int row = get_global_id(0);
   const int channel = row % blocks * ${block};
-  global const float* source = x + (size_t)row * n * ${block};
-  global float* target = y + (size_t)row * n * ${block};
+  global const ${stored("x")}* source = x + (size_t)row * n * ${block};
+  global ${stored("y")}* target = y + (size_t)row * n * ${block};
   ${reduce.accumulate(mean, "top", V, "source", block, "n")}
   top = ${mean.text("finish", V, a="top")};
   ${reduce.accumulate(measure, "factor", V, "source", block, "n")}
@@ -26,5 +26,5 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const ${V} a = factor * ${load(V, "scale + channel")};
   const ${V} b = ${load(V, "bias + channel")};
   for (int p = 0; p < n; ++p)
-    ${store(V, "target + (size_t)p * %d" % block)} = (${load(V, "source + (size_t)p * %d" % block)} - top) * a + b;
+    ${assign(V, "target + (size_t)p * %d" % block, "(%s - top) * a + b" % load(V, "source + (size_t)p * %d" % block, stored("x")), stored("y"))}
 }

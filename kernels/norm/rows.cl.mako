@@ -11,33 +11,33 @@ are outputs too.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, element, load, set_element, vector_type
 %>
 <%
   V = vector_type(width)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x
+    global const ${stored("x")}* restrict x
 % if affine != "none":
-    , global const float* restrict scale
+    , global const ${stored("scale")}* restrict scale
 % endif
 % if bias:
-    , global const float* restrict bias
+    , global const ${stored("bias")}* restrict bias
 % endif
-    , global float* restrict y
+    , global ${stored("y")}* restrict y
 % if keep_mean:
-    , global float* restrict kept_mean
+    , global ${stored("kept_mean")}* restrict kept_mean
 % endif
 % if keep_factor:
-    , global float* restrict kept_factor
+    , global ${stored("kept_factor")}* restrict kept_factor
 % endif
     , int outer, int segments, int length, int period, int rows) {
   const int end = min((int)(get_global_id(0) + 1) * rows, outer);
   const int n = segments * length;
   const int vectors = n / ${width};
   for (int row = get_global_id(0) * rows; row < end; ++row) {
-    global const float* source = x + (size_t)row * n;
-    global float* target = y + (size_t)row * n;
+    global const ${stored("x")}* source = x + (size_t)row * n;
+    global ${stored("y")}* target = y + (size_t)row * n;
 % if mean is not None:
     ${reduce.accumulate_row(mean, "top", width)}
     top = ${mean.text("finish", "float", a="top")};
@@ -47,32 +47,33 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     ${reduce.accumulate_row(measure, "factor", width, mean is not None)}
     factor = ${measure.text("finish", "float", a="factor")};
 % if keep_mean:
-    kept_mean[row] = top;
+    ${set_element("kept_mean", "row", "top", stored("kept_mean"))}
 % endif
 % if keep_factor:
-    kept_factor[row] = factor;
+    ${set_element("kept_factor", "row", "factor", stored("kept_factor"))}
 % endif
 % if affine == "element":
     int k = 0;
     for (; k < vectors * ${width}; k += ${width})
-      ${store(V, "target + k")} = (${load(V, "source + k")} - top) * factor * ${load(V, "scale + k")}\
-${" + " + load(V, "bias + k") if bias else ""};
+      ${assign(V, "target + k", "(%s - top) * factor * %s" % (load(V, "source + k", stored("x")), load(V, "scale + k", stored("scale")))
+               + (" + " + load(V, "bias + k", stored("bias")) if bias else ""), stored("y"))}
     for (; k < n; ++k)
-      target[k] = (source[k] - top) * factor * scale[k]${" + bias[k]" if bias else ""};
+      ${set_element("target", "k", "(%s - top) * factor * %s" % (element("source", "k", stored("x")), element("scale", "k", stored("scale")))
+                    + (" + " + element("bias", "k", stored("bias")) if bias else ""), stored("y"))}
 % else:
     for (int segment = 0; segment < segments; ++segment) {
 % if affine == "segment":
       const int at = row % period * segments + segment;
-      const float a = factor * scale[at];
+      const float a = factor * ${element("scale", "at", stored("scale"))};
 % else:
       const float a = factor;
 % endif
-      const float b = ${"bias[at]" if bias else "0"};
+      const float b = ${element("bias", "at", stored("bias")) if bias else "0"};
       const int stop = (segment + 1) * length;
       int k = segment * length;
       for (; k + ${width} <= stop; k += ${width})
-        ${store(V, "target + k")} = (${load(V, "source + k")} - top) * a + b;
-      for (; k < stop; ++k) target[k] = (source[k] - top) * a + b;
+        ${assign(V, "target + k", "(%s - top) * a + b" % load(V, "source + k", stored("x")), stored("y"))}
+      for (; k < stop; ++k) ${set_element("target", "k", "(%s - top) * a + b" % element("source", "k", stored("x")), stored("y"))}
     }
 % endif
   }

@@ -8,28 +8,27 @@ Parameters: kept, reduced: numbers of axes; type: C type of x; wide: type of the
 to the mean, or None; measure: the reduction to the factor; keep_mean, keep_factor: whether they are
 outputs, in float, too.
 </%doc>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%def name="walk(op, name)">
     ${wide} ${name} = ${op.text("start", wide)};
 % for axis in range(reduced):
     for (long r${axis} = 0; r${axis} < reduced${axis}; ++r${axis})
 % endfor
     {
-      const ${wide} v = from[0\
-% for axis in range(reduced):
- + r${axis} * reduced_stride${axis}\
-% endfor
-];
+      const ${wide} v = ${element("from", "0" + "".join(" + r%d * reduced_stride%d" % (i, i) for i in range(reduced)), stored("x"))};
       ${name} = ${op.joined(name, "v", wide)};
     }
     ${name} = ${op.text("finish", wide, a=name)};
 </%def>
 kernel void ${entry}(
-    global const ${type}* restrict x, global ${type}* restrict mean, global ${type}* restrict factor
+    global const ${stored("x", type)}* restrict x, global ${type}* restrict mean, global ${type}* restrict factor
 % if keep_mean:
-    , global float* restrict kept_mean
+    , global ${stored("kept_mean")}* restrict kept_mean
 % endif
 % if keep_factor:
-    , global float* restrict kept_factor
+    , global ${stored("kept_factor")}* restrict kept_factor
 % endif
     , long total, long share, long n
 % for axis in range(kept):
@@ -43,7 +42,7 @@ kernel void ${entry}(
   const long end = begin + share < total ? begin + share : total;
   for (long at = begin; at < end; ++at) {
     long rest = at;
-    global const ${type}* from = x;
+    global const ${stored("x", type)}* from = x;
 % for axis in reversed(range(kept)):
     from += rest % kept${axis} * kept_stride${axis}; rest /= kept${axis};
 % endfor
@@ -56,10 +55,10 @@ kernel void ${entry}(
     mean[at] = top;
     factor[at] = measured;
 % if keep_mean:
-    kept_mean[at] = top;
+    ${set_element("kept_mean", "at", "top", stored("kept_mean"))}
 % endif
 % if keep_factor:
-    kept_factor[at] = measured;
+    ${set_element("kept_factor", "at", "measured", stored("kept_factor"))}
 % endif
   }
 }

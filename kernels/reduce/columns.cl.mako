@@ -8,19 +8,19 @@ subtracts, or None.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import store, vector_type
+from clconv.lowering.ctext import assign, vector_type
 %>
 <%def name="column(vector)">
-      global const float* source = x + (size_t)row * n * inner + c;
+      global const ${stored("x")}* source = x + (size_t)row * n * inner + c;
 % if top is not None:
       ${reduce.accumulate(top, "top", vector, "source", "inner", "n")}
       top = ${op.text("shift", vector)};
 % endif
       ${reduce.accumulate(op, "total", vector, "source", "inner", "n")}
-      ${store(vector, "y + (size_t)row * inner + c")} = ${op.text("finish", vector, a="total")};
+      ${assign(vector, "y + (size_t)row * inner + c", op.text("finish", vector, a="total"), stored("y"))}
 </%def>
 kernel void ${entry}(
-    global const float* restrict x, global float* restrict y, int outer, int n, int inner, int rows,
+    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int inner, int rows,
     int columns) {
   const int begin = get_global_id(0) * columns;
   const int end = min(begin + columns, inner);

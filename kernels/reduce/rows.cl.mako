@@ -6,17 +6,20 @@ Parameters: width of the vectors, at least 2; op: the reduction; top: the reduct
 subtracts, or None.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
+<%!
+from clconv.lowering.ctext import set_element
+%>\
 kernel void ${entry}(
-    global const float* restrict x, global float* restrict y, int outer, int n, int rows) {
+    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int rows) {
   const int end = min((int)(get_global_id(0) + 1) * rows, outer);
   const int vectors = n / ${width};
   for (int row = get_global_id(0) * rows; row < end; ++row) {
-    global const float* source = x + (size_t)row * n;
+    global const ${stored("x")}* source = x + (size_t)row * n;
 % if top is not None:
     ${reduce.accumulate_row(top, "top", width)}
     top = ${op.text("shift", "float")};
 % endif
     ${reduce.accumulate_row(op, "total", width, top is not None)}
-    y[row] = ${op.text("finish", "float", a="total")};
+    ${set_element("y", "row", op.text("finish", "float", a="total"), stored("y"))}
   }
 }

@@ -7,22 +7,21 @@ One work-item computes `share` elements of y. Index space: (total / share).
 Parameters: kept, reduced: numbers of axes; source: C type of x; target: of y; sum: type in which is
 reduced; wide: in which is finished; op: the reduction; top: the reduction whose result op subtracts.
 </%doc>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%def name="walk(op, name, type)">
     ${type} ${name} = ${op.text("start", type)};
 % for axis in range(reduced):
     for (long r${axis} = 0; r${axis} < reduced${axis}; ++r${axis})
 % endfor
     {
-      const ${type} v = from[0\
-% for axis in range(reduced):
- + r${axis} * reduced_stride${axis}\
-% endfor
-];
+      const ${type} v = ${element("from", "0" + "".join(" + r%d * reduced_stride%d" % (i, i) for i in range(reduced)), stored("x"))};
       ${name} = ${op.joined(name, "v", type)};
     }
 </%def>
 kernel void ${entry}(
-    global const ${source}* restrict x, global ${target}* restrict y, long total, long share, long n
+    global const ${stored("x", source)}* restrict x, global ${stored("y", target)}* restrict y, long total, long share, long n
 % for axis in range(kept):
     , long kept${axis}, long kept_stride${axis}
 % endfor
@@ -34,7 +33,7 @@ kernel void ${entry}(
   const long end = begin + share < total ? begin + share : total;
   for (long at = begin; at < end; ++at) {
     long rest = at;
-    global const ${source}* from = x;
+    global const ${stored("x", source)}* from = x;
 % for axis in reversed(range(kept)):
     from += rest % kept${axis} * kept_stride${axis}; rest /= kept${axis};
 % endfor
@@ -44,6 +43,6 @@ kernel void ${entry}(
 % endif
     ${walk(op, "total_", sum)}
     const ${wide} result = ${op.text("finish", wide, a="(%s)total_" % wide)};
-    y[at] = (${target})result;
+    ${set_element("y", "at", "(%s)result" % target, stored("y"))}
   }
 }

@@ -6,19 +6,19 @@ Parameters: width of the vectors; log; largest: the reduction.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, load, store, vector_type
 %>
 <%def name="column(V)">
-      global const float* source = x + (size_t)row * n * inner + c;
-      global float* target = y + (size_t)row * n * inner + c;
+      global const ${stored("x")}* source = x + (size_t)row * n * inner + c;
+      global ${stored("y")}* target = y + (size_t)row * n * inner + c;
       ${reduce.accumulate(largest, "top", V, "source", "inner", "n")}
       ${V} sum = (${V})(0);
       for (int block = 0; block < n; block += 64) {
         const int stop = min(block + 64, n);
         ${V} part = (${V})(0);
         for (int k = block; k < stop; ++k) {
-          const ${V} power = clconv_exp(${load(V, "source + (size_t)k * inner")} - top);
-% if not log:
+          const ${V} power = clconv_exp(${load(V, "source + (size_t)k * inner", stored("x"))} - top);
+% if not log and stored("y") == "float":
           ${store(V, "target + (size_t)k * inner")} = power;
 % endif
           part += power;
@@ -28,7 +28,11 @@ from clconv.lowering.ctext import load, store, vector_type
 % if log:
       const ${V} shift = top + log(sum);
       for (int k = 0; k < n; ++k)
-        ${store(V, "target + (size_t)k * inner")} = ${load(V, "source + (size_t)k * inner")} - shift;
+        ${assign(V, "target + (size_t)k * inner", load(V, "source + (size_t)k * inner", stored("x")) + " - shift", stored("y"))}
+% elif stored("y") == "half":
+      const ${V} scale = 1.0f / sum;
+      for (int k = 0; k < n; ++k)  // powers kept as halves would be rounded twice
+        ${assign(V, "target + (size_t)k * inner", "clconv_exp(%s - top) * scale" % load(V, "source + (size_t)k * inner", "half"), "half")}
 % else:
       const ${V} scale = 1.0f / sum;
       for (int k = 0; k < n; ++k)
@@ -36,7 +40,7 @@ from clconv.lowering.ctext import load, store, vector_type
 % endif
 </%def>
 kernel void ${entry}(
-    global const float* restrict x, global float* restrict y, int n, int inner, int columns) {
+    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int n, int inner, int columns) {
   const int row = get_global_id(1);
   const int end = min((int)(get_global_id(0) + 1) * columns, inner);
   int c = get_global_id(0) * columns;

@@ -8,19 +8,20 @@ Index space: (outer / rows). Parameters: width of the vectors, at least 2; log; 
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.ctext import assign, element, load, set_element, store, vector_type
 %>
 <%
+  keep = not log and stored("y") == "float"  # powers; halves of them would be rounded twice
   V = vector_type(width)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global float* restrict y, int outer, int n, int rows) {
+    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int rows) {
   const int end = min((int)(get_global_id(0) + 1) * rows, outer);
   const int vectors = n / ${width};
   const int whole = vectors * ${width};
   for (int row = get_global_id(0) * rows; row < end; ++row) {
-    global const float* source = x + (size_t)row * n;
-    global float* target = y + (size_t)row * n;
+    global const ${stored("x")}* source = x + (size_t)row * n;
+    global ${stored("y")}* target = y + (size_t)row * n;
     float top;
     {
       ${reduce.accumulate(largest, "tops", V, "source", width, "vectors")}
@@ -30,14 +31,14 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endfor
     }
     for (int k = whole; k < n; ++k)
-      top = ${largest.text("join", "float", a="top", b="source[k]")};
+      top = ${largest.text("join", "float", a="top", b=element("source", "k", stored("x")))};
     ${V} sums = (${V})(0);
     for (int block = 0; block < whole; block += ${64 * width}) {
       const int stop = min(block + ${64 * width}, whole);
       ${V} part = (${V})(0);
       for (int k = block; k < stop; k += ${width}) {
-        const ${V} power = clconv_exp(${load(V, "source + k")} - top);
-% if not log:
+        const ${V} power = clconv_exp(${load(V, "source + k", stored("x"))} - top);
+% if keep:
         ${store(V, "target + k")} = power;
 % endif
         part += power;
@@ -50,8 +51,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endfor
 ;
     for (int k = whole; k < n; ++k) {
-      const float power = clconv_exp(source[k] - top);
-% if not log:
+      const float power = clconv_exp(${element("source", "k", stored("x"))} - top);
+% if keep:
       target[k] = power;
 % endif
       sum += power;
@@ -59,13 +60,18 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if log:
     const float shift = top + log(sum);
     for (int k = 0; k < whole; k += ${width})
-      ${store(V, "target + k")} = ${load(V, "source + k")} - shift;
-    for (int k = whole; k < n; ++k) target[k] = source[k] - shift;
+      ${assign(V, "target + k", load(V, "source + k", stored("x")) + " - shift", stored("y"))}
+    for (int k = whole; k < n; ++k) ${set_element("target", "k", element("source", "k", stored("x")) + " - shift", stored("y"))}
 % else:
     const float scale = 1.0f / sum;
     for (int k = 0; k < whole; k += ${width})
+% if keep:
       ${store(V, "target + k")} = ${load(V, "target + k")} * scale;
     for (int k = whole; k < n; ++k) target[k] *= scale;
+% else:
+      ${assign(V, "target + k", "clconv_exp(%s - top) * scale" % load(V, "source + k", "half"), "half")}
+    for (int k = whole; k < n; ++k) ${set_element("target", "k", "clconv_exp(%s - top) * scale" % element("source", "k", "half"), "half")}
+% endif
 % endif
   }
 }
