@@ -7,7 +7,8 @@ import math
 from clconv.graph.ir import Layout
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import blocked_obstacle, blocked_signature, c_type, stored_obstacle
-from clconv.lowering.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.epilogue import Epilogue, epilogue_obstacle, plan_epilogue
+from clconv.lowering.groups import group_call, group_estimate, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -16,8 +17,10 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
+from clconv.lowering.reduction import FLOAT_REDUCTIONS, norm_reduction
 
 _KINDS = {"GlobalMaxPool": "max", "GlobalAveragePool": "average", "GlobalLpPool": "lp"}
+_REDUCTIONS = {"GlobalMaxPool": "ReduceMax", "GlobalAveragePool": "ReduceMean"}
 
 
 def _blocked_applies(problem: Problem) -> str | None:
@@ -63,8 +66,22 @@ def _simple_lower(problem: Problem) -> Lowered:
     return _lower(problem, 1, "simple", plan_epilogue(problem))
 
 
+def _group_applies(problem: Problem) -> str | None:
+    return group_obstacle(problem) or epilogue_obstacle(problem)
+
+
+def _group_lower(problem: Problem) -> Lowered:
+    """A reduction over the pixels."""
+    x, power = problem.x, problem.node.attrs.get("p", 1)
+    name = _REDUCTIONS.get(problem.node.op)
+    op = norm_reduction(power) if name is None else FLOAT_REDUCTIONS[name]
+    sizes = (x.shape[0] * x.shape[1], math.prod(x.shape[2:]), 1)
+    return Lowered((group_call(problem, sizes, op, epilogue=plan_epilogue(problem)),))
+
+
 for _op in _KINDS:
     register(
+        Variant(_op, "group", _group_applies, _group_lower, estimate=group_estimate),
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, _signatures),
         Variant(_op, "simple", stored_obstacle, _simple_lower),
     )

@@ -105,3 +105,13 @@ def group_call(
     ]
     size = (share.groups(outer, inner) * share.local,)
     return problem.call(kernel, arguments, size, (share.local,))
+
+
+def row_groups(
+    device: DeviceInfo, columns: int, rows: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(items of a work-group, items in all) along the rows of images, and down them: groups of about 64."""
+    most = power_of_two(min(64, device.largest_work_group))
+    across = min(most, 1 << max(0, columns - 1).bit_length(), 32)
+    down = min(most // across, 1 << max(0, rows - 1).bit_length())
+    return (across, down), (-(-columns // across) * across, -(-rows // down) * down)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from clconv.graph.ir import Layout
+from clconv.graph.ir import DType, Layout
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import (
     blocked_obstacle,
@@ -16,7 +16,8 @@ from clconv.lowering.blocked import (
     rows_an_item,
     stored_obstacle,
 )
-from clconv.lowering.epilogue import plan_epilogue
+from clconv.lowering.epilogue import epilogue_obstacle, plan_epilogue
+from clconv.lowering.groups import group_estimate, row_groups
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -25,10 +26,13 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
+from clconv.lowering.obstacles import computed
 
 _KINDS = {"MaxPool": "max", "AveragePool": "average", "LpPool": "lp"}
 # Windows this wide or narrower are unrolled along the width.
 _UNROLLED = 8
+_MOST_TAPS = 64  # of a window that is unrolled whole
+_PIXELS = 4  # results of a work-item on a GPU
 
 
 def _indices(problem: Problem) -> str:
@@ -104,6 +108,65 @@ def _blocked_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
+# --- register: a register tile on plain tensors, for GPUs -----------------------------------------------
+
+
+def _register_applies(problem: Problem) -> str | None:
+    if _indices(problem):
+        return "the indices of the maxima are wanted"
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
+    if not 3 <= problem.x.rank <= 4:
+        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
+    if math.prod(problem.node.attrs.kernel_shape) > _MOST_TAPS:
+        return f"unrolls windows of up to {_MOST_TAPS} pixels"
+    return epilogue_obstacle(problem)
+
+
+def _register_lower(problem: Problem) -> Lowered:
+    at, x, y = problem.node.attrs, problem.x, problem.y
+    if y.size == 0:
+        return Lowered()
+    spatial = x.rank - 2
+    size, out = pair(x.shape[2:], 1), pair(y.shape[2:], 1)
+    begin, end = pair(at.pads[:spatial], 0), pair(at.pads[spatial:], 0)
+    epilogue = plan_epilogue(problem)
+    kernel = Kernel.of(
+        "pool/register.cl.mako",
+        "pool_register",
+        kind=_KINDS[problem.node.op],
+        power=at.get("p", 1),
+        pixels=_PIXELS,
+        kernel=pair(at.kernel_shape, 1),
+        strides=pair(at.strides, 1),
+        dilations=pair(at.dilations, 1),
+        pad_mode=_pad_mode(problem),
+        count_pads=_counts_pads(problem),
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("channels", Scalar(x.shape[1])),
+        ("height", Scalar(size[0])),
+        ("width", Scalar(size[1])),
+        ("out_height", Scalar(out[0])),
+        ("out_width", Scalar(out[1])),
+        ("pad_top", Scalar(begin[0])),
+        ("pad_left", Scalar(begin[1])),
+        ("pad_bottom", Scalar(end[0])),
+        ("pad_right", Scalar(end[1])),
+        *epilogue.arguments,
+    ]
+    local, whole = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
+    items = (*whole, x.shape[0] * x.shape[1])
+    return Lowered((problem.call(kernel, arguments, items, (*local, 1)),))
+
+
+# --- simple: anything -----------------------------------------------------------------------------------
+
+
 def _lowest(problem: Problem) -> str:
     """C literal below every value of the element type: what a window without a pixel gives."""
     dtype = problem.x.dtype.numpy
@@ -158,6 +221,7 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 for _op in _KINDS:
     register(
+        Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
         Variant(_op, "simple", stored_obstacle, _simple_lower),
     )

@@ -59,6 +59,15 @@ FLOAT_REDUCTIONS: Mapping[str, Reduction] = {
 LARGEST = _FLOAT_MAX
 
 
+def norm_reduction(power: int) -> Reduction:
+    """The p-norm."""
+    if power <= 2:
+        return FLOAT_REDUCTIONS["ReduceL1" if power == 1 else "ReduceL2"]
+    return dataclasses.replace(
+        _SUM, map=f"pow(fabs(v), (T)({power}))", finish=f"pow(a, (T)(1) / (T)({power}))"
+    )
+
+
 def integer_reduction(op: str, least: str, greatest: str) -> Reduction:
     """The reduction on integers or bool, whose range goes from least to greatest (C literals)."""
     if op == "ReduceMax":
