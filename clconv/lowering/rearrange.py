@@ -15,7 +15,7 @@ from clconv.lowering.kernel import (
     always,
     register,
 )
-from clconv.lowering.obstacles import has_double
+from clconv.lowering.obstacles import arithmetic_obstacle, has_double
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
 
 
@@ -116,5 +116,5 @@ def _cumulative_lower(problem: Problem) -> Lowered:
 
 register(Variant("Trilu", "rows", always, _trilu_lower))
 register(Variant("ReverseSequence", "rows", always, _reverse_lower))
-register(Variant("CumSum", "lines", always, _cumulative_lower))
-register(Variant("CumProd", "lines", always, _cumulative_lower))
+register(Variant("CumSum", "lines", arithmetic_obstacle, _cumulative_lower))
+register(Variant("CumProd", "lines", arithmetic_obstacle, _cumulative_lower))

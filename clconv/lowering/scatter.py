@@ -19,10 +19,10 @@ from clconv.lowering.kernel import (
     Lowered,
     Problem,
     Variant,
-    always,
     register,
 )
 from clconv.lowering.mover import copy_box, out, read, whole
+from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
 
 # What becomes of a value `a` in the data that an update `b` meets.
@@ -49,6 +49,10 @@ def _type(problem: Problem) -> str:
         if problem.node.attrs.reduction == "none"
         else C_TYPES[dtype.value]
     )
+
+
+def _obstacle(problem: Problem) -> str | None:
+    return None if problem.node.attrs.reduction == "none" else arithmetic_obstacle(problem)
 
 
 def _copied(problem: Problem) -> list[KernelCall]:
@@ -127,5 +131,5 @@ def _nd_lower(problem: Problem) -> Lowered:
     return Lowered((*calls, problem.call(kernel, arguments, items)))
 
 
-register(Variant("ScatterElements", "lines", always, _elements_lower))
-register(Variant("ScatterND", "rows", always, _nd_lower))
+register(Variant("ScatterElements", "lines", _obstacle, _elements_lower))
+register(Variant("ScatterND", "rows", _obstacle, _nd_lower))

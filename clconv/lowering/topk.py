@@ -11,10 +11,10 @@ from clconv.lowering.kernel import (
     Lowered,
     Problem,
     Variant,
-    always,
     register,
 )
 from clconv.lowering.mover import outputs
+from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reorder import C_TYPES
 
 
@@ -36,7 +36,9 @@ def _count(problem: Problem) -> int:
 
 
 def _heap_applies(problem: Problem) -> str | None:
-    return None if problem.device.is_cpu else "one item for each line is too little for a GPU"
+    if not problem.device.is_cpu:
+        return "one item for each line is too little for a GPU"
+    return arithmetic_obstacle(problem)
 
 
 def _heap_lower(problem: Problem) -> Lowered:
@@ -105,5 +107,5 @@ def _rank_lower(problem: Problem) -> Lowered:
 
 register(
     Variant("TopK", "heap", _heap_applies, _heap_lower),
-    Variant("TopK", "rank", always, _rank_lower),
+    Variant("TopK", "rank", arithmetic_obstacle, _rank_lower),
 )
