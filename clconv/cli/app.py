@@ -14,6 +14,7 @@ from clconv.cli.devices import devices
 from clconv.cli.doctor import doctor
 from clconv.cli.run import run
 from clconv.cli.show import show
+from clconv.cli.tune import tune
 
 app = typer.Typer(
     name="clconv",
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (devices, run, show, check, doctor, demo):
+for command in (devices, run, show, check, doctor, tune, demo):
     app.command()(one_line_errors(command))
 
 

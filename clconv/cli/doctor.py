@@ -56,7 +56,7 @@ def doctor(
     """
     from clconv.runtime.report import report_text
 
-    operators = _operators(ops)
+    operators = operators_of(ops)
     checkups = [_examine(info, operators, quick, quiet) for info in _chosen(device)]
     report.write_text(report_text(checkups, quick, operators), encoding="utf-8")
     stderr().print(escape(f"report: {report}"), soft_wrap=True)
@@ -74,7 +74,8 @@ def _chosen(device: str | None) -> Sequence[DeviceInfo]:
     return usual or [choose_device()]
 
 
-def _operators(text: str | None) -> tuple[str, ...]:
+def operators_of(text: str | None) -> tuple[str, ...]:
+    """The operators that --ops names; ConfigError if one has no kernels."""
     from clconv.runtime.doctor import device_cases
 
     known = {op.lower(): op for op in device_cases()}

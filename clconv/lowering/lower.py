@@ -68,7 +68,7 @@ def lower_graph(
     takes on this device.
     """
     check_forced(forced)
-    problems = [_problem(graph, node, device, findings) for node in graph.nodes]
+    problems = [problem_of(graph, node, device, findings) for node in graph.nodes]
     choices = [select(problem, forced) for problem in problems]
     problems = [
         dataclasses.replace(problem, parameters=dict(choice.parameters))
@@ -84,7 +84,10 @@ def lower_graph(
     return _Lowering(graph, problems, choices, signatures, device).run()
 
 
-def _problem(graph: Graph, node: Node, device: DeviceInfo, findings: Findings) -> Problem:
+def problem_of(
+    graph: Graph, node: Node, device: DeviceInfo, findings: Findings = NOTHING_FOUND
+) -> Problem:
+    """What the variants of a node see while one of them is chosen: all layouts plain."""
     return Problem(
         node,
         tuple(graph.spec(n) if n else None for n in node.inputs),

@@ -1,0 +1,216 @@
+"""`clconv tune`: which kernels, with which parameters, run a network fastest on this device?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from clconv.cli.console import Device, Shapes, Size, stderr, stdout
+from clconv.cli.feeds import parse_size, settle_shapes
+from clconv.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clconv.lowering.device import DeviceInfo
+    from clconv.runtime.tune import Task
+    from clconv.runtime.tuning import Outcome
+
+_Files = list[Path] | None
+
+
+def tune(
+    model: Annotated[str | None, typer.Argument(help="An ONNX file.", show_default=False)] = None,
+    ops: Annotated[
+        str | None,
+        typer.Option(
+            "--ops",
+            help="Only these operators, separated by commas: Conv,Gemm. Without a model: larger cases of them.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Device = None,
+    size: Size = None,
+    shapes: Shapes = None,
+    limit: Annotated[
+        float, typer.Option(help="Seconds after which compiling a candidate is given up.")
+    ] = 60.0,
+    afresh: Annotated[
+        bool,
+        typer.Option("--afresh", help="Search again what was searched before.", show_default=False),
+    ] = False,
+    imported: Annotated[
+        _Files,
+        typer.Option("--import", help="Take over a file's results.", show_default=False),
+    ] = None,
+    merge: Annotated[
+        _Files,
+        typer.Option(
+            "--merge", help="Take over a file's results where they are faster.", show_default=False
+        ),
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write all results to a file.", show_default=False)
+    ] = None,
+) -> None:
+    """Find the fastest right kernels for a network's layers on a device; they are used from then on.
+
+    Every candidate is held against the reference first. Results are kept as they come: a tuning that was interrupted
+    goes on where it was.
+    """
+    moved = _take_over(imported or [], merge or [])
+    if model is not None or ops is not None:
+        _tune(model, ops, device, (parse_size(size), shapes or []), limit, afresh)
+    elif not moved and export is None:
+        raise ConfigError(
+            "nothing to tune: name an ONNX file, --ops, --import, --merge or --export"
+        )
+    if export is not None:
+        _export(export)
+
+
+def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> bool:
+    from clconv.runtime.store import Unusable
+    from clconv.runtime.tuned_files import (
+        entries_or_warning,
+        merged,
+        own_file,
+        read_entries,
+        write_entries,
+    )
+
+    for path, faster in [*((p, False) for p in imported), *((p, True) for p in merge)]:
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+        try:
+            entries, stale = read_entries(path)
+        except Unusable as reason:
+            raise ConfigError(f"{path} {reason}") from None
+        write_entries(own_file(), merged(entries_or_warning(own_file()), entries, faster))
+        left_out = f", {len(stale)} left out, the first because {stale[0]}" if stale else ""
+        stdout().print(escape(f"{path}: {len(entries)} results{left_out}"), soft_wrap=True)
+    return bool(imported or merge)
+
+
+def _export(path: Path) -> None:
+    from clconv.runtime.tuned_files import entries_or_warning, own_file, write_entries
+
+    entries = entries_or_warning(own_file())
+    write_entries(path, entries)
+    stdout().print(escape(f"{path}: {len(entries)} results"), soft_wrap=True)
+
+
+def _tune(
+    model: str | None,
+    ops: str | None,
+    device: str | None,
+    sizes: tuple[Any, Sequence[str]],
+    limit: float,
+    afresh: bool,
+) -> None:
+    from clconv.api import read_model
+    from clconv.cli.doctor import operators_of
+    from clconv.graph.ir import TensorSpec
+    from clconv.graph.passes import run_passes
+    from clconv.lowering.findings import Findings
+    from clconv.runtime.device import choose_device
+    from clconv.runtime.findings import findings_for
+    from clconv.runtime.plan import make_plan
+    from clconv.runtime.tune import case_tasks, tasks_of
+
+    chosen, operators = choose_device(device), operators_of(ops)
+    known = Findings(findings_for(chosen).quarantined)
+    if model is None:
+        tasks = case_tasks(chosen, known, operators)
+        _search(tasks, chosen, limit, afresh)
+        return
+    graph = run_passes(read_model(model))
+    settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
+    specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
+    plan = make_plan(graph, specs, chosen, findings=known)
+    outcomes = _search(tasks_of(plan.graph, chosen, known, operators), chosen, limit, afresh)
+    if plan.cut:
+        stderr().print("the layers behind a shape that depends on data were not tuned")
+    if not all(outcome.again for outcome in outcomes):
+        _compare(graph, specs, chosen, known, outcomes)
+
+
+def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: bool) -> list[Outcome]:
+    from clconv.runtime.search import Search, Step
+    from clconv.runtime.tuning import tune_all
+    from clconv.runtime.worker import Worker
+
+    errors = stderr()
+    stdout().print(escape(f"{len(tasks)} kinds of layers on {device}, driver {device.driver}"))
+    outcomes: list[Outcome] = []
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with (
+        Worker() as worker,
+        Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar,
+    ):
+        row = bar.add_task("", total=len(tasks))
+
+        def told(step: Step) -> None:
+            now = tasks[min(len(outcomes), len(tasks) - 1)].shape.operator
+            bar.update(row, description=escape(f"{now}: {step.what}, best {step.gain:.2f} times"))
+
+        search = Search(device, worker, limit, told)
+        try:
+            for outcome in tune_all(tasks, device, search, afresh):
+                outcomes.append(outcome)
+                bar.advance(row)
+        except KeyboardInterrupt:
+            errors.print(
+                f"interrupted after {len(outcomes)} of {len(tasks)}: results are kept, the same command goes on"
+            )
+            raise typer.Exit(130) from None
+    stdout().print(_table(outcomes))
+    for line in search.rejected:
+        errors.print(escape(f"rejected: {line}"), soft_wrap=True)
+    return outcomes
+
+
+def _table(outcomes: Sequence[Outcome]) -> Table:
+    from clconv.runtime.search import candidate_text
+
+    table = Table("layer", "usual", "best")
+    for title in ("layers", "usual ms", "best ms", "gain"):
+        table.add_column(title, justify="right")
+    for outcome in outcomes:
+        task, entry = outcome.task, outcome.entry
+        usual = candidate_text(task.usual)
+        if entry is None:
+            cells = (str(task.shape), usual, "failed", str(task.count), "", "", "")
+        else:
+            best = (
+                "as usual"
+                if entry.is_default
+                else candidate_text((entry.variant, entry.parameters))
+            )
+            cells = (
+                str(task.shape), usual, best, str(task.count), f"{entry.default_seconds * 1e3:.3f}",
+                f"{entry.seconds * 1e3:.3f}", f"{outcome.gain:.2f}" + " (kept)" * outcome.again,
+            )  # fmt: skip
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _compare(graph: Any, specs: Any, device: Any, known: Any, outcomes: list[Outcome]) -> None:
+    """Says what the whole network gains, and takes back what does not speed it up."""
+    from clconv.runtime.tuning import SLOWER, as_usual, compare_whole, keep
+
+    entries = [o.entry for o in outcomes if o.entry is not None and not o.entry.is_default]
+    if not entries:
+        stdout().print("nothing is faster than what runs as usual")
+        return
+    usual, seconds = compare_whole(graph, specs, device, known, entries)
+    stdout().print(
+        f"the network: {usual * 1e3:.3f} ms as usual, {seconds * 1e3:.3f} ms tuned, {usual / seconds:.3f} times as fast"
+    )
+    if seconds > SLOWER * usual:
+        keep([as_usual(entry) for entry in entries])
+        stdout().print("that is slower: these results are not used")
