@@ -46,14 +46,17 @@ def _lower(problem: Problem) -> Lowered:
     total = y.nbytes // y.dtype.itemsize
     if total == 0:
         return Lowered()
+    halved = {x.dtype, y.dtype} == {DType.FLOAT16, DType.FLOAT32}
+    width = problem.device.vector_width if halved and problem.device.is_cpu else 1
     kernel = Kernel.of(
         "cast.cl.mako",
         "cast",
         source=C_TYPES[x.dtype.value],
         target=C_TYPES[y.dtype.value],
         conversion=conversion(x.dtype, y.dtype),
+        width=width,
     )
-    share = share_of(problem.device, total)
+    share = share_of(problem.device, total, width)
     arguments = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
