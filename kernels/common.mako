@@ -13,8 +13,8 @@ Mako pieces that kernels share. Import with
 
 ## Applies the terms to variable `value` of type `vector` (float, float4, float8...).
 ## channel: C text of the first lane's channel; index: C text of the element index in the output.
-## one_channel: all lanes are of that one channel, as in the plain layout.
-<%def name="apply_epilogue(terms, value, vector, channel, index, one_channel=False)">
+## one_channel: all lanes are of that one channel, as in the plain layout. aligned: vectors lie where vectors may.
+<%def name="apply_epilogue(terms, value, vector, channel, index, one_channel=False, aligned=False)">
 % for term in terms:
 <%
   operands = []
@@ -29,7 +29,7 @@ Mako pieces that kernels share. Import with
           operands.append("((%s)(%s[%s]))" % (vector, operand.text, channel))
       else:
           place = channel if operand.kind == "channel" else index
-          operands.append(load(vector, "%s + (%s)" % (operand.text, place), stored(operand.text)))
+          operands.append(load(vector, "%s + (%s)" % (operand.text, place), stored(operand.text), aligned))
 %>\
   ${value} = ${term.c_text(vector, tuple(operands))};
 % endfor

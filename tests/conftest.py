@@ -1,6 +1,7 @@
 """Fixtures for all tests: every visible OpenCL device, and the shared models where they are.
 
-Two options are for slow or unusual OpenCL implementations: --as-cpu and --most-flops.
+Three options are for slow or unusual OpenCL implementations, or for what others would run: --as-cpu, --as-gpu and
+--most-flops.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         metavar="LANES",
         help="treat every device as a CPU with vectors of so many floats: the CPU variants run on it",
+    )
+    parser.addoption(
+        "--as-gpu",
+        action="store_true",
+        help="treat every device as a GPU: what lowering chooses for those runs on it",
     )
     parser.addoption(
         "--most-flops",
@@ -60,6 +66,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         width = metafunc.config.getoption("--as-cpu")
         if width is not None:
             found = tuple(dataclasses.replace(d, kind="cpu", vector_width=width) for d in found)
+        if metafunc.config.getoption("--as-gpu"):
+            found = tuple(dataclasses.replace(d, kind="gpu") for d in found)
         metafunc.parametrize("device", found, ids=[_label(d) for d in found], scope="session")
 
 

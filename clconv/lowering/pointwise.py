@@ -86,6 +86,7 @@ def flat(problem: Problem, work: Work) -> Lowered:
         "elementwise/flat.cl.mako",
         "elementwise_flat",
         width=width,
+        aligned=not problem.device.is_cpu,
         inputs=tuple(f"x{i}" for i in work.read),
         terms=work.terms(lambda i: Operand("full", f"x{i}")),
     )
@@ -234,11 +235,16 @@ def strides_call(
     floats = {computed(dtype) for dtype in (*dtypes, y.dtype)} == {DType.FLOAT32}
     largest = max(y.size, *(math.prod(shape) for _, _, shape, _ in operands), 0)
     index = "int" if largest < 1 << 31 else "long"
+    if problem.device.is_cpu:
+        width = problem.device.vector_width if floats else 1
+    else:  # an item computes one vector, which must not cross the end of a row
+        width = 4 if floats and walk.sizes and walk.sizes[-1] % 4 == 0 else 1
     kernel = Kernel.of(
         "elementwise/broadcast.cl.mako",
         "elementwise_broadcast",
         rank=walk.rank,
-        width=problem.device.vector_width if floats and problem.device.is_cpu else 1,
+        width=width,
+        aligned=not problem.device.is_cpu,
         index=index,
         operands=tuple(
             (name, c_type(dtype), strides[-1])
@@ -249,7 +255,7 @@ def strides_call(
         terms=work.terms(lambda i: Operand("variable", f"v_x{i}")),
         continues=before is not None,
     )
-    share = share_of(problem.device, y.size)
+    share = share_of(problem.device, y.size, 1 if problem.device.is_cpu else width)
     axes = range(walk.rank)
     arguments: list[tuple[str, Argument]] = [
         *((name, argument) for name, argument, *_ in operands),

@@ -15,6 +15,8 @@ from clconv.lowering.reorder import MOVE_TYPES
 MOST_GROUPS = 32768
 _TILE = 8
 _MOST_WAYS = 4
+_LOCAL = (32, 8)  # work-items of a group that exchanges axes in local memory
+_LOCAL_TILE = 32
 
 
 def copy_call(
@@ -69,7 +71,8 @@ def copy_call(
         ("column_chunk", Scalar(work.column_chunk)),
     ]
     cost = Cost(0, 2 * copy.size * itemsize)
-    return problem.call(kernel, arguments, work.items, cost=cost)
+    local = (*_LOCAL, 1) if shape.kind == "local" else None
+    return problem.call(kernel, arguments, work.items, local, cost=cost)
 
 
 def _step(last: Axis) -> str:
@@ -84,8 +87,8 @@ class _Shape:
     """A copy made ready for a template: at least two loops, in the order the kernel runs them.
 
     kind "rows": the last loop is the row. "tiles": the last loop runs along the target's neighbours, the
-    one before it along the source's. "weave" and "unravel": `ways` rows of one side lie interleaved on the
-    other; the last loop runs along the rows, the one before it over the ways.
+    one before it along the source's; "local": the same for GPUs. "weave" and "unravel": `ways` rows of one
+    side lie interleaved on the other; the last loop runs along the rows, the one before it over the ways.
     """
 
     kind: str
@@ -98,14 +101,16 @@ class _Shape:
 
 
 def _shape_of(problem: Problem, axes: tuple[Axis, ...]) -> _Shape:
-    if not problem.device.is_cpu:
-        return _rows(axes)
     last = axes[-1]
     along = [axis for axis in axes[:-1] if axis.source == 1]
     if last.target != 1 or last.source in (0, 1) or len(along) != 1:
         return _rows(axes)
     other = along[0]
     rest = tuple(axis for axis in axes[:-1] if axis is not other)
+    if not problem.device.is_cpu:
+        fits = problem.device.largest_work_group >= _LOCAL[0] * _LOCAL[1]
+        worth = min(other.size, last.size) >= _TILE and other.size <= _LOCAL_TILE * MOST_GROUPS
+        return _padded("local", (*rest, other, last)) if fits and worth else _rows(axes)
     if other.size >= _TILE and last.size <= _MOST_WAYS and other.target == last.size:
         return _padded("weave", (*rest, last, other), last.size)
     if last.size >= _TILE and other.size <= _MOST_WAYS and last.source == other.size:
@@ -138,6 +143,11 @@ class _Work:
     def of(cls, problem: Problem, shape: _Shape) -> _Work:
         rows, columns = shape.axes[-2].size, shape.axes[-1].size
         planes = math.prod(axis.size for axis in shape.axes[:-2])
+        if shape.kind == "local":
+            plane_chunk = -(-planes // MOST_GROUPS)
+            work = cls._chunked(planes, rows, columns, plane_chunk, _LOCAL_TILE, _LOCAL_TILE)
+            across, down, deep = work.items
+            return dataclasses.replace(work, items=(across * _LOCAL[0], down * _LOCAL[1], deep))
         if not problem.device.is_cpu:
             plane_chunk, row_chunk = -(-planes // MOST_GROUPS), -(-rows // MOST_GROUPS)
             return cls._chunked(planes, rows, columns, plane_chunk, row_chunk, 1)

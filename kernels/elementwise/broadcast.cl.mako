@@ -6,7 +6,7 @@ the next, 0 where it is repeated; along the last axis its step is 0 or 1.
 One work-item computes `share` consecutive elements of y. Index space: (elements / share).
 Parameters: rank: axes; width: floats of a vector, 1 for scalars; index: type of indices, int or long;
 operands: (name, C type, step); compute, result: C types; terms: expressions that read v_<name>;
-continues: the terms start from operand `before`.
+continues: the terms start from operand `before`; aligned: rows are whole vectors.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
@@ -53,11 +53,11 @@ ${" + i%d" % last if step else ""};
 % if width > 1:
     for (; k + ${width} <= run; k += ${width}) {
 % for name, type, step in operands:
-      const ${V} v_${name} = ${load(V, "p_%s + k" % name, stored(name)) if step else "(%s)(%s)" % (V, element("p_" + name, "0", stored(name)))};
+      const ${V} v_${name} = ${load(V, "p_%s + k" % name, stored(name), aligned) if step else "(%s)(%s)" % (V, element("p_" + name, "0", stored(name)))};
 % endfor
       ${V} value${" = v_before" if continues else ""};
       ${common.apply_epilogue(terms, "value", V, "0", "0")}
-      ${assign(V, "out + k", "value", stored("y"))}
+      ${assign(V, "out + k", "value", stored("y"), aligned)}
     }
 % endif
     for (; k < run; ++k) {

@@ -3,7 +3,7 @@ Element-wise terms over float tensors that lie alike, element by element, in wha
 
 Inputs and y: `total` elements each. One work-item computes `share` elements, a multiple of `width`.
 Index space: (total / share). Parameters: width of the vectors 2..16; inputs: names; terms: expressions, the
-first of which read the inputs.
+first of which read the inputs; aligned: whether vectors are read where the type wants them.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
@@ -22,8 +22,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   long i = begin;
   for (; i + ${width} <= end; i += ${width}) {
     ${V} value;
-    ${common.apply_epilogue(terms, "value", V, "0", "i")}
-    ${assign(V, "y + i", "value", stored("y"))}
+    ${common.apply_epilogue(terms, "value", V, "0", "i", aligned=aligned)}
+    ${assign(V, "y + i", "value", stored("y"), aligned)}
   }
   for (; i < end; ++i) {
     float value;
