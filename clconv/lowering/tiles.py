@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import AUTO, Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Tile:
     k: int
     item_m: int
     item_n: int
+
+    @property
+    def name(self) -> str:
+        """As tuning calls it."""
+        return f"{self.m}x{self.n}"
 
     @property
     def items(self) -> int:
@@ -46,10 +52,32 @@ TILES = (
 )
 
 
+# What `clconv tune` may choose instead of choose_tile() and choose_splits().
+TILE_SPACE: dict[str, tuple[int | str, ...]] = {"tile": (AUTO, *(tile.name for tile in TILES))}
+PRODUCT_SPACE = {**TILE_SPACE, "splits": (AUTO, 1, 2, 4, 8, 16)}
+
+
+def tuned_tile(problem: Problem, usual: Tile) -> Tile:
+    """The tile that tuning found, if the device has room for it, else the usual one."""
+    wanted = problem.parameters.get("tile")
+    named = [t for t in TILES if t.name == wanted and _fits(t, problem.device)]
+    return named[0] if named else usual
+
+
+def tuned_splits(problem: Problem, tile: Tile, inner: int, usual: int) -> int:
+    """As tuning found, as long as each part has a whole tile to sum; else the usual number."""
+    wanted = problem.parameters.get("splits", usual)
+    return int(wanted) if wanted * tile.k <= inner else usual
+
+
+def _fits(tile: Tile, device: DeviceInfo) -> bool:
+    return tile.local_bytes <= device.local_memory and tile.items <= device.largest_work_group
+
+
 def local_memory_obstacle(device: DeviceInfo) -> str | None:
     """Why no tile fits a device's local memory and work-groups."""
     least = TILES[-1]
-    if device.local_memory < least.local_bytes or device.largest_work_group < least.items:
+    if not _fits(least, device):
         return (
             f"needs {least.local_bytes} bytes of local memory and work-groups of {least.items}, has "
             f"{device.local_memory} and {device.largest_work_group}"
@@ -59,11 +87,7 @@ def local_memory_obstacle(device: DeviceInfo) -> str | None:
 
 def choose_tile(device: DeviceInfo, rows: int, columns: int, products: int) -> Tile:
     """The largest tile whose work-groups still fill the device, else the smallest that fits it."""
-    fitting = [
-        t
-        for t in TILES
-        if t.local_bytes <= device.local_memory and t.items <= device.largest_work_group
-    ]
+    fitting = [tile for tile in TILES if _fits(tile, device)]
     for tile in fitting:
         count = -(-rows // tile.m) * -(-columns // tile.n) * products
         if rows > tile.m // 2 and count >= 2 * device.compute_units:

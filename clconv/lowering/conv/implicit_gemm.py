@@ -25,12 +25,15 @@ from clconv.lowering.kernel import (
     Variant,
 )
 from clconv.lowering.tiles import (
+    PRODUCT_SPACE,
     TILES,
     Tile,
     choose_splits,
     choose_tile,
     gpu_rate,
     local_memory_obstacle,
+    tuned_splits,
+    tuned_tile,
 )
 
 
@@ -130,9 +133,11 @@ def product_call(
 def _lower(problem: Problem) -> Lowered:
     shape, device = ConvShape.of(problem), problem.device
     filters, pixels = shape.filters // shape.group, shape.batch * math.prod(shape.out)
-    tile = choose_tile(device, filters, pixels, shape.group)
+    tile = tuned_tile(problem, choose_tile(device, filters, pixels, shape.group))
     k = shape.channels // shape.group * math.prod(shape.kernel)
-    splits = 1 if shape.group > 1 else choose_splits(device, tile, filters, pixels, k)
+    splits = 1
+    if shape.group == 1:
+        splits = tuned_splits(problem, tile, k, choose_splits(device, tile, filters, pixels, k))
     product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem))
     weights = Packed(
         problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
@@ -187,4 +192,6 @@ def _estimate(problem: Problem) -> float:
     return waste * problem.cost.flops / gpu_rate(problem.device)
 
 
-IMPLICIT_GEMM = Variant("Conv", "implicit_gemm", obstacle, _lower, estimate=_estimate)
+IMPLICIT_GEMM = Variant(
+    "Conv", "implicit_gemm", obstacle, _lower, estimate=_estimate, space=PRODUCT_SPACE
+)

@@ -26,7 +26,7 @@ from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
-from clconv.lowering.tiles import choose_tile, gpu_rate
+from clconv.lowering.tiles import TILE_SPACE, choose_tile, gpu_rate, tuned_tile
 
 
 def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
@@ -57,7 +57,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         1, positions * shape.channels, positions * shape.filters, positions, (1, tiles), (1, tiles),
         (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
     )  # fmt: skip
-    tile = choose_tile(problem.device, shape.filters, tiles, positions)
+    usual = choose_tile(problem.device, shape.filters, tiles, positions)
+    tile = tuned_tile(problem, usual)
     product = Product(inner, tile, 1, False, Epilogue())
     v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
     local = min(64, problem.device.largest_work_group)
@@ -129,6 +130,7 @@ def _variant(name: str, transform: Transform) -> Variant:
         lambda problem: window_obstacle(problem, transform) or obstacle(problem),
         lambda problem: _lower(problem, transform),
         estimate=lambda problem: _estimate(problem, transform),
+        space=TILE_SPACE,
     )
 
 

@@ -25,12 +25,15 @@ from clconv.lowering.kernel import (
     Variant,
 )
 from clconv.lowering.tiles import (
+    PRODUCT_SPACE,
     TILES,
     Tile,
     choose_splits,
     choose_tile,
     gpu_rate,
     local_memory_obstacle,
+    tuned_splits,
+    tuned_tile,
 )
 
 
@@ -96,10 +99,12 @@ def _applies(problem: Problem) -> str | None:
 def _lower(problem: Problem) -> Lowered:
     product = Product.of(problem)
     device = problem.device
-    tile = choose_tile(device, product.rows, product.columns, product.batch)
+    usual = choose_tile(device, product.rows, product.columns, product.batch)
+    tile = tuned_tile(problem, usual)
     splits = 1
     if product.batch == 1:
         splits = choose_splits(device, tile, product.rows, product.columns, product.inner)
+        splits = tuned_splits(problem, tile, product.inner, splits)
     after = Finish.of(problem)
     target = problem.node.outputs[0]
     if splits == 1:
@@ -187,4 +192,4 @@ def _estimate(problem: Problem) -> float:
 
 
 def local_variant(op: str) -> Variant:
-    return Variant(op, "local", _applies, _lower, estimate=_estimate)
+    return Variant(op, "local", _applies, _lower, estimate=_estimate, space=PRODUCT_SPACE)
