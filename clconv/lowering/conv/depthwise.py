@@ -19,6 +19,7 @@ from clconv.lowering.conv.shape import (
 from clconv.lowering.conv.weights import depthwise_weights
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
+    AUTO,
     Kernel,
     Lowered,
     Problem,
@@ -50,7 +51,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         "conv/depthwise.cl.mako",
         "conv_depthwise",
         block=block,
-        pixels=min(8, problem.device.registers - 4),
+        pixels=problem.parameters.get("pixels", min(8, problem.device.registers - 4)),
         kernel=shape.kernel,
         strides=shape.strides,
         dilations=shape.dilations,
@@ -80,5 +81,6 @@ def _depthwise_lower(problem: Problem) -> Lowered:
 
 
 DEPTHWISE = Variant(
-    "Conv", "depthwise", _depthwise_applies, _depthwise_lower, _depthwise_signatures
-)
+    "Conv", "depthwise", _depthwise_applies, _depthwise_lower, _depthwise_signatures,
+    space={"pixels": (AUTO, 2, 4, 6, 7, 10, 12, 14)},
+)  # fmt: skip
