@@ -45,6 +45,9 @@ CASES = (
     conv("deep and small", (1, 520, 3, 2), (9, 520, 3, 3), pads=SAME3),
     conv("deep 1x1", (2, 777, 2, 2), (33, 777, 1, 1)),
     conv("several tiles", (2, 40, 12, 13), (131, 40, 3, 3), pads=SAME3),
+    conv("3x3 stride 2", (2, 19, 15, 18), (27, 19, 3, 3), strides=(2, 2), pads=SAME3),
+    conv("3x3 stride 2 aside", (1, 8, 14, 13), (16, 8, 3, 3), strides=(2, 2), pads=(0, 0, 1, 1)),
+    conv("3x3 stride 2 valid", (1, 40, 30, 21), (8, 40, 3, 3), strides=(2, 2), bias=False),
     conv("1x1 stride 2", (1, 24, 9, 9), (16, 24, 1, 1), strides=(2, 2)),
     conv("stem 7x7 stride 2", (1, 3, 31, 29), (16, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
     conv("stem 11x11 stride 4", (1, 3, 47, 43), (9, 3, 11, 11), strides=(4, 4), pads=(2, 2, 2, 2)),
@@ -96,6 +99,17 @@ CASES = (
             pads=SAME3,
             pad_mode=mode,
             group=10,
+        )
+        for mode in ("reflect", "edge", "wrap")
+    ),
+    *(
+        conv(
+            f"3x3 stride 2 {mode}",
+            (1, 9, 11, 14),
+            (10, 9, 3, 3),
+            strides=(2, 2),
+            pads=SAME3,
+            pad_mode=mode,
         )
         for mode in ("reflect", "edge", "wrap")
     ),

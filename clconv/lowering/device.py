@@ -95,10 +95,18 @@ QUIRKS: tuple[Quirk, ...] = (
         "never: it is how PoCL works",
     ),
     Quirk(
+        "prefetch-does-nothing",
+        lambda d: "Portable Computing Language" in d.platform and d.is_cpu,
+        "OpenCL's prefetch() is empty there; clang's builtin makes the instruction",
+        "a loop with prefetch() has prefetch instructions in PoCL's cache",
+    ),
+    Quirk(
         "wakes-slowly",
-        lambda d: "Portable Computing Language" in d.platform
-        and d.is_cpu
-        and re.search(r"-(x86_64|aarch64)-\S*linux", d.version) is not None,
+        lambda d: (
+            "Portable Computing Language" in d.platform
+            and d.is_cpu
+            and re.search(r"-(x86_64|aarch64)-\S*linux", d.version) is not None
+        ),
         "its threads sleep between launches and need some 25 us to wake: many launches go as one "
         "(lowering/persistent.py), which knows how to give way on these processors under Linux. Its buffers stay "
         "where they are, and it understands clang's atomics",

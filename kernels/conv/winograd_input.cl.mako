@@ -1,5 +1,5 @@
 <%doc>
-Input transform of Winograd's convolution F(m x m, r x r), n = m + r - 1:  V = B' d B for every n x n tile d.
+Input transform of Winograd's convolution F(m x m, r x r): V = B' d B for every n x n tile d.
 (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015)
 
 x (N, C / block, H, W, block)
@@ -8,7 +8,7 @@ v (tile blocks, n * n, C / block, tiles, block), with `skew` more floats behind 
 One work-item transforms one channel block of one block of tiles. Index space: (C / block, tile blocks): a
 core keeps its tiles.
 
-Parameters: block; skew; transform: B' as rows; m; pad_mode none, constant, reflect, edge, wrap.
+Parameters: block; skew; transform: B' as rows; step: pixels from one tile to the next; pad_mode none, constant, reflect, edge, wrap.
 Pixels past the padded image, which only pad out the last tiles, count as zeros.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -35,7 +35,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     const int image = t / image_tiles;
     const int row = (t - image * image_tiles) / tile_columns;
     const int column = t - image * image_tiles - row * tile_columns;
-    const int top = row * ${m} - pad_top, left = column * ${m} - pad_left;
+    const int top = row * ${step} - pad_top, left = column * ${step} - pad_left;
     global const ${stored("x")}* plane = x + ((size_t)image * blocks + chunk) * height * width * ${block};
     ${V} d[${n}][${n}];
     if (top >= 0 && left >= 0 && top + ${n} <= height && left + ${n} <= width) {

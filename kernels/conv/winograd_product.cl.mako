@@ -1,5 +1,5 @@
 <%doc>
-Product and output transform of Winograd's convolution F(m x m, r x r), n = m + r - 1:
+Product and output transform of Winograd's convolution F(m x m, r x r) on tiles of n x n:
   M[i] = sum over c of U[i, f, c] V[i, c, t] for the n * n positions i, then y = A' M A for every tile t.
 
 v (tile blocks, n * n, C / IB, tiles, IB)     from winograd_input
@@ -10,7 +10,9 @@ Index space: (F / OB, tile blocks): a core keeps its tiles while the filters pas
 all_tiles, counted as in winograd_input.
 
 Parameters: block; skew; most_tiles: what `tiles` may be at most, a multiple of pixels; vectors, pixels: the register tile; tail:
-channels of the last block, 0 if it is full; transform: A' as rows; m; bias; epilogue.
+channels of the last block, 0 if it is full; transform: A' as rows; m; bias; epilogue; prefetch: ask for the
+next weights by clang's builtin while these are used, which is the third part of them for each of the first
+three tiles: so loading them from memory hides behind multiplying them.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
@@ -22,6 +24,8 @@ from clconv.lowering.ctext import assign, load, vector_type
   V = vector_type(block)
   n = len(transform[0])
   OB = vectors * block
+  PARTS = 3
+  lines = -(-block * OB // 16 // PARTS)  # of 64 bytes
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict v, global const float* restrict u,
@@ -44,7 +48,18 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endfor
       global const float* tap = filter + (size_t)position * in_blocks * ${block * OB};
       global const float* pixel = source + position * stride + tile * ${block};
+% if prefetch:
+      const int part = tile / ${pixels};
+      global const float* next = tap + (part < ${PARTS} ? in_blocks * ${block * OB} + part * ${lines * 16} : 0);
+      const int next_step = part < ${PARTS} ? ${block * OB} : 0;
+% endif
       for (int c = 0; c < ${"in_blocks - 1" if tail else "in_blocks"}; ++c, tap += ${block * OB}, pixel += tiles * ${block}) {
+% if prefetch:
+% for line in range(lines):
+        __builtin_prefetch((const void*)(size_t)(next + ${line * 16}), 0, 2);
+% endfor
+        next += next_step;
+% endif
         ${register_tile.multiply(block, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
       }
 % if tail:

@@ -5,7 +5,13 @@ from clconv.lowering.conv.depthwise_gpu import DEPTHWISE_GPU
 from clconv.lowering.conv.direct import DIRECT
 from clconv.lowering.conv.implicit_gemm import IMPLICIT_GEMM
 from clconv.lowering.conv.simple import SIMPLE
-from clconv.lowering.conv.winograd import WINOGRAD2, WINOGRAD2_5X5, WINOGRAD4
+from clconv.lowering.conv.winograd import (
+    WINOGRAD2,
+    WINOGRAD2_5X5,
+    WINOGRAD2_STRIDE2,
+    WINOGRAD4,
+    WINOGRAD4_STRIDE2,
+)
 from clconv.lowering.conv.winograd_gpu import WINOGRAD2_GPU, WINOGRAD4_GPU
 from clconv.lowering.kernel import register
 
@@ -14,6 +20,8 @@ register(
     WINOGRAD4,
     WINOGRAD2,
     WINOGRAD2_5X5,
+    WINOGRAD4_STRIDE2,
+    WINOGRAD2_STRIDE2,
     DIRECT,
     DEPTHWISE_GPU,
     WINOGRAD4_GPU,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from clconv.graph.ir import PLAIN, Layout
+from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -35,6 +35,8 @@ from clconv.lowering.kernel import (
 
 # Fewer input channels than this are read from the plain layout, as the first layer of a network does.
 _PLAIN_INPUT_CHANNELS = 4
+# Weights in float16 lie there so for at most so many output pixels: every tile converts them again.
+_PIXELS_OF_HALF_WEIGHTS = 64
 
 
 def _direct_applies(problem: Problem) -> str | None:
@@ -78,7 +80,9 @@ def _direct_lower(problem: Problem) -> Lowered:
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
-    packing = direct_weights(in_block, block * vectors, shape.group)
+    reused = shape.batch * math.prod(shape.out) > _PIXELS_OF_HALF_WEIGHTS
+    widen = reused and problem.input(1).dtype is DType.FLOAT16
+    packing = direct_weights(in_block, block * vectors, shape.group, widen)
     chunks = -(-blocks // vectors)
     split = _split(problem, shape, chunks, pixels)
     arguments: list[tuple[str, Argument]] = [
@@ -149,6 +153,10 @@ def _ragged(width: int, pixels: int) -> float:
     return -(-width // pixels) * pixels / max(1, width)
 
 
+# What windows that lie two apart cost more than neighbours: measured, 3x3, 64 to 512 channels.
+_STRIDED = 1.2
+
+
 def _direct_estimate(problem: Problem) -> float:
     """Multiply-adds at the rate of a full register tile, and what ragged tiles waste."""
     shape = ConvShape.of(problem)
@@ -157,6 +165,8 @@ def _direct_estimate(problem: Problem) -> float:
     vectors, pixels = register_tile(problem.device.registers, blocks)
     waste = min(_ragged(shape.out[1], pixels), _RAGGED_ROWS)
     waste *= -(-blocks // vectors) * vectors / blocks
+    if max(shape.strides) > 1 and max(shape.kernel) > 1:
+        waste *= _STRIDED
     return problem.cost.flops * waste / arithmetic_rate(problem.device)
 
 

@@ -17,24 +17,27 @@ def _two_dimensional(w: np.ndarray) -> np.ndarray:
     return w[:, :, None, :] if w.ndim == 3 else w
 
 
-def direct_weights(in_block: int, out_block: int, group: int) -> Packing:
+def direct_weights(in_block: int, out_block: int, group: int, widen: bool) -> Packing:
     """(group, filters / out_block, channels / in_block, kh, kw, in_block, out_block), padded with zeros.
 
-    One more vector of out_block zeros stands at the end: what padded pixels are read from.
+    One more vector of out_block zeros stands at the end: what padded pixels are read from. widen: halves as
+    float32.
     """
 
     def pack(w: np.ndarray) -> np.ndarray:
         w = _two_dimensional(w)
+        kept = np.float32 if widen else _kept(w)
         filters, channels, kh, kw = w.shape
         filters //= group
         out_blocks, in_blocks = -(-filters // out_block), -(-channels // in_block)
-        full = np.zeros((group, out_blocks * out_block, in_blocks * in_block, kh, kw), _kept(w))
+        full = np.zeros((group, out_blocks * out_block, in_blocks * in_block, kh, kw), kept)
         full[:, :filters, :channels] = w.reshape(group, filters, channels, kh, kw)
         parts = full.reshape(group, out_blocks, out_block, in_blocks, in_block, kh, kw)
         packed = parts.transpose(0, 1, 3, 5, 6, 4, 2).reshape(-1)
-        return np.concatenate([packed, np.zeros(max(out_block, in_block), _kept(w))])
+        return np.concatenate([packed, np.zeros(max(out_block, in_block), kept)])
 
-    return Packing("conv.direct", (in_block, out_block, group), pack)
+    dtype = DType.FLOAT32 if widen else None
+    return Packing("conv.direct", (in_block, out_block, group, widen), pack, dtype)
 
 
 def depthwise_weights(block: int) -> Packing:

@@ -1,7 +1,7 @@
 """Winograd's convolution on channel blocks for CPUs: the variants of Conv for 3x3 and 5x5 windows.
 
 F(4, 3) does a quarter of the multiplications of the direct sum, F(2, 3) four ninths with weights that are
-half as large, F(2, 5) 36 for 100.
+half as large, F(2, 5) 36 for 100. With stride 2, F(4, 3) does 81 for 144, F(2, 3) 25 for 36.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ from clconv.lowering.conv.shape import (
     chosen_tile,
     register_tile,
 )
-from clconv.lowering.conv.transforms import F2_3, F2_5, F4_3, Transform
+from clconv.lowering.conv.transforms import (
+    F2_3,
+    F2_3_STRIDE_2,
+    F2_5,
+    F4_3,
+    F4_3_STRIDE_2,
+    Transform,
+)
+from clconv.lowering.device import DeviceInfo
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
     Kernel,
@@ -42,6 +50,8 @@ from clconv.lowering.kernel import (
 # their transformed inputs stay in a core's own cache.
 _MOST_TILES, _LEAST_TILES = 48, 24
 _BLOCK_BYTES = 1 << 20
+# Products of these tiles that stay in private memory: vectors of a filter block.
+_MOST_PRODUCTS = 48 * 36
 # Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
 # apart, in the same few lines of the first-level cache, and a transform's 36 stores push each other out.
 _SKEW = 16
@@ -66,16 +76,17 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
         parts = u.reshape(padded.shape[0] // out_block, out_block, -1, in_block, transform.n**2)
         return np.ascontiguousarray(parts.transpose(0, 4, 2, 3, 1))
 
-    settings = (transform.m, transform.window, in_block, out_block)
+    settings = (transform.m, transform.window, transform.stride, in_block, out_block)
     return Packing("conv.winograd", settings, pack, DType.FLOAT32)
 
 
 def window_obstacle(problem: Problem, transform: Transform) -> str | None:
     """Why a convolution is not of the kind that the transform is for."""
     at, w, r = problem.node.attrs, problem.input(1), transform.window
-    if w.shape[2:] != (r, r) or at.strides != (1, 1) or at.dilations != (1, 1):
+    s = transform.stride
+    if w.shape[2:] != (r, r) or at.strides != (s, s) or at.dilations != (1, 1):
         return (
-            f"needs a {r}x{r} window, stride 1, dilation 1; has {w.shape[2:]}, {at.strides}, "
+            f"needs a {r}x{r} window, stride {s}, dilation 1; has {w.shape[2:]}, {at.strides}, "
             f"{at.dilations}"
         )
     if at.group != 1:
@@ -99,14 +110,14 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     tiles = _block_tiles(all_tiles, shape.channels, transform, pixels)
     epilogue = plan_epilogue(problem, block * vectors)
     to_v = Kernel.of(
-        "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW, m=m,
-        transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW,
+        step=m * transform.stride, transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
     )  # fmt: skip
     to_y = Kernel.of(
-        "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(pixels), m=m,
+        "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(transform, pixels), m=m,
         vectors=vectors, pixels=pixels, tail=shape.channels % block,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
-        epilogue_names=epilogue.names,
+        epilogue_names=epilogue.names, prefetch=_prefetches(problem.device),
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
     tile_blocks = -(-all_tiles // tiles)
@@ -153,18 +164,24 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
 
 
-def _most_tiles(pixels: int) -> int:
-    return -(-_MOST_TILES // pixels) * pixels
+def _prefetches(device: DeviceInfo) -> bool:
+    return "prefetch-does-nothing" in device.quirks
+
+
+def _most_tiles(transform: Transform, pixels: int) -> int:
+    most = min(_MOST_TILES, _MOST_PRODUCTS // transform.n**2)
+    return -(-most // pixels) * pixels
 
 
 def _block_tiles(all_tiles: int, channels: int, transform: Transform, pixels: int) -> int:
     """Tiles to a block: blocks of equal size, whole register tiles, within the cache where that leaves
     enough of them."""
     fitting = _BLOCK_BYTES // (4 * transform.n**2 * max(1, channels))
-    limit = max(_LEAST_TILES, min(_MOST_TILES, fitting)) // pixels * pixels
+    most = _most_tiles(transform, pixels)
+    limit = max(min(_LEAST_TILES, most), min(most, fitting)) // pixels * pixels
     blocks = -(-all_tiles // max(pixels, limit))
     even = -(-all_tiles // max(1, blocks))
-    return min(-(-even // pixels) * pixels, _most_tiles(pixels))
+    return min(-(-even // pixels) * pixels, most)
 
 
 def _estimate(problem: Problem, transform: Transform) -> float:
@@ -180,6 +197,8 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
     block_tiles = _block_tiles(tiles, shape.channels, transform, pixels)
     weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
+    if _prefetches(device):  # the weights of the first register tile of each block are waited for
+        weights /= max(1, -(-min(tiles, block_tiles) // pixels))
     transforms = _TRANSFORM_OPERATIONS * positions * tiles * (shape.channels + shape.filters)
     return (products + transforms) / arithmetic_rate(device) + weights / cache_rate(device)
 
@@ -204,3 +223,5 @@ def _variant(name: str, transform: Transform) -> Variant:
 WINOGRAD4 = _variant("winograd4", F4_3)
 WINOGRAD2 = _variant("winograd2", F2_3)
 WINOGRAD2_5X5 = _variant("winograd2_5x5", F2_5)
+WINOGRAD4_STRIDE2 = _variant("winograd4_stride2", F4_3_STRIDE_2)
+WINOGRAD2_STRIDE2 = _variant("winograd2_stride2", F2_3_STRIDE_2)
