@@ -29,6 +29,7 @@ from clconv.lowering.ctext import load, vector_type
   OB = vectors * block
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   halves = stored("x") == "half"
+  end_of_weights = "groups * get_global_size(0) * chunk_weights"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
 %>
@@ -59,7 +60,7 @@ from clconv.lowering.ctext import load, vector_type
 % endif
         global const ${stored("w")}* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
 % if inside and halves:
-        // Halves become floats once, not at each use.
+        // Halves become floats once, not at each use: in memory, for the compiler would take registers apart.
         float floats[${columns * in_block}];
 % for c in sorted({p * SW + kw * DW for p in range(pixels) for kw in range(KW)}):
         ${widen("floats + %d" % (c * in_block), "line + (left + %d) * %d" % (c, in_block))}
@@ -69,7 +70,7 @@ from clconv.lowering.ctext import load, vector_type
           global const ${stored("w")}* tap = taps + kw * ${in_block * OB};
 % if inside:
 % if halves:
-          const float* source = floats + kw * ${DW * in_block};
+          const float* source = floats + in_memory + kw * ${DW * in_block};
 % else:
           global const float* source = line + (left + kw * ${DW}) * ${in_block};
 % endif
@@ -111,6 +112,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int in_blocks, int filters, int groups, int run, int runs,
     int length${common.epilogue_parameters(epilogue_names)}) {
+% if halves:
+  const int in_memory = min(width, 0);  // 0, which no compiler can know
+% endif
   const int chunk = get_global_id(0);
   const int n = get_global_id(2) / groups;
   const int g = get_global_id(2) - n * groups;
@@ -118,7 +122,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const size_t chunk_weights = (size_t)in_blocks * ${in_block * KH * KW * OB};
   global const ${stored("w")}* filter = w + (g * get_global_size(0) + chunk) * chunk_weights;
 % if zero:
-  global const ${stored("w")}* zeros = w + groups * get_global_size(0) * chunk_weights;
+  global const ${stored("x")}* zeros = ${"w + %s" % end_of_weights if stored("x") == stored("w") else "(global const half*)(w + %s)" % end_of_weights};
 % endif
   const int out_blocks = (filters + ${block - 1}) / ${block};
   const int out_pixels = out_height * out_width;

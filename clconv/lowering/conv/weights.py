@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clconv.graph.ir import DType
 from clconv.lowering.arguments import Packing
 
 
