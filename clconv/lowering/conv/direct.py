@@ -37,8 +37,6 @@ from clconv.lowering.kernel import (
 _PLAIN_INPUT_CHANNELS = 4
 # Weights in float16 lie there so for at most so many output pixels: every tile converts them again.
 _PIXELS_OF_HALF_WEIGHTS = 64
-# Weights in float16 lie there so for at most so many output pixels: every tile converts them again.
-_PIXELS_OF_HALF_WEIGHTS = 64
 
 
 def _direct_applies(problem: Problem) -> str | None:
