@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Callable, Sequence
 
 from clconv.errors import UnsupportedError
@@ -33,6 +34,7 @@ _SEARCHED_VARIANTS, _NEAR = (
     1.5,
 )  # variants whose parameters are searched, if they are that near the best
 _ROUNDS, _FINAL_ROUNDS = 7, 21
+_WINS = 0.8  # of the rounds
 _BOUND_BYTES = 1 << 30  # of all candidates that are timed together
 _REFERENCE_SECONDS, _TIMING_SECONDS = 600.0, 300.0
 
@@ -48,6 +50,15 @@ class Step:
 def candidate_text(candidate: Candidate) -> str:
     variant, parameters = candidate
     return " ".join([variant, *(f"{name}={value}" for name, value in parameters)])
+
+
+def is_faster(usual: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether the other is clearly faster, from seconds in the same rounds: by LEAST_GAIN in the middle of the rounds, and in
+    most of them at all. A busy machine makes single rounds, and medians of few, say anything."""
+    ratios = [b / a for a, b in zip(usual, other, strict=False)]
+    wins = sum(ratio < 1 for ratio in ratios)
+    median = statistics.median(ratios)
+    return median <= 1 - LEAST_GAIN and wins >= _WINS * len(usual)
 
 
 class Search:
@@ -85,10 +96,11 @@ class Search:
         for variant in self._promising:
             best = self._descend(variant, best)
         if best == usual:
-            seconds = self._times([usual], _ROUNDS)[0]
+            seconds = statistics.median(self._times([usual], _ROUNDS)[0])
             return self._entry(usual, seconds, seconds)
-        usual_seconds, seconds = self._times([usual, best], _FINAL_ROUNDS)
-        if not seconds <= (1 - LEAST_GAIN) * usual_seconds:
+        rounds = self._times([usual, best], _FINAL_ROUNDS)
+        usual_seconds, seconds = map(statistics.median, rounds)
+        if not is_faster(*rounds):
             return self._entry(usual, usual_seconds, usual_seconds)
         return self._entry(best, seconds, usual_seconds)
 
@@ -124,7 +136,7 @@ class Search:
         seconds: dict[Candidate, float] = {}
         while right:
             group, right = [best, *right[: together - 1]], right[together - 1 :]
-            times = self._times(group, _ROUNDS)
+            times = [statistics.median(rounds) for rounds in self._times(group, _ROUNDS)]
             seconds.update(zip(group, times, strict=True))
             usual = seconds.get(self._task.usual)
             best = group[times.index(min(times))]
@@ -179,15 +191,15 @@ class Search:
                 self._reject(candidate, str(reason))
         return self._errors[candidate]
 
-    def _times(self, candidates: Sequence[Candidate], rounds: int) -> list[float]:
-        """Median seconds; infinite if they cannot be timed."""
+    def _times(self, candidates: Sequence[Candidate], rounds: int) -> list[list[float]]:
+        """Seconds of each in each round; infinite if they cannot be timed."""
         self._told(Step(f"timing {len(candidates)}", self._gain))
         arguments = (self._trial, self._device, candidates, rounds)
         try:
             return list(self._worker.call(time_together, *arguments, limit=_TIMING_SECONDS))
         except (WorkerError, Failed) as reason:
             self._reject(candidates[-1], str(reason))
-            return [math.inf] * len(candidates)
+            return [[math.inf]] * len(candidates)
 
     def _reject(self, candidate: Candidate, reason: str) -> None:
         line = next(iter(reason.splitlines()), "failed")

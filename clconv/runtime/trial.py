@@ -188,22 +188,21 @@ def verify(trial: Trial, device: DeviceInfo, candidate: Candidate) -> float:
 
 def time_together(
     trial: Trial, device: DeviceInfo, candidates: Sequence[Candidate], rounds: int
-) -> list[float]:
-    """Median seconds of each candidate, taking turns so that all meet the same disturbances; warm. Those that are
-    far behind after the first rounds are not timed further."""
+) -> list[list[float]]:
+    """Seconds of each candidate in each round, warm. They take turns, as many launches each, so that all meet the same
+    disturbances. Those that are far behind after the first rounds are not timed further."""
     bench = _bench_of(trial, device)
     bench.keep_only(candidates)
-    repeats = {}
     for candidate in candidates:
         bench.bound(candidate).run(bench.feeds)
-        once = max(bench.sample(candidate, 1), 1e-7)
-        repeats[candidate] = int(max(1, min(_MOST_REPEATS, _SAMPLE_SECONDS / once)))
+    once = min(bench.sample(candidate, 1) for candidate in (*candidates, *candidates))
+    repeats = int(max(1, min(_MOST_REPEATS, _SAMPLE_SECONDS / max(once, 1e-7))))
     times: dict[Candidate, list[float]] = {c: [] for c in candidates}
-    left = list(dict.fromkeys(candidates))
+    left = list(times)
     for number in range(rounds):
-        for candidate in left:
-            times[candidate].append(bench.sample(candidate, repeats[candidate]))
+        for candidate in left if number % 2 else reversed(left):
+            times[candidate].append(bench.sample(candidate, repeats))
         if number + 1 >= _EARLY_ROUNDS:
             best = min(statistics.median(times[c]) for c in left)
             left = [c for c in left if statistics.median(times[c]) <= _HOPELESS * best]
-    return [statistics.median(times[c]) for c in candidates]
+    return [times[c] for c in candidates]
