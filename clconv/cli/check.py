@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from clconv.cli.console import Device, Model, Shapes, Size, stderr, stdout
+from clconv.cli.console import Device, Model, Precision, Shapes, Size, stderr, stdout
 from clconv.cli.feeds import PictureOptions, parse_size, random_feeds, read_feeds, settle_shapes
 from clconv.cli.images import is_classifier
 from clconv.graph.ir import Node
@@ -27,6 +27,7 @@ def check(
         ),
     ] = None,
     device: Device = None,
+    precision: Precision = None,
     size: Size = None,
     shapes: Shapes = None,
     quiet: Annotated[
@@ -42,7 +43,7 @@ def check(
     from clconv.runtime.check import TOLERANCE
     from clconv.runtime.inputs import conform
 
-    session = load(model, device)
+    session = load(model, device, precision=precision)
     wanted = parse_size(size)
     if inputs:
         options = PictureOptions(size=wanted, classifier=is_classifier(session.outputs))

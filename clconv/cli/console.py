@@ -71,6 +71,15 @@ Device = Annotated[
         show_default=False,
     ),
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        help="float32, or float16 to store weights and what lies between layers as halves. "
+        "Default: CLCONV_PRECISION, else float32.",
+        show_default=False,
+    ),
+]
 Size = Annotated[
     str | None,
     typer.Option(

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clconv.cli.classes import probabilities, read_labels, scores, top_classes
-from clconv.cli.console import Device, Model, Size, stdout
+from clconv.cli.console import Device, Model, Precision, Size, stdout
 from clconv.cli.feeds import PictureOptions, parse_floats, parse_size, read_feeds
 from clconv.cli.images import Pixels, from_tensor, is_classifier
 from clconv.errors import ConfigError
@@ -33,6 +33,7 @@ def run(
         ),
     ],
     device: Device = None,
+    precision: Precision = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Save to .npz, .npy or a picture.", show_default=False),
@@ -74,7 +75,7 @@ def run(
     from clconv.runtime.inputs import conform
 
     started = time.perf_counter()
-    session = load(model, device)
+    session = load(model, device, precision=precision)
     options = PictureOptions(
         scale, parse_floats(mean, "--mean"), parse_floats(std, "--std"), layout.lower(),
         parse_size(size), is_classifier(session.outputs),

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from clconv.cli.console import Device, Model, Shapes, Size, stdout
+from clconv.cli.console import Device, Model, Precision, Shapes, Size, stdout
 from clconv.cli.feeds import parse_size, settle_shapes
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.summary import Row, summary, totals
@@ -29,6 +29,7 @@ def show(
         ),
     ] = False,
     device: Device = None,
+    precision: Precision = None,
     size: Size = None,
     shapes: Shapes = None,
 ) -> None:
@@ -41,7 +42,7 @@ def show(
     )
     specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
     if plan:
-        _show_plan(graph, specs, device)
+        _show_plan(graph, specs, device, precision)
     else:
         _show_layers(graph, specs, fused)
 
@@ -115,9 +116,12 @@ def _padding(row: Row) -> str:
     )
 
 
-def _show_plan(graph: Graph, specs: dict[str, TensorSpec], device: str | None) -> None:
+def _show_plan(
+    graph: Graph, specs: dict[str, TensorSpec], device: str | None, precision: str | None
+) -> None:
     from clconv import config
     from clconv.graph.passes import run_passes
+    from clconv.graph.passes.half import computed_wide
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
     from clconv.runtime.plan import Plan, make_plan
@@ -126,6 +130,7 @@ def _show_plan(graph: Graph, specs: dict[str, TensorSpec], device: str | None) -
     made: Plan = make_plan(
         run_passes(graph), specs, chosen,
         forced=config.VARIANT.get(), findings=findings_for(chosen),
+        precision=config.chosen_precision(precision),
     )  # fmt: skip
     console = stdout()
     console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
@@ -159,6 +164,11 @@ def _show_plan(graph: Graph, specs: dict[str, TensorSpec], device: str | None) -
         f"{len(made.calls)} launches; values need {made.memory.total:,} bytes in "
         f"{len(made.memory.arenas)} buffers, largest live set {live:,}{ratio}"
     )
+    widened = computed_wide(made.graph)
+    if widened:
+        console.print(
+            escape(f"computed in float32 between casts from and to float16: {', '.join(widened)}")
+        )
     if made.cut:
         names = ", ".join(n.name for n in made.cut.host_nodes) or "-"
         console.print(

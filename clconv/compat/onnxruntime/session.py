@@ -48,8 +48,9 @@ class ModelMetadata:
 class InferenceSession:
     """onnxruntime's class: a model, ready to run.
 
-    path_or_bytes: an ONNX file's path or its bytes. providers: execution providers; the option "device" of
-    OpenCLExecutionProvider chooses as `clconv.load(device=...)` does, all else is accepted and ignored.
+    path_or_bytes: an ONNX file's path or its bytes. providers: execution providers; the options "device" and
+    "precision" of OpenCLExecutionProvider choose as `clconv.load(device=..., precision=...)` does, all else is
+    accepted and ignored.
     Raises NoSuchFile, InvalidProtobuf (ModelError) or NotImplemented (UnsupportedError, which lists every
     operator that is missing).
     """
@@ -71,7 +72,10 @@ class InferenceSession:
             _expect_file(path_or_bytes)
         self._options = SessionOptions() if sess_options is None else sess_options
         self._session = load(
-            path_or_bytes, _device(providers, provider_options), progress=type(self).progress
+            path_or_bytes,
+            _option(providers, provider_options, "device"),
+            progress=type(self).progress,
+            precision=_option(providers, provider_options, "precision"),
         )
 
     @property
@@ -183,16 +187,16 @@ def _expect_file(path: str | os.PathLike[str]) -> None:
         raise InvalidProtobuf(f"Load model from {os.fspath(path)!r} failed: it is a folder")
 
 
-def _device(
-    providers: Sequence[Provider] | None, options: Sequence[Mapping[str, Any]] | None
+def _option(
+    providers: Sequence[Provider] | None, options: Sequence[Mapping[str, Any]] | None, key: str
 ) -> str | None:
-    """The "device" option of clconv's provider, in either of the two ways to give options."""
+    """An option of clconv's provider, in either of the two ways to give options."""
     given = list(providers or ())
     beside = list(options or [{}] * len(given))
     for provider, more in zip(given, beside, strict=False):
         name, own = (provider, {}) if isinstance(provider, str) else (provider[0], provider[1])
         if name == OPENCL_PROVIDER:
-            chosen = {**(more or {}), **own}.get("device")
+            chosen = {**(more or {}), **own}.get(key)
             if chosen is not None:
                 return str(chosen)
     return None

@@ -87,6 +87,22 @@ def place_half(
     return _Placing(graph, {} if converted is None else converted, takes_half, narrow).run()
 
 
+def computed_wide(graph: Graph) -> tuple[str, ...]:
+    """Names of the nodes that compute in float32 in a network of which other parts lie in float16."""
+    halves = {
+        node.name for node in graph.nodes for name in (*node.inputs, *node.outputs)
+        if name and node.op not in EXACT and graph.spec(name).dtype is HALF
+    }  # fmt: skip
+    if not halves:
+        return ()
+    return tuple(
+        node.name
+        for node in graph.nodes
+        if node.op not in EXACT | MOVES
+        and any(name and graph.spec(name).dtype is FLOAT for name in node.outputs)
+    )
+
+
 class _Placing:
     def __init__(
         self, graph: Graph, converted: Converted, takes_half: TakesHalf, narrow: bool
