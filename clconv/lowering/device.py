@@ -101,6 +101,13 @@ QUIRKS: tuple[Quirk, ...] = (
         "a loop with prefetch() has prefetch instructions in PoCL's cache",
     ),
     Quirk(
+        "small-pages",
+        lambda d: "Portable Computing Language" in d.platform and d.is_cpu,
+        "its buffers lie on pages of 4 KiB, which takes networks 3 to 6 % longer: large ones get memory of ours on huge "
+        "pages (runtime/pages.py)",
+        "PoCL asks for huge pages itself",
+    ),
+    Quirk(
         "wakes-slowly",
         lambda d: (
             "Portable Computing Language" in d.platform

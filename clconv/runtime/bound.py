@@ -25,6 +25,7 @@ from clconv.lowering.arguments import (
     Write,
 )
 from clconv.lowering.kernel import KernelCall
+from clconv.runtime import pages
 from clconv.runtime.memory import apart
 from clconv.runtime.opencl import Device, Queue, set_arguments, sub_buffer
 from clconv.runtime.plan import Plan
@@ -39,10 +40,10 @@ _Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
 
 
 class _Held:
-    """A buffer that lasts as long as somebody holds this."""
+    """A buffer that lasts as long as somebody holds this. owner: what it is a part of."""
 
-    def __init__(self, buffer: Any, nbytes: int) -> None:
-        self.buffer, self.nbytes = buffer, nbytes
+    def __init__(self, buffer: Any, nbytes: int, owner: Any = None) -> None:
+        self.buffer, self.nbytes, self._owner = buffer, nbytes, owner
 
 
 class DeviceConstants:
@@ -57,6 +58,9 @@ class DeviceConstants:
             weakref.WeakValueDictionary()
         )
         self._lock = threading.Lock()
+        self._pool: pages.Pool | None = None
+        if pages.are_wanted(device.info):
+            self._pool = pages.Pool(device.allocate, sub_buffer, device.info.base_alignment)
 
     @property
     def nbytes(self) -> int:
@@ -69,10 +73,16 @@ class DeviceConstants:
             held = self._held.get(key)
             if held is None:
                 packed = np.ascontiguousarray(packing.function(constant.array))
-                held = _Held(self._device.allocate(packed.nbytes), packed.nbytes)
+                held = self._allocate(packed.nbytes)
                 self._queue.write(held.buffer, packed, wait=True)
                 self._held[key] = held
             return held
+
+    def _allocate(self, nbytes: int) -> _Held:
+        if self._pool is None:
+            return _Held(self._device.allocate(nbytes), nbytes)
+        piece = self._pool.take(nbytes)
+        return _Held(piece.buffer, nbytes, piece.owner)
 
 
 class BoundPlan:

@@ -20,6 +20,7 @@ from clconv.lowering.device import DeviceInfo, apply_quirks
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.persistent import kernels_of
 from clconv.lowering.template import numbered, program_source
+from clconv.runtime import pages
 from clconv.runtime.debug import say
 
 # Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
@@ -128,7 +129,12 @@ class Device:
     def allocate(self, nbytes: int) -> Any:
         """A buffer; DeviceError with the size if the runtime refuses."""
         try:
-            buffer = cl.Buffer(self.context, cl.mem_flags.READ_WRITE, max(int(nbytes), 4))
+            flags, size = cl.mem_flags.READ_WRITE, max(int(nbytes), 4)
+            host = pages.memory(size) if pages.are_wanted(self.info) else None
+            if host is None:
+                buffer = cl.Buffer(self.context, flags, size)
+            else:  # the buffer keeps the array
+                buffer = cl.Buffer(self.context, flags | cl.mem_flags.USE_HOST_PTR, hostbuf=host)
             if "forgets-what-is-initialised" in self.info.quirks:
                 self._kept.append(buffer)
             return buffer

@@ -198,7 +198,7 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     block_tiles = _block_tiles(tiles, shape.channels, transform, pixels)
     weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
     if _prefetches(device):  # the weights of the first register tile of each block are waited for
-        weights /= max(1, -(-min(tiles, block_tiles) // pixels))
+        weights //= max(1, -(-min(tiles, block_tiles) // pixels))
     transforms = _TRANSFORM_OPERATIONS * positions * tiles * (shape.channels + shape.filters)
     return (products + transforms) / arithmetic_rate(device) + weights / cache_rate(device)
 

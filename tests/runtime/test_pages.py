@@ -1,0 +1,104 @@
+"""Buffers on huge pages: where they begin, how long they live, and that small ones share."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime import pages
+from clconv.runtime.opencl import open_device, sub_buffer
+from clconv.runtime.session import Session
+from tests.runtime.support import assert_runs_right, picture, residual
+
+
+class Memory:
+    """Stands for a large buffer."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+
+
+def pool_of(made: list[weakref.ref[Memory]]) -> pages.Pool:
+    def allocate(nbytes: int) -> Memory:
+        memory = Memory(nbytes)
+        made.append(weakref.ref(memory))
+        return memory
+
+    return pages.Pool(allocate, lambda whole, offset, nbytes: (offset, nbytes), 128)
+
+
+def test_memory_begins_at_a_huge_page() -> None:
+    assert pages.memory(1000) is None
+    for nbytes in (pages.PAGE - 1, pages.PAGE, 3 * pages.PAGE + 5):
+        memory = pages.memory(nbytes)
+        assert memory is not None and memory.nbytes >= nbytes
+        assert memory.ctypes.data % pages.PAGE == 0
+        memory[:] = 7  # all of it is there
+    del memory
+
+
+def test_memory_is_there_without_huge_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages.mmap, "MADV_HUGEPAGE", 12345)  # what the system refuses
+    memory = pages.memory(pages.PAGE)
+    assert memory is not None and not memory.any()
+
+
+def test_small_pieces_share_and_do_not_overlap() -> None:
+    made: list[weakref.ref[Memory]] = []
+    pool = pool_of(made)
+    pieces = [pool.take(nbytes) for nbytes in (100, 129, 1, 4096)]
+    assert len(made) == 1
+    assert [piece.buffer for piece in pieces] == [(0, 100), (128, 129), (384, 1), (512, 4096)]
+    large = pool.take(made[0]().nbytes)  # type: ignore[union-attr]
+    assert len(made) == 2 and isinstance(large.buffer, Memory)
+
+
+def test_a_large_buffer_goes_with_its_last_piece() -> None:
+    made: list[weakref.ref[Memory]] = []
+    pool = pool_of(made)
+    half = pages.PAGE + 1
+    kept = [pool.take(half) for _ in range(3)]
+    assert len(made) == 1
+    other = [pool.take(half), pool.take(half)]
+    assert len(made) == 2
+    del kept[:2]
+    gc.collect()
+    assert made[0]() is not None
+    kept.clear()
+    gc.collect()
+    assert made[0]() is None and made[1]() is not None
+    del other
+
+
+@pytest.fixture
+def paged(device: DeviceInfo) -> DeviceInfo:
+    if not pages.are_wanted(device):
+        pytest.skip(f"{device} gets no huge pages")
+    return device
+
+
+def test_buffers_keep_what_they_lie_in(paged: DeviceInfo) -> None:
+    device = open_device(paged)
+    queue = device.queue()
+    whole = device.allocate(3 * pages.PAGE)
+    part = sub_buffer(whole, pages.PAGE, 4096)
+    content = picture(1024)
+    queue.write(part, content, wait=True)
+    gc.collect()
+    found = np.empty_like(content)
+    queue.read(found, part, wait=True)
+    np.testing.assert_array_equal(found, content)
+
+
+def test_sessions_that_come_and_go_leave_the_others_right(paged: DeviceInfo) -> None:
+    graph = residual()
+    feeds = {"x": picture(1, 3, 160, 160)}
+    kept = Session(graph, paged)
+    for _ in range(5):
+        assert_runs_right(Session(graph, paged), graph, feeds)
+        gc.collect()
+    assert_runs_right(kept, graph, feeds)
