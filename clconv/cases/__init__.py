@@ -27,6 +27,7 @@ from clconv.cases import (
     scatter,
     shape,
     softmax,
+    spectral,
     topk,
     unpool,
 )
@@ -61,6 +62,7 @@ CASES: tuple[Case, ...] = (
     *recurrent.CASES,
     *quantise.CASES,
     *quantised_product.CASES,
+    *spectral.CASES,
 )
 
 __all__ = ["CASES", "Case", "Operand", "data", "ints", "weight"]

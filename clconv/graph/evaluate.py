@@ -18,7 +18,7 @@ def infer_node(
     node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
 ) -> tuple[TensorSpec, ...]:
     """Specs of a node's outputs, in order. Raises ShapeError, GraphError or NeedsValue."""
-    outputs = tuple(get_op(node.op).infer(_call(node, specs, constants)))
+    outputs = tuple(get_op(node.op).infer(call_of(node, specs, constants)))
     if not node.epilogue:
         return outputs
     running = outputs[0]
@@ -34,10 +34,11 @@ def settle_node(
     settle = get_op(node.op).settle
     if settle is None:
         return node
-    return dataclasses.replace(node, attrs=settle(_call(node, specs, constants)))
+    return dataclasses.replace(node, attrs=settle(call_of(node, specs, constants)))
 
 
-def _call(node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]) -> Call:
+def call_of(node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]) -> Call:
+    """What the node's shape rule sees. Raises GraphError if it has too few or too many inputs."""
     names = node.op_inputs
     least, most = get_op(node.op).inputs
     if len(names) < least or (most is not None and len(names) > most):

@@ -1,54 +1,189 @@
-"""Puts the branch that an If takes in its place."""
+"""Puts subgraphs in the place of control flow: the branch that an If takes, every iteration of a short Loop or
+Scan."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from clconv.graph.ir import Constant, Graph, Node
+from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.graph.ops.control import branch_of, truth
+from clconv.graph.ops.control import branch_of, empty_scan, truth
+
+# Iterations are written out up to so many nodes; longer loops are driven by the host.
+UNROLL_LIMIT = 2048
 
 
-def put_branch(
-    node: Node, condition: np.ndarray, graph: Graph, constants: dict[str, Constant]
-) -> list[Node]:
-    """The nodes of the branch that the condition chooses, with names of their own, and an Identity for
-    each output of the If. The branch's constants are added to `constants`.
+class Inliner:
+    """Copies subgraphs into one graph, each copy with names of its own.
 
-    graph: the one the If is part of, whose names must not be given again.
+    fresh: makes an unused name. constants: those of the graph, to which the subgraphs' are added.
     """
-    branch, given = branch_of(node, truth(condition))
-    taken = {*graph.inputs, *constants}
-    for other in graph.nodes:
-        taken.update((other.name, *other.outputs))
-    names = {"": "", **dict(zip(branch.inputs, given, strict=True))}
 
-    def fresh(name: str) -> str:
-        name = f"{node.name}/{name}"
-        while name in taken:
-            name += "'"
-        taken.add(name)
+    def __init__(self, constants: dict[str, Constant], fresh: Callable[[str], str]) -> None:
+        self._constants, self._fresh = constants, fresh
+
+    def branch(self, node: Node, condition: np.ndarray) -> list[Node]:
+        """The nodes of the branch that the condition chooses, and an Identity for each output of the If."""
+        branch, given = branch_of(node, truth(condition))
+        nodes, results = self._copy(branch, given, node, self._own_constants(branch, node))
+        return [*nodes, *self._handed_on(node, dict(enumerate(results)))]
+
+    def loop(self, node: Node) -> list[Node] | None:
+        """Every iteration of a Loop whose trip count is known and that no condition ends earlier, None if
+        there are too many, or more is not known."""
+        body, carried = node.attrs.body, node.attrs.carried
+        count = self._trips(node)
+        if count is None or count * len(body.nodes) > UNROLL_LIMIT:
+            return None
+        values = list(node.inputs[2 : 2 + carried])
+        outside = node.inputs[2 + carried :]
+        own = self._own_constants(body, node)
+        going = self._constant(node, np.array(True))
+        nodes: list[Node] = []
+        slices: list[list[str]] = [[] for _ in body.outputs[1 + carried :]]
+        for iteration in range(count):
+            index = self._constant(node, np.array(iteration, np.int64))
+            inside, results = self._copy(body, (index, going, *values, *outside), node, own)
+            nodes += inside
+            values = results[1 : 1 + carried]
+            for kept, part in zip(slices, results[1 + carried :], strict=True):
+                kept.append(part)
+        nodes += self._handed_on(node, dict(enumerate(values)))
+        names = body.outputs[1 + carried :]
+        scans = list(zip(node.outputs[carried:], slices, names, strict=False))
+        for output, parts, name in scans:
+            nodes += self._stacked(node, output, parts, body, name, 0)
+        return nodes
+
+    def scan(self, node: Node, specs: Mapping[str, TensorSpec]) -> list[Node] | None:
+        """Every iteration of a Scan, None if there are too many."""
+        at, body = node.attrs, node.attrs.body
+        states, count = at.states, at.num_scan_inputs
+        sequences = node.inputs[states : states + count]
+        axes = at.scan_input_axes or (0,) * count
+        lengths = {
+            self._spec(name, specs).shape[axis] for name, axis in zip(sequences, axes, strict=True)
+        }
+        if at.batched or len(lengths) != 1:
+            return None
+        (length,) = lengths
+        if length * (len(body.nodes) + count) > UNROLL_LIMIT:
+            return None
+        backwards = at.scan_input_directions or (0,) * count
+        values, outside = list(node.inputs[:states]), node.inputs[states + count :]
+        own = self._own_constants(body, node)
+        nodes: list[Node] = []
+        names = body.outputs[states:]
+        slices: list[list[str]] = [[] for _ in names]
+        for step in range(length):
+            parts = []
+            for name, axis, back in zip(sequences, axes, backwards, strict=True):
+                place = self._constant(
+                    node, np.array(length - 1 - step if back else step, np.int64)
+                )
+                parts.append(self._fresh(f"{node.name}/slice"))
+                nodes.append(
+                    make_node(
+                        "Gather", (name, place), parts[-1:], self._fresh(parts[-1]), axis=axis
+                    )
+                )
+            inside, results = self._copy(body, (*values, *parts, *outside), node, own)
+            nodes += inside
+            values = results[:states]
+            for kept, part in zip(slices, results[states:], strict=True):
+                kept.append(part)
+        nodes += self._handed_on(node, dict(enumerate(values)))
+        out_axes = at.scan_output_axes or (0,) * len(names)
+        out_back = at.scan_output_directions or (0,) * len(names)
+        for output, made, name, axis, back in zip(
+            node.outputs[states:], slices, names, out_axes, out_back, strict=False
+        ):
+            nodes += self._stacked(node, output, made[::-1] if back else made, body, name, axis)
+        return nodes
+
+    def _trips(self, node: Node) -> int | None:
+        """How often a Loop runs, if its inputs tell."""
+        trip, start = node.inputs[:2] if len(node.inputs) > 1 else (node.inputs[0], "")
+        if trip not in self._constants or (start and start not in self._constants):
+            return None
+        if start and not truth(self._constants[start].array):
+            return 0
+        body = node.attrs.body
+        if not _keeps_going(body):
+            return None
+        return max(0, int(self._constants[trip].array.reshape(-1)[0]))
+
+    def _own_constants(self, body: Graph, node: Node) -> dict[str, str]:
+        """The subgraph's constants under names of the graph."""
+        names = {}
+        for name, constant in body.constants.items():
+            names[name] = self._fresh(f"{node.name}/{name}")
+            self._constants[names[name]] = constant
+        return names
+
+    def _copy(
+        self, body: Graph, given: Sequence[str], node: Node, own: Mapping[str, str]
+    ) -> tuple[list[Node], list[str]]:
+        """The subgraph's nodes for the given inputs, and the names of its outputs."""
+        names = {"": "", **own, **dict(zip(body.inputs, given, strict=True))}
+        inside = []
+        for inner in body.nodes:
+            names.update((o, self._fresh(f"{node.name}/{o}")) for o in inner.outputs if o)
+            inside.append(
+                dataclasses.replace(
+                    inner,
+                    name=self._fresh(f"{node.name}/{inner.name}"),
+                    inputs=tuple(names[n] for n in inner.inputs),
+                    outputs=tuple(names[o] for o in inner.outputs),
+                )
+            )
+        return inside, [names[name] for name in body.outputs]
+
+    def _handed_on(self, node: Node, results: Mapping[int, str]) -> list[Node]:
+        return [
+            make_node("Identity", (results[i],), (output,), self._fresh(f"{output}/result"))
+            for i, output in enumerate(node.outputs)
+            if output and i in results
+        ]
+
+    def _stacked(
+        self, node: Node, output: str, parts: list[str], body: Graph, name: str, axis: int
+    ) -> list[Node]:
+        """The slices of a scan output along a new axis."""
+        if not output:
+            return []
+        if not parts:
+            self._constants[output] = Constant(empty_scan(body, name, axis))
+            return []
+        axes = self._constant(node, np.array([axis], np.int64))
+        raised = [self._fresh(f"{output}/part") for _ in parts]
+        nodes = [
+            make_node("Unsqueeze", (part, axes), (name,), self._fresh(name))
+            for part, name in zip(parts, raised, strict=True)
+        ]
+        return [*nodes, make_node("Concat", raised, (output,), self._fresh(output), axis=axis)]
+
+    def _constant(self, node: Node, value: np.ndarray) -> str:
+        name = self._fresh(f"{node.name}/constant")
+        self._constants[name] = Constant(value)
         return name
 
-    for name, constant in branch.constants.items():
-        names[name] = fresh(name)
-        constants[names[name]] = constant
-    inside = []
-    for inner in branch.nodes:
-        names.update((o, fresh(o)) for o in inner.outputs if o)
-        inside.append(
-            dataclasses.replace(
-                inner,
-                name=fresh(inner.name),
-                inputs=tuple(names[n] for n in inner.inputs),
-                outputs=tuple(names[o] for o in inner.outputs),
-            )
-        )
-    handed_on = [
-        make_node("Identity", (names[result],), (output,), fresh(f"{output}/branch"))
-        for result, output in zip(branch.outputs, node.outputs, strict=False)
-        if output
-    ]
-    return [*inside, *handed_on]
+    def _spec(self, name: str, specs: Mapping[str, TensorSpec]) -> TensorSpec:
+        constant = self._constants.get(name)
+        return specs[name] if constant is None else constant.spec
+
+
+def _keeps_going(body: Graph) -> bool:
+    """Whether a Loop's body hands its condition on, or says that it holds: then the count alone ends it."""
+    name = body.outputs[0]
+    producers = body.producers()
+    while name not in body.constants and name != body.inputs[1]:
+        maker = producers.get(name)
+        if maker is None or maker.op not in ("Identity", "Cast"):
+            return False
+        name = maker.inputs[0]
+    constant = body.constants.get(name)
+    return constant is None or (constant.spec.size == 1 and truth(constant.array))

@@ -14,11 +14,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clconv.errors import InputError, NeedsValue
-from clconv.graph.evaluate import evaluate_node, infer_node, settle_node
-from clconv.graph.inline import put_branch
+from clconv.errors import InputError, NeedsValue, UnsupportedError
+from clconv.graph.evaluate import call_of, evaluate_node, infer_node, settle_node
+from clconv.graph.inline import Inliner
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
+from clconv.graph.ops.base import Expansion
+from clconv.graph.sequences import SequenceWriter
 
 # Folding may not blow a small model up: a folded tensor has at most this many elements, or is no
 # larger than what it was made of.
@@ -65,60 +67,127 @@ def specialise(
             known[name] = specs[name]
         else:
             raise InputError(f"no shape given for input '{name}'")
-    done: list[Node] = []
-    waiting: list[Node] = []
-    blocked: set[str] = set()
-    host: list[Node] = []
-    needed: list[str] = []
-    pending = collections.deque(graph.nodes)
-    while pending:
-        node = pending.popleft()
-        if blocked.intersection(node.inputs):
-            waiting.append(node)
-            blocked.update(node.outputs)
-            continue
-        if fold(node, known, constants):
-            continue
-        if node.op == "If":
-            condition = constants.get(node.inputs[0])
-            if condition is not None:
-                pending.extendleft(reversed(put_branch(node, condition.array, graph, constants)))
+    return _Specialiser(graph, known, constants).run()
+
+
+class _Specialiser:
+    """One sweep over a graph's nodes, which may put other nodes in the place of one."""
+
+    def __init__(
+        self, graph: Graph, known: dict[str, TensorSpec], constants: dict[str, Constant]
+    ) -> None:
+        self.graph, self.known, self.constants = graph, known, constants
+        self.done: list[Node] = []
+        self.waiting: list[Node] = []
+        self.host: list[Node] = []
+        self.needed: list[str] = []
+        self._blocked: set[str] = set()
+        self._pending = collections.deque(graph.nodes)
+        self._taken: set[str] | None = None
+        self._inliner = Inliner(constants, self.fresh)
+        self.sequences = SequenceWriter(known, constants, self.fresh)
+
+    def run(self) -> Specialised:
+        while self._pending:
+            node = self._pending.popleft()
+            if self._blocked.intersection(node.inputs):
+                self._wait(node)
                 continue
-            needed.append(node.inputs[0])
-            waiting.append(node)
-            blocked.update(o for o in node.outputs if o)
-            continue
-        if get_op(node.op).host_only:
-            host.append(node)
-            blocked.update(o for o in node.outputs if o)
-            continue
-        try:
-            node = settle_node(node, known, constants)
-            outputs = infer_node(node, known, constants)
-        except NeedsValue as reason:
-            needed.append(reason.value_name)
-            waiting.append(node)
-            blocked.update(o for o in node.outputs if o)
-            continue
-        known.update((n, s) for n, s in zip(node.outputs, outputs, strict=False) if n)
-        done.append(node)
-    if not blocked:
-        inputs = tuple(n for n in graph.inputs if n in known)
+            try:
+                others = self._others(node)
+                if others is not None:
+                    self._pending.extendleft(reversed(others))
+                elif not fold(node, self.known, self.constants):
+                    self._keep(node)
+            except NeedsValue as reason:
+                self.needed.append(reason.value_name)
+                self._wait(node)
+        for name in self.graph.outputs:
+            if name in self.sequences.sequences:
+                raise UnsupportedError(
+                    f"output '{name}' is a sequence; clconv returns dense tensors"
+                )
+        if self._blocked:
+            return _cut(self)
+        inputs = tuple(n for n in self.graph.inputs if n in self.known)
         return Specialised(
-            graph.replace(nodes=tuple(done), inputs=inputs, specs=known, constants=constants)
+            self.graph.replace(
+                nodes=tuple(self.done), inputs=inputs, specs=self.known, constants=self.constants
+            )
         )
-    return _cut(graph, known, constants, done, host, needed, waiting)
+
+    def fresh(self, hint: str) -> str:
+        """A name that no value and no node has."""
+        if self._taken is None:
+            self._taken = {*self.graph.inputs, *self.constants}
+            for node in self.graph.nodes:
+                self._taken.update((node.name, *node.outputs))
+        name = hint
+        number = 1
+        while name in self._taken:
+            number += 1
+            name = f"{hint}'{number}"
+        self._taken.add(name)
+        return name
+
+    def _wait(self, node: Node) -> None:
+        self.waiting.append(node)
+        self._blocked.update(o for o in node.outputs if o)
+
+    def _others(self, node: Node) -> list[Node] | None:
+        """The nodes that take the node's place, None if it stays. Raises NeedsValue."""
+        if self.sequences.concerns(node):
+            return self.sequences.write(node)
+        if node.op == "If":
+            condition = self.constants.get(node.inputs[0])
+            if condition is None:
+                raise NeedsValue(node.name, 0, node.inputs[0])
+            return self._inliner.branch(node, condition.array)
+        if node.op == "Loop":
+            written = self._inliner.loop(node)
+            for name in node.inputs if written is None else ():
+                if name in self.sequences.sequences:
+                    raise UnsupportedError(
+                        f"node '{node.name}' (Loop) carries the sequence '{name}', and how often it runs is not "
+                        "known from the input's sizes, or is too often: sequences are for loops that "
+                        "can be written out"
+                    )
+            return written
+        if node.op == "Scan":
+            return self._inliner.scan(node, self.known)
+        return None
+
+    def _keep(self, node: Node) -> None:
+        op = get_op(node.op)
+        if op.host_only:
+            self.host.append(node)
+            self._blocked.update(o for o in node.outputs if o)
+            return
+        node = settle_node(node, self.known, self.constants)
+        outputs = infer_node(node, self.known, self.constants)
+        if op.expand is not None:
+            expansion = Expansion(
+                call_of(node, self.known, self.constants),
+                lambda hint: self.fresh(f"{node.name}/{hint}"),
+            )
+            op.expand(expansion)
+            self.constants.update(expansion.constants)
+            self._pending.extendleft(reversed(expansion.nodes))
+            return
+        self.known.update((n, s) for n, s in zip(node.outputs, outputs, strict=False) if n)
+        self.done.append(node)
 
 
 def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]) -> bool:
     """Adds the node's outputs to `constants` if they only depend on constants; says whether it did."""
-    if node.op == "If":
-        return False  # its branch takes its place
+    op = get_op(node.op)
+    if not op.folds or (op.control is not None and _needs_specialising(node)):
+        return False
     if node.op in ("Shape", "Size") and node.inputs[0] in specs and specs[node.inputs[0]].is_static:
         source: list[np.ndarray | None] = [np.empty(specs[node.inputs[0]].shape, np.bool_)]
     elif all(not n or n in constants for n in node.inputs):
         source = [constants[n].array if n else None for n in node.inputs]
-        if not get_op(node.op).host_only:
+        if not op.host_only:
             node = settle_node(node, specs, constants)
             outputs = infer_node(node, specs, constants)
             budget = max(FOLD_LIMIT, sum(a.size for a in source if a is not None))
@@ -132,15 +201,20 @@ def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Const
     return True
 
 
-def _cut(
-    graph: Graph,
-    known: Mapping[str, TensorSpec],
-    constants: Mapping[str, Constant],
-    done: list[Node],
-    host: list[Node],
-    needed: list[str],
-    waiting: list[Node],
-) -> Specialised:
+def _needs_specialising(node: Node) -> bool:
+    """Whether a subgraph holds what the references alone cannot compute, or may not beforehand."""
+    graphs = [value for value in node.attrs.values() if isinstance(value, Graph)]
+    return any(
+        not get_op(inner.op).folds or _needs_specialising(inner)
+        for graph in graphs
+        for inner in graph.nodes
+    )
+
+
+def _cut(state: _Specialiser) -> Specialised:
+    graph, known, constants = state.graph, state.known, state.constants
+    done, host, needed = state.done, state.host, state.needed
+    waiting = [*state.sequences.remade(state.waiting, graph.outputs), *state.waiting]
     made_later = {o for node in waiting for o in node.outputs if o}
     read_later = [n for node in waiting for n in node.inputs if n and n not in made_later]
     read_later += [n for n in graph.outputs if n not in made_later]

@@ -59,7 +59,7 @@ def device_cases(
     """
     by_operator: dict[str, list[Case]] = {}
     for case in CASES:
-        if not OPS[case.op].host_only and (not operators or case.op in operators):
+        if OPS[case.op].has_kernel and (not operators or case.op in operators):
             by_operator.setdefault(case.op, []).append(case)
     if not quick:
         return by_operator

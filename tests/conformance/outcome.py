@@ -30,8 +30,23 @@ def run_case(case: OnnxCase, device: str) -> None:
     prepared = onnx_backend.prepare(case.model(), device)
     for inputs, expected in case.data_sets():
         found = list(prepared.run(inputs))
+        if "bernoulli" in case.name:
+            _assert_draws(expected, found)
+            continue
         rtol = max(case.rtol, FLOAT16_RTOL) if _has_half(expected) else case.rtol
-        Runner.assert_similar_outputs(expected, found, rtol, case.atol)
+        atol = case.atol
+        if (
+            "dft" in case.name
+        ):  # what is 0 but for rounding, rounding of numbers as large as the largest
+            atol = max(atol, 1e-7 * max(float(np.abs(e).max()) for e in expected))
+        Runner.assert_similar_outputs(expected, found, rtol, atol)
+
+
+def _assert_draws(expected: Any, found: Any) -> None:
+    """No engine draws the numbers that another one does: shape, dtype, and nothing but 0 and 1."""
+    for wanted, drawn in zip(expected, found, strict=True):
+        assert (drawn.shape, drawn.dtype) == (wanted.shape, wanted.dtype)
+        assert np.isin(drawn, (0, 1)).all()
 
 
 def _has_half(values: Any) -> bool:

@@ -24,7 +24,7 @@ DEVICES = {
     )
     for kind in ("cpu", "gpu")
 }  # fmt: skip
-DEVICE_CASES = [case for case in CASES if not OPS[case.op].host_only]
+DEVICE_CASES = [case for case in CASES if OPS[case.op].has_kernel]
 
 
 def calls_of(case: Case, device: DeviceInfo) -> Iterator[KernelCall]:

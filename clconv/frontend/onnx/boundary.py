@@ -17,6 +17,8 @@ from clconv.graph.ir import TensorSpec
 class Boundary:
     """The edge of a model's graph. odd_tensors: initializers that are an error once something uses them."""
 
+    sequences = False  # whether they may cross it
+
     def __init__(self, origin: Origin, build: Builder) -> None:
         self._origin, self._build = origin, build
         self.odd_tensors: dict[str, UnsupportedError] = {}
@@ -73,9 +75,11 @@ class SubgraphBoundary(Boundary):
     """The edge of a subgraph. Its inputs take whatever the node feeds them: no sizes are held to be known,
     because those of carried values may change from one iteration to the next."""
 
+    sequences = True
+
     def _input_spec(self, value: onnx.ValueInfoProto) -> TensorSpec | None:
         if value.type.WhichOneof("value") is not None:
-            declared_spec(value, f"{self._origin.label}: input")  # refuses what is no tensor
+            declared_spec(value, f"{self._origin.label}: input", others=True)  # refuses odd dtypes
         return None
 
     def outputs(self, proto: onnx.GraphProto) -> tuple[str, ...]:

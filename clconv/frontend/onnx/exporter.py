@@ -161,7 +161,7 @@ _SILENT: dict[tuple[str, str], Any] = {
     **{(op, "clip"): 0.0 for op in ("RNN", "GRU", "LSTM")},
 }
 _DTYPES = {("Cast", "to"), ("EyeLike", "dtype"), ("QuantizeLinear", "output_dtype"),
-           ("DequantizeLinear", "output_dtype")}  # fmt: skip
+           ("DequantizeLinear", "output_dtype"), ("MelWeightMatrix", "output_datatype")}  # fmt: skip
 
 
 def _attributes(node: Node) -> dict[str, Any]:

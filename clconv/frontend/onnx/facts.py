@@ -102,8 +102,10 @@ def dims_of(tensor: onnx.TypeProto.Tensor) -> tuple[int | str | None, ...]:
     return tuple(dims)
 
 
-def declared_spec(value: onnx.ValueInfoProto, what: str) -> TensorSpec | None:
+def declared_spec(value: onnx.ValueInfoProto, what: str, others: bool = False) -> TensorSpec | None:
     """Spec of a declared input or output; None if it has no shape.
+
+    others: sequences and optional values are None, too, as they may be inside a graph.
 
     Raises UnsupportedError if it is no tensor or of an element type that clconv does not have,
     ModelError if it has no type.
@@ -111,6 +113,8 @@ def declared_spec(value: onnx.ValueInfoProto, what: str) -> TensorSpec | None:
     kind = value.type.WhichOneof("value")
     if kind is None:
         raise ModelError(f"{what} '{value.name}' has no type")
+    if others and kind in ("sequence_type", "optional_type"):
+        return None
     if kind != "tensor_type":
         raise UnsupportedError(
             f"{what} '{value.name}' is a {kind.removesuffix('_type').replace('_', ' ')}; "

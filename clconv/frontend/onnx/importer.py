@@ -101,7 +101,7 @@ class _Walk:
                 outputs,
                 {n: spec for n, spec in inputs.items() if spec is not None},
                 {n: c for n, c in self._build.constants.items() if n in needed},
-                read_metadata(self._model, self._origin),
+                read_metadata(self._model, self._origin, self._boundary.sequences),
             )
         )
 

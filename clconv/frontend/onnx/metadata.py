@@ -12,14 +12,16 @@ from clconv.frontend.onnx.files import Origin
 from clconv.graph.ir import TensorSpec
 
 
-def read_metadata(model: onnx.ModelProto, origin: Origin) -> dict[str, Any]:
+def read_metadata(
+    model: onnx.ModelProto, origin: Origin, sequences: bool = False
+) -> dict[str, Any]:
     """The entries of Graph.metadata.
 
     producer_name, producer_version, domain, description, graph_name, graph_description: text.
     version: the model's own number. ir_version: ONNX's. opsets: domain ("" is ONNX's) -> version.
     custom: the model's key -> value pairs. source: the path, or a word for bytes.
     output_specs: output name -> TensorSpec as declared, symbolic sizes as text, unknown ones None;
-    outputs declared without a shape are missing.
+    outputs declared without a shape are missing, and so are sequences, where they may be.
     """
     return {
         "producer_name": model.producer_name,
@@ -33,7 +35,7 @@ def read_metadata(model: onnx.ModelProto, origin: Origin) -> dict[str, Any]:
         "ir_version": model.ir_version,
         "opsets": {_plain(o.domain): o.version for o in model.opset_import},
         "source": origin.label,
-        "output_specs": _output_specs(model, origin),
+        "output_specs": _output_specs(model, origin, sequences),
     }
 
 
@@ -41,13 +43,13 @@ def _plain(domain: str) -> str:
     return "" if domain == "ai.onnx" else domain
 
 
-def _output_specs(model: onnx.ModelProto, origin: Origin) -> dict[str, TensorSpec]:
+def _output_specs(model: onnx.ModelProto, origin: Origin, sequences: bool) -> dict[str, TensorSpec]:
     specs = {}
     for value in model.graph.output:
         # An output may come without a type: it is whatever its node makes.
         if value.type.WhichOneof("value") is None:
             continue
-        spec = declared_spec(value, f"{origin.label}: output")
+        spec = declared_spec(value, f"{origin.label}: output", others=sequences)
         if spec is not None:
             specs[value.name] = spec
     return specs

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from clconv.errors import GraphError, NeedsValue, ShapeError, UnsupportedError
-from clconv.graph.ir import Attributes, DType, Graph, Node, TensorSpec
+from clconv.graph.ir import Attributes, Constant, DType, Graph, Node, TensorSpec
 
 REQUIRED: Any = object()  # default of an attribute that must be given
 
@@ -77,6 +77,40 @@ Control = Callable[[Attributes, Sequence[np.ndarray | None], RunGraph], tuple[np
 CostRule = Callable[[Node, Sequence[TensorSpec | None], Sequence[TensorSpec]], Cost]
 
 
+class Expansion:
+    """What an operator that is written with others sees, and the nodes it writes.
+
+    call: the node with the specs and known values of its inputs. fresh: makes a name of its own from a hint.
+    """
+
+    def __init__(self, call: Call, fresh: Callable[[str], str]) -> None:
+        self.call, self.fresh = call, fresh
+        self.nodes: list[Node] = []
+        self.constants: dict[str, Constant] = {}
+
+    def emit(self, op: str, *inputs: str, outputs: int = 1, **attrs: Any) -> list[str]:
+        """Adds a node; returns the names of its outputs."""
+        names = [self.fresh(op.lower()) for _ in range(outputs)]
+        self.nodes.append(make_node(op, inputs, names, self.fresh(op.lower()), **attrs))
+        return names
+
+    def constant(self, value: Any, hint: str = "constant") -> str:
+        """A constant for the nodes; one that is a Constant already shares its copies on the device."""
+        name = self.fresh(hint)
+        self.constants[name] = value if isinstance(value, Constant) else Constant(value)
+        return name
+
+    def ints(self, *values: int) -> str:
+        return self.constant(np.array(values, np.int64), "integers")
+
+    def result(self, name: str, index: int = 0) -> None:
+        """Says which value is an output of the node."""
+        outputs = self.call.node.outputs
+        if index < len(outputs) and outputs[index]:
+            output = outputs[index]
+            self.nodes.append(make_node("Identity", (name,), (output,), self.fresh("result")))
+
+
 def streaming_cost(
     node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
 ) -> Cost:
@@ -103,11 +137,20 @@ class Op:
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     inputs: tuple[int, int | None] = (1, 1)
     host_only: bool = False  # output shape depends on data, or control flow: runs on the host
+    folds: bool = True  # False: not computed beforehand even if all inputs are constants
     settle: Callable[[Call], Attributes] | None = None
     """Attributes that depend on shapes (auto_pad) made explicit once the shapes are known."""
+    expand: Callable[[Expansion], None] | None = None
+    """Writes the node with other operators once the specs of its inputs are known: it has no kernel of its
+    own. May raise NeedsValue."""
     control: Control | None = None
     """In place of the reference for If, Loop and Scan: control(attrs, arrays, run) where run(graph, feeds)
     computes the outputs of a subgraph."""
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether nodes of this operator reach the lowering."""
+        return not self.host_only and self.expand is None
 
     def complete(self, name: str, attrs: Mapping[str, Any]) -> Attributes:
         """Attributes with defaults filled in; GraphError for unknown or missing ones."""

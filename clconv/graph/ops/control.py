@@ -3,8 +3,9 @@
 A subgraph sees nothing of the graph around it: its inputs are its own ones and behind them the values it
 takes from outside, which the node lists as inputs, too. Constants from outside are constants inside.
 
-Where a condition becomes known, `specialise` puts the branch in the If's place. Loop and Scan are driven
-by the host; what is inside them runs wherever `run` does.
+Where a condition becomes known, `specialise` puts the branch in the If's place, and it writes the iterations of
+a Loop or Scan out where they are known and few. Others are driven by the host; what is inside them runs wherever
+`run` does.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def _first_axis(array: Any, axis: int, backwards: int) -> np.ndarray:
 
 
 def _stacked(slices: list[np.ndarray], body: Graph, name: str, axis: int) -> np.ndarray:
-    """The slices along a new axis. Without any, what the body declares, sizes it leaves open being 0."""
+    """The slices along a new axis."""
     if slices:
         if len({s.shape for s in slices}) > 1:
             raise ShapeError(
@@ -153,6 +154,11 @@ def _stacked(slices: list[np.ndarray], body: Graph, name: str, axis: int) -> np.
                 f"{slices[0].shape} to {next(s.shape for s in slices if s.shape != slices[0].shape)}"
             )
         return np.stack(slices, axis)
+    return empty_scan(body, name, axis)
+
+
+def empty_scan(body: Graph, name: str, axis: int) -> np.ndarray:
+    """A scan output of a body that never ran: what it declares, sizes it leaves open being 0."""
     declared: TensorSpec | None = body.metadata.get("output_specs", {}).get(name)
     if declared is None:
         raise ShapeError(
@@ -184,6 +190,7 @@ register(
         attributes={"then_branch": REQUIRED, "else_branch": REQUIRED},
         inputs=(1, None),
         host_only=True,
+        folds=False,  # its branch takes its place
         control=_if,
     )
 )

@@ -6,7 +6,17 @@ Every other operator goes through `convert_default`, which copies inputs, output
 from collections.abc import Mapping
 
 from clconv.frontend.onnx.build import Converter
-from clconv.frontend.onnx.converters import create, inputs, legacy, norm, resize, softmax, window
+from clconv.frontend.onnx.converters import (
+    create,
+    inputs,
+    legacy,
+    norm,
+    optional,
+    random,
+    resize,
+    softmax,
+    window,
+)
 from clconv.frontend.onnx.converters.default import convert_default
 
 CONVERTERS: Mapping[str, Converter] = {
@@ -14,6 +24,8 @@ CONVERTERS: Mapping[str, Converter] = {
     **inputs.CONVERTERS,
     **legacy.CONVERTERS,
     **norm.CONVERTERS,
+    **optional.CONVERTERS,
+    **random.CONVERTERS,
     **resize.CONVERTERS,
     **softmax.CONVERTERS,
     **window.CONVERTERS,

@@ -13,7 +13,8 @@ from clconv.frontend.onnx.tensors import DTYPES, dtype_name
 from clconv.graph.ir import DType
 
 
-def _dtype(source: Source, enum: Any) -> DType:
+def dtype_attribute(source: Source, enum: Any) -> DType:
+    """The DType that an attribute names; UnsupportedError if clconv has none for it."""
     if isinstance(enum, str):  # until opset 5
         names = TensorProto.DataType.keys()
         enum = TensorProto.DataType.Value(enum) if enum in names else -1
@@ -23,7 +24,7 @@ def _dtype(source: Source, enum: Any) -> DType:
 
 
 def _cast(source: Source, build: Builder) -> None:
-    to = _dtype(source, source.attrs["to"]).value
+    to = dtype_attribute(source, source.attrs["to"]).value
     copy_node(source, build, "Cast", source.inputs, {**source.attrs, "to": to})
 
 
@@ -33,7 +34,7 @@ def _with_dtype(name: str) -> Converter:
     def convert(source: Source, build: Builder) -> None:
         attrs = dict(source.attrs)
         if attrs.get(name):  # 0: none said
-            attrs[name] = _dtype(source, attrs[name]).value
+            attrs[name] = dtype_attribute(source, attrs[name]).value
         else:
             attrs.pop(name, None)
         copy_node(source, build, source.op, source.inputs, attrs)
@@ -82,8 +83,27 @@ def _shrink(source: Source, build: Builder) -> None:
     build.emit("Where", (below, raised, upper), source.outputs, source.name)
 
 
+def _dft(source: Source, build: Builder) -> None:
+    """Until opset 19 the axis was an attribute, and another one by default."""
+    if source.opset >= 20:
+        convert_default(source, build)
+        return
+    attrs = {k: v for k, v in source.attrs.items() if k != "axis"}
+    axis = build.integers(source, source.attrs.get("axis", 1), "axis")
+    copy_node(source, build, "DFT", (source.input(0), source.input(1), axis), attrs)
+
+
+def _mel_weights(source: Source, build: Builder) -> None:
+    dtype = dtype_attribute(source, source.attrs.get("output_datatype", TensorProto.FLOAT)).value
+    build.emit(
+        "MelWeightMatrix", source.inputs, source.outputs, source.name, {"output_datatype": dtype}
+    )
+
+
 CONVERTERS: dict[str, Converter] = {
     "Cast": _cast,
+    "DFT": _dft,
+    "MelWeightMatrix": _mel_weights,
     "EyeLike": _with_dtype("dtype"),
     "QuantizeLinear": _with_dtype("output_dtype"),
     "DequantizeLinear": _with_dtype("output_dtype"),

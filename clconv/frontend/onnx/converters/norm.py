@@ -1,4 +1,4 @@
-"""Batch and group normalisation of every opset, at inference."""
+"""Batch and group normalisation of every opset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from clconv.frontend.onnx.converters.default import convert_default, copy_node
 
 def _batch(source: Source, build: Builder) -> None:
     if source.attrs.get("training_mode"):
-        source.unsupported("training_mode 1, only inference")
+        _batch_statistics(source, build)
+        return
     if source.opset < 7 and not source.attrs.get("is_test", 0):
         source.unsupported("is_test 0, only inference")
     if any(source.outputs[1:]):
@@ -26,6 +27,40 @@ def _batch(source: Source, build: Builder) -> None:
     centred = build.helper(source, "Sub", (x, mean), "centred")
     scaled = build.helper(source, "Mul", (centred, factor), "scaled")
     build.emit("Add", (scaled, bias), source.outputs, source.name)
+
+
+def _batch_statistics(source: Source, build: Builder) -> None:
+    """training_mode: statistics are those of this batch, as networks have them that keep no running ones.
+
+    Further outputs are running statistics: running * momentum + the batch's * (1 - momentum).
+    """
+    x, scale, bias, mean, variance = source.inputs
+    rank = build.rank(x)
+    if rank is None:
+        source.unsupported("training_mode 1 for an input whose rank is not known")
+    axes = build.integers(source, (0, *range(2, rank)), "axes")
+    behind = build.integers(source, range(1, rank - 1), "behind")
+    batch_mean = build.helper(source, "ReduceMean", (x, axes), "mean")
+    centred = build.helper(source, "Sub", (x, batch_mean), "centred")
+    squares = build.helper(source, "Mul", (centred, centred), "squares")
+    batch_variance = build.helper(source, "ReduceMean", (squares, axes), "variance")
+    epsilon = build.scalar_like(source, source.attrs.get("epsilon", 1e-5), x, "epsilon")
+    raised = build.helper(source, "Add", (batch_variance, epsilon), "raised")
+    deviation = build.helper(source, "Sqrt", (raised,), "deviation")
+    normal = build.helper(source, "Div", (centred, deviation), "normal")
+    wide = [build.helper(source, "Unsqueeze", (v, behind), "wide") for v in (scale, bias)]
+    scaled = build.helper(source, "Mul", (normal, wide[0]), "scaled")
+    build.emit("Add", (scaled, wide[1]), source.outputs[:1], source.name)
+    momentum = source.attrs.get("momentum", 0.9)
+    for index, (old, new) in enumerate(((mean, batch_mean), (variance, batch_variance)), 1):
+        if source.output(index):
+            flat = build.helper(source, "Squeeze", (new, axes), "flat")
+            keep = build.scalar_like(source, momentum, old, "keep")
+            take = build.scalar_like(source, 1 - momentum, old, "take")
+            kept = build.helper(source, "Mul", (old, keep), "kept")
+            added = build.helper(source, "Mul", (flat, take), "added")
+            name = build.node_names.fresh(f"{source.name}/running{index}")
+            build.emit("Add", (kept, added), (source.output(index),), name)
 
 
 def _group(source: Source, build: Builder) -> None:

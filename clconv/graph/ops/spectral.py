@@ -1,0 +1,262 @@
+"""Fourier transforms and what goes with them: DFT, STFT, MelWeightMatrix.
+
+A transform is a product with a matrix of cosines and sines, which is how a device runs it. Complex numbers are
+pairs on the last axis.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.graph.ir import Attributes, Constant, DType, TensorSpec
+from clconv.graph.ops.base import Call, Expansion, Op, register, same_dtype
+from clconv.graph.ops.create import known_dtype
+from clconv.graph.ops.numeric import expect_kind, one_value
+
+# A matrix of more elements than this is made anew for each plan.
+_SHARED = 1 << 22
+
+
+def _transform(call: Call) -> tuple[int, int, int]:
+    """Axis, length of the transform, and how many places the result has along the axis."""
+    x, at = call.spec(0), call.attrs
+    expect_kind(call, 0, "float")
+    call.expect(
+        x.rank >= 2 and x.shape[-1] in (1, 2), "the last axis must be 1 (real) or 2 (complex)"
+    )
+    axis = call.axis(one_value(call, 2) if call.has(2) else -2, x.rank)
+    call.expect(axis < x.rank - 1, "the last axis holds the numbers' parts")
+    call.expect(
+        not (at.onesided and at.inverse) or x.shape[-1] == 2,
+        "a one-sided inverse is of complex numbers",
+    )
+    default = 2 * (x.shape[axis] - 1) if at.inverse and at.onesided else x.shape[axis]
+    length = one_value(call, 1) if call.has(1) else default
+    call.expect(length >= 1, f"a transform of length {length}")
+    places = length // 2 + 1 if at.onesided and not at.inverse else length
+    return axis, length, places
+
+
+def _infer_dft(call: Call) -> Sequence[TensorSpec]:
+    axis, _, places = _transform(call)
+    x, at = call.spec(0), call.attrs
+    parts = 1 if at.inverse and at.onesided else 2
+    return [TensorSpec((*x.shape[:axis], places, *x.shape[axis + 1 : -1], parts), x.dtype)]
+
+
+def _dft(
+    at: Any, x: np.ndarray, length: np.ndarray | None = None, axis: np.ndarray | None = None
+) -> np.ndarray:
+    """numpy.fft's transforms: fft, ifft, the half of fft that real input needs, and irfft."""
+    along = (-2 if axis is None else int(axis.reshape(-1)[0])) % x.ndim
+    wide = x.astype(np.float64)
+    signal = wide[..., 0] if x.shape[-1] == 1 else wide[..., 0] + 1j * wide[..., 1]
+    n = None if length is None else int(length.reshape(-1)[0])
+    if at.inverse and at.onesided:
+        return np.asarray(np.fft.irfft(signal, n, along)[..., None], x.dtype)
+    result = (np.fft.ifft if at.inverse else np.fft.fft)(signal, n, along)
+    if at.onesided:
+        result = np.take(result, range(result.shape[along] // 2 + 1), along)
+    return np.stack([result.real, result.imag], -1).astype(x.dtype)
+
+
+def dft_matrix(
+    given: int, parts: int, length: int, places: int, inverse: bool, onesided: bool
+) -> np.ndarray:
+    """(given * parts, places * 2) or, for a one-sided inverse, (given * parts, places), float64.
+
+    A row of numbers, parts side by side, times it is their transform. given: how many there are; those past
+    `length` are left out, those missing are zeros.
+    """
+    time, place = np.arange(min(given, length))[:, None], np.arange(places)[None]
+    # Products modulo the length keep the angle exact.
+    angle = 2 * np.pi * ((time * place) % length) / length
+    cosine, sine = np.cos(angle), np.sin(angle) * (1 if inverse else -1)
+    if inverse and onesided:
+        time = time[: length // 2 + 1]
+        cosine, sine = cosine[: len(time)], sine[: len(time)]
+        twice = np.where((time == 0) | (2 * time == length), 1.0, 2.0)  # the other half mirrors it
+        rows = np.stack([cosine * twice, -sine * twice], 1)[..., None]
+    else:
+        rows = np.stack([np.stack([cosine, sine], -1), np.stack([-sine, cosine], -1)], 1)
+    rows = rows[:, :parts] / (length if inverse else 1)
+    matrix = np.zeros((given, *rows.shape[1:]))
+    matrix[: len(rows)] = rows
+    return matrix.reshape(given * parts, -1)
+
+
+@functools.lru_cache(32)
+def _shared_matrix(dtype: DType, *settings: Any) -> Constant:
+    return Constant(dft_matrix(*settings).astype(dtype.numpy))
+
+
+def _matrix(dtype: DType, *settings: Any) -> Constant:
+    """The matrix as a constant; plans for other sizes get the same one."""
+    given, parts, _, places = settings[:4]
+    if given * parts * places * 2 <= _SHARED:
+        return _shared_matrix(dtype, *settings)
+    return Constant(dft_matrix(*settings).astype(dtype.numpy))
+
+
+def _expand_dft(e: Expansion) -> None:
+    call, at = e.call, e.call.attrs
+    axis, length, places = _transform(call)
+    (result,) = _infer_dft(call)
+    x, name = call.spec(0), call.node.inputs[0]
+    given, parts, made = x.shape[axis], x.shape[-1], result.shape[-1]
+    outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 : -1])
+    matrix = _matrix(x.dtype, given, parts, length, places, bool(at.inverse), bool(at.onesided))
+    if inner != 1:
+        (name,) = e.emit("Reshape", name, e.ints(outer, given, inner, parts), allowzero=1)
+        (name,) = e.emit("Transpose", name, perm=(0, 2, 1, 3))
+    (rows,) = e.emit("Reshape", name, e.ints(outer * inner, given * parts), allowzero=1)
+    (product,) = e.emit("MatMul", rows, e.constant(matrix, "waves"))
+    if inner != 1:
+        (product,) = e.emit("Reshape", product, e.ints(outer, inner, places, made), allowzero=1)
+        (product,) = e.emit("Transpose", product, perm=(0, 2, 1, 3))
+    (shaped,) = e.emit("Reshape", product, e.ints(*result.shape), allowzero=1)
+    e.result(shaped)
+
+
+def _frames(call: Call) -> tuple[int, int, int]:
+    """Length of a frame, step from one to the next, and how many there are."""
+    x = call.spec(0)
+    same_dtype(call, 0, 2)
+    expect_kind(call, 0, "float")
+    call.expect(
+        x.rank == 2 or (x.rank == 3 and x.shape[2] in (1, 2)),
+        "the signal must be (batch, length, 1 or 2)",
+    )
+    step = one_value(call, 1)
+    length = x.shape[1]
+    if call.has(3):
+        length = one_value(call, 3)
+    elif call.has(2):
+        length = call.spec(2).size
+    if call.has(2):
+        call.expect(call.spec(2).shape == (length,), f"the window must have shape ({length},)")
+    call.expect(step >= 1 and 1 <= length <= x.shape[1], f"frames of {length} every {step}")
+    return length, step, 1 + (x.shape[1] - length) // step
+
+
+def _infer_stft(call: Call) -> Sequence[TensorSpec]:
+    length, _, count = _frames(call)
+    x = call.spec(0)
+    call.expect(
+        not call.attrs.onesided or x.rank == 2 or x.shape[2] == 1, "onesided is of real signals"
+    )
+    places = length // 2 + 1 if call.attrs.onesided else length
+    return [TensorSpec((x.shape[0], count, places, 2), x.dtype)]
+
+
+def _stft(
+    at: Any,
+    x: np.ndarray,
+    step: np.ndarray,
+    window: np.ndarray | None = None,
+    frame_length: np.ndarray | None = None,
+) -> np.ndarray:
+    """The transform of each frame times the window: (batch, frames, places, 2)."""
+    length = x.shape[1]
+    if frame_length is not None:
+        length = int(frame_length.reshape(-1)[0])
+    elif window is not None:
+        length = window.size
+    hop = int(step.reshape(-1)[0])
+    wide = x.reshape(*x.shape[:2], -1).astype(np.float64)
+    weights = 1.0 if window is None else window.astype(np.float64)[:, None]
+    starts = range(0, x.shape[1] - length + 1, hop)
+    frames = np.stack([wide[:, s : s + length] * weights for s in starts], 1)
+    return _dft(Attributes(inverse=0, onesided=at.onesided), frames).astype(x.dtype)
+
+
+def _expand_stft(e: Expansion) -> None:
+    """Frames by Gather, their window by Mul unless it is known, their transforms by one MatMul."""
+    call = e.call
+    length, step, count = _frames(call)
+    (result,) = _infer_stft(call)
+    x, name = call.spec(0), call.node.inputs[0]
+    parts, places = (1 if x.rank == 2 else x.shape[2]), result.shape[2]
+    starts = np.arange(count)[:, None] * step + np.arange(length)
+    (frames,) = e.emit("Gather", name, e.constant(starts, "places"), axis=1)
+    if call.has(2):
+        (window,) = e.emit("Reshape", call.node.inputs[2], e.ints(length, 1), allowzero=1)
+        (frames,) = e.emit("Reshape", frames, e.ints(x.shape[0], count, length, parts), allowzero=1)
+        (frames,) = e.emit("Mul", frames, window)
+    (rows,) = e.emit("Reshape", frames, e.ints(x.shape[0] * count, length * parts), allowzero=1)
+    matrix = _matrix(x.dtype, length, parts, length, places, False, bool(call.attrs.onesided))
+    (product,) = e.emit("MatMul", rows, e.constant(matrix, "waves"))
+    (shaped,) = e.emit("Reshape", product, e.ints(*result.shape), allowzero=1)
+    e.result(shaped)
+
+
+def _infer_mel(call: Call) -> Sequence[TensorSpec]:
+    bins, length = one_value(call, 0), one_value(call, 1)
+    call.expect(bins >= 1 and length >= 1, f"{bins} bins for transforms of length {length}")
+    for i in range(2, 5):
+        one_value(call, i)
+    return [TensorSpec((length // 2 + 1, bins), known_dtype(call, call.attrs.output_datatype))]
+
+
+def _mel(
+    at: Any,
+    bins: np.ndarray,
+    length: np.ndarray,
+    rate: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> np.ndarray:
+    """(places of a one-sided transform, bins): triangles whose corners lie evenly on the mel scale.
+
+    Corners are whole places, as ONNX defines them: floor((length + 1) * hertz / rate).
+    """
+    count, n = int(bins.reshape(-1)[0]), int(length.reshape(-1)[0])
+    bottom, top = (
+        2595 * np.log10(1 + v.reshape(-1)[0].astype(np.float64) / 700) for v in (low, high)
+    )
+    mel = np.arange(count + 2) * ((top - bottom) / (count + 2)) + bottom
+    hertz = 700 * (10 ** (mel / 2595) - 1)
+    corners = ((n + 1) * hertz // rate.reshape(-1)[0]).astype(np.int64)
+    weights = np.zeros((n // 2 + 1, count))
+    for i, (left, centre, right) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
+        rising, falling = np.arange(left, centre + 1), np.arange(centre, right)
+        weights[rising, i] = (rising - left) / (centre - left) if centre > left else 1
+        if right > centre:
+            weights[falling, i] = (right - falling) / (right - centre)
+    return weights.astype(at.output_datatype)
+
+
+def _expand_mel(e: Expansion) -> None:
+    """Only a large one comes here: others are constants."""
+    values = [e.call.value(i) for i in range(5)]
+    e.result(e.constant(_mel(e.call.attrs, *values), "weights"))
+
+
+register(
+    Op(
+        "DFT",
+        _infer_dft,
+        _dft,
+        attributes={"inverse": 0, "onesided": 0},
+        inputs=(1, 3),
+        expand=_expand_dft,
+    )
+)
+register(
+    Op("STFT", _infer_stft, _stft, attributes={"onesided": 1}, inputs=(2, 4), expand=_expand_stft)
+)
+register(
+    Op(
+        "MelWeightMatrix",
+        _infer_mel,
+        _mel,
+        attributes={"output_datatype": "float32"},
+        inputs=(5, 5),
+        expand=_expand_mel,
+    )
+)

@@ -1,0 +1,24 @@
+"""Operators without kernels of their own, written with others once shapes are known: every case on every device."""
+
+from __future__ import annotations
+
+import pytest
+
+from clconv.cases import CASES, Case
+from clconv.graph.ops import OPS
+from clconv.graph.reference import run_reference
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.check import relative_error
+from clconv.runtime.session import Session
+
+WRITTEN = [case for case in CASES if OPS[case.op].expand is not None]
+
+
+@pytest.mark.parametrize("case", WRITTEN, ids=lambda case: case.name)
+def test_agrees_with_the_reference(case: Case, device: DeviceInfo) -> None:
+    graph, feeds = case.build()
+    expected = run_reference(graph, feeds)
+    found = Session(graph, device, guard=256).run(feeds)
+    for name, reference in expected.items():
+        assert found[name].dtype == reference.dtype
+        assert relative_error(found[name], reference) <= case.tolerance
