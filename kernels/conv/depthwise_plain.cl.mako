@@ -10,6 +10,9 @@ Parameters: pixels; kernel, strides, dilations; pad_mode none, constant, reflect
 bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
   KH, KW = kernel
   SH, SW = strides
@@ -18,22 +21,22 @@ bias; epilogue.
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
 %>
 kernel void ${entry}(
-    global const float* restrict x, global const float* restrict w,
+    global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
 % if bias:
-    global const float* restrict bias,
+    global const ${stored("bias")}* restrict bias,
 % endif
-    global float* restrict y, int filters, int height, int width, int out_height, int out_width,
+    global ${stored("y")}* restrict y, int filters, int height, int width, int out_height, int out_width,
     int pad_top, int pad_left${common.epilogue_parameters(epilogue_names)}) {
   const int first = get_global_id(0) * ${pixels};
   const int oh = get_global_id(1);
   const int n = get_global_id(2) / filters;
   const int f = get_global_id(2) - n * filters;
   if (first >= out_width || oh >= out_height) return;
-  global const float* plane = x + ((size_t)n * (filters / ${multiplier}) + f / ${multiplier}) * height * width;
-  global const float* taps = w + f * ${KH * KW};
+  global const ${stored("x")}* plane = x + ((size_t)n * (filters / ${multiplier}) + f / ${multiplier}) * height * width;
+  global const ${stored("w")}* taps = w + f * ${KH * KW};
   const int left = first * ${SW} - pad_left;
   const int last_column = (out_width - 1) * ${SW} - pad_left + ${(KW - 1) * DW};
-  float ${", ".join("a%d = %s" % (p, "bias[f]" if bias else "0") for p in range(pixels))};
+  float ${", ".join("a%d = %s" % (p, element("bias", "f", stored("bias")) if bias else "0") for p in range(pixels))};
 % for kh in range(KH):
   {
     int ih = oh * ${SH} - pad_top + ${kh * DH};
@@ -43,7 +46,7 @@ kernel void ${entry}(
     {
       ih = ${common.padded_index(pad_mode, "ih", "height")};
 % endif
-      global const float* line = plane + ih * width;
+      global const ${stored("x")}* line = plane + ih * width;
 % for c in range(columns):
 <%
   users = [(p, kw) for p in range(pixels) for kw in range(KW) if p * SW + kw * DW == c]
@@ -53,12 +56,12 @@ kernel void ${entry}(
         // Columns that only pixels past the image would need are any that exist.
         int iw = min(left + ${c}, last_column);
 % if zero:
-        const float s = iw >= 0 && iw < width ? line[iw] : 0;
+        const float s = iw >= 0 && iw < width ? ${element("line", "iw", stored("x"))} : 0;
 % else:
-        const float s = line[${common.padded_index(pad_mode, "iw", "width")}];
+        const float s = ${element("line", capture(common.padded_index, pad_mode, "iw", "width"), stored("x"))};
 % endif
 % for p, kw in users:
-        a${p} = s * taps[${kh * KW + kw}] + a${p};
+        a${p} = s * ${element("taps", str(kh * KW + kw), stored("w"))} + a${p};
 % endfor
       }
 % endif
@@ -70,7 +73,7 @@ kernel void ${entry}(
 % for p in range(pixels):
   if (first + ${p} < out_width) {
     ${common.apply_epilogue(epilogue, "a%d" % p, "float", "f", "at + %d" % p)}
-    y[at + ${p}] = a${p};
+    ${set_element("y", "at + %d" % p, "a%d" % p, stored("y"))}
   }
 % endfor
 }

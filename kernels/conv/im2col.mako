@@ -4,6 +4,8 @@ Loading the tiles of a convolution's product, for conv/implicit_gemm, whose para
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
+from clconv.lowering.ctext import element
+
 def loads(tile):
     """(loads of four weights that an item does, how many items do one more)"""
     return divmod(tile.k * tile.m // 4, tile.items)
@@ -26,7 +28,7 @@ def guard(tile, i):
   const int oh = (pixel - n * out_plane) / out_width;
   const int ow = pixel - n * out_plane - oh * out_width;
   const int top = oh * ${strides[0]} - pad_top, left = ow * ${strides[1]} - pad_left;
-  global const float* image = x + ((size_t)n * groups + group) * ${channels} * plane;
+  global const ${stored("x")}* image = x + ((size_t)n * groups + group) * ${channels} * plane;
 </%def>
 ## From ih and iw: `inside`, and both mapped back into the image by the padding mode.
 <%def name="source_pixel()">
@@ -56,7 +58,7 @@ def guard(tile, i):
       ${guard(tile, i)}{
         const int at = id + ${i * tile.items};
         const int k = k0 + at / ${tile.m // 4};
-        next_a${i} = ${"k < %d ? " % K if K % tile.k else ""}*(global const float4*)(w + ((size_t)group * ${K} + k) * ${padded_filters}
+        next_a${i} = ${"k < %d ? " % K if K % tile.k else ""}${"read_half4" if stored("w") == "half" else "*(global const float4*)"}(w + ((size_t)group * ${K} + k) * ${padded_filters}
             + first_filter + at % ${tile.m // 4} * 4)${" : (float4)(0)" if K % tile.k else ""};
       }
 % endfor
@@ -65,9 +67,9 @@ def guard(tile, i):
       const int kh = tap / ${KW}, kw = tap - kh * ${KW};
       int ih = top + kh * ${DH}, iw = left + kw * ${DW};
       ${source_pixel()}
-      global const float* source = image + (size_t)(k0 - tap * ${channels} + row) * plane + ih * width + iw;
+      global const ${stored("x")}* source = image + (size_t)(k0 - tap * ${channels} + row) * plane + ih * width + iw;
 % for i in range(b_loads):
-      next_b${i} = inside ? source[(size_t)${i * b_rows} * plane] : 0;
+      next_b${i} = inside ? ${element("source", "(size_t)%d * plane" % (i * b_rows), stored("x"))} : 0;
 % endfor
 % else:
 % for i in range(b_loads):
@@ -78,7 +80,7 @@ def guard(tile, i):
         const int kh = tap / ${KW}, kw = tap - kh * ${KW};
         int ih = top + kh * ${DH}, iw = left + kw * ${DW};
         ${source_pixel()}
-        next_b${i} = inside && k < ${K} ? image[(size_t)c * plane + ih * width + iw] : 0;
+        next_b${i} = inside && k < ${K} ? ${element("image", "(size_t)c * plane + ih * width + iw", stored("x"))} : 0;
       }
 % endfor
 % endif

@@ -17,7 +17,7 @@ sum; subgroup: work-items side by side, 0 for the compiler's choice; bias; epilo
 <%namespace name="product" file="/tile_product.mako"/>
 <%namespace name="im2col" file="/conv/im2col.mako"/>
 <%!
-from clconv.lowering.ctext import store, vector_type
+from clconv.lowering.ctext import assign, set_element, vector_type
 from clconv.lowering.tile_text import columns
 %>
 <%
@@ -30,11 +30,11 @@ from clconv.lowering.tile_text import columns
 __attribute__((intel_reqd_sub_group_size(${subgroup})))
 % endif
 kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
-    global const float* restrict x, global const float* restrict w,
+    global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
 % if bias:
     global const float* restrict bias,
 % endif
-    global float* restrict y, int height, int width, int out_height, int out_width, int pad_top,
+    global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int batch, int groups${common.epilogue_parameters(epilogue_names)}) {
   ${product.local_tiles(tile, kind, a_row, b_row)}
   const int id = get_local_id(0);
@@ -48,11 +48,11 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   const int split = get_group_id(2) - group * ${splits};
   const int step_begin = split * ${part_steps};
   const int step_end = min(step_begin + ${part_steps}, ${steps});
-  global float* target = y + (size_t)split * batch * groups * ${filters} * out_plane;
+  global ${stored("y")}* target = y + (size_t)split * batch * groups * ${filters} * out_plane;
 % else:
   const int group = get_group_id(2);
   const int step_begin = 0, step_end = ${steps};
-  global float* target = y;
+  global ${stored("y")}* target = y;
 % endif
   ${im2col.share()}
   ${product.results(tile, kind)}
@@ -81,7 +81,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
 % if not partial:
             ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True)}
 % endif
-            ${store(V, "target + at")} = ${name};
+            ${assign(V, "target + at", name, stored("y"))}
           } else {
             const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
             for (int lane = 0; lane < ${W} && p + lane < pixels; ++lane) {
@@ -91,7 +91,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
 % if not partial:
               ${common.apply_epilogue(epilogue, "value", "float", "channel", "place")}
 % endif
-              target[place] = value;
+              ${set_element("target", "place", "value", stored("y"))}
             }
           }
         }

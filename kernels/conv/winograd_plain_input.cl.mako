@@ -8,11 +8,14 @@ image, and tiles past the last, count as zeros.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
+<%!
+from clconv.lowering.ctext import element
+%>\
 <%
   n = len(transform)
 %>
 kernel void ${entry}(
-    global const float* restrict x, global float* restrict v, int channels, int height, int width,
+    global const ${stored("x")}* restrict x, global float* restrict v, int channels, int height, int width,
     int pad_top, int pad_left, int padded_height, int padded_width, int batch, int tile_rows,
     int tile_columns, int tiles) {
   const int t = get_global_id(0);
@@ -22,7 +25,7 @@ kernel void ${entry}(
   const int row = t / tile_columns - image * tile_rows;
   const int column = t % tile_columns;
   const int top = row * ${m} - pad_top, left = column * ${m} - pad_left;
-  global const float* plane = x + ((size_t)image * channels + c) * height * width;
+  global const ${stored("x")}* plane = x + ((size_t)image * channels + c) * height * width;
   float d[${n}][${n}];
 % for i in range(n):
   {
@@ -42,7 +45,7 @@ kernel void ${entry}(
       const int outside = outside_row || iw + pad_left >= padded_width;
       iw = ${common.padded_index(pad_mode, "iw", "width")};
 % endif
-      d[${i}][${j}] = outside ? 0 : plane[ih * width + iw];
+      d[${i}][${j}] = outside ? 0 : ${element("plane", "ih * width + iw", stored("x"))};
     }
 % endfor
   }

@@ -8,15 +8,18 @@ Parameters: m; transform: A' as rows; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
+<%!
+from clconv.lowering.ctext import element, set_element
+%>\
 <%
   n = len(transform[0])
 %>
 kernel void ${entry}(
     global const float* restrict product,
 % if bias:
-    global const float* restrict bias,
+    global const ${stored("bias")}* restrict bias,
 % endif
-    global float* restrict y, int filters, int out_height, int out_width, int batch, int tile_rows,
+    global ${stored("y")}* restrict y, int filters, int out_height, int out_width, int batch, int tile_rows,
     int tile_columns, int tiles${common.epilogue_parameters(epilogue_names)}) {
   const int t = get_global_id(0);
   const int f = get_global_id(1);
@@ -35,7 +38,7 @@ kernel void ${entry}(
 % endfor
   }
 % endfor
-  const float offset = ${"bias[f]" if bias else "0"};
+  const float offset = ${element("bias", "f", stored("bias")) if bias else "0"};
   const size_t plane = ((size_t)image * filters + f) * out_height;
 % for i in range(m):
   if (row * ${m} + ${i} < out_height) {
@@ -47,7 +50,7 @@ kernel void ${entry}(
     if (column * ${m} + ${j} < out_width) {
       float value = ${linear.combination(transform[j], "r")} + offset;
       ${common.apply_epilogue(epilogue, "value", "float", "f", "at + %d" % j)}
-      y[at + ${j}] = value;
+      ${set_element("y", "at + %d" % j, "value", stored("y"))}
     }
 % endfor
   }

@@ -18,7 +18,7 @@ addend, addend_columns: see gemm/finish; subgroup: work-items side by side, 0 fo
 <%namespace name="product" file="/tile_product.mako"/>
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%!
-from clconv.lowering.ctext import store, vector_type
+from clconv.lowering.ctext import assign, set_element, vector_type
 from clconv.lowering.tile_text import columns as columns_of
 
 def loads(tile, size, width):
@@ -53,7 +53,7 @@ def loads(tile, size, width):
 % for i in range(loads(tile, size, width)):
     ${begin_load(i, size, along_inner, width)}
       const size_t l = min(first_${side} + line, ${lines} - ${1 if along_inner else width});
-      next_${side}${i} = k0 + k < inner ? *(global const ${vector_type(width)}*)(${side}_matrix
+      next_${side}${i} = k0 + k < inner ? ${"read_half%s" % (width if width > 1 else "") if stored(side) == "half" else "*(global const %s*)" % vector_type(width)}(${side}_matrix
           + ${"l * %s_step + k0 + k" % side if along_inner else "(size_t)(k0 + k) * %s_step + l" % side}) : (${vector_type(width)})(0);
     }
 % endfor
@@ -79,11 +79,11 @@ def loads(tile, size, width):
 __attribute__((intel_reqd_sub_group_size(${subgroup})))
 % endif
 kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
-    global const float* restrict a, global const float* restrict b,
+    global const ${stored("a")}* restrict a, global const ${stored("b")}* restrict b,
 % if batched:
     global const int* restrict a_batches, global const int* restrict b_batches,
 % endif
-    global float* restrict y, int rows, int inner, int columns, int a_step, int b_step, int b_lines,
+    global ${stored("y")}* restrict y, int rows, int inner, int columns, int a_step, int b_step, int b_lines,
     int b_matrix_size, int batch, int splits${after.parameters(scaled, addend, epilogue_names)}) {
   ${product.local_tiles(tile, kind, a_row, b_row)}
   const int id = get_local_id(0);
@@ -95,18 +95,18 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   const int steps = (inner + ${tile.k - 1}) / ${tile.k};
   const int part = (steps + splits - 1) / splits;
   const int step_begin = split * part, step_end = min(step_begin + part, steps);
-  global float* target = y + ((size_t)split * batch + index) * rows * columns;
+  global ${stored("y")}* target = y + ((size_t)split * batch + index) * rows * columns;
 % else:
   const int index = get_group_id(2);
   const int step_begin = 0, step_end = (inner + ${tile.k - 1}) / ${tile.k};
-  global float* target = y + (size_t)index * rows * columns;
+  global ${stored("y")}* target = y + (size_t)index * rows * columns;
 % endif
 % if batched:
-  global const float* a_matrix = a + (size_t)a_batches[index] * rows * inner;
-  global const float* b_matrix = b + (size_t)b_batches[index] * b_matrix_size;
+  global const ${stored("a")}* a_matrix = a + (size_t)a_batches[index] * rows * inner;
+  global const ${stored("b")}* b_matrix = b + (size_t)b_batches[index] * b_matrix_size;
 % else:
-  global const float* a_matrix = a;
-  global const float* b_matrix = b;
+  global const ${stored("a")}* a_matrix = a;
+  global const ${stored("b")}* b_matrix = b;
 % endif
 % for side, size, lines, along_inner, width, row in sides:
 % for i in range(loads(tile, size, width)):
@@ -130,7 +130,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
 % if not partial:
         ${after.finish(name, V, "m", "n", "(size_t)index * rows * columns + at", scaled, addend, addend_columns, epilogue)}
 % endif
-        ${store(V, "target + at")} = ${name};
+        ${assign(V, "target + at", name, stored("y"))}
       } else if (m < rows) {
         const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
         for (int lane = 0; n + lane < columns; ++lane) {
@@ -138,7 +138,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
 % if not partial:
           ${after.finish("value", "float", "m", "(n + lane)", "(size_t)index * rows * columns + at + lane", scaled, addend, addend_columns, epilogue)}
 % endif
-          target[at + lane] = value;
+          ${set_element("target", "at + lane", "value", stored("y"))}
         }
       }
     }

@@ -6,8 +6,11 @@ One work-item makes one element. Index space: (total rounded up).
 Parameters: scaled, addend, addend_columns: see gemm/finish; epilogue.
 </%doc>
 <%namespace name="after" file="/gemm/finish.mako"/>
+<%!
+from clconv.lowering.ctext import set_element
+%>\
 kernel void ${entry}(
-    global const float* restrict parts, global float* restrict y, int total, int rows, int columns,
+    global const float* restrict parts, global ${stored("y")}* restrict y, int total, int rows, int columns,
     int splits${after.parameters(scaled, addend, epilogue_names)}) {
   const int at = get_global_id(0);
   if (at >= total) return;
@@ -16,5 +19,5 @@ kernel void ${entry}(
   float sum = 0;
   for (int split = 0; split < splits; ++split) sum += parts[(size_t)split * total + at];
   ${after.finish("sum", "float", "row", "column", "at", scaled, addend, addend_columns, epilogue)}
-  y[at] = sum;
+  ${set_element("y", "at", "sum", stored("y"))}
 }

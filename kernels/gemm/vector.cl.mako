@@ -17,7 +17,7 @@ addend_columns: see gemm/finish; epilogue.
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%namespace name="group" file="/group.mako"/>
 <%!
-from clconv.lowering.ctext import vector_type
+from clconv.lowering.ctext import element, set_element, vector_type
 from clconv.lowering.reduction import FLOAT_REDUCTIONS
 SUM = FLOAT_REDUCTIONS["ReduceSum"]
 %>
@@ -26,13 +26,17 @@ SUM = FLOAT_REDUCTIONS["ReduceSum"]
   result = "float" if along_inner else V
   lanes = 1 if along_inner else width
   step = 1 if along_inner else group_lines
+
+  def aligned(name):
+      """What reads a whole vector at an address that it divides."""
+      return "read_half%s" % V.removeprefix("float") if stored(name) == "half" else "*(global const %s*)" % V
 %>
 kernel __attribute__((reqd_work_group_size(${items * group_lines}, 1, 1))) void ${entry}(
-    global const float* restrict vectors, global const float* restrict matrix,
+    global const ${stored("vectors")}* restrict vectors, global const ${stored("matrix")}* restrict matrix,
 % if batched:
     global const int* restrict vector_batches, global const int* restrict matrix_batches,
 % endif
-    global float* restrict y, int inner, int lines${after.parameters(scaled, addend, epilogue_names)}) {
+    global ${stored("y")}* restrict y, int inner, int lines${after.parameters(scaled, addend, epilogue_names)}) {
   ${group.memory(result, items * group_lines)}
   const int id = get_local_id(0);
   const int index = get_group_id(1);
@@ -43,11 +47,11 @@ kernel __attribute__((reqd_work_group_size(${items * group_lines}, 1, 1))) void 
 % endif
   const int line = (get_group_id(0) * ${group_lines} + place) * ${lanes};
 % if batched:
-  global const float* vector = vectors + (size_t)vector_batches[index] * ${count} * inner;
-  global const float* source = matrix + (size_t)matrix_batches[index] * inner * lines;
+  global const ${stored("vectors")}* vector = vectors + (size_t)vector_batches[index] * ${count} * inner;
+  global const ${stored("matrix")}* source = matrix + (size_t)matrix_batches[index] * inner * lines;
 % else:
-  global const float* vector = vectors;
-  global const float* source = matrix;
+  global const ${stored("vectors")}* vector = vectors;
+  global const ${stored("matrix")}* source = matrix;
 % endif
   // Items past the last line sum it once more, so that all meet at the barriers.
   const int own = min(line, lines - ${lanes});
@@ -55,16 +59,16 @@ kernel __attribute__((reqd_work_group_size(${items * group_lines}, 1, 1))) void 
 % if along_inner:
   source += (size_t)own * inner;
   for (int k = part * ${width}; k < inner; k += ${items * width}) {
-    const ${V} m = *(global const ${V}*)(source + k);
+    const ${V} m = ${aligned("matrix")}(source + k);
 % for v in range(count):
-    part${v} = m * *(global const ${V}*)(vector + ${"(size_t)%d * inner + " % v if v else ""}k) + part${v};
+    part${v} = m * ${aligned("vectors")}(vector + ${"(size_t)%d * inner + " % v if v else ""}k) + part${v};
 % endfor
   }
 % else:
   for (int k = part; k < inner; k += ${items}) {
-    const ${V} m = *(global const ${V}*)(source + (size_t)k * lines + own);
+    const ${V} m = ${aligned("matrix")}(source + (size_t)k * lines + own);
 % for v in range(count):
-    part${v} = m * vector[${"(size_t)%d * inner + " % v if v else ""}k] + part${v};
+    part${v} = m * ${element("vector", "%sk" % ("(size_t)%d * inner + " % v if v else ""), stored("vectors"))} + part${v};
 % endfor
   }
 % endif
@@ -83,7 +87,7 @@ kernel __attribute__((reqd_work_group_size(${items * group_lines}, 1, 1))) void 
         const int l = line + ${lane};
         const size_t at = ((size_t)index * ${count} + ${v}) * lines + l;
         ${after.finish("value", "float", "l" if turned else v, "0" if turned else "l", "at", scaled, addend, addend_columns, epilogue)}
-        y[at] = value;
+        ${set_element("y", "at", "value", stored("y"))}
       }
 % endfor
     }

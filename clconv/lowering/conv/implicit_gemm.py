@@ -45,7 +45,8 @@ def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
         flat = w.reshape(group, filters, w.shape[1], -1)
         ordered = flat.transpose(0, 3, 2, 1) if taps_outer else flat.transpose(0, 2, 3, 1)
         rows = ordered.reshape(group, -1, filters)
-        return np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m))).astype(np.float32)
+        kept = np.float16 if w.dtype == np.float16 else np.float32
+        return np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m))).astype(kept)
 
     return Packing("conv.product", (taps_outer, tile_m, group), pack)
 
@@ -152,7 +153,7 @@ def _lower(problem: Problem) -> Lowered:
             product_call(problem, product, x, weights, bias, Write(parts)),
             _sum_call(problem, product, parts, bias, y),
         ),
-        scratch={parts: splits * problem.y.nbytes},
+        scratch={parts: splits * 4 * problem.y.size},
     )
 
 

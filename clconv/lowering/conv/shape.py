@@ -71,9 +71,9 @@ def blocked_obstacle(problem: Problem) -> str | None:
 
 
 def plain_obstacle(problem: Problem) -> str | None:
-    """Why no kernel for plain float32 tensors of one or two spatial axes can run this convolution."""
-    if problem.x.dtype is not DType.FLOAT32:
-        return f"needs float32, got {problem.x.dtype.value}"
+    """Why no kernel for plain float tensors of one or two spatial axes can run this convolution."""
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
     if problem.x.rank > 4:
         return f"needs one or two spatial axes, got {problem.x.rank - 2}"
     return epilogue_obstacle(problem)

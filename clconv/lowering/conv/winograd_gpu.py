@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from clconv.graph.ir import DType
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -39,7 +40,8 @@ def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
         as_groups = u.reshape(-1, w.shape[1], 1, 1)
         return product_weights(taps_outer, tile_m, transform.n**2).function(as_groups)
 
-    return Packing("conv.winograd_gpu", (transform.m, taps_outer, tile_m), pack)
+    settings = (transform.m, taps_outer, tile_m)
+    return Packing("conv.winograd_gpu", settings, pack, DType.FLOAT32)
 
 
 def _tiles(shape: ConvShape, transform: Transform) -> tuple[int, int, int]:

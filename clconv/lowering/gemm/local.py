@@ -46,7 +46,8 @@ def row_packing(transposed: bool, width: int) -> Packing:
         right = whole.swapaxes(-1, -2) if transposed else whole
         right = right.reshape(math.prod(right.shape[:-2]), *right.shape[-2:])
         padded = np.pad(right, ((0, 0), (0, 0), (0, -right.shape[2] % width)))
-        return np.ascontiguousarray(padded, np.float32)
+        kept = np.float16 if right.dtype == np.float16 else np.float32
+        return np.ascontiguousarray(padded, kept)
 
     return Packing("gemm.rows", (transposed, width), pack)
 
@@ -115,7 +116,7 @@ def _lower(problem: Problem) -> Lowered:
             _product_call(problem, product, tile, splits, Finish(), Write(parts)),
             _sum_call(problem, product, splits, after, parts),
         ),
-        scratch={parts: splits * problem.y.nbytes},
+        scratch={parts: splits * 4 * problem.y.size},
     )
 
 

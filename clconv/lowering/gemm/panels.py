@@ -21,7 +21,7 @@ from clconv.lowering.arguments import (
 )
 from clconv.lowering.blocked import rows_an_item
 from clconv.lowering.epilogue import plan_epilogue
-from clconv.lowering.gemm.shape import Product, alpha_of, half_or_float_obstacle, plan_addend
+from clconv.lowering.gemm.shape import Product, alpha_of, float_obstacle, plan_addend
 from clconv.lowering.kernel import (
     AUTO,
     Kernel,
@@ -59,7 +59,7 @@ def panel_packing(transposed: bool, width: int, alpha: float) -> Packing:
 def _tile_obstacle(problem: Problem) -> str | None:
     if not problem.device.is_cpu:
         return "register tiles of this shape are for CPU devices"
-    return half_or_float_obstacle(problem)
+    return float_obstacle(problem)
 
 
 def _blocked_applies(problem: Problem) -> str | None:

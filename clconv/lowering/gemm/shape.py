@@ -128,13 +128,6 @@ def plan_addend(problem: Problem, width: int) -> Addend:
 
 
 def float_obstacle(problem: Problem) -> str | None:
-    """Why a kernel that finishes vectors of float columns cannot run the node."""
-    if problem.x.dtype is not DType.FLOAT32:
-        return f"needs float32, got {problem.x.dtype.value}"
-    return half_or_float_obstacle(problem)
-
-
-def half_or_float_obstacle(problem: Problem) -> str | None:
     """Why a kernel that finishes vectors of float columns, which may be stored as halves, cannot run the node."""
     if computed(problem.x.dtype) is not DType.FLOAT32:
         return f"needs float32 or float16, got {problem.x.dtype.value}"

@@ -19,7 +19,8 @@ _LEAST_TURNS = 4  # of an item's loop, before more items share a line
 
 
 def _transposing(matrices: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(matrices.swapaxes(-1, -2), np.float32)
+    kept = np.float16 if matrices.dtype == np.float16 else np.float32
+    return np.ascontiguousarray(matrices.swapaxes(-1, -2), kept)
 
 
 TRANSPOSED = Packing("gemm.transposed", (), _transposing)
