@@ -2,8 +2,9 @@
 
     python -m benchmarks.offline_compile [TARGET ...]
 
-Every launch of ResNet-50, VGG-16, MobileNetV2 and U-Net, and every other variant that applies to their
-convolutions, is lowered for a made-up device of each target, rendered and compiled. Registers, local memory,
+Every launch of ResNet-50, VGG-16, MobileNetV2 and U-Net, and every other variant that applies to their layers, in
+each precision that the target has instructions for, and the cases of operators that these networks lack, are
+lowered for a made-up device of each target, rendered and compiled. Registers, local memory,
 spills and occupancy go into benchmarks/results/offline_compile.json, one row a kernel and target, and, by
 kernel and tile, into offline_compile.md. Ends with an error if a kernel does not compile or spills.
 
@@ -20,21 +21,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.nets import NETS
-from clconv.graph.evaluate import node_cost
+from clconv.cases import CASES
+from clconv.config import PRECISIONS
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
 from clconv.graph.specialise import specialise
-from clconv.lowering.device import DeviceInfo, apply_quirks
-from clconv.lowering.kernel import KernelCall, Problem
+from clconv.lowering.device import DeviceInfo, apply_quirks, nvidia_matrix
+from clconv.lowering.kernel import KernelCall
+from clconv.lowering.lower import problem_of
 from clconv.lowering.template import program_source
+from clconv.lowering.tiles import Matrix, Tile
 from clconv.lowering.variants import VARIANTS
+from clconv.runtime.plan import make_plan
 
 NETWORKS = ("resnet50", "vgg16", "mobilenetv2", "unet")
 BATCHES = (1, 16)  # tiles grow with the work there is
+# Whose kernels share lines or exchange axes in local memory.
+BESIDES = (
+    "Softmax", "LayerNormalization", "InstanceNormalization", "ReduceMean", "ReduceMax", "ReduceLogSumExp",
+    "GlobalMaxPool", "Transpose", "Gemm", "MatMul",
+)  # fmt: skip
 RESULTS = Path(__file__).resolve().parent / "results"
 CLANG = (
     "clang-19", "-x", "cl", "-cl-std=CL1.2", "-nogpulib", "-O3", "-ffp-contract=fast", "-w", "-S",
@@ -151,10 +161,13 @@ def compile_intel(
     return {symbol: Usage(None, None, int(spilled.get(symbol, 0)), None) for symbol in calls}
 
 
-def _gpu(name: str, vendor: str, units: int, local: int, group: int, *more: str) -> DeviceInfo:
+def _gpu(
+    name: str, vendor: str, units: int, local: int, group: int, *more: str,
+    matrix: frozenset[str] = frozenset(),
+) -> DeviceInfo:  # fmt: skip
     info = DeviceInfo(
         name, vendor, vendor, "OpenCL 3.0", "", "gpu", compute_units=units, vector_width=1,
-        local_memory=local << 10, largest_work_group=group, extensions=frozenset(more),
+        local_memory=local << 10, largest_work_group=group, extensions=frozenset(more), matrix=matrix,
     )  # fmt: skip
     return apply_quirks(info)
 
@@ -165,8 +178,8 @@ TARGETS = (
     Target("gfx90a", _AMD_TOOLS, _gpu("gfx90a", "AMD", 104, 64, 256, _DOUBLE), compile_amd),
     Target("gfx1030", _AMD_TOOLS, _gpu("gfx1030", "AMD", 40, 64, 256, _DOUBLE), compile_amd),
     Target("gfx1100", _AMD_TOOLS, _gpu("gfx1100", "AMD", 48, 64, 256, _DOUBLE), compile_amd),
-    Target("sm_75", _NVIDIA_TOOLS, _gpu("T4", "NVIDIA", 40, 48, 1024, _DOUBLE), compile_nvidia),
-    Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE), compile_nvidia),
+    Target("sm_75", _NVIDIA_TOOLS, _gpu("T4", "NVIDIA", 40, 48, 1024, _DOUBLE, matrix=nvidia_matrix((7, 5))), compile_nvidia),
+    Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE, matrix=nvidia_matrix((9, 0))), compile_nvidia),
     Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512), compile_intel),
     Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024), compile_intel),
     Target("pvc", ("ocloc",), _gpu("Intel(R) Data Center GPU Max 1550", "Intel", 1024, 128, 1024, _DOUBLE), compile_intel),
@@ -181,27 +194,40 @@ def networks() -> Iterator[tuple[str, Graph]]:
             yield f"{name} x {batch}", run_passes(specialise(graph, specs).graph)
 
 
+def besides() -> Iterator[tuple[str, Graph]]:
+    for case in CASES:
+        if case.op in BESIDES:
+            yield case.name, case.build()[0]
+
+
 def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
     """Of every variant that applies to a node and is not meant for another kind of device."""
     for node in graph.nodes:
-        problem = Problem(
-            node, tuple(graph.spec(n) if n else None for n in node.inputs),
-            tuple(graph.specs[n] for n in node.outputs if n), graph.constants, device,
-            cost=node_cost(node, graph),
-        )  # fmt: skip
-        for variant in VARIANTS.get(node.op, ()):
-            if variant.applies(problem) is None and (
-                variant.estimate is None or math.isfinite(variant.estimate(problem))
-            ):
-                yield from variant.lower(problem).calls
+        for precision in PRECISIONS if device.matrix else PRECISIONS[:1]:
+            asked = dataclasses.replace(device, precision=precision)
+            problem = problem_of(graph, node, asked)
+            for variant in VARIANTS.get(node.op, ()):
+                if variant.applies(problem) is None and (
+                    variant.estimate is None or math.isfinite(variant.estimate(problem))
+                ):
+                    yield from variant.lower(problem).calls
 
 
-def measured(target: Target, graphs: Mapping[str, Graph]) -> list[dict[str, object]]:
-    """A row for each different kernel. RuntimeError if one does not compile."""
+def launches_of_halves(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
+    """Of the network as precision="float16" stores it."""
+    specs = {n: graph.specs[n] for n in graph.inputs}
+    yield from make_plan(graph, specs, device, precision="float16").lowered.calls
+
+
+def measured(
+    target: Target, graphs: Mapping[str, Graph], halved: Collection[str] = ()
+) -> list[dict[str, object]]:
+    """A row for each different kernel; halved: the graphs that are compiled with halves, too. RuntimeError if one does not compile."""
     calls: dict[str, KernelCall] = {}
     where: dict[str, str] = {}
     for name, graph in graphs.items():
-        for call in launches(graph, target.device):
+        halves = launches_of_halves(graph, target.device) if name in halved else ()
+        for call in (*launches(graph, target.device), *halves):
             calls.setdefault(call.kernel.symbol, call)
             where.setdefault(call.kernel.symbol, f"{name}: {call.node}")
     with tempfile.TemporaryDirectory() as folder:
@@ -221,12 +247,16 @@ def measured(target: Target, graphs: Mapping[str, Graph]) -> list[dict[str, obje
 def _label(call: KernelCall) -> str:
     """The kernel's name and what its resources depend on most."""
     parameters = dict(call.kernel.parameters)
-    tile = [
-        f"{name}={parameters[name]}"
-        for name in ("tile_m", "tile_n", "tile_k", "item_m", "item_n", "m", "splits")
-        if name in parameters
-    ]
-    return " ".join([call.kernel.entry, *tile])
+    label = [call.kernel.entry]
+    tile, matrix = parameters.get("tile"), parameters.get("kind")
+    if isinstance(tile, Tile):
+        label.append(f"{tile.m}x{tile.n}x{tile.k}, {tile.item_m}x{tile.item_n} an item")
+    if isinstance(matrix, Matrix):
+        label.append(f"{matrix.type} m16n8k{matrix.k}")
+    label += [f"{name}={parameters[name]}" for name in ("m", "splits") if name in parameters]
+    if parameters.get("halves"):
+        label.append("halves")
+    return " ".join(label)
 
 
 def summary(rows: Iterable[Mapping[str, object]]) -> str:
@@ -267,7 +297,8 @@ def main() -> int:
         if kept.exists()
         else []
     )
-    graphs = dict(networks())
+    whole = dict(networks())
+    graphs = {**whole, **dict(besides())}
     failed = 0
     for target in (t for t in TARGETS if t.name in wanted):
         missing = [tool for tool in target.tools if shutil.which(tool) is None]
@@ -275,7 +306,7 @@ def main() -> int:
             print(f"{target.name}: left out, not installed: {', '.join(missing)}")
             continue
         try:
-            found = measured(target, graphs)
+            found = measured(target, graphs, whole)
         except RuntimeError as reason:
             print(reason)
             failed += 1
@@ -291,7 +322,7 @@ def main() -> int:
     kept.with_suffix(".md").write_text(
         "# Kernels compiled for GPUs\n\n"
         "Made by `python -m benchmarks.offline_compile`: ResNet-50, VGG-16, MobileNetV2 and U-Net at batch 1 and "
-        "16, every variant that\napplies. Each row is the worst of so many kernels; registers are a work-item's "
+        "16, every variant that\napplies, also on halves, and cases of other operators. Each row is the worst of so many kernels; registers are a work-item's "
         "(on Intel always 128), local\nmemory is a work-group's in bytes, occupancy is the part of the device's "
         "threads that fit at once.\n\n" + summary(rows)
     )

@@ -59,7 +59,7 @@ def _variants(text: str) -> dict[str, str]:
     return chosen
 
 
-PRECISIONS = ("float32", "float16")
+PRECISIONS = ("float32", "tf32", "float16")
 
 
 def _precision(text: str) -> str:
@@ -118,7 +118,8 @@ PRECISION = Setting(
     "CLCONV_PRECISION",
     _precision,
     "float32",
-    "float16: float32 networks store weights and what lies between layers as halves; sums stay float32.",
+    "float16: float32 networks store weights and what lies between layers as halves; sums stay float32. tf32: matrix "
+    "instructions may round factors to 11 bits, where a device has some.",
 )
 CACHE_DIR = Setting(
     "CLCONV_CACHE_DIR",

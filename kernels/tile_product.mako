@@ -3,22 +3,38 @@ What the products in local memory share: C[m, n] = sum over k of A[k, m] * B[k, 
 A and B that lie in local memory twice, so that one is loaded while the other is multiplied. Import with
   <%namespace name="product" file="/tile_product.mako"/>
 
-tile: a lowering.tiles.Tile; kind: "float". The kernel declares `id`, the index of the work-item in its group.
+tile: a lowering.tiles.Tile; kind: None, or the lowering.tiles.Matrix that multiplies. The kernel declares `id`, the
+index of the work-item in its group.
 </%doc>
+<%namespace name="matrix" file="/matrix.mako"/>
 <%!
 from clconv.lowering.ctext import vector_type
 from clconv.lowering.tile_text import columns
 %>
 
+## What a kernel needs in front of it.
+<%def name="functions(kind)">
+% if kind is not None:
+${matrix.functions(kind)}
+% endif
+</%def>
+
 ## Local memory of both tiles; a_row, b_row: floats from one k to the next.
 <%def name="local_tiles(tile, kind, a_row, b_row)">
   local float a_tile[${2 * tile.k * a_row}] __attribute__((aligned(16)));
   local float b_tile[${2 * tile.k * b_row}] __attribute__((aligned(16)));
+% if kind is not None:
+  ${matrix.memory(tile, kind)}
+% endif
 </%def>
 
 ## The results, zero, and where in the tile the first of them lies: item_row, item_column.
 <%def name="results(tile, kind)">
+% if kind is not None:
+  ${matrix.places(tile)}
+% else:
   const int item_row = id / ${tile.n // tile.item_n} * 4, item_column = id % ${tile.n // tile.item_n} * 4;
+% endif
 % for column in columns(tile, kind):
 <%
   V = vector_type(column.width)
@@ -28,13 +44,17 @@ from clconv.lowering.tile_text import columns
 </%def>
 
 ## Adds the product of the tiles in buffer `current`.
-<%def name="multiply(tile, kind, a_row, b_row)">
+<%def name="multiply(tile, a_row, b_row)">
     local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row;
     local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column;
 <%
   row_parts, column_parts = tile.item_m // 4, tile.item_n // 4
+  depth = min(tile.depth, tile.k)
 %>
-% for k in range(tile.k):
+    // Unrolled further, compilers read all of the tile before they multiply any of it, into registers that are not there.
+    #pragma unroll 1
+    for (int k = 0; k < ${tile.k}; k += ${depth}) {
+% for k in range(depth):
     {
 % for part in range(row_parts):
       const float4 a${part} = *(local const float4*)(a_now + ${k * a_row + part * (tile.m // row_parts)});
@@ -49,6 +69,9 @@ from clconv.lowering.tile_text import columns
 % endfor
     }
 % endfor
+      a_now += ${depth * a_row};
+      b_now += ${depth * b_row};
+    }
 </%def>
 
 ## Sums the steps step_begin..step_end of K. fetch(step) reads this item's share of a step's tiles into registers,
@@ -67,7 +90,7 @@ from clconv.lowering.tile_text import columns
     if (step + 1 < step_end) {
       ${fetch("step + 1")}
     }
-    ${multiply(tile, kind, a_row, b_row)}
+    ${multiply(tile, a_row, b_row) if kind is None else matrix.multiply(tile, kind, a_row, b_row)}
     current ^= 1;
     if (step + 1 < step_end) {
       ${keep("current", a_row, b_row)}

@@ -12,6 +12,9 @@ class DeviceInfo:
     """What an OpenCL device says of itself. Sizes in bytes.
 
     vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
+    matrix: matrix instructions by the type of their factors: "tf32", "f16", and "f16 k16" if 16 products at a
+        time; "emulated": plain C in their place.
+    precision: what products may round their factors to, of config.PRECISIONS.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -32,6 +35,8 @@ class DeviceInfo:
     base_alignment: int = 128
     extensions: frozenset[str] = frozenset()
     half: bool = False
+    matrix: frozenset[str] = frozenset()
+    precision: str = "float32"
     subgroup: int = 0
     quirks: frozenset[str] = frozenset()
     index: int = 0  # position among all devices of this machine
@@ -47,6 +52,13 @@ class DeviceInfo:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.platform})"
+
+
+def nvidia_matrix(capability: tuple[int, int]) -> frozenset[str]:
+    """DeviceInfo.matrix of a compute capability, as the PTX ISA has mma.m16n8k8 and m16n8k16."""
+    if capability >= (8, 0):
+        return frozenset({"tf32", "f16", "f16 k16"})
+    return frozenset({"f16"}) if capability >= (7, 5) else frozenset()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from clconv.lowering.tiles import Tile
+from clconv.lowering.tiles import Matrix, Tile
 
 WARP = 32  # work-items that execute a matrix instruction of NVIDIA's together
 
@@ -41,13 +41,13 @@ class Warps:
         return cls(across, tile.m // down // 16, tile.n // across // 8)
 
 
-def columns(tile: Tile, product: str) -> tuple[Column, ...]:
+def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
     """What an item of the tile computes, by columns.
 
-    product: "float" for item_m x item_n results in vectors of four, else the type of matrix instructions,
-    whose fragments hold two neighbours in each of two rows 8 apart.
+    kind: None for item_m x item_n results in vectors of four, else the matrix instruction, whose results are two
+    neighbours in each of two rows 8 apart.
     """
-    if product == "float":
+    if kind is None:
         row_step, column_step = tile.m // (tile.item_m // 4), tile.n // (tile.item_n // 4)
         return tuple(
             Column(

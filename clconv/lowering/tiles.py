@@ -4,20 +4,34 @@ many parts of the sum fill a device."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import AUTO, Problem
 
 
 @dataclasses.dataclass(frozen=True)
+class Matrix:
+    """A matrix instruction of NVIDIA's, mma.sync: 16 x 8 results from k products, which a warp computes together.
+
+    type: of the factors, "tf32" or "f16"; sums are float32. k: 8 or 16. emulated: plain C in its place, for tests.
+    """
+
+    type: str
+    k: int
+    emulated: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Tile:
-    """Work-group and work-item tile of C = A B: M rows, N columns, K summed at a time."""
+    """Work-group and work-item tile of C = A B: M rows, N columns, K summed at a time, `depth` of them unrolled."""
 
     m: int
     n: int
     k: int
     item_m: int
     item_n: int
+    depth: int = 4
 
     @property
     def name(self) -> str:
@@ -33,11 +47,18 @@ class Tile:
         """Two buffers of both tiles, each of their rows padded by up to PADDING floats."""
         return 2 * 4 * self.k * (self.m + self.n + 2 * PADDING)
 
+    def fits(self, device: DeviceInfo) -> bool:
+        return self.local_bytes <= device.local_memory and self.items <= device.largest_work_group
+
     def row_lengths(
-        self, kind: str, a_turned: bool = False, b_turned: bool = False
+        self, kind: Matrix | None, a_turned: bool = False, b_turned: bool = False
     ) -> tuple[int, int]:
         """Floats from one k to the next in the tiles of A and B, so that few items ask a bank of local memory at
-        once. a_turned, b_turned: neighbours along k are written together."""
+        once. a_turned, b_turned: neighbours along k are written together. The items of a warp read from four or
+        eight k at once for a matrix instruction, in such rows each from a bank of its own."""
+        if kind is not None:
+            pad = 8 if kind.type == "tf32" else 4
+            return self.m + pad, self.n + pad
         return self.m + 4 * a_turned, self.n + 4 * b_turned
 
 
@@ -51,33 +72,36 @@ TILES = (
     Tile(32, 64, 16, 4, 4),
 )
 
+# What matrix instructions gain over float32 arithmetic, roughly, once memory is waited for.
+MATRIX_GAIN = 4
 
-# What `clconv tune` may choose instead of choose_tile() and choose_splits().
-TILE_SPACE: dict[str, tuple[int | str, ...]] = {"tile": (AUTO, *(tile.name for tile in TILES))}
-PRODUCT_SPACE = {**TILE_SPACE, "splits": (AUTO, 1, 2, 4, 8, 16)}
-
-
-def tuned_tile(problem: Problem, usual: Tile) -> Tile:
-    """The tile that tuning found, if the device has room for it, else the usual one."""
-    wanted = problem.parameters.get("tile")
-    named = [t for t in TILES if t.name == wanted and _fits(t, problem.device)]
-    return named[0] if named else usual
+# A matrix instruction takes up to 16 products at a time.
+MATRIX_TILES = tuple(dataclasses.replace(tile, k=16) for tile in TILES)
 
 
-def tuned_splits(problem: Problem, tile: Tile, inner: int, usual: int) -> int:
-    """As tuning found, as long as each part has a whole tile to sum; else the usual number."""
-    wanted = problem.parameters.get("splits", usual)
-    return int(wanted) if wanted * tile.k <= inner else usual
+def matrix_of(device: DeviceInfo) -> Matrix | None:
+    """The matrix instruction that the device has for the precision that was asked for."""
+    emulated = "emulated" in device.matrix
+    if device.precision == "tf32" and "tf32" in device.matrix:
+        return Matrix("tf32", 8, emulated)
+    if device.precision == "float16" and "f16" in device.matrix:
+        return Matrix("f16", 16 if "f16 k16" in device.matrix else 8, emulated)
+    return None
 
 
-def _fits(tile: Tile, device: DeviceInfo) -> bool:
-    return tile.local_bytes <= device.local_memory and tile.items <= device.largest_work_group
+def matrix_obstacle(device: DeviceInfo) -> str | None:
+    """Why products cannot be computed with matrix instructions."""
+    if device.precision == "float32":
+        return "float32 was asked for, matrix instructions would round it; see precision="
+    if matrix_of(device) is None:
+        return f"the device has no matrix instructions for {device.precision}"
+    return local_memory_obstacle(device, MATRIX_TILES)
 
 
-def local_memory_obstacle(device: DeviceInfo) -> str | None:
+def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> str | None:
     """Why no tile fits a device's local memory and work-groups."""
-    least = TILES[-1]
-    if not _fits(least, device):
+    least = tiles[-1]
+    if not least.fits(device):
         return (
             f"needs {least.local_bytes} bytes of local memory and work-groups of {least.items}, has "
             f"{device.local_memory} and {device.largest_work_group}"
@@ -85,9 +109,11 @@ def local_memory_obstacle(device: DeviceInfo) -> str | None:
     return None
 
 
-def choose_tile(device: DeviceInfo, rows: int, columns: int, products: int) -> Tile:
+def choose_tile(
+    device: DeviceInfo, rows: int, columns: int, products: int, tiles: Sequence[Tile] = TILES
+) -> Tile:
     """The largest tile whose work-groups still fill the device, else the smallest that fits it."""
-    fitting = [tile for tile in TILES if _fits(tile, device)]
+    fitting = [t for t in tiles if t.fits(device)]
     for tile in fitting:
         count = -(-rows // tile.m) * -(-columns // tile.n) * products
         if rows > tile.m // 2 and count >= 2 * device.compute_units:
@@ -102,6 +128,33 @@ def choose_splits(device: DeviceInfo, tile: Tile, rows: int, columns: int, inner
     while count * splits < 2 * device.compute_units and inner // (2 * splits) >= 8 * tile.k:
         splits *= 2
     return splits
+
+
+# What `clconv tune` may choose instead of choose_tile() and choose_splits().
+TILE_SPACE: dict[str, tuple[int | str, ...]] = {
+    "tile": (AUTO, *(tile.name for tile in TILES)),
+    "depth": (AUTO, 8, 16),
+}
+PRODUCT_SPACE = {**TILE_SPACE, "splits": (AUTO, 1, 2, 4, 8, 16)}
+
+
+def chosen_tile(
+    problem: Problem, rows: int, columns: int, products: int, kind: Matrix | None
+) -> Tile:
+    """choose_tile(), or what tuning found better, if the device has room for it."""
+    given, device = problem.parameters, problem.device
+    tiles = TILES if kind is None else MATRIX_TILES
+    wanted = [t for t in tiles if t.name == given.get("tile") and t.fits(device)]
+    tile = wanted[0] if wanted else choose_tile(device, rows, columns, products, tiles)
+    return dataclasses.replace(tile, depth=given.get("depth", tile.depth))
+
+
+def chosen_splits(problem: Problem, tile: Tile, rows: int, columns: int, inner: int) -> int:
+    """choose_splits(), or what tuning found better, as long as each part has a whole tile to sum."""
+    wanted = problem.parameters.get("splits")
+    if wanted is None or wanted * tile.k > inner:
+        return choose_splits(problem.device, tile, rows, columns, inner)
+    return int(wanted)
 
 
 def gpu_rate(device: DeviceInfo) -> float:

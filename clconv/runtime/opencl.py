@@ -16,7 +16,7 @@ import numpy as np
 import pyopencl as cl
 
 from clconv.errors import DeviceError, KernelBuildError
-from clconv.lowering.device import DeviceInfo, apply_quirks
+from clconv.lowering.device import DeviceInfo, apply_quirks, nvidia_matrix
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.persistent import kernels_of
 from clconv.lowering.template import numbered, program_source
@@ -89,6 +89,12 @@ def _describe(device: Any, index: int) -> DeviceInfo:
             return default
 
     extensions = frozenset(ask("extensions", "").split())
+    capability = (0, 0)
+    if "cl_nv_device_attribute_query" in extensions:
+        capability = (
+            ask("compute_capability_major_nv", 0),
+            ask("compute_capability_minor_nv", 0),
+        )
     info = DeviceInfo(
         name=device.name.strip(),
         vendor=device.vendor.strip(),
@@ -106,6 +112,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         base_alignment=max(128, ask("mem_base_addr_align", 1024) // 8),
         extensions=extensions,
         half="cl_khr_fp16" in extensions,
+        matrix=nvidia_matrix(capability),
         index=index,
     )
     return apply_quirks(info)

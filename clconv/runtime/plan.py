@@ -87,6 +87,9 @@ def make_plan(
     where they can be, by one of the `compiled` kernels if there is one for it. Raises ShapeError,
     UnsupportedError, VariantError or DeviceMemoryError.
     """
+    opened = device
+    if precision != "float32":  # what products may round, besides
+        device = dataclasses.replace(device, precision=precision)
     specialised = specialise(graph, specs, values)
     takes_half = half_test(device, forced or {})
     placed = place_half(specialised.graph, converted, takes_half, precision == "float16")
@@ -101,7 +104,7 @@ def make_plan(
     )
     launches = join_launches(lowered, memory, device, compiled) if joined else lowered.calls
     live = largest_live_set(lifetimes)
-    return Plan(device, optimised, lowered, memory, live, launches, specialised.cut)
+    return Plan(opened, optimised, lowered, memory, live, launches, specialised.cut)
 
 
 def _constant_bytes(graph: Graph, lowered: LoweredGraph, device: DeviceInfo) -> int:

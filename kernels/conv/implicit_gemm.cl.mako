@@ -26,6 +26,7 @@ from clconv.lowering.tile_text import columns
   partial = splits > 1
   a_row, b_row = tile.row_lengths(kind)
 %>
+${product.functions(kind)}
 % if subgroup:
 __attribute__((intel_reqd_sub_group_size(${subgroup})))
 % endif

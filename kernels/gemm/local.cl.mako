@@ -18,7 +18,7 @@ addend, addend_columns: see gemm/finish; subgroup: work-items side by side, 0 fo
 <%namespace name="product" file="/tile_product.mako"/>
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%!
-from clconv.lowering.ctext import assign, set_element, vector_type
+from clconv.lowering.ctext import assign, load, set_element, vector_type
 from clconv.lowering.tile_text import columns as columns_of
 
 def loads(tile, size, width):
@@ -53,8 +53,9 @@ def loads(tile, size, width):
 % for i in range(loads(tile, size, width)):
     ${begin_load(i, size, along_inner, width)}
       const size_t l = min(first_${side} + line, ${lines} - ${1 if along_inner else width});
-      next_${side}${i} = k0 + k < inner ? ${"read_half%s" % (width if width > 1 else "") if stored(side) == "half" else "*(global const %s*)" % vector_type(width)}(${side}_matrix
-          + ${"l * %s_step + k0 + k" % side if along_inner else "(size_t)(k0 + k) * %s_step + l" % side}) : (${vector_type(width)})(0);
+      next_${side}${i} = k0 + k < inner
+          ? ${load(vector_type(width), side + "_matrix + " + ("l * %s_step + k0 + k" if along_inner else "(size_t)(k0 + k) * %s_step + l") % side, stored(side), True)}
+          : (${vector_type(width)})(0);
     }
 % endfor
 % endfor
@@ -75,6 +76,7 @@ def loads(tile, size, width):
 % endfor
 % endfor
 </%def>
+${product.functions(kind)}
 % if subgroup:
 __attribute__((intel_reqd_sub_group_size(${subgroup})))
 % endif
@@ -133,7 +135,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
         ${assign(V, "target + at", name, stored("y"))}
       } else if (m < rows) {
         const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
-        for (int lane = 0; n + lane < columns; ++lane) {
+        for (int lane = 0; lane < ${W} && n + lane < columns; ++lane) {
           float value = values[lane];
 % if not partial:
           ${after.finish("value", "float", "m", "(n + lane)", "(size_t)index * rows * columns + at + lane", scaled, addend, addend_columns, epilogue)}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clconv.cases import CASES, Case
+from clconv.graph.ir import Constant
 from clconv.graph.reference import run_reference
 from clconv.lowering.conv import implicit_gemm
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.gemm import local
-from clconv.lowering.tiles import TILES, Tile
+from clconv.lowering.tiles import MATRIX_TILES, TILES, Tile
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 
@@ -23,6 +26,24 @@ NAMES = {
     "Conv-several_tiles": "implicit_gemm",
 }
 TILED = [case for case in CASES if case.name in NAMES]
+
+
+MATRIX = {"local": "matrix", "implicit_gemm": "matrix_gemm"}
+# The emulation passes what the instruction would; a factor has 11 bits, and errors of a sum cancel in part.
+KINDS = {
+    "tf32": ("tf32", frozenset({"tf32", "emulated"})),
+    "f16 k8": ("float16", frozenset({"f16", "emulated"})),
+    "f16 k16": ("float16", frozenset({"f16", "f16 k16", "emulated"})),
+}
+ROUNDED = 1e-3
+
+
+def rounded(array: np.ndarray, kind: str) -> np.ndarray:
+    """As the factors of a matrix instruction: 11 bits, ties to even for halves, away from zero for tf32."""
+    if kind != "tf32":
+        return array.astype(np.float16).astype(np.float32)
+    bits = array.astype(np.float32).view(np.uint32)
+    return ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
 def test_the_cases_are_there() -> None:
@@ -41,8 +62,8 @@ def test_every_tile_agrees_with_the_reference(
     if tile.local_bytes > device.local_memory or tile.items > device.largest_work_group:
         pytest.skip("the device has no room for the tile")
     for module in (implicit_gemm, local):
-        monkeypatch.setattr(module, "choose_tile", chosen)
-        monkeypatch.setattr(module, "choose_splits", lambda *sizes: splits)
+        monkeypatch.setattr(module, "chosen_tile", chosen)
+        monkeypatch.setattr(module, "chosen_splits", lambda *sizes: splits)
     graph, feeds = case.build()
     plan = plan_for(graph, device, {case.op.lower(): NAMES[case.name]})
     items = {call.local_size for call in plan.calls if "split" not in call.kernel.entry}
@@ -50,3 +71,34 @@ def test_every_tile_agrees_with_the_reference(
     found = run(plan, feeds)
     for name, expected in run_reference(graph, feeds).items():
         assert relative_error(found[name], expected) <= case.tolerance
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tile", MATRIX_TILES, ids=lambda t: f"{t.m}x{t.n}")
+@pytest.mark.parametrize("case", TILED, ids=lambda case: case.name)
+def test_matrix_instructions_find_their_fragments(
+    case: Case, tile: Tile, kind: str, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emulated in plain C, with exactly the rounding of the instruction."""
+    precision, instructions = KINDS[kind]
+    able = dataclasses.replace(device, precision=precision, matrix=instructions)
+    if tile.local_bytes > device.local_memory or tile.items > device.largest_work_group:
+        pytest.skip("the device has no room for the tile")
+    for module in (implicit_gemm, local):
+        monkeypatch.setattr(module, "chosen_tile", lambda *sizes: tile)
+        monkeypatch.setattr(module, "chosen_splits", lambda *sizes: 1)
+    graph, feeds = case.build()
+    plan = plan_for(graph, able, {case.op.lower(): MATRIX[NAMES[case.name]]})
+    assert [(tile.items, 1, 1)] == [call.local_size for call in plan.calls]
+    found = run(plan, feeds)
+    factors = set(graph.nodes[0].inputs[:2])
+    constants = {
+        n: Constant(rounded(c.array, kind)) if n in factors else c
+        for n, c in graph.constants.items()
+    }
+    exact = dataclasses.replace(graph, constants=constants)
+    inputs = {n: rounded(a, kind) if n in factors else a for n, a in feeds.items()}
+    for name, expected in run_reference(exact, inputs).items():
+        assert relative_error(found[name], expected) <= case.tolerance
+        true = run_reference(graph, feeds)[name]
+        assert 1e-6 < relative_error(found[name], true) <= ROUNDED

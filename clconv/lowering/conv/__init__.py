@@ -3,7 +3,7 @@
 from clconv.lowering.conv.depthwise import DEPTHWISE
 from clconv.lowering.conv.depthwise_gpu import DEPTHWISE_GPU
 from clconv.lowering.conv.direct import DIRECT
-from clconv.lowering.conv.implicit_gemm import IMPLICIT_GEMM
+from clconv.lowering.conv.implicit_gemm import IMPLICIT_GEMM, MATRIX_GEMM
 from clconv.lowering.conv.simple import SIMPLE
 from clconv.lowering.conv.winograd import (
     WINOGRAD2,
@@ -26,6 +26,7 @@ register(
     DEPTHWISE_GPU,
     WINOGRAD4_GPU,
     WINOGRAD2_GPU,
+    MATRIX_GEMM,
     IMPLICIT_GEMM,
     SIMPLE,
 )

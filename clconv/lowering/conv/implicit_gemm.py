@@ -25,15 +25,17 @@ from clconv.lowering.kernel import (
     Variant,
 )
 from clconv.lowering.tiles import (
+    MATRIX_GAIN,
     PRODUCT_SPACE,
     TILES,
+    Matrix,
     Tile,
-    choose_splits,
-    choose_tile,
+    chosen_splits,
+    chosen_tile,
     gpu_rate,
     local_memory_obstacle,
-    tuned_splits,
-    tuned_tile,
+    matrix_obstacle,
+    matrix_of,
 )
 
 
@@ -67,6 +69,7 @@ class Product:
     splits: int
     bias: bool
     epilogue: Epilogue
+    kind: Matrix | None = None
 
     @property
     def channels(self) -> int:
@@ -93,7 +96,7 @@ def product_call(
         "conv/implicit_gemm.cl.mako",
         "conv_implicit_gemm",
         tile=tile,
-        kind="float",
+        kind=product.kind,
         channels=product.channels,
         filters=product.filters,
         kernel=shape.kernel,
@@ -131,15 +134,13 @@ def product_call(
     return problem.call(kernel, arguments, size, (tile.items, 1, 1))
 
 
-def _lower(problem: Problem) -> Lowered:
-    shape, device = ConvShape.of(problem), problem.device
+def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
+    shape = ConvShape.of(problem)
     filters, pixels = shape.filters // shape.group, shape.batch * math.prod(shape.out)
-    tile = tuned_tile(problem, choose_tile(device, filters, pixels, shape.group))
+    tile = chosen_tile(problem, filters, pixels, shape.group, kind)
     k = shape.channels // shape.group * math.prod(shape.kernel)
-    splits = 1
-    if shape.group == 1:
-        splits = tuned_splits(problem, tile, k, choose_splits(device, tile, filters, pixels, k))
-    product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem))
+    splits = 1 if shape.group > 1 else chosen_splits(problem, tile, filters, pixels, k)
+    product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = Packed(
         problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
     )
@@ -194,5 +195,14 @@ def _estimate(problem: Problem) -> float:
 
 
 IMPLICIT_GEMM = Variant(
-    "Conv", "implicit_gemm", obstacle, _lower, estimate=_estimate, space=PRODUCT_SPACE
+    "Conv", "implicit_gemm", obstacle, lambda problem: _lower(problem, None), estimate=_estimate,
+    space=PRODUCT_SPACE,
+)  # fmt: skip
+MATRIX_GEMM = Variant(
+    "Conv",
+    "matrix_gemm",
+    lambda problem: obstacle(problem) or matrix_obstacle(problem.device),
+    lambda problem: _lower(problem, matrix_of(problem.device)),
+    estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
+    space=PRODUCT_SPACE,
 )

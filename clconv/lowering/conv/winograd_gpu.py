@@ -27,7 +27,7 @@ from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
-from clconv.lowering.tiles import TILE_SPACE, choose_tile, gpu_rate, tuned_tile
+from clconv.lowering.tiles import TILE_SPACE, chosen_tile, gpu_rate
 
 
 def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
@@ -59,8 +59,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         1, positions * shape.channels, positions * shape.filters, positions, (1, tiles), (1, tiles),
         (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
     )  # fmt: skip
-    usual = choose_tile(problem.device, shape.filters, tiles, positions)
-    tile = tuned_tile(problem, usual)
+    tile = chosen_tile(problem, shape.filters, tiles, positions, None)
     product = Product(inner, tile, 1, False, Epilogue())
     v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
     local = min(64, problem.device.largest_work_group)

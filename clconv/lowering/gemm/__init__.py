@@ -1,6 +1,6 @@
 """The variants of Gemm and MatMul, best first: each one's file says what it is for."""
 
-from clconv.lowering.gemm.local import local_variant
+from clconv.lowering.gemm.local import local_variants
 from clconv.lowering.gemm.panels import panel_variants
 from clconv.lowering.gemm.shape import Product
 from clconv.lowering.gemm.simple import simple_variant
@@ -10,4 +10,4 @@ from clconv.lowering.kernel import register
 __all__ = ["Product"]
 
 for _op in ("Gemm", "MatMul"):
-    register(*panel_variants(_op), vector_variant(_op), local_variant(_op), simple_variant(_op))
+    register(*panel_variants(_op), vector_variant(_op), *local_variants(_op), simple_variant(_op))

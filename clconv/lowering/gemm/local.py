@@ -25,15 +25,17 @@ from clconv.lowering.kernel import (
     Variant,
 )
 from clconv.lowering.tiles import (
+    MATRIX_GAIN,
     PRODUCT_SPACE,
     TILES,
+    Matrix,
     Tile,
-    choose_splits,
-    choose_tile,
+    chosen_splits,
+    chosen_tile,
     gpu_rate,
     local_memory_obstacle,
-    tuned_splits,
-    tuned_tile,
+    matrix_obstacle,
+    matrix_of,
 )
 
 
@@ -97,23 +99,20 @@ def _applies(problem: Problem) -> str | None:
     )
 
 
-def _lower(problem: Problem) -> Lowered:
+def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     product = Product.of(problem)
-    device = problem.device
-    usual = choose_tile(device, product.rows, product.columns, product.batch)
-    tile = tuned_tile(problem, usual)
+    tile = chosen_tile(problem, product.rows, product.columns, product.batch, kind)
     splits = 1
     if product.batch == 1:
-        splits = choose_splits(device, tile, product.rows, product.columns, product.inner)
-        splits = tuned_splits(problem, tile, product.inner, splits)
+        splits = chosen_splits(problem, tile, product.rows, product.columns, product.inner)
     after = Finish.of(problem)
     target = problem.node.outputs[0]
     if splits == 1:
-        return Lowered((_product_call(problem, product, tile, 1, after, Write(target)),))
+        return Lowered((_product_call(problem, product, tile, kind, 1, after, Write(target)),))
     parts = f"{target}/split sums"
     return Lowered(
         (
-            _product_call(problem, product, tile, splits, Finish(), Write(parts)),
+            _product_call(problem, product, tile, kind, splits, Finish(), Write(parts)),
             _sum_call(problem, product, splits, after, parts),
         ),
         scratch={parts: splits * 4 * problem.y.size},
@@ -121,14 +120,20 @@ def _lower(problem: Problem) -> Lowered:
 
 
 def _product_call(
-    problem: Problem, product: Product, tile: Tile, splits: int, after: Finish, y: Write
+    problem: Problem,
+    product: Product,
+    tile: Tile,
+    kind: Matrix | None,
+    splits: int,
+    after: Finish,
+    y: Write,
 ) -> KernelCall:
     a, b = left_side(problem, product), right_side(problem, product)
     kernel = Kernel.of(
         "gemm/local.cl.mako",
         "gemm_local",
         tile=tile,
-        kind="float",
+        kind=kind,
         a_inner=a.along_inner,
         b_inner=b.along_inner,
         a_width=a.width,
@@ -192,5 +197,22 @@ def _estimate(problem: Problem) -> float:
     return waste * problem.cost.flops / gpu_rate(problem.device)
 
 
-def local_variant(op: str) -> Variant:
-    return Variant(op, "local", _applies, _lower, estimate=_estimate, space=PRODUCT_SPACE)
+def local_variants(op: str) -> tuple[Variant, ...]:
+    return (
+        Variant(
+            op,
+            "matrix",
+            lambda problem: _applies(problem) or matrix_obstacle(problem.device),
+            lambda problem: _lower(problem, matrix_of(problem.device)),
+            estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
+            space=PRODUCT_SPACE,
+        ),
+        Variant(
+            op,
+            "local",
+            _applies,
+            lambda problem: _lower(problem, None),
+            estimate=_estimate,
+            space=PRODUCT_SPACE,
+        ),
+    )

@@ -1,0 +1,161 @@
+<%doc>
+Products of tiles in local memory by NVIDIA's matrix instructions, for tile_product. Import with
+  <%namespace name="matrix" file="/matrix.mako"/>
+
+A warp multiplies fragments: 16 rows of A by K, and K by 8 columns of B. Which of their elements an item holds is said
+in the PTX ISA, "Matrix Fragments for mma.m16n8k8" and "m16n8k16": with group = lane / 4 and place = lane % 4, register r
+holds, of A, row group + 8 * (r % 2) and index K place + 4 * (r / 2), two neighbours from 2 * place + 8 * (r / 2) on for
+f16; of B, column group and index K place + 4 * r or 2 * place + 8 * r; of the results, rows group and group + 8,
+columns 2 * place and the next.
+
+kind: a lowering.tiles.Matrix; tile: a lowering.tiles.Tile.
+</%doc>
+<%!
+from clconv.lowering.tile_text import WARP, Warps
+
+def registers(kind):
+    """(those of a fragment of A, of B), 32 bits each"""
+    count = kind.k // (4 if kind.type == "tf32" else 8)
+    return 2 * count, count
+%>
+## Functions that the kernel calls: a float, or two, as factors; the instruction.
+<%def name="functions(kind)">
+<%
+  a, b = registers(kind)
+  A, B = ["a%d" % r for r in range(a)], ["b%d" % r for r in range(b)]
+%>
+% if kind.type == "tf32":
+static inline uint ${entry}_factor(float x) {
+% if kind.emulated:
+  return as_uint(x) + 0x1000 & ~0x1fffu;
+% else:
+  uint factor;
+  __asm__("cvt.rna.tf32.f32 %0, %1;" : "=r"(factor) : "f"(x));
+  return factor;
+% endif
+}
+% else:
+static inline uint ${entry}_factor(float x, float y) {
+% if kind.emulated:
+  ushort halves[2];
+  vstore_half_rte(x, 0, (private half*)halves);
+  vstore_half_rte(y, 1, (private half*)halves);
+  return halves[0] | (uint)halves[1] << 16;
+% else:
+  uint factors;
+  __asm__("{.reg .b16 l, h; cvt.rn.f16.f32 l, %1; cvt.rn.f16.f32 h, %2; mov.b32 %0, {l, h};}"
+          : "=r"(factors) : "f"(x), "f"(y));
+  return factors;
+% endif
+}
+% endif
+% if not kind.emulated:
+static inline float4 ${entry}_mma(float4 c, ${", ".join("uint " + name for name in A + B)}) {
+  float c0 = c.s0, c1 = c.s1, c2 = c.s2, c3 = c.s3;
+  __asm__ volatile("mma.sync.aligned.m16n8k${kind.k}.row.col.f32.${kind.type}.${kind.type}.f32 {%0, %1, %2, %3}, "
+      "{${", ".join("%%%d" % (4 + r) for r in range(a))}}, {${", ".join("%%%d" % (4 + a + r) for r in range(b))}}, {%0, %1, %2, %3};"
+      : "+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3) : ${", ".join('"r"(%s)' % name for name in A + B)});
+  return (float4)(c0, c1, c2, c3);
+}
+% endif
+</%def>
+## Local memory that the emulation passes fragments through.
+<%def name="memory(tile, kind)">
+% if kind.emulated:
+<%
+  warps = Warps.of(tile)
+  a, b = registers(kind)
+%>
+  local uint fragments[${tile.items * (warps.fragment_rows * a + warps.fragment_columns * b)}];
+% endif
+</%def>
+## The item's place in its warp and the warp's in the tile.
+<%def name="places(tile)">
+<%
+  warps = Warps.of(tile)
+%>
+  const int warp_line = id % ${WARP} / 4, warp_place = id % 4;
+  const int item_row = id / ${WARP * warps.across} * ${16 * warps.fragment_rows} + warp_line;
+  const int item_column = id / ${WARP} % ${warps.across} * ${8 * warps.fragment_columns} + 2 * warp_place;
+</%def>
+## C text of register r of a fragment: index K `first` is this item's, lines the fragment's at C text `line`.
+<%def name="fragment(kind, tile_text, row, k, r, line)">\
+<%
+  at = lambda extra: "%s[%s %d + %s]" % (tile_text, "warp_place * %d +" % (row * (1 if kind.type == "tf32" else 2)), (k + extra) * row, line)
+%>\
+% if kind.type == "tf32":
+${entry}_factor(${at(4 * r)})\
+% else:
+${entry}_factor(${at(8 * r)}, ${at(8 * r + 1)})\
+% endif
+</%def>
+<%def name="multiply(tile, kind, a_row, b_row)">
+    local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row;
+    local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column - 2 * warp_place + warp_line;
+<%
+  warps = Warps.of(tile)
+  a, b = registers(kind)
+  I, J = range(warps.fragment_rows), range(warps.fragment_columns)
+%>
+% for k in range(0, tile.k, kind.k):
+    {
+% for i in I:
+% for r in range(a):
+      const uint a${i}_${r} = ${fragment(kind, "a_now", a_row, k, r // 2, 16 * i + 8 * (r % 2))};
+% endfor
+% endfor
+% for j in J:
+% for r in range(b):
+      const uint b${j}_${r} = ${fragment(kind, "b_now", b_row, k, r, 8 * j)};
+% endfor
+% endfor
+% if kind.emulated:
+      ${emulated(kind, I, J, a, b)}
+% else:
+% for i in I:
+% for j in J:
+      { const float4 c = ${entry}_mma((float4)(c${i}_${j}_0, c${i}_${j}_1), ${", ".join("a%d_%d" % (i, r) for r in range(a))}, ${", ".join("b%d_%d" % (j, r) for r in range(b))});
+        c${i}_${j}_0 = c.lo; c${i}_${j}_1 = c.hi; }
+% endfor
+% endfor
+% endif
+    }
+% endfor
+</%def>
+## The same products in plain C: the fragments of a warp's items lie side by side, each item sums its own results.
+<%def name="emulated(kind, I, J, a, b)">
+<%
+  own = len(I) * a + len(J) * b
+  tf32 = kind.type == "tf32"
+  lane, index = ("k % 4", "k / 4") if tf32 else ("k % 8 / 2", "k / 8")
+  value = (lambda at: "as_float(fragments[%s])" % at) if tf32 else (
+      lambda at: "vload_half(k %% 2, (local const half*)(fragments + %s))" % at)
+%>
+% for i in I:
+% for r in range(a):
+      fragments[id * ${own} + ${i * a + r}] = a${i}_${r};
+% endfor
+% endfor
+% for j in J:
+% for r in range(b):
+      fragments[id * ${own} + ${len(I) * a + j * b + r}] = b${j}_${r};
+% endfor
+% endfor
+      barrier(CLK_LOCAL_MEM_FENCE);
+      for (int k = 0; k < ${kind.k}; ++k) {
+        const int warp = id / ${WARP} * ${WARP}, lane = ${lane}, index = ${index};
+% for i in I:
+        const float f${i}_0 = ${value("(warp + warp_line * 4 + lane) * %d + %d + 2 * index" % (own, i * a))};
+        const float f${i}_1 = ${value("(warp + warp_line * 4 + lane) * %d + %d + 2 * index" % (own, i * a + 1))};
+% endfor
+% for j in J:
+        const float g${j}_0 = ${value("(warp + 8 * warp_place + lane) * %d + %d + index" % (own, len(I) * a + j * b))};
+        const float g${j}_1 = ${value("(warp + 8 * warp_place + 4 + lane) * %d + %d + index" % (own, len(I) * a + j * b))};
+% for i in I:
+        c${i}_${j}_0 += f${i}_0 * (float2)(g${j}_0, g${j}_1);
+        c${i}_${j}_1 += f${i}_1 * (float2)(g${j}_0, g${j}_1);
+% endfor
+% endfor
+      }
+      barrier(CLK_LOCAL_MEM_FENCE);
+</%def>
