@@ -165,6 +165,7 @@ def test_a_gain_must_show_in_most_rounds() -> None:
     assert is_faster([1.0] * 10, [0.9] * 8 + [5.0] * 2)
     assert not is_faster([1.0] * 10, [0.5] * 7 + [1.1] * 3)
     assert not is_faster([1.0, 3.0] * 5, [0.98, 2.95] * 5)
+    assert not is_faster([9.0] * 7 + [1.0] * 3, [0.99] * 10)  # disturbed, else as fast
     assert not is_faster([1.0] * 10, [0.1] * 3)  # given up
     assert not is_faster([math.inf], [math.inf])
 
