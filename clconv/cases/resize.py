@@ -138,4 +138,6 @@ CASES = (
     resize("nothing", (1, 3, 4, 5), scales=(1, 1, 1, 1), mode="linear"),
     resize("uint8 nearest", (1, 3, 4, 5), scales=(1, 1, 2, 2), dtype="uint8"),
     resize("int32 nearest", (1, 3, 4, 5), scales=(1, 1, 2, 2), dtype="int32"),
+    resize("empty batch", (0, 3, 4, 5), scales=(1, 1, 2, 2), mode="linear"),
+    resize("empty batch by sizes", (0, 3, 4, 5), sizes=(0, 3, 8, 9)),
 )

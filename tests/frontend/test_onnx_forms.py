@@ -154,8 +154,6 @@ def test_old_forms_where_the_dtype_is_only_inferred():
 @pytest.mark.parametrize(
     ("op", "opset", "attrs", "wanted"),
     [
-        ("BatchNormalization", 14, {"training_mode": 1}, "training_mode 1"),
-        ("HardSwish", 11, {}, "came with 14"),
         ("Cast", 19, {"to": TensorProto.FLOAT8E4M3FN}, "FLOAT8E4M3FN"),
         ("Cast", 13, {"to": TensorProto.STRING}, "STRING"),
     ],

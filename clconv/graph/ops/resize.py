@@ -73,10 +73,10 @@ def resize_axes(
     else:
         assert sizes is not None
         outs = [int(n) for n in sizes.reshape(-1)]
-        ratios = np.array([n / shape[a] for a, n in zip(axes, outs, strict=True)], np.float32)
+        ratios = np.array([n / (shape[a] or 1) for a, n in zip(axes, outs, strict=True)], np.float32)
         if attrs.keep_aspect_ratio_policy != "stretch":
             pick = min if attrs.keep_aspect_ratio_policy == "not_larger" else max
-            ratio = pick(n / shape[a] for a, n in zip(axes, outs, strict=True))
+            ratio = pick(n / (shape[a] or 1) for a, n in zip(axes, outs, strict=True))
             outs = [math.floor(ratio * shape[a] + 0.5) for a in axes]
             ratios = np.full(len(axes), ratio, np.float32)
     roi = None if roi is None else roi.reshape(-1)
@@ -193,11 +193,10 @@ def call_axes(call: Call) -> list[AxisResize]:
     else:
         sizes = np.array(index_values(call, 3), np.int64)
         call.expect(sizes.size == count, f"{sizes.size} sizes for {count} axes")
-        call.expect((sizes > 0).all(), f"sizes {sizes} must be positive")
-    call.expect(min(x.shape, default=1) > 0, "an empty image cannot be resized")
+        call.expect((sizes >= 0).all(), f"sizes {sizes} must be positive")
     axes = resize_axes(at, x.shape, roi, scales, sizes)
-    outs = [a.out for a in axes]
-    call.expect(min(outs, default=1) > 0, f"nothing is left of the image: {outs}")
+    for axis in axes:  # an empty batch stays one
+        call.expect(bool(axis.size) == bool(axis.out), f"{axis.size} pixels become {axis.out}")
     return axes
 
 
