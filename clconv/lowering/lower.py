@@ -11,6 +11,7 @@ from clconv.lowering.arguments import Read, Write
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.kernel import (
+    Kernel,
     KernelCall,
     Lowered,
     Offer,
@@ -30,7 +31,7 @@ class LoweredGraph:
     buffers that only one node uses. aliases: value -> value whose memory it shares. parts: value -> the
     value it lies inside of, and how many bytes behind its beginning. stored: where each
     graph output lies (a converted value stands in for it under another name). ends: for each node of the
-    graph, how many calls there are once it is done.
+    graph, how many calls there are once it is done. rivals: kernels that a node may take at another size.
     """
 
     calls: tuple[KernelCall, ...]
@@ -41,6 +42,7 @@ class LoweredGraph:
     choices: Mapping[str, Choice]
     ends: tuple[int, ...] = ()
     parts: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
+    rivals: Mapping[str, tuple[Kernel, ...]] = dataclasses.field(default_factory=dict)
 
     def place(self, value: str) -> tuple[str, int]:
         """The value that owns the memory in which a value lies, and how many bytes behind its beginning."""
@@ -60,16 +62,20 @@ def lower_graph(
     device: DeviceInfo,
     forced: Mapping[str, str],
     findings: Findings = NOTHING_FOUND,
+    rivals: bool = False,
+    known: Mapping[str, str] | None = None,
 ) -> LoweredGraph:
     """Kernel calls for a graph whose specs are all known.
 
     findings: what is known of the device from earlier runs; variants that are not forced respect it.
+    rivals: whether to find out which kernels other sizes may take. known: see select, by node.
     Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
     takes on this device.
     """
     check_forced(forced)
     problems = [problem_of(graph, node, device, findings) for node in graph.nodes]
-    choices = [select(problem, forced) for problem in problems]
+    known = known or {}
+    choices = [select(problem, forced, known.get(problem.node.name, "")) for problem in problems]
     problems = [
         dataclasses.replace(problem, parameters=dict(choice.parameters))
         if choice.parameters
@@ -81,7 +87,7 @@ def lower_graph(
         for i, (choice, problem) in enumerate(zip(choices, problems, strict=True))
     }
     signatures = choose_signatures(graph, options)
-    return _Lowering(graph, problems, choices, signatures, device).run()
+    return _Lowering(graph, problems, choices, signatures, device, rivals).run()
 
 
 def problem_of(
@@ -107,6 +113,7 @@ class _Lowering:
         choices: list[Choice],
         signatures: Mapping[int, Signature],
         device: DeviceInfo,
+        rivals: bool,
     ) -> None:
         self.graph, self.problems, self.choices = graph, problems, choices
         self.signatures, self.device = signatures, device
@@ -117,6 +124,7 @@ class _Lowering:
         self.parts: dict[str, tuple[str, int]] = {}
         self.converted: dict[tuple[str, Layout], str] = {}
         self.ends: list[int] = []
+        self.rivals: dict[str, tuple[Kernel, ...]] | None = {} if rivals else None
 
     def run(self) -> LoweredGraph:
         graph = self.graph
@@ -137,6 +145,7 @@ class _Lowering:
             chosen,
             tuple(self.ends),
             self.parts,
+            self.rivals or {},
         )
 
     def _lower(self, problem: Problem, choice: Choice, signature: Signature) -> None:
@@ -162,6 +171,13 @@ class _Lowering:
         self.specs.update(zip(named, outputs, strict=True))
         if not any(spec.size for spec in outputs):
             return  # nothing to compute
+        if self.rivals is not None:
+            self.rivals[node.name] = tuple(
+                call.kernel
+                for rival in choice.rivals
+                if signature in rival.signatures(problem)
+                for call in rival.lower(dataclasses.replace(laid_out, parameters={})).calls
+            )
         lowered = self._own_scratch(choice.variant.lower(laid_out))
         calls = [*lowered.calls]
         for offer in lowered.offers:

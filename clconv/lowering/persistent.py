@@ -94,15 +94,17 @@ def persistent_call(
     awaited: Sequence[Sequence[int]],
     device: DeviceInfo,
     compiled: Iterable[Kernel] = (),
+    others: Iterable[Kernel] = (),
 ) -> KernelCall:
     """One launch that does what these calls do.
 
     awaited: for each call, which of them must be over before. compiled: persistent kernels that are at hand;
-    the first that has all that is needed serves, so that another input size compiles nothing.
+    the first that has all that is needed serves, so that another input size compiles nothing. others: kernels
+    that are compiled along with these if none of those serves.
     """
-    needed = persistent_kernel(call.kernel for call in calls)
-    wanted = set(kernels_of(needed))
-    kernel = next((k for k in compiled if wanted <= set(kernels_of(k))), needed)
+    wanted = {call.kernel for call in calls}
+    kernel = next((k for k in compiled if wanted <= set(kernels_of(k))), None)
+    kernel = kernel or persistent_kernel([*wanted, *others])
     number = {k: i for i, k in enumerate(kernels_of(kernel))}
     workers = device.compute_units
     operations = np.zeros(len(calls), _OPERATION)

@@ -15,13 +15,17 @@ from clconv.lowering.variants import VARIANTS
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The variant of one node, where it came from, and why the better ones were passed over."""
+    """The variant of one node, where it came from, and why the better ones were passed over.
+
+    rivals: variants that only the sizes of this problem made slower.
+    """
 
     variant: Variant
     # "forced", "tuned: " and the level of Tuned.find, "heuristic", or "quarantined": wrong, but nothing else applies
     source: str
     refused: tuple[tuple[str, str], ...] = ()
     parameters: Named = ()
+    rivals: tuple[Variant, ...] = ()
 
     @property
     def name(self) -> str:
@@ -48,8 +52,11 @@ def check_forced(forced: Mapping[str, str]) -> None:
             raise VariantError(f"operator {operator}: no variant '{wanted}', there are {names}")
 
 
-def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
+def select(problem: Problem, forced: Mapping[str, str], known_variant: str = "") -> Choice:
     """The variant for a problem.
+
+    known_variant: what the node takes at other sizes. It keeps it unless another is clearly faster, because its
+    weights are on the device already.
 
     forced: variant by operator name in lower case. Raises VariantError if the forced one does not exist
     or cannot apply, UnsupportedError if the operator has no variant that applies. A quarantined variant
@@ -80,7 +87,7 @@ def select(problem: Problem, forced: Mapping[str, str]) -> Choice:
         else:
             fitting.append(variant)
     if fitting:
-        return _tuned(fitting, problem, refused) or _best(fitting, problem, refused)
+        return _tuned(fitting, problem, refused) or _best(fitting, problem, refused, known_variant)
     if bad:
         warn_of_last_resort(bad[-1].name, label)
         return Choice(bad[-1], "quarantined", tuple(r for r in refused if r[0] != bad[-1].name))
@@ -114,7 +121,16 @@ def unknown_parameter(variant: Variant, parameters: Named) -> str | None:
     return None
 
 
-def _best(fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]) -> Choice:
+# Packing weights anew takes longer than many runs; no estimate is more exact than that anyway.
+_CLEARLY = 1.3
+
+
+def _best(
+    fitting: list[Variant],
+    problem: Problem,
+    refused: list[tuple[str, str]],
+    known_variant: str = "",
+) -> Choice:
     """The first that applies; among those that estimate their time, the fastest stands for all. An infinite
     time means that a variant is for another kind of device: it is taken only if there is no other."""
     estimated = {v.name: v.estimate(problem) for v in fitting if v.estimate is not None}
@@ -123,8 +139,12 @@ def _best(fitting: list[Variant], problem: Problem, refused: list[tuple[str, str
     if first.estimate is None:
         return Choice(first, "heuristic", tuple(refused))
     times = [(estimated[v.name], v) for v in fitting if v.estimate is not None]
-    best = min(times, key=lambda pair: pair[0])[1]
+    least, best = min(times, key=lambda pair: pair[0])
+    best = next(
+        (v for seconds, v in times if v.name == known_variant and seconds <= _CLEARLY * least), best
+    )
     slower = [
         (v.name, f"estimated at {seconds * 1e3:.3g} ms") for seconds, v in times if v is not best
     ]
-    return Choice(best, "heuristic", (*refused, *slower))
+    rivals = tuple(v for seconds, v in times if v is not best and math.isfinite(seconds))
+    return Choice(best, "heuristic", (*refused, *slower), rivals=rivals)

@@ -11,16 +11,25 @@ from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.persistent import groups, persistent_call
 from clconv.runtime.memory import MemoryPlan
+from clconv.runtime.rehearse import KernelsByNode
 
 
 def join_launches(
-    lowered: LoweredGraph, memory: MemoryPlan, device: DeviceInfo, compiled: Iterable[Kernel] = ()
+    lowered: LoweredGraph,
+    memory: MemoryPlan,
+    device: DeviceInfo,
+    compiled: Iterable[Kernel] = (),
+    rivals: KernelsByNode | None = None,
 ) -> tuple[KernelCall, ...]:
     """The plan's calls, those that stand side by side and can be joined as one.
 
-    compiled: see persistent_call.
+    compiled: see persistent_call. rivals: kernels by node that other sizes may take, besides those that lowering
+    knows of.
+
+    The kernels that other sizes may take are in the same program, so that those sizes compile nothing.
     """
     compiled = tuple(compiled)
+    several = (lowered.rivals, rivals or {})
     launches: list[KernelCall] = []
     for group in groups(lowered.calls):
         calls = lowered.calls[group.start : group.stop]
@@ -28,7 +37,9 @@ def join_launches(
             launches += calls
             continue
         awaited = dependencies([_access(call, lowered, memory) for call in calls])
-        launches.append(persistent_call(calls, awaited, device, compiled))
+        nodes = dict.fromkeys(call.node for call in calls)
+        others = [k for by_node in several for node in nodes for k in by_node.get(node, ())]
+        launches.append(persistent_call(calls, awaited, device, compiled, others))
     return tuple(launches)
 
 

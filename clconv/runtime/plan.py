@@ -20,6 +20,7 @@ from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.runtime.launches import join_launches
 from clconv.runtime.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
+from clconv.runtime.rehearse import KernelsByNode
 
 OnPass = Callable[[str, Graph], None]
 
@@ -78,13 +79,17 @@ def make_plan(
     precision: str = "float32",
     joined: bool = False,
     compiled: Iterable[Kernel] = (),
+    rivals: KernelsByNode | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Plan:
     """Specialises, optimises and lowers a graph for inputs of the given specs.
 
     values: inputs whose content is known already. findings: see lower_graph. guard: free bytes around
     every value, none of which then shares its place with another. converted: see place_half. precision: "float16"
     stores as halves what the network has as float32. joined: launches as one
-    where they can be, by one of the `compiled` kernels if there is one for it. Raises ShapeError,
+    where they can be, by one of the `compiled` kernels if there is one for it. rivals: kernels that other sizes are
+    known to take, compiled together with those that they may take besides; None if no others will come. known:
+    variants that nodes take at other sizes, see select. Raises ShapeError,
     UnsupportedError, VariantError or DeviceMemoryError.
     """
     opened = device
@@ -94,7 +99,7 @@ def make_plan(
     takes_half = half_test(device, forced or {})
     placed = place_half(specialised.graph, converted, takes_half, precision == "float16")
     optimised = run_passes(placed, on_pass)
-    lowered = lower_graph(optimised, device, forced or {}, findings)
+    lowered = lower_graph(optimised, device, forced or {}, findings, rivals is not None, known)
     lifetimes = value_lifetimes(optimised, lowered)
     # Guarded, each value has a place of its own: a neighbour of another time would hide a stray write.
     apart = [dataclasses.replace(v, first=0, last=0) for v in lifetimes]
@@ -102,7 +107,7 @@ def make_plan(
     memory = plan_memory(
         apart if guard else lifetimes, device.base_alignment, device.largest_allocation, left, guard
     )
-    launches = join_launches(lowered, memory, device, compiled) if joined else lowered.calls
+    launches = join_launches(lowered, memory, device, compiled, rivals) if joined else lowered.calls
     live = largest_live_set(lifetimes)
     return Plan(opened, optimised, lowered, memory, live, launches, specialised.cut)
 

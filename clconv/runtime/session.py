@@ -17,6 +17,7 @@ from clconv.graph.passes.half import Converted
 from clconv.lowering import persistent
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Kernel
+from clconv.lowering.lower import LoweredGraph
 from clconv.runtime.bound import BoundPlan, DeviceConstants, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.debug import say
@@ -25,6 +26,7 @@ from clconv.runtime.findings import findings_for
 from clconv.runtime.inputs import conform
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
+from clconv.runtime.rehearse import KernelsByNode, kernels_at, other_sizes
 
 _PLANS_KEPT = 16
 
@@ -138,6 +140,7 @@ class _Stage:
         self._plans: collections.OrderedDict[_Key, tuple[BoundPlan, _Stage | None]] = (
             collections.OrderedDict()
         )
+        self._known: dict[str, str] = {}  # the first plan's variants, by node
         self._lock = threading.Lock()
 
     def bound(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> BoundPlan:
@@ -176,6 +179,8 @@ class _Stage:
             precision=session.precision,
             joined=session._joined,
             compiled=session._compiled,
+            known=self._known,
+            rivals=self._rivals(specs) if session._joined and not values else None,
         )
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
         for call in plan.calls:
@@ -193,7 +198,30 @@ class _Stage:
             session._progress,
             guarded=bool(session._guard),
         )
+        self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
         return bound, None if plan.cut is None else _Stage(session, plan.cut.rest)
+
+    def _rivals(self, specs: Mapping[str, TensorSpec]) -> KernelsByNode | None:
+        """Kernels of other sizes, for the first plan of a graph that has open ones."""
+        session, declared = self._session, self._graph.specs
+        if self._plans or any(name not in declared for name in specs):  # a body declares nothing
+            return None
+        if all(declared[name].is_static for name in specs):
+            return None
+
+        def lower(sizes: Mapping[str, TensorSpec]) -> LoweredGraph:
+            return make_plan(
+                self._graph,
+                sizes,
+                session.device,
+                forced=session._forced,
+                findings=session._findings,
+                converted=session._converted,
+                precision=session.precision,
+                rivals={},
+            ).lowered
+
+        return kernels_at(other_sizes(declared, specs), lower)
 
     def run(
         self,

@@ -65,16 +65,17 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
     def pack(w: np.ndarray) -> np.ndarray:
         filters, channels, rows, columns = w.shape
         g = np.asarray(transform.weights, np.float64)
-        both = np.kron(g, g).astype(
-            np.float32
-        )  # (n * n, r * r): one product instead of two a filter
-        padded = np.pad(
-            w.reshape(filters, channels, rows * columns),
-            ((0, -filters % out_block), (0, -channels % in_block), (0, 0)),
-        )
-        u = padded.reshape(-1, rows * columns).astype(np.float32, copy=False) @ both.T
-        parts = u.reshape(padded.shape[0] // out_block, out_block, -1, in_block, transform.n**2)
-        return np.ascontiguousarray(parts.transpose(0, 4, 2, 3, 1))
+        # (r * r, n * n): one product instead of two a filter
+        both = np.kron(g, g).astype(np.float32).T
+        blocks, depth = -(-filters // out_block), -(-channels // in_block)
+        u = np.zeros((blocks, transform.n**2, depth * in_block, out_block), np.float32)
+        # A block of filters at a time stays in the cache between the product and its transposition.
+        for block in range(blocks):
+            part = w[block * out_block : (block + 1) * out_block].astype(np.float32, copy=False)
+            products = part.reshape(-1, rows * columns) @ both
+            by_filter = products.reshape(part.shape[0], channels, -1)
+            u[block, :, :channels, : part.shape[0]] = by_filter.transpose(2, 1, 0)
+        return u.reshape(blocks, transform.n**2, depth, in_block, out_block)
 
     settings = (transform.m, transform.window, transform.stride, in_block, out_block)
     return Packing("conv.winograd", settings, pack, DType.FLOAT32)

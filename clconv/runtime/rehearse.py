@@ -1,0 +1,56 @@
+"""What other input sizes will need of a network whose sizes are open, found out with its first plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from clconv.errors import ClconvError
+from clconv.graph.ir import TensorSpec
+from clconv.lowering.kernel import Kernel
+from clconv.lowering.lower import LoweredGraph
+
+Specs = Mapping[str, TensorSpec]
+KernelsByNode = Mapping[str, tuple[Kernel, ...]]
+
+
+def other_sizes(declared: Specs, specs: Specs) -> list[Specs]:
+    """Sizes that stand for those to come: everything open twice as large, and a batch of one."""
+
+    def changed(size_of: Callable[[int, int], int]) -> Specs:
+        return {
+            name: dataclasses.replace(
+                spec,
+                shape=tuple(
+                    size if isinstance(open_size, int) else size_of(axis, size)
+                    for axis, (open_size, size) in enumerate(
+                        zip(declared[name].shape, spec.shape, strict=True)
+                    )
+                ),
+            )
+            for name, spec in specs.items()
+        }
+
+    doubled = changed(lambda axis, size: 2 * size)
+    single = changed(lambda axis, size: 1 if axis == 0 else size)
+    found: list[Specs] = []
+    for sizes in (doubled, single):
+        if sizes != specs and sizes not in found:
+            found.append(sizes)
+    return found
+
+
+def kernels_at(sizes: list[Specs], lower: Callable[[Specs], LoweredGraph]) -> KernelsByNode:
+    """The kernels that each node takes, or may take, at these sizes. Sizes that the network cannot have are
+    left out: whoever asks for them gets the error."""
+    found: dict[str, dict[Kernel, None]] = {}
+    for specs in sizes:
+        try:
+            lowered = lower(specs)
+        except ClconvError:
+            continue
+        for call in lowered.calls:
+            found.setdefault(call.node, {})[call.kernel] = None
+        for node, kernels in lowered.rivals.items():
+            found.setdefault(node, {}).update(dict.fromkeys(kernels))
+    return {node: tuple(kernels) for node, kernels in found.items()}

@@ -1,0 +1,92 @@
+"""Another input size compiles nothing, also where it takes other kernels, and keeps what it can."""
+
+from __future__ import annotations
+
+import pytest
+
+from clconv.graph.ir import DType, Graph, TensorSpec
+from clconv.lowering import persistent
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.lower import lower_graph
+from clconv.runtime import opencl
+from clconv.runtime.rehearse import kernels_at, other_sizes
+from clconv.runtime.session import Session
+from tests.graph.graph_builder import Builder, specialised
+from tests.lowering.support import AVX2
+from tests.runtime.support import SAME, assert_runs_right, counted, picture
+
+
+def classifier() -> Graph:
+    """Winograd for large pictures, other sums for small ones; a dense layer of one or many rows."""
+    b = Builder()
+    x = b.input("n", 32, "h", "w")
+    y = b.node("Relu", b.conv(x, 64, 32, 3, **SAME))
+    y = b.node("Relu", b.conv(y, 64, 64, 3, strides=(2, 2), **SAME))
+    pooled = b.node("GlobalAveragePool", b.conv(y, 96, 64, 3, **SAME))
+    flat = b.node("Flatten", pooled, axis=1)
+    weights = b.constant(b.rng.standard_normal((96, 40)) / 10)
+    return b.graph(
+        b.node("Gemm", flat, weights, out="result", alpha=1.0, beta=1.0, transA=0, transB=0)
+    )
+
+
+SIZES = ((1, 32, 56, 56), (3, 32, 56, 40), (1, 32, 9, 11), (2, 32, 7, 64), (1, 32, 120, 88))
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_no_size_after_the_first_compiles(
+    device: DeviceInfo, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not persistent.is_wanted(device):
+        pytest.skip(f"{device} compiles kernel by kernel: what another size takes comes with it")
+    graph = classifier()
+    session = Session(graph, device)
+    assert_runs_right(session, graph, {"x": picture(*SIZES[first])})
+    variants = set()
+    with counted(monkeypatch, (opencl.Device, "_build")) as built:
+        for size in SIZES:
+            assert_runs_right(session, graph, {"x": picture(*size)})
+            choices = session.prepare({"x": size}).plan.lowered.choices
+            variants |= {(node, choice.variant.name) for node, choice in choices.items()}
+    assert built == []
+    assert len(variants) > len({node for node, _ in variants}), "no size took another variant"
+
+
+def test_a_node_keeps_its_variant_unless_another_is_clearly_faster() -> None:
+    b = Builder()
+    x = b.input(1, 256, 14, 14)
+    graph = specialised(b.graph(b.conv(x, 256, 256, 3, **SAME)))
+    (node,) = graph.nodes
+
+    def chosen(known: str) -> str:
+        choices = lower_graph(graph, AVX2, {}, known={node.name: known}).choices
+        return choices[node.name].variant.name
+
+    # F(2, 3) takes a quarter more than F(4, 3) by its estimate, the direct sum twice as long.
+    assert [chosen(name) for name in ("", "winograd2", "direct", "none")] == [
+        "winograd4", "winograd2", "winograd4", "winograd4",
+    ]  # fmt: skip
+
+
+def spec(*shape: object) -> TensorSpec:
+    return TensorSpec(tuple(shape), DType.FLOAT32)  # type: ignore[arg-type]
+
+
+def test_sizes_to_come() -> None:
+    declared = {"x": spec("n", 3, "h", None), "k": spec(4)}
+    found = other_sizes(declared, {"x": spec(2, 3, 10, 20), "k": spec(4)})
+    assert found == [
+        {"x": spec(4, 3, 20, 40), "k": spec(4)},
+        {"x": spec(1, 3, 10, 20), "k": spec(4)},
+    ]
+    assert other_sizes(declared, {"x": spec(1, 3, 10, 20)}) == [{"x": spec(2, 3, 20, 40)}]
+    assert other_sizes({"x": spec(1, 3)}, {"x": spec(1, 3)}) == []
+
+
+def test_sizes_that_cannot_be_are_left_out() -> None:
+    from clconv.errors import ShapeError
+
+    def lower(specs: object) -> object:
+        raise ShapeError("too large")
+
+    assert kernels_at([{"x": spec(1)}], lower) == {}  # type: ignore[arg-type]
