@@ -1,4 +1,7 @@
-"""A real network with everything in float16: close to the float32 one, and to onnxruntime's float16."""
+"""Real networks in float16: their own, close to onnxruntime's, and float32 ones that are stored so.
+
+The bound is 1e-2 of the largest output: fifty layers, each of which rounds by 2^-11.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from clconv.api import load
+from clconv.graph.passes.half import computed_wide
 from clconv.lowering.device import DeviceInfo
 
 
@@ -53,3 +57,35 @@ def test_float16_networks_run(shared_models: Path, device: DeviceInfo, name: str
     np.testing.assert_allclose(
         found.astype(np.float32), expected.astype(np.float32), rtol=0, atol=4e-3 * scale
     )
+
+
+@pytest.mark.parametrize("name", ["digit_cnn", "mobilenetv2_imagenet"])
+def test_float32_networks_are_stored_in_float16(
+    shared_models: Path, device: DeviceInfo, name: str
+) -> None:
+    path = shared_models / f"{name}.onnx"
+    wide, narrow = load(path, device), load(path, device, precision="float16")
+    ((given, spec),) = wide.inputs.items()
+    shape = [d if isinstance(d, int) else 1 for d in spec.shape]
+    image = np.random.default_rng(2).random(shape, np.float32)
+    (expected,) = wide.run({given: image}).values()
+    (found,) = narrow.run({given: image}).values()
+    assert found.dtype == expected.dtype == np.float32
+    assert not np.array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-2 * float(np.abs(expected).max()))
+    np.testing.assert_array_equal(found.argmax(-1), expected.argmax(-1))
+    plans = [session.prepare({given: shape}).plan for session in (wide, narrow)]
+    assert plans[1].memory.total < plans[0].memory.total
+    casts = [node for node in plans[1].graph.nodes if node.op == "Cast"]
+    assert len(casts) == 2, "one at the input, one at the output"
+    assert not computed_wide(plans[1].graph)
+
+
+def test_a_checked_run_allows_for_what_half_rounds(
+    shared_models: Path, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLCONV_CHECK", "1")
+    session = load(shared_models / "digit_cnn.onnx", device, precision="float16")
+    ((given, spec),) = session.inputs.items()
+    shape = [d if isinstance(d, int) else 1 for d in spec.shape]
+    session.run({given: np.random.default_rng(3).random(shape, np.float32)})

@@ -8,7 +8,6 @@ still rounds.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
 import numpy as np
@@ -272,7 +271,8 @@ class _Placing:
         return name
 
 
-_LARGEST, _SMALLEST = 65504.0, 2.0**-14  # of the normal halves
+_INFINITE = 65520.0  # what rounds to infinity: 65504 is the largest half
+_SMALLEST = 2.0**-14  # normal half
 
 
 def fits_half(array: np.ndarray) -> bool:
@@ -283,4 +283,4 @@ def fits_half(array: np.ndarray) -> bool:
         return True
     if array.size == 1 and 0 < float(usual.max()) < _SMALLEST:
         return False
-    return math.isfinite(float(np.float16(usual.max()))) and float(usual.max()) <= _LARGEST + 15
+    return float(usual.max()) < _INFINITE
