@@ -52,6 +52,15 @@ def test_run_prints_the_classes(
     )  # fmt: skip
 
 
+def test_precision(clconv: Clconv, models: Path, picture: Path) -> None:
+    model = models / "classifier.onnx"
+    plan = clconv.works("show", model, "--plan", "--precision", "float16")
+    assert "float16[" in plan and "float16[" not in clconv.works("show", model, "--plan")
+    clconv.works("run", model, "-i", picture, "--precision", "float16")
+    clconv.works("check", model, "--precision", "float16")
+    clconv.fails("run", model, "-i", picture, "--precision", "float8", saying="float16")
+
+
 def test_run_says_how_the_picture_was_read(clconv: Clconv, models: Path, picture: Path) -> None:
     said = clconv("run", models / "imagenet.onnx", "-i", picture).stderr
     assert "mean 0.485,0.456,0.406" in said and "float32[1x3x8x8]" in said

@@ -61,7 +61,7 @@ host silently, and `clconv show` says which nodes do run there.
   opset 7 to the newest that the installed `onnx` knows, and older ones where their operators have the form they had
   then; broadcasting by `axis` is understood.
 - **dtypes** of its data that run, tried one by one: f and i stand for float and int, u for unsigned, so
-  `i8-64` is int8, int16, int32 and int64. float16 is computed in float32. float64 needs a device with
+  `i8-64` is int8, int16, int32 and int64. float16 is stored as half and computed in float32. float64 needs a device with
   `cl_khr_fp64`.
 - **where**: *device* is kernels; *without a launch* another view of the same memory, *at planning* a
   number that follows from shapes, *at load* replaced by other operators or constants. *host* operators have

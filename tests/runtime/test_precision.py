@@ -1,0 +1,77 @@
+"""precision: how it is asked for, and what it changes in a session."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import clconv.compat.onnxruntime as stand_in
+from clconv.api import load
+from clconv.errors import ConfigError
+from clconv.graph.ir import DType
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.session import Session
+from tests.compat.models import classifier
+
+BYTES = classifier().SerializeToString()
+
+
+def dtypes(session: Session) -> set[DType]:
+    """Of what the kernels of a session write."""
+    specs = {name: spec.shape for name, spec in session.inputs.items()}
+    plan = session.prepare(
+        {n: [d if isinstance(d, int) else 1 for d in s] for n, s in specs.items()}
+    ).plan
+    return {plan.lowered.specs[o].dtype for node in plan.graph.nodes for o in node.outputs if o}
+
+
+def test_float32_stays_float32(device: DeviceInfo) -> None:
+    assert dtypes(load(BYTES, device)) == {DType.FLOAT32}
+
+
+def test_asked_for_by_argument_variable_or_provider(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert DType.FLOAT16 in dtypes(load(BYTES, device, precision="float16"))
+    options = {"device": device.index, "precision": "float16"}
+    given = stand_in.InferenceSession(BYTES, providers=[("OpenCLExecutionProvider", options)])
+    assert given.session.precision == "float16"
+    monkeypatch.setenv("CLCONV_PRECISION", "FLOAT16")
+    assert DType.FLOAT16 in dtypes(load(BYTES, device))
+    assert dtypes(load(BYTES, device, precision="float32")) == {DType.FLOAT32}
+
+
+def test_an_unknown_precision_is_an_error(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="precision='float8'.*float16"):
+        load(BYTES, device, precision="float8")
+    monkeypatch.setenv("CLCONV_PRECISION", "bfloat16")
+    with pytest.raises(ConfigError, match="CLCONV_PRECISION"):
+        load(BYTES, device)
+
+
+def test_inputs_and_outputs_stay_what_the_model_declares(device: DeviceInfo) -> None:
+    wide, narrow = load(BYTES, device), load(BYTES, device, precision="float16")
+    feeds = {
+        name: np.random.default_rng(0).random(
+            [d if isinstance(d, int) else 1 for d in spec.shape], np.float32
+        )
+        for name, spec in wide.inputs.items()
+    }
+    assert narrow.inputs == wide.inputs
+    expected, found = wide.run(feeds), narrow.run(feeds)
+    for name, reference in expected.items():
+        assert found[name].dtype == reference.dtype
+        scale = float(np.abs(reference).max())
+        np.testing.assert_allclose(found[name], reference, rtol=0, atol=1e-2 * scale)
+
+
+def test_plans_of_a_session_share_narrowed_weights(device: DeviceInfo) -> None:
+    session = load(BYTES, device, precision="float16")
+    ((name, spec),) = session.inputs.items()
+    shape = [d if isinstance(d, int) else 1 for d in spec.shape]
+    session.prepare({name: [2, *shape[1:]]})
+    once = session._constants.nbytes
+    session.prepare({name: [3, *shape[1:]]})
+    assert session._constants.nbytes == once
