@@ -187,12 +187,17 @@ def verify(trial: Trial, device: DeviceInfo, candidate: Candidate) -> float:
 
 
 def time_together(
-    trial: Trial, device: DeviceInfo, candidates: Sequence[Candidate], rounds: int
+    trial: Trial,
+    device: DeviceInfo,
+    candidates: Sequence[Candidate],
+    rounds: int,
+    afresh: bool = False,
 ) -> list[list[float]]:
     """Seconds of each candidate in each round, warm. They take turns, as many launches each, so that all meet the same
-    disturbances. Those that are far behind after the first rounds are not timed further."""
+    disturbances. Those that are far behind after the first rounds are not timed further. afresh: in buffers that are
+    allocated now, in the order of the candidates."""
     bench = _bench_of(trial, device)
-    bench.keep_only(candidates)
+    bench.keep_only([] if afresh else candidates)
     for candidate in candidates:
         bench.bound(candidate).run(bench.feeds)
     once = min(bench.sample(candidate, 1) for candidate in (*candidates, *candidates))
