@@ -44,7 +44,7 @@ def test_asked_for_by_argument_variable_or_provider(
 def test_an_unknown_precision_is_an_error(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigError, match="precision='float8'.*float16"):
+    with pytest.raises(ConfigError, match=r"precision='float8'.*float16"):
         load(BYTES, device, precision="float8")
     monkeypatch.setenv("CLCONV_PRECISION", "bfloat16")
     with pytest.raises(ConfigError, match="CLCONV_PRECISION"):
