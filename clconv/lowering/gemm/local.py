@@ -193,8 +193,8 @@ def _estimate(problem: Problem) -> float:
     if problem.device.is_cpu:
         return math.inf
     product, least = Product.of(problem), TILES[-1]
-    waste = -(-product.rows // least.m) * least.m / product.rows
-    return waste * problem.cost.flops / gpu_rate(problem.device)
+    rows, columns = -(-product.rows // least.m) * least.m, -(-product.columns // least.n) * least.n
+    return 2 * product.batch * rows * columns * product.inner / gpu_rate(problem.device)
 
 
 def local_variants(op: str) -> tuple[Variant, ...]:

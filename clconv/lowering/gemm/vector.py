@@ -97,11 +97,11 @@ def _lower(problem: Problem) -> Lowered:
 
 
 def _estimate(problem: Problem) -> float:
-    """Infinite on CPUs; else the bytes of the matrix, a twentieth of a byte an operation."""
+    """Infinite on CPUs; else the time to read the matrices, a tenth of a byte an operation."""
     if problem.device.is_cpu:
         return math.inf
     size = 4 * (problem.x.size + problem.input(1).size + problem.y.size)
-    return size / (gpu_rate(problem.device) / 20)
+    return size / (gpu_rate(problem.device) / 10)
 
 
 def vector_variant(op: str) -> Variant:

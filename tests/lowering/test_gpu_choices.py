@@ -1,0 +1,126 @@
+"""What GPUs are given: which variant for which sizes and precision, and work-groups that every limit allows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from clconv.cases import CASES, Case
+from clconv.config import PRECISIONS
+from clconv.lowering.device import DeviceInfo, nvidia_matrix
+from clconv.lowering.kernel import VARIANTS
+from clconv.lowering.lower import lower_graph, problem_of
+from clconv.lowering.select import select
+from clconv.lowering.tiles import MATRIX_TILES, TILES, matrix_of
+from tests.lowering.every_call import DEVICE_CASES, calls_of
+from tests.lowering.support import CPUS, GPUS, NVIDIA
+
+BY_NAME = {case.name: case for case in CASES}
+HOPPER = dataclasses.replace(NVIDIA, matrix=nvidia_matrix((9, 0)), largest_work_group=1024)
+
+
+def chosen(name: str, device: DeviceInfo) -> str:
+    graph, _ = BY_NAME[name].build()
+    return select(problem_of(graph, graph.nodes[0], device), {}).variant.name
+
+
+@pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    ("case", "variant"),
+    [
+        ("Gemm-dense_batch_1", "vector"),
+        ("MatMul-matrix_vector", "vector"),
+        ("Gemm-several_tiles", "local"),
+        ("MatMul-attention_scores", "local"),
+        ("Gemm-int64_scaled", "simple"),
+        ("Softmax-channels", "group"),
+        ("LayerNormalization-last_axis", "group"),
+        ("InstanceNormalization-2-D", "group"),
+        ("ReduceMean-spatial", "group"),
+        ("ReduceMean-batch_and_columns", "strided"),
+        ("GlobalAveragePool-primes", "group"),
+        ("MaxPool-3x3_stride_2_same", "register"),
+        ("MaxPool-indices", "simple"),
+        ("Conv-depthwise", "depthwise_gpu"),
+    ],
+)
+def test_gpus_choose_the_kernel_that_fits(case: str, variant: str, machine: DeviceInfo) -> None:
+    assert chosen(case, machine) == variant
+
+
+@pytest.mark.parametrize("machine", CPUS, ids=lambda d: d.name)
+def test_no_cpu_chooses_a_gpus_kernel(machine: DeviceInfo) -> None:
+    able = dataclasses.replace(machine, extensions=frozenset({"cl_khr_fp64"}))
+    for_gpus = {"local", "matrix", "matrix_gemm", "vector", "group", "register", "implicit_gemm"}
+    for case in DEVICE_CASES:
+        if for_gpus & {variant.name for variant in VARIANTS[case.op]}:
+            assert chosen(case.name, able) not in for_gpus, case.name
+
+
+@pytest.mark.parametrize("case", ["Gemm-several_tiles", "MatMul-batched", "Conv-several_tiles"])
+def test_nothing_is_rounded_unless_asked(case: str) -> None:
+    assert "matrix" not in chosen(case, HOPPER)
+    assert "matrix" in chosen(case, dataclasses.replace(HOPPER, precision="tf32"))
+    assert "matrix" in chosen(case, dataclasses.replace(HOPPER, precision="float16"))
+    for precision in PRECISIONS:
+        assert "matrix" not in chosen(case, dataclasses.replace(NVIDIA, precision=precision))
+
+
+def test_matrix_instructions_by_compute_capability() -> None:
+    def have(capability: tuple[int, int], precision: str) -> tuple[str, int] | None:
+        device = dataclasses.replace(NVIDIA, matrix=nvidia_matrix(capability), precision=precision)
+        found = matrix_of(device)
+        return None if found is None else (found.type, found.k)
+
+    assert have((7, 0), "float16") is None
+    assert have((7, 5), "float16") == ("f16", 8)
+    assert have((7, 5), "tf32") is None
+    assert have((8, 0), "float16") == ("f16", 16)
+    assert have((8, 6), "tf32") == ("tf32", 8)
+    assert have((9, 0), "float32") is None
+
+
+def test_a_refusal_names_the_cure() -> None:
+    (variant,) = (v for v in VARIANTS["Gemm"] if v.name == "matrix")
+    graph, _ = BY_NAME["Gemm-plain"].build()
+    assert "precision=" in str(variant.applies(problem_of(graph, graph.nodes[0], HOPPER)))
+    volta = dataclasses.replace(NVIDIA, precision="tf32")
+    refused = variant.applies(problem_of(graph, graph.nodes[0], volta))
+    assert refused == "the device has no matrix instructions for tf32"
+
+
+SMALL = dataclasses.replace(NVIDIA, local_memory=32 << 10, largest_work_group=256)
+TINY = dataclasses.replace(NVIDIA, local_memory=8 << 10, largest_work_group=32)
+
+
+@pytest.mark.parametrize("machine", (SMALL, TINY), ids=("small", "tiny"))
+@pytest.mark.parametrize("op", ["Conv", "Gemm", "MatMul", "Softmax", "ReduceMax", "MaxPool", "Transpose",
+                                "LayerNormalization", "GlobalMaxPool"])  # fmt: skip
+def test_work_groups_respect_the_limits(op: str, machine: DeviceInfo) -> None:
+    for case in DEVICE_CASES:
+        if case.op == op:
+            for call in calls_of(case, machine):
+                items = 1
+                for whole, own in zip(call.global_size, call.local_size or (), strict=False):
+                    items *= own
+                    assert whole % own == 0
+                assert items <= machine.largest_work_group, f"{case.name}: {call}"
+
+
+def test_tiles_fit_what_opencl_promises() -> None:
+    assert all(t.local_bytes <= 32 << 10 and t.items <= 256 for t in TILES)
+    assert all(t.local_bytes <= 48 << 10 and t.items <= 256 for t in MATRIX_TILES)
+
+
+def test_a_tuned_tile_without_room_is_not_taken() -> None:
+    case: Case = BY_NAME["Gemm-several_tiles"]
+    graph, _ = case.build()
+    problem = dataclasses.replace(
+        problem_of(graph, graph.nodes[0], dataclasses.replace(SMALL, largest_work_group=128)),
+        parameters={"tile": "128x128"},
+    )
+    (variant,) = (v for v in VARIANTS["Gemm"] if v.name == "local")
+    (call,) = [c for c in variant.lower(problem).calls if c.kernel.entry == "gemm_local"]
+    assert call.local_size == (128, 1, 1)
+    assert lower_graph(graph, SMALL, {}).calls
