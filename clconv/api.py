@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
+from clconv import config
 from clconv.errors import ModelError
 from clconv.frontend.onnx import import_onnx
 from clconv.graph.ir import Graph
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
+from clconv.runtime.matrix_probe import proven
 from clconv.runtime.session import Session
 
 Source = str | os.PathLike[str] | bytes | Graph
@@ -37,6 +39,8 @@ def load(
     """
     graph = read_model(source)
     chosen = choose_device(device)
+    if config.chosen_precision(precision) != "float32":
+        chosen = proven(chosen)
     if progress is None:
         return Session(graph, chosen, precision=precision)
     return Session(graph, chosen, progress=progress, precision=precision)

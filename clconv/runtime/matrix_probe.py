@@ -1,0 +1,63 @@
+"""Whether a device's matrix instructions compile and multiply right: asked once a process, before they are used."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from clconv.errors import ClconvError
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.debug import say
+from clconv.runtime.opencl import open_device
+from clconv.runtime.plan import make_plan
+
+# Instruction, precision that asks for it, what else the device must be said to have for it to be taken.
+_ORDER = (
+    ("tf32", "tf32", frozenset[str]()),
+    ("f16", "float16", frozenset[str]()),
+    ("f16 k16", "float16", frozenset({"f16"})),
+)
+
+
+@functools.cache
+def proven(device: DeviceInfo) -> DeviceInfo:
+    """The device, with those of its matrix instructions that a small product came out exactly right with."""
+    kept = device.matrix & {"emulated"}
+    for instruction, precision, besides in _ORDER:
+        if instruction in device.matrix and besides <= kept:
+            tried = dataclasses.replace(device, matrix=kept | {instruction})
+            try:
+                works = multiplies_right(tried, precision)
+            except ClconvError as reason:
+                say(1, f"{device}: matrix instruction {instruction}: {reason}")
+                continue
+            if works:
+                kept |= {instruction}
+            else:
+                say(1, f"{device}: matrix instruction {instruction} gives wrong products; not used")
+    return device if kept == device.matrix else dataclasses.replace(device, matrix=kept)
+
+
+def multiplies_right(device: DeviceInfo, precision: str) -> bool:
+    """A product of integers that fit into 11 bits, whose sums float32 holds exactly: no rounding excuses a
+    difference."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(-64, 64, shape).astype(np.float32) for shape in ((45, 77), (77, 70)))
+    node = make_node("MatMul", ["a", "b"], ["y"], "probe of matrix instructions")
+    specs = {
+        "a": TensorSpec.of(a),
+        "b": TensorSpec.of(b),
+        "y": TensorSpec((45, 70), TensorSpec.of(a).dtype),
+    }
+    graph = Graph("probe", (node,), ("a", "b"), ("y",), specs, {})
+    asked = dataclasses.replace(device, precision=precision)
+    plan = make_plan(graph, {n: specs[n] for n in ("a", "b")}, asked, forced={"matmul": "matrix"})
+    opened = open_device(plan.device)
+    queue = opened.queue()
+    found = BoundPlan(plan, opened, queue, DeviceConstants(opened, queue)).run({"a": a, "b": b})
+    return bool(np.array_equal(found["y"], a @ b))

@@ -1,0 +1,68 @@
+"""Matrix instructions are used only where they are proven; here they are emulated."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import clconv
+from clconv.errors import KernelBuildError
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime import matrix_probe
+from clconv.runtime.matrix_probe import proven
+
+ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
+
+
+def test_what_works_is_kept(device: DeviceInfo) -> None:
+    able = dataclasses.replace(device, matrix=ALL)
+    assert proven(able) is able
+    assert proven(device) is device
+
+
+def test_what_does_not_compile_or_is_wrong_is_not(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tried(device: DeviceInfo, precision: str) -> bool:
+        if "tf32" in device.matrix:
+            raise KernelBuildError("no such instruction")
+        return "f16 k16" not in device.matrix
+
+    monkeypatch.setattr(matrix_probe, "multiplies_right", tried)
+    able = dataclasses.replace(device, matrix=ALL, index=device.index, driver="another")
+    assert proven(able).matrix == {"f16", "emulated"}
+    assert dataclasses.replace(proven(able), matrix=ALL) == able
+
+
+def test_a_wrong_product_is_noticed(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    able = dataclasses.replace(device, matrix=frozenset({"tf32", "emulated"}))
+    assert matrix_probe.multiplies_right(able, "tf32")
+    right = matrix_probe.BoundPlan.run
+
+    def wrong(*arguments: object) -> dict[str, np.ndarray]:
+        found = right(*arguments)  # type: ignore[arg-type]
+        found["y"][-1, -1] += 1
+        return found
+
+    monkeypatch.setattr(matrix_probe.BoundPlan, "run", wrong)
+    assert not matrix_probe.multiplies_right(able, "tf32")
+
+
+def test_tf32_rounds_only_if_it_is_asked_for(device: DeviceInfo) -> None:
+    rng = np.random.default_rng(1)
+    a, b = (rng.uniform(-1, 1, shape).astype(np.float32) for shape in ((40, 33), (33, 50)))
+    node = make_node("MatMul", ["a", "b"], ["y"])
+    specs = {"a": TensorSpec.of(a), "b": TensorSpec.of(b)}
+    graph = Graph("product", (node,), ("a", "b"), ("y",), specs, {})
+    able = dataclasses.replace(device, kind="gpu", matrix=frozenset({"tf32", "emulated"}))
+
+    def error(precision: str) -> float:
+        found = clconv.load(graph, able, precision=precision).run({"a": a, "b": b})["y"]
+        exact = a.astype(np.float64) @ b
+        return float(np.abs(found - exact).max() / np.abs(exact).max())
+
+    assert error("float32") < 1e-6 < 1e-5 < error("tf32") < 1e-3
