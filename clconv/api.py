@@ -29,7 +29,7 @@ def load(
     source: path of an ONNX file, its bytes, or a Graph.
     device: part of a name, "gpu", "cpu", an index, "platform:device", or a DeviceInfo of devices();
         None takes CLCONV_DEVICE, else the best device.
-    progress(done, all): called while kernels are compiled.
+    progress(done, all): called while kernels are compiled and weights packed, where there are any to compile.
     precision: "float32", or "float16" to store a float32 network's weights and what lies between its layers
         as halves, summed in float32 all the same; None takes CLCONV_PRECISION.
 

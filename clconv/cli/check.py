@@ -12,6 +12,7 @@ from rich.table import Table
 from clconv.cli.console import Device, Model, Precision, Shapes, Size, stderr, stdout
 from clconv.cli.feeds import PictureOptions, parse_size, random_feeds, read_feeds, settle_shapes
 from clconv.cli.images import is_classifier
+from clconv.cli.progress import steps
 from clconv.graph.ir import Node
 
 
@@ -43,7 +44,8 @@ def check(
     from clconv.runtime.check import TOLERANCE
     from clconv.runtime.inputs import conform
 
-    session = load(model, device, precision=precision)
+    with steps("loading the network") as shown:
+        session = load(model, device, precision=precision, progress=shown.compiling)
     wanted = parse_size(size)
     if inputs:
         options = PictureOptions(size=wanted, classifier=is_classifier(session.outputs))

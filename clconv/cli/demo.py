@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from clconv.cli.console import Device, stderr, stdout
+from clconv.cli.console import Device, stdout
 from clconv.cli.images import open_picture
+from clconv.cli.progress import steps
 from clconv.demo import PICTURE
 from clconv.errors import ConfigError
 
@@ -61,23 +61,11 @@ def demo(
 def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
     from clconv.cli.reading import Reader
 
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=stderr(),
-        transient=True,
-    ) as progress:
-        task = progress.add_task("loading the networks", total=None)
-
-        def compiling(done: int, total: int) -> None:
-            progress.update(task, description="compiling kernels", completed=done, total=total)
-
-        reader = Reader(info, compiling)
-        progress.update(task, description="reading for the first time", total=None)
+    with steps("loading the networks") as shown:
+        reader = Reader(info, shown.compiling)
+        shown.say("reading for the first time")
         reader.read(picture)
-        progress.update(task, description="reading", total=None)
+        shown.say("reading")
         return reader.read(picture)
 
 

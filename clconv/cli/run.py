@@ -16,6 +16,7 @@ from clconv.cli.classes import probabilities, read_labels, scores, top_classes
 from clconv.cli.console import Device, Model, Precision, Size, stdout
 from clconv.cli.feeds import PictureOptions, parse_floats, parse_size, read_feeds
 from clconv.cli.images import Pixels, from_tensor, is_classifier
+from clconv.cli.progress import steps
 from clconv.errors import ConfigError
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
@@ -75,14 +76,15 @@ def run(
     from clconv.runtime.inputs import conform
 
     started = time.perf_counter()
-    session = load(model, device, precision=precision)
-    options = PictureOptions(
-        scale, parse_floats(mean, "--mean"), parse_floats(std, "--std"), layout.lower(),
-        parse_size(size), is_classifier(session.outputs),
-    )  # fmt: skip
-    feeds = read_feeds(session.inputs, inputs, options)
-    arrays = conform(session.inputs, feeds.arrays)
-    session.prepare({name: array.shape for name, array in arrays.items()})
+    with steps("loading the network") as shown:
+        session = load(model, device, precision=precision, progress=shown.compiling)
+        options = PictureOptions(
+            scale, parse_floats(mean, "--mean"), parse_floats(std, "--std"), layout.lower(),
+            parse_size(size), is_classifier(session.outputs),
+        )  # fmt: skip
+        feeds = read_feeds(session.inputs, inputs, options)
+        arrays = conform(session.inputs, feeds.arrays)
+        session.prepare({name: array.shape for name, array in arrays.items()})
     loaded = time.perf_counter() - started
     started = time.perf_counter()
     outputs = session.run(arrays)

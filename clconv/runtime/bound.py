@@ -85,6 +85,23 @@ class DeviceConstants:
         return _Held(piece.buffer, nbytes, piece.owner)
 
 
+class _Steps:
+    """Tells progress(done, all) of kernels that are compiled and weights that are packed, if any are compiled."""
+
+    def __init__(self, progress: Progress, weights: int) -> None:
+        self._progress, self._weights = progress, weights
+        self._kernels = self._packed = 0
+
+    def compiled(self, done: int, total: int) -> None:
+        self._kernels = total
+        self._progress(done, total + self._weights)
+
+    def packed(self) -> None:
+        self._packed = min(self._packed + 1, self._weights)
+        if self._kernels:
+            self._progress(self._kernels + self._packed, self._kernels + self._weights)
+
+
 class BoundPlan:
     """Arenas, kernels with their arguments set, and the launch list of one plan."""
 
@@ -116,7 +133,9 @@ class BoundPlan:
         }
         self._parts: dict[tuple[str, int], Any] = {}
         self._tables: list[Any] = []
-        device.prepare((call.kernel for call in plan.launches), progress)
+        weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
+        self._steps = _Steps(progress, len(weights))
+        device.prepare((call.kernel for call in plan.launches), self._steps.compiled)
         self._launches = [self._bind(call) for call in plan.launches]
         if "builds-at-first-launch" in device.info.quirks and not guarded:
             for index in device.first_launches(plan.launches):
@@ -147,6 +166,7 @@ class BoundPlan:
             case Packed(constant, packing):
                 held = self._constants.get(self.plan.graph.constants[constant], packing)
                 self._held.append(held)
+                self._steps.packed()
                 return held.buffer
             case Scalar(value, ctype):
                 return _SCALARS[ctype](value)

@@ -151,15 +151,17 @@ class Device:
     def prepare(self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]) -> None:
         """Compiles the kernels that this device does not have yet, a few programs at a time.
 
-        progress(done, all) is called after each. Raises KernelBuildError with source and log.
+        progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises KernelBuildError with source and log.
         """
         with self._lock:
             missing = [k for k in dict.fromkeys(kernels) if k not in self._programs]
-            done = 0
+            done, total = 0, sum(len(kernels_of(k)) for k in missing)
+            if missing:
+                progress(0, total)
             for part in _programs(missing):
                 self._programs.update(dict.fromkeys(part, self._build(program_source(part))))
-                done += len(part)
-                progress(done, len(missing))
+                done += sum(len(kernels_of(k)) for k in part)
+                progress(done, total)
 
     def _build(self, source: str) -> Any:
         with warnings.catch_warnings():
