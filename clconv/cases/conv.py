@@ -75,6 +75,21 @@ CASES = (
     ),
     conv("depthwise multiplier", (1, 6, 9, 9), (18, 1, 3, 3), pads=SAME3, group=6),
     conv("1-D", (2, 5, 23), (7, 5, 3), pads=(1, 1)),
+    conv(
+        "3-D uneven", (2, 5, 6, 7, 8), (11, 5, 3, 2, 3), strides=(2, 1, 2), pads=(1, 0, 1, 2, 1, 0)
+    ),
+    conv(
+        "3-D dilated",
+        (1, 8, 7, 6, 5),
+        (9, 8, 2, 3, 1),
+        dilations=(3, 2, 1),
+        pads=(0, 1, 0, 2, 2, 1),
+    ),
+    conv("3-D of slices", (1, 8, 3, 6, 5), (9, 8, 1, 3, 3), pads=(0, 1, 1, 0, 1, 1)),
+    conv("3-D edge pad", (1, 3, 5, 6, 5), (4, 3, 3, 3, 3), pads=(1,) * 6, pad_mode="edge"),
+    conv("3-D depthwise", (2, 9, 5, 6, 7), (9, 1, 3, 3, 3), pads=(1,) * 6, group=9),
+    conv("3-D groups", (1, 8, 5, 6, 7), (12, 4, 3, 3, 3), pads=(1,) * 6, group=2),
+    conv("3-D groups of slices", (1, 8, 5, 6, 7), (12, 4, 1, 3, 3), group=2),
     conv("1-D dilated stride", (1, 16, 40), (24, 16, 5), strides=(2,), dilations=(3,), pads=(4, 2)),
     *(
         conv(f"{mode} pad", (1, 5, 7, 6), (11, 5, 5, 5), pads=(2, 2, 2, 2), pad_mode=mode)

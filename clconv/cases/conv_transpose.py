@@ -82,5 +82,15 @@ CASES = (
         strides=(2, 1, 2),
         pads=(1, 0, 1, 0, 1, 1),
     ),
+    transposed(
+        "3-D uneven",
+        (2, 3, 4, 3, 5),
+        (3, 5, 3, 2, 3),
+        strides=(2, 1, 3),
+        pads=(1, 0, 1, 0, 1, 0),
+        output_padding=(1, 0, 2),
+        dilations=(1, 2, 1),
+    ),
+    transposed("3-D apart", (1, 4, 3, 3, 3), (4, 3, 2, 2, 2), strides=(3, 2, 2), bias=False),
     transposed("3-D groups", (1, 4, 3, 3, 3), (4, 3, 2, 2, 2), strides=(2, 2, 2), group=2),
 )

@@ -69,6 +69,19 @@ def _shared(op: str) -> Iterator[Case]:
     yield pool(op, "same lower", (1, 5, 7, 8), (2, 4), strides=(1, 3), auto_pad="SAME_LOWER")
     yield pool(op, "1-D", (2, 5, 23), (4,), strides=(3,), pads=(1, 2))
     yield pool(op, "3-D", (1, 5, 6, 5, 7), (2, 3, 2), strides=(2, 1, 2), pads=(0, 1, 1, 1, 0, 0))
+    yield pool(
+        op,
+        "3-D ceil",
+        (2, 3, 7, 8, 7),
+        (3, 2, 3),
+        strides=(2, 2, 2),
+        pads=(1, 0, 1, 1, 1, 1),
+        ceil_mode=1,
+    )
+    yield pool(
+        op, "3-D dilated", (1, 3, 9, 7, 8), (3, 2, 2), dilations=(3, 2, 1), pads=(2, 0, 0, 2, 1, 1)
+    )
+    yield pool(op, "3-D slices", (1, 9, 3, 7, 8), (1, 2, 2), strides=(1, 2, 2))
     for mode in ("reflect", "edge", "wrap"):
         yield pool(op, f"{mode} pad", (1, 9, 7, 6), (3, 3), pads=(2, 0, 1, 2), pad_mode=mode)
         yield pool(

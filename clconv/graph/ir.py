@@ -136,7 +136,7 @@ class Constant:
     in memory: `array` reads them each time, and whoever needs one uploads it and lets it go.
     """
 
-    __slots__ = ("_array", "_read", "key", "spec")
+    __slots__ = ("_array", "_read", "derived", "key", "spec")
 
     def __init__(self, array: Any) -> None:
         self._array: np.ndarray | None = np.asarray(array)
@@ -144,13 +144,14 @@ class Constant:
         self._read: Callable[[], np.ndarray] | None = None
         self.spec = TensorSpec.of(self._array)
         self.key = next(_constant_keys)
+        self.derived: dict[str, Constant] = {}  # constants made from this one, by how
 
     @classmethod
     def reread(cls, spec: TensorSpec, read: Callable[[], np.ndarray]) -> Constant:
         """A constant of that spec whose value read() gives, the same at every call."""
         constant = cls.__new__(cls)
         constant._array, constant._read = None, read
-        constant.spec, constant.key = spec, next(_constant_keys)
+        constant.spec, constant.key, constant.derived = spec, next(_constant_keys), {}
         return constant
 
     @property

@@ -168,12 +168,13 @@ class _Specialiser:
         if op.expand is not None:
             expansion = Expansion(
                 call_of(node, self.known, self.constants),
+                self.constants,
                 lambda hint: self.fresh(f"{node.name}/{hint}"),
             )
-            op.expand(expansion)
-            self.constants.update(expansion.constants)
-            self._pending.extendleft(reversed(expansion.nodes))
-            return
+            if op.expand(expansion):
+                self.constants.update(expansion.constants)
+                self._pending.extendleft(reversed(expansion.nodes))
+                return
         self.known.update((n, s) for n, s in zip(node.outputs, outputs, strict=False) if n)
         self.done.append(node)
 

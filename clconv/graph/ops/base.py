@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from clconv.errors import GraphError, NeedsValue, ShapeError, UnsupportedError
-from clconv.graph.ir import Attributes, Constant, DType, Graph, Node, TensorSpec
+from clconv.graph.ir import RUNNING, Attributes, Constant, DType, Graph, Node, TensorSpec
 
 REQUIRED: Any = object()  # default of an attribute that must be given
 
@@ -83,8 +83,10 @@ class Expansion:
     call: the node with the specs and known values of its inputs. fresh: makes a name of its own from a hint.
     """
 
-    def __init__(self, call: Call, fresh: Callable[[str], str]) -> None:
-        self.call, self.fresh = call, fresh
+    def __init__(
+        self, call: Call, constants: Mapping[str, Constant], fresh: Callable[[str], str]
+    ) -> None:
+        self.call, self.fresh, self._known = call, fresh, constants
         self.nodes: list[Node] = []
         self.constants: dict[str, Constant] = {}
 
@@ -100,14 +102,21 @@ class Expansion:
         self.constants[name] = value if isinstance(value, Constant) else Constant(value)
         return name
 
+    def known(self, index: int) -> Constant | None:
+        """An input of the node, if it is a constant."""
+        return self._known.get(self.call.node.inputs[index])
+
     def ints(self, *values: int) -> str:
         return self.constant(np.array(values, np.int64), "integers")
 
     def result(self, name: str, index: int = 0) -> None:
         """Says which value is an output of the node."""
-        outputs = self.call.node.outputs
-        if index < len(outputs) and outputs[index]:
-            output = outputs[index]
+        node = self.call.node
+        if index < len(node.outputs) and node.outputs[index]:
+            output = node.outputs[index]
+            for step in node.epilogue if index == 0 else ():
+                operands = [name if i == RUNNING else node.inputs[i] for i in step.operands]
+                (name,) = self.emit(step.op, *operands, **step.attrs)
             self.nodes.append(make_node("Identity", (name,), (output,), self.fresh("result")))
 
 
@@ -140,9 +149,10 @@ class Op:
     folds: bool = True  # False: not computed beforehand even if all inputs are constants
     settle: Callable[[Call], Attributes] | None = None
     """Attributes that depend on shapes (auto_pad) made explicit once the shapes are known."""
-    expand: Callable[[Expansion], None] | None = None
-    """Writes the node with other operators once the specs of its inputs are known: it has no kernel of its
-    own. May raise NeedsValue."""
+    expand: Callable[[Expansion], bool] | None = None
+    """Writes the node with other operators once the specs of its inputs are known; False where it leaves the
+    node as it is. May raise NeedsValue."""
+    always_expands: bool = False
     control: Control | None = None
     """In place of the reference for If, Loop and Scan: control(attrs, arrays, run) where run(graph, feeds)
     computes the outputs of a subgraph."""
@@ -150,7 +160,7 @@ class Op:
     @property
     def has_kernel(self) -> bool:
         """Whether nodes of this operator reach the lowering."""
-        return not self.host_only and self.expand is None
+        return not self.host_only and not self.always_expands
 
     def complete(self, name: str, attrs: Mapping[str, Any]) -> Attributes:
         """Attributes with defaults filled in; GraphError for unknown or missing ones."""

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import Attributes, Node, TensorSpec
-from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register, same_dtype
+from clconv.graph.ops.base import REQUIRED, Call, Cost, Expansion, Op, register, same_dtype
+from clconv.graph.ops.conv_depth import expand_conv
 from clconv.graph.ops.window import (
     check_window,
     output_size,
@@ -89,4 +90,19 @@ def _settle(call: Call) -> Attributes:
     return settle_auto_pad(call, call.spec(1).shape[2:])
 
 
-register(Op("Conv", _infer, _reference, _cost, CONV_ATTRIBUTES, inputs=(2, 3), settle=_settle))
+def _expand(e: Expansion) -> bool:
+    return e.call.spec(0).rank == 5 and expand_conv(e, _infer(e.call)[0].shape[2])
+
+
+register(
+    Op(
+        "Conv",
+        _infer,
+        _reference,
+        _cost,
+        CONV_ATTRIBUTES,
+        inputs=(2, 3),
+        settle=_settle,
+        expand=_expand,
+    )
+)

@@ -11,6 +11,7 @@ import numpy as np
 
 from clconv.graph.ir import Attributes, Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register, same_dtype
+from clconv.graph.ops.depth import expand_conv_transpose
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.window import check_window
 
@@ -149,5 +150,6 @@ register(
         CONV_TRANSPOSE_ATTRIBUTES,
         inputs=(2, 3),
         settle=_settle,
+        expand=lambda e: expand_conv_transpose(e, _infer(e.call)[0].shape[2:]),
     )
 )

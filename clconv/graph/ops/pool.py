@@ -17,6 +17,7 @@ import numpy as np
 
 from clconv.graph.ir import Attributes, DType, Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register
+from clconv.graph.ops.depth import expand_pool
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.window import (
     check_window,
@@ -148,6 +149,7 @@ register(
         _cost,
         {**POOL_ATTRIBUTES, "storage_order": 0},
         settle=_checked_settle,
+        expand=lambda e: expand_pool(e, _infer_max(e.call)[0].shape[2:]),
     )
 )
 register(
@@ -158,6 +160,9 @@ register(
         _cost,
         {**POOL_ATTRIBUTES, "count_include_pad": 0},
         settle=_checked_settle,
+        expand=lambda e: expand_pool(
+            e, _pooled(e.call, "float").shape[2:], bool(e.call.attrs.count_include_pad)
+        ),
     )
 )
 register(

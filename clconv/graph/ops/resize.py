@@ -73,7 +73,9 @@ def resize_axes(
     else:
         assert sizes is not None
         outs = [int(n) for n in sizes.reshape(-1)]
-        ratios = np.array([n / (shape[a] or 1) for a, n in zip(axes, outs, strict=True)], np.float32)
+        ratios = np.array(
+            [n / (shape[a] or 1) for a, n in zip(axes, outs, strict=True)], np.float32
+        )
         if attrs.keep_aspect_ratio_policy != "stretch":
             pick = min if attrs.keep_aspect_ratio_policy == "not_larger" else max
             ratio = pick(n / (shape[a] or 1) for a, n in zip(axes, outs, strict=True))

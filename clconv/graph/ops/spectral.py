@@ -103,7 +103,7 @@ def _matrix(dtype: DType, *settings: Any) -> Constant:
     return Constant(dft_matrix(*settings).astype(dtype.numpy))
 
 
-def _expand_dft(e: Expansion) -> None:
+def _expand_dft(e: Expansion) -> bool:
     call, at = e.call, e.call.attrs
     axis, length, places = _transform(call)
     (result,) = _infer_dft(call)
@@ -121,6 +121,7 @@ def _expand_dft(e: Expansion) -> None:
         (product,) = e.emit("Transpose", product, perm=(0, 2, 1, 3))
     (shaped,) = e.emit("Reshape", product, e.ints(*result.shape), allowzero=1)
     e.result(shaped)
+    return True
 
 
 def _frames(call: Call) -> tuple[int, int, int]:
@@ -175,7 +176,7 @@ def _stft(
     return _dft(Attributes(inverse=0, onesided=at.onesided), frames).astype(x.dtype)
 
 
-def _expand_stft(e: Expansion) -> None:
+def _expand_stft(e: Expansion) -> bool:
     """Frames by Gather, their window by Mul unless it is known, their transforms by one MatMul."""
     call = e.call
     length, step, count = _frames(call)
@@ -193,6 +194,7 @@ def _expand_stft(e: Expansion) -> None:
     (product,) = e.emit("MatMul", rows, e.constant(matrix, "waves"))
     (shaped,) = e.emit("Reshape", product, e.ints(*result.shape), allowzero=1)
     e.result(shaped)
+    return True
 
 
 def _infer_mel(call: Call) -> Sequence[TensorSpec]:
@@ -231,10 +233,11 @@ def _mel(
     return weights.astype(at.output_datatype)
 
 
-def _expand_mel(e: Expansion) -> None:
+def _expand_mel(e: Expansion) -> bool:
     """Only a large one comes here: others are constants."""
     values = [e.call.value(i) for i in range(5)]
     e.result(e.constant(_mel(e.call.attrs, *values), "weights"))
+    return True
 
 
 register(
@@ -245,10 +248,19 @@ register(
         attributes={"inverse": 0, "onesided": 0},
         inputs=(1, 3),
         expand=_expand_dft,
+        always_expands=True,
     )
 )
 register(
-    Op("STFT", _infer_stft, _stft, attributes={"onesided": 1}, inputs=(2, 4), expand=_expand_stft)
+    Op(
+        "STFT",
+        _infer_stft,
+        _stft,
+        attributes={"onesided": 1},
+        inputs=(2, 4),
+        expand=_expand_stft,
+        always_expands=True,
+    )
 )
 register(
     Op(
@@ -258,5 +270,6 @@ register(
         attributes={"output_datatype": "float32"},
         inputs=(5, 5),
         expand=_expand_mel,
+        always_expands=True,
     )
 )
