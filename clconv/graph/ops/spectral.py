@@ -169,7 +169,7 @@ def _stft(
     elif window is not None:
         length = window.size
     hop = int(step.reshape(-1)[0])
-    wide = x.reshape(*x.shape[:2], -1).astype(np.float64)
+    wide = (x[..., None] if x.ndim == 2 else x).astype(np.float64)
     weights = 1.0 if window is None else window.astype(np.float64)[:, None]
     starts = range(0, x.shape[1] - length + 1, hop)
     frames = np.stack([wide[:, s : s + length] * weights for s in starts], 1)
