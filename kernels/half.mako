@@ -62,7 +62,7 @@ CLCONV_HALF void write_half16(global half* p, float16 value) {
 }
 #else
 #define read_half(p) vload_half(0, p)
-#define write_half(p, v) vstore_half_rte(v, 0, p)
+#define write_half(p, v) vstore_half_rte((float)(v), 0, p)
 % for n in widths:
 #define read_half${n}(p) vload_half${n}(0, p)
 #define write_half${n}(p, v) vstore_half${n}_rte(v, 0, p)
