@@ -7,13 +7,12 @@ because the reference rounds too. Sums are float32, so it does not grow with the
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from clconv.cases import CASES, Case
+from clconv.cases import Case
 from clconv.errors import KernelBuildError, VariantError
 from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
@@ -25,35 +24,10 @@ from clconv.lowering.variants import VARIANTS
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan
+from tests.kernels.halves import OPS, cases_of
 from tests.kernels.support import plan_for, run
 
 BOUND = 2.0**-10
-# One operator for each way of storing: what the others do differently is arithmetic, which float32's cases test.
-OPS = (
-    "Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "AveragePool", "LpPool", "GlobalMaxPool", "GlobalAveragePool",
-    "Resize", "Softmax", "LogSoftmax", "Hardmax", "BatchNormalization", "InstanceNormalization", "GroupNormalization",
-    "LayerNormalization", "RMSNormalization", "LpNormalization", "MeanVarianceNormalization", "LRN", "ReduceMean",
-    "ReduceMax", "ReduceLogSumExp", "Add", "Mul", "Relu", "Sigmoid", "Clip", "Where", "Equal", "Pow", "Cast", "Concat",
-    "Transpose", "Pad", "Slice", "DepthToSpace",
-)  # fmt: skip
-_MOST_CASES = 8  # of an operator, evenly out of all
-
-
-def halved(case: Case) -> Case:
-    """The case with float16 in float32's place, but for Resize's scales, which ONNX has in float32."""
-    data = 1 if case.op == "Resize" else len(case.inputs)
-    operands = tuple(
-        dataclasses.replace(o, dtype="float16")
-        if o is not None and o.dtype == "float32" and i < data
-        else o
-        for i, o in enumerate(case.inputs)
-    )
-    return dataclasses.replace(case, inputs=operands)
-
-
-def cases_of(op: str) -> list[Case]:
-    found = [h for case in CASES if case.op == op and (h := halved(case)).inputs != case.inputs]
-    return found[:: -(-len(found) // _MOST_CASES)]
 
 
 def half_plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
