@@ -182,8 +182,8 @@ TARGETS = (
     Target("sm_75", _NVIDIA_TOOLS, _gpu("T4", "NVIDIA", 40, 48, 1024, _DOUBLE, matrix=nvidia_matrix((7, 5))), compile_nvidia),
     Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE, matrix=nvidia_matrix((9, 0))), compile_nvidia),
     Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512), compile_intel),
-    Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024), compile_intel),
-    Target("pvc", ("ocloc",), _gpu("Intel(R) Data Center GPU Max 1550", "Intel", 1024, 128, 1024, _DOUBLE), compile_intel),
+    Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024, matrix=frozenset({"f16 8 lanes"})), compile_intel),
+    Target("pvc", ("ocloc",), _gpu("Intel(R) Data Center GPU Max 1550", "Intel", 1024, 128, 1024, _DOUBLE, matrix=frozenset({"f16 16 lanes"})), compile_intel),
 )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ def _label(call: KernelCall) -> str:
     if isinstance(tile, Tile):
         label.append(f"{tile.m}x{tile.n}x{tile.k}, {tile.item_m}x{tile.item_n} an item")
     if isinstance(matrix, Matrix):
-        label.append(f"{matrix.type} m16n8k{matrix.k}")
+        label.append(f"{matrix.type} m{matrix.rows}n{matrix.columns}k{matrix.k}")
     label += [f"{name}={parameters[name]}" for name in ("m", "splits") if name in parameters]
     if parameters.get("halves"):
         label.append("halves")

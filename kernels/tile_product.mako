@@ -6,16 +6,16 @@ A and B that lie in local memory twice, so that one is loaded while the other is
 tile: a lowering.tiles.Tile; kind: None, or the lowering.tiles.Matrix that multiplies. The kernel declares `id`, the
 index of the work-item in its group.
 </%doc>
-<%namespace name="matrix" file="/matrix.mako"/>
+<%namespace name="nvidia" file="/matrix_nvidia.mako"/>
+<%namespace name="intel" file="/matrix_intel.mako"/>
 <%!
-from clconv.lowering.ctext import vector_type
-from clconv.lowering.tile_text import columns
+from clconv.lowering.tile_text import variables
 %>
 
 ## What a kernel needs in front of it.
 <%def name="functions(kind)">
 % if kind is not None:
-${matrix.functions(kind)}
+${(intel if kind.is_intel else nvidia).functions(kind)}
 % endif
 </%def>
 
@@ -24,22 +24,19 @@ ${matrix.functions(kind)}
   local float a_tile[${2 * tile.k * a_row}] __attribute__((aligned(16)));
   local float b_tile[${2 * tile.k * b_row}] __attribute__((aligned(16)));
 % if kind is not None:
-  ${matrix.memory(tile, kind)}
+  ${(intel if kind.is_intel else nvidia).memory(tile, kind)}
 % endif
 </%def>
 
 ## The results, zero, and where in the tile the first of them lies: item_row, item_column.
 <%def name="results(tile, kind)">
 % if kind is not None:
-  ${matrix.places(tile)}
+  ${(intel if kind.is_intel else nvidia).places(tile, kind)}
 % else:
   const int item_row = id / ${tile.n // tile.item_n} * 4, item_column = id % ${tile.n // tile.item_n} * 4;
 % endif
-% for column in columns(tile, kind):
-<%
-  V = vector_type(column.width)
-%>
-  ${V} ${", ".join("%s = (%s)(0)" % (name, V) for name, _ in column.rows)};
+% for type, names in variables(tile, kind):
+  ${type} ${", ".join("%s = (%s)(0)" % (name, type) for name in names)};
 % endfor
 </%def>
 
@@ -90,7 +87,7 @@ ${matrix.functions(kind)}
     if (step + 1 < step_end) {
       ${fetch("step + 1")}
     }
-    ${multiply(tile, a_row, b_row) if kind is None else matrix.multiply(tile, kind, a_row, b_row)}
+    ${multiply(tile, a_row, b_row) if kind is None else (intel if kind.is_intel else nvidia).multiply(tile, kind, a_row, b_row)}
     current ^= 1;
     if (step + 1 < step_end) {
       ${keep("current", a_row, b_row)}

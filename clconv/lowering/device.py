@@ -13,7 +13,7 @@ class DeviceInfo:
 
     vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
     matrix: matrix instructions by the type of their factors: "tf32", "f16", and "f16 k16" if 16 products at a
-        time; "emulated": plain C in their place.
+        time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "emulated": plain C in their place.
     precision: what products may round their factors to, of config.PRECISIONS.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
@@ -59,6 +59,13 @@ def nvidia_matrix(capability: tuple[int, int]) -> frozenset[str]:
     if capability >= (8, 0):
         return frozenset({"tf32", "f16", "f16 k16"})
     return frozenset({"f16"}) if capability >= (7, 5) else frozenset()
+
+
+def intel_matrix(extensions: frozenset[str]) -> frozenset[str]:
+    """DeviceInfo.matrix by the extension; which of the two lengths of subgroups a device has, trying it shows."""
+    if "cl_intel_subgroup_matrix_multiply_accumulate" in extensions:
+        return frozenset({"f16 8 lanes", "f16 16 lanes"})
+    return frozenset()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 from clconv.lowering.tiles import Matrix, Tile
-
-WARP = 32  # work-items that execute a matrix instruction of NVIDIA's together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Warps:
-    """How the warps of a work-group share a tile, in fragments of 16 x 8 results.
+    """How the warps (subgroups) of a work-group share a tile, in fragments of the matrix instruction's size.
 
     across: warps side by side along the columns. fragment_rows, fragment_columns: a warp's fragments.
     """
@@ -34,18 +33,18 @@ class Warps:
     fragment_columns: int
 
     @classmethod
-    def of(cls, tile: Tile) -> Warps:
-        count = tile.items // WARP
+    def of(cls, tile: Tile, kind: Matrix) -> Warps:
+        count = tile.items // kind.lanes
         across = min(4, count)
         down = count // across
-        return cls(across, tile.m // down // 16, tile.n // across // 8)
+        return cls(across, tile.m // down // kind.rows, tile.n // across // kind.columns)
 
 
 def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
     """What an item of the tile computes, by columns.
 
-    kind: None for item_m x item_n results in vectors of four, else the matrix instruction, whose results are two
-    neighbours in each of two rows 8 apart.
+    kind: None for item_m x item_n results in vectors of four, else the matrix instruction: NVIDIA's results are two
+    neighbours in each of two rows 8 apart, Intel's one column of eight rows.
     """
     if kind is None:
         row_step, column_step = tile.m // (tile.item_m // 4), tile.n // (tile.item_n // 4)
@@ -60,7 +59,20 @@ def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
             )
             for j in range(tile.item_n // 4)
         )
-    warps = Warps.of(tile)
+    warps = Warps.of(tile, kind)
+    if kind.is_intel:
+        return tuple(
+            Column(
+                f"item_column + {kind.columns * j}",
+                1,
+                tuple(
+                    (f"c{i}_{j}.s{row}", f"item_row + {8 * i + row}")
+                    for i in range(warps.fragment_rows)
+                    for row in range(8)
+                ),
+            )
+            for j in range(warps.fragment_columns)
+        )
     return tuple(
         Column(
             f"item_column + {8 * j}",
@@ -73,3 +85,15 @@ def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
         )
         for j in range(warps.fragment_columns)
     )
+
+
+def variables(tile: Tile, kind: Matrix | None) -> list[tuple[str, list[str]]]:
+    """The variables that columns() names, by type."""
+    if kind is not None and kind.is_intel:
+        warps = Warps.of(tile, kind)
+        fragments = itertools.product(range(warps.fragment_rows), range(warps.fragment_columns))
+        return [("float8", [f"c{i}_{j}" for i, j in fragments])]
+    return [
+        (f"float{column.width}", [name for name, _ in column.rows])
+        for column in columns(tile, kind)
+    ]

@@ -12,7 +12,8 @@ from clconv.lowering.kernel import AUTO, Problem
 
 @dataclasses.dataclass(frozen=True)
 class Matrix:
-    """A matrix instruction of NVIDIA's, mma.sync: 16 x 8 results from k products, which a warp computes together.
+    """A matrix instruction: rows x columns results, each from k products, which `lanes` work-items compute together:
+    a warp NVIDIA's mma.sync, a subgroup Intel's.
 
     type: of the factors, "tf32" or "f16"; sums are float32. k: 8 or 16. emulated: plain C in its place, for tests.
     """
@@ -20,6 +21,19 @@ class Matrix:
     type: str
     k: int
     emulated: bool = False
+    lanes: int = 32
+
+    @property
+    def is_intel(self) -> bool:
+        return self.lanes < 32
+
+    @property
+    def rows(self) -> int:
+        return 8 if self.is_intel else 16
+
+    @property
+    def columns(self) -> int:
+        return self.lanes if self.is_intel else 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +93,13 @@ MATRIX_GAIN = 4
 MATRIX_TILES = tuple(dataclasses.replace(tile, k=16) for tile in TILES)
 
 
+def tiles_for(kind: Matrix | None) -> Sequence[Tile]:
+    """The tiles whose results a work-item has registers for. An Intel GPU's 128 hold fewer fragments."""
+    if kind is None:
+        return TILES
+    return MATRIX_TILES[1:] if kind.is_intel else MATRIX_TILES
+
+
 def matrix_of(device: DeviceInfo) -> Matrix | None:
     """The matrix instruction that the device has for the precision that was asked for."""
     emulated = "emulated" in device.matrix
@@ -86,7 +107,18 @@ def matrix_of(device: DeviceInfo) -> Matrix | None:
         return Matrix("tf32", 8, emulated)
     if device.precision == "float16" and "f16" in device.matrix:
         return Matrix("f16", 16 if "f16 k16" in device.matrix else 8, emulated)
+    if device.precision == "float16":
+        for lanes in (8, 16):
+            if f"f16 {lanes} lanes" in device.matrix:
+                return Matrix("f16", 16, emulated, lanes)
     return None
+
+
+def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:
+    """Work-items side by side that a product asks for, 0 for the compiler's choice."""
+    if kind is None:
+        return device.subgroup
+    return kind.lanes if kind.is_intel and not kind.emulated else 0
 
 
 def matrix_obstacle(device: DeviceInfo) -> str | None:
@@ -143,7 +175,7 @@ def chosen_tile(
 ) -> Tile:
     """choose_tile(), or what tuning found better, if the device has room for it."""
     given, device = problem.parameters, problem.device
-    tiles = TILES if kind is None else MATRIX_TILES
+    tiles = tiles_for(kind)
     wanted = [t for t in tiles if t.name == given.get("tile") and t.fits(device)]
     tile = wanted[0] if wanted else choose_tile(device, rows, columns, products, tiles)
     return dataclasses.replace(tile, depth=given.get("depth", tile.depth))

@@ -21,6 +21,8 @@ _ORDER = (
     ("tf32", "tf32", frozenset[str]()),
     ("f16", "float16", frozenset[str]()),
     ("f16 k16", "float16", frozenset({"f16"})),
+    ("f16 8 lanes", "float16", frozenset[str]()),
+    ("f16 16 lanes", "float16", frozenset[str]()),
 )
 
 
@@ -30,7 +32,9 @@ def proven(device: DeviceInfo) -> DeviceInfo:
     kept = device.matrix & {"emulated"}
     for instruction, precision, besides in _ORDER:
         if instruction in device.matrix and besides <= kept:
-            tried = dataclasses.replace(device, matrix=kept | {instruction})
+            tried = dataclasses.replace(
+                device, matrix=besides | {instruction} | device.matrix & {"emulated"}
+            )
             try:
                 works = multiplies_right(tried, precision)
             except ClconvError as reason:

@@ -16,7 +16,7 @@ import numpy as np
 import pyopencl as cl
 
 from clconv.errors import DeviceError, KernelBuildError
-from clconv.lowering.device import DeviceInfo, apply_quirks, nvidia_matrix
+from clconv.lowering.device import DeviceInfo, apply_quirks, intel_matrix, nvidia_matrix
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.persistent import kernels_of
 from clconv.lowering.template import numbered, program_source
@@ -112,7 +112,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         base_alignment=max(128, ask("mem_base_addr_align", 1024) // 8),
         extensions=extensions,
         half="cl_khr_fp16" in extensions,
-        matrix=nvidia_matrix(capability),
+        matrix=nvidia_matrix(capability) | intel_matrix(extensions),
         index=index,
     )
     return apply_quirks(info)

@@ -66,7 +66,9 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   {
     const int p = first_pixel + ${column.first};
     if (p < pixels) {
+% if W > 1:
       const int whole = p + ${W} <= pixels && out_plane % ${W} == 0;
+% endif
       const int image_index = p / out_plane;
       const int within = p - image_index * out_plane;
 % for name, place in column.rows:
@@ -78,12 +80,14 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
           ${name} = ${name} + (${V})(bias[channel]);
 % endif
           const size_t at = ((size_t)image_index * groups * ${filters} + channel) * out_plane + within;
-          if (whole) {
+${"          if (whole) {" if W > 1 else "          {"}
 % if not partial:
             ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True)}
 % endif
             ${assign(V, "target + at", name, stored("y"))}
-          } else {
+          }
+% if W > 1:
+          if (!whole) {
             const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
             for (int lane = 0; lane < ${W} && p + lane < pixels; ++lane) {
               const int q = p + lane, m = q / out_plane;
@@ -95,6 +99,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
               ${set_element("target", "place", "value", stored("y"))}
             }
           }
+% endif
         }
       }
 % endfor

@@ -133,7 +133,9 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
         ${after.finish(name, V, "m", "n", "(size_t)index * rows * columns + at", scaled, addend, addend_columns, epilogue)}
 % endif
         ${assign(V, "target + at", name, stored("y"))}
-      } else if (m < rows) {
+      }
+% if W > 1:
+      if (m < rows && n + ${W} > columns) {
         const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
         for (int lane = 0; lane < ${W} && n + lane < columns; ++lane) {
           float value = values[lane];
@@ -143,6 +145,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
           ${set_element("target", "at + lane", "value", stored("y"))}
         }
       }
+% endif
     }
 % endfor
   }

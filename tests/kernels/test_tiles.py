@@ -33,6 +33,8 @@ MATRIX = {"local": "matrix", "implicit_gemm": "matrix_gemm"}
 KINDS = {
     "tf32": ("tf32", frozenset({"tf32", "emulated"})),
     "f16 k8": ("float16", frozenset({"f16", "emulated"})),
+    "f16 8 lanes": ("float16", frozenset({"f16 8 lanes", "emulated"})),
+    "f16 16 lanes": ("float16", frozenset({"f16 16 lanes", "emulated"})),
     "f16 k16": ("float16", frozenset({"f16", "f16 k16", "emulated"})),
 }
 ROUNDED = 1e-3

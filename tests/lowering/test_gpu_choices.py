@@ -8,7 +8,7 @@ import pytest
 
 from clconv.cases import CASES, Case
 from clconv.config import PRECISIONS
-from clconv.lowering.device import DeviceInfo, nvidia_matrix
+from clconv.lowering.device import DeviceInfo, intel_matrix, nvidia_matrix
 from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.select import select
@@ -79,6 +79,17 @@ def test_matrix_instructions_by_compute_capability() -> None:
     assert have((8, 0), "float16") == ("f16", 16)
     assert have((8, 6), "tf32") == ("tf32", 8)
     assert have((9, 0), "float32") is None
+
+
+def test_intel_has_matrix_instructions_for_halves_only() -> None:
+    both = intel_matrix(frozenset({"cl_intel_subgroup_matrix_multiply_accumulate"}))
+    for lanes in (8, 16):
+        (one,) = (name for name in both if name == f"f16 {lanes} lanes")
+        device = dataclasses.replace(GPUS[1], matrix=frozenset({one}))
+        found = matrix_of(dataclasses.replace(device, precision="float16"))
+        assert found is not None and (found.rows, found.columns, found.k) == (8, lanes, 16)
+        assert matrix_of(dataclasses.replace(device, precision="tf32")) is None
+    assert intel_matrix(frozenset()) == frozenset()
 
 
 def test_a_refusal_names_the_cure() -> None:

@@ -16,11 +16,13 @@ from clconv.runtime import matrix_probe
 from clconv.runtime.matrix_probe import proven
 
 ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
+INTEL = frozenset({"f16 8 lanes", "f16 16 lanes", "emulated"})
 
 
 def test_what_works_is_kept(device: DeviceInfo) -> None:
-    able = dataclasses.replace(device, matrix=ALL)
-    assert proven(able) is able
+    for matrix in (ALL, INTEL):
+        able = dataclasses.replace(device, matrix=matrix)
+        assert proven(able) is able
     assert proven(device) is device
 
 
@@ -36,6 +38,16 @@ def test_what_does_not_compile_or_is_wrong_is_not(
     able = dataclasses.replace(device, matrix=ALL, index=device.index, driver="another")
     assert proven(able).matrix == {"f16", "emulated"}
     assert dataclasses.replace(proven(able), matrix=ALL) == able
+
+
+def test_of_two_lengths_of_subgroups_the_one_there_is_is_kept(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        matrix_probe, "multiplies_right", lambda tried, _: "f16 16 lanes" in tried.matrix
+    )
+    able = dataclasses.replace(device, matrix=INTEL, driver="one more")
+    assert proven(able).matrix == {"f16 16 lanes", "emulated"}
 
 
 def test_a_wrong_product_is_noticed(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ from clconv.lowering.tiles import (
     local_memory_obstacle,
     matrix_obstacle,
     matrix_of,
+    subgroup_of,
 )
 
 
@@ -105,7 +106,7 @@ def product_call(
         pad_mode=shape.pad_mode if any(shape.pads) else "none",
         taps_outer=product.taps_outer,
         splits=product.splits,
-        subgroup=problem.device.subgroup,
+        subgroup=subgroup_of(problem.device, product.kind),
         bias=has_bias,
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,

@@ -36,6 +36,7 @@ from clconv.lowering.tiles import (
     local_memory_obstacle,
     matrix_obstacle,
     matrix_of,
+    subgroup_of,
 )
 
 
@@ -140,7 +141,7 @@ def _product_call(
         b_width=b.width,
         batched=product.batch > 1,
         partial=splits > 1,
-        subgroup=problem.device.subgroup,
+        subgroup=subgroup_of(problem.device, kind),
         **after.parameters(),
     )
     arguments: list[tuple[str, Argument]] = [

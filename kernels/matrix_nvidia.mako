@@ -1,6 +1,6 @@
 <%doc>
 Products of tiles in local memory by NVIDIA's matrix instructions, for tile_product. Import with
-  <%namespace name="matrix" file="/matrix.mako"/>
+  <%namespace name="nvidia" file="/matrix_nvidia.mako"/>
 
 A warp multiplies fragments: 16 rows of A by K, and K by 8 columns of B. Which of their elements an item holds is said
 in the PTX ISA, "Matrix Fragments for mma.m16n8k8" and "m16n8k16": with group = lane / 4 and place = lane % 4, register r
@@ -11,7 +11,7 @@ columns 2 * place and the next.
 kind: a lowering.tiles.Matrix; tile: a lowering.tiles.Tile.
 </%doc>
 <%!
-from clconv.lowering.tile_text import WARP, Warps
+from clconv.lowering.tile_text import Warps
 
 def registers(kind):
     """(those of a fragment of A, of B), 32 bits each"""
@@ -63,20 +63,20 @@ static inline float4 ${entry}_mma(float4 c, ${", ".join("uint " + name for name 
 <%def name="memory(tile, kind)">
 % if kind.emulated:
 <%
-  warps = Warps.of(tile)
+  warps = Warps.of(tile, kind)
   a, b = registers(kind)
 %>
   local uint fragments[${tile.items * (warps.fragment_rows * a + warps.fragment_columns * b)}];
 % endif
 </%def>
 ## The item's place in its warp and the warp's in the tile.
-<%def name="places(tile)">
+<%def name="places(tile, kind)">
 <%
-  warps = Warps.of(tile)
+  warps = Warps.of(tile, kind)
 %>
-  const int warp_line = id % ${WARP} / 4, warp_place = id % 4;
-  const int item_row = id / ${WARP * warps.across} * ${16 * warps.fragment_rows} + warp_line;
-  const int item_column = id / ${WARP} % ${warps.across} * ${8 * warps.fragment_columns} + 2 * warp_place;
+  const int warp_line = id % ${kind.lanes} / 4, warp_place = id % 4;
+  const int item_row = id / ${kind.lanes * warps.across} * ${16 * warps.fragment_rows} + warp_line;
+  const int item_column = id / ${kind.lanes} % ${warps.across} * ${8 * warps.fragment_columns} + 2 * warp_place;
 </%def>
 ## C text of register r of a fragment: index K `first` is this item's, lines the fragment's at C text `line`.
 <%def name="fragment(kind, tile_text, row, k, r, line)">\
@@ -93,7 +93,7 @@ ${entry}_factor(${at(8 * r)}, ${at(8 * r + 1)})\
     local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row;
     local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column - 2 * warp_place + warp_line;
 <%
-  warps = Warps.of(tile)
+  warps = Warps.of(tile, kind)
   a, b = registers(kind)
   I, J = range(warps.fragment_rows), range(warps.fragment_columns)
 %>
@@ -143,7 +143,7 @@ ${entry}_factor(${at(8 * r)}, ${at(8 * r + 1)})\
 % endfor
       barrier(CLK_LOCAL_MEM_FENCE);
       for (int k = 0; k < ${kind.k}; ++k) {
-        const int warp = id / ${WARP} * ${WARP}, lane = ${lane}, index = ${index};
+        const int warp = id / ${kind.lanes} * ${kind.lanes}, lane = ${lane}, index = ${index};
 % for i in I:
         const float f${i}_0 = ${value("(warp + warp_line * 4 + lane) * %d + %d + 2 * index" % (own, i * a))};
         const float f${i}_1 = ${value("(warp + warp_line * 4 + lane) * %d + %d + 2 * index" % (own, i * a + 1))};

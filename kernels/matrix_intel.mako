@@ -1,0 +1,133 @@
+<%doc>
+Products of tiles in local memory by the matrix instructions of Intel's GPUs, for tile_product. Import with
+  <%namespace name="intel" file="/matrix_intel.mako"/>
+
+A subgroup multiplies fragments: 8 rows of A by 16, and 16 by as many columns of B as it has lanes. What an item holds
+is said in cl_intel_subgroup_matrix_multiply_accumulate: of A, register r holds row r at index K lane, or with 8 lanes
+the pair from 2 * lane on; of B, register r holds the pair of index K from 2 * r on in column `lane`; of the results,
+component r of the vector is row r in column `lane`.
+
+kind: a lowering.tiles.Matrix with 8 or 16 lanes; tile: a lowering.tiles.Tile.
+</%doc>
+<%!
+from clconv.lowering.tile_text import Warps
+R = range(8)
+%>
+## Functions that the kernel calls: one or two floats as factors; the instruction, which old compilers do not declare.
+<%def name="functions(kind)">
+<%
+  one = kind.lanes == 16
+%>
+% if kind.emulated:
+static inline int ${entry}_factors(float x, float y) {
+  ushort halves[2];
+  vstore_half_rte(x, 0, (private half*)halves);
+  vstore_half_rte(y, 1, (private half*)halves);
+  return (int)(halves[0] | (uint)halves[1] << 16);
+}
+% if one:
+static inline int ${entry}_factor(float x) { return ${entry}_factors(x, 0); }
+% endif
+% else:
+#pragma OPENCL EXTENSION cl_khr_fp16 : enable
+float8 __attribute__((overloadable)) intel_sub_group_f16_f16_matrix_mad_k16(${"short8" if one else "int8"} a, int8 b, float8 c);
+static inline int ${entry}_factors(float x, float y) {
+  return as_int((half2)(convert_half_rte(x), convert_half_rte(y)));
+}
+% if one:
+static inline short ${entry}_factor(float x) { return as_short(convert_half_rte(x)); }
+% endif
+% endif
+</%def>
+## Local memory that the emulation passes fragments through.
+<%def name="memory(tile, kind)">
+% if kind.emulated:
+<%
+  warps = Warps.of(tile, kind)
+%>
+  local int fragments[${tile.items * 8 * (warps.fragment_rows + warps.fragment_columns)}];
+% endif
+</%def>
+## The item's lane and its subgroup's place in the tile.
+<%def name="places(tile, kind)">
+<%
+  warps = Warps.of(tile, kind)
+%>
+  const int warp_lane = id % ${kind.lanes};
+  const int item_row = id / ${kind.lanes * warps.across} * ${8 * warps.fragment_rows};
+  const int item_column = id / ${kind.lanes} % ${warps.across} * ${kind.lanes * warps.fragment_columns} + warp_lane;
+</%def>
+<%def name="multiply(tile, kind, a_row, b_row)">
+    local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row + warp_lane * ${a_row * (1 if kind.lanes == 16 else 2)};
+    local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column;
+<%
+  warps = Warps.of(tile, kind)
+  I, J = range(warps.fragment_rows), range(warps.fragment_columns)
+  one = kind.lanes == 16
+  A = "short8" if one and not kind.emulated else "int8"
+%>
+% for k in range(0, tile.k, kind.k):
+    {
+% for i in I:
+      const ${A} a${i} = (${A})(
+% for r in R:
+<%
+  at = k * a_row + 8 * i + r
+%>
+          ${"%s_factor(a_now[%d])" % (entry, at) if one else "%s_factors(a_now[%d], a_now[%d])" % (entry, at, at + a_row)}${"," if r < 7 else ");"}
+% endfor
+% endfor
+% for j in J:
+      const int8 b${j} = (int8)(
+% for r in R:
+<%
+  at = (k + 2 * r) * b_row + kind.lanes * j
+%>
+          ${entry}_factors(b_now[${at}], b_now[${at + b_row}])${"," if r < 7 else ");"}
+% endfor
+% endfor
+% if kind.emulated:
+      ${emulated(kind, I, J)}
+% else:
+% for i in I:
+% for j in J:
+      c${i}_${j} = intel_sub_group_f16_f16_matrix_mad_k16(a${i}, b${j}, c${i}_${j});
+% endfor
+% endfor
+% endif
+    }
+% endfor
+</%def>
+## The same products in plain C: the fragments of a subgroup's items lie side by side, each item sums its own results.
+<%def name="emulated(kind, I, J)">
+<%
+  own = 8 * (len(I) + len(J))
+  lane, half = ("k", "0") if kind.lanes == 16 else ("k / 2", "k % 2")
+  value = lambda half, at: "vload_half(%s, (local const half*)(fragments + %s))" % (half, at)
+%>
+% for r in R:
+% for i in I:
+      fragments[id * ${own} + ${8 * i + r}] = a${i}.s${r};
+% endfor
+% for j in J:
+      fragments[id * ${own} + ${8 * (len(I) + j) + r}] = b${j}.s${r};
+% endfor
+% endfor
+      barrier(CLK_LOCAL_MEM_FENCE);
+      for (int k = 0; k < ${kind.k}; ++k) {
+        const int first = id - warp_lane;
+% for j in J:
+        const float g${j} = ${value("k % 2", "id * %d + %d + k / 2" % (own, 8 * (len(I) + j)))};
+% endfor
+% for i in I:
+% for r in R:
+        { const float f = ${value(half, "(first + %s) * %d + %d" % (lane, own, 8 * i + r))};
+% for j in J:
+          c${i}_${j}.s${r} += f * g${j};
+% endfor
+        }
+% endfor
+% endfor
+      }
+      barrier(CLK_LOCAL_MEM_FENCE);
+</%def>
