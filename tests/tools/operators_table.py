@@ -25,7 +25,7 @@ from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import place_half
 from clconv.graph.specialise import specialise
 from clconv.lowering.kernel import Problem
-from clconv.lowering.lower import _problem, lower_graph
+from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.variants import VARIANTS
 from tests.lowering.support import AVX2, NVIDIA
 
@@ -184,7 +184,7 @@ def _problems(op: str) -> list[tuple[Problem, Problem]]:
     """The first node of each case, on a CPU and on a GPU."""
     graphs = [case.build()[0] for case in _cases().get(op, [])]
     return [
-        (_problem(g, g.nodes[0], AVX2), _problem(g, g.nodes[0], NVIDIA)) for g in graphs if g.nodes
+        (problem_of(g, g.nodes[0], AVX2), problem_of(g, g.nodes[0], NVIDIA)) for g in graphs if g.nodes
     ]
 
 
