@@ -22,11 +22,15 @@ from clconv.lowering.ctext import load, vector_type
   SH, SW = strides
   DH, DW = dilations
   zero = pad_mode == "constant"
-  columns = (pixels - 1) * SW + (KW - 1) * DW + 1
+  NARROW = 4  # tiles
+  narrower = pixels - 1 if pixels > 3 else 0
+
+  def columns_of(pixels):
+      return (pixels - 1) * SW + (KW - 1) * DW + 1
 %>
 ## Each column under the tile is loaded once and used by every pixel whose window holds it.
-<%def name="add_columns(column)">
-% for c in range(columns):
+<%def name="add_columns(column, pixels)">
+% for c in range(columns_of(pixels)):
 <%
   users = [(p, kw) for p in range(pixels) for kw in range(KW) if p * SW + kw * DW == c]
 %>
@@ -38,6 +42,57 @@ from clconv.lowering.ctext import load, vector_type
         }
 % endif
 % endfor
+</%def>
+## A tile of neighbouring columns, of which `first` is the first, in all rows of a band.
+<%def name="tile(pixels)">
+    const int left = first * ${SW} - pad_left;
+    const int inside = left >= 0 && first + ${pixels} <= out_width && left + ${columns_of(pixels)} <= width;
+% if pad_mode != "none":
+    int column[${columns_of(pixels)}];
+    if (!inside)
+      for (int c = 0; c < ${columns_of(pixels)}; ++c) {
+        // Columns that only pixels past the image would need are any that exist.
+        const int iw = min(left + c, last_column);
+% if zero:
+        column[c] = iw < 0 || iw >= width ? -1 : iw * ${block};
+% else:
+        column[c] = (${common.padded_index(pad_mode, "iw", "width")}) * ${block};
+% endif
+      }
+% endif
+    for (int oh = band_begin; oh < band_end; ++oh) {
+    ${V} a0 = ${load(V, "bias + chunk * %d" % block) if bias else "(%s)(0)" % V};
+% for p in range(1, pixels):
+    ${V} a${p} = a0;
+% endfor
+    for (int kh = 0; kh < ${KH}; ++kh) {
+      int ih = oh * ${SH} - pad_top + kh * ${DH};
+% if zero:
+      if (ih < 0 || ih >= height) continue;
+% elif pad_mode != "none":
+      ih = ${common.padded_index(pad_mode, "ih", "height")};
+% endif
+      global const ${stored("x")}* line = image + (size_t)ih * width * ${block};
+% for kw in range(KW):
+      const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block), stored("w"))};
+% endfor
+      if (inside) {
+        global const ${stored("x")}* source = line + left * ${block};
+        ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")), pixels)}
+      } else {
+% if zero:
+        ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")), pixels)}
+% elif pad_mode == "none":
+        ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")), pixels)}
+% else:
+        ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")), pixels)}
+% endif
+      }
+    }
+    const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
+    ${register_tile.store_pixels(["a%d" % p for p in range(pixels)], "out_width - first", block,
+                                epilogue, "chunk * %d" % block, "at")}
+    }
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
@@ -55,56 +110,29 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   global const ${stored("w")}* zeros = w + (size_t)blocks * ${KH * KW * block};
 % endif
   const int last_column = (out_width - 1) * ${SW} - pad_left + ${(KW - 1) * DW};
-  const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
-  for (int oh = get_global_id(0) * rows; oh < row_end; ++oh)
-  for (int tile = 0; tile < out_width; tile += ${pixels}) {
-    // The last tile of a row moves back so that it is full; it computes some pixels again.
-    const int first = max(min(tile, out_width - ${pixels}), 0);
-    ${V} a0 = ${load(V, "bias + chunk * %d" % block) if bias else "(%s)(0)" % V};
-% for p in range(1, pixels):
-    ${V} a${p} = a0;
-% endfor
-    const int left = first * ${SW} - pad_left;
-    const int inside = left >= 0 && first + ${pixels} <= out_width && left + ${columns} <= width;
-% if pad_mode != "none":
-    int column[${columns}];
-    if (!inside)
-      for (int c = 0; c < ${columns}; ++c) {
-        // Columns that only pixels past the image would need are any that exist.
-        const int iw = min(left + c, last_column);
-% if zero:
-        column[c] = iw < 0 || iw >= width ? -1 : iw * ${block};
-% else:
-        column[c] = (${common.padded_index(pad_mode, "iw", "width")}) * ${block};
+  const int row_begin = get_global_id(0) * rows;
+  const int row_end = min(row_begin + rows, out_height);
+  const int tiles = (out_width + ${pixels - 1}) / ${pixels};
+% if narrower:
+  // Some tiles are one pixel narrower where that makes them fill a row exactly: 20 = 2 * 7 + 6.
+  const int missing = tiles * ${pixels} - out_width;
+  const int wide = missing <= tiles ? tiles - missing : tiles;
 % endif
-      }
-% endif
-    for (int kh = 0; kh < ${KH}; ++kh) {
-      int ih = oh * ${SH} - pad_top + kh * ${DH};
-% if zero:
-      if (ih < 0 || ih >= height) continue;
-% elif pad_mode != "none":
-      ih = ${common.padded_index(pad_mode, "ih", "height")};
-% endif
-      global const ${stored("x")}* line = image + (size_t)ih * width * ${block};
-% for kw in range(KW):
-      const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block), stored("w"))};
-% endfor
-      if (inside) {
-        global const ${stored("x")}* source = line + left * ${block};
-        ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")))}
-      } else {
-% if zero:
-        ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")))}
-% elif pad_mode == "none":
-        ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")))}
-% else:
-        ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")))}
-% endif
-      }
+  // What a tile looks up at the sides of a narrow image serves all rows; wide ones are faster row by row.
+  const int band = tiles > ${NARROW} ? 1 : rows;
+  for (int band_begin = row_begin; band_begin < row_end; band_begin += band) {
+  const int band_end = min(band_begin + band, row_end);
+  for (int tile = 0; tile < tiles; ++tile) {
+% if narrower:
+    if (tile >= wide) {
+      const int first = wide * ${pixels} + (tile - wide) * ${narrower};
+      ${tile(narrower)}
+      continue;
     }
-    const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
-    ${register_tile.store_pixels(["a%d" % p for p in range(pixels)], "out_width - first", block,
-                                epilogue, "chunk * %d" % block, "at")}
+% endif
+    // Where nothing else fits, the last tile moves back so that it is full; it computes some pixels again.
+    const int first = max(min(tile * ${pixels}, out_width - ${pixels}), 0);
+    ${tile(pixels)}
+  }
   }
 }

@@ -10,6 +10,7 @@ Output pixels are counted in runs: a row each, or the whole image as one run whe
 work-item computes `runs` runs, or `length` pixels of one, of OB filters of one image; no local memory, no
 barrier. Index space: (F / OB, run items, N * group): neighbouring items read the same pixels, so that they
 stay in a core's own cache while its filters pass.
+Some tiles are one pixel narrower where that makes them fill a run exactly: 49 = 4 * 6 + 5 * 5.
 A tile whose window lies inside the image reads at constant distances; another one looks up row and column
 of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights.
 
@@ -17,93 +18,19 @@ in_blocks, filters: a group's. Parameters: block 4, 8, 16; in_block 1 or block; 
 tile; tail: channels of the last block, 0 if it is full; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%namespace name="register_tile" file="/conv/register_tile.mako"/>
+<%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
 <%!
 from clconv.lowering.ctext import load, vector_type
 %>
 <%
   V = vector_type(block)
   KH, KW = kernel
-  SH, SW = strides
-  DH, DW = dilations
   OB = vectors * block
-  columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   halves = stored("x") == "half"
   end_of_weights = "groups * get_global_size(0) * chunk_weights"
   zero = pad_mode == "constant"
-  row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
+  narrower = pixels - 1 if pixels > 3 else 0
 %>
-## Puts a pixel's lanes, halves in memory, into an array of floats.
-<%def name="widen(floats, address)">\
-% if in_block == 1:
-*(${floats}) = ${load("float", address, "half")};\
-% else:
-*(private ${V}_u*)(${floats}) = ${load(V, address, "half")};\
-% endif
-</%def>\
-## The sum over all channels and window positions, for a tile inside the image or any other.
-<%def name="accumulate(inside)">
-<%
-  one_row = inside or row_runs
-%>
-    for (int block_index = 0; block_index < in_blocks; ++block_index) {
-      global const ${stored("x")}* plane = image + (size_t)block_index * height * width * ${in_block};
-      for (int kh = 0; kh < ${KH}; ++kh) {
-% if one_row:
-        int ih = oh * ${SH} - pad_top + kh * ${DH};
-% if zero:
-        if (ih < 0 || ih >= height) continue;
-% elif pad_mode != "none":
-        ih = ${common.padded_index(pad_mode, "ih", "height")};
-% endif
-        global const ${stored("x")}* line = plane + ih * width * ${in_block};
-% endif
-        global const ${stored("w")}* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
-% if inside and halves:
-        // Halves become floats once, not at each use: in memory, for the compiler would take registers apart.
-        float floats[${columns * in_block}];
-% for c in sorted({p * SW + kw * DW for p in range(pixels) for kw in range(KW)}):
-        ${widen("floats + %d" % (c * in_block), "line + (left + %d) * %d" % (c, in_block))}
-% endfor
-% endif
-        for (int kw = 0; kw < ${KW}; ++kw) {
-          global const ${stored("w")}* tap = taps + kw * ${in_block * OB};
-% if inside:
-% if halves:
-          const float* source = floats + in_memory + kw * ${DW * in_block};
-% else:
-          global const float* source = line + (left + kw * ${DW}) * ${in_block};
-% endif
-% else:
-% for p in range(pixels):
-<%
-  outside, place = "column[kw][%d]" % p, "line + column[kw][%d]" % p
-  if not one_row:
-      outside, place = "(row[kh][%d] | %s)" % (p, outside), "plane + (row[kh][%d] + column[kw][%d])" % (p, p)
-  address = "%s%s" % ("%s < 0 ? zeros : " % outside if zero else "", place)
-%>
-% if halves:
-          float s${p}[${in_block}];
-          ${widen("s%d" % p, address)}
-% else:
-          global const float* s${p} = ${address};
-% endif
-% endfor
-% endif
-<%
-  pixel = (lambda p: "(source + %d)" % (p * SW * in_block)) if inside else (lambda p: "s%d" % p)
-%>
-% if tail:
-          if (block_index == in_blocks - 1) {
-            ${register_tile.multiply(tail, pixel, vectors, pixels, block)}
-            continue;
-          }
-% endif
-          ${register_tile.multiply(in_block, pixel, vectors, pixels, block)}
-        }
-      }
-    }
-</%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
 % if bias:
@@ -131,67 +58,24 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int begin_in_run = (get_global_id(1) - run_item * items_a_run) * length;
   const int end_in_run = min(begin_in_run + length, run);
   const int run_end = min((run_item + 1) * runs * run, out_pixels);
+  const int pixels = end_in_run - begin_in_run;
+  const int tiles = (pixels + ${pixels - 1}) / ${pixels};
+% if narrower:
+  const int missing = tiles * ${pixels} - pixels;
+  const int wide = missing <= tiles ? tiles - missing : tiles;
+% endif
   for (int start = run_item * runs * run; start < run_end; start += run)
-  for (int tile = begin_in_run; tile < end_in_run; tile += ${pixels}) {
-    // The last tile of a run moves back so that it is full; it computes some pixels again.
-    const int first = start + max(min(tile, end_in_run - ${pixels}), begin_in_run);
+  for (int tile = 0; tile < tiles; ++tile) {
     const int end = start + end_in_run;
-    const int oh = first / out_width;
-    const int ow = first - oh * out_width;
-% for v in range(vectors):
-    ${V} a0_${v} = ${load(V, "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % V};
-% endfor
-% for p in range(1, pixels):
-    ${V} ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};
-% endfor
-    const int left = ow * ${SW} - pad_left;
-    const int inside = ow + ${pixels} <= out_width && first + ${pixels} <= end
-        && left >= 0 && left + ${(pixels - 1) * SW + (KW - 1) * DW} < width;
-    if (inside) {
-      ${accumulate(True)}
-    } else {
-      int column[${KW}][${pixels}];
-      int pw = ow;
-% if not row_runs:
-      int row[${KH}][${pixels}];
-      int ph = oh;
-% endif
-      for (int p = 0; p < ${pixels}; ++p) {
-% if not row_runs:
-        for (int kh = 0; kh < ${KH}; ++kh) {
-          const int ih = ph * ${SH} - pad_top + kh * ${DH};
-% if zero:
-          row[kh][p] = ih < 0 || ih >= height ? -1 : ih * width * ${in_block};
-% else:
-          row[kh][p] = (${common.padded_index(pad_mode, "ih", "height")}) * width * ${in_block};
-% endif
-        }
-% endif
-        for (int kw = 0; kw < ${KW}; ++kw) {
-          const int iw = pw * ${SW} - pad_left + kw * ${DW};
-% if zero:
-          column[kw][p] = iw < 0 || iw >= width ? -1 : iw * ${in_block};
-% else:
-          column[kw][p] = (${common.padded_index(pad_mode, "iw", "width")}) * ${in_block};
-% endif
-        }
-        // Pixels past the end repeat the last one.
-% if row_runs:
-        if (first + p + 1 < end) ++pw;
-% else:
-        if (first + p + 1 < end && ++pw == out_width) { pw = 0; ++ph; }
-% endif
-      }
-      ${accumulate(False)}
+% if narrower:
+    if (tile >= wide) {
+      const int first = start + begin_in_run + wide * ${pixels} + (tile - wide) * ${narrower};
+      ${direct_tile.tile(narrower)}
+      continue;
     }
-% for v in range(vectors):
-    if (chunk * ${OB} + ${v * block} < filters) {
-      const int channel = g * filters + chunk * ${OB} + ${v * block};
-      const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + ${v};
-      const size_t at = (plane * out_pixels + first) * ${block};
-      ${register_tile.store_pixels(["a%d_%d" % (p, v) for p in range(pixels)], "end - first", block,
-                                  epilogue, "channel", "at")}
-    }
-% endfor
+% endif
+    // Where nothing else fits, the last tile moves back so that it is full; it computes some pixels again.
+    const int first = start + max(min(begin_in_run + tile * ${pixels}, end_in_run - ${pixels}), begin_in_run);
+    ${direct_tile.tile(pixels)}
   }
 }

@@ -140,7 +140,8 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> _Spl
         return _Split(width, runs, width, -(-height // runs))
     run = height * width
     length = max(2 * pixels, -(-run // count))
-    length = -(-length // pixels) * pixels
+    if _ragged(length, pixels) > 1:
+        length = -(-length // pixels) * pixels
     return _Split(run, 1, length, -(-run // length))
 
 
@@ -149,8 +150,11 @@ _RAGGED_ROWS = 1.12
 
 
 def _ragged(width: int, pixels: int) -> float:
-    """Pixels computed over pixels needed when tiles fill rows."""
-    return -(-width // pixels) * pixels / max(1, width)
+    """Pixels computed over pixels needed when tiles fill rows; some may be one pixel narrower."""
+    tiles = -(-width // pixels)
+    if pixels > 3 and tiles * pixels - width <= tiles:
+        return 1.0
+    return tiles * pixels / max(1, width)
 
 
 # What windows that lie two apart cost more than neighbours: measured, 3x3, 64 to 512 channels.
