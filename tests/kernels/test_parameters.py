@@ -39,7 +39,10 @@ def tuned_plan(case: Case, device: DeviceInfo, variant: Variant, name: str, valu
 
 @pytest.mark.parametrize("variant", TUNABLE, ids=lambda v: f"{v.op}-{v.name}")
 def test_every_value_agrees_with_the_reference(variant: Variant, device: DeviceInfo) -> None:
-    fitting = [c for c in CASES if c.op == variant.op and plan_of(c, device, variant.name)]
+    cases = [c for c in CASES if c.op == variant.op]
+    possible = [(c, plan_of(c, device, variant.name)) for c in cases]
+    # A node that is cut into slices is several problems.
+    fitting = [c for c, plan in possible if plan and len(plan.lowered.choices) == 1]
     if not fitting:
         pytest.skip(f"{variant.name} is not for {device}")
     values = [(name, value) for name, all_of_it in variant.space.items() for value in all_of_it[1:]]
