@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from clconv.graph.ir import PLAIN, DType, Layout
-from clconv.lowering.arguments import Scalar, Write
+from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.kernel import (
     Kernel,
+    KernelCall,
     Lowered,
     Problem,
     Signature,
@@ -46,24 +47,32 @@ def _lower(problem: Problem) -> Lowered:
     total = y.nbytes // y.dtype.itemsize
     if total == 0:
         return Lowered()
-    halved = {x.dtype, y.dtype} == {DType.FLOAT16, DType.FLOAT32}
+    source, target = problem.argument(0), Write(problem.node.outputs[0])
+    return Lowered((cast_call(problem, source, x.dtype, target, y.dtype, total),))
+
+
+def cast_call(
+    problem: Problem, x: Argument, source: DType, y: Argument, target: DType, total: int
+) -> KernelCall:
+    """The launch that turns `total` elements of one dtype into another."""
+    halved = {source, target} == {DType.FLOAT16, DType.FLOAT32}
     width = problem.device.vector_width if halved and problem.device.is_cpu else 1
     kernel = Kernel.of(
         "cast.cl.mako",
         "cast",
-        source=C_TYPES[x.dtype.value],
-        target=C_TYPES[y.dtype.value],
-        conversion=conversion(x.dtype, y.dtype),
+        source=C_TYPES[source.value],
+        target=C_TYPES[target.value],
+        conversion=conversion(source, target),
         width=width,
     )
     share = share_of(problem.device, total, width)
-    arguments = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
+    arguments: list[tuple[str, Argument]] = [
+        ("x", x),
+        ("y", y),
         ("total", Scalar(total, "long")),
         ("share", Scalar(share, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+    return problem.call(kernel, arguments, (items(total, share),))
 
 
 register(

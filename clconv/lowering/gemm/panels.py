@@ -20,6 +20,7 @@ from clconv.lowering.arguments import (
     Write,
 )
 from clconv.lowering.blocked import rows_an_item
+from clconv.lowering.cast import cast_call
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.gemm.shape import Product, alpha_of, float_obstacle, plan_addend
 from clconv.lowering.kernel import (
@@ -86,8 +87,25 @@ _SPACE: dict[str, tuple[int | str, ...]] = {
 }
 
 
-def _panel_call(problem: Problem, product: Product, panels: Argument, alpha: float) -> KernelCall:
-    """The product with a right-hand side that lies in panels of columns."""
+def _panel_calls(
+    problem: Problem, product: Product, panels: Argument, alpha: float
+) -> tuple[tuple[KernelCall, ...], dict[str, int]]:
+    """The product with a right-hand side that lies in panels of columns, and its scratch.
+
+    Rows of halves become floats once, not again for each panel of columns; a single one is read once.
+    """
+    a, size = problem.argument(0), problem.x.size
+    if problem.x.dtype is not DType.FLOAT16 or product.rows == 1 or not size:
+        return (_panel_call(problem, product, a, panels, alpha),), {}
+    wide = f"{problem.node.outputs[0]}:rows"
+    cast = cast_call(problem, a, DType.FLOAT16, Write(wide), DType.FLOAT32, size)
+    multiply = _panel_call(problem, product, Read(wide), panels, alpha)
+    return (cast, multiply), {wide: 4 * size}
+
+
+def _panel_call(
+    problem: Problem, product: Product, a: Argument, panels: Argument, alpha: float
+) -> KernelCall:
     rows, vectors = _tile(problem, product)
     width = vectors * problem.device.vector_width
     epilogue = plan_epilogue(problem, width)
@@ -110,7 +128,7 @@ def _panel_call(problem: Problem, product: Product, panels: Argument, alpha: flo
     share = rows_an_item(problem, -(-product.rows // rows), chunks * product.batch) * rows
     step = product.a_steps[1 if product.a_steps[1] != 1 else 0]
     arguments: list[tuple[str, Argument]] = [
-        ("a", problem.argument(0)),
+        ("a", a),
         ("panels", panels),
         *product.batch_arguments(),
         ("y", Write(problem.node.outputs[0])),
@@ -134,7 +152,8 @@ def _blocked_lower(problem: Problem) -> Lowered:
     # Not from the steps: those of a matrix with one inner index say nothing.
     transposed = bool(problem.node.attrs.get("transB", 0))
     packing = panel_packing(transposed, width, alpha_of(problem))
-    return Lowered((_panel_call(problem, product, Packed(problem.node.inputs[1], packing), 1.0),))
+    panels = Packed(problem.node.inputs[1], packing)
+    return Lowered(*_panel_calls(problem, product, panels, 1.0))
 
 
 def _tiled_lower(problem: Problem) -> Lowered:
@@ -159,8 +178,8 @@ def _tiled_lower(problem: Problem) -> Lowered:
     ]
     pack = problem.call(kernel, arguments, (chunks, product.b_count))
     nbytes = product.b_count * chunks * product.inner * width * 4
-    multiply = _panel_call(problem, product, Read(scratch), alpha_of(problem))
-    return Lowered((pack, multiply), {scratch: max(nbytes, 4)})
+    multiply, more = _panel_calls(problem, product, Read(scratch), alpha_of(problem))
+    return Lowered((pack, *multiply), {scratch: max(nbytes, 4), **more})
 
 
 def panel_variants(op: str) -> tuple[Variant, ...]:
