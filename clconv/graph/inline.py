@@ -12,8 +12,10 @@ from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.ops.control import branch_of, empty_scan, truth
 
-# Iterations are written out up to so many nodes; longer loops are driven by the host.
+# Iterations are written out up to so many nodes; longer loops are driven by the host, which takes no sequences:
+# loops that carry one may be longer.
 UNROLL_LIMIT = 2048
+SEQUENCE_LIMIT = 1 << 15
 
 
 class Inliner:
@@ -31,12 +33,12 @@ class Inliner:
         nodes, results = self._copy(branch, given, node, self._own_constants(branch, node))
         return [*nodes, *self._handed_on(node, dict(enumerate(results)))]
 
-    def loop(self, node: Node) -> list[Node] | None:
+    def loop(self, node: Node, limit: int = UNROLL_LIMIT) -> list[Node] | None:
         """Every iteration of a Loop whose trip count is known and that no condition ends earlier, None if
-        there are too many, or more is not known."""
+        that would be more nodes than `limit`, or more is not known."""
         body, carried = node.attrs.body, node.attrs.carried
         count = self._trips(node)
-        if count is None or count * len(body.nodes) > UNROLL_LIMIT:
+        if count is None or count * len(body.nodes) > limit:
             return None
         values = list(node.inputs[2 : 2 + carried])
         outside = node.inputs[2 + carried :]

@@ -16,7 +16,7 @@ import numpy as np
 
 from clconv.errors import InputError, NeedsValue, UnsupportedError
 from clconv.graph.evaluate import call_of, evaluate_node, infer_node, settle_node
-from clconv.graph.inline import Inliner
+from clconv.graph.inline import SEQUENCE_LIMIT, UNROLL_LIMIT, Inliner
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
 from clconv.graph.ops.base import Expansion
@@ -144,14 +144,14 @@ class _Specialiser:
                 raise NeedsValue(node.name, 0, node.inputs[0])
             return self._inliner.branch(node, condition.array)
         if node.op == "Loop":
-            written = self._inliner.loop(node)
-            for name in node.inputs if written is None else ():
-                if name in self.sequences.sequences:
-                    raise UnsupportedError(
-                        f"node '{node.name}' (Loop) carries the sequence '{name}', and how often it runs is not "
-                        "known from the input's sizes, or is too often: sequences are for loops that "
-                        "can be written out"
-                    )
+            carried = [n for n in node.inputs if n in self.sequences.sequences]
+            written = self._inliner.loop(node, SEQUENCE_LIMIT if carried else UNROLL_LIMIT)
+            for name in carried if written is None else ():
+                raise UnsupportedError(
+                    f"node '{node.name}' (Loop) carries the sequence '{name}', and how often it runs is not "
+                    "known from the input's sizes, or is too often: sequences are for loops that "
+                    "can be written out"
+                )
             return written
         if node.op == "Scan":
             return self._inliner.scan(node, self.known)
