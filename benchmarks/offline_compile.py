@@ -257,7 +257,8 @@ def _label(call: KernelCall) -> str:
         label.append(f"{tile.m}x{tile.n}x{tile.k}, {tile.item_m}x{tile.item_n} an item")
     if isinstance(matrix, Matrix):
         label.append(f"{matrix.type} m{matrix.rows}n{matrix.columns}k{matrix.k}")
-    label += [f"{name}={parameters[name]}" for name in ("m", "splits") if name in parameters]
+    label += [f"m={parameters['m']}"] if "m" in parameters else []
+    label += ["of a part of the sum"] if parameters.get("partial") else []
     if parameters.get("halves"):
         label.append("halves")
     return " ".join(label)

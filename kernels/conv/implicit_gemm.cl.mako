@@ -3,15 +3,14 @@ Convolution as a matrix product on GPUs, the im2col matrix never stored: C[f, p]
 W[k, f] * X[k, p], where p counts output pixels over images and k input channels and window positions.
 
 x (N, group, C, H, W)      w (group, K, F padded to tile.m), K in the order that `taps_outer` says
-y (N, group, F, OH, OW), or with splits > 1 partial sums (splits, N * group * F * OH * OW)
+y (N, group, F, OH, OW), or if partial, sums of a part of K each: (splits, N * group * F * OH * OW)
 One work-group computes a tile.m x tile.n tile of C for one group, from tiles of tile.k rows that it loads into
 local memory, the next while it multiplies this one.
 Index space: local (tile.items); groups (pixel tiles, filter tiles, group * splits).
 
 Parameters: tile, whose items are a multiple of tile.n; kind of the multiplication: see tile_product; channels,
 filters: a group's; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; taps_outer: K is
-(kh, kw, c), which needs channels % tile.k == 0, else (c, kh, kw); splits: parts of K that work-groups of their own
-sum; subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
+(kh, kw, c), which needs channels % tile.k == 0, else (c, kh, kw); partial; subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="product" file="/tile_product.mako"/>
@@ -22,8 +21,6 @@ from clconv.lowering.tile_text import columns
 %>
 <%
   steps = -(-channels * kernel[0] * kernel[1] // tile.k)
-  part_steps = -(-steps // splits)
-  partial = splits > 1
   a_row, b_row = tile.row_lengths(kind)
 %>
 ${product.functions(kind)}
@@ -36,7 +33,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
     global const float* restrict bias,
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
-    int pad_left, int batch, int groups${common.epilogue_parameters(epilogue_names)}) {
+    int pad_left, int batch, int groups, int splits${common.epilogue_parameters(epilogue_names)}) {
   ${product.local_tiles(tile, kind, a_row, b_row)}
   const int id = get_local_id(0);
   const int plane = height * width;
@@ -45,10 +42,10 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   const int first_pixel = get_group_id(0) * ${tile.n};
   const int first_filter = get_group_id(1) * ${tile.m};
 % if partial:
-  const int group = get_group_id(2) / ${splits};
-  const int split = get_group_id(2) - group * ${splits};
-  const int step_begin = split * ${part_steps};
-  const int step_end = min(step_begin + ${part_steps}, ${steps});
+  const int group = get_group_id(2) / splits;
+  const int split = get_group_id(2) - group * splits;
+  const int part = (${steps - 1} + splits) / splits;
+  const int step_begin = split * part, step_end = min(step_begin + part, ${steps});
   global ${stored("y")}* target = y + (size_t)split * batch * groups * ${filters} * out_plane;
 % else:
   const int group = get_group_id(2);

@@ -105,7 +105,7 @@ def product_call(
         dilations=shape.dilations,
         pad_mode=shape.pad_mode if any(shape.pads) else "none",
         taps_outer=product.taps_outer,
-        splits=product.splits,
+        partial=not final,
         subgroup=subgroup_of(problem.device, product.kind),
         bias=has_bias,
         epilogue=epilogue.terms,
@@ -124,6 +124,7 @@ def product_call(
         ("pad_left", Scalar(shape.begin[1])),
         ("batch", Scalar(shape.batch)),
         ("groups", Scalar(shape.group)),
+        ("splits", Scalar(product.splits)),
         *epilogue.arguments,
     ]
     pixels = shape.batch * math.prod(shape.out)
@@ -166,7 +167,6 @@ def _sum_call(
     kernel = Kernel.of(
         "conv/sum_splits.cl.mako",
         "conv_sum_splits",
-        splits=product.splits,
         bias=bias is not None,
         epilogue=product.epilogue.terms,
         epilogue_names=product.epilogue.names,
@@ -175,6 +175,7 @@ def _sum_call(
         ("parts", Read(parts)),
         *([("bias", bias)] if bias is not None else []),
         ("y", y),
+        ("splits", Scalar(product.splits)),
         ("total", Scalar(total)),
         ("filters", Scalar(product.shape.filters)),
         ("pixels", Scalar(math.prod(product.shape.out))),
