@@ -1,0 +1,67 @@
+"""What is fused behind a node, in the variants for GPUs: constants by channel, a residual sum, an activation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clconv.graph.ir import Constant, Graph, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.graph.passes import run_passes
+from clconv.graph.reference import run_reference
+from clconv.graph.specialise import specialise
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.check import relative_error
+from tests.kernels.support import plan_for, run
+
+rng = np.random.default_rng(11)
+SAME: dict[str, Any] = {"pads": (1, 1, 1, 1), "strides": (1, 1), "dilations": (1, 1), "group": 1}
+WINDOW: dict[str, Any] = {"kernel_shape": (3, 3), "pads": (1, 1, 1, 1), "strides": (1, 1), "dilations": (1, 1)}  # fmt: skip
+
+# variant: (operator, attributes, shape of x, shapes of the constants)
+NODES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], tuple[tuple[int, ...], ...]]] = {
+    "local": ("Gemm", {"alpha": 0.5}, (37, 45), ((45, 70), (70,))),
+    "local, split": ("Gemm", {"transB": 1, "beta": 2.0}, (9, 700), ((22, 700), (22,))),
+    "vector": ("Gemm", {"transB": 1}, (3, 130), ((21, 130), (21,))),
+    "implicit_gemm": ("Conv", SAME, (2, 5, 7, 9), ((6, 5, 3, 3), (6,))),
+    "implicit_gemm, split": ("Conv", SAME, (1, 300, 3, 3), ((6, 300, 3, 3), (6,))),
+    "winograd4_gpu": ("Conv", SAME, (1, 5, 7, 9), ((6, 5, 3, 3), (6,))),
+    "depthwise_gpu": ("Conv", {**SAME, "group": 6}, (1, 6, 7, 9), ((6, 1, 3, 3), (6,))),
+    "register": ("AveragePool", WINDOW, (2, 5, 7, 9), ()),
+    "group": ("GlobalMaxPool", {}, (2, 5, 7, 9), ()),
+}
+
+
+def floats(shape: tuple[int, ...]) -> np.ndarray:
+    return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_fused_steps_agree_with_the_reference(name: str, device: DeviceInfo) -> None:
+    op, attrs, x, constants = NODES[name]
+    known = {f"w{i}": floats(shape) for i, shape in enumerate(constants)}
+    first = make_node(op, ["x", *known], ["a"], "first", **attrs)
+    feeds = {"x": floats(x)}
+    specs = {"x": TensorSpec.of(feeds["x"])}
+    shaped = specialise(
+        Graph("s", (first,), ("x",), ("a",), specs, {n: Constant(a) for n, a in known.items()}), specs
+    ).graph.specs["a"].shape  # fmt: skip
+    feeds["r"] = floats(shaped)
+    known["scale"] = floats((shaped[1], *(1,) * (len(shaped) - 2)))
+    nodes = (
+        first,
+        make_node("Mul", ["a", "scale"], ["m"], "scaled"),
+        make_node("Add", ["m", "r"], ["s"], "summed"),
+        make_node("Relu", ["s"], ["y"], "rectified"),
+    )
+    specs = {n: TensorSpec.of(a) for n, a in feeds.items()}
+    constants_of = {n: Constant(a) for n, a in known.items()}
+    graph = Graph("fused", nodes, tuple(feeds), ("y",), specs, constants_of)
+    graph = run_passes(specialise(graph, specs).graph)
+    assert len(graph.nodes) == 1 and graph.nodes[0].epilogue, "the steps are fused"
+    plan = plan_for(graph, device, {op.lower(): name.split(",")[0]})
+    assert any("split" in c.kernel.entry for c in plan.calls) == ("split" in name)
+    expected = run_reference(graph, feeds)["y"]
+    assert relative_error(run(plan, feeds)["y"], expected) <= 2e-5
