@@ -18,6 +18,7 @@ from clconv.graph.passes import run_passes
 from clconv.graph.specialise import specialise
 from clconv.lowering.kernel import Kernel
 from clconv.lowering.lower import LoweredGraph, lower_graph
+from clconv.lowering.persistent import groups
 from tests.lowering.support import AVX2
 
 WINOGRAD = {"winograd4", "winograd2"}
@@ -83,6 +84,25 @@ def test_resnet18_takes_winograd_for_every_3x3_of_stride_1() -> None:
     # The large tile wherever the image is larger than a tile or two.
     large = [v for n, v in layers if graph.specs[n.outputs[0]].shape[2] >= 14]
     assert set(large) == {"winograd4"}
+
+
+def test_resnet50_takes_winograd_for_3x3_of_stride_2() -> None:
+    graph, _ = lowered("resnet50")
+    variants = [
+        variant
+        for node, variant in chosen("resnet50")
+        if node.op == "Conv"
+        and graph.spec(node.inputs[1]).shape[2:] == (3, 3)
+        and set(node.attrs.strides) == {2}
+    ]
+    # The last has seven by seven pixels, of which the tiles waste many.
+    assert variants[:2] == ["winograd4_stride2", "winograd2_stride2"] and len(variants) == 3
+
+
+@pytest.mark.parametrize("name", sorted(NETS))
+def test_a_network_is_one_launch_where_launches_are_joined(name: str) -> None:
+    calls = lowered(name)[1].calls
+    assert groups(calls) == [range(len(calls))]
 
 
 def test_winograd_is_not_chosen_where_it_cannot_pay() -> None:
