@@ -10,18 +10,23 @@ from clconv.errors import GraphError, UnsupportedError
 from clconv.frontend.onnx.build import Builder
 from clconv.frontend.onnx.facts import declared_spec
 from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.packed import WIDENED, read_widened
 from clconv.frontend.onnx.tensors import read_constant
 from clconv.graph.ir import TensorSpec
 
 
 class Boundary:
-    """The edge of a model's graph. odd_tensors: initializers that are an error once something uses them."""
+    """The edge of a model's graph. odd_tensors: initializers that are an error once something uses them, but for
+    the operators that may read a widened one."""
 
     sequences = False  # whether they may cross it
 
     def __init__(self, origin: Origin, build: Builder) -> None:
         self._origin, self._build = origin, build
         self.odd_tensors: dict[str, UnsupportedError] = {}
+        self.widened: dict[
+            str, str
+        ] = {}  # odd tensor -> a constant that some operators may read for it
 
     def outputs(self, proto: onnx.GraphProto) -> tuple[str, ...]:
         outputs = tuple(v.name for v in proto.output)
@@ -48,6 +53,10 @@ class Boundary:
                 self._build.constants[name] = read_constant(tensor, name, self._origin)
             except UnsupportedError as reason:  # an error only if something uses it
                 self.odd_tensors[name] = reason
+                if tensor.data_type in WIDENED:
+                    self.widened[name] = self._build.values.fresh(f"{name}/widened")
+                    value = read_widened(tensor, name, self._origin)
+                    self._build.constants[self.widened[name]] = value
 
     def inputs(self, proto: onnx.GraphProto) -> dict[str, TensorSpec | None]:
         found: dict[str, TensorSpec | None] = {}

@@ -26,6 +26,7 @@ from clconv.frontend.onnx.facts import Facts
 from clconv.frontend.onnx.files import Origin, read_model
 from clconv.frontend.onnx.functions import MAIN_DOMAIN, expand_functions
 from clconv.frontend.onnx.metadata import read_metadata, read_opset
+from clconv.frontend.onnx.packed import READERS
 from clconv.frontend.onnx.structure import (
     Names,
     all_nodes,
@@ -151,7 +152,7 @@ class _Walk:
         source = Source(
             op,
             name,
-            _trimmed(renames.get(n, n) for n in node.input),
+            _trimmed(self._readable(op, renames.get(n, n)) for n in node.input),
             _trimmed(renames.get(n, n) for n in node.output),
             attrs,
             self._opset,
@@ -166,6 +167,9 @@ class _Walk:
             self._control(source, defined, renames)
         else:
             CONVERTERS.get(op, convert_default)(source, self._build)
+
+    def _readable(self, op: str, name: str) -> str:
+        return self._boundary.widened.get(name, name) if op in READERS else name
 
     def _list_with_subgraphs(self, node: onnx.NodeProto, name: str) -> None:
         """Notes the node, and the operators that clconv lacks inside its subgraphs."""

@@ -160,6 +160,11 @@ def _typed(tensor: TensorProto, what: str, shape: tuple[int, ...], dtype: DType)
     return values.astype(dtype.numpy)
 
 
+def read_external(tensor: TensorProto, what: str, count: int, origin: Origin) -> np.ndarray:
+    """So many bytes of a tensor's external file."""
+    return _external(tensor, what, count, DType.UINT8, origin)
+
+
 def _external(
     tensor: TensorProto, what: str, count: int, dtype: DType, origin: Origin
 ) -> np.ndarray:
