@@ -24,9 +24,8 @@ class Boundary:
     def __init__(self, origin: Origin, build: Builder) -> None:
         self._origin, self._build = origin, build
         self.odd_tensors: dict[str, UnsupportedError] = {}
-        self.widened: dict[
-            str, str
-        ] = {}  # odd tensor -> a constant that some operators may read for it
+        self._packed: dict[str, onnx.TensorProto] = {}
+        self._widened: dict[str, str] = {}
 
     def outputs(self, proto: onnx.GraphProto) -> tuple[str, ...]:
         outputs = tuple(v.name for v in proto.output)
@@ -54,9 +53,15 @@ class Boundary:
             except UnsupportedError as reason:  # an error only if something uses it
                 self.odd_tensors[name] = reason
                 if tensor.data_type in WIDENED:
-                    self.widened[name] = self._build.values.fresh(f"{name}/widened")
-                    value = read_widened(tensor, name, self._origin)
-                    self._build.constants[self.widened[name]] = value
+                    self._packed[name] = tensor
+
+    def widened(self, name: str) -> str:
+        """The constant that some operators may read in a tensor's place, the name itself if there is none."""
+        if name in self._packed and name not in self._widened:
+            self._widened[name] = self._build.values.fresh(f"{name}/widened")
+            value = read_widened(self._packed[name], name, self._origin)
+            self._build.constants[self._widened[name]] = value
+        return self._widened.get(name, name)
 
     def inputs(self, proto: onnx.GraphProto) -> dict[str, TensorSpec | None]:
         found: dict[str, TensorSpec | None] = {}

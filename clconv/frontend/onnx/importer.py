@@ -169,7 +169,7 @@ class _Walk:
             CONVERTERS.get(op, convert_default)(source, self._build)
 
     def _readable(self, op: str, name: str) -> str:
-        return self._boundary.widened.get(name, name) if op in READERS else name
+        return self._boundary.widened(name) if op in READERS else name
 
     def _list_with_subgraphs(self, node: onnx.NodeProto, name: str) -> None:
         """Notes the node, and the operators that clconv lacks inside its subgraphs."""
