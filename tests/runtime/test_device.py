@@ -154,3 +154,14 @@ def test_a_cpu_has_vectors_whatever_it_says() -> None:
     assert apply_quirks(made_up("llvmpipe", kind="cpu", vector_width=1)).vector_width == 4
     assert apply_quirks(made_up("EPYC", kind="cpu", vector_width=16)).vector_width == 16
     assert apply_quirks(made_up("H200", kind="gpu", vector_width=1)).vector_width == 1
+
+
+def test_intels_runtime_has_half_the_registers_on_amds_processors() -> None:
+    def registers(name: str, platform: str, lanes: int) -> int:
+        cpu = made_up(name, kind="cpu", platform=platform, vector_width=lanes)
+        return apply_quirks(cpu).registers
+
+    assert registers("AMD EPYC", "Intel(R) OpenCL", 16) == 16
+    assert registers("AMD EPYC", "Intel(R) OpenCL", 8) == 16
+    assert registers("Intel(R) Xeon(R)", "Intel(R) OpenCL", 16) == 32
+    assert registers("AMD EPYC", "another", 16) == 32
