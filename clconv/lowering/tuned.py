@@ -16,7 +16,8 @@ from clconv.lowering.device import DeviceInfo
 Named = tuple[tuple[str, Any], ...]  # sorted by name
 
 # How far a size may be from the one that was measured, as a factor. Batch, height and width count together: what is best
-# for many pixels is so for more of them, while numbers of channels decide how a register tile is filled.
+# for many pixels is so for more of them, while numbers of channels decide how a register tile is filled. What was not
+# measured by this user on this device is taken for the very same sizes only: it must never be slower than the usual.
 _FARTHEST = {"pixels": 16.0, "rows": 16.0}
 _FARTHEST_OTHER = 2.0
 
@@ -167,22 +168,27 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Tuned:
-    """Entries for one device: its own, made with the driver it has, and those of others."""
+    """Entries for one device. entries: the user's; those of other devices may be among them. shipped: clconv's."""
 
     machine: Machine | None = None
     entries: tuple[Entry, ...] = ()
+    shipped: tuple[Entry, ...] = ()
 
     @functools.cached_property
     def _by_class(self) -> dict[tuple[str, str, Named], list[Entry]]:
         found: dict[tuple[str, str, Named], list[Entry]] = {}
-        for entry in self.entries:
+        for entry in (*self.entries, *self.shipped):
             shape = entry.shape
             found.setdefault((shape.operator, shape.dtype, shape.kind), []).append(entry)
         return found
 
     @functools.cached_property
     def _operators(self) -> frozenset[str]:
-        return frozenset(entry.shape.operator for entry in self.entries)
+        return frozenset(entry.shape.operator for entry in (*self.entries, *self.shipped))
+
+    @functools.cached_property
+    def _shipped_ids(self) -> frozenset[int]:
+        return frozenset(map(id, self.shipped))
 
     def find(
         self, node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
@@ -197,7 +203,8 @@ class Tuned:
         ):
             level = self._level(entry, shape)
             distance = shape.distance(entry.shape)
-            if level is not None and distance < math.inf:
+            own = level in (0, 1) and id(entry) not in self._shipped_ids
+            if level is not None and (distance < math.inf if own else distance == 0):
                 near.append((level, distance, place, entry))
         for level, _, _, entry in sorted(near, key=lambda row: row[:3]):
             yield LEVELS[level], entry

@@ -40,8 +40,7 @@ def tuned_for(device: DeviceInfo) -> Tuned:
             f"{own_file()}: {len(outdated)} results for {device} are of another driver ({old.driver}, {old.version}; "
             f"now {mine.driver}, {mine.version}): ignored until `clconv tune` has run again"
         )
-    entries = tuple(e for e in (*own, *_shipped()) if e not in outdated)
-    return Tuned(mine, entries)
+    return Tuned(mine, tuple(e for e in own if e not in outdated), _shipped())
 
 
 def _shipped() -> tuple[Entry, ...]:

@@ -75,7 +75,7 @@ def test_the_usual_choice_is_another_one() -> None:
         (layer(filters=65), AVX2, "heuristic"),
         (layer(dilations=(2, 2), pads=(2, 2, 2, 2)), AVX2, "heuristic"),
         (layer(), OTHER_CPU, "tuned: device family"),
-        (layer(size=28), OTHER_CPU, "tuned: device family"),
+        (layer(size=28), OTHER_CPU, "heuristic"),
         (layer(), OTHER_RUNTIME, "tuned: vendor"),
         (layer(), OTHER_VENDOR, "heuristic"),
         (layer(), OTHER_DRIVER, "heuristic"),
@@ -99,6 +99,19 @@ def test_the_best_level_and_the_nearest_shape_win() -> None:
                  [vendor, family, far, near, exact]):  # fmt: skip
         assert chosen(layer(), *left).parameters == left[-1].parameters
         assert chosen(layer(), *reversed(left)).parameters == left[-1].parameters
+
+
+def test_what_is_shipped_serves_the_same_sizes_only_and_after_the_users() -> None:
+    def source(graph: Graph, *own: Entry) -> tuple[str, str]:
+        findings = Findings(tuned=Tuned(Machine.of(AVX2), own, (entry(layer()),)))
+        (choice,) = lower_graph(graph, AVX2, {}, findings).choices.values()
+        return choice.source, choice.name
+
+    assert source(layer()) == ("tuned: exact shape", "direct pixels=3")
+    assert source(layer(size=28))[0] == "heuristic"
+    mine = entry(layer(), parameters=(("pixels", 4),))
+    assert source(layer(), mine) == ("tuned: exact shape", "direct pixels=4")
+    assert source(layer(), entry(layer(), is_default=True))[0] == "tuned: exact shape, as usual"
 
 
 def test_parameters_reach_the_kernel() -> None:
