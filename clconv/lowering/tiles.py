@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from clconv.graph.ir import DType
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import AUTO, Problem
 
@@ -121,12 +122,19 @@ def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:
     return kind.lanes if kind.is_intel and not kind.emulated else 0
 
 
-def matrix_obstacle(device: DeviceInfo) -> str | None:
-    """Why products cannot be computed with matrix instructions."""
+def matrix_obstacle(problem: Problem) -> str | None:
+    """Why the product of the first two inputs cannot be computed with matrix instructions."""
+    device = problem.device
     if device.precision == "float32":
         return "float32 was asked for, matrix instructions would round it; see precision="
-    if matrix_of(device) is None:
+    kind = matrix_of(device)
+    if kind is None:
         return f"the device has no matrix instructions for {device.precision}"
+    factors = {problem.x.dtype, problem.input(1).dtype}
+    if kind.type == "f16" and factors != {
+        DType.FLOAT16
+    }:  # what is too large for half would be infinite
+        return "needs factors that are stored as halves"
     return local_memory_obstacle(device, MATRIX_TILES)
 
 

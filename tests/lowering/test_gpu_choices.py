@@ -20,8 +20,12 @@ BY_NAME = {case.name: case for case in CASES}
 HOPPER = dataclasses.replace(NVIDIA, matrix=nvidia_matrix((9, 0)), largest_work_group=1024)
 
 
-def chosen(name: str, device: DeviceInfo) -> str:
-    graph, _ = BY_NAME[name].build()
+def chosen(name: str, device: DeviceInfo, dtype: str | None = None) -> str:
+    case = BY_NAME[name]
+    if dtype is not None:
+        inputs = tuple(i and dataclasses.replace(i, dtype=dtype) for i in case.inputs)
+        case = dataclasses.replace(case, inputs=inputs)
+    graph, _ = case.build()
     return select(problem_of(graph, graph.nodes[0], device), {}).variant.name
 
 
@@ -62,7 +66,10 @@ def test_no_cpu_chooses_a_gpus_kernel(machine: DeviceInfo) -> None:
 def test_nothing_is_rounded_unless_asked(case: str) -> None:
     assert "matrix" not in chosen(case, HOPPER)
     assert "matrix" in chosen(case, dataclasses.replace(HOPPER, precision="tf32"))
-    assert "matrix" in chosen(case, dataclasses.replace(HOPPER, precision="float16"))
+    half = dataclasses.replace(HOPPER, precision="float16")
+    # A float32 tensor of a network in float16 is one because half cannot hold it.
+    assert "matrix" not in chosen(case, half)
+    assert "matrix" in chosen(case, half, "float16")
     for precision in PRECISIONS:
         assert "matrix" not in chosen(case, dataclasses.replace(NVIDIA, precision=precision))
 

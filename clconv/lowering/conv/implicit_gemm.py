@@ -203,7 +203,7 @@ IMPLICIT_GEMM = Variant(
 MATRIX_GEMM = Variant(
     "Conv",
     "matrix_gemm",
-    lambda problem: obstacle(problem) or matrix_obstacle(problem.device),
+    lambda problem: obstacle(problem) or matrix_obstacle(problem),
     lambda problem: _lower(problem, matrix_of(problem.device)),
     estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
     space=PRODUCT_SPACE,

@@ -203,7 +203,7 @@ def local_variants(op: str) -> tuple[Variant, ...]:
         Variant(
             op,
             "matrix",
-            lambda problem: _applies(problem) or matrix_obstacle(problem.device),
+            lambda problem: _applies(problem) or matrix_obstacle(problem),
             lambda problem: _lower(problem, matrix_of(problem.device)),
             estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
             space=PRODUCT_SPACE,
