@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
-from clconv.graph.ops import make_node
+from clconv.graph.ops import get_op, make_node
 from clconv.graph.ops.control import branch_of, empty_scan, truth
 
 # Iterations are written out up to so many nodes; longer loops are driven by the host, which takes no sequences:
 # loops that carry one may be longer.
 UNROLL_LIMIT = 2048
 SEQUENCE_LIMIT = 1 << 15
+_FOLLOWED = 1024  # elements of a value that is followed through a loop's iterations
 
 
 class Inliner:
@@ -34,11 +36,10 @@ class Inliner:
         return [*nodes, *self._handed_on(node, dict(enumerate(results)))]
 
     def loop(self, node: Node, limit: int = UNROLL_LIMIT) -> list[Node] | None:
-        """Every iteration of a Loop whose trip count is known and that no condition ends earlier, None if
-        that would be more nodes than `limit`, or more is not known."""
+        """Every iteration of a Loop whose end is known, None if that would be more nodes than `limit`."""
         body, carried = node.attrs.body, node.attrs.carried
-        count = self._trips(node)
-        if count is None or count * len(body.nodes) > limit:
+        count = self._trips(node, limit // max(1, len(body.nodes)))
+        if count is None:
             return None
         values = list(node.inputs[2 : 2 + carried])
         outside = node.inputs[2 + carried :]
@@ -106,17 +107,48 @@ class Inliner:
             nodes += self._stacked(node, output, made[::-1] if back else made, body, name, axis)
         return nodes
 
-    def _trips(self, node: Node) -> int | None:
-        """How often a Loop runs, if its inputs tell."""
-        trip, start = node.inputs[:2] if len(node.inputs) > 1 else (node.inputs[0], "")
-        if trip not in self._constants or (start and start not in self._constants):
+    def _trips(self, node: Node, most: int) -> int | None:
+        """How often a Loop runs, if its inputs tell, and no more than `most` times; else None.
+
+        What its body computes of known values alone, a counter and the condition that ends it, is followed
+        from iteration to iteration.
+        """
+        body, carried = node.attrs.body, node.attrs.carried
+        given = [self._constants.get(name) if name else None for name in node.inputs]
+        trip, start = node.inputs[0], node.inputs[1] if len(node.inputs) > 1 else ""
+        if (trip and given[0] is None) or (start and given[1] is None):
             return None
-        if start and not truth(self._constants[start].array):
-            return 0
-        body = node.attrs.body
-        if not _keeps_going(body):
-            return None
-        return max(0, int(self._constants[trip].array.reshape(-1)[0]))
+        limit = int(given[0].array.reshape(-1)[0]) if given[0] is not None else most + 1
+        going = truth(given[1].array) if start and given[1] is not None else True
+        known = {n: c.array for n, c in body.constants.items() if c.spec.size <= _FOLLOWED}
+        outside = zip(body.inputs[2 + carried :], given[2 + carried :], strict=True)
+        known.update((n, c.array) for n, c in outside if c and c.spec.size <= _FOLLOWED)
+        state = [
+            c.array if c and c.spec.size <= _FOLLOWED else None for c in given[2 : 2 + carried]
+        ]
+        nodes = _counting_nodes(body)
+        count = 0
+        while going and count < limit:
+            if count == most:
+                return None
+            values = {
+                **known,
+                body.inputs[0]: np.array(count, np.int64),
+                body.inputs[1]: np.array(True),
+            }
+            values.update(
+                (n, v) for n, v in zip(body.inputs[2:], state, strict=False) if v is not None
+            )
+            for inner in nodes:
+                if all(n in values for n in inner.inputs if n):
+                    results = evaluate_node(inner, [values[n] if n else None for n in inner.inputs])
+                    values.update(zip(inner.outputs, results, strict=False))
+            if body.outputs[0] not in values:
+                return None
+            going = truth(values[body.outputs[0]])
+            state = [values.get(name) for name in body.outputs[1 : 1 + carried]]
+            count += 1
+        return count
 
     def _own_constants(self, body: Graph, node: Node) -> dict[str, str]:
         """The subgraph's constants under names of the graph."""
@@ -178,14 +210,22 @@ class Inliner:
         return specs[name] if constant is None else constant.spec
 
 
-def _keeps_going(body: Graph) -> bool:
-    """Whether a Loop's body hands its condition on, or says that it holds: then the count alone ends it."""
-    name = body.outputs[0]
+def _counting_nodes(body: Graph) -> list[Node]:
+    """The nodes that a Loop's condition depends on, in this iteration or through carried values."""
     producers = body.producers()
-    while name not in body.constants and name != body.inputs[1]:
-        maker = producers.get(name)
-        if maker is None or maker.op not in ("Identity", "Cast"):
-            return False
-        name = maker.inputs[0]
-    constant = body.constants.get(name)
-    return constant is None or (constant.spec.size == 1 and truth(constant.array))
+    # The value that an input of the body has in the next iteration.
+    following = dict(zip(body.inputs[2:], body.outputs[1:], strict=False))
+    wanted, seen = [body.outputs[0]], set()
+    chosen: set[int] = set()
+    while wanted:
+        name = wanted.pop()
+        if not name or name in seen:
+            continue
+        seen.add(name)
+        if name in following:
+            wanted.append(following[name])
+        elif name in producers:
+            chosen.add(id(producers[name]))
+            wanted += producers[name].inputs
+    counting = [node for node in body.nodes if id(node) in chosen]
+    return [n for n in counting if get_op(n.op).folds and get_op(n.op).control is None]

@@ -101,6 +101,30 @@ def test_a_loop_of_known_length_is_written_out(device: DeviceInfo) -> None:
         assert session.prepare({"x": (3, 6)}).plan.cut is None
 
 
+def test_a_loop_that_counts_by_itself_is_written_out(device: DeviceInfo) -> None:
+    """TensorFlow's while: no trip count, a counter among the carried values, the condition from it."""
+    body = helper.make_graph(
+        [
+            node("Add", ["k_in", "one"], ["k_out"]),
+            node("Less", ["k_out", "end"], ["c_out"]),
+            node("Cast", ["k_in"], ["step"], to=F),
+            node("Add", ["v_in", "step"], ["v_out"]),
+        ],
+        "body",
+        [value("i", I64, []), value("c", BOOL, []), value("k_in", I64, []), value("v_in")],
+        [value("c_out", BOOL, []), value("k_out", I64, []), value("v_out")],
+    )
+    nodes = [
+        node("Less", ["zero", "end"], ["begin"]),
+        node("Loop", ["", "begin", "zero", "x"], ["count", "y"], body=body),
+    ]
+    for end in (6, 0):
+        constants = {"one": np.int64(1), "zero": np.int64(0), "end": np.int64(end)}
+        outputs = [value("y"), value("count", I64, [])]
+        session = agree(model(nodes, outputs, constants), device, 1, 3)
+        assert session.prepare({"x": (3, 6)}).plan.cut is None
+
+
 def test_a_loop_as_long_as_the_batch_collects_a_sequence(device: DeviceInfo) -> None:
     body = helper.make_graph(
         [
