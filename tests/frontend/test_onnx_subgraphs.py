@@ -47,9 +47,12 @@ def test_if_on_a_shape_that_is_known():
     """What exporters write for squeeze(1): is the second size 1?"""
     squeezed = branch([node("Squeeze", ["x", "one"], ["o"])], "o", {"one": np.int64([1])})
     unsupported = branch(
-        [node("ImageDecoder", ["x"], ["b"]), node("ReduceMax", ["b", "one"], ["o"], keepdims=0)],
+        [
+            node("Dropout", ["x", "half", "yes"], ["b"]),
+            node("ReduceMax", ["b", "one"], ["o"], keepdims=0),
+        ],
         "o",
-        {"one": np.int64([1])},
+        {"one": np.int64([1]), "half": np.float32(0.5), "yes": np.array(True)},
     )
     proto = model(
         [
@@ -65,7 +68,7 @@ def test_if_on_a_shape_that_is_known():
     agree(proto, {"x": random(2, 1, 3)})
     for size in ("n", 2):  # unknown, or false: the branch that is not supported
         proto.graph.input[0].CopyFrom(value("x", 2, size, 3))
-        with pytest.raises(UnsupportedError, match="ImageDecoder"):
+        with pytest.raises(UnsupportedError, match="Dropout"):
             load(proto)
 
 
