@@ -54,11 +54,7 @@ def checked_run(
     for row in node_errors(bound, feeds):
         (told or stop)(*row)
     with bound.lock:
-        outputs = {name: bound._read(name) for name in bound.plan.graph.outputs}
-        bound.queue.finish()
-        if bound.guarded:
-            bound.check_canaries()
-    return outputs
+        return bound.outputs()
 
 
 def node_errors(

@@ -255,6 +255,11 @@ def sub_buffer(buffer: Any, offset: int, nbytes: int) -> Any:
     return buffer.get_sub_region(offset, max(int(nbytes), 4))
 
 
+def host_memory(buffer: Any) -> np.ndarray | None:
+    """The bytes of ours that a buffer lies in, None if it has memory of its own."""
+    return buffer.hostbuf if isinstance(buffer.hostbuf, np.ndarray) else None
+
+
 def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
     """Binds buffers, NumPy scalars and local sizes (ints) in order."""
     kernel.set_args(*(cl.LocalMemory(a) if type(a) is int else a for a in arguments))

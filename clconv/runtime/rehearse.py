@@ -13,6 +13,8 @@ from clconv.lowering.lower import LoweredGraph
 Specs = Mapping[str, TensorSpec]
 KernelsByNode = Mapping[str, tuple[Kernel, ...]]
 
+_MOST_BYTES = 1 << 26  # of inputs: larger ones take the kernels of half their size
+
 
 def other_sizes(declared: Specs, specs: Specs) -> list[Specs]:
     """Sizes that stand for those to come: everything open twice as large, and a batch of one."""
@@ -31,11 +33,14 @@ def other_sizes(declared: Specs, specs: Specs) -> list[Specs]:
             for name, spec in specs.items()
         }
 
+    def is_small(sizes: Specs) -> bool:
+        return sum(spec.nbytes for spec in sizes.values()) <= _MOST_BYTES
+
     doubled = changed(lambda axis, size: 2 * size)
     single = changed(lambda axis, size: 1 if axis == 0 else size)
     found: list[Specs] = []
     for sizes in (doubled, single):
-        if sizes != specs and sizes not in found:
+        if sizes != specs and sizes not in found and is_small(sizes):
             found.append(sizes)
     return found
 

@@ -57,6 +57,9 @@ _MOST_PRODUCTS = 48 * 36
 _SKEW = 16
 # Transformed inputs of one launch: small enough to be still in the last-level cache when they are used.
 _SLICE_BYTES = 4 << 20
+_MOST_SLICES = (
+    256  # launches of an image too large for anything, which must not take minutes to plan
+)
 
 
 def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Packing:
@@ -122,7 +125,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
     tile_blocks = -(-all_tiles // tiles)
-    in_slice = max(1, min(tile_blocks, _SLICE_BYTES // block_bytes))
+    in_slice = max(1, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes)
+    in_slice = min(in_slice, tile_blocks)
     v = f"{problem.node.name}/winograd_v"
     calls = []
     for first in range(0, tile_blocks, in_slice):
