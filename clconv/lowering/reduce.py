@@ -18,14 +18,14 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.obstacles import arithmetic_obstacle, computed, double_obstacle, has_double
+from clconv.lowering.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.reduction import (
     FLOAT_REDUCTIONS,
     LARGEST,
     Reduction,
     integer_reduction,
 )
-from clconv.lowering.reorder import C_TYPES, c_type
+from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
 
 
@@ -262,11 +262,11 @@ def _arg_lower(problem: Problem) -> Lowered:
         return Lowered()
     axis = at.axis % x.rank
     n, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
-    on_vectors = x.dtype is DType.FLOAT32 and problem.device.is_cpu
+    on_vectors = computed(x.dtype) is DType.FLOAT32 and problem.device.is_cpu
     kernel = Kernel.of(
         "reduce/arg.cl.mako",
         "reduce_arg",
-        type=C_TYPES[x.dtype.value],
+        type=c_type(x.dtype),
         width=problem.device.vector_width if on_vectors else 1,
         better=">" if problem.node.op == "ArgMax" else "<",
         last=bool(at.select_last_index),
@@ -293,4 +293,4 @@ for _name in FLOAT_REDUCTIONS:
         Variant(_name, "strided", double_obstacle, _strided_lower),
     )
 for _name in ("ArgMax", "ArgMin"):
-    register(Variant(_name, "vectors", arithmetic_obstacle, _arg_lower))
+    register(Variant(_name, "vectors", double_obstacle, _arg_lower))

@@ -10,7 +10,7 @@ last of equals; is_float.
 from clconv.lowering.ctext import load, vector_type
 %>
 <%def name="search(vector, index, take)">
-      global const ${type}* source = x + (size_t)row * n * inner + c;
+      global const ${stored("x", type)}* source = x + (size_t)row * n * inner + c;
       ${vector} best = ${take("source")};
       ${index} found = (${index})(0);
       for (int k = 1; k < n; ++k) {
@@ -27,7 +27,7 @@ from clconv.lowering.ctext import load, vector_type
       }
 </%def>
 kernel void ${entry}(
-    global const ${type}* restrict x, global long* restrict y, int n, long inner, long total, long share) {
+    global const ${stored("x", type)}* restrict x, global long* restrict y, int n, long inner, long total, long share) {
   const long begin = get_global_id(0) * share;
   const long end = begin + share < total ? begin + share : total;
   long row = begin / inner;
@@ -38,7 +38,7 @@ kernel void ${entry}(
 <%
   V = vector_type(width)
 %>
-      ${search(V, vector_type(width, "int"), lambda place: load(V, place))}
+      ${search(V, vector_type(width, "int"), lambda place: load(V, place, stored("x")))}
 % for lane in range(width):
       y[at + ${lane}] = found.s${"%x" % lane};
 % endfor
@@ -47,7 +47,7 @@ kernel void ${entry}(
     } else
 % endif
     {
-      ${search(type, "int", lambda place: "*(%s)" % place)}
+      ${search(type, "int", lambda place: load("float", place, "half") if stored("x") == "half" else "*(%s)" % place)}
       y[at] = found;
       ++at;
       ++c;

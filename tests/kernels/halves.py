@@ -10,7 +10,7 @@ from clconv.cases import CASES, Case
 OPS = (
     "Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "AveragePool", "LpPool", "GlobalMaxPool", "GlobalAveragePool",
     "Resize", "Softmax", "LogSoftmax", "Hardmax", "BatchNormalization", "InstanceNormalization", "GroupNormalization",
-    "LayerNormalization", "RMSNormalization", "LpNormalization", "MeanVarianceNormalization", "LRN", "ReduceMean",
+    "LayerNormalization", "RMSNormalization", "LpNormalization", "MeanVarianceNormalization", "LRN", "ReduceMean", "ArgMax",
     "ReduceMax", "ReduceLogSumExp", "Add", "Mul", "Relu", "Sigmoid", "Clip", "Where", "Equal", "Pow", "Cast", "Concat",
     "Transpose", "Pad", "Slice", "DepthToSpace",
 )  # fmt: skip

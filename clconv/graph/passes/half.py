@@ -47,12 +47,15 @@ NARROWED: Mapping[str, tuple[int, ...]] = {
             "GlobalAveragePool", "GlobalLpPool", "BatchNormalization", "InstanceNormalization",
             "GroupNormalization", "LayerNormalization", "LpNormalization", "RMSNormalization",
             "MeanVarianceNormalization", "LRN", "Softmax", "LogSoftmax", "Pad", "ReduceMean", "ReduceSum",
-            "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+            "ReduceMax", "ReduceMin", "ArgMax", "ArgMin", "ReduceL1", "ReduceL2", "ReduceSumSquare",
         ),
         (),
     ),
     "Resize": (0,),
 }  # fmt: skip
+
+# Operators that take what they find, because a conversion would cost as much as they do, or tell apart less.
+FOLLOWERS = frozenset(ROWS) | {"ArgMax", "ArgMin"}
 
 Specs = Mapping[str, TensorSpec]
 Constants = Mapping[str, Constant]
@@ -146,7 +149,7 @@ class _Placing:
         """A node that the network has in float16: so if a kernel does it, else in float32. What is only
         element-wise stays in float32 behind such a one."""
         read = [n for n in floats if n not in self.graph.constants]
-        follows = node.op in ROWS and bool(read) and self.unmade.issuperset(read)
+        follows = node.op in FOLLOWERS and bool(read) and self.unmade.issuperset(read)
         if not follows and self._is_taken(node, {}):
             self._emit(node, {})
         else:
@@ -156,8 +159,8 @@ class _Placing:
         """What to narrow so that a float32 node runs on halves; nothing if it is not to."""
         if not self.narrow or node.op not in NARROWED:
             return {}
-        if node.op in ROWS and not self.unmade.intersection(floats):
-            return {}  # element-wise: follows what it reads
+        if node.op in FOLLOWERS and not self.unmade.intersection(floats):
+            return {}
         behind = len(node.op_inputs)
         indices = (*(NARROWED[node.op] or range(behind)), *range(behind, len(node.inputs)))
         names = [node.inputs[i] for i in indices if i < len(node.inputs) and node.inputs[i]]
