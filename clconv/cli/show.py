@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from clconv.cli.console import Device, Model, Precision, Shapes, Size, stdout
 from clconv.cli.feeds import parse_size, settle_shapes
-from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.summary import Row, summary, totals
 
 
@@ -71,6 +72,29 @@ def _show_layers(graph: Graph, specs: dict[str, TensorSpec], fused: bool) -> Non
                 f"{len(specialised.cut.rest.nodes)} more layers whose sizes depend on them"
             )
         )
+        _show_bodies((*specialised.cut.host_nodes, *specialised.cut.rest.nodes))
+
+
+def _show_bodies(nodes: Iterable[Node], depth: int = 1) -> None:
+    """What is inside the If, Loop and Scan nodes that the host drives; others are among the layers."""
+    console = stdout()
+    for node in nodes:
+        for name, body in node.attrs.items():
+            if not isinstance(body, Graph):
+                continue
+            pad = "  " * depth
+            console.print(
+                escape(f"{pad}{name} of {node.name} ({node.op}): {len(body.nodes)} layers")
+            )
+            for inner in body.nodes:
+                shape = " ".join(
+                    _times(body.constants[n].spec.shape)
+                    for n in inner.inputs
+                    if n in body.constants and body.constants[n].spec.rank > 1
+                )
+                tail = f", weights {shape}" if shape else ""
+                console.print(escape(f"{pad}  {inner.name} ({inner.op}){tail}"))
+            _show_bodies(body.nodes, depth + 1)
 
 
 def _described(specs: dict[str, TensorSpec]) -> str:
@@ -176,3 +200,4 @@ def _show_plan(
                 f"then on the host: {names}; {len(made.cut.rest.nodes)} layers are planned after it"
             )
         )
+        _show_bodies((*made.cut.host_nodes, *made.cut.rest.nodes))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
@@ -209,3 +210,30 @@ def test_as_a_process(command: str, models: Path, tmp_path: Path) -> None:
     chosen = call("devices", CLCONV_DEVICE="no such thing")
     assert chosen.returncode == 1 and "clconv[pocl]" in chosen.stderr
     assert call("devices", CLCONV_DEBUG="eleven").returncode in (0, 1)
+
+
+def test_show_lists_what_a_loop_repeats(clconv: Clconv, tmp_path: Path) -> None:
+    value, node = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+    number, flag, real = onnx.TensorProto.INT64, onnx.TensorProto.BOOL, onnx.TensorProto.FLOAT
+    body = onnx.helper.make_graph(
+        [
+            node("Tanh", ["v_in"], ["v_out"], "the_tanh"),
+            node("ReduceMax", ["v_out"], ["top"], "the_top", keepdims=0),
+            node("Greater", ["top", "top"], ["again"], "the_test"),
+        ],
+        "body",
+        [value("i", number, []), value("going", flag, []), value("v_in", real, [2])],
+        [value("again", flag, []), value("v_out", real, [2])],
+    )
+    graph = onnx.helper.make_graph(
+        [node("Loop", ["", "", "x"], ["y"], "the_loop", body=body)],
+        "g",
+        [value("x", real, [2])],
+        [value("y", real, [2])],
+    )
+    path = tmp_path / "loop.onnx"
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    for options in ((), ("--plan",)):
+        printed = clconv.works("show", path, *options)
+        assert "body of the_loop (Loop): 3 layers" in printed and "the_tanh (Tanh)" in printed
