@@ -5,19 +5,16 @@ from __future__ import annotations
 import functools
 import math
 import threading
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.errors import CheckError
-from clconv.graph.ir import Constant
 from clconv.lowering.arguments import (
     Addresses,
     Local,
     Packed,
-    Packing,
     Read,
     Scalar,
     State,
@@ -25,7 +22,7 @@ from clconv.lowering.arguments import (
     Write,
 )
 from clconv.lowering.kernel import KernelCall
-from clconv.runtime import pages
+from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.memory import apart
 from clconv.runtime.opencl import Device, Queue, host_memory, set_arguments, sub_buffer
 from clconv.runtime.plan import Plan
@@ -37,52 +34,6 @@ _SCALARS: dict[str, Any] = {
 CANARY = 0xA5
 Progress = Callable[[int, int], None]
 _Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
-
-
-class _Held:
-    """A buffer that lasts as long as somebody holds this. owner: what it is a part of."""
-
-    def __init__(self, buffer: Any, nbytes: int, owner: Any = None) -> None:
-        self.buffer, self.nbytes, self._owner = buffer, nbytes, owner
-
-
-class DeviceConstants:
-    """Constants on a device, one copy for each packing, shared by all plans of a session.
-
-    A copy lives as long as a plan that uses it: what only one input size needs goes with its plan.
-    """
-
-    def __init__(self, device: Device, queue: Queue) -> None:
-        self._device, self._queue = device, queue
-        self._held: weakref.WeakValueDictionary[tuple[int, Packing], _Held] = (
-            weakref.WeakValueDictionary()
-        )
-        self._lock = threading.Lock()
-        self._pool: pages.Pool | None = None
-        if pages.are_wanted(device.info):
-            self._pool = pages.Pool(device.allocate, sub_buffer, device.info.base_alignment)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all copies on the device."""
-        return sum(held.nbytes for held in list(self._held.values()))
-
-    def get(self, constant: Constant, packing: Packing) -> _Held:
-        key = (constant.key, packing)
-        with self._lock:
-            held = self._held.get(key)
-            if held is None:
-                packed = np.ascontiguousarray(packing.function(constant.array))
-                held = self._allocate(packed.nbytes)
-                self._queue.write(held.buffer, packed, wait=True)
-                self._held[key] = held
-            return held
-
-    def _allocate(self, nbytes: int) -> _Held:
-        if self._pool is None:
-            return _Held(self._device.allocate(nbytes), nbytes)
-        piece = self._pool.take(nbytes)
-        return _Held(piece.buffer, nbytes, piece.owner)
 
 
 class _Steps:
@@ -118,7 +69,7 @@ class BoundPlan:
         self.lock = threading.Lock()
         self.guarded = guarded
         self._constants = constants
-        self._held: list[_Held] = []
+        self._held: list[Held] = []
         own_buffers = "forgets-what-is-initialised" in device.info.quirks
         self._memory = apart(plan.memory) if own_buffers else plan.memory
         self._arenas = [device.allocate(size) for size in self._memory.arenas]

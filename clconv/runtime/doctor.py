@@ -14,8 +14,9 @@ from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.variants import VARIANTS
-from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.findings import Name
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan

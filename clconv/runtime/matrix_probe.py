@@ -11,7 +11,8 @@ from clconv.errors import ClconvError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.device import DeviceInfo
-from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.bound import BoundPlan
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.debug import say
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from clconv.lowering.kernel import KernelCall
-from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.bound import BoundPlan
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device, seconds
 from clconv.runtime.plan import Plan
 

@@ -18,8 +18,9 @@ from clconv.lowering import persistent
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Kernel
 from clconv.lowering.lower import LoweredGraph
-from clconv.runtime.bound import BoundPlan, DeviceConstants, Progress
+from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import OnNode, checked_run
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.debug import say
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for

@@ -17,8 +17,9 @@ from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
 from clconv.lowering.lower import lower_graph
 from clconv.lowering.tuned import Entry, Machine, Named, Shape, Tuned
-from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.memory import plan_memory
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, value_lifetimes

@@ -15,7 +15,8 @@ from clconv.lowering import persistent
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
 from clconv.lowering.tuned import Entry, Machine, Tuned
-from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.bound import BoundPlan
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
 from clconv.runtime.search import Search

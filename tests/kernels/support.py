@@ -11,7 +11,8 @@ from clconv.errors import VariantError
 from clconv.graph.ir import Graph
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.variants import VARIANTS
-from clconv.runtime.bound import BoundPlan, DeviceConstants
+from clconv.runtime.bound import BoundPlan
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan
 
