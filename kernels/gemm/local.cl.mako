@@ -136,14 +136,16 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
       }
 % if W > 1:
       if (m < rows && n + ${W} > columns) {
-        const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
-        for (int lane = 0; lane < ${W} && n + lane < columns; ++lane) {
-          float value = values[lane];
+## Each for itself: a loop over them would index registers, which then lie in memory.
+% for lane in range(W - 1):
+        if (n + ${lane} < columns) {
+          float value = ${name}.s${lane};
 % if not partial:
-          ${after.finish("value", "float", "m", "(n + lane)", "(size_t)index * rows * columns + at + lane", scaled, addend, addend_columns, epilogue)}
+          ${after.finish("value", "float", "m", "(n + %d)" % lane, "(size_t)index * rows * columns + at + %d" % lane, scaled, addend, addend_columns, epilogue)}
 % endif
-          ${set_element("target", "at + lane", "value", stored("y"))}
+          ${set_element("target", "at + %d" % lane, "value", stored("y"))}
         }
+% endfor
       }
 % endif
     }
