@@ -53,8 +53,8 @@ from clconv.graph.reference import run_reference  # noqa: E402
 from clconv.lowering.device import DeviceInfo  # noqa: E402
 from clconv.lowering.variants import VARIANTS  # noqa: E402
 from clconv.runtime.bound import BoundPlan  # noqa: E402
-from clconv.runtime.constants import DeviceConstants  # noqa: E402
 from clconv.runtime.check import relative_error  # noqa: E402
+from clconv.runtime.constants import DeviceConstants  # noqa: E402
 from clconv.runtime.device import choose_device, devices  # noqa: E402
 from clconv.runtime.opencl import open_device  # noqa: E402
 from clconv.runtime.plan import make_plan  # noqa: E402

@@ -157,6 +157,7 @@ import sys
 from pathlib import Path
 import clconv
 from clconv.lowering.peak import arithmetic_call, copy_call
+from clconv.lowering.persistent import ADDRESS, persistent_kernel
 from clconv.lowering.template import PRELUDE, kernel_folder, prelude, render, template_names
 
 home = Path(clconv.__file__).resolve().parent
@@ -167,6 +168,9 @@ for device in DEVICES.values():  # the probes of a device's peak belong to no op
     for call in (arithmetic_call(device, 1), copy_call(device, 64)):
         assert call.kernel.symbol in render(call.kernel)
         rendered.add(call.kernel.template)
+for kernel in (ADDRESS, persistent_kernel([call.kernel])):  # nor do those that join launches
+    assert kernel.symbol in render(kernel)
+    rendered.add(kernel.template)
 for case in DEVICE_CASES:
     if case.op in VARIANTS:
         for call in (c for device in DEVICES.values() for c in calls_of(case, device)):

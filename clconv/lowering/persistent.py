@@ -20,6 +20,7 @@ from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Kernel, KernelCall
 
 SPINS = 500  # looks before a waiting worker gives way: about what it costs to do so
+ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
 LINE = 16  # ints of a cache line: counters that share one would slow each other down
 MOST_KERNELS = (
     64  # in one program: its compile time stays bounded, and so does what one change compiles anew

@@ -18,7 +18,7 @@ import pyopencl as cl
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.device import DeviceInfo, apply_quirks, intel_matrix, nvidia_matrix
 from clconv.lowering.kernel import Kernel, KernelCall
-from clconv.lowering.persistent import kernels_of
+from clconv.lowering.persistent import ADDRESS, kernels_of
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime import pages
 from clconv.runtime.debug import say
@@ -191,9 +191,8 @@ class Device:
         """
         unique = {id(buffer): buffer for buffer in buffers}
         found = np.zeros(max(len(unique), 1), np.uint64)
-        kernel = Kernel.of("address.cl.mako", "address")
-        self.prepare([kernel], lambda done, total: None)
-        queue, launched = self.queue(), self.kernel(kernel)
+        self.prepare([ADDRESS], lambda done, total: None)
+        queue, launched = self.queue(), self.kernel(ADDRESS)
         result = self.allocate(found.nbytes)
         for place, buffer in enumerate(unique.values()):
             set_arguments(launched, [buffer, result, np.int32(place)])
