@@ -46,8 +46,7 @@ static void ${entry}_give_way(void) {
   long number = 24;
   __asm__ volatile("syscall" : "+a"(number) : : "rcx", "r11", "memory");
 #else
-  register long number __asm__("x8") = 124, result __asm__("x0");
-  __asm__ volatile("svc 0" : "=r"(result) : "r"(number) : "memory");
+  __asm__ volatile("mov x8, #124; svc #0" : : : "x0", "x8", "memory");
 #endif
 }
 
