@@ -140,12 +140,18 @@ def _padding(row: Row) -> str:
     )
 
 
+def _counted(number: int, what: str) -> str:
+    plural = "es" if what.endswith("ch") else "s"
+    return f"{number} {what}{plural if number != 1 else ''}"
+
+
 def _show_plan(
     graph: Graph, specs: dict[str, TensorSpec], device: str | None, precision: str | None
 ) -> None:
     from clconv import config
     from clconv.graph.passes import run_passes
     from clconv.graph.passes.half import computed_wide
+    from clconv.lowering.persistent import is_wanted
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
     from clconv.runtime.plan import Plan, make_plan
@@ -155,11 +161,12 @@ def _show_plan(
         run_passes(graph), specs, chosen,
         forced=config.VARIANT.get(), findings=findings_for(chosen),
         precision=config.chosen_precision(precision),
+        joined=config.ONE_LAUNCH.get() and is_wanted(chosen),
     )  # fmt: skip
     console = stdout()
     console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
     table = Table("layer", "operator", "variant", "chosen by", "reads", "writes")
-    for title in ("launches", "work-items"):
+    for title in ("kernels", "work-items"):
         table.add_column(title, justify="right")
     by_node: dict[str, list[Any]] = {}
     for call in made.calls:
@@ -185,7 +192,7 @@ def _show_plan(
     live = made.live_bytes
     ratio = f" ({made.memory.total / live:.2f} times)" if live else ""
     console.print(
-        f"{len(made.calls)} launches; values need {made.memory.total:,} bytes in "
+        f"{_counted(len(made.calls), 'kernel')} in {_counted(len(made.launches), 'launch')}; values need {made.memory.total:,} bytes in "
         f"{len(made.memory.arenas)} buffers, largest live set {live:,}{ratio}"
     )
     widened = computed_wide(made.graph)
