@@ -89,6 +89,7 @@ def operators_of(text: str | None) -> tuple[str, ...]:
 
 
 def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: bool) -> Checkup:
+    from clconv import config
     from clconv.runtime.doctor import Examiner, device_cases, find_culprits, new_quarantine
     from clconv.runtime.findings import read_quarantine, write_quarantine
     from clconv.runtime.report import Checkup, Speed, measure
@@ -101,7 +102,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     errors = stderr()
     results: list[Result] = []
     with (
-        Worker() as worker,
+        Worker(quiet=not config.DEBUG.get()) as worker,
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
     ):
         examiner = Examiner(info, worker)

@@ -140,6 +140,7 @@ def _tune(
 
 
 def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: bool) -> list[Outcome]:
+    from clconv import config
     from clconv.runtime.search import Search, Step
     from clconv.runtime.tuning import tune_all
     from clconv.runtime.worker import Worker
@@ -149,7 +150,7 @@ def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: boo
     outcomes: list[Outcome] = []
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
     with (
-        Worker() as worker,
+        Worker(quiet=not config.DEBUG.get()) as worker,
         Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar,
     ):
         row = bar.add_task("", total=len(tasks))

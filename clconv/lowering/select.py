@@ -98,7 +98,10 @@ def select(problem: Problem, forced: Mapping[str, str], known_variant: str = "")
 def _tuned(
     fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]
 ) -> Choice | None:
-    """The variant that tuning found best among those that apply; None if it knows nothing of such a problem."""
+    """The variant that tuning found best among those that apply; None if it knows nothing of such a problem. It knows
+    nothing of products that may round: others are fastest then."""
+    if problem.device.precision != "float32":
+        return None
     by_name = {variant.name: variant for variant in fitting}
     found = problem.findings.tuned.find(problem.node, problem.inputs, problem.outputs)
     for level, entry in found:

@@ -4,6 +4,7 @@ better."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -37,6 +38,9 @@ _ROUNDS, _FINAL_ROUNDS, _BOUTS = 7, 7, 4
 _WINS = 0.8  # of the rounds
 _BOUND_BYTES = 1 << 30  # of all candidates that are timed together
 _REFERENCE_SECONDS, _TIMING_SECONDS = 600.0, 300.0
+
+
+_numbers = itertools.count()  # of trials: a worker tells by it whether it has one at hand
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,13 +86,11 @@ class Search:
         told: Callable[[Step], None] = lambda step: None,
     ) -> None:
         self._device, self._worker, self._limit, self._told = device, worker, limit, told
-        self._number = 0
         self.rejected: list[str] = []
 
     def run(self, task: Task) -> Entry | None:
         """The result for a task; None if not even the usual choice runs."""
-        self._number += 1
-        self._task, self._trial = task, Trial.of(self._number, task.graph, task.node)
+        self._task, self._trial = task, Trial.of(next(_numbers), task.graph, task.node)
         self._alone = alone(task.graph, task.node)
         self._errors: dict[Candidate, float | None] = {}
         self._planned: dict[Candidate, tuple[KernelCall, ...]] = {}

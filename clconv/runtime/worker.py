@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
@@ -29,11 +30,12 @@ class Worker:
     """Runs functions of modules in a process of its own, one at a time; what they keep in their modules stays
     there from one call to the next. A process that died or was ended is replaced at the next call.
 
-    preload: modules to import first, such as those that register further variants.
+    preload: modules to import first, such as those that register further variants. quiet: what compilers and drivers
+        print goes nowhere.
     """
 
-    def __init__(self, preload: Sequence[str] = ()) -> None:
-        self._preload = tuple(preload)
+    def __init__(self, preload: Sequence[str] = (), quiet: bool = False) -> None:
+        self._preload, self._quiet = tuple(preload), quiet
         self._process: Any = None
         self._pipe: Connection | None = None
 
@@ -78,7 +80,7 @@ class Worker:
             context = multiprocessing.get_context("spawn")  # OpenCL does not survive a fork
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(
-                target=_serve, args=(theirs, self._preload), daemon=True
+                target=_serve, args=(theirs, self._preload, self._quiet), daemon=True
             )
             self._process.start()
             theirs.close()
@@ -97,11 +99,15 @@ class Worker:
         return f"the process ended with exit code {code}"
 
 
-def _serve(pipe: Connection, preload: Sequence[str]) -> None:
+def _serve(pipe: Connection, preload: Sequence[str], quiet: bool) -> None:
     """The child's loop. Ends when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     for module in preload:
         importlib.import_module(module)
+    if quiet:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
     pipe.send(True)
     while True:
         try:

@@ -144,6 +144,11 @@ def test_forced_and_quarantined_come_first() -> None:
     assert forced.source == "forced" and not forced.parameters
 
 
+def test_products_that_may_round_are_not_what_was_tuned() -> None:
+    rounding = dataclasses.replace(AVX2, precision="tf32")
+    assert chosen(layer(), entry(layer()), device=rounding).source == "heuristic"
+
+
 def test_a_result_that_says_as_usual_ends_the_search() -> None:
     family = entry(layer(), OTHER_CPU)
     choice = chosen(layer(), family, entry(layer(), is_default=True))
