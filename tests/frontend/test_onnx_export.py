@@ -148,10 +148,3 @@ def test_every_case_survives_a_round_trip(case):
     if case.op not in ("Conv", "MaxPool", "AveragePool", "LpPool"):
         (one,) = (n for n in again.nodes if n.op == case.op)
         assert _as_float32(one.attrs) == _as_float32(graph.nodes[0].attrs)
-
-
-def test_control_flow_is_refused_by_name():
-    same = graph_of(make_node("Relu", ("x",), ("y",)), x=(2,))
-    node = make_node("If", ("c", "a", "a"), ("y",), "fork", then_branch=same, else_branch=same)
-    with pytest.raises(UnsupportedError, match=r"'fork' \(If\): control flow"):
-        export_onnx(graph_of(node, c=(), a=(2,)))

@@ -13,7 +13,9 @@ from onnx import helper
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx.attributes import attribute_kind
+from clconv.frontend.onnx.export_control import inner_nodes, write_control
 from clconv.frontend.onnx.files import PROTOBUF_LIMIT
+from clconv.frontend.onnx.structure import Names
 from clconv.frontend.onnx.tensors import ENUMS, write_tensor
 from clconv.frontend.onnx.unfold import unfolded
 from clconv.graph.ir import DType, Graph, Node, TensorSpec
@@ -36,6 +38,8 @@ def export_onnx(graph: Graph, path: str | os.PathLike[str] | None = None) -> byt
     nodes, extra = unfolded(graph)
     opset = max([LEAST_OPSET, *(_first_opset(n) for n in nodes)])
     constants = {**graph.constants, **extra}
+    made = {name for node in nodes for name in (node.name, *node.outputs)}
+    names = Names({*graph.inputs, *constants, *made})
     used = {n for node in nodes for n in node.inputs} | set(graph.outputs)
     size = sum(c.spec.nbytes for n, c in constants.items() if n in used)
     if size > PROTOBUF_LIMIT:
@@ -43,7 +47,7 @@ def export_onnx(graph: Graph, path: str | os.PathLike[str] | None = None) -> byt
             f"graph '{graph.name}': {size} bytes of constants, a model holds 2 GiB at most"
         )
     proto = helper.make_graph(
-        [_node(n, opset) for n in nodes],
+        [_node(n, opset, names) for n in nodes],
         graph.name or "model",
         [_value(n, graph.specs[n]) for n in graph.inputs],
         [],
@@ -130,7 +134,7 @@ def _first_opset(node: Node) -> int:
     """The oldest opset, 21 or later, whose form of the operator can say this node."""
     _schema(node)
     if get_op(node.op).control is not None:
-        raise UnsupportedError(f"node '{node.name}' ({node.op}): control flow cannot be exported")
+        return max([LEAST_OPSET, *(_first_opset(inner) for inner in inner_nodes(node))])
     for opset in range(LEAST_OPSET, onnx.defs.onnx_opset_version() + 1):
         try:
             schema = onnx.defs.get_schema(node.op, opset, "")
@@ -180,7 +184,9 @@ def _attributes(node: Node) -> dict[str, Any]:
     return attrs
 
 
-def _node(node: Node, opset: int) -> onnx.NodeProto:
+def _node(node: Node, opset: int, names: Names) -> onnx.NodeProto:
+    if get_op(node.op).control is not None:
+        return write_control(node, names, lambda inner: _node(inner, opset, names))
     schema = _schema(node, opset)
     proto = onnx.NodeProto(op_type=node.op, name=node.name, input=node.inputs, output=node.outputs)
     for name, value in _attributes(node).items():
