@@ -57,18 +57,12 @@ static inline short ${entry}_factor(float x) { return as_short(convert_half_rte(
   const int item_row = id / ${kind.lanes * warps.across} * ${8 * warps.fragment_rows};
   const int item_column = id / ${kind.lanes} % ${warps.across} * ${kind.lanes * warps.fragment_columns} + warp_lane;
 </%def>
-<%def name="multiply(tile, kind, a_row, b_row)">
-    local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row + warp_lane * ${a_row * (1 if kind.lanes == 16 else 2)};
-    local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column;
+## Declares a fragment of A.
+<%def name="rows_of_a(kind, k, i, a_row)">
 <%
-  warps = Warps.of(tile, kind)
-  I, J = range(warps.fragment_rows), range(warps.fragment_columns)
   one = kind.lanes == 16
   A = "short8" if one and not kind.emulated else "int8"
 %>
-% for k in range(0, tile.k, kind.k):
-    {
-% for i in I:
       const ${A} a${i} = (${A})(
 % for r in R:
 <%
@@ -76,7 +70,16 @@ static inline short ${entry}_factor(float x) { return as_short(convert_half_rte(
 %>
           ${"%s_factor(a_now[%d])" % (entry, at) if one else "%s_factors(a_now[%d], a_now[%d])" % (entry, at, at + a_row)}${"," if r < 7 else ");"}
 % endfor
-% endfor
+</%def>
+<%def name="multiply(tile, kind, a_row, b_row)">
+    local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row + warp_lane * ${a_row * (1 if kind.lanes == 16 else 2)};
+    local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column;
+<%
+  warps = Warps.of(tile, kind)
+  I, J = range(warps.fragment_rows), range(warps.fragment_columns)
+%>
+% for k in range(0, tile.k, kind.k):
+    {
 % for j in J:
       const int8 b${j} = (int8)(
 % for r in R:
@@ -87,12 +90,17 @@ static inline short ${entry}_factor(float x) { return as_short(convert_half_rte(
 % endfor
 % endfor
 % if kind.emulated:
+% for i in I:
+      ${rows_of_a(kind, k, i, a_row)}
+% endfor
       ${emulated(kind, I, J)}
 % else:
 % for i in I:
+      { ${rows_of_a(kind, k, i, a_row)}
 % for j in J:
-      c${i}_${j} = intel_sub_group_f16_f16_matrix_mad_k16(a${i}, b${j}, c${i}_${j});
+        c${i}_${j} = intel_sub_group_f16_f16_matrix_mad_k16(a${i}, b${j}, c${i}_${j});
 % endfor
+      }
 % endfor
 % endif
     }
