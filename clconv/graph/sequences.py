@@ -154,6 +154,7 @@ class SequenceWriter:
         return name
 
 
+# The operators that `SequenceWriter.write` takes, besides Identity.
 _WRITERS: dict[str, Callable[[SequenceWriter, Node], list[Node]]] = {
     "SequenceEmpty": SequenceWriter.construct,
     "SequenceConstruct": SequenceWriter.construct,
@@ -164,3 +165,5 @@ _WRITERS: dict[str, Callable[[SequenceWriter, Node], list[Node]]] = {
     "ConcatFromSequence": SequenceWriter.concat,
     "SplitToSequence": SequenceWriter.split,
 }
+
+SEQUENCE_OPS = frozenset(_WRITERS)

@@ -23,6 +23,7 @@ from clconv.graph.ops import OPS
 from clconv.graph.ops.elementwise import ROWS
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import place_half
+from clconv.graph.sequences import SEQUENCE_OPS
 from clconv.graph.specialise import specialise
 from clconv.lowering.kernel import Problem
 from clconv.lowering.lower import lower_graph, problem_of
@@ -34,7 +35,10 @@ _TRIED = 6  # cases for each dtype
 
 # What no table of the code says: forms that the importer refuses, each with an error that names the node.
 LIMITS = {
-    "BatchNormalization": "inference only: `training_mode` 1 is refused",
+    **dict.fromkeys(SEQUENCE_OPS, "inside a graph: models take and return tensors"),
+    "BatchNormalization": "with `training_mode` 1 the input's rank must be known",
+    "DFT": "a matrix product: work grows with the square of the length",
+    "Optional": "with a tensor in it",
     "Dropout": "inference only: passes its input on",
     "If": "a condition that is known at load leaves one branch",
     "PRelu": "before opset 7 the input's rank must be known",
@@ -46,6 +50,7 @@ WHERE = {
     "view": "device, without a launch",
     "shape": "at planning",
     "load": "at load",
+    "written": "device, by other operators",
     "host": "host",
     "control": "host, its graphs on the device",
 }
@@ -63,7 +68,7 @@ host silently, and `clconv show` says which nodes do run there.
 - **dtypes** of its data that run, tried one by one: f and i stand for float and int, u for unsigned, so
   `i8-64` is int8, int16, int32 and int64. float16 is stored as half and computed in float32. float64 needs a device with
   `cl_khr_fp64`.
-- **where**: *device* is kernels; *without a launch* another view of the same memory, *at planning* a
+- **where**: *device* is kernels, its own or those of *other operators*; *without a launch* another view of the same memory, *at planning* a
   number that follows from shapes, *at load* replaced by other operators or constants. *host* operators have
   results whose shape depends on data (or control what runs): they stand between device segments. Whatever
   depends on constants alone is computed once, when the shapes are known.
@@ -167,6 +172,10 @@ def where(op: str) -> str:
         return "control" if op in _BUILT_IN - {"Constant"} else "load"
     if OPS[op].control is not None:
         return "control"
+    if op in SEQUENCE_OPS:
+        return "shape"
+    if OPS[op].always_expands:
+        return "written"
     if OPS[op].host_only:
         return "host"
     graphs = [_specialised(case) for case in _cases()[op]]
@@ -184,7 +193,9 @@ def _problems(op: str) -> list[tuple[Problem, Problem]]:
     """The first node of each case, on a CPU and on a GPU."""
     graphs = [case.build()[0] for case in _cases().get(op, [])]
     return [
-        (problem_of(g, g.nodes[0], AVX2), problem_of(g, g.nodes[0], NVIDIA)) for g in graphs if g.nodes
+        (problem_of(g, g.nodes[0], AVX2), problem_of(g, g.nodes[0], NVIDIA))
+        for g in graphs
+        if g.nodes
     ]
 
 

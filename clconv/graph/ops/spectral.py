@@ -200,9 +200,22 @@ def _expand_stft(e: Expansion) -> bool:
 def _infer_mel(call: Call) -> Sequence[TensorSpec]:
     bins, length = one_value(call, 0), one_value(call, 1)
     call.expect(bins >= 1 and length >= 1, f"{bins} bins for transforms of length {length}")
-    for i in range(2, 5):
-        one_value(call, i)
+    rate, low, high = (float(one_value(call, i)) for i in range(2, 5))
+    call.expect(
+        rate > 0 and 0 <= low <= high,
+        f"{low} to {high} hertz at {rate} samples a second mean nothing",
+    )
+    most = int(_corners(bins, length, rate, low, high).max())
+    call.expect(most <= length // 2, f"{high} hertz lie beyond half of the {rate} samples a second")
     return [TensorSpec((length // 2 + 1, bins), known_dtype(call, call.attrs.output_datatype))]
+
+
+def _corners(bins: int, length: int, rate: float, low: float, high: float) -> np.ndarray:
+    """Where the triangles begin, peak and end: places of a transform of that length."""
+    bottom, top = (2595 * np.log10(1 + hertz / 700) for hertz in (low, high))
+    mel = np.arange(bins + 2) * ((top - bottom) / (bins + 2)) + bottom
+    hertz = 700 * (10 ** (mel / 2595) - 1)
+    return np.asarray((length + 1) * hertz // rate).astype(np.int64)
 
 
 def _mel(
@@ -218,12 +231,7 @@ def _mel(
     Corners are whole places, as ONNX defines them: floor((length + 1) * hertz / rate).
     """
     count, n = int(bins.reshape(-1)[0]), int(length.reshape(-1)[0])
-    bottom, top = (
-        2595 * np.log10(1 + v.reshape(-1)[0].astype(np.float64) / 700) for v in (low, high)
-    )
-    mel = np.arange(count + 2) * ((top - bottom) / (count + 2)) + bottom
-    hertz = 700 * (10 ** (mel / 2595) - 1)
-    corners = ((n + 1) * hertz // rate.reshape(-1)[0]).astype(np.int64)
+    corners = _corners(count, n, *(v.reshape(-1)[0].item() for v in (rate, low, high)))
     weights = np.zeros((n // 2 + 1, count))
     for i, (left, centre, right) in enumerate(zip(corners, corners[1:], corners[2:], strict=False)):
         rising, falling = np.arange(left, centre + 1), np.arange(centre, right)
