@@ -40,7 +40,7 @@ def doctor(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="A few cheap cases of each operator.", show_default=False),
+        typer.Option("--quick", help="A few cheap cases for each kernel.", show_default=False),
     ] = False,
     report: Annotated[
         Path, typer.Option(help="Where the report goes: a text with tables in Markdown.")
@@ -98,7 +98,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     console = stdout()
     console.print(escape(f"{info.index}: {info}, driver {info.driver}"), soft_wrap=True)
     before = read_quarantine(info)
-    cases = device_cases(operators, quick, always=[op for op, _ in before])
+    cases = device_cases(operators, info if quick else None, always=[op for op, _ in before])
     errors = stderr()
     results: list[Result] = []
     with (

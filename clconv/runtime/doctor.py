@@ -13,6 +13,8 @@ from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
+from clconv.lowering.kernel import Problem
+from clconv.lowering.lower import problem_of
 from clconv.lowering.variants import VARIANTS
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
@@ -23,7 +25,7 @@ from clconv.runtime.plan import Plan, make_plan
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 GUARD = 256  # bytes of canary around every value
-_QUICK_CASES, _QUICK_COST = 4, 2e6  # cases an operator; operations or bytes of one
+_QUICK_CASES, _QUICK_COST = 2, 2e6  # cases a variant; operations or bytes of one
 _COMPILE_SECONDS, _CASE_SECONDS = 900.0, 120.0
 
 
@@ -52,28 +54,40 @@ OnResult = Callable[[Result], None]
 
 
 def device_cases(
-    operators: Sequence[str] = (), quick: bool = False, always: Sequence[str] = ()
+    operators: Sequence[str] = (),
+    quick_for: DeviceInfo | None = None,
+    always: Sequence[str] = (),
 ) -> dict[str, list[Case]]:
     """The cases that run on devices, by operator.
 
-    operators: only these. quick: a few cheap cases of each. always: operators of which quick leaves out none.
+    operators: only these. quick_for: a few cheap cases for each variant that applies on this device. always: operators
+    of which none is left out even so.
     """
     by_operator: dict[str, list[Case]] = {}
     for case in CASES:
-        if OPS[case.op].has_kernel and (not operators or case.op in operators):
+        if not OPS[case.op].host_only and (not operators or case.op in operators):
             by_operator.setdefault(case.op, []).append(case)
-    if not quick:
+    if quick_for is None:
         return by_operator
     return {
-        op: cases if op in always else _few(cases) or cases[:1] for op, cases in by_operator.items()
+        op: cases if op in always else _few(cases, quick_for) for op, cases in by_operator.items()
     }
 
 
-def _few(cases: Sequence[Case]) -> list[Case]:
-    """Cheap ones, spread over the list."""
-    cheap = [case for case in cases if _cost(case) <= _QUICK_COST]
-    step = max(1, -(-len(cheap) // _QUICK_CASES))
-    return cheap[::step]
+def _few(cases: Sequence[Case], device: DeviceInfo) -> list[Case]:
+    """For each variant that applies a few, cheap ones first, in the order of the table."""
+    by_cost = sorted(cases, key=lambda case: _cost(case) > _QUICK_COST)
+    problems = {case.name: _problem(case, device) for case in by_cost}
+    wanted = {by_cost[0].name}
+    for variant in VARIANTS.get(cases[0].op, ()):
+        fitting = [name for name, problem in problems.items() if variant.applies(problem) is None]
+        wanted.update(fitting[:_QUICK_CASES])
+    return [case for case in cases if case.name in wanted]
+
+
+def _problem(case: Case, device: DeviceInfo) -> Problem:
+    graph, _ = case.build()
+    return problem_of(graph, graph.nodes[0], device)
 
 
 def _cost(case: Case) -> float:
@@ -98,7 +112,7 @@ def plan_of(
 def compile_cases(cases: Sequence[Case], device: DeviceInfo) -> None:
     """Compiles all kernels of the cases, many a program, which is faster than one at a time. What the compiler
     refuses is left for the case that needs it."""
-    plans = (plan_of(c, device, v.name) for c in cases for v in VARIANTS[c.op])
+    plans = (plan_of(c, device, v.name) for c in cases for v in VARIANTS.get(c.op, ()))
     kernels = [call.kernel for plan in plans if plan is not None for call in plan.calls]
     with contextlib.suppress(KernelBuildError):
         open_device(device).prepare(kernels, lambda done, total: None)
@@ -155,7 +169,7 @@ class Examiner:
                 compile_cases(cases, self.device)
             else:
                 self._worker.call(compile_cases, cases, self.device, limit=_COMPILE_SECONDS)
-        for variant in VARIANTS[cases[0].op]:
+        for variant in VARIANTS.get(cases[0].op, ()):
             for case in cases:
                 result = self.one(case, variant.name, findings)
                 if result is not None:

@@ -96,7 +96,7 @@ class Checkup:
 
 def report_text(checkups: Sequence[Checkup], quick: bool, operators: Sequence[str]) -> str:
     """Markdown: versions, and of each device what it says of itself, its speed, failures, every variant."""
-    scope = "a few cases of each operator" if quick else "all cases"
+    scope = "a few cases for each variant" if quick else "all cases"
     lines = [
         "# clconv doctor",
         "",

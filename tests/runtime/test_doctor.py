@@ -14,7 +14,14 @@ from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
 from clconv.lowering.kernel import VARIANTS
 from clconv.runtime import debug, doctor
-from clconv.runtime.doctor import Examiner, Result, device_cases, find_culprits, new_quarantine
+from clconv.runtime.doctor import (
+    Examiner,
+    Result,
+    device_cases,
+    find_culprits,
+    new_quarantine,
+    plan_of,
+)
 from clconv.runtime.findings import (
     findings_for,
     quarantine_file,
@@ -25,6 +32,7 @@ from clconv.runtime.report import Checkup, report_text, without_paths
 from clconv.runtime.session import Session
 from clconv.runtime.worker import Failed, Worker, WorkerError, WorkerTimeout
 from tests.graph.graph_builder import Builder
+from tests.lowering.support import AVX2
 from tests.runtime.broken_variants import wrong
 
 RELU = next(case for case in CASES if case.op == "Relu")
@@ -51,7 +59,7 @@ def chosen(device: DeviceInfo) -> str:
 
 
 def examined(device: DeviceInfo, op: str) -> tuple[list[Result], dict[tuple[str, str], str]]:
-    cases = device_cases([op], quick=True)
+    cases = device_cases([op], quick_for=device)
     examiner = Examiner(device)
     results = [r for some in cases.values() for r in examiner.operator(some)]
     return results, find_culprits(examiner, cases, results)
@@ -134,12 +142,14 @@ def test_an_operator_made_of_others_is_not_blamed_for_its_parts(
     assert set(find_culprits(Examiner(device), cases, rows)) == {("MatMul", "bad")}
 
 
-def test_quick_takes_few_cheap_cases_and_all_of_operators_that_failed_before() -> None:
-    every, quick = device_cases(), device_cases(quick=True, always=["MaxPool"])
+def test_quick_takes_few_cases_that_reach_every_variant() -> None:
+    every, quick = device_cases(), device_cases(quick_for=AVX2, always=["MaxPool"])
     assert set(quick) == set(every)
     assert quick["MaxPool"] == every["MaxPool"]
-    assert all(1 <= len(quick[op]) <= 4 for op in quick if op != "MaxPool")
     assert sum(map(len, quick.values())) < sum(map(len, every.values())) / 2
+    for variant in VARIANTS["Conv"]:
+        reached = any(plan_of(case, AVX2, variant.name) for case in quick["Conv"])
+        assert reached == any(plan_of(case, AVX2, variant.name) for case in every["Conv"])
 
 
 def test_a_worker_survives_what_it_runs(
