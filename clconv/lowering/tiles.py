@@ -93,11 +93,17 @@ MATRIX_GAIN = 4
 # A matrix instruction takes up to 16 products at a time.
 MATRIX_TILES = tuple(dataclasses.replace(tile, k=16) for tile in TILES)
 
+# The smallest of them with twice the work-items, which load half as much each.
+WIDE_GROUP = dataclasses.replace(MATRIX_TILES[-1], item_n=2)
+
 
 def tiles_for(kind: Matrix | None) -> Sequence[Tile]:
-    """The tiles whose results a work-item has registers for. An Intel GPU's 128 hold fewer fragments."""
+    """The tiles whose results a work-item has registers for. An Intel GPU's 128 hold fewer fragments, and with 16 lanes
+    fewer addresses to load from."""
     if kind is None:
         return TILES
+    if kind.lanes == 16:
+        return (*MATRIX_TILES[1:-1], WIDE_GROUP)
     return MATRIX_TILES[1:] if kind.is_intel else MATRIX_TILES
 
 
@@ -135,7 +141,7 @@ def matrix_obstacle(problem: Problem) -> str | None:
         DType.FLOAT16
     }:  # what is too large for half would be infinite
         return "needs factors that are stored as halves"
-    return local_memory_obstacle(device, MATRIX_TILES)
+    return local_memory_obstacle(device, tiles_for(kind))
 
 
 def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> str | None:
