@@ -128,4 +128,13 @@ CACHE_DIR = Setting(
     "Where clconv keeps what it finds out about a device.",
 )
 
-SETTINGS: tuple[Setting[Any], ...] = (DEVICE, DEBUG, CHECK, DUMP, VARIANT, ONE_LAUNCH, PRECISION, CACHE_DIR)
+SETTINGS: tuple[Setting[Any], ...] = (
+    DEVICE,
+    DEBUG,
+    CHECK,
+    DUMP,
+    VARIANT,
+    ONE_LAUNCH,
+    PRECISION,
+    CACHE_DIR,
+)
