@@ -76,6 +76,7 @@ class BoundPlan:
         if not own_buffers:
             for arena, size in zip(self._arenas, self._memory.arenas, strict=True):
                 queue.fill(arena, CANARY if guarded else 0, size)
+            queue.finish()  # inputs are copied to where they lie without the queue, and must not be overtaken
         self._buffers = {
             name: self._arenas[slot.arena]
             if own_buffers
