@@ -5,6 +5,12 @@ indices (O, inner)     values (off, on)     y (O, depth, inner), `total` element
 outside 0..depth - 1 is on nowhere. One item does `chunk` elements. Index space: (total / chunk).
 Parameters: type: an unsigned integer of the element's size; index: the type of the indices, floats are truncated.
 </%doc>
+<%!
+from clconv.lowering.ctext import load
+%>
+<%
+  place = "indices + outer * inner + column"
+%>
 kernel void ${entry}(
     global const ${index}* restrict indices, global const ${type}* restrict values, global ${type}* restrict y,
     int depth, int inner, long total, long chunk) {
@@ -15,7 +21,7 @@ kernel void ${entry}(
     const long row = at / inner;
     const long column = at - row * inner;
     const long outer = row / depth;
-    long wanted = (long)indices[outer * inner + column];
+    long wanted = (long)${load("float", place, "half") if index == "half" else "indices[outer * inner + column]"};
     wanted = wanted < 0 ? wanted + depth : wanted;
     y[at] = row - outer * depth == wanted ? on : off;
   }

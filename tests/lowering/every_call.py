@@ -62,5 +62,7 @@ def _lowered(variant: Variant, problem: Problem, signature: Signature) -> tuple[
             for spec, layout in zip(problem.outputs, signature.outputs, strict=True)
         ),
     )
+    if not any(spec.size for spec in laid_out.outputs):
+        return ()  # lower_graph() does not ask then
     lowered = variant.lower(laid_out)
     return (*lowered.calls, *(call for offer in lowered.offers for call in offer.calls))
