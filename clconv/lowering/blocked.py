@@ -44,7 +44,8 @@ def blocked_signature(problem: Problem, x: Layout, y: Layout) -> Signature:
     its layout, everything else plain."""
     inputs = [x] + [PLAIN] * (len(problem.inputs) - 1)
     for i in range(len(problem.node.op_inputs), len(problem.inputs)):
-        if problem.input(i).shape == problem.y.shape:
+        spec = problem.inputs[i]  # None: an operand that a step does without
+        if spec is not None and spec.shape == problem.y.shape:
             inputs[i] = y
     return Signature(tuple(inputs), (y,) + (PLAIN,) * (len(problem.outputs) - 1))
 

@@ -88,7 +88,8 @@ def blocked_signature(problem: Problem, x: Layout, y: Layout) -> Signature:
     """x and y in these layouts; operands of the epilogue that have y's shape in y's layout."""
     inputs = [x] + [PLAIN] * (len(problem.inputs) - 1)
     for i in range(len(problem.node.op_inputs), len(problem.inputs)):
-        if problem.input(i).shape == problem.y.shape and not problem.is_constant(i):
+        spec = problem.inputs[i]  # None: an operand that a step does without
+        if spec is not None and spec.shape == problem.y.shape and not problem.is_constant(i):
             inputs[i] = y
     return Signature(tuple(inputs), (y,))
 
