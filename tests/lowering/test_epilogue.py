@@ -10,10 +10,12 @@ import pytest
 from clconv.errors import VariantError
 from clconv.graph.ir import RUNNING, Constant, DType, EpilogueStep, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.graph.passes import run_passes
 from clconv.lowering.arguments import Packed, Read, layout_packing
 from clconv.lowering.epilogue import channel_packing, epilogue_obstacle, plan_epilogue
 from clconv.lowering.kernel import Problem
-from tests.graph.graph_builder import CONV
+from clconv.lowering.lower import lower_graph
+from tests.graph.graph_builder import CONV, Builder, specialised
 from tests.lowering.support import AVX2
 
 Y = (1, 12, 5, 5)
@@ -113,3 +115,22 @@ def test_a_terms_text_names_its_operands() -> None:
     text = term.c_text("float8", ("value", "slope"))
     assert "value" in text and "slope" in text
     assert not {"a", "b"} & set(text.replace("(", " ").replace(")", " ").split())
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "Conv"])
+def test_a_step_may_do_without_an_operand(op: str) -> None:
+    """Clip with one bound, fused behind a node on channel blocks."""
+    b = Builder()
+    x = b.input(1, 16, 8, 8)
+    if op == "Conv":
+        y = b.conv(x, 16, 16, 1)
+    else:
+        window = {"kernel_shape": (2, 2), "strides": (1, 1), "pads": (0,) * 4, "dilations": (1, 1)}
+        y = b.node(op, x, **window, ceil_mode=0, storage_order=0)
+    limit = b.constant(np.float32(0.5))
+    graph = specialised(b.graph(b.node("Clip", y, "", limit, out="result")))
+    after = run_passes(graph)
+    (node,) = after.nodes
+    assert [step.op for step in node.epilogue] == ["Clip"] and "" in node.inputs
+    (call,) = (c for c in lower_graph(after, AVX2, {}).calls if c.node == node.name)
+    assert call.kernel.template in ("pool/blocked.cl.mako", "conv/direct.cl.mako")
