@@ -28,22 +28,10 @@ MOST_KERNELS = (
 _MOST_SEGMENTS = 16
 _CHUNKS = 16  # that a worker's share is taken in: what is left to balance with at the end
 
-_OPERATION = np.dtype(
-    [
-        (name, np.int32)
-        for name in (
-            "function",
-            "size_0",
-            "size_1",
-            "size_2",
-            "items",
-            "chunk",
-            "first_word",
-            "first_awaited",
-            "awaited",
-        )
-    ]
-)
+_TEMPLATE = "persistent.cl.mako"
+# The struct of that template.
+_FIELDS = "function size_0 size_1 size_2 items chunk first_word first_awaited awaited"
+_OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
 
 
 def is_wanted(device: DeviceInfo) -> bool:
@@ -81,13 +69,16 @@ def groups(calls: Sequence[KernelCall]) -> list[range]:
 def persistent_kernel(kernels: Iterable[Kernel]) -> Kernel:
     """The kernel that can run all of these, in any order."""
     ordered = sorted(set(kernels), key=lambda kernel: kernel.symbol)
-    return Kernel.of("persistent.cl.mako", "persistent", kernels=tuple(ordered))
+    return Kernel.of(_TEMPLATE, "persistent", kernels=tuple(ordered))
+
+
+def is_persistent(kernel: Kernel) -> bool:
+    return kernel.template == _TEMPLATE
 
 
 def kernels_of(kernel: Kernel) -> tuple[Kernel, ...]:
     """The kernels that a persistent one runs, any other only itself."""
-    parameters = dict(kernel.parameters)
-    return parameters["kernels"] if kernel.template == "persistent.cl.mako" else (kernel,)  # type: ignore[return-value]
+    return dict(kernel.parameters)["kernels"] if is_persistent(kernel) else (kernel,)  # type: ignore[return-value]
 
 
 def persistent_call(
@@ -99,12 +90,13 @@ def persistent_call(
 ) -> KernelCall:
     """One launch that does what these calls do.
 
-    awaited: for each call, which of them must be over before. compiled: persistent kernels that are at hand;
-    the first that has all that is needed serves, so that another input size compiles nothing. others: kernels
+    awaited: for each call, which of them must be over before. compiled: kernels that are at hand; the first
+    persistent one that has all that is needed serves, so that another input size compiles nothing. others: kernels
     that are compiled along with these if none of those serves.
     """
     wanted = {call.kernel for call in calls}
-    kernel = next((k for k in compiled if wanted <= set(kernels_of(k))), None)
+    serving = (k for k in compiled if is_persistent(k) and wanted <= set(kernels_of(k)))
+    kernel = next(serving, None)
     kernel = kernel or persistent_kernel([*wanted, *others])
     number = {k: i for i, k in enumerate(kernels_of(kernel))}
     workers = device.compute_units

@@ -18,7 +18,7 @@ import pyopencl as cl
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.device import DeviceInfo, apply_quirks, intel_matrix, nvidia_matrix
 from clconv.lowering.kernel import Kernel, KernelCall
-from clconv.lowering.persistent import ADDRESS, kernels_of
+from clconv.lowering.persistent import ADDRESS, is_persistent, kernels_of
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime import pages
 from clconv.runtime.debug import say
@@ -30,8 +30,8 @@ _KERNELS_A_PROGRAM = 16
 
 def _programs(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
     """Kernels that are compiled together; one made of others alone, because their functions are in it."""
-    alone = [(k,) for k in kernels if kernels_of(k) != (k,)]
-    others = [k for k in kernels if kernels_of(k) == (k,)]
+    alone = [(k,) for k in kernels if is_persistent(k)]
+    others = [k for k in kernels if not is_persistent(k)]
     starts = range(0, len(others), _KERNELS_A_PROGRAM)
     return [*alone, *(tuple(others[i : i + _KERNELS_A_PROGRAM]) for i in starts)]
 

@@ -79,6 +79,14 @@ def test_other_sizes_take_the_same_kernel(
     assert part.kernel == first.launches[0].kernel
 
 
+def test_a_plain_kernel_does_not_serve_for_many(waking: DeviceInfo) -> None:
+    """Another plan of the session may have launched it alone; its arguments are others."""
+    call = Session(residual(), waking).prepare({"x": (1, 3, 16, 16)}).plan.calls[0]
+    joined = persistent.persistent_call([call, call], [(), (0,)], waking, [call.kernel])
+    assert persistent.is_persistent(joined.kernel)
+    assert persistent.kernels_of(joined.kernel) == (call.kernel,)
+
+
 def test_calls_that_cannot_join_stay_apart(waking: DeviceInfo) -> None:
     plan = Session(residual(), waking).prepare({"x": (1, 3, 16, 16)}).plan
     call = plan.calls[0]
