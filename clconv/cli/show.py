@@ -151,9 +151,9 @@ def _show_plan(
     from clconv import config
     from clconv.graph.passes import run_passes
     from clconv.graph.passes.half import computed_wide
-    from clconv.lowering.persistent import is_wanted
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
+    from clconv.runtime.launches import are_joined
     from clconv.runtime.plan import Plan, make_plan
 
     chosen = choose_device(device)
@@ -161,7 +161,7 @@ def _show_plan(
         run_passes(graph), specs, chosen,
         forced=config.VARIANT.get(), findings=findings_for(chosen),
         precision=config.chosen_precision(precision),
-        joined=config.ONE_LAUNCH.get() and is_wanted(chosen),
+        joined=are_joined(chosen),
     )  # fmt: skip
     console = stdout()
     console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))

@@ -23,7 +23,7 @@ from clconv.lowering.arguments import (
 )
 from clconv.lowering.kernel import KernelCall
 from clconv.runtime.constants import DeviceConstants, Held
-from clconv.runtime.memory import apart
+from clconv.runtime.memory import Slot, apart
 from clconv.runtime.opencl import Device, Queue, host_memory, set_arguments, sub_buffer
 from clconv.runtime.plan import Plan
 
@@ -77,19 +77,17 @@ class BoundPlan:
             for arena, size in zip(self._arenas, self._memory.arenas, strict=True):
                 queue.fill(arena, CANARY if guarded else 0, size)
             queue.finish()  # inputs are copied to where they lie without the queue, and must not be overtaken
-        self._buffers = {
-            name: self._arenas[slot.arena]
-            if own_buffers
-            else sub_buffer(self._arenas[slot.arena], slot.offset, slot.nbytes)
-            for name, slot in self._memory.slots.items()
-        }
-        self._parts: dict[tuple[str, int], Any] = {}
+        self._buffers: dict[Slot, Any] = {}
         self._tables: list[Any] = []
         self._reached: dict[str, np.ndarray | None] = {}
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = _Steps(progress, len(weights))
         device.prepare((call.kernel for call in plan.launches), self._steps.compiled)
         self._launches = [self._bind(call) for call in plan.launches]
+        outputs = (plan.lowered.stored[name] for name in plan.graph.outputs)
+        for value in {*plan.graph.inputs, *outputs} - plan.graph.constants.keys():
+            if self._in_reach(value) is None:
+                self.buffer(value)  # made now, for a run only runs
         if "builds-at-first-launch" in device.info.quirks and not guarded:
             for index in device.first_launches(plan.launches):
                 queue.launch(*self._launches[index])
@@ -142,10 +140,9 @@ class BoundPlan:
                     number = _SCALARS[ctype](value)
                     words[i : i + 1].view(number.dtype)[0] = number
                 case Read(value, offset) | Write(value, offset):
-                    root, begin = self.plan.lowered.place(value)
-                    slot = self._memory.slots[root]
+                    slot = self._slot(value, offset)
                     addressed.append((i, self._arenas[slot.arena]))
-                    words[i] = slot.offset + begin + offset
+                    words[i] = slot.offset
                 case _:
                     addressed.append((i, self._argument(argument)))
         found = self.device.addresses([buffer for _, buffer in addressed])
@@ -159,18 +156,20 @@ class BoundPlan:
         self._tables.append(buffer)
         return buffer
 
-    def _at(self, value: str, offset: int) -> Any:
-        """The buffer that begins `offset` bytes behind the beginning of a value."""
+    def _slot(self, value: str, offset: int = 0) -> Slot:
+        """Where a value lies, from `offset` bytes behind its beginning to the end of what owns its memory."""
         root, begin = self.plan.lowered.place(value)
-        offset += begin
-        if offset == 0:
-            return self._buffers[root]
-        if (root, offset) not in self._parts:
-            slot = self._memory.slots[root]
-            self._parts[root, offset] = sub_buffer(
-                self._arenas[slot.arena], slot.offset + offset, slot.nbytes - offset
-            )
-        return self._parts[root, offset]
+        slot = self._memory.slots[root]
+        return Slot(slot.arena, slot.offset + begin + offset, slot.nbytes - begin - offset)
+
+    def _at(self, value: str, offset: int) -> Any:
+        """The buffer that begins `offset` bytes behind the beginning of a value, made when it is asked for."""
+        slot = self._slot(value, offset)
+        if slot not in self._buffers:
+            arena = self._arenas[slot.arena]
+            whole = slot.nbytes == self._memory.arenas[slot.arena]
+            self._buffers[slot] = arena if whole else sub_buffer(arena, slot.offset, slot.nbytes)
+        return self._buffers[slot]
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs for contiguous arrays of exactly the plan's input specs."""
@@ -214,11 +213,11 @@ class BoundPlan:
         """The bytes of a value where the device computes in memory of ours: copying them here and now wakes
         nobody. None elsewhere."""
         if value not in self._reached:
-            root, begin = self.plan.lowered.place(value)
-            slot, nbytes = self._memory.slots[root], self.plan.lowered.specs[value].nbytes
+            slot, nbytes = self._slot(value), self.plan.lowered.specs[value].nbytes
             whole = host_memory(self._arenas[slot.arena])
-            begin += slot.offset
-            self._reached[value] = whole[begin : begin + nbytes] if whole is not None else None
+            self._reached[value] = (
+                None if whole is None else whole[slot.offset : slot.offset + nbytes]
+            )
         return self._reached[value]
 
     def fetch(self, name: str) -> np.ndarray:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from clconv import config
 from clconv.lowering.arguments import Read, Write
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.hazards import Access, Extent, dependencies
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import LoweredGraph
-from clconv.lowering.persistent import groups, persistent_call
+from clconv.lowering.persistent import groups, is_wanted, persistent_call
 from clconv.runtime.memory import MemoryPlan
 from clconv.runtime.rehearse import KernelsByNode
+
+
+def are_joined(device: DeviceInfo) -> bool:
+    """Whether launches go as one on this device: it gains by it, and CLCONV_ONE_LAUNCH does not forbid it."""
+    return config.ONE_LAUNCH.get() and is_wanted(device)
 
 
 def join_launches(

@@ -14,7 +14,6 @@ from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import Converted
-from clconv.lowering import persistent
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Kernel
 from clconv.lowering.lower import LoweredGraph
@@ -25,6 +24,7 @@ from clconv.runtime.debug import say
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
 from clconv.runtime.inputs import conform
+from clconv.runtime.launches import are_joined
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
 from clconv.runtime.rehearse import KernelsByNode, kernels_at, other_sizes
@@ -62,7 +62,7 @@ class Session:
         self._opened = open_device(device)
         self._queue = self._opened.queue()
         self._constants = DeviceConstants(self._opened, self._queue)
-        self._joined = config.ONE_LAUNCH.get() and persistent.is_wanted(device) and not guard
+        self._joined = are_joined(device) and not guard
         self._compiled: list[Kernel] = []
         self._converted: Converted = {}
         self._stage = _Stage(self, self.graph)

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from clconv import config
 from clconv.graph.ir import Graph, TensorSpec
-from clconv.lowering import persistent
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
 from clconv.lowering.tuned import Entry, Machine, Tuned
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants
+from clconv.runtime.launches import are_joined
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
 from clconv.runtime.search import Search
@@ -78,11 +77,10 @@ def compare_whole(
     opened = open_device(device)
     queue = opened.queue()
     constants = DeviceConstants(opened, queue)
-    joined = config.ONE_LAUNCH.get() and persistent.is_wanted(device)
     bound = []
     for tuned in (Tuned(), Tuned(Machine.of(device), tuple(entries))):
         with_it = Findings(findings.quarantined, tuned)
-        plan = make_plan(graph, specs, device, findings=with_it, joined=joined)
+        plan = make_plan(graph, specs, device, findings=with_it, joined=are_joined(device))
         bound.append(BoundPlan(plan, opened, queue, constants))
     rng = np.random.default_rng(0)
     feeds = {name: _values(spec, rng) for name, spec in specs.items()}
