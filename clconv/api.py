@@ -11,7 +11,7 @@ from clconv.graph.ir import Graph
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
-from clconv.runtime.matrix_probe import proven
+from clconv.runtime.matrix_probe import proven_for
 from clconv.runtime.session import Session
 
 Source = str | os.PathLike[str] | bytes | Graph
@@ -39,8 +39,7 @@ def load(
     """
     graph = read_model(source)
     chosen = choose_device(device)
-    if config.chosen_precision(precision) != "float32":
-        chosen = proven(chosen)
+    chosen = proven_for(graph, chosen, config.chosen_precision(precision))
     if progress is None:
         return Session(graph, chosen, precision=precision)
     return Session(graph, chosen, progress=progress, precision=precision)

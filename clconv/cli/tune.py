@@ -119,6 +119,7 @@ def _tune(
     from clconv.lowering.findings import Findings
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
+    from clconv.runtime.matrix_probe import proven_for
     from clconv.runtime.plan import make_plan
     from clconv.runtime.tune import case_tasks, tasks_of
 
@@ -129,6 +130,7 @@ def _tune(
         _search(tasks, chosen, limit, afresh)
         return
     graph = run_passes(read_model(model))
+    chosen = proven_for(graph, chosen, "float32")
     settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
     specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
     plan = make_plan(graph, specs, chosen, findings=known)

@@ -14,6 +14,7 @@ class DeviceInfo:
     vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
     matrix: matrix instructions by the type of their factors: "tf32", "f16", and "f16 k16" if 16 products at a
         time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "emulated": plain C in their place.
+    proven: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
     precision: what products may round their factors to, of config.PRECISIONS.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
@@ -36,6 +37,7 @@ class DeviceInfo:
     extensions: frozenset[str] = frozenset()
     half: bool = False
     matrix: frozenset[str] = frozenset()
+    proven: bool = False
     precision: str = "float32"
     subgroup: int = 0
     quirks: frozenset[str] = frozenset()
@@ -79,10 +81,18 @@ class Quirk:
     cure: Callable[[DeviceInfo], DeviceInfo] = lambda device: device
 
 
+def _is_pocl(device: DeviceInfo) -> bool:
+    return "Portable Computing Language" in device.platform
+
+
+def _is_pocl_cpu(device: DeviceInfo) -> bool:
+    return _is_pocl(device) and device.is_cpu
+
+
 def _pocl_without_avx512(device: DeviceInfo) -> bool:
     """PoCL appends LLVM's name of the processor that it generates code for to the driver's version."""
     old_targets = re.search(r"znver[123]\b|haswell|broadwell|skylake\b", device.version)
-    return "Portable Computing Language" in device.platform and old_targets is not None
+    return _is_pocl(device) and old_targets is not None
 
 
 QUIRKS: tuple[Quirk, ...] = (
@@ -118,19 +128,19 @@ QUIRKS: tuple[Quirk, ...] = (
     ),
     Quirk(
         "builds-at-first-launch",
-        lambda d: "Portable Computing Language" in d.platform,
+        _is_pocl,
         "generates a kernel's machine code at its first launch, once per local size",
         "never: it is how PoCL works",
     ),
     Quirk(
         "prefetch-does-nothing",
-        lambda d: "Portable Computing Language" in d.platform and d.is_cpu,
+        _is_pocl_cpu,
         "OpenCL's prefetch() is empty there; clang's builtin makes the instruction",
         "a loop with prefetch() has prefetch instructions in PoCL's cache",
     ),
     Quirk(
         "small-pages",
-        lambda d: "Portable Computing Language" in d.platform and d.is_cpu,
+        _is_pocl_cpu,
         "its buffers lie on pages of 4 KiB, which takes networks 3 to 6 % longer: large ones get memory of ours on huge "
         "pages (runtime/pages.py)",
         "PoCL asks for huge pages itself",
@@ -138,9 +148,7 @@ QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         "wakes-slowly",
         lambda d: (
-            "Portable Computing Language" in d.platform
-            and d.is_cpu
-            and re.search(r"-(x86_64|aarch64)-\S*linux", d.version) is not None
+            _is_pocl_cpu(d) and re.search(r"-(x86_64|aarch64)-\S*linux", d.version) is not None
         ),
         "its threads sleep between launches and need some 25 us to wake: many launches go as one "
         "(lowering/persistent.py), which knows how to give way on these processors under Linux. Its buffers stay "

@@ -107,18 +107,28 @@ def tiles_for(kind: Matrix | None) -> Sequence[Tile]:
     return MATRIX_TILES[1:] if kind.is_intel else MATRIX_TILES
 
 
-def matrix_of(device: DeviceInfo) -> Matrix | None:
-    """The matrix instruction that the device has for the precision that was asked for."""
+def matrix_of(device: DeviceInfo, halves: bool) -> Matrix | None:
+    """The matrix instruction that the device has for factors that are stored as halves, or for float32 ones, which
+    it may round as far as the precision allows that was asked for.
+
+    Products of halves are exact in float32, so these need not be asked for, only proven.
+    """
     emulated = "emulated" in device.matrix
-    if device.precision == "tf32" and "tf32" in device.matrix:
-        return Matrix("tf32", 8, emulated)
-    if device.precision == "float16" and "f16" in device.matrix:
-        return Matrix("f16", 16 if "f16 k16" in device.matrix else 8, emulated)
-    if device.precision == "float16":
+    if halves and (device.proven or device.precision == "float16"):
+        if "f16" in device.matrix:
+            return Matrix("f16", 16 if "f16 k16" in device.matrix else 8, emulated)
         for lanes in (8, 16):
             if f"f16 {lanes} lanes" in device.matrix:
                 return Matrix("f16", 16, emulated, lanes)
+    if device.precision == "tf32" and "tf32" in device.matrix:
+        return Matrix("tf32", 8, emulated)
     return None
+
+
+def matrix_for(problem: Problem) -> Matrix | None:
+    """The matrix instruction for the product of the first two inputs."""
+    factors = (problem.x.dtype, problem.input(1).dtype)
+    return matrix_of(problem.device, all(dtype is DType.FLOAT16 for dtype in factors))
 
 
 def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:
@@ -130,18 +140,16 @@ def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:
 
 def matrix_obstacle(problem: Problem) -> str | None:
     """Why the product of the first two inputs cannot be computed with matrix instructions."""
-    device = problem.device
+    device, kind = problem.device, matrix_for(problem)
+    if kind is not None:
+        return local_memory_obstacle(device, tiles_for(kind))
+    if problem.x.dtype is DType.FLOAT16 is problem.input(1).dtype:
+        return "the device has no matrix instructions for halves that are proven"
     if device.precision == "float32":
         return "float32 was asked for, matrix instructions would round it; see precision="
-    kind = matrix_of(device)
-    if kind is None:
-        return f"the device has no matrix instructions for {device.precision}"
-    factors = {problem.x.dtype, problem.input(1).dtype}
-    if kind.type == "f16" and factors != {
-        DType.FLOAT16
-    }:  # what is too large for half would be infinite
+    if device.precision == "float16":  # what is too large for half would be infinite
         return "needs factors that are stored as halves"
-    return local_memory_obstacle(device, tiles_for(kind))
+    return f"the device has no matrix instructions for {device.precision}"
 
 
 def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> str | None:

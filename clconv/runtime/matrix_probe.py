@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from clconv.errors import ClconvError
-from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime.bound import BoundPlan
@@ -27,15 +27,40 @@ _ORDER = (
 )
 
 
+def proven_for(graph: Graph, device: DeviceInfo, precision: str) -> DeviceInfo:
+    """The device, with those of its matrix instructions that a network may use and that are proven.
+
+    Unchanged if the network asks for none: neither by the precision nor by products of halves, which are
+    exact in float32. Then nothing is tried.
+    """
+    asked = {precision} - {"float32"} | ({"float16"} if _has_halves(graph) else set())
+    return proven(device, frozenset(asked)) if asked else device
+
+
+def _has_halves(graph: Graph) -> bool:
+    if any(s.dtype is DType.FLOAT16 for s in graph.specs.values()):
+        return True
+    if any(c.spec.dtype is DType.FLOAT16 for c in graph.constants.values()):
+        return True
+    return any(
+        _has_halves(value) if isinstance(value, Graph) else value == DType.FLOAT16.value
+        for node in graph.nodes
+        for value in node.attrs.values()
+        if isinstance(value, Graph | str)
+    )
+
+
 @functools.cache
-def proven(device: DeviceInfo) -> DeviceInfo:
-    """The device, with those of its matrix instructions that a small product came out exactly right with."""
-    kept = device.matrix & {"emulated"}
+def proven(
+    device: DeviceInfo, precisions: frozenset[str] = frozenset({"tf32", "float16"})
+) -> DeviceInfo:
+    """The device, with those of its matrix instructions for the precisions that a small product came out exactly
+    right with."""
+    emulated = device.matrix & {"emulated"}
+    kept = emulated
     for instruction, precision, besides in _ORDER:
-        if instruction in device.matrix and besides <= kept:
-            tried = dataclasses.replace(
-                device, matrix=besides | {instruction} | device.matrix & {"emulated"}
-            )
+        if instruction in device.matrix and precision in precisions and besides <= kept:
+            tried = dataclasses.replace(device, matrix=besides | {instruction} | emulated)
             try:
                 works = multiplies_right(tried, precision)
             except ClconvError as reason:
@@ -45,7 +70,7 @@ def proven(device: DeviceInfo) -> DeviceInfo:
                 kept |= {instruction}
             else:
                 say(1, f"{device}: matrix instruction {instruction} gives wrong products; not used")
-    return device if kept == device.matrix else dataclasses.replace(device, matrix=kept)
+    return dataclasses.replace(device, matrix=kept, proven=kept > emulated)
 
 
 def multiplies_right(device: DeviceInfo, precision: str) -> bool:

@@ -67,6 +67,12 @@ def test_nothing_is_rounded_unless_asked(case: str) -> None:
     assert "matrix" not in chosen(case, HOPPER)
     assert "matrix" in chosen(case, dataclasses.replace(HOPPER, precision="tf32"))
     half = dataclasses.replace(HOPPER, precision="float16")
+    # A product of halves is exact in float32, so it needs no asking, only an instruction that is known to be right.
+    assert "matrix" not in chosen(case, HOPPER, "float16")
+    for precision in PRECISIONS:
+        known = dataclasses.replace(HOPPER, proven=True, precision=precision)
+        assert "matrix" in chosen(case, known, "float16")
+        assert ("matrix" in chosen(case, known)) == (precision == "tf32")
     # A float32 tensor of a network in float16 is one because half cannot hold it.
     assert "matrix" not in chosen(case, half)
     assert "matrix" in chosen(case, half, "float16")
@@ -77,7 +83,7 @@ def test_nothing_is_rounded_unless_asked(case: str) -> None:
 def test_matrix_instructions_by_compute_capability() -> None:
     def have(capability: tuple[int, int], precision: str) -> tuple[str, int] | None:
         device = dataclasses.replace(NVIDIA, matrix=nvidia_matrix(capability), precision=precision)
-        found = matrix_of(device)
+        found = matrix_of(device, halves=precision != "tf32")
         return None if found is None else (found.type, found.k)
 
     assert have((7, 0), "float16") is None
@@ -93,9 +99,9 @@ def test_intel_has_matrix_instructions_for_halves_only() -> None:
     for lanes in (8, 16):
         (one,) = (name for name in both if name == f"f16 {lanes} lanes")
         device = dataclasses.replace(GPUS[1], matrix=frozenset({one}))
-        found = matrix_of(dataclasses.replace(device, precision="float16"))
+        found = matrix_of(dataclasses.replace(device, precision="float16"), halves=True)
         assert found is not None and (found.rows, found.columns, found.k) == (8, lanes, 16)
-        assert matrix_of(dataclasses.replace(device, precision="tf32")) is None
+        assert matrix_of(dataclasses.replace(device, precision="tf32"), halves=False) is None
     assert intel_matrix(frozenset()) == frozenset()
 
 

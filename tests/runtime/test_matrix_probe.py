@@ -9,11 +9,11 @@ import pytest
 
 import clconv
 from clconv.errors import KernelBuildError
-from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime import matrix_probe
-from clconv.runtime.matrix_probe import proven
+from clconv.runtime.matrix_probe import proven, proven_for
 
 ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 INTEL = frozenset({"f16 8 lanes", "f16 16 lanes", "emulated"})
@@ -22,8 +22,8 @@ INTEL = frozenset({"f16 8 lanes", "f16 16 lanes", "emulated"})
 def test_what_works_is_kept(device: DeviceInfo) -> None:
     for matrix in (ALL, INTEL):
         able = dataclasses.replace(device, matrix=matrix)
-        assert proven(able) is able
-    assert proven(device) is device
+        assert proven(able) == dataclasses.replace(able, proven=True)
+    assert proven(dataclasses.replace(device, matrix=frozenset())).proven is False
 
 
 def test_what_does_not_compile_or_is_wrong_is_not(
@@ -37,7 +37,7 @@ def test_what_does_not_compile_or_is_wrong_is_not(
     monkeypatch.setattr(matrix_probe, "multiplies_right", tried)
     able = dataclasses.replace(device, matrix=ALL, index=device.index, driver="another")
     assert proven(able).matrix == {"f16", "emulated"}
-    assert dataclasses.replace(proven(able), matrix=ALL) == able
+    assert dataclasses.replace(proven(able), matrix=ALL, proven=False) == able
 
 
 def test_of_two_lengths_of_subgroups_the_one_there_is_is_kept(
@@ -78,3 +78,48 @@ def test_tf32_rounds_only_if_it_is_asked_for(device: DeviceInfo) -> None:
         return float(np.abs(found - exact).max() / np.abs(exact).max())
 
     assert error("float32") < 1e-6 < 1e-5 < error("tf32") < 1e-3
+
+
+def product_of(dtype: type[np.floating]) -> tuple[Graph, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(2)
+    a, b = (rng.uniform(-1, 1, shape).astype(dtype) for shape in ((40, 333), (333, 50)))
+    node = make_node("MatMul", ["a", "b"], ["y"])
+    specs, constants = {"a": TensorSpec.of(a)}, {"b": Constant(b)}
+    return Graph("product", (node,), ("a",), ("y",), specs, constants), {"a": a}
+
+
+def test_halves_take_matrix_instructions_unasked(device: DeviceInfo) -> None:
+    """Products of halves are exact in float32: as near to the exact sums as the float32 kernel is."""
+    graph, feeds = product_of(np.float16)
+    able = dataclasses.replace(device, kind="gpu", matrix=frozenset({"f16", "f16 k16", "emulated"}))
+    assert not able.proven
+    session = clconv.load(graph, able)
+    assert session.precision == "float32" and session.device.proven
+    bound = session.prepare({"a": (40, 333)})
+    assert [choice.name for choice in bound.plan.lowered.choices.values()] == ["matrix"]
+    exact = feeds["a"].astype(np.float64) @ graph.constants["b"].array.astype(np.float64)
+    found = session.run(feeds)["y"]
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, exact, rtol=2**-10, atol=1e-6 * np.abs(exact).max())
+
+
+def test_nothing_is_tried_that_nothing_asks_for(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def noted(one: DeviceInfo, precision: str) -> bool:
+        tried.extend(one.matrix - {"emulated"})
+        return True
+
+    monkeypatch.setattr(matrix_probe, "multiplies_right", noted)
+    able = dataclasses.replace(device, matrix=ALL, driver="two more")
+    wide, narrow = product_of(np.float32)[0], product_of(np.float16)[0]
+    assert proven_for(wide, able, "float32") is able
+    assert not tried
+    assert proven_for(narrow, able, "float32").matrix == ALL - {"tf32"}
+    assert set(tried) == {"f16", "f16 k16"}
+    assert proven_for(wide, able, "tf32").matrix == {"tf32", "emulated"}
+    cast = make_node("Cast", ["a"], ["h"], to="float16")
+    loop = make_node("Loop", ["n", "", "a"], ["y"], carried=1, body=wide.replace(nodes=(cast,)))
+    assert proven_for(wide.replace(nodes=(loop,)), able, "float32").proven

@@ -15,7 +15,8 @@ from clconv.lowering.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.conv.shape import ConvShape, plain_obstacle
+from clconv.lowering.blocked import plain_obstacle, weights_obstacle
+from clconv.lowering.conv.shape import ConvShape
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
     Kernel,
@@ -34,8 +35,8 @@ from clconv.lowering.tiles import (
     chosen_tile,
     gpu_rate,
     local_memory_obstacle,
+    matrix_for,
     matrix_obstacle,
-    matrix_of,
     subgroup_of,
 )
 
@@ -56,9 +57,11 @@ def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
 
 def obstacle(problem: Problem) -> str | None:
     """Why a product in local memory cannot run this convolution; None if it can."""
-    if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
-        return "needs constant weights"
-    return plain_obstacle(problem) or local_memory_obstacle(problem.device)
+    return (
+        weights_obstacle(problem)
+        or plain_obstacle(problem)
+        or local_memory_obstacle(problem.device)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +103,7 @@ def product_call(
         kind=product.kind,
         channels=product.channels,
         filters=product.filters,
-        kernel=shape.kernel,
-        strides=shape.strides,
-        dilations=shape.dilations,
-        pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        **shape.parameters,
         taps_outer=product.taps_outer,
         partial=not final,
         subgroup=subgroup_of(problem.device, product.kind),
@@ -116,12 +116,7 @@ def product_call(
         ("w", w),
         *([("bias", bias)] if bias is not None and has_bias else []),
         ("y", y),
-        ("height", Scalar(shape.size[0])),
-        ("width", Scalar(shape.size[1])),
-        ("out_height", Scalar(shape.out[0])),
-        ("out_width", Scalar(shape.out[1])),
-        ("pad_top", Scalar(shape.begin[0])),
-        ("pad_left", Scalar(shape.begin[1])),
+        *shape.arguments,
         ("batch", Scalar(shape.batch)),
         ("groups", Scalar(shape.group)),
         ("splits", Scalar(product.splits)),
@@ -204,7 +199,7 @@ MATRIX_GEMM = Variant(
     "Conv",
     "matrix_gemm",
     lambda problem: obstacle(problem) or matrix_obstacle(problem),
-    lambda problem: _lower(problem, matrix_of(problem.device)),
+    lambda problem: _lower(problem, matrix_for(problem)),
     estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
     space=PRODUCT_SPACE,
 )

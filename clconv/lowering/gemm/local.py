@@ -34,8 +34,8 @@ from clconv.lowering.tiles import (
     chosen_tile,
     gpu_rate,
     local_memory_obstacle,
+    matrix_for,
     matrix_obstacle,
-    matrix_of,
     subgroup_of,
 )
 
@@ -204,7 +204,7 @@ def local_variants(op: str) -> tuple[Variant, ...]:
             op,
             "matrix",
             lambda problem: _applies(problem) or matrix_obstacle(problem),
-            lambda problem: _lower(problem, matrix_of(problem.device)),
+            lambda problem: _lower(problem, matrix_for(problem)),
             estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
             space=PRODUCT_SPACE,
         ),
