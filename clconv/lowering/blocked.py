@@ -1,10 +1,11 @@
-"""What lowerings share: sizes in pairs, C types of a dtype, obstacles, layouts of channel blocks."""
+"""What lowerings share: sizes in pairs, arguments of images, C types of a dtype, obstacles, layouts of channel blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.arguments import Argument, Scalar
 from clconv.lowering.epilogue import epilogue_obstacle
 from clconv.lowering.kernel import Problem, Signature
 from clconv.lowering.obstacles import computed, dtype_obstacle
@@ -14,6 +15,15 @@ from clconv.lowering.reorder import c_type as c_type
 def pair(values: Sequence[int], fill: int) -> tuple[int, int]:
     """(height, width) of one or two spatial values; one-dimensional data is one row."""
     return (fill, values[0]) if len(values) == 1 else (values[0], values[1])
+
+
+def image_arguments(
+    size: Sequence[int], out: Sequence[int], begin: Sequence[int]
+) -> list[tuple[str, Argument]]:
+    """What kernels that move a window over an image take: (height, width) of the image and of the result, and
+    the padding before the first row and column."""
+    names = ("height", "width", "out_height", "out_width", "pad_top", "pad_left")
+    return [(name, Scalar(value)) for name, value in zip(names, (*size, *out, *begin), strict=True)]
 
 
 def type_obstacle(problem: Problem) -> str | None:
@@ -39,6 +49,22 @@ def blocked_obstacle(problem: Problem, most_axes: int = 2) -> str | None:
     return epilogue_obstacle(problem)
 
 
+def plain_obstacle(problem: Problem) -> str | None:
+    """Why no kernel on plain images of floats, or of halves, can run a node over (N, C, spatial...)."""
+    if computed(problem.x.dtype) is not DType.FLOAT32:
+        return f"needs float32 or float16, got {problem.x.dtype.value}"
+    if not 3 <= problem.x.rank <= 4:
+        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
+    return epilogue_obstacle(problem)
+
+
+def weights_obstacle(problem: Problem) -> str | None:
+    """Why no kernel that reads packed filters can run a convolution."""
+    if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
+        return "needs constant weights"
+    return None
+
+
 def blocked_signature(problem: Problem, x: Layout, y: Layout) -> Signature:
     """First input and output in these layouts, operands of the epilogue that have the output's shape in
     its layout, everything else plain."""
@@ -48,6 +74,23 @@ def blocked_signature(problem: Problem, x: Layout, y: Layout) -> Signature:
         if spec is not None and spec.shape == problem.y.shape:
             inputs[i] = y
     return Signature(tuple(inputs), (y,) + (PLAIN,) * (len(problem.outputs) - 1))
+
+
+def blocked_signatures(problem: Problem) -> list[Signature]:
+    """Input and output on blocks as wide as a register."""
+    blocked = Layout(problem.device.vector_width)
+    return [blocked_signature(problem, blocked, blocked)]
+
+
+# So many input channels, or fewer, are read from the plain layout, as the first layer of a network does.
+_PLAIN_INPUT_CHANNELS = 4
+
+
+def convolution_signatures(problem: Problem) -> list[Signature]:
+    """blocked_signatures(), but that few input channels stay plain."""
+    blocked = Layout(problem.device.vector_width)
+    few = problem.x.shape[1] <= _PLAIN_INPUT_CHANNELS
+    return [blocked_signature(problem, PLAIN if few else blocked, blocked)]
 
 
 def rows_an_item(problem: Problem, rows: int, others: int) -> int:

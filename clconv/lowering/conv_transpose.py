@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 
-from clconv.graph.ir import PLAIN, Layout
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -21,24 +20,23 @@ from clconv.lowering.arguments import (
 )
 from clconv.lowering.blocked import (
     blocked_obstacle,
-    blocked_signature,
+    blocked_signatures,
     c_type,
+    convolution_signatures,
+    image_arguments,
     pair,
     rows_an_item,
     stored_obstacle,
+    weights_obstacle,
 )
 from clconv.lowering.epilogue import channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Signature,
     Variant,
     register,
 )
-
-# Fewer input channels than this are read from the plain layout, as the first layer of a network does.
-_PLAIN_INPUT_CHANNELS = 4
 
 Phase = tuple[int, int, int, int, int]
 
@@ -95,9 +93,7 @@ def depthwise_filters(block: int) -> Packing:
 
 
 def _obstacle(problem: Problem) -> str | None:
-    if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
-        return "needs constant weights"
-    return blocked_obstacle(problem)
+    return weights_obstacle(problem) or blocked_obstacle(problem)
 
 
 def _depthwise_applies(problem: Problem) -> str | None:
@@ -114,17 +110,6 @@ def _blocked_applies(problem: Problem) -> str | None:
     return _obstacle(problem)
 
 
-def _depthwise_signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    return [blocked_signature(problem, blocked, blocked)]
-
-
-def _blocked_signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    few = problem.x.shape[1] <= _PLAIN_INPUT_CHANNELS
-    return [blocked_signature(problem, PLAIN if few else blocked, blocked)]
-
-
 def _blocked_lower(problem: Problem) -> Lowered:
     return _lower(problem, depthwise=False)
 
@@ -137,7 +122,7 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
     at, x, y, w = problem.node.attrs, problem.x, problem.y, problem.input(1)
     if y.size == 0:
         return Lowered()
-    block, spatial = problem.device.vector_width, x.rank - 2
+    block = problem.device.vector_width
     group = 1 if depthwise else at.group
     blocks = -(-(y.shape[1] // group) // block)
     # A tile across the border of a group would read past the last group's operands.
@@ -146,8 +131,8 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
     width = block * vectors
     in_block = x.layout.block
     kernel_shape, strides = pair(w.shape[2:], 1), pair(at.strides, 1)
-    dilations, begin = pair(at.dilations, 1), pair(at.pads[:spatial], 0)
-    size, out = pair(x.shape[2:], 1), pair(y.shape[2:], 1)
+    dilations, begin = pair(at.dilations, 1), pair(at.pads[: x.rank - 2], 0)
+    out = pair(y.shape[2:], 1)
     epilogue = plan_epilogue(problem, width)
     bias = problem.node.inputs[2] if problem.has(2) else ""
     kernel = Kernel.of(
@@ -177,12 +162,7 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
         ("w", Packed(problem.node.inputs[1], packing)),
         *([("bias", Packed(bias, channel_packing(width)))] if bias else []),
         ("y", Write(problem.node.outputs[0])),
-        ("height", Scalar(size[0])),
-        ("width", Scalar(size[1])),
-        ("out_height", Scalar(out[0])),
-        ("out_width", Scalar(out[1])),
-        ("pad_top", Scalar(begin[0])),
-        ("pad_left", Scalar(begin[1])),
+        *image_arguments(pair(x.shape[2:], 1), out, begin),
         ("rows", Scalar(rows)),
         *epilogue.arguments,
     ]
@@ -231,9 +211,7 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 
 register(
-    Variant(
-        "ConvTranspose", "depthwise", _depthwise_applies, _depthwise_lower, _depthwise_signatures
-    ),
-    Variant("ConvTranspose", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
+    Variant("ConvTranspose", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures),
+    Variant("ConvTranspose", "blocked", _blocked_applies, _blocked_lower, convolution_signatures),
     Variant("ConvTranspose", "simple", stored_obstacle, _simple_lower),
 )

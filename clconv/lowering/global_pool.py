@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 
-from clconv.graph.ir import Layout
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.blocked import blocked_obstacle, blocked_signature, c_type, stored_obstacle
+from clconv.lowering.blocked import blocked_obstacle, blocked_signatures, c_type, stored_obstacle
 from clconv.lowering.epilogue import Epilogue, epilogue_obstacle, plan_epilogue
 from clconv.lowering.groups import group_call, group_estimate, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Signature,
     Variant,
     register,
 )
@@ -25,11 +23,6 @@ _REDUCTIONS = {"GlobalMaxPool": "ReduceMax", "GlobalAveragePool": "ReduceMean"}
 
 def _blocked_applies(problem: Problem) -> str | None:
     return blocked_obstacle(problem, most_axes=problem.x.rank)  # all axes are one row of pixels
-
-
-def _signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    return [blocked_signature(problem, blocked, blocked)]
 
 
 def _lower(problem: Problem, block: int, template: str, epilogue: Epilogue) -> Lowered:
@@ -82,6 +75,6 @@ def _group_lower(problem: Problem) -> Lowered:
 for _op in _KINDS:
     register(
         Variant(_op, "group", _group_applies, _group_lower, estimate=group_estimate),
-        Variant(_op, "blocked", _blocked_applies, _blocked_lower, _signatures),
+        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
         Variant(_op, "simple", stored_obstacle, _simple_lower),
     )

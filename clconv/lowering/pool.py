@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 
 import numpy as np
 
-from clconv.graph.ir import DType, Layout
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import (
     blocked_obstacle,
-    blocked_signature,
+    blocked_signatures,
     c_type,
+    image_arguments,
     pair,
+    plain_obstacle,
     rows_an_item,
     stored_obstacle,
 )
-from clconv.lowering.epilogue import epilogue_obstacle, plan_epilogue
+from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.groups import group_estimate, row_groups
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Signature,
     Variant,
     register,
 )
-from clconv.lowering.obstacles import computed
 
 _KINDS = {"MaxPool": "max", "AveragePool": "average", "LpPool": "lp"}
 # Windows this wide or narrower are unrolled along the width.
@@ -52,55 +52,66 @@ def _counts_pads(problem: Problem) -> bool:
     return bool(at.get("count_include_pad")) or at.pad_mode != "constant"
 
 
+def _parameters(problem: Problem, epilogue: Epilogue) -> dict[str, Hashable]:
+    """What all kernels are made for: the mean, maximum or norm, and what follows it."""
+    return {
+        "kind": _KINDS[problem.node.op],
+        "power": problem.node.attrs.get("p", 1),
+        "count_pads": _counts_pads(problem),
+        "epilogue": epilogue.terms,
+        "epilogue_names": epilogue.names,
+    }
+
+
+def _window_parameters(problem: Problem) -> dict[str, Hashable]:
+    """The window over an image, (height, width) each."""
+    at = problem.node.attrs
+    return {
+        "kernel": pair(at.kernel_shape, 1),
+        "strides": pair(at.strides, 1),
+        "dilations": pair(at.dilations, 1),
+        "pad_mode": _pad_mode(problem),
+    }
+
+
+def _window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
+    """Sizes of the image and the result, and the padding on all sides."""
+    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
+    begin, end = pair(pads[: x.rank - 2], 0), pair(pads[x.rank - 2 :], 0)
+    return [
+        *image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin),
+        ("pad_bottom", Scalar(end[0])),
+        ("pad_right", Scalar(end[1])),
+    ]
+
+
 def _blocked_applies(problem: Problem) -> str | None:
     if _indices(problem):
         return "the indices of the maxima are wanted"
     return blocked_obstacle(problem)
 
 
-def _blocked_signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    return [blocked_signature(problem, blocked, blocked)]
-
-
 def _blocked_lower(problem: Problem) -> Lowered:
-    at, x, y = problem.node.attrs, problem.x, problem.y
+    x, y = problem.x, problem.y
     if y.size == 0:
         return Lowered()
-    block, spatial = problem.device.vector_width, x.rank - 2
-    size, out = pair(x.shape[2:], 1), pair(y.shape[2:], 1)
-    kernel_shape = pair(at.kernel_shape, 1)
-    begin, end = pair(at.pads[:spatial], 0), pair(at.pads[spatial:], 0)
+    block, out = problem.device.vector_width, pair(y.shape[2:], 1)
     blocks = -(-x.shape[1] // block)
     epilogue = plan_epilogue(problem, block)
     kernel = Kernel.of(
         "pool/blocked.cl.mako",
         "pool_blocked",
-        kind=_KINDS[problem.node.op],
-        power=at.get("p", 1),
         block=block,
         pixels=4,
-        unroll=kernel_shape[1] <= _UNROLLED,
-        kernel=kernel_shape,
-        strides=pair(at.strides, 1),
-        dilations=pair(at.dilations, 1),
-        pad_mode=_pad_mode(problem),
-        count_pads=_counts_pads(problem),
-        epilogue=epilogue.terms,
-        epilogue_names=epilogue.names,
+        unroll=problem.node.attrs.kernel_shape[-1] <= _UNROLLED,
+        **_window_parameters(problem),
+        **_parameters(problem, epilogue),
     )
     rows = rows_an_item(problem, out[0], blocks * x.shape[0])
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
-        ("height", Scalar(size[0])),
-        ("width", Scalar(size[1])),
-        ("out_height", Scalar(out[0])),
-        ("out_width", Scalar(out[1])),
-        ("pad_top", Scalar(begin[0])),
-        ("pad_left", Scalar(begin[1])),
-        ("pad_bottom", Scalar(end[0])),
-        ("pad_right", Scalar(end[1])),
+        *_window_arguments(problem),
         ("rows", Scalar(rows)),
         *epilogue.arguments,
     ]
@@ -114,49 +125,29 @@ def _blocked_lower(problem: Problem) -> Lowered:
 def _register_applies(problem: Problem) -> str | None:
     if _indices(problem):
         return "the indices of the maxima are wanted"
-    if computed(problem.x.dtype) is not DType.FLOAT32:
-        return f"needs float32 or float16, got {problem.x.dtype.value}"
-    if not 3 <= problem.x.rank <= 4:
-        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
     if math.prod(problem.node.attrs.kernel_shape) > _MOST_TAPS:
         return f"unrolls windows of up to {_MOST_TAPS} pixels"
-    return epilogue_obstacle(problem)
+    return plain_obstacle(problem)
 
 
 def _register_lower(problem: Problem) -> Lowered:
-    at, x, y = problem.node.attrs, problem.x, problem.y
+    x, y = problem.x, problem.y
     if y.size == 0:
         return Lowered()
-    spatial = x.rank - 2
-    size, out = pair(x.shape[2:], 1), pair(y.shape[2:], 1)
-    begin, end = pair(at.pads[:spatial], 0), pair(at.pads[spatial:], 0)
+    out = pair(y.shape[2:], 1)
     epilogue = plan_epilogue(problem)
     kernel = Kernel.of(
         "pool/register.cl.mako",
         "pool_register",
-        kind=_KINDS[problem.node.op],
-        power=at.get("p", 1),
         pixels=_PIXELS,
-        kernel=pair(at.kernel_shape, 1),
-        strides=pair(at.strides, 1),
-        dilations=pair(at.dilations, 1),
-        pad_mode=_pad_mode(problem),
-        count_pads=_counts_pads(problem),
-        epilogue=epilogue.terms,
-        epilogue_names=epilogue.names,
+        **_window_parameters(problem),
+        **_parameters(problem, epilogue),
     )
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
         ("channels", Scalar(x.shape[1])),
-        ("height", Scalar(size[0])),
-        ("width", Scalar(size[1])),
-        ("out_height", Scalar(out[0])),
-        ("out_width", Scalar(out[1])),
-        ("pad_top", Scalar(begin[0])),
-        ("pad_left", Scalar(begin[1])),
-        ("pad_bottom", Scalar(end[0])),
-        ("pad_right", Scalar(end[1])),
+        *_window_arguments(problem),
         *epilogue.arguments,
     ]
     local, whole = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
@@ -187,20 +178,16 @@ def _simple_lower(problem: Problem) -> Lowered:
     kernel = Kernel.of(
         "pool/simple.cl.mako",
         "pool_simple",
-        kind=_KINDS[node.op],
-        power=at.get("p", 1),
         type=c_type(x.dtype),
         lowest=_lowest(problem),
         kernel=at.kernel_shape,
         strides=at.strides,
         dilations=at.dilations,
         pad_mode=at.pad_mode,
-        count_pads=_counts_pads(problem),
         values=bool(node.outputs[0]),
         indices=bool(indices),
         column_major=bool(at.get("storage_order")),
-        epilogue=epilogue.terms,
-        epilogue_names=epilogue.names,
+        **_parameters(problem, epilogue),
     )
     chunk = pixels if problem.device.is_cpu else 1
     arguments: list[tuple[str, Argument]] = [
@@ -222,6 +209,6 @@ def _simple_lower(problem: Problem) -> Lowered:
 for _op in _KINDS:
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
-        Variant(_op, "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
+        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
         Variant(_op, "simple", stored_obstacle, _simple_lower),
     )

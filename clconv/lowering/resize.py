@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clconv.graph.ir import DType, Layout
+from clconv.graph.ir import DType
 from clconv.graph.ops.resize import AxisResize, axis_taps, outside_pixels, resize_axes
 from clconv.lowering.arguments import Argument, Scalar, Table, Write
 from clconv.lowering.blocked import (
     blocked_obstacle,
-    blocked_signature,
+    blocked_signatures,
     c_type,
     pair,
     rows_an_item,
@@ -27,7 +27,6 @@ from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Signature,
     Variant,
     register,
 )
@@ -54,11 +53,6 @@ def _blocked_applies(problem: Problem) -> str | None:
     if not all(axis.is_copy for axis in _axes(problem)[:2]):
         return "batch or channels are resized"
     return None
-
-
-def _blocked_signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    return [blocked_signature(problem, blocked, blocked)]
 
 
 def _blocked_lower(problem: Problem) -> Lowered:
@@ -181,6 +175,6 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 
 register(
-    Variant("Resize", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
+    Variant("Resize", "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
     Variant("Resize", "simple", _simple_applies, _simple_lower),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from clconv.graph.ir import Layout
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -10,12 +9,8 @@ from clconv.lowering.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.conv.shape import (
-    ConvShape,
-    bias_argument,
-    blocked_obstacle,
-    blocked_signature,
-)
+from clconv.lowering.blocked import blocked_signatures
+from clconv.lowering.conv.shape import ConvShape, bias_argument, packed_obstacle
 from clconv.lowering.conv.weights import depthwise_weights
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import (
@@ -23,7 +18,6 @@ from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Signature,
     Variant,
 )
 
@@ -33,17 +27,12 @@ _PIXELS = 7
 
 
 def _depthwise_applies(problem: Problem) -> str | None:
-    obstacle = blocked_obstacle(problem)
+    obstacle = packed_obstacle(problem)
     if obstacle:
         return obstacle
     if not problem.node.attrs.group == problem.x.shape[1] == problem.y.shape[1]:
         return "needs one filter for each channel"
     return None
-
-
-def _depthwise_signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    return [blocked_signature(problem, blocked, blocked)]
 
 
 def _depthwise_lower(problem: Problem) -> Lowered:
@@ -56,10 +45,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         "conv_depthwise",
         block=block,
         pixels=problem.parameters.get("pixels", min(_PIXELS, problem.device.registers - 4)),
-        kernel=shape.kernel,
-        strides=shape.strides,
-        dilations=shape.dilations,
-        pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
@@ -71,12 +57,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         ("w", Packed(problem.node.inputs[1], depthwise_weights(block))),
         *([("bias", bias_argument(problem, block))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
-        ("height", Scalar(shape.size[0])),
-        ("width", Scalar(shape.size[1])),
-        ("out_height", Scalar(shape.out[0])),
-        ("out_width", Scalar(shape.out[1])),
-        ("pad_top", Scalar(shape.begin[0])),
-        ("pad_left", Scalar(shape.begin[1])),
+        *shape.arguments,
         ("rows", Scalar(rows)),
         *epilogue.arguments,
     ]
@@ -85,6 +66,6 @@ def _depthwise_lower(problem: Problem) -> Lowered:
 
 
 DEPTHWISE = Variant(
-    "Conv", "depthwise", _depthwise_applies, _depthwise_lower, _depthwise_signatures,
+    "Conv", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures,
     space={"pixels": (AUTO, 2, 4, 6, 7, 10, 12, 14)},
 )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.conv.shape import ConvShape, plain_obstacle
+from clconv.lowering.blocked import plain_obstacle
+from clconv.lowering.conv.shape import ConvShape
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.tiles import gpu_rate
@@ -26,10 +27,7 @@ def _lower(problem: Problem) -> Lowered:
         "conv/depthwise_plain.cl.mako",
         "conv_depthwise_plain",
         pixels=_PIXELS,
-        kernel=shape.kernel,
-        strides=shape.strides,
-        dilations=shape.dilations,
-        pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        **shape.parameters,
         multiplier=shape.filters // shape.channels,
         bias=problem.has(2),
         epilogue=epilogue.terms,
@@ -41,12 +39,7 @@ def _lower(problem: Problem) -> Lowered:
         *([("bias", problem.argument(2))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
         ("filters", Scalar(shape.filters)),
-        ("height", Scalar(shape.size[0])),
-        ("width", Scalar(shape.size[1])),
-        ("out_height", Scalar(shape.out[0])),
-        ("out_width", Scalar(shape.out[1])),
-        ("pad_top", Scalar(shape.begin[0])),
-        ("pad_left", Scalar(shape.begin[1])),
+        *shape.arguments,
         *epilogue.arguments,
     ]
     local = (8, 8, 1) if problem.device.largest_work_group >= 64 else (1, 1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.graph.ir import DType
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -13,14 +13,14 @@ from clconv.lowering.arguments import (
     Scalar,
     Write,
 )
+from clconv.lowering.blocked import convolution_signatures
 from clconv.lowering.conv.shape import (
     TILE_SPACE,
     ConvShape,
     arithmetic_rate,
     bias_argument,
-    blocked_obstacle,
-    blocked_signature,
     chosen_tile,
+    packed_obstacle,
     register_tile,
 )
 from clconv.lowering.conv.weights import direct_weights
@@ -29,18 +29,15 @@ from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Signature,
     Variant,
 )
 
-# Fewer input channels than this are read from the plain layout, as the first layer of a network does.
-_PLAIN_INPUT_CHANNELS = 4
 # Weights in float16 lie there so for at most so many output pixels: every tile converts them again.
 _PIXELS_OF_HALF_WEIGHTS = 64
 
 
 def _direct_applies(problem: Problem) -> str | None:
-    obstacle = blocked_obstacle(problem)
+    obstacle = packed_obstacle(problem)
     if obstacle:
         return obstacle
     group, block = problem.node.attrs.group, problem.device.vector_width
@@ -49,12 +46,6 @@ def _direct_applies(problem: Problem) -> str | None:
     if group > 1 and (problem.y.shape[1] // group) % block:
         return f"needs filters a group divisible by {block}, got {problem.y.shape[1] // group}"
     return None
-
-
-def _direct_signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    few = problem.x.shape[1] <= _PLAIN_INPUT_CHANNELS
-    return [blocked_signature(problem, PLAIN if few else blocked, blocked)]
 
 
 def _direct_lower(problem: Problem) -> Lowered:
@@ -72,10 +63,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         vectors=vectors,
         pixels=pixels,
         tail=channels % in_block,
-        kernel=shape.kernel,
-        strides=shape.strides,
-        dilations=shape.dilations,
-        pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
@@ -90,12 +78,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         ("w", Packed(problem.node.inputs[1], packing)),
         *([("bias", bias_argument(problem, block * vectors))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
-        ("height", Scalar(shape.size[0])),
-        ("width", Scalar(shape.size[1])),
-        ("out_height", Scalar(shape.out[0])),
-        ("out_width", Scalar(shape.out[1])),
-        ("pad_top", Scalar(shape.begin[0])),
-        ("pad_left", Scalar(shape.begin[1])),
+        *shape.arguments,
         ("in_blocks", Scalar(-(-channels // in_block))),
         ("filters", Scalar(shape.filters // shape.group)),
         ("groups", Scalar(shape.group)),
@@ -175,6 +158,6 @@ def _direct_estimate(problem: Problem) -> float:
 
 
 DIRECT = Variant(
-    "Conv", "direct", _direct_applies, _direct_lower, _direct_signatures, _direct_estimate,
+    "Conv", "direct", _direct_applies, _direct_lower, convolution_signatures, _direct_estimate,
     TILE_SPACE,
 )  # fmt: skip

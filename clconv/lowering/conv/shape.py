@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Hashable
 
-from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.arguments import Argument, Packed
+from clconv.lowering.blocked import blocked_obstacle, image_arguments, pair, weights_obstacle
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.epilogue import channel_packing, epilogue_obstacle
-from clconv.lowering.kernel import AUTO, Problem, Signature
-from clconv.lowering.obstacles import computed
+from clconv.lowering.epilogue import channel_packing
+from clconv.lowering.kernel import AUTO, Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,15 +34,11 @@ class ConvShape:
     def of(cls, problem: Problem) -> ConvShape:
         """Raises nothing: applies() has checked that there are one or two spatial axes."""
         at, x, w, y = problem.node.attrs, problem.x, problem.input(1), problem.y
-
-        def two(values: tuple[int, ...], fill: int) -> tuple[int, int]:
-            return (fill, values[0]) if len(values) == 1 else (values[0], values[1])
-
         spatial = x.rank - 2
-        begin, end = two(at.pads[:spatial], 0), two(at.pads[spatial:], 0)
+        begin, end = pair(at.pads[:spatial], 0), pair(at.pads[spatial:], 0)
         shape = cls(
-            x.shape[0], x.shape[1], y.shape[1], at.group, two(x.shape[2:], 1), two(y.shape[2:], 1),
-            two(w.shape[2:], 1), two(at.strides, 1), two(at.dilations, 1), begin, (*begin, *end),
+            x.shape[0], x.shape[1], y.shape[1], at.group, pair(x.shape[2:], 1), pair(y.shape[2:], 1),
+            pair(w.shape[2:], 1), pair(at.strides, 1), pair(at.dilations, 1), begin, (*begin, *end),
             at.pad_mode,
         )  # fmt: skip
         return shape._as_one_row() if shape.is_pointwise else shape
@@ -52,46 +48,39 @@ class ConvShape:
         """1x1, stride 1, no padding: pixels do not see their neighbours."""
         return self.kernel == (1, 1) and self.strides == (1, 1) and not any(self.pads)
 
+    @property
+    def padding(self) -> str:
+        """The padding mode as templates have it: "none" where no window leaves the image."""
+        return self.pad_mode if any(self.pads) else "none"
+
+    @property
+    def parameters(self) -> dict[str, Hashable]:
+        """The window, for which its kernels are made."""
+        return {
+            "kernel": self.kernel,
+            "strides": self.strides,
+            "dilations": self.dilations,
+            "pad_mode": self.padding,
+        }
+
+    @property
+    def arguments(self) -> list[tuple[str, Argument]]:
+        """The sizes and padding that its kernels take."""
+        return image_arguments(self.size, self.out, self.begin)
+
     def _as_one_row(self) -> ConvShape:
         pixels = math.prod(self.size)
         return dataclasses.replace(self, size=(1, pixels), out=(1, pixels))
 
 
-def blocked_obstacle(problem: Problem) -> str | None:
-    """Why no kernel on channel blocks can run this convolution."""
-    if computed(problem.x.dtype) is not DType.FLOAT32:
-        return f"needs float32 or float16, got {problem.x.dtype.value}"
-    if not problem.device.is_cpu:
-        return "channel blocks are for CPU devices"
-    if problem.x.rank > 4:
-        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
-    if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
-        return "needs constant weights"
-    return epilogue_obstacle(problem)
-
-
-def plain_obstacle(problem: Problem) -> str | None:
-    """Why no kernel for plain float tensors of one or two spatial axes can run this convolution."""
-    if computed(problem.x.dtype) is not DType.FLOAT32:
-        return f"needs float32 or float16, got {problem.x.dtype.value}"
-    if problem.x.rank > 4:
-        return f"needs one or two spatial axes, got {problem.x.rank - 2}"
-    return epilogue_obstacle(problem)
+def packed_obstacle(problem: Problem) -> str | None:
+    """Why no kernel on channel blocks, with filters packed for it, can run this convolution."""
+    return blocked_obstacle(problem) or weights_obstacle(problem)
 
 
 def bias_argument(problem: Problem, block: int) -> Argument:
     """The bias padded to whole blocks; without one the kernel has no such parameter."""
     return Packed(problem.node.inputs[2], channel_packing(block))
-
-
-def blocked_signature(problem: Problem, x: Layout, y: Layout) -> Signature:
-    """x and y in these layouts; operands of the epilogue that have y's shape in y's layout."""
-    inputs = [x] + [PLAIN] * (len(problem.inputs) - 1)
-    for i in range(len(problem.node.op_inputs), len(problem.inputs)):
-        spec = problem.inputs[i]  # None: an operand that a step does without
-        if spec is not None and spec.shape == problem.y.shape and not problem.is_constant(i):
-            inputs[i] = y
-    return Signature(tuple(inputs), (y,))
 
 
 def register_tile(device_registers: int, blocks: int) -> tuple[int, int]:

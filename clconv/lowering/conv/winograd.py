@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clconv.graph.ir import DType, Layout
+from clconv.graph.ir import DType
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -17,15 +17,15 @@ from clconv.lowering.arguments import (
     Scalar,
     Write,
 )
+from clconv.lowering.blocked import blocked_signatures
 from clconv.lowering.conv.shape import (
     TILE_SPACE,
     ConvShape,
     arithmetic_rate,
     bias_argument,
-    blocked_obstacle,
-    blocked_signature,
     cache_rate,
     chosen_tile,
+    packed_obstacle,
     register_tile,
 )
 from clconv.lowering.conv.transforms import (
@@ -42,7 +42,6 @@ from clconv.lowering.kernel import (
     Kernel,
     Lowered,
     Problem,
-    Signature,
     Variant,
 )
 
@@ -98,11 +97,6 @@ def window_obstacle(problem: Problem, transform: Transform) -> str | None:
     return None
 
 
-def _signatures(problem: Problem) -> list[Signature]:
-    blocked = Layout(problem.device.vector_width)
-    return [blocked_signature(problem, blocked, blocked)]
-
-
 def _lower(problem: Problem, transform: Transform) -> Lowered:
     block = problem.device.vector_width
     shape = ConvShape.of(problem)
@@ -115,7 +109,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     epilogue = plan_epilogue(problem, block * vectors)
     to_v = Kernel.of(
         "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW,
-        step=m * transform.stride, transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        step=m * transform.stride, transform=transform.input, pad_mode=shape.padding,
     )  # fmt: skip
     to_y = Kernel.of(
         "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(transform, pixels), m=m,
@@ -217,9 +211,9 @@ def _variant(name: str, transform: Transform) -> Variant:
     return Variant(
         "Conv",
         name,
-        lambda problem: blocked_obstacle(problem) or window_obstacle(problem, transform),
+        lambda problem: packed_obstacle(problem) or window_obstacle(problem, transform),
         lambda problem: _lower(problem, transform),
-        _signatures,
+        blocked_signatures,
         lambda problem: _estimate(problem, transform),
         TILE_SPACE,
     )

@@ -67,7 +67,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     settings = {"m": transform.m, "epilogue_names": epilogue.names}
     to_v = Kernel.of(
         "conv/winograd_plain_input.cl.mako", "winograd_plain_input", m=transform.m,
-        transform=transform.input, pad_mode=shape.pad_mode if any(shape.pads) else "none",
+        transform=transform.input, pad_mode=shape.padding,
     )  # fmt: skip
     to_y = Kernel.of(
         "conv/winograd_plain_output.cl.mako", "winograd_plain_output", **settings,
