@@ -29,6 +29,11 @@ class Packing:
 AS_IS = Packing("as-is")
 
 
+def packed_float(array: np.ndarray) -> type[np.floating]:
+    """What a packing makes of a constant's elements: halves stay halves, everything else becomes float32."""
+    return np.float16 if array.dtype == np.float16 else np.float32
+
+
 def layout_packing(layout: Layout) -> Packing:
     """A constant as a value of that layout would lie; lanes past the last channel are zero."""
     if layout.is_plain:

@@ -17,6 +17,7 @@ from clconv.lowering.arguments import (
     Packing,
     Scalar,
     Write,
+    packed_float,
 )
 from clconv.lowering.blocked import (
     blocked_obstacle,
@@ -67,7 +68,7 @@ def blocked_filters(in_block: int, out_block: int, group: int) -> Packing:
         channels, filters, kh, kw = w.shape
         channels //= group
         out_blocks, in_blocks = -(-filters // out_block), -(-channels // in_block)
-        kept = np.float16 if w.dtype == np.float16 else np.float32
+        kept = packed_float(w)
         full = np.zeros((group, in_blocks * in_block, out_blocks * out_block, kh, kw), kept)
         full[:, :channels, :filters] = w.reshape(group, channels, filters, kh, kw)
         parts = full.reshape(group, in_blocks, in_block, out_blocks, out_block, kh, kw)

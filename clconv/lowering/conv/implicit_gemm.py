@@ -14,6 +14,7 @@ from clconv.lowering.arguments import (
     Read,
     Scalar,
     Write,
+    packed_float,
 )
 from clconv.lowering.blocked import plain_obstacle, weights_obstacle
 from clconv.lowering.conv.shape import ConvShape
@@ -49,8 +50,8 @@ def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
         flat = w.reshape(group, filters, w.shape[1], -1)
         ordered = flat.transpose(0, 3, 2, 1) if taps_outer else flat.transpose(0, 2, 3, 1)
         rows = ordered.reshape(group, -1, filters)
-        kept = np.float16 if w.dtype == np.float16 else np.float32
-        return np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m))).astype(kept)
+        padded = np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m)))
+        return padded.astype(packed_float(w))
 
     return Packing("conv.product", (taps_outer, tile_m, group), pack)
 

@@ -6,12 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.lowering.arguments import Packing
-
-
-def _kept(w: np.ndarray) -> type[np.floating]:
-    """Halves stay halves, everything else becomes float32."""
-    return np.float16 if w.dtype == np.float16 else np.float32
+from clconv.lowering.arguments import Packing, packed_float
 
 
 def _two_dimensional(w: np.ndarray) -> np.ndarray:
@@ -27,7 +22,7 @@ def direct_weights(in_block: int, out_block: int, group: int, widen: bool) -> Pa
 
     def pack(w: np.ndarray) -> np.ndarray:
         w = _two_dimensional(w)
-        kept = np.float32 if widen else _kept(w)
+        kept = np.float32 if widen else packed_float(w)
         filters, channels, kh, kw = w.shape
         filters //= group
         out_blocks, in_blocks = -(-filters // out_block), -(-channels // in_block)
@@ -48,9 +43,10 @@ def depthwise_weights(block: int) -> Packing:
         w = _two_dimensional(w)
         channels, _, kh, kw = w.shape
         blocks = -(-channels // block)
-        full = np.zeros((blocks * block, kh, kw), _kept(w))
+        kept = packed_float(w)
+        full = np.zeros((blocks * block, kh, kw), kept)
         full[:channels] = w[:, 0]
         packed = full.reshape(blocks, block, kh, kw).transpose(0, 2, 3, 1).reshape(-1)
-        return np.concatenate([packed, np.zeros(block, _kept(w))])
+        return np.concatenate([packed, np.zeros(block, kept)])
 
     return Packing("conv.depthwise", (block,), pack)

@@ -14,6 +14,7 @@ from clconv.lowering.arguments import (
     Read,
     Scalar,
     Write,
+    packed_float,
 )
 from clconv.lowering.gemm.finish import WIDTH, Finish
 from clconv.lowering.gemm.shape import Product, float_obstacle, size_obstacle
@@ -49,8 +50,7 @@ def row_packing(transposed: bool, width: int) -> Packing:
         right = whole.swapaxes(-1, -2) if transposed else whole
         right = right.reshape(math.prod(right.shape[:-2]), *right.shape[-2:])
         padded = np.pad(right, ((0, 0), (0, 0), (0, -right.shape[2] % width)))
-        kept = np.float16 if right.dtype == np.float16 else np.float32
-        return np.ascontiguousarray(padded, kept)
+        return np.ascontiguousarray(padded, packed_float(right))
 
     return Packing("gemm.rows", (transposed, width), pack)
 

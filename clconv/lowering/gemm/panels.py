@@ -18,6 +18,7 @@ from clconv.lowering.arguments import (
     Read,
     Scalar,
     Write,
+    packed_float,
 )
 from clconv.lowering.blocked import rows_an_item
 from clconv.lowering.cast import cast_call
@@ -42,7 +43,7 @@ def panel_packing(transposed: bool, width: int, alpha: float) -> Packing:
         right = whole.swapaxes(-1, -2) if transposed else whole
         right = right.reshape(math.prod(right.shape[:-2]), *right.shape[-2:])
         batch, inner, columns = right.shape
-        kept = np.float16 if right.dtype == np.float16 and alpha == 1 else np.float32
+        kept = packed_float(right) if alpha == 1 else np.float32
         packed = np.zeros((batch, -(-columns // width), inner, width), kept)
         full, rest = divmod(columns, width)
         by_column = packed.transpose(0, 2, 1, 3)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from clconv.lowering.arguments import Argument, Packed, Packing, Scalar, Write
+from clconv.lowering.arguments import Argument, Packed, Packing, Scalar, Write, packed_float
 from clconv.lowering.gemm.finish import WIDTH, Finish
 from clconv.lowering.gemm.shape import Product, float_obstacle, size_obstacle
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
@@ -19,8 +19,7 @@ _LEAST_TURNS = 4  # of an item's loop, before more items share a line
 
 
 def _transposing(matrices: np.ndarray) -> np.ndarray:
-    kept = np.float16 if matrices.dtype == np.float16 else np.float32
-    return np.ascontiguousarray(matrices.swapaxes(-1, -2), kept)
+    return np.ascontiguousarray(matrices.swapaxes(-1, -2), packed_float(matrices))
 
 
 TRANSPOSED = Packing("gemm.transposed", (), _transposing)
