@@ -37,8 +37,10 @@ class Share:
     def local(self) -> int:
         return self.items * self.lanes * self.rows
 
-    def groups(self, outer: int, inner: int) -> int:
-        return -(-outer // self.rows) * -(-inner // self.lanes)
+    def sizes(self, outer: int, inner: int) -> tuple[tuple[int], tuple[int]]:
+        """(work-items in all, of a group): the launch over so many rows and columns."""
+        groups = -(-outer // self.rows) * -(-inner // self.lanes)
+        return (groups * self.local,), (self.local,)
 
     @classmethod
     def of(cls, device: DeviceInfo, outer: int, n: int, inner: int) -> Share:
@@ -103,8 +105,7 @@ def group_call(
         ("channel_size", Scalar(math.prod(y.shape[2:]))),
         *epilogue.arguments,
     ]
-    size = (share.groups(outer, inner) * share.local,)
-    return problem.call(kernel, arguments, size, (share.local,))
+    return problem.call(kernel, arguments, *share.sizes(outer, inner))
 
 
 def row_groups(

@@ -157,8 +157,7 @@ def _group_lower(problem: Problem) -> Lowered:
         ("inner", Scalar(1)),
         *_segments(normal, n),
     ]
-    size = (share.groups(outer, 1) * share.local,)
-    return Lowered((problem.call(kernel, arguments, size, (share.local,)),))
+    return Lowered((problem.call(kernel, arguments, *share.sizes(outer, 1)),))
 
 
 # --- pixels: each channel of an image, on channel blocks ------------------------------------------------

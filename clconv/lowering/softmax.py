@@ -113,8 +113,7 @@ def _group_lower(problem: Problem) -> Lowered:
         ("n", Scalar(n)),
         ("inner", Scalar(inner)),
     ]
-    size = (share.groups(outer, inner) * share.local,)
-    return Lowered((problem.call(kernel, arguments, size, (share.local,)),))
+    return Lowered((problem.call(kernel, arguments, *share.sizes(outer, inner)),))
 
 
 def _simple_lower(problem: Problem) -> Lowered:
