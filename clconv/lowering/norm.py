@@ -16,7 +16,7 @@ from clconv.lowering.arguments import (
     Write,
 )
 from clconv.lowering.epilogue import Operand, Term, channel_packing
-from clconv.lowering.groups import Share, group_estimate, group_obstacle
+from clconv.lowering.groups import Share, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -28,9 +28,10 @@ from clconv.lowering.kernel import (
 from clconv.lowering.normal import Normal, normal_of
 from clconv.lowering.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.pointwise import Place, Shape, Work, strides_call
-from clconv.lowering.reduce import merged_axes
+from clconv.lowering.reduce import axis_arguments, kept_and_reduced
 from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
+from clconv.lowering.split import SPLIT_SPACE, Split, lines_estimate, split_obstacle
 
 
 def _kept_outputs(problem: Problem) -> list[tuple[str, Argument]]:
@@ -160,6 +161,48 @@ def _group_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, *share.sizes(outer, 1)),))
 
 
+# --- split: few long rows, on GPUs ----------------------------------------------------------------------
+
+
+def _lines(problem: Problem) -> tuple[int, int, int] | None:
+    rows = normal_of(problem).rows
+    return None if rows is None else (*rows, 1)
+
+
+def _split_applies(problem: Problem) -> str | None:
+    return _rows_obstacle(problem) or split_obstacle(problem, _lines(problem))
+
+
+def _split_lower(problem: Problem) -> Lowered:
+    normal, lines = normal_of(problem), _lines(problem)
+    assert lines is not None
+    split, y = Split.of(problem, lines), problem.node.outputs[0]
+    tops, factors = f"{y}/tops", f"{y}/factors"
+    kernel = Kernel.of(
+        "norm/group.cl.mako", "norm_group", share=split.share, **_rows_parameters(problem, normal)
+    )
+    x, *others = _tensors(problem, normal)
+    arguments: list[tuple[str, Argument]] = [
+        x,
+        *([("top_parts", Read(tops))] if normal.mean is not None else []),
+        ("factor_parts", Read(factors)),
+        *others,
+        *split.arguments(),
+        *_segments(normal, lines[1]),
+    ]
+    measure = split.part_call(problem, normal.measure, factors, normal.mean, tops)
+    apply = split.call(problem, kernel, arguments)
+    if normal.mean is None:
+        return Lowered((measure, apply), {factors: split.nbytes})
+    mean = split.part_call(problem, normal.mean, tops)
+    return Lowered((mean, measure, apply), {tops: split.nbytes, factors: split.nbytes})
+
+
+def _split_estimate(problem: Problem) -> float:
+    launches = 2 if normal_of(problem).mean is None else 3
+    return lines_estimate(problem, _lines(problem), launches)
+
+
 # --- pixels: each channel of an image, on channel blocks ------------------------------------------------
 
 
@@ -204,9 +247,7 @@ def _simple_lower(problem: Problem) -> Lowered:
     normal, node, dtype = normal_of(problem), problem.node, problem.x.dtype
     if problem.x.size == 0:
         return Lowered()
-    axes = merged_axes(normal.view, normal.axes)
-    kept = [axis for axis in axes if not axis.reduced]
-    reduced = [axis for axis in axes if axis.reduced]
+    kept, reduced = kept_and_reduced(normal.view, normal.axes)
     outputs = _kept_outputs(problem)
     double = problem.device.is_cpu and has_double(problem.device)
     kernel = Kernel.of(
@@ -233,11 +274,8 @@ def _simple_lower(problem: Problem) -> Lowered:
         ("total", Scalar(total, "long")),
         ("share", Scalar(share, "long")),
         ("n", Scalar(n, "long")),
+        *axis_arguments(kept, reduced),
     ]
-    for kind, chosen in (("kept", kept), ("reduced", reduced)):
-        for i, axis in enumerate(chosen):
-            arguments.append((f"{kind}{i}", Scalar(axis.size, "long")))
-            arguments.append((f"{kind}_stride{i}", Scalar(axis.stride, "long")))
     statistics = problem.call(kernel, arguments, (items(total, share),))
     apply = strides_call(
         problem,
@@ -278,7 +316,15 @@ for _name in (
     "LpNormalization",
     "MeanVarianceNormalization",
 ):
-    register(Variant(_name, "group", _group_applies, _group_lower, estimate=group_estimate))
+    register(
+        Variant(
+            _name, "group", _group_applies, _group_lower,
+            estimate=lambda problem: lines_estimate(problem, _lines(problem)),
+        ),
+        Variant(
+            _name, "split", _split_applies, _split_lower, estimate=_split_estimate, space=SPLIT_SPACE
+        ),
+    )  # fmt: skip
     if _name == "InstanceNormalization":
         register(Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures))
     register(

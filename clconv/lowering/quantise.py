@@ -91,21 +91,25 @@ def _quantize_kernel(
     )
 
 
-def _quantize_lower(problem: Problem) -> Lowered:
-    x, scale, y = problem.x, problem.input(1), problem.y
-    if not y.size:
-        return Lowered()
-    kernel = _quantize_kernel(problem, x, scale, y, problem.has(2))
-    walk = _walk(problem, x, scale)
+def _flat(problem: Problem, kernel: Kernel) -> Lowered:
+    """One launch over all elements, with each one's scale and zero point."""
+    x = problem.x
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("scale", problem.argument(1)),
         *([("zero", problem.argument(2))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
-        *walk,
+        *_walk(problem, x, problem.input(1)),
     ]
     size = items(x.size, share_of(problem.device, x.size))
     return Lowered((problem.call(kernel, arguments, (size,)),))
+
+
+def _quantize_lower(problem: Problem) -> Lowered:
+    x, scale, y = problem.x, problem.input(1), problem.y
+    if not y.size:
+        return Lowered()
+    return _flat(problem, _quantize_kernel(problem, x, scale, y, problem.has(2)))
 
 
 def _dequantize_lower(problem: Problem) -> Lowered:
@@ -122,15 +126,7 @@ def _dequantize_lower(problem: Problem) -> Lowered:
         difference="long" if x.dtype is DType.INT32 else "int",
         zero_point=problem.has(2),
     )
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("scale", problem.argument(1)),
-        *([("zero", problem.argument(2))] if problem.has(2) else []),
-        ("y", Write(problem.node.outputs[0])),
-        *_walk(problem, x, scale),
-    ]
-    size = items(x.size, share_of(problem.device, x.size))
-    return Lowered((problem.call(kernel, arguments, (size,)),))
+    return _flat(problem, kernel)
 
 
 def _dynamic_lower(problem: Problem) -> Lowered:

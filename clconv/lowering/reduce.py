@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.graph.ops.row import c_number
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.groups import group_call, group_estimate, group_obstacle
+from clconv.lowering.groups import group_call, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -27,6 +28,13 @@ from clconv.lowering.reduction import (
 )
 from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
+from clconv.lowering.split import (
+    SHIFT,
+    SPLIT_SPACE,
+    lines_estimate,
+    split_obstacle,
+    split_reduction,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +58,24 @@ def merged_axes(shape: tuple[int, ...], reduced: tuple[int, ...]) -> list[Axis]:
         else:
             found.append(Axis(size, stride, i in reduced))
     return found
+
+
+def kept_and_reduced(
+    shape: tuple[int, ...], reduced: tuple[int, ...]
+) -> tuple[list[Axis], list[Axis]]:
+    """The merged_axes() of each kind."""
+    axes = merged_axes(shape, reduced)
+    return [a for a in axes if not a.reduced], [a for a in axes if a.reduced]
+
+
+def axis_arguments(kept: Sequence[Axis], reduced: Sequence[Axis]) -> list[tuple[str, Argument]]:
+    """Sizes and strides, as kernels take them that go through axes of any number."""
+    return [
+        (name, Scalar(value, "long"))
+        for kind, axes in (("kept", kept), ("reduced", reduced))
+        for i, axis in enumerate(axes)
+        for name, value in ((f"{kind}{i}", axis.size), (f"{kind}_stride{i}", axis.stride))
+    ]
 
 
 def _axes(problem: Problem) -> tuple[int, ...]:
@@ -153,7 +179,7 @@ def _rows_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
 
 
-# --- group: neighbouring axes, on GPUs ------------------------------------------------------------------
+# --- group and split: neighbouring axes, on GPUs --------------------------------------------------------
 
 
 def _group_applies(problem: Problem) -> str | None:
@@ -167,6 +193,18 @@ def _group_lower(problem: Problem) -> Lowered:
     assert three is not None
     op = FLOAT_REDUCTIONS[problem.node.op]
     return Lowered((group_call(problem, three, op, _top(op)),))
+
+
+def _split_lower(problem: Problem) -> Lowered:
+    three = _three(problem)
+    assert three is not None
+    op = FLOAT_REDUCTIONS[problem.node.op]
+    return split_reduction(problem, three, op, SHIFT if op.shift else None)
+
+
+def _split_estimate(problem: Problem) -> float:
+    launches = 3 if FLOAT_REDUCTIONS[problem.node.op].shift else 2
+    return lines_estimate(problem, _three(problem), launches)
 
 
 # --- pixels: all spatial axes, on channel blocks --------------------------------------------------------
@@ -206,9 +244,7 @@ def _strided_lower(problem: Problem) -> Lowered:
     x, y = problem.x, problem.y
     if y.size == 0:
         return Lowered()
-    axes = merged_axes(x.shape, _axes(problem))
-    kept = [axis for axis in axes if not axis.reduced]
-    reduced = [axis for axis in axes if axis.reduced]
+    kept, reduced = kept_and_reduced(x.shape, _axes(problem))
     op = _reduction(problem)
     double = has_double(problem.device)
     real = "double" if double and (problem.device.is_cpu or x.dtype is DType.FLOAT64) else "float"
@@ -237,11 +273,8 @@ def _strided_lower(problem: Problem) -> Lowered:
         ("total", Scalar(y.size, "long")),
         ("share", Scalar(share, "long")),
         ("n", Scalar(n, "long")),
+        *axis_arguments(kept, reduced),
     ]
-    for kind, chosen in (("kept", kept), ("reduced", reduced)):
-        for i, axis in enumerate(chosen):
-            arguments.append((f"{kind}{i}", Scalar(axis.size, "long")))
-            arguments.append((f"{kind}_stride{i}", Scalar(axis.stride, "long")))
     return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
 
 
@@ -286,7 +319,21 @@ def _arg_lower(problem: Problem) -> Lowered:
 
 for _name in FLOAT_REDUCTIONS:
     register(
-        Variant(_name, "group", _group_applies, _group_lower, estimate=group_estimate),
+        Variant(
+            _name,
+            "group",
+            _group_applies,
+            _group_lower,
+            estimate=lambda problem: lines_estimate(problem, _three(problem)),
+        ),  # fmt: skip
+        Variant(
+            _name,
+            "split",
+            lambda problem: split_obstacle(problem, _three(problem)),
+            _split_lower,
+            estimate=_split_estimate,
+            space=SPLIT_SPACE,
+        ),  # fmt: skip
         Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _columns_applies, _columns_lower),
