@@ -160,6 +160,16 @@ class Problem:
             return Read(name)
         return Packed(name, layout_packing(self.input(index).layout))
 
+    def laid_out(self, signature: Signature) -> Problem:
+        """The problem as lower() sees it."""
+        inputs = zip(self.inputs, signature.inputs, strict=True)
+        outputs = zip(self.outputs, signature.outputs, strict=True)
+        return dataclasses.replace(
+            self,
+            inputs=tuple(None if spec is None else spec.with_layout(at) for spec, at in inputs),
+            outputs=tuple(spec.with_layout(at) for spec, at in outputs),
+        )
+
     def call(
         self,
         kernel: Kernel,

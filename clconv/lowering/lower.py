@@ -155,21 +155,10 @@ class _Lowering:
             for name, layout in zip(node.inputs, signature.inputs, strict=True)
         )
         named = [n for n in node.outputs if n]
-        outputs = tuple(
-            spec.with_layout(layout)
-            for spec, layout in zip(problem.outputs, signature.outputs, strict=True)
-        )
-        laid_out = dataclasses.replace(
-            problem,
-            node=dataclasses.replace(node, inputs=inputs),
-            inputs=tuple(
-                None if spec is None else spec.with_layout(layout)
-                for spec, layout in zip(problem.inputs, signature.inputs, strict=True)
-            ),
-            outputs=outputs,
-        )
-        self.specs.update(zip(named, outputs, strict=True))
-        if not any(spec.size for spec in outputs):
+        renamed = dataclasses.replace(problem, node=dataclasses.replace(node, inputs=inputs))
+        laid_out = renamed.laid_out(signature)
+        self.specs.update(zip(named, laid_out.outputs, strict=True))
+        if not any(spec.size for spec in laid_out.outputs):
             return  # nothing to compute
         if self.rivals is not None:
             self.rivals[node.name] = tuple(

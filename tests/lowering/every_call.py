@@ -5,16 +5,13 @@ Imports nothing of the tests, so that it also runs against an installed clconv.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 from clconv.cases import CASES, Case
-from clconv.graph.evaluate import node_cost
-from clconv.graph.ir import Graph
 from clconv.graph.ops import OPS
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import KernelCall, Problem, Signature, Variant
-from clconv.lowering.lower import lower_graph
+from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.variants import VARIANTS
 
 DEVICES = {
@@ -31,37 +28,15 @@ def calls_of(case: Case, device: DeviceInfo) -> Iterator[KernelCall]:
     graph, _ = case.build()
     # As a plan has it, with the conversions around the node.
     yield from lower_graph(graph, device, {}).calls
-    problem = _problem(graph, device)
+    problem = problem_of(graph, graph.nodes[0], device)
     for variant in VARIANTS.get(case.op, ()):
         if variant.applies(problem) is None:
             for signature in variant.signatures(problem):
                 yield from _lowered(variant, problem, signature)
 
 
-def _problem(graph: Graph, device: DeviceInfo) -> Problem:
-    (node,) = graph.nodes
-    return Problem(
-        node,
-        tuple(graph.spec(n) if n else None for n in node.inputs),
-        tuple(graph.specs[n] for n in node.outputs if n),
-        graph.constants,
-        device,
-        cost=node_cost(node, graph),
-    )
-
-
 def _lowered(variant: Variant, problem: Problem, signature: Signature) -> tuple[KernelCall, ...]:
-    laid_out = dataclasses.replace(
-        problem,
-        inputs=tuple(
-            None if spec is None else spec.with_layout(layout)
-            for spec, layout in zip(problem.inputs, signature.inputs, strict=True)
-        ),
-        outputs=tuple(
-            spec.with_layout(layout)
-            for spec, layout in zip(problem.outputs, signature.outputs, strict=True)
-        ),
-    )
+    laid_out = problem.laid_out(signature)
     if not any(spec.size for spec in laid_out.outputs):
         return ()  # lower_graph() does not ask then
     lowered = variant.lower(laid_out)

@@ -48,6 +48,14 @@ class _Join(Layer):
         """The joined value. Raises ShapeError if the volumes do not fit."""
         raise NotImplementedError
 
+    def _folded(self, network: Network, op: str, values: Sequence[str]) -> str:
+        """The operator between the first value and the second, their result and the third, and so on."""
+        label, result = network.label(self), values[0]
+        for i, value in enumerate(values[1:]):
+            last = i == len(values) - 2
+            result = network.add(op, label if last else f"{label}.{i}", [result, value])
+        return result
+
     def _refuse(self, network: Network, label: str, values: Sequence[str], wanted: str) -> None:
         volumes = ", ".join(str(network.volume(v)) for v in values)
         raise ShapeError(f"layer '{label}': {wanted}; the branches give {volumes}")
@@ -60,11 +68,7 @@ class Add(_Join):
         label = network.label(self)
         if len({network.volume(v) for v in values}) != 1:
             self._refuse(network, label, values, "branches of a sum must have equal volumes")
-        total = values[0]
-        for i, value in enumerate(values[1:]):
-            last = i == len(values) - 2
-            total = network.add("Add", label if last else f"{label}.{i}", [total, value])
-        return total
+        return self._folded(network, "Add", values)
 
 
 class Multiply(_Join):
@@ -79,11 +83,7 @@ class Multiply(_Join):
                 d not in (1, f) for d, f in zip(volume, full, strict=True)
             ):
                 self._refuse(network, label, values, "sizes of a product must be equal or 1")
-        product = values[0]
-        for i, value in enumerate(values[1:]):
-            last = i == len(values) - 2
-            product = network.add("Mul", label if last else f"{label}.{i}", [product, value])
-        return product
+        return self._folded(network, "Mul", values)
 
 
 class Concat(_Join):

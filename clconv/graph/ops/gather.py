@@ -15,6 +15,7 @@ from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.numeric import (
     check_constant_indices,
+    check_element_indices,
     check_indices,
     expect_index,
     expect_kind,
@@ -37,16 +38,8 @@ def _gather(at: Any, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
 
 
 def _infer_gather_elements(call: Call) -> Sequence[TensorSpec]:
-    x, indices = call.spec(0), call.spec(1)
-    expect_index(call, 1)
-    axis = call.axis(call.attrs.axis, x.rank)
-    call.expect(indices.rank == x.rank, f"indices of rank {indices.rank} for data of rank {x.rank}")
-    fits = all(
-        n <= d for i, (n, d) in enumerate(zip(indices.shape, x.shape, strict=True)) if i != axis
-    )
-    call.expect(fits, f"indices {indices.shape} do not fit {x.shape} outside axis {axis}")
-    check_constant_indices(call, 1, x.shape[axis])
-    return [TensorSpec(indices.shape, x.dtype)]
+    check_element_indices(call)
+    return [TensorSpec(call.spec(1).shape, call.spec(0).dtype)]
 
 
 def _gather_elements(at: Any, x: np.ndarray, indices: np.ndarray) -> np.ndarray:

@@ -80,6 +80,19 @@ def check_constant_indices(call: Call, index: int, limit: int) -> None:
         )
 
 
+def check_element_indices(call: Call) -> None:
+    """ShapeError unless input 1 can say, for elements that it has along each axis, where on `axis` of input 0 they are."""
+    x, indices = call.spec(0), call.spec(1)
+    expect_index(call, 1)
+    axis = call.axis(call.attrs.axis, x.rank)
+    call.expect(indices.rank == x.rank, f"indices of rank {indices.rank} for data of rank {x.rank}")
+    fits = all(
+        n <= d for i, (n, d) in enumerate(zip(indices.shape, x.shape, strict=True)) if i != axis
+    )
+    call.expect(fits, f"indices {indices.shape} do not fit {x.shape} outside axis {axis}")
+    check_constant_indices(call, 1, x.shape[axis])
+
+
 def moved_bytes(inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]) -> int:
     """Bytes of every input and output, each once."""
     return sum(s.nbytes for s in (*inputs, *outputs) if s is not None)

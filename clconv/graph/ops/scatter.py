@@ -13,7 +13,7 @@ import numpy as np
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register, same_dtype
 from clconv.graph.ops.numeric import (
-    check_constant_indices,
+    check_element_indices,
     check_indices,
     expect_index,
     move_cost,
@@ -38,19 +38,12 @@ def _check_reduction(call: Call) -> None:
 def _infer_elements(call: Call) -> Sequence[TensorSpec]:
     x, indices, updates = call.spec(0), call.spec(1), call.spec(2)
     same_dtype(call, 0, 2)
-    expect_index(call, 1)
     _check_reduction(call)
-    axis = call.axis(call.attrs.axis, x.rank)
     call.expect(
         indices.shape == updates.shape,
         f"indices {indices.shape} and updates {updates.shape} differ",
     )
-    call.expect(indices.rank == x.rank, f"indices of rank {indices.rank} for data of rank {x.rank}")
-    fits = all(
-        n <= d for i, (n, d) in enumerate(zip(indices.shape, x.shape, strict=True)) if i != axis
-    )
-    call.expect(fits, f"indices {indices.shape} do not fit {x.shape} outside axis {axis}")
-    check_constant_indices(call, 1, x.shape[axis])
+    check_element_indices(call)
     return [TensorSpec(x.shape, x.dtype)]
 
 
