@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from clconv.cli.console import Device, stderr, stdout
@@ -22,6 +23,7 @@ def devices(
     """List the OpenCL devices and say which one would be chosen."""
     from clconv.runtime.device import choose_device
     from clconv.runtime.device import devices as find_devices
+    from clconv.runtime.findings import read_quarantine
 
     found = find_devices()
     failure = None
@@ -36,6 +38,9 @@ def devices(
         for info in found:
             for quirk in sorted(info.quirks):
                 stderr().print(f"{info.index}: quirk {quirk}", style="dim")
+            for (op, variant), why in read_quarantine(info).items():
+                line = escape(f"{info.index}: quarantined {op}:{variant}: {why}")
+                stderr().print(line, style="dim", soft_wrap=True)
     if failure is not None:
         raise failure
 

@@ -34,7 +34,7 @@ def doctor(
         str | None,
         typer.Option(
             "--ops",
-            help="Only these operators, separated by commas: Conv,Gemm.",
+            help="Only these operators, separated by commas: Conv,Gemm. launches: whole networks in one launch.",
             show_default=False,
         ),
     ] = None,
@@ -51,12 +51,13 @@ def doctor(
 ) -> None:
     """Try every kernel on each device against the reference; exit code 1 if one is wrong.
 
-    Kernels that are wrong are quarantined: as long as the driver stays the same, others run in their place. Also
-    measures the devices' speed, and writes a report.
+    Kernels that are wrong are quarantined: as long as the driver stays the same, others run in their place. Where many
+    kernels go as one launch, whole networks are tried so, too. Also measures the devices' speed, and writes a report.
     """
+    from clconv.runtime.launches import JOINED
     from clconv.runtime.report import report_text
 
-    operators = operators_of(ops)
+    operators = operators_of(ops, JOINED[0])
     checkups = [_examine(info, operators, quick, quiet) for info in _chosen(device)]
     report.write_text(report_text(checkups, quick, operators), encoding="utf-8")
     stderr().print(escape(f"report: {report}"), soft_wrap=True)
@@ -74,11 +75,11 @@ def _chosen(device: str | None) -> Sequence[DeviceInfo]:
     return usual or [choose_device()]
 
 
-def operators_of(text: str | None) -> tuple[str, ...]:
-    """The operators that --ops names; ConfigError if one has no kernels."""
+def operators_of(text: str | None, *more: str) -> tuple[str, ...]:
+    """The operators, or `more` besides, that --ops names; ConfigError if one has no kernels."""
     from clconv.runtime.doctor import device_cases
 
-    known = {op.lower(): op for op in device_cases()}
+    known = {op.lower(): op for op in (*device_cases(), *more)}
     wanted = [part.strip() for part in (text or "").split(",") if part.strip()]
     unknown = [part for part in wanted if part.lower() not in known]
     if unknown:
@@ -90,8 +91,11 @@ def operators_of(text: str | None) -> tuple[str, ...]:
 
 def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: bool) -> Checkup:
     from clconv import config
+    from clconv.lowering.findings import Findings
     from clconv.runtime.doctor import Examiner, device_cases, find_culprits, new_quarantine
     from clconv.runtime.findings import read_quarantine, write_quarantine
+    from clconv.runtime.joined import examine_joined
+    from clconv.runtime.launches import JOINED
     from clconv.runtime.report import Checkup, Speed, measure
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
@@ -106,12 +110,19 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
     ):
         examiner = Examiner(info, worker)
-        task = progress.add_task("", total=len(cases))
+        task = progress.add_task("", total=len(cases) + 1)
         for op, some in cases.items():
             progress.update(task, description=op)
             results.extend(examiner.operator(some))
             progress.advance(task)
         culprits = find_culprits(examiner, cases, results)
+        if not operators or JOINED[0] in operators:
+            progress.update(task, description="launches")
+            right = Findings(frozenset(new_quarantine(before, culprits, results)))
+            together = list(examine_joined(info, worker, right))
+            culprits.update(find_culprits(examiner, {}, together))
+            results.extend(together)
+        progress.advance(task)
         progress.update(task, description="speed")
         speed: Speed | None = None
         reason = ""

@@ -153,15 +153,18 @@ def _show_plan(
     from clconv.graph.passes.half import computed_wide
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
-    from clconv.runtime.launches import are_joined
+    from clconv.runtime.launches import JOINED, are_joined, may_join
+    from clconv.runtime.matrix_probe import proven_for
     from clconv.runtime.plan import Plan, make_plan
 
-    chosen = choose_device(device)
+    asked = config.chosen_precision(precision)
+    chosen = proven_for(graph, choose_device(device), asked)
+    findings = findings_for(chosen)
     made: Plan = make_plan(
         run_passes(graph), specs, chosen,
-        forced=config.VARIANT.get(), findings=findings_for(chosen),
-        precision=config.chosen_precision(precision),
-        joined=are_joined(chosen),
+        forced=config.VARIANT.get(), findings=findings,
+        precision=asked,
+        joined=are_joined(chosen, findings),
     )  # fmt: skip
     console = stdout()
     console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
@@ -195,6 +198,8 @@ def _show_plan(
         f"{_counted(len(made.calls), 'kernel')} in {_counted(len(made.launches), 'launch')}; values need {made.memory.total:,} bytes in "
         f"{len(made.memory.arenas)} buffers, largest live set {live:,}{ratio}"
     )
+    if may_join(chosen) and JOINED in findings.quarantined:
+        console.print("launches are not joined: quarantined by clconv doctor")
     widened = computed_wide(made.graph)
     if widened:
         console.print(

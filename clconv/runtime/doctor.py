@@ -150,8 +150,13 @@ def _error_of(case: Case, device: DeviceInfo, variant: str, findings: Findings) 
 
 
 def _failed(case: Case, variant: str, reason: str) -> Result:
+    return failed_result(case.op, variant, case.name, case.tolerance, reason)
+
+
+def failed_result(op: str, variant: str, name: str, tolerance: float, reason: str) -> Result:
+    """The Result of what gave none: the first line of the reason says why."""
     line = next((line.strip() for line in reason.splitlines() if line.strip()), "failed")
-    return Result(case.op, variant, case.name, float("inf"), case.tolerance, line)
+    return Result(op, variant, name, float("inf"), tolerance, line)
 
 
 class Examiner:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from clconv import config
 from clconv.lowering.arguments import Read, Write
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.findings import Findings
 from clconv.lowering.hazards import Access, Extent, dependencies
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import LoweredGraph
@@ -14,10 +15,18 @@ from clconv.lowering.persistent import groups, is_wanted, persistent_call
 from clconv.runtime.memory import MemoryPlan
 from clconv.runtime.rehearse import KernelsByNode
 
+# What `clconv doctor` quarantines where joined launches give wrong results, as if it were a variant.
+JOINED = ("launches", "joined")
 
-def are_joined(device: DeviceInfo) -> bool:
-    """Whether launches go as one on this device: it gains by it, and CLCONV_ONE_LAUNCH does not forbid it."""
+
+def may_join(device: DeviceInfo) -> bool:
+    """Whether this device gains by launches that go as one, and CLCONV_ONE_LAUNCH does not forbid it."""
     return config.ONE_LAUNCH.get() and is_wanted(device)
+
+
+def are_joined(device: DeviceInfo, findings: Findings) -> bool:
+    """Whether launches go as one on this device: they may, and did not give wrong results when they were tried."""
+    return may_join(device) and JOINED not in findings.quarantined
 
 
 def join_launches(

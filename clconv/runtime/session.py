@@ -62,7 +62,7 @@ class Session:
         self._opened = open_device(device)
         self._queue = self._opened.queue()
         self._constants = DeviceConstants(self._opened, self._queue)
-        self._joined = are_joined(device) and not guard
+        self._joined = are_joined(device, self._findings) and not guard
         self._compiled: list[Kernel] = []
         self._converted: Converted = {}
         self._stage = _Stage(self, self.graph)

@@ -80,7 +80,9 @@ def compare_whole(
     bound = []
     for tuned in (Tuned(), Tuned(Machine.of(device), tuple(entries))):
         with_it = Findings(findings.quarantined, tuned)
-        plan = make_plan(graph, specs, device, findings=with_it, joined=are_joined(device))
+        plan = make_plan(
+            graph, specs, device, findings=with_it, joined=are_joined(device, findings)
+        )
         bound.append(BoundPlan(plan, opened, queue, constants))
     rng = np.random.default_rng(0)
     feeds = {name: _values(spec, rng) for name, spec in specs.items()}

@@ -9,6 +9,8 @@ import pytest
 
 from clconv.runtime.device import choose_device
 from clconv.runtime.findings import quarantine_file, write_quarantine
+from clconv.runtime.joined import NETWORKS
+from clconv.runtime.launches import JOINED, may_join
 from tests.cli.conftest import Clconv
 
 
@@ -36,3 +38,23 @@ def test_it_prints_every_variant_and_writes_a_report(clconv: Clconv, tmp_path: P
 def test_what_it_cannot_do_is_one_line(clconv: Clconv, tmp_path: Path) -> None:
     clconv.fails("doctor", "--ops", "Relu,Nonsense", saying="no kernels of Nonsense; there are")
     clconv.fails("doctor", "--device", "no such thing", saying="no such thing")
+
+
+def test_a_quarantine_is_shown_and_launches_are_tried_again(
+    clconv: Clconv, tmp_path: Path, models: Path
+) -> None:
+    device, model = choose_device(), models / "classifier.onnx"
+    if not may_join(device):
+        pytest.skip(f"{device} gets a launch for each kernel")
+    write_quarantine(device, {JOINED: "residual: error 0.5", ("Relu", "flat"): "old"})
+    planned = " ".join(clconv.works("show", model, "--plan").split())
+    assert "launches are not joined: quarantined by clconv doctor" in planned
+    assert "in 1 launch;" not in planned
+    assert "quarantined launches:joined: residual: error 0.5" in clconv("devices").stderr
+    report = tmp_path / "report.md"
+    printed = clconv.works("doctor", "--ops", "launches", "--device", device.index, "--report", report)  # fmt: skip
+    (row,) = [line.split() for line in printed.splitlines() if line.startswith("│ launches")]
+    assert row[3] == "joined" and row[5] == str(len(NETWORKS)) and "pass" in row
+    assert "released: launches:joined" in printed and "quarantined: Relu:flat" in printed
+    assert f"| launches:joined | {len(NETWORKS)} |" in report.read_text()
+    assert "in 1 launch;" in " ".join(clconv.works("show", model, "--plan").split())
