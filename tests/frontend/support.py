@@ -59,6 +59,33 @@ def random(*shape: int, seed: int = 0, low: float = -2.0, high: float = 2.0) -> 
     return np.random.default_rng(seed).uniform(low, high, shape).astype(np.float32)
 
 
+X = random(2, 3, 4, 5)
+I64 = np.int64
+
+
+def one(
+    op: str,
+    opset: int,
+    x: np.ndarray = X,
+    constants: Mapping[str, np.ndarray] | None = None,
+    outputs: Sequence[str] = ("y",),
+    rank: int | None = None,
+    **attrs: Any,
+) -> tuple[onnx.ModelProto, np.ndarray]:
+    """A model of one node on input x and constants in the order given, and what to feed it.
+
+    rank: of the output, where onnx's shape inference does not find it.
+    """
+    declared = outputs if rank is None else [value("y", *[None] * rank)]
+    inputs = ["x", *(constants or {})]
+    # Symbolic sizes: an import must not lean on fixed ones.
+    fed = value(
+        "x", *(f"d{i}" for i in range(x.ndim)), dtype=helper.np_dtype_to_tensor_dtype(x.dtype)
+    )
+    nodes = [node(op, inputs, list(outputs), **attrs)]
+    return model(nodes, [fed], declared, constants, opset), x
+
+
 def run_graph(graph: Graph, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     """Outputs of the graph, specialised for these inputs, by the references."""
     done = specialise(graph, {n: TensorSpec.of(a) for n, a in feeds.items()})

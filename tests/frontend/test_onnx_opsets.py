@@ -4,35 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from tests.frontend.support import (
+    I64,
+    X,
     agree,
-    model,
-    node,
+    one,
     random,
-    value,
 )
-
-X = random(2, 3, 4, 5)
-I64 = np.int64
-
-
-def one(op, opset, x=X, constants=None, outputs=("y",), rank=None, **attrs):
-    """A model of one node on input x and constants in the order given, and what to feed it.
-
-    rank: of the output, where onnx's shape inference does not find it.
-    """
-    names = list(outputs)
-    if rank is not None:
-        outputs = [value("y", *[None] * rank)]
-    inputs = ["x", *(constants or {})]
-    # Symbolic sizes: an import must not lean on fixed ones.
-    declared = value(
-        "x", *(f"d{i}" for i in range(x.ndim)), dtype=helper.np_dtype_to_tensor_dtype(x.dtype)
-    )
-    return model([node(op, inputs, names, **attrs)], [declared], outputs, constants, opset), x
-
 
 CASES = {
     "clip 6": one("Clip", 7, min=-0.5, max=0.75),
