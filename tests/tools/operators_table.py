@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,8 @@ import onnx
 
 from clconv.cases import CASES, Case
 from clconv.errors import ClconvError, NeedsValue
-from clconv.frontend.onnx.converters import CONVERTERS
 from clconv.frontend.onnx.converters.microsoft import MICROSOFT
-from clconv.frontend.onnx.importer import _BUILT_IN
+from clconv.frontend.onnx.known import CONTROL, supported
 from clconv.graph.ir import DType, Graph
 from clconv.graph.ops import OPS
 from clconv.graph.ops.elementwise import ROWS
@@ -66,13 +66,14 @@ host silently, and `clconv show` says which nodes do run there.
   opset 7 to the newest that the installed `onnx` knows, and older ones where their operators have the form they had
   then; broadcasting by `axis` is understood.
 - **dtypes** of its data that run, tried one by one: f and i stand for float and int, u for unsigned, so
-  `i8-64` is int8, int16, int32 and int64. float16 is stored as half and computed in float32. float64 needs a device with
-  `cl_khr_fp64`.
-- **where**: *device* is kernels, its own or those of *other operators*; *without a launch* another view of the same memory, *at planning* a
-  number that follows from shapes, *at load* replaced by other operators or constants. *host* operators have
-  results whose shape depends on data (or control what runs): they stand between device segments. Whatever
-  depends on constants alone is computed once, when the shapes are known.
-- **variants**: ways to run it that a case of `clconv.cases` takes, best first, as `CLCONV_VARIANT=conv:direct` forces them; ᶜ on CPUs only, ᵍ on GPUs only.
+  `i8-64` is int8, int16, int32 and int64. float16 is stored as half and computed in float32. float64 needs a device
+  with `cl_khr_fp64`.
+- **where**: *device* is kernels, its own or those of *other operators*; *without a launch* another view of the same
+  memory, *at planning* a number that follows from shapes, *at load* replaced by other operators or constants. *host*
+  operators have results whose shape depends on data (or control what runs): they stand between device segments.
+  Whatever depends on constants alone is computed once, when the shapes are known.
+- **variants**: ways to run it that a case of `clconv.cases` takes, best first, as `CLCONV_VARIANT=conv:direct` forces
+  them; ᶜ on CPUs only, ᵍ on GPUs only.
 """
 
 
@@ -169,7 +170,7 @@ def _short(dtypes: list[DType]) -> str:
 def where(op: str) -> str:
     """Key of WHERE: how the operator's cases end up."""
     if op not in OPS:
-        return "control" if op in _BUILT_IN - {"Constant"} else "load"
+        return "control" if op in CONTROL else "load"
     if OPS[op].control is not None:
         return "control"
     if op in SEQUENCE_OPS:
@@ -214,7 +215,7 @@ def variants(op: str) -> str:
 
 def operators() -> list[str]:
     """Every operator that a model may hold or that a graph is made of."""
-    return sorted({*OPS, *CONVERTERS, *_BUILT_IN}, key=str.lower)
+    return sorted(supported(), key=str.lower)
 
 
 def row(op: str) -> str:
@@ -237,6 +238,10 @@ def written_out() -> list[str]:
     )
 
 
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
 def page() -> str:
     head = ["| operator | opsets | dtypes | where | variants | limits |", "| --- " * 6 + "|"]
     rows = [row(op) for op in operators()]
@@ -246,10 +251,16 @@ def page() -> str:
         _INTRO.format(onnx=onnx.__version__)
         + "\n"
         + "\n".join([*head, *rows])
-        + "\n\nWritten out at load in the operators that ONNX defines them by, as far as those are above: "
-        + f"{other or 'none'}.\n\n"
-        + "Of onnxruntime's own operators (`com.microsoft`), which its optimiser and quantiser write into files, these "
-        + f"are said at load with those above: {microsoft}.\n"
+        + "\n\n"
+        + _paragraph(
+            "Written out at load in the operators that ONNX defines them by, as far as those are above: "
+            f"{other or 'none'}."
+        )
+        + "\n"
+        + _paragraph(
+            "Of onnxruntime's own operators (`com.microsoft`), which its optimiser and quantiser write into files, these "
+            f"are said at load with those above: {microsoft}."
+        )
     )
 
 

@@ -9,22 +9,18 @@ import numpy as np
 import onnx
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
-from clconv.frontend.onnx.arity import check_arity, has_schema, schema_of
+from clconv.frontend.onnx.arity import check_arity, schema_of
 from clconv.frontend.onnx.attributes import read_attributes
 from clconv.frontend.onnx.boundary import Boundary, SubgraphBoundary
 from clconv.frontend.onnx.build import Builder, Source
 from clconv.frontend.onnx.conditions import known_condition
-from clconv.frontend.onnx.control import (
-    convert_if,
-    convert_loop,
-    convert_scan,
-    subgraph_model,
-)
+from clconv.frontend.onnx.control import subgraph_model
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
-from clconv.frontend.onnx.converters.microsoft import DOMAIN, IN_MAIN_DOMAIN, MICROSOFT
+from clconv.frontend.onnx.converters.microsoft import MICROSOFT
 from clconv.frontend.onnx.facts import Facts
 from clconv.frontend.onnx.files import Origin, read_model
-from clconv.frontend.onnx.functions import MAIN_DOMAIN, expand_functions
+from clconv.frontend.onnx.functions import expand_functions
+from clconv.frontend.onnx.known import CONTROL, domain_of, is_extension, is_known, supported
 from clconv.frontend.onnx.metadata import read_metadata, read_opset
 from clconv.frontend.onnx.packed import READERS
 from clconv.frontend.onnx.structure import (
@@ -37,11 +33,7 @@ from clconv.frontend.onnx.structure import (
 )
 from clconv.frontend.onnx.unsupported import Unsupported
 from clconv.graph.ir import Constant, Graph
-from clconv.graph.ops import OPS
 from clconv.graph.verify import verify
-
-_CONTROL = {"If": convert_if, "Loop": convert_loop, "Scan": convert_scan}
-_BUILT_IN = {"Constant", *_CONTROL}
 
 
 def import_onnx(source: str | os.PathLike[str] | bytes) -> Graph:
@@ -57,7 +49,7 @@ def import_onnx(source: str | os.PathLike[str] | bytes) -> Graph:
     """
     model, origin = read_model(source)
     read_opset(model, origin)
-    model = expand_functions(model, origin, supported=OPS.keys() | CONVERTERS.keys() | _BUILT_IN)
+    model = expand_functions(model, origin, supported=supported())
     return _Walk(model, origin).graph()
 
 
@@ -124,7 +116,7 @@ class _Walk:
             except _AlreadyListed:
                 pass
             except UnsupportedError as reason:
-                self._unsupported.add(_domain(node), node.op_type, label, str(reason))
+                self._unsupported.add(domain_of(node), node.op_type, label, str(reason))
             except ModelError as reason:
                 self._first_error = self._first_error or reason
             defined.update(n for n in node.output if n)
@@ -143,10 +135,10 @@ class _Walk:
     ) -> None:
         label = f"node '{name}' ({node.op_type})"
         op = node.op_type
-        if not _known(node):
+        if not is_known(node):
             self._list_with_subgraphs(node, name)
             return
-        extension = _is_extension(node, self._opset)
+        extension = is_extension(node, self._opset)
         schema = None if extension else schema_of(op, self._opset)
         attrs = read_attributes(node, label, schema, self._origin)
         source = Source(
@@ -163,7 +155,7 @@ class _Walk:
         check_arity(source, schema)
         if op == "Constant":
             self._build.constants[source.output(0)] = Constant(_constant_value(source))
-        elif op in _CONTROL:
+        elif op in CONTROL:
             self._control(source, defined, renames)
         else:
             CONVERTERS.get(op, convert_default)(source, self._build)
@@ -173,12 +165,12 @@ class _Walk:
 
     def _list_with_subgraphs(self, node: onnx.NodeProto, name: str) -> None:
         """Notes the node, and the operators that clconv lacks inside its subgraphs."""
-        self._unsupported.add(_domain(node), node.op_type, name)
+        self._unsupported.add(domain_of(node), node.op_type, name)
         for inner in subgraphs(node):
             for other in all_nodes(inner):
-                if not _known(other):
+                if not is_known(other):
                     op = other.op_type
-                    self._unsupported.add(_domain(other), op, other.name or f"{name}/{op}")
+                    self._unsupported.add(domain_of(other), op, other.name or f"{name}/{op}")
 
     def _control(self, source: Source, defined: set[str], renames: Mapping[str, str]) -> None:
         if source.op == "If":
@@ -199,7 +191,7 @@ class _Walk:
                     listed = True
         if listed:
             raise _AlreadyListed
-        _CONTROL[source.op](source, self._build, parts)
+        CONTROL[source.op](source, self._build, parts)
 
     def _subgraph(
         self, proto: onnx.GraphProto, where: str, defined: set[str], renames: Mapping[str, str]
@@ -267,26 +259,6 @@ class _Walk:
 
 class _AlreadyListed(UnsupportedError):
     """What a node's subgraph lacks is in the list already."""
-
-
-def _domain(node: onnx.NodeProto) -> str:
-    return "" if node.domain in MAIN_DOMAIN else node.domain
-
-
-def _known(node: onnx.NodeProto) -> bool:
-    domain, op = _domain(node), node.op_type
-    if domain == DOMAIN:
-        return op in MICROSOFT
-    return not domain and (op in OPS or op in CONVERTERS or op in _BUILT_IN or op in IN_MAIN_DOMAIN)
-
-
-def _is_extension(node: onnx.NodeProto, opset: int) -> bool:
-    """Whether the node is onnxruntime's operator of that name, not ONNX's."""
-    if _domain(node):
-        return True
-    if node.op_type not in IN_MAIN_DOMAIN:
-        return False
-    return not has_schema(node.op_type, opset)
 
 
 def _trimmed(names) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
