@@ -61,37 +61,37 @@ from clconv.lowering.ctext import load, vector_type
       }
 % endif
     for (int oh = band_begin; oh < band_end; ++oh) {
-    ${V} a0 = ${load(V, "bias + chunk * %d" % block) if bias else "(%s)(0)" % V};
+      ${V} a0 = ${load(V, "bias + chunk * %d" % block) if bias else "(%s)(0)" % V};
 % for p in range(1, pixels):
-    ${V} a${p} = a0;
+      ${V} a${p} = a0;
 % endfor
-    for (int kh = 0; kh < ${KH}; ++kh) {
-      int ih = oh * ${SH} - pad_top + kh * ${DH};
+      for (int kh = 0; kh < ${KH}; ++kh) {
+        int ih = oh * ${SH} - pad_top + kh * ${DH};
 % if zero:
-      if (ih < 0 || ih >= height) continue;
+        if (ih < 0 || ih >= height) continue;
 % elif pad_mode != "none":
-      ih = ${common.padded_index(pad_mode, "ih", "height")};
+        ih = ${common.padded_index(pad_mode, "ih", "height")};
 % endif
-      global const ${stored("x")}* line = image + (size_t)ih * width * ${block};
+        global const ${stored("x")}* line = image + (size_t)ih * width * ${block};
 % for kw in range(KW):
-      const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block), stored("w"))};
+        const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block), stored("w"))};
 % endfor
-      if (inside) {
-        global const ${stored("x")}* source = line + left * ${block};
-        ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")), pixels)}
-      } else {
+        if (inside) {
+          global const ${stored("x")}* source = line + left * ${block};
+          ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")), pixels)}
+        } else {
 % if zero:
-        ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")), pixels)}
+          ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")), pixels)}
 % elif pad_mode == "none":
-        ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")), pixels)}
+          ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")), pixels)}
 % else:
-        ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")), pixels)}
+          ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")), pixels)}
 % endif
+        }
       }
-    }
-    const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
-    ${register_tile.store_pixels(["a%d" % p for p in range(pixels)], "out_width - first", block,
-                                epilogue, "chunk * %d" % block, "at")}
+      const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
+      ${register_tile.store_pixels(["a%d" % p for p in range(pixels)], "out_width - first", block,
+                                  epilogue, "chunk * %d" % block, "at")}
     }
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -121,18 +121,18 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   // What a tile looks up at the sides of a narrow image serves all rows; wide ones are faster row by row.
   const int band = tiles > ${NARROW} ? 1 : rows;
   for (int band_begin = row_begin; band_begin < row_end; band_begin += band) {
-  const int band_end = min(band_begin + band, row_end);
-  for (int tile = 0; tile < tiles; ++tile) {
+    const int band_end = min(band_begin + band, row_end);
+    for (int tile = 0; tile < tiles; ++tile) {
 % if narrower:
-    if (tile >= wide) {
-      const int first = wide * ${pixels} + (tile - wide) * ${narrower};
-      ${tile(narrower)}
-      continue;
-    }
+      if (tile >= wide) {
+        const int first = wide * ${pixels} + (tile - wide) * ${narrower};
+        ${tile(narrower)}
+        continue;
+      }
 % endif
-    // Where nothing else fits, the last tile moves back so that it is full; it computes some pixels again.
-    const int first = max(min(tile * ${pixels}, out_width - ${pixels}), 0);
-    ${tile(pixels)}
-  }
+      // Where nothing else fits, the last tile moves back so that it is full; it computes some pixels again.
+      const int first = max(min(tile * ${pixels}, out_width - ${pixels}), 0);
+      ${tile(pixels)}
+    }
   }
 }

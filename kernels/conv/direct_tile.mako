@@ -15,8 +15,8 @@ from clconv.lowering.ctext import load, vector_type
 *(private ${vector_type(block)}_u*)(${floats}) = ${load(vector_type(block), address, "half")};\
 % endif
 </%def>\
-## The sum over all channels and window positions, for a tile inside the image or any other.
-<%def name="accumulate(inside, pixels)">
+## `pixels` neighbours in a run, of which `first` is the first and `end` lies behind the last.
+<%def name="tile(pixels)">
 <%
   V = vector_type(block)
   KH, KW = kernel
@@ -26,6 +26,10 @@ from clconv.lowering.ctext import load, vector_type
   halves = stored("x") == "half"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
+%>
+## The sum over all channels and window positions, for a tile inside the image or any other.
+<%def name="accumulate(inside)">
+<%
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   one_row = inside or row_runs
 %>
@@ -87,18 +91,6 @@ from clconv.lowering.ctext import load, vector_type
       }
     }
 </%def>
-## `pixels` neighbours in a run, of which `first` is the first and `end` lies behind the last.
-<%def name="tile(pixels)">
-<%
-  V = vector_type(block)
-  KH, KW = kernel
-  SH, SW = strides
-  DH, DW = dilations
-  OB = vectors * block
-  halves = stored("x") == "half"
-  zero = pad_mode == "constant"
-  row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
-%>
     const int oh = first / out_width;
     const int ow = first - oh * out_width;
 % for v in range(vectors):
@@ -111,7 +103,7 @@ from clconv.lowering.ctext import load, vector_type
     const int inside = ow + ${pixels} <= out_width && first + ${pixels} <= end
         && left >= 0 && left + ${(pixels - 1) * SW + (KW - 1) * DW} < width;
     if (inside) {
-      ${accumulate(True, pixels)}
+      ${accumulate(True)}
     } else {
       int column[${KW}][${pixels}];
       int pw = ow;
@@ -145,7 +137,7 @@ from clconv.lowering.ctext import load, vector_type
         if (first + p + 1 < end && ++pw == out_width) { pw = 0; ++ph; }
 % endif
       }
-      ${accumulate(False, pixels)}
+      ${accumulate(False)}
     }
 % for v in range(vectors):
     if (chunk * ${OB} + ${v * block} < filters) {
