@@ -2,7 +2,8 @@
 Reductions across the work-items of a group, in local memory. Import with
   <%namespace name="group" file="/group.mako"/>
 The kernel declares `id`, the index of the work-item in its group. An `op` is a lowering.reduction.Reduction; `share`
-a lowering.groups.Share: how a group shares the lines along the middle axis of a tensor (outer, n, inner).
+a lowering.groups.Share: how a group shares the lines along the middle axis of a tensor (outer, n, inner), or, if it
+is split, their chunk number get_group_id(1); see lowering.split.
 </%doc>
 <%!
 from clconv.lowering.ctext import load, vector_type
@@ -21,11 +22,15 @@ from clconv.lowering.ctext import load, vector_type
   const int row = min(wanted_row, outer - 1), column = min(wanted_column, inner - 1);
   const size_t line = (size_t)row * inner + column;
   const size_t from = (size_t)row * n * inner + column;
+% if share.split:
+  const int first = get_group_id(1) * chunk;
+  const int last = n - first < chunk ? n : first + chunk;
+% endif
 </%def>
 
 ## A loop of this item over its elements k, or over vectors of share.width from k on: opens a block.
 <%def name="each(share)">\
-for (int k = part * ${share.width}; k < n; k += ${share.items * share.width}) {\
+for (int k = ${"first + " if share.split else ""}part * ${share.width}; k < ${"last" if share.split else "n"}; k += ${share.items * share.width}) {\
 </%def>
 
 ## C text of the elements from k on of pointer `name`.
@@ -56,6 +61,18 @@ ${load(vector_type(share.width), "%s + from + (size_t)k * inner" % name if share
 % endif
   }
   ${join(op, name, "float", share.items, share.lanes, "part")}
+</%def>
+
+## Joins the parts of the item's line, from pointer `parts` (splits, outer, inner), into a new float `name`, finished, which
+## all that share the line have.
+<%def name="gather(share, op, name, parts)">
+  float ${name} = ${op.text("start", "float")};
+  for (int split_ = part; split_ < splits; split_ += ${share.items}) {
+    const float v_ = ${parts}[split_ * ((size_t)outer * inner) + line];
+    ${name} = ${op.text("join", "float", a=name, b="v_")};
+  }
+  ${join(op, name, "float", share.items, share.lanes, "part")}
+  ${name} = ${op.text("finish", "float", a=name)};
 </%def>
 
 ## Local memory for `count` items' partial results.

@@ -7,7 +7,7 @@ import math
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import blocked_obstacle, blocked_signatures, c_type, stored_obstacle
 from clconv.lowering.epilogue import Epilogue, epilogue_obstacle, plan_epilogue
-from clconv.lowering.groups import group_call, group_estimate, group_obstacle
+from clconv.lowering.groups import group_call, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -15,7 +15,8 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.reduction import FLOAT_REDUCTIONS, norm_reduction
+from clconv.lowering.reduction import FLOAT_REDUCTIONS, Reduction, norm_reduction
+from clconv.lowering.split import line_variants, split_reduction
 
 _KINDS = {"GlobalMaxPool": "max", "GlobalAveragePool": "average", "GlobalLpPool": "lp"}
 _REDUCTIONS = {"GlobalMaxPool": "ReduceMax", "GlobalAveragePool": "ReduceMean"}
@@ -63,18 +64,33 @@ def _group_applies(problem: Problem) -> str | None:
     return group_obstacle(problem) or epilogue_obstacle(problem)
 
 
-def _group_lower(problem: Problem) -> Lowered:
-    """A reduction over the pixels."""
-    x, power = problem.x, problem.node.attrs.get("p", 1)
+def _lines(problem: Problem) -> tuple[int, int, int]:
+    """(outer, n, inner): the pixels of each channel are a line."""
+    x = problem.x
+    return x.shape[0] * x.shape[1], math.prod(x.shape[2:]), 1
+
+
+def _reduction(problem: Problem) -> Reduction:
     name = _REDUCTIONS.get(problem.node.op)
-    op = norm_reduction(power) if name is None else FLOAT_REDUCTIONS[name]
-    sizes = (x.shape[0] * x.shape[1], math.prod(x.shape[2:]), 1)
-    return Lowered((group_call(problem, sizes, op, epilogue=plan_epilogue(problem)),))
+    if name is None:
+        return norm_reduction(problem.node.attrs.get("p", 1))
+    return FLOAT_REDUCTIONS[name]
+
+
+def _group_lower(problem: Problem) -> Lowered:
+    epilogue = plan_epilogue(problem)
+    call = group_call(problem, _lines(problem), _reduction(problem), epilogue=epilogue)
+    return Lowered((call,))
+
+
+def _split_lower(problem: Problem) -> Lowered:
+    epilogue = plan_epilogue(problem)
+    return split_reduction(problem, _lines(problem), _reduction(problem), epilogue=epilogue)
 
 
 for _op in _KINDS:
     register(
-        Variant(_op, "group", _group_applies, _group_lower, estimate=group_estimate),
+        *line_variants(_op, _lines, _group_applies, _group_lower, _split_lower, lambda problem: 2),
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
         Variant(_op, "simple", stored_obstacle, _simple_lower),
     )

@@ -26,12 +26,14 @@ _READ_TOGETHER = 32  # neighbours that one load instruction of many devices read
 @dataclasses.dataclass(frozen=True)
 class Share:
     """A group's work-items: `items` share a line, for each of `lanes` neighbouring columns of `rows` rows, so that
-    items side by side read neighbours. All are powers of two. width: elements of a load along a line."""
+    items side by side read neighbours. All are powers of two. width: elements of a load along a line. split: whether
+    lines are cut into chunks, and these are what is shared; see lowering.split."""
 
     items: int
     lanes: int
     rows: int
     width: int
+    split: bool = False
 
     @property
     def local(self) -> int:

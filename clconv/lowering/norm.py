@@ -15,6 +15,7 @@ from clconv.lowering.arguments import (
     Scalar,
     Write,
 )
+from clconv.lowering.axes import axis_arguments, kept_and_reduced
 from clconv.lowering.epilogue import Operand, Term, channel_packing
 from clconv.lowering.groups import Share, group_obstacle
 from clconv.lowering.kernel import (
@@ -28,10 +29,9 @@ from clconv.lowering.kernel import (
 from clconv.lowering.normal import Normal, normal_of
 from clconv.lowering.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.pointwise import Place, Shape, Work, strides_call
-from clconv.lowering.reduce import axis_arguments, kept_and_reduced
 from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
-from clconv.lowering.split import SPLIT_SPACE, Split, lines_estimate, split_obstacle
+from clconv.lowering.split import Split, line_variants
 
 
 def _kept_outputs(problem: Problem) -> list[tuple[str, Argument]]:
@@ -169,10 +169,6 @@ def _lines(problem: Problem) -> tuple[int, int, int] | None:
     return None if rows is None else (*rows, 1)
 
 
-def _split_applies(problem: Problem) -> str | None:
-    return _rows_obstacle(problem) or split_obstacle(problem, _lines(problem))
-
-
 def _split_lower(problem: Problem) -> Lowered:
     normal, lines = normal_of(problem), _lines(problem)
     assert lines is not None
@@ -198,9 +194,8 @@ def _split_lower(problem: Problem) -> Lowered:
     return Lowered((mean, measure, apply), {tops: split.nbytes, factors: split.nbytes})
 
 
-def _split_estimate(problem: Problem) -> float:
-    launches = 2 if normal_of(problem).mean is None else 3
-    return lines_estimate(problem, _lines(problem), launches)
+def _split_launches(problem: Problem) -> int:
+    return 2 if normal_of(problem).mean is None else 3
 
 
 # --- pixels: each channel of an image, on channel blocks ------------------------------------------------
@@ -317,14 +312,8 @@ for _name in (
     "MeanVarianceNormalization",
 ):
     register(
-        Variant(
-            _name, "group", _group_applies, _group_lower,
-            estimate=lambda problem: lines_estimate(problem, _lines(problem)),
-        ),
-        Variant(
-            _name, "split", _split_applies, _split_lower, estimate=_split_estimate, space=SPLIT_SPACE
-        ),
-    )  # fmt: skip
+        *line_variants(_name, _lines, _group_applies, _group_lower, _split_lower, _split_launches)
+    )
     if _name == "InstanceNormalization":
         register(Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures))
     register(

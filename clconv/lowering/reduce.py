@@ -3,13 +3,12 @@ ArgMax and ArgMin."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Sequence
 
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.graph.ops.row import c_number
 from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.axes import axis_arguments, kept_and_reduced, neighbours, reduced_axes
 from clconv.lowering.groups import group_call, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
@@ -28,74 +27,7 @@ from clconv.lowering.reduction import (
 )
 from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
-from clconv.lowering.split import (
-    SHIFT,
-    SPLIT_SPACE,
-    lines_estimate,
-    split_obstacle,
-    split_reduction,
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Axis:
-    """Neighbouring axes of a plain tensor seen as one: size, distance of two indices in elements."""
-
-    size: int
-    stride: int
-    reduced: bool
-
-
-def merged_axes(shape: tuple[int, ...], reduced: tuple[int, ...]) -> list[Axis]:
-    """A plain tensor's axes, outermost first: those of size 1 left out, neighbours of a kind joined."""
-    found: list[Axis] = []
-    for i, size in enumerate(shape):
-        if size == 1:
-            continue
-        stride = math.prod(shape[i + 1 :])
-        if found and found[-1].reduced == (i in reduced):
-            found[-1] = Axis(found[-1].size * size, stride, found[-1].reduced)
-        else:
-            found.append(Axis(size, stride, i in reduced))
-    return found
-
-
-def kept_and_reduced(
-    shape: tuple[int, ...], reduced: tuple[int, ...]
-) -> tuple[list[Axis], list[Axis]]:
-    """The merged_axes() of each kind."""
-    axes = merged_axes(shape, reduced)
-    return [a for a in axes if not a.reduced], [a for a in axes if a.reduced]
-
-
-def axis_arguments(kept: Sequence[Axis], reduced: Sequence[Axis]) -> list[tuple[str, Argument]]:
-    """Sizes and strides, as kernels take them that go through axes of any number."""
-    return [
-        (name, Scalar(value, "long"))
-        for kind, axes in (("kept", kept), ("reduced", reduced))
-        for i, axis in enumerate(axes)
-        for name, value in ((f"{kind}{i}", axis.size), (f"{kind}_stride{i}", axis.stride))
-    ]
-
-
-def _axes(problem: Problem) -> tuple[int, ...]:
-    """The axes that are reduced, 0..rank-1, sorted."""
-    given = problem.constant(1) if problem.has(1) else None
-    rank = problem.x.rank
-    if given is None or given.size == 0:
-        return () if problem.node.attrs.noop_with_empty_axes else tuple(range(rank))
-    return tuple(sorted(int(a) % rank for a in given.reshape(-1)))
-
-
-def _three(problem: Problem) -> tuple[int, int, int] | None:
-    """(outer, reduced, inner) if the reduced axes are neighbours, else None."""
-    axes = merged_axes(problem.x.shape, _axes(problem))
-    kinds = [axis.reduced for axis in axes]
-    if sum(kinds) != 1:
-        return None
-    at = kinds.index(True)
-    outer = math.prod(axis.size for axis in axes[:at])
-    return outer, axes[at].size, math.prod(axis.size for axis in axes[at + 1 :])
+from clconv.lowering.split import SHIFT, line_variants, split_reduction
 
 
 def _float_obstacle(problem: Problem) -> str | None:
@@ -141,27 +73,27 @@ def _columns(problem: Problem, outer: int, n: int, inner: int) -> Lowered:
 
 
 def _columns_applies(problem: Problem) -> str | None:
-    three = _three(problem)
+    three = neighbours(problem)
     if three is None or three[2] == 1:
         return "needs neighbouring axes that are not the last ones"
     return _float_obstacle(problem)
 
 
 def _columns_lower(problem: Problem) -> Lowered:
-    three = _three(problem)
+    three = neighbours(problem)
     assert three is not None
     return _columns(problem, *three)
 
 
 def _rows_applies(problem: Problem) -> str | None:
-    three = _three(problem)
+    three = neighbours(problem)
     if three is None or three[2] != 1:
         return "needs the last axes"
     return _float_obstacle(problem)
 
 
 def _rows_lower(problem: Problem) -> Lowered:
-    three = _three(problem)
+    three = neighbours(problem)
     assert three is not None
     outer, n, _ = three
     rows = items(share_of(problem.device, outer * n), n)
@@ -183,28 +115,27 @@ def _rows_lower(problem: Problem) -> Lowered:
 
 
 def _group_applies(problem: Problem) -> str | None:
-    if _three(problem) is None:
+    if neighbours(problem) is None:
         return "needs neighbouring axes"
     return group_obstacle(problem)
 
 
 def _group_lower(problem: Problem) -> Lowered:
-    three = _three(problem)
+    three = neighbours(problem)
     assert three is not None
     op = FLOAT_REDUCTIONS[problem.node.op]
     return Lowered((group_call(problem, three, op, _top(op)),))
 
 
 def _split_lower(problem: Problem) -> Lowered:
-    three = _three(problem)
+    three = neighbours(problem)
     assert three is not None
     op = FLOAT_REDUCTIONS[problem.node.op]
     return split_reduction(problem, three, op, SHIFT if op.shift else None)
 
 
-def _split_estimate(problem: Problem) -> float:
-    launches = 3 if FLOAT_REDUCTIONS[problem.node.op].shift else 2
-    return lines_estimate(problem, _three(problem), launches)
+def _split_launches(problem: Problem) -> int:
+    return 3 if FLOAT_REDUCTIONS[problem.node.op].shift else 2
 
 
 # --- pixels: all spatial axes, on channel blocks --------------------------------------------------------
@@ -214,7 +145,7 @@ def _pixels_applies(problem: Problem) -> str | None:
     x, block = problem.x, problem.device.vector_width
     if not problem.device.is_cpu or block == 1:
         return "channel blocks are for CPU devices with vectors"
-    if x.rank < 3 or _axes(problem) != tuple(range(2, x.rank)):
+    if x.rank < 3 or reduced_axes(problem) != tuple(range(2, x.rank)):
         return "needs all spatial axes and no others"
     if not problem.node.attrs.keepdims and x.shape[1] % block:
         return f"without keepdims needs channels divisible by {block}, got {x.shape[1]}"
@@ -244,7 +175,7 @@ def _strided_lower(problem: Problem) -> Lowered:
     x, y = problem.x, problem.y
     if y.size == 0:
         return Lowered()
-    kept, reduced = kept_and_reduced(x.shape, _axes(problem))
+    kept, reduced = kept_and_reduced(x.shape, reduced_axes(problem))
     op = _reduction(problem)
     double = has_double(problem.device)
     real = "double" if double and (problem.device.is_cpu or x.dtype is DType.FLOAT64) else "float"
@@ -319,21 +250,9 @@ def _arg_lower(problem: Problem) -> Lowered:
 
 for _name in FLOAT_REDUCTIONS:
     register(
-        Variant(
-            _name,
-            "group",
-            _group_applies,
-            _group_lower,
-            estimate=lambda problem: lines_estimate(problem, _three(problem)),
-        ),  # fmt: skip
-        Variant(
-            _name,
-            "split",
-            lambda problem: split_obstacle(problem, _three(problem)),
-            _split_lower,
-            estimate=_split_estimate,
-            space=SPLIT_SPACE,
-        ),  # fmt: skip
+        *line_variants(
+            _name, neighbours, _group_applies, _group_lower, _split_lower, _split_launches
+        ),
         Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _columns_applies, _columns_lower),

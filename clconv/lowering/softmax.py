@@ -6,8 +6,8 @@ import dataclasses
 import math
 
 from clconv.graph.ir import DType
-from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.groups import Share, group_estimate, group_obstacle
+from clconv.lowering.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.groups import Share, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -19,6 +19,7 @@ from clconv.lowering.obstacles import computed, double_obstacle
 from clconv.lowering.reduction import FLOAT_REDUCTIONS, LARGEST
 from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
+from clconv.lowering.split import Split, line_variants
 
 _WORK = 4  # an element of a softmax costs about as much as four of a sum
 
@@ -95,10 +96,8 @@ def _columns_lower(problem: Problem) -> Lowered:
 _POWERS = dataclasses.replace(FLOAT_REDUCTIONS["ReduceSum"], map="clconv_exp(v - top)")
 
 
-def _group_lower(problem: Problem) -> Lowered:
-    outer, n, inner = _three(problem)
-    share = Share.of(problem.device, outer, n, inner)
-    kernel = Kernel.of(
+def _group_kernel(problem: Problem, share: Share) -> Kernel:
+    return Kernel.of(
         "softmax/group.cl.mako",
         "softmax_group",
         share=share,
@@ -106,6 +105,12 @@ def _group_lower(problem: Problem) -> Lowered:
         largest=LARGEST,
         sum=_POWERS,
     )
+
+
+def _group_lower(problem: Problem) -> Lowered:
+    outer, n, inner = _three(problem)
+    share = Share.of(problem.device, outer, n, inner)
+    kernel = _group_kernel(problem, share)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
@@ -114,6 +119,24 @@ def _group_lower(problem: Problem) -> Lowered:
         ("inner", Scalar(inner)),
     ]
     return Lowered((problem.call(kernel, arguments, *share.sizes(outer, inner)),))
+
+
+def _split_lower(problem: Problem) -> Lowered:
+    split, y = Split.of(problem, _three(problem)), problem.node.outputs[0]
+    tops, totals = f"{y}/tops", f"{y}/totals"
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("top_parts", Read(tops)),
+        ("total_parts", Read(totals)),
+        ("y", Write(y)),
+        *split.arguments(),
+    ]
+    calls = (
+        split.part_call(problem, LARGEST, tops),
+        split.part_call(problem, _POWERS, totals, LARGEST, tops),
+        split.call(problem, _group_kernel(problem, split.share), arguments),
+    )
+    return Lowered(calls, {tops: split.nbytes, totals: split.nbytes})
 
 
 def _simple_lower(problem: Problem) -> Lowered:
@@ -141,7 +164,9 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 for _name in ("Softmax", "LogSoftmax"):
     register(
-        Variant(_name, "group", group_obstacle, _group_lower, estimate=group_estimate),
+        *line_variants(
+            _name, _three, group_obstacle, _group_lower, _split_lower, lambda problem: 3
+        ),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _vector_obstacle, _columns_lower),
     )

@@ -6,6 +6,8 @@ work-items of a group share rows and join their parts in local memory.
 
 scale, bias: one value for each element of a row (n), or for each segment of a row (period * segments), taken up
 again every `period` rows. Index space: local (share.local); as many groups as the rows need. inner is 1.
+If the share is split, rows are cut into chunks as in reduce/parts, which made top_parts and factor_parts, and the index
+space is local (share.local, 1), as many groups as the rows need by splits.
 Parameters: share: see group; mean: the reduction to the mean, or None; measure: the reduction to the factor;
 affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they are outputs too.
 </%doc>
@@ -15,9 +17,16 @@ from clconv.lowering.ctext import assign, element, load, set_element, vector_typ
 %>
 <%
   V = vector_type(share.width)
+  first = "part == 0 && get_group_id(1) == 0" if share.split else "part == 0"
 %>
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x
+% if share.split:
+% if mean is not None:
+    , global const float* restrict top_parts
+% endif
+    , global const float* restrict factor_parts
+% endif
 % if affine != "none":
     , global const ${stored("scale")}* restrict scale
 % endif
@@ -31,9 +40,17 @@ kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}
 % if keep_factor:
     , global ${stored("kept_factor")}* restrict kept_factor
 % endif
-    , int outer, int n, int inner, int segments, int length, int period) {
+    , int outer, int n, int inner${", int chunk, int splits" if share.split else ""}, int segments, int length, int period) {
   ${group.memory("float", share.local)}
   ${group.place(share)}
+% if share.split:
+% if mean is not None:
+  ${group.gather(share, mean, "top", "top_parts")}
+% else:
+  const float top = 0;
+% endif
+  ${group.gather(share, measure, "factor", "factor_parts")}
+% else:
 % if mean is not None:
   ${group.reduce(share, mean, "top")}
   top = ${mean.text("finish", "float", a="top")};
@@ -42,12 +59,13 @@ kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}
 % endif
   ${group.reduce(share, measure, "factor")}
   factor = ${measure.text("finish", "float", a="factor")};
+% endif
   if (!there) return;
 % if keep_mean:
-  if (part == 0) ${set_element("kept_mean", "row", "top", stored("kept_mean"))}
+  if (${first}) ${set_element("kept_mean", "row", "top", stored("kept_mean"))}
 % endif
 % if keep_factor:
-  if (part == 0) ${set_element("kept_factor", "row", "factor", stored("kept_factor"))}
+  if (${first}) ${set_element("kept_factor", "row", "factor", stored("kept_factor"))}
 % endif
   ${group.each(share)}
     ${V} value = (${group.elements(share, "x")} - top) * factor;

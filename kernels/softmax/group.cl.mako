@@ -4,7 +4,8 @@ share lines and join their parts in local memory.
 
   y = exp(x - top) / sum of exp(x - top), or x - top - log(sum), with top the largest element of the line
 
-Index space: local (share.local); as many groups as the lines need.
+Index space: local (share.local); as many groups as the lines need. If the share is split, lines are cut into chunks
+as in reduce/parts, which made top_parts and total_parts: local (share.local, 1), by splits.
 Parameters: share: see group; log; largest, sum: the reductions; the latter reads `top`.
 </%doc>
 <%namespace name="group" file="/group.mako"/>
@@ -16,11 +17,20 @@ from clconv.lowering.ctext import assign, vector_type
   place = "y + from + k" if share.width > 1 else "y + from + (size_t)k * inner"
 %>
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
-    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int inner) {
+    global const ${stored("x")}* restrict x,
+% if share.split:
+    global const float* restrict top_parts, global const float* restrict total_parts,
+% endif
+    global ${stored("y")}* restrict y, int outer, int n, int inner${", int chunk, int splits" if share.split else ""}) {
   ${group.memory("float", share.local)}
   ${group.place(share)}
+% if share.split:
+  ${group.gather(share, largest, "top", "top_parts")}
+  ${group.gather(share, sum, "total", "total_parts")}
+% else:
   ${group.reduce(share, largest, "top")}
   ${group.reduce(share, sum, "total")}
+% endif
   if (!there) return;
 % if log:
   const float shift = top + log(total);

@@ -1,0 +1,23 @@
+<%doc>
+Parts of a reduction of the middle axis of float x (outer, n, inner), for GPUs: each line is cut into `splits` chunks of
+`chunk` elements, a work-group's items share the chunks of neighbouring lines.
+
+parts (splits, outer, inner); top_parts: the same of a reduction before it, whose result op reads.
+Index space: local (share.local, 1); as many groups as the lines need, by splits.
+Parameters: share: see group; op: the reduction; top: the one of top_parts, or None.
+</%doc>
+<%namespace name="group" file="/group.mako"/>
+kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
+    global const ${stored("x")}* restrict x,
+% if top is not None:
+    global const float* restrict top_parts,
+% endif
+    global float* restrict parts, int outer, int n, int inner, int chunk, int splits) {
+  ${group.memory("float", share.local)}
+  ${group.place(share)}
+% if top is not None:
+  ${group.gather(share, top, "top", "top_parts")}
+% endif
+  ${group.reduce(share, op, "total")}
+  if (there && part == 0) parts[get_group_id(1) * ((size_t)outer * inner) + line] = total;
+}
