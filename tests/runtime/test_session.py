@@ -1,28 +1,19 @@
-"""Sessions: sizes, outputs, threads, memory, and that run() only runs."""
+"""Sessions: sizes, outputs, and that run() only runs."""
 
 from __future__ import annotations
-
-import gc
-import subprocess
-import sys
-import threading
-import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clconv.errors import DeviceMemoryError, InputError, ShapeError, VariantError
+from clconv.errors import InputError, ShapeError, VariantError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime import bound as bound_module
 from clconv.runtime import opencl
 from clconv.runtime import session as session_module
-from clconv.runtime.plan import make_plan
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder
-from tests.lowering.support import made_up
 from tests.runtime.support import (
     SAME,
     assert_agrees,
@@ -188,97 +179,6 @@ def test_forced_by_the_environment(device: DeviceInfo, monkeypatch: pytest.Monke
         Session(graph, device).run({"x": picture(1, 3, 8, 8)})
 
 
-def run_in_threads(sessions: list[Session], graph: Graph) -> None:
-    """8 threads, 20 runs each, sizes and contents all different."""
-    work = []
-    for i in range(8):
-        feeds = [
-            {"x": picture(1 + i % 2, 3, 6 + (i + k) % 3, 7, seed=10 * i + k)} for k in range(2)
-        ]
-        work.append([(f, run_reference(graph, f)) for f in feeds])
-    failures: list[BaseException] = []
-    start = threading.Barrier(8)
-
-    def many(i: int) -> None:
-        try:
-            start.wait()
-            for run in range(20):
-                feeds, expected = work[i][run % 2]
-                assert_agrees(sessions[i % len(sessions)].run(feeds), expected)
-        except BaseException as failure:
-            failures.append(failure)
-
-    threads = [threading.Thread(target=many, args=(i,)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures[0]
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_threads_may_share_sessions_and_sessions_a_device(count: int, device: DeviceInfo) -> None:
-    graph = residual()
-    run_in_threads([Session(graph, device) for _ in range(count)], graph)
-
-
-def test_plans_not_used_for_long_are_freed(
-    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_module, "_PLANS_KEPT", 3)
-    graph = residual()
-    session = Session(graph, device)
-    gc.disable()
-    try:
-        plans = [weakref.ref(session.prepare({"x": (1, 3, size, 8)})) for size in range(4, 9)]
-        assert [ref() is not None for ref in plans] == [False, False, True, True, True]
-        session.run({"x": picture(1, 3, 6, 8)})  # used: now the last to go
-        session.prepare({"x": (1, 3, 20, 8)})
-        assert [ref() is not None for ref in plans[2:]] == [True, False, True]
-    finally:
-        gc.enable()
-    assert_runs_right(session, graph, {"x": picture(1, 3, 4, 8)})
-
-
-def test_what_only_one_size_needs_goes_with_its_plan(
-    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A constant made of the input's shape is on the device as long as the plan for that shape."""
-    monkeypatch.setattr(session_module, "_PLANS_KEPT", 2)
-    b = Builder()
-    x = b.input(1, 1, "h", "w")
-    ones = b.node("ConstantOfShape", b.node("Shape", x), value=np.ones(1, np.float32))
-    graph = b.graph(b.node("Concat", x, ones, out="y", axis=1))
-    session = Session(graph, device)
-    sizes = []
-    for size in (32, 33, 34, 35, 36):
-        assert_runs_right(session, graph, {"x": picture(1, 1, size, 32)})
-        sizes.append(session._constants.nbytes)
-    assert sizes[-1] <= 2 * 36 * 32 * 4
-
-
-def test_a_network_larger_than_the_device_is_refused_before_allocating(device: DeviceInfo) -> None:
-    graph, spec = residual(), {"x": TensorSpec((1, 3, 64, 64))}
-    small = made_up("small", kind="cpu", vector_width=8, largest_allocation=100_000)
-    with pytest.raises(
-        DeviceMemoryError, match=r"value '.*' needs [\d,]{7,} bytes.* at most 100,000"
-    ):
-        make_plan(graph, spec, small)
-    small = made_up("small", kind="cpu", vector_width=8, global_memory=300_000)
-    with pytest.raises(DeviceMemoryError, match="bytes at once, the device has"):
-        make_plan(graph, spec, small)
-    b = Builder()
-    b.conv(b.input(1, 64, 1, 1), 512, 64, out="y")
-    small = made_up("small", largest_allocation=100_000)
-    with pytest.raises(DeviceMemoryError, match=r"constant 'c0' has 131,072 bytes"):
-        make_plan(b.graph("y"), {"x": TensorSpec((1, 64, 1, 1))}, small)
-    session = Session(graph, device)
-    side = int((device.global_memory // 64) ** 0.5)
-    with pytest.raises(DeviceMemoryError):
-        session.prepare({"x": (1, 3, 2 * side, 2 * side)})
-    assert_runs_right(session, graph, {"x": picture(1, 3, 5, 5)})
-
-
 def test_two_nodes_may_have_one_name(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     b = Builder()
     y = b.conv(b.input(1, 8, 9, 9), 16, 8, 3, **SAME)
@@ -298,34 +198,3 @@ def test_declared_specs_can_be_asked_for(device: DeviceInfo) -> None:
     assert session.inputs == {"x": TensorSpec(("n", 3, "h", "w"))}
     assert session.outputs == {"result": TensorSpec(("n", 16, None, 4))}
     assert Session(residual(), device).outputs == {"result": None}
-
-
-_AT_EXIT = """
-import sys
-import numpy as np
-from clconv.runtime.device import devices
-from clconv.runtime.session import Session
-from tests.runtime.support import picture, residual
-
-device = next(d for d in devices() if d.index == int(sys.argv[1]))
-kept = Session(residual(), device)
-kept.run({"x": picture(1, 3, 8, 8)})
-gone = Session(residual(), device)
-gone.run({"x": picture(2, 3, 8, 8)})
-del gone
-cycle = [Session(residual(1, 8, 8), device)]
-cycle.append(cycle)
-print("ran")
-"""
-
-
-def test_the_interpreter_ends_in_peace(device: DeviceInfo) -> None:
-    """Sessions kept to the end, dropped before it and caught in a cycle."""
-    result = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", _AT_EXIT, str(device.index)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=Path(__file__).parents[2],
-    )
-    assert (result.returncode, result.stdout) == (0, "ran\n"), result.stderr
