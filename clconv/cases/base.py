@@ -42,6 +42,16 @@ class Operand:
         return rng.uniform(self.low, self.high, self.shape).astype(self.dtype)
 
 
+def window(spatial: int, **attrs: Any) -> dict[str, Any]:
+    """The attributes, and those of a plain window over so many axes where they are not given."""
+    return {
+        "strides": (1,) * spatial,
+        "pads": (0,) * (2 * spatial),
+        "dilations": (1,) * spatial,
+        **attrs,
+    }
+
+
 def data(*shape: int, **more: Any) -> Operand:
     """A fed float32 input."""
     return Operand(tuple(shape), **more)

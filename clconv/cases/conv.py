@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clconv.cases.base import Case, data, weight
+from clconv.cases.base import Case, data, weight, window
 
 
 def conv(
@@ -13,24 +13,10 @@ def conv(
     w: tuple[int, ...],
     *,
     bias: bool = True,
-    strides: tuple[int, ...] | None = None,
-    pads: tuple[int, ...] | None = None,
-    dilations: tuple[int, ...] | None = None,
     **attrs: Any,
 ) -> Case:
-    spatial = len(x) - 2
     operands = [data(*x), weight(*w), *([weight(w[0])] if bias else [])]
-    return Case(
-        "Conv",
-        label,
-        tuple(operands),
-        {
-            "strides": strides or (1,) * spatial,
-            "pads": pads or (0,) * (2 * spatial),
-            "dilations": dilations or (1,) * spatial,
-            **attrs,
-        },
-    )
+    return Case("Conv", label, tuple(operands), window(len(x) - 2, **attrs))
 
 
 SAME3 = (1, 1, 1, 1)

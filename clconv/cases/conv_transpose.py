@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clconv.cases.base import Case, data, weight
+from clconv.cases.base import Case, data, weight, window
 
 
 def transposed(
@@ -13,27 +13,13 @@ def transposed(
     w: tuple[int, ...],
     *,
     bias: bool = True,
-    strides: tuple[int, ...] | None = None,
-    pads: tuple[int, ...] | None = None,
-    dilations: tuple[int, ...] | None = None,
     **attrs: Any,
 ) -> Case:
     """w is (channels, filters / group, spatial...)."""
-    spatial = len(x) - 2
     operands = [data(*x), weight(*w)]
     if bias:
         operands.append(weight(w[1] * attrs.get("group", 1)))
-    return Case(
-        "ConvTranspose",
-        label,
-        tuple(operands),
-        {
-            "strides": strides or (1,) * spatial,
-            "pads": pads or (0,) * (2 * spatial),
-            "dilations": dilations or (1,) * spatial,
-            **attrs,
-        },
-    )
+    return Case("ConvTranspose", label, tuple(operands), window(len(x) - 2, **attrs))
 
 
 HALF = (1, 1, 1, 1)

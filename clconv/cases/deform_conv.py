@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clconv.cases.base import Case, Operand, data, weight
+from clconv.cases.base import Case, Operand, data, weight, window
 
 Shape = tuple[int, ...]
 
@@ -33,13 +33,7 @@ def deform(
         "DeformConv",
         label,
         tuple(operands),
-        {
-            "strides": (1, 1),
-            "dilations": (1, 1),
-            "pads": (0, 0, 0, 0),
-            "offset_group": offset_group,
-            **attrs,
-        },
+        window(2, offset_group=offset_group, **attrs),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clconv.cases.base import Case, data
+from clconv.cases.base import Case, data, window
 
 
 def pool(
@@ -14,26 +14,16 @@ def pool(
     x: tuple[int, ...],
     kernel: tuple[int, ...],
     *,
-    strides: tuple[int, ...] | None = None,
-    pads: tuple[int, ...] | None = None,
-    dilations: tuple[int, ...] | None = None,
     outputs: int = 1,
     dtype: str = "float32",
     **attrs: Any,
 ) -> Case:
-    spatial = len(x) - 2
     span = (-1.0, 1.0) if dtype == "float32" else (-100.0, 100.0) if dtype != "uint8" else (0, 255)
     return Case(
         op,
         label,
         (data(*x, dtype=dtype, low=span[0], high=span[1]),),
-        {
-            "kernel_shape": kernel,
-            "strides": strides or (1,) * spatial,
-            "pads": pads or (0,) * (2 * spatial),
-            "dilations": dilations or (1,) * spatial,
-            **attrs,
-        },
+        {"kernel_shape": kernel, **window(len(x) - 2, **attrs)},
         outputs=outputs,
     )
 

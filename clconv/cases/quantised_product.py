@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from clconv.cases.base import Case, Operand, weight
+from clconv.cases.base import Case, Operand, weight, window
 from clconv.cases.quantise import whole
 
 Shape = tuple[int, ...]
-
-
-def window(spatial: int, **attrs: Any) -> dict[str, Any]:
-    return {
-        "strides": (1,) * spatial,
-        "dilations": (1,) * spatial,
-        "pads": (0,) * (2 * spatial),
-        **attrs,
-    }
 
 
 def point(dtype: str, *shape: int) -> Operand:

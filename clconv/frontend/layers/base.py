@@ -125,6 +125,13 @@ class Network:
         limit = 1 / math.sqrt(fan_in)
         return self.constant(name, self.random.uniform(-limit, limit, size).astype(np.float32))
 
+    def parameters(
+        self, label: str, shape: Sequence[int], units: int | None, fan_in: float
+    ) -> list[str]:
+        """A layer's weights of a shape, and the bias of so many units if there are any."""
+        weights = self.weights(f"{label}.weight", shape, fan_in)
+        return [weights] if units is None else [weights, self.bias(f"{label}.bias", units, fan_in)]
+
     def constant(self, name: str, array: Any) -> str:
         """Adds a constant and returns its name."""
         self._constants[name] = Constant(array)

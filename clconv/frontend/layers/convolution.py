@@ -64,13 +64,11 @@ class _Convolution(Layer):
         pads = self.window.pads(label, sizes)
         shape = (self.filters, channels // self.groups, *self.window.size)
         fan_in = math.prod(shape[1:])
-        inputs = [x, network.weights(f"{label}.weight", shape, fan_in)]
-        if self.bias:
-            inputs.append(network.bias(f"{label}.bias", self.filters, fan_in))
+        units = self.filters if self.bias else None
         return network.add(
             "Conv",
             label,
-            inputs,
+            [x, *network.parameters(label, shape, units, fan_in)],
             strides=self.window.stride,
             dilations=self.window.dilation,
             pads=pads,
@@ -135,13 +133,11 @@ class ConvTranspose2d(Layer):
         # A pixel of the result is reached by about window / stride pixels of the input.
         fan_in = channels // self.groups * math.prod(self.window.size)
         fan_in = max(1, fan_in // math.prod(self.window.stride))
-        inputs = [x, network.weights(f"{label}.weight", shape, fan_in)]
-        if self.bias:
-            inputs.append(network.bias(f"{label}.bias", self.filters, fan_in))
+        units = self.filters if self.bias else None
         return network.add(
             "ConvTranspose",
             label,
-            inputs,
+            [x, *network.parameters(label, shape, units, fan_in)],
             strides=self.window.stride,
             dilations=self.window.dilation,
             pads=self.padding * 2,

@@ -32,10 +32,8 @@ class Dense(Layer):
         label = network.label(self)
         (features,) = network.volume(x)
         shape = (self.units, features)
-        inputs = [x, network.weights(f"{label}.weight", shape, features)]
-        if self.bias:
-            inputs.append(network.bias(f"{label}.bias", self.units, features))
-        return network.add("Gemm", label, inputs, transB=1)
+        parameters = network.parameters(label, shape, self.units if self.bias else None, features)
+        return network.add("Gemm", label, [x, *parameters], transB=1)
 
 
 class BatchNorm2d(Layer):
