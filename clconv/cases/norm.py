@@ -52,6 +52,11 @@ CASES = (
     affine("InstanceNormalization", "3-D", data(1, 3, 4, 5, 2), 3),
     affine("InstanceNormalization", "one pixel", data(1, 6, 1, 1), 6),
     affine("InstanceNormalization", "large mean", data(1, 3, 17, 19, low=99.0, high=101.0), 3),
+    affine("InstanceNormalization", "long rows", data(1, 2, 71, 73), 2),
+    affine(
+        "InstanceNormalization", "long, large mean", data(2, 1, 44, 53, low=99.0, high=101.0), 1
+    ),
+    affine("GroupNormalization", "long rows", data(1, 6, 37, 31), 6, num_groups=2),
     affine("GroupNormalization", "4 groups", data(2, 12, 5, 7), 12, num_groups=4),
     affine("GroupNormalization", "1 group", data(1, 7, 6, 5), 7, num_groups=1),
     affine("GroupNormalization", "group each", data(1, 5, 6, 3), 5, num_groups=5),
@@ -67,8 +72,19 @@ CASES = (
     Case(
         "LayerNormalization", "statistics", (data(3, 4, 11), weight(11), weight(11)), {}, outputs=3
     ),
+    Case(
+        "LayerNormalization",
+        "long statistics",
+        (data(2, 2053), weight(2053), weight(2053)),
+        {},
+        outputs=3,
+    ),
+    trailing("LayerNormalization", "long rows", (1, 9000), (9000,), True),
+    trailing("RMSNormalization", "long row", (1, 4, 1031), (4, 1031), axis=1),
+    Case("MeanVarianceNormalization", "long rows", (data(1, 2, 47, 51),), {"axes": (2, 3)}),
     trailing("RMSNormalization", "last axis", (3, 7, 65), (65,)),
     trailing("RMSNormalization", "two axes", (2, 3, 5, 7), (5, 7), axis=-2, epsilon=1e-3),
+    Case("LpNormalization", "long rows", (data(2, 1029),)),
     Case("LpNormalization", "p 2 last", (data(3, 5, 17),)),
     Case("LpNormalization", "p 1 channels", (data(2, 7, 4, 5),), {"axis": 1, "p": 1}),
     Case("LpNormalization", "zeros", (Operand((2, 3), values=[0, 0, 0, 3, 0, 4]),), {"axis": 1}),

@@ -32,6 +32,13 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], tuple[int, ...] | None, dict[str, Any]
     "one element": ((1, 1), (0, 1), {}),
     "none": ((3, 4), None, {"noop_with_empty_axes": 1}),
 }
+# Long enough for several work-groups a line, for one operator of each kind of finish.
+LONG: dict[str, tuple[tuple[int, ...], tuple[int, ...] | None, dict[str, Any]]] = {
+    "whole image": ((1, 2, 61, 67), None, {}),
+    "whole rows": ((2, 5, 1028), (-1, -2), {"keepdims": 0}),
+    "few columns": ((2051, 3), (0,), {}),
+}
+LONG_OPS = ("ReduceMean", "ReduceMax", "ReduceL2", "ReduceLogSumExp")
 
 
 def _operand(op: str, shape: tuple[int, ...], **more: Any) -> Operand:
@@ -41,7 +48,7 @@ def _operand(op: str, shape: tuple[int, ...], **more: Any) -> Operand:
 
 
 def reduction(op: str, label: str) -> Case:
-    shape, axes, attrs = LAYOUTS[label]
+    shape, axes, attrs = (LAYOUTS | LONG)[label]
     return Case(op, label, (_operand(op, shape), *([ints(*axes)] if axes else [])), attrs)
 
 
@@ -56,6 +63,13 @@ def arg(op: str, label: str, shape: tuple[int, ...], dtype: str = "float32", **a
 
 CASES = (
     *(reduction(op, label) for op in FLOAT_OPS for label in LAYOUTS),
+    *(reduction(op, label) for op in LONG_OPS for label in LONG),
+    Case("ReduceMax", "long with nan", (Operand((1, 2300), values=[NAN, *range(2299)]), ints(1))),
+    Case(
+        "ReduceLogSumExp",
+        "long with infinity",
+        (Operand((1, 2300), values=[*range(2299), float("inf")]), ints(1)),
+    ),
     *(integers(op, "int32", 1) for op in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd")),
     *(integers(op, "int64", 0, 2) for op in ("ReduceSum", "ReduceMax", "ReduceMin")),
     integers("ReduceMax", "uint8", 2),

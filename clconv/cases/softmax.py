@@ -9,6 +9,8 @@ CASES = tuple(
     for op in ("Softmax", "LogSoftmax", "Hardmax")
     for case in (
         Case(op, "classes", (data(1, 1000, low=-5.0, high=5.0),)),
+        Case(op, "long row", (data(1, 9004, low=-5.0, high=5.0),)),
+        Case(op, "long columns", (data(2, 1031, 3),), {"axis": 1}),
         Case(op, "rows", (data(7, 13),)),
         Case(op, "channels", (data(2, 21, 5, 7),), {"axis": 1}),
         Case(op, "first axis", (data(5, 3, 4),), {"axis": 0}),

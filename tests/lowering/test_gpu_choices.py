@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
 from clconv.cases import CASES, Case
+from clconv.cases.base import data, weight
 from clconv.config import PRECISIONS
 from clconv.lowering.device import DeviceInfo, intel_matrix, nvidia_matrix
 from clconv.lowering.kernel import VARIANTS
@@ -53,10 +55,36 @@ def test_gpus_choose_the_kernel_that_fits(case: str, variant: str, machine: Devi
     assert chosen(case, machine) == variant
 
 
+@pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
+def test_few_long_lines_are_shared_by_work_groups(machine: DeviceInfo) -> None:
+    """A whole image to one number, a large mean, and the softmax of a long row: one group would take long."""
+    image, row = data(1, 16, 512, 512), data(1, 1 << 20)
+    vector = Case("InstanceNormalization", "", (data(1, 3, 640, 640), weight(3), weight(3)))
+    for case in (
+        Case("ReduceMean", "", (image,)),
+        Case("GlobalAveragePool", "", (data(1, 4, 512, 512),)),
+        Case("Softmax", "", (row,)),
+        vector,
+    ):
+        graph, _ = case.build()
+        problem = problem_of(graph, graph.nodes[0], machine)
+        choice = select(problem, {})
+        assert choice.variant.name == "split", case.op
+        calls = choice.variant.lower(problem).calls
+        groups = math.prod(calls[0].global_size) // math.prod(calls[0].local_size or ())
+        # No more than fill the device, none with too little to do.
+        assert min(2 * machine.compute_units, 128) <= groups <= 8 * machine.compute_units
+    many = Case("GlobalAveragePool", "", (data(64, 512, 7, 7),))
+    graph, _ = many.build()
+    assert select(problem_of(graph, graph.nodes[0], machine), {}).variant.name == "group"
+
+
 @pytest.mark.parametrize("machine", CPUS, ids=lambda d: d.name)
 def test_no_cpu_chooses_a_gpus_kernel(machine: DeviceInfo) -> None:
     able = dataclasses.replace(machine, extensions=frozenset({"cl_khr_fp64"}))
-    for_gpus = {"local", "matrix", "matrix_gemm", "vector", "group", "register", "implicit_gemm"}
+    for_gpus = {
+        "local", "matrix", "matrix_gemm", "vector", "group", "split", "register", "implicit_gemm",
+    }  # fmt: skip
     for case in DEVICE_CASES:
         if for_gpus & {variant.name for variant in VARIANTS[case.op]}:
             assert chosen(case.name, able) not in for_gpus, case.name
