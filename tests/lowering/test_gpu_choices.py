@@ -19,6 +19,7 @@ from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import CPUS, GPUS, NVIDIA
 
 BY_NAME = {case.name: case for case in CASES}
+SAME = {"pads": (1, 1, 1, 1), "strides": (1, 1), "dilations": (1, 1), "group": 1}
 HOPPER = dataclasses.replace(NVIDIA, matrix=nvidia_matrix((9, 0)), largest_work_group=1024)
 
 
@@ -106,6 +107,25 @@ def test_nothing_is_rounded_unless_asked(case: str) -> None:
     assert "matrix" in chosen(case, half, "float16")
     for precision in PRECISIONS:
         assert "matrix" not in chosen(case, dataclasses.replace(NVIDIA, precision=precision))
+
+
+def test_winograd_with_matrix_instructions_where_products_may_round() -> None:
+    """F(2,3), for layers deep enough that its fewer products pay for both transforms; in half it could overflow."""
+    deep = Case("Conv", "", (data(1, 512, 28, 28), weight(512, 512, 3, 3)), SAME)
+    shallow = Case("Conv", "", (data(1, 64, 56, 56), weight(64, 64, 3, 3)), SAME)
+    tf32 = dataclasses.replace(HOPPER, precision="tf32", proven=True)
+
+    def choice(case: Case, machine: DeviceInfo) -> str:
+        graph, _ = case.build()
+        return select(problem_of(graph, graph.nodes[0], machine), {}).variant.name
+
+    assert choice(deep, tf32) == "matrix_winograd2"
+    assert choice(shallow, tf32) == "matrix_gemm"
+    for precision in ("float32", "float16"):
+        other = dataclasses.replace(tf32, precision=precision)
+        assert "matrix" not in choice(deep, other)
+    halves = tuple(i and dataclasses.replace(i, dtype="float16") for i in deep.inputs)
+    assert choice(dataclasses.replace(deep, inputs=halves), tf32) == "matrix_gemm"
 
 
 def test_matrix_instructions_by_compute_capability() -> None:

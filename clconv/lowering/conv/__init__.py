@@ -12,7 +12,7 @@ from clconv.lowering.conv.winograd import (
     WINOGRAD4,
     WINOGRAD4_STRIDE2,
 )
-from clconv.lowering.conv.winograd_gpu import WINOGRAD2_GPU, WINOGRAD4_GPU
+from clconv.lowering.conv.winograd_gpu import MATRIX_WINOGRAD2, WINOGRAD2_GPU, WINOGRAD4_GPU
 from clconv.lowering.kernel import register
 
 register(
@@ -26,6 +26,7 @@ register(
     DEPTHWISE_GPU,
     WINOGRAD4_GPU,
     WINOGRAD2_GPU,
+    MATRIX_WINOGRAD2,
     MATRIX_GEMM,
     IMPLICIT_GEMM,
     SIMPLE,

@@ -1,5 +1,11 @@
 """Winograd's convolution on plain tensors for GPUs: both transforms around one batched product, which is
-the implicit product of a 1x1 convolution with a group for every position of the tile."""
+the implicit product of a 1x1 convolution with a group for every position of the tile.
+
+The product may be matrix instructions' where factors may be rounded to 11 bits (precision="tf32"), for F(2,3) alone: its
+results then err by up to 0.7 of 2^-10 of the largest one, a product's without transforms by 0.35, and those of F(4,3)
+by up to 12, whose output transform takes differences of large numbers. Factors in half would be infinite where
+inputs are near half's largest number.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +33,15 @@ from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
-from clconv.lowering.tiles import TILE_SPACE, chosen_tile, gpu_rate
+from clconv.lowering.tiles import (
+    MATRIX_GAIN,
+    TILE_SPACE,
+    Matrix,
+    chosen_tile,
+    gpu_rate,
+    matrix_obstacle,
+    matrix_of,
+)
 
 
 def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
@@ -50,7 +64,7 @@ def _tiles(shape: ConvShape, transform: Transform) -> tuple[int, int, int]:
     return rows, columns, -(-shape.batch * rows * columns // 4) * 4
 
 
-def _lower(problem: Problem, transform: Transform) -> Lowered:
+def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lowered:
     shape = ConvShape.of(problem)
     rows, columns, tiles = _tiles(shape, transform)
     positions = transform.n**2
@@ -59,8 +73,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         1, positions * shape.channels, positions * shape.filters, positions, (1, tiles), (1, tiles),
         (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
     )  # fmt: skip
-    tile = chosen_tile(problem, shape.filters, tiles, positions, None)
-    product = Product(inner, tile, 1, False, Epilogue())
+    tile = chosen_tile(problem, shape.filters, tiles, positions, kind)
+    product = Product(inner, tile, 1, False, Epilogue(), kind)
     v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
     local = min(64, problem.device.largest_work_group)
     across = -(-tiles // local) * local
@@ -112,8 +126,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     return Lowered(calls, scratch=sizes)
 
 
-def _estimate(problem: Problem, transform: Transform) -> float:
-    """The products, and both transforms as streams through memory at a fifth of a byte an operation."""
+def _estimate(problem: Problem, transform: Transform, gain: float = 1) -> float:
+    """The products, so many times as fast as float32 arithmetic, and both transforms as streams through memory at a fifth of a byte an operation."""
     if problem.device.is_cpu:
         return math.inf
     shape = ConvShape.of(problem)
@@ -121,7 +135,7 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     positions = transform.n**2
     products = 2 * positions * tiles * shape.channels * shape.filters
     streams = 4 * positions * tiles * 2 * (shape.channels + shape.filters)
-    return products / gpu_rate(problem.device) + streams / (gpu_rate(problem.device) / 10)
+    return products / gain / gpu_rate(problem.device) + streams / (gpu_rate(problem.device) / 10)
 
 
 def _variant(name: str, transform: Transform) -> Variant:
@@ -129,11 +143,25 @@ def _variant(name: str, transform: Transform) -> Variant:
         "Conv",
         name,
         lambda problem: window_obstacle(problem, transform) or obstacle(problem),
-        lambda problem: _lower(problem, transform),
+        lambda problem: _lower(problem, transform, None),
         estimate=lambda problem: _estimate(problem, transform),
         space=TILE_SPACE,
     )
 
 
+def _matrix_applies(problem: Problem) -> str | None:
+    if problem.x.dtype is not DType.FLOAT32:
+        return "needs float32: what is transformed would be infinite in half"
+    return window_obstacle(problem, F2_3) or obstacle(problem) or matrix_obstacle(problem)
+
+
+MATRIX_WINOGRAD2 = Variant(
+    "Conv",
+    "matrix_winograd2",
+    _matrix_applies,
+    lambda problem: _lower(problem, F2_3, matrix_of(problem.device, halves=False)),
+    estimate=lambda problem: _estimate(problem, F2_3, MATRIX_GAIN),
+    space=TILE_SPACE,
+)
 WINOGRAD4_GPU = _variant("winograd4_gpu", F4_3)
 WINOGRAD2_GPU = _variant("winograd2_gpu", F2_3)
