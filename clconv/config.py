@@ -49,6 +49,12 @@ def _flag(text: str) -> bool:
     raise ValueError("neither 1 nor 0")
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("not a number from 0")
+    return int(text)
+
+
 def _variants(text: str) -> dict[str, str]:
     chosen = {}
     for part in text.split(","):
@@ -114,6 +120,12 @@ ONE_LAUNCH = Setting(
     True,
     "0: a launch for each kernel also where the device would gain by joining them.",
 )
+IMAGES: Setting[int | None] = Setting(
+    "CLCONV_IMAGES",
+    _count,
+    None,
+    "How many images of a batch run at a time, 0 all of them; without it, as many as take least.",
+)
 PRECISION = Setting(
     "CLCONV_PRECISION",
     _precision,
@@ -135,6 +147,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DUMP,
     VARIANT,
     ONE_LAUNCH,
+    IMAGES,
     PRECISION,
     CACHE_DIR,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -153,6 +153,7 @@ def _show_plan(
     from clconv.graph.passes.half import computed_wide
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
+    from clconv.runtime.images import plan_images
     from clconv.runtime.launches import JOINED, are_joined, may_join
     from clconv.runtime.matrix_probe import proven_for
     from clconv.runtime.plan import Plan, make_plan
@@ -160,14 +161,20 @@ def _show_plan(
     asked = config.chosen_precision(precision)
     chosen = proven_for(graph, choose_device(device), asked)
     findings = findings_for(chosen)
-    made: Plan = make_plan(
-        run_passes(graph), specs, chosen,
-        forced=config.VARIANT.get(), findings=findings,
-        precision=asked,
-        joined=are_joined(chosen, findings),
-    )  # fmt: skip
+
+    def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
+        return make_plan(
+            graph, specs, chosen,
+            forced=config.VARIANT.get(), findings=findings, precision=asked, joined=are_joined(chosen, findings),
+        )  # fmt: skip
+
+    made, apart = plan_images(make, run_passes(graph), specs)
     console = stdout()
     console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
+    if apart is not None:
+        console.print(
+            f"{apart.count} of {apart.batch} images at a time: what lies between their layers stays in the cache"
+        )
     table = Table("layer", "operator", "variant", "chosen by", "reads", "writes")
     for title in ("kernels", "work-items"):
         table.add_column(title, justify="right")

@@ -16,6 +16,7 @@ class DeviceInfo:
         time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "emulated": plain C in their place.
     proven: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
     precision: what products may round their factors to, of config.PRECISIONS.
+    most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -31,6 +32,7 @@ class DeviceInfo:
     vector_width: int = 4
     global_memory: int = 1 << 32
     largest_allocation: int = 1 << 30
+    cache: int = 0  # the largest; 0 if the device does not say
     local_memory: int = 32 << 10
     largest_work_group: int = 256
     base_alignment: int = 128
@@ -40,12 +42,14 @@ class DeviceInfo:
     proven: bool = False
     precision: str = "float32"
     subgroup: int = 0
+    most_rounds: int = 0
     quirks: frozenset[str] = frozenset()
     index: int = 0  # position among all devices of this machine
 
     @property
     def is_cpu(self) -> bool:
-        return self.kind == "cpu"
+        """Whether work-items do much each, on vectors of their own, one after another: the kernels for CPUs."""
+        return self.kind == "cpu" and "runs-items-in-lanes" not in self.quirks
 
     @property
     def registers(self) -> int:
@@ -118,6 +122,23 @@ QUIRKS: tuple[Quirk, ...] = (
         "a CPU that reports no float vectors, as rusticl's llvmpipe does; channel blocks need some",
         "no CPU reports fewer than four lanes",
         lambda d: dataclasses.replace(d, vector_width=4),
+    ),
+    Quirk(
+        "runs-items-in-lanes",
+        lambda d: d.kind == "cpu" and d.name.startswith("llvmpipe"),
+        "a CPU that runs work-items side by side in the lanes of its vectors, and ends a work-item's loops without an "
+        "error after 65,535 rounds of all of them together (Mesa's LP_MAX_TGSI_LOOP_ITERATIONS): what gives an item "
+        "much to do is slow and, where it is large, wrong. It gets the kernels for GPUs, and is refused what has an "
+        "item go through its loops more often",
+        "tests/kernels/test_long_loops.py passes without most_rounds",
+        lambda d: dataclasses.replace(d, most_rounds=65535),
+    ),
+    Quirk(
+        "hides-its-cache",
+        lambda d: d.platform.startswith("Intel(R) OpenCL"),
+        "reports a core's own cache, not the large one that all share",
+        "it reports more than a few megabytes on a server's processor",
+        lambda d: dataclasses.replace(d, cache=0),
     ),
     Quirk(
         "spills-at-32-lanes",

@@ -107,6 +107,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         vector_width=max(1, ask("native_vector_width_float", 4)),
         global_memory=ask("global_mem_size", 0),
         largest_allocation=ask("max_mem_alloc_size", 0),
+        cache=ask("global_mem_cache_size", 0),
         local_memory=ask("local_mem_size", 0),
         largest_work_group=ask("max_work_group_size", 1),
         base_alignment=max(128, ask("mem_base_addr_align", 1024) // 8),

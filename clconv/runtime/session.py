@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,6 +12,7 @@ import numpy as np
 from clconv import config
 from clconv.errors import InputError
 from clconv.graph.evaluate import evaluate_node
+from clconv.graph.images import Apart
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import Converted
@@ -23,10 +25,11 @@ from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.debug import say
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
+from clconv.runtime.images import plan_images
 from clconv.runtime.inputs import conform
 from clconv.runtime.launches import are_joined
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import make_plan
+from clconv.runtime.plan import Plan, make_plan
 from clconv.runtime.rehearse import KernelsByNode, kernels_at, other_sizes
 
 _PLANS_KEPT = 16
@@ -85,12 +88,22 @@ class Session:
         return {name: declared.get(name) for name in self.graph.outputs}
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
-        """Plans, compiles and allocates for these input shapes, so that run() only runs."""
-        specs = {
+        """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
+        images if those run a few at a time."""
+        return self._stage.ready(self._specs(shapes), {}).bound
+
+    def output_specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
+        """Specs of the outputs for these input shapes, less those that depend on what the inputs hold."""
+        ready = self._stage.ready(self._specs(shapes), {})
+        graph = ready.bound.plan.graph
+        found = {n: graph.spec(n) for n in self.graph.outputs if n in graph.outputs}
+        return found if ready.apart is None else ready.apart.whole(found)
+
+    def _specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
+        return {
             name: TensorSpec(tuple(shapes[name]), self.graph.specs[name].dtype)
             for name in self.graph.inputs
         }
-        return self._stage.bound(specs, {})
 
     def run(
         self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
@@ -133,23 +146,30 @@ class Session:
         return told
 
 
+@dataclasses.dataclass(frozen=True)
+class _Ready:
+    """A plan that is ready to run. apart: the images of a batch that it is for, if not for all at once."""
+
+    bound: BoundPlan
+    rest: _Stage | None
+    apart: Apart | None
+
+    def run(self, execute: Execute, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.apart is None:
+            return execute(self.bound, arrays)
+        return self.apart.run(lambda part: execute(self.bound, part), arrays)
+
+
 class _Stage:
     """A graph and its plans by input specs; what a plan could not do yet is the next stage."""
 
     def __init__(self, session: Session, graph: Graph) -> None:
         self._session, self._graph = session, graph
-        self._plans: collections.OrderedDict[_Key, tuple[BoundPlan, _Stage | None]] = (
-            collections.OrderedDict()
-        )
+        self._plans: collections.OrderedDict[_Key, _Ready] = collections.OrderedDict()
         self._known: dict[str, str] = {}  # the first plan's variants, by node
         self._lock = threading.Lock()
 
-    def bound(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> BoundPlan:
-        return self._entry(specs, values)[0]
-
-    def _entry(
-        self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]
-    ) -> tuple[BoundPlan, _Stage | None]:
+    def ready(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> _Ready:
         key: _Key = (
             *sorted((n, s.shape, s.dtype.value) for n, s in specs.items()),
             *sorted((n, a.shape, a.tobytes()) for n, a in values.items()),
@@ -162,27 +182,31 @@ class _Stage:
             self._plans.move_to_end(key)
             return self._plans[key]
 
-    def _make(
-        self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]
-    ) -> tuple[BoundPlan, _Stage | None]:
+    def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> _Ready:
         session = self._session
         shapes = " ".join(str(s) for s in specs.values())
-        plan = make_plan(
-            self._graph,
-            specs,
-            session.device,
-            values=values,
-            forced=session._forced,
-            findings=session._findings,
-            guard=session._guard,
-            on_pass=session._on_pass(shapes),
-            converted=session._converted,
-            precision=session.precision,
-            joined=session._joined,
-            compiled=session._compiled,
-            known=self._known,
-            rivals=self._rivals(specs) if session._joined and not values else None,
-        )
+
+        def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
+            return make_plan(
+                graph,
+                specs,
+                session.device,
+                values=values,
+                forced=session._forced,
+                findings=session._findings,
+                guard=session._guard,
+                on_pass=session._on_pass(shapes),
+                converted=session._converted,
+                precision=session.precision,
+                joined=session._joined,
+                compiled=session._compiled,
+                known=self._known,
+                rivals=self._rivals(specs) if session._joined and not values else None,
+            )
+
+        plan, apart = plan_images(make, self._graph, specs)
+        if apart is not None:
+            say(1, f"{apart.count} of {apart.batch} images at a time")
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
         for call in plan.calls:
             say(2, call)
@@ -200,7 +224,7 @@ class _Stage:
             guarded=bool(session._guard),
         )
         self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
-        return bound, None if plan.cut is None else _Stage(session, plan.cut.rest)
+        return _Ready(bound, None if plan.cut is None else _Stage(session, plan.cut.rest), apart)
 
     def _rivals(self, specs: Mapping[str, TensorSpec]) -> KernelsByNode | None:
         """Kernels of other sizes, for the first plan of a graph that has open ones."""
@@ -232,11 +256,11 @@ class _Stage:
     ) -> dict[str, np.ndarray]:
         known = known or {}
         specs = {n: TensorSpec.of(a) for n, a in arrays.items() if n not in known}
-        bound, rest = self._entry(specs, known)
+        ready = self.ready(specs, known)
         if execute is None:
             execute = checked_run if config.CHECK.get() else BoundPlan.run
-        values = execute(bound, arrays)
-        cut = bound.plan.cut
+        values = ready.run(execute, arrays)
+        cut, rest = ready.bound.plan.cut, ready.rest
         if cut is None or rest is None:
             return values
         constants = cut.rest.constants  # the plan keeps only those its own part reads

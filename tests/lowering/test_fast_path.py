@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
@@ -19,6 +19,8 @@ from clconv.graph.specialise import specialise
 from clconv.lowering.kernel import Kernel
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.lowering.persistent import groups
+from clconv.runtime.images import plan_images
+from clconv.runtime.plan import Plan, make_plan
 from tests.lowering.support import AVX2
 
 WINOGRAD = {"winograd4", "winograd2"}
@@ -246,3 +248,26 @@ def test_a_larger_batch_compiles_nothing_new(name: str) -> None:
     same = {n for n, v in variants[0].items() if variants[1][n] == v}
     new = kernels(three) - kernels(two)
     assert not [c.node for c in three.calls if c.node in same and (c.kernel, c.local_size) in new]
+
+
+# Of 16 images, with a cache of 32 MiB; the others' weights cost more to read again than their values.
+AT_A_TIME = {
+    "mobilenetv2": 2,
+    "efficientnet_b0": 2,
+    "densenet121": 2,
+    "squeezenet1_1": 4,
+    "unet": 1,
+    "yolo": 4,
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_as_many_images_at_a_time_as_pays(name: str) -> None:
+    device = dataclasses.replace(AVX2, cache=32 << 20)
+
+    def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
+        return make_plan(graph, specs, device)
+
+    graph = run_passes(network(name, 16))
+    plan, _ = plan_images(make, graph, {n: graph.specs[n] for n in graph.inputs})
+    assert plan.graph.specs[graph.inputs[0]].shape[0] == AT_A_TIME.get(name, 16)

@@ -131,8 +131,7 @@ class InferenceSession:
         inputs = self._session.inputs
         if None in found.values() and all(spec.is_static for spec in inputs.values()):
             # The file does not say, but the plan for its only size does.
-            plan = self._session.prepare({n: spec.shape for n, spec in inputs.items()}).plan
-            known = {n: plan.graph.spec(n) for n in found if n in plan.graph.outputs}
+            known = self._session.output_specs({n: spec.shape for n, spec in inputs.items()})
             found = {n: spec or known.get(n) for n, spec in found.items()}
         return [_node_arg(name, spec) for name, spec in found.items()]
 

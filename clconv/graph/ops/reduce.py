@@ -60,7 +60,7 @@ def _log_sum_exp(x: np.ndarray, axes: tuple[int, ...], keep: bool) -> np.ndarray
     return total if keep else np.squeeze(total, axes)
 
 
-_REDUCTIONS: dict[str, tuple[Reduction, str]] = {
+REDUCTIONS: dict[str, tuple[Reduction, str]] = {
     "ReduceSum": (lambda x, a, k: widen(x).sum(a, keepdims=k), "number"),
     "ReduceMean": (lambda x, a, k: widen(x).mean(a, keepdims=k), "number"),
     "ReduceMax": (lambda x, a, k: _extreme(np.max, x, a, k), "any"),
@@ -96,7 +96,7 @@ def _register(name: str, reduction: Reduction, kind: str) -> None:
     )
 
 
-for _name, (_reduction, _kind) in _REDUCTIONS.items():
+for _name, (_reduction, _kind) in REDUCTIONS.items():
     _register(_name, _reduction, _kind)
 
 

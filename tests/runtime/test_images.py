@@ -1,0 +1,106 @@
+"""A batch a few images at a time: the same results, and only where it takes less."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from clconv.errors import ClconvWarning, ConfigError
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.passes import run_passes
+from clconv.graph.reference import run_reference
+from clconv.lowering.device import DeviceInfo
+from clconv.runtime.images import plan_images
+from clconv.runtime.plan import Plan, make_plan
+from clconv.runtime.session import Session
+from tests.graph.graph_builder import Builder
+from tests.lowering.support import AVX2, NVIDIA
+from tests.runtime.support import assert_agrees, assert_runs_right, picture, residual
+
+CACHED = dataclasses.replace(AVX2, cache=4 << 20)
+
+
+@pytest.mark.parametrize("count", ["1", "2", "3", "7"])
+def test_results_are_those_of_the_batch(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch, count: str
+) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", count)
+    graph = residual()
+    session = Session(graph, device)
+    for size in ((5, 3, 9, 12), (1, 3, 9, 12), (4, 3, 6, 6)):
+        assert_runs_right(session, graph, {"x": picture(*size)})
+    plan = session.prepare({"x": (5, 3, 9, 12)}).plan
+    assert plan.graph.specs["x"].shape[0] == min(int(count), 5)
+    assert session.output_specs({"x": (5, 3, 9, 12)}) == {"result": TensorSpec((5, 16, 9, 12))}
+
+
+def test_results_are_checked_a_few_images_at_a_time(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", "2")
+    graph, feeds = residual(), {"x": picture(4, 3, 8, 8)}
+    errors: list[float] = []
+    session = Session(graph, device)
+    found = session.check(feeds, lambda node, output, error, variant: errors.append(error))
+    nodes = session.prepare({"x": (4, 3, 8, 8)}).plan.graph.nodes
+    assert len(errors) == 2 * len(nodes) and max(errors) < 1e-4
+    assert_agrees(found, {"result": run_reference(graph, feeds)["result"]})
+
+
+def mixing() -> Graph:
+    b = Builder()
+    return b.graph(b.node("Softmax", b.input("n", 3, 4, 4), axis=0, out="y"))
+
+
+def test_a_count_for_images_that_meet_is_told_and_not_followed(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", "1")
+    session = Session(mixing(), device)
+    with pytest.warns(ClconvWarning, match="CLCONV_IMAGES=1"):
+        assert_runs_right(session, mixing(), {"x": picture(3, 3, 4, 4)})
+
+
+def test_a_count_that_is_none(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", "few")
+    with pytest.raises(ConfigError, match="CLCONV_IMAGES"):
+        Session(residual(2, 4, 4), device)
+
+
+def planned(graph: Graph, device: DeviceInfo, batch: int, size: int) -> int | None:
+    """How many images at a time, None for all."""
+
+    def make(graph: Graph, specs: object) -> Plan:
+        return make_plan(graph, specs, device)  # type: ignore[arg-type]
+
+    plan, apart = plan_images(make, run_passes(graph), {"x": TensorSpec((batch, 3, size, size))})
+    assert plan.graph.specs["x"].shape[0] == (batch if apart is None else apart.count)
+    return None if apart is None else apart.count
+
+
+def test_as_many_images_as_half_of_the_cache_holds() -> None:
+    # An image of 64 x 64 takes 0.8 MB, one of 32 x 32 takes 0.3 MB.
+    assert planned(residual(), CACHED, 2, 64) is None, "fits as a whole"
+    assert planned(residual(), CACHED, 16, 64) == 2
+    assert planned(residual(), CACHED, 18, 32) == 6, "in as few runs, of one size"
+    assert planned(residual(), CACHED, 20, 32) == 7
+    assert planned(residual(), CACHED, 4, 256) == 1
+
+
+def test_no_fewer_images_where_that_costs_more() -> None:
+    assert planned(residual(), dataclasses.replace(CACHED, cache=0), 16, 64) is None, "not known"
+    assert planned(residual(), dataclasses.replace(NVIDIA, cache=1 << 20), 64, 64) is None
+    assert planned(mixing(), CACHED, 64, 64) is None, "images that meet"
+    b = Builder()
+    wide = b.conv(b.conv(b.input("n", 3, "h", "w"), 512, 3), 512, 512, 3, pads=(1, 1, 1, 1))
+    assert planned(b.graph(wide), CACHED, 16, 8) is None, "weights of 9 MB read anew each time"
+
+
+def test_inputs_may_be_any_views(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", "2")
+    graph, session = residual(), Session(residual(), device)
+    images = np.ascontiguousarray(picture(3, 5, 8, 8).transpose(1, 0, 2, 3)).transpose(1, 0, 2, 3)
+    assert_runs_right(session, graph, {"x": images[:, :3].repeat(2, 0)})
+    assert_runs_right(session, graph, {"x": np.asfortranarray(picture(4, 3, 8, 8))})
