@@ -37,6 +37,8 @@ LONG: dict[str, tuple[tuple[int, ...], tuple[int, ...] | None, dict[str, Any]]] 
     "whole image": ((1, 2, 61, 67), None, {}),
     "whole rows": ((2, 5, 1028), (-1, -2), {"keepdims": 0}),
     "few columns": ((2051, 3), (0,), {}),
+    "each channel": ((3, 5, 31, 37), (0, 2, 3), {}),
+    "each channel, long rows": ((37, 2, 4, 300), (0, 2, 3), {"keepdims": 0}),
 }
 LONG_OPS = ("ReduceMean", "ReduceMax", "ReduceL2", "ReduceLogSumExp")
 

@@ -60,6 +60,14 @@ def reduced_axes(problem: Problem) -> tuple[int, ...]:
     return tuple(sorted(int(a) % rank for a in given.reshape(-1)))
 
 
+def both_sides(problem: Problem) -> tuple[int, int, int] | None:
+    """(reduced, kept, reduced) if the axes that are kept are neighbours amid those that are reduced, else None."""
+    axes = merged_axes(problem.x.shape, reduced_axes(problem))
+    if [axis.reduced for axis in axes] != [True, False, True]:
+        return None
+    return axes[0].size, axes[1].size, axes[2].size
+
+
 def neighbours(problem: Problem) -> tuple[int, int, int] | None:
     """(outer, reduced, inner) if the reduced axes are neighbours, else None."""
     axes = merged_axes(problem.x.shape, reduced_axes(problem))

@@ -8,7 +8,13 @@ import math
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.graph.ops.row import c_number
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.axes import axis_arguments, kept_and_reduced, neighbours, reduced_axes
+from clconv.lowering.axes import (
+    axis_arguments,
+    both_sides,
+    kept_and_reduced,
+    neighbours,
+    reduced_axes,
+)
 from clconv.lowering.groups import group_call, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
@@ -27,7 +33,7 @@ from clconv.lowering.reduction import (
 )
 from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
-from clconv.lowering.split import SHIFT, line_variants, split_reduction
+from clconv.lowering.split import SHIFT, SPLIT_SPACE, line_variants, lines_estimate, split_reduction
 
 
 def _float_obstacle(problem: Problem) -> str | None:
@@ -136,6 +142,31 @@ def _split_lower(problem: Problem) -> Lowered:
 
 def _split_launches(problem: Problem) -> int:
     return 3 if FLOAT_REDUCTIONS[problem.node.op].shift else 2
+
+
+# --- two_sides: axes around those that are kept, on GPUs ------------------------------------------------
+
+
+def _two_sides_applies(problem: Problem) -> str | None:
+    if both_sides(problem) is None:
+        return "needs axes on both sides of those that are kept"
+    if FLOAT_REDUCTIONS[problem.node.op].shift:
+        return "needs a reduction in one pass"
+    return group_obstacle(problem)
+
+
+def _two_sides_lines(problem: Problem) -> tuple[int, int, int]:
+    sides = both_sides(problem)
+    assert sides is not None
+    across, kept, n = sides
+    return across * kept, n, 1
+
+
+def _two_sides_lower(problem: Problem) -> Lowered:
+    """The last axes to parts, which are joined along the first ones."""
+    lines, sides = _two_sides_lines(problem), both_sides(problem)
+    assert sides is not None
+    return split_reduction(problem, lines, FLOAT_REDUCTIONS[problem.node.op], across=sides[0])
 
 
 # --- pixels: all spatial axes, on channel blocks --------------------------------------------------------
@@ -252,6 +283,14 @@ for _name in FLOAT_REDUCTIONS:
     register(
         *line_variants(
             _name, neighbours, _group_applies, _group_lower, _split_lower, _split_launches
+        ),
+        Variant(
+            _name,
+            "two_sides",
+            _two_sides_applies,
+            _two_sides_lower,
+            estimate=lambda problem: lines_estimate(problem, _two_sides_lines(problem), 2),
+            space=SPLIT_SPACE,
         ),
         Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
         Variant(_name, "rows", _rows_applies, _rows_lower),

@@ -119,7 +119,7 @@ def _too_short(problem: Problem, sizes: Sizes | None) -> str | None:
     return None
 
 
-def _estimate(problem: Problem, sizes: Sizes | None, launches: int = 0) -> float:
+def lines_estimate(problem: Problem, sizes: Sizes | None, launches: int = 0) -> float:
     """Infinite on CPUs; else the time to read and write the tensors by as many work-groups as there are.
 
     launches: of a variant that splits lines; 0 where each line is one group's.
@@ -140,14 +140,21 @@ def split_reduction(
     op: Reduction,
     top: Reduction | None = None,
     epilogue: Epilogue = _NOTHING,
+    across: int = 1,
 ) -> Lowered:
-    """A reduction of the lines of the first input, finished with what is fused behind it. top: SHIFT or None."""
+    """A reduction of the lines of the first input, finished with what is fused behind it. top: SHIFT or None.
+
+    across: so many blocks of lines, the outermost axis, are reduced to one, too; not together with `top`.
+    """
     split, y = Split.of(problem, sizes), problem.y
     names = {"top": f"{problem.node.outputs[0]}/tops", "": f"{problem.node.outputs[0]}/parts"}
     calls = [] if top is None else [split.part_call(problem, LARGEST, names["top"])]
     calls.append(split.part_call(problem, op, names[""], top, names["top"]))
     outer, n, inner = sizes
-    share = Share.of(problem.device, outer, split.count, inner)
+    n, parts = n * across, split.count * across
+    if across > 1:  # (splits, across, lines) is a tensor of more splits
+        outer, inner = 1, outer * inner // across
+    share = Share.of(problem.device, outer, parts, inner)
     settings: Mapping[str, Hashable] = {
         "share": share, "op": op, "top": top,
         "epilogue": epilogue.terms, "epilogue_names": epilogue.names,
@@ -160,7 +167,7 @@ def split_reduction(
         ("outer", Scalar(outer)),
         ("n", Scalar(n)),
         ("inner", Scalar(inner)),
-        ("splits", Scalar(split.count)),
+        ("splits", Scalar(parts)),
         ("channels", Scalar(y.shape[1] if y.rank > 1 else 1)),
         ("channel_size", Scalar(math.prod(y.shape[2:]))),
         *epilogue.arguments,
@@ -184,14 +191,18 @@ def line_variants(
     """
     return (
         Variant(
-            op, "group", applies, group, estimate=lambda problem: _estimate(problem, sizes(problem))
+            op,
+            "group",
+            applies,
+            group,
+            estimate=lambda problem: lines_estimate(problem, sizes(problem)),
         ),
         Variant(
             op,
             "split",
             lambda problem: applies(problem) or _too_short(problem, sizes(problem)),
             split,
-            estimate=lambda problem: _estimate(problem, sizes(problem), launches(problem)),
+            estimate=lambda problem: lines_estimate(problem, sizes(problem), launches(problem)),
             space=SPLIT_SPACE,
         ),
     )

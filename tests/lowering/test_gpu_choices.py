@@ -45,7 +45,8 @@ def chosen(name: str, device: DeviceInfo, dtype: str | None = None) -> str:
         ("LayerNormalization-last_axis", "group"),
         ("InstanceNormalization-2-D", "group"),
         ("ReduceMean-spatial", "group"),
-        ("ReduceMean-batch_and_columns", "strided"),
+        ("ReduceMean-batch_and_columns", "two_sides"),
+        ("ReduceLogSumExp-batch_and_columns", "strided"),
         ("GlobalAveragePool-primes", "group"),
         ("MaxPool-3x3_stride_2_same", "register"),
         ("MaxPool-indices", "simple"),
@@ -84,7 +85,7 @@ def test_few_long_lines_are_shared_by_work_groups(machine: DeviceInfo) -> None:
 def test_no_cpu_chooses_a_gpus_kernel(machine: DeviceInfo) -> None:
     able = dataclasses.replace(machine, extensions=frozenset({"cl_khr_fp64"}))
     for_gpus = {
-        "local", "matrix", "matrix_gemm", "vector", "group", "split", "register", "implicit_gemm",
+        "local", "matrix", "matrix_gemm", "vector", "group", "split", "two_sides", "register", "implicit_gemm",
     }  # fmt: skip
     for case in DEVICE_CASES:
         if for_gpus & {variant.name for variant in VARIANTS[case.op]}:
