@@ -65,10 +65,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         assert found, "no OpenCL device: pip install 'clconv[pocl]'"
         width = metafunc.config.getoption("--as-cpu")
         if width is not None:
-            found = tuple(dataclasses.replace(d, kind="cpu", vector_width=width) for d in found)
+            found = tuple(_as_cpu(d, width) for d in found)
         if metafunc.config.getoption("--as-gpu"):
             found = tuple(dataclasses.replace(d, kind="gpu") for d in found)
         metafunc.parametrize("device", found, ids=[_label(d) for d in found], scope="session")
+
+
+def _as_cpu(device: DeviceInfo, width: int) -> DeviceInfo:
+    quirks = device.quirks - {"runs-items-in-lanes"}
+    return dataclasses.replace(device, kind="cpu", vector_width=width, quirks=quirks)
 
 
 def _label(device: DeviceInfo) -> str:

@@ -52,6 +52,18 @@ CASES = (
         ),
         {"beta": 2.0},
     ),
+    Case(
+        "Gemm",
+        "uint64 scaled",
+        (data(5, 9, dtype="uint64", low=0, high=9), data(9, 4, dtype="uint64", low=0, high=9)),
+        {"alpha": 3.0},
+    ),
+    Case(
+        "Gemm",
+        "int32 scaled by fractions",
+        (data(5, 9, dtype="int32", low=-9, high=9), data(9, 4, dtype="int32", low=-9, high=9)),
+        {"alpha": 1.5},
+    ),
     Case("Gemm", "float64", (data(5, 9, dtype="float64"), data(9, 4, dtype="float64"))),
     gemm("empty inner", (3, 0), (0, 4), 4),
     gemm("no rows", (0, 5), (5, 4), 4),

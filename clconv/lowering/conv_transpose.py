@@ -38,6 +38,7 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
+from clconv.lowering.share import nested
 
 Phase = tuple[int, int, int, int, int]
 
@@ -211,8 +212,13 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
+def _simple_rounds(problem: Problem) -> int:
+    channels = problem.x.shape[1] // problem.node.attrs.group
+    return nested(1, *problem.input(1).shape[2:], channels)
+
+
 register(
     Variant("ConvTranspose", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures),
     Variant("ConvTranspose", "blocked", _blocked_applies, _blocked_lower, convolution_signatures),
-    Variant("ConvTranspose", "simple", stored_obstacle, _simple_lower),
+    Variant("ConvTranspose", "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),
 )

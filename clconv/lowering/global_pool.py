@@ -16,6 +16,7 @@ from clconv.lowering.kernel import (
     register,
 )
 from clconv.lowering.reduction import FLOAT_REDUCTIONS, Reduction, norm_reduction
+from clconv.lowering.share import items
 from clconv.lowering.split import line_variants, split_reduction
 
 _KINDS = {"GlobalMaxPool": "max", "GlobalAveragePool": "average", "GlobalLpPool": "lp"}
@@ -88,9 +89,14 @@ def _split_lower(problem: Problem) -> Lowered:
     return split_reduction(problem, _lines(problem), _reduction(problem), epilogue=epilogue)
 
 
+def _simple_rounds(problem: Problem) -> int:
+    pixels = math.prod(problem.x.shape[2:])
+    return pixels + items(pixels, 256)
+
+
 for _op in _KINDS:
     register(
         *line_variants(_op, _lines, _group_applies, _group_lower, _split_lower, lambda problem: 2),
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
-        Variant(_op, "simple", stored_obstacle, _simple_lower),
+        Variant(_op, "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),
     )

@@ -30,7 +30,7 @@ def half_test(device: DeviceInfo, forced: Mapping[str, str]) -> TakesHalf:
         )
         wanted = forced.get(node.op.lower())
         return any(
-            variant.applies(problem) is None
+            variant.obstacle(problem) is None
             for variant in VARIANTS.get(node.op, ())
             if wanted in (None, variant.name)
         )

@@ -255,6 +255,8 @@ class Variant:
     lower: the kernel calls, for the layouts in the problem's specs.
     estimate: seconds a run may take, from sizes alone; only its ratio to the other variants' matters. The
         variants of an operator that have one are ordered by it.
+    rounds: how often a work-item goes through its loops, of variants for which that grows with a line's length, a
+        window or the like; counted where the kernels are those for GPUs.
     space: tunable parameters and their legal values, default first. AUTO stands for what the variant computes from
         the sizes; Problem.parameters holds only what differs from the default.
     """
@@ -266,6 +268,19 @@ class Variant:
     signatures: Callable[[Problem], Sequence[Signature]] = plain_signature
     estimate: Callable[[Problem], float] | None = None
     space: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
+    rounds: Callable[[Problem], int] | None = None
+
+    def obstacle(self, problem: Problem) -> str | None:
+        """None if it can run the problem on the problem's device, else what is in the way, in words."""
+        failed, most = self.applies(problem), problem.device.most_rounds
+        if failed is not None or not most or self.rounds is None:
+            return failed
+        rounds = self.rounds(problem)
+        if rounds <= most:
+            return None
+        return (
+            f"needs {rounds:,} rounds of a work-item's loops, which the device ends after {most:,}"
+        )
 
 
 VARIANTS: dict[str, list[Variant]] = {}

@@ -30,7 +30,7 @@ from clconv.lowering.normal import Normal, normal_of
 from clconv.lowering.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.pointwise import Place, Shape, Work, strides_call
 from clconv.lowering.reorder import c_type
-from clconv.lowering.share import items, share_of
+from clconv.lowering.share import items, nested, share_of
 from clconv.lowering.split import Split, line_variants
 
 
@@ -283,6 +283,12 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((statistics, apply), {mean: nbytes, factor: nbytes})
 
 
+def _simple_rounds(problem: Problem) -> int:
+    normal = normal_of(problem)
+    _, reduced = kept_and_reduced(normal.view, normal.axes)
+    return 1 + 2 * nested(*(axis.size for axis in reduced))
+
+
 def _affine_inputs(normal: Normal) -> dict[int, Shape]:
     given = {1: normal.scale, 2: normal.bias}
     return {i: shape for i, shape in given.items() if shape is not None}
@@ -318,5 +324,5 @@ for _name in (
         register(Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures))
     register(
         Variant(_name, "rows", _rows_applies, _rows_lower),
-        Variant(_name, "simple", double_obstacle, _simple_lower),
+        Variant(_name, "simple", double_obstacle, _simple_lower, rounds=_simple_rounds),
     )

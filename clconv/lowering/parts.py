@@ -196,7 +196,7 @@ def _best(problem: Problem) -> Variant:
     plain = Signature((PLAIN,) * len(problem.inputs), (PLAIN,) * len(problem.outputs))
     reasons, fitting = [], []
     for variant in VARIANTS.get(problem.node.op, []):
-        obstacle = variant.applies(problem)
+        obstacle = variant.obstacle(problem)
         if obstacle is None and plain in variant.signatures(problem):
             fitting.append(variant)
         else:

@@ -27,6 +27,7 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
+from clconv.lowering.share import nested
 
 _KINDS = {"MaxPool": "max", "AveragePool": "average", "LpPool": "lp"}
 # Windows this wide or narrower are unrolled along the width.
@@ -206,9 +207,13 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
+def _simple_rounds(problem: Problem) -> int:
+    return nested(1, *problem.node.attrs.kernel_shape)
+
+
 for _op in _KINDS:
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
-        Variant(_op, "simple", stored_obstacle, _simple_lower),
+        Variant(_op, "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),
     )

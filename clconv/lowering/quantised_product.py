@@ -21,7 +21,7 @@ from clconv.lowering.kernel import (
 from clconv.lowering.obstacles import double_obstacle, has_double
 from clconv.lowering.quantise import exact_quotient
 from clconv.lowering.reorder import C_TYPES
-from clconv.lowering.share import items
+from clconv.lowering.share import items, nested
 
 _TILE = 16  # sums that an item of a CPU keeps in registers
 
@@ -182,7 +182,15 @@ def _matmul_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size),))
 
 
+def _conv_rounds(problem: Problem) -> int:
+    return nested(1, *problem.input(_inputs(problem).w).shape[1:], 1)
+
+
+def _matmul_rounds(problem: Problem) -> int:
+    return nested(1, problem.x.shape[-1], 1)
+
+
 for _name in ("ConvInteger", "QLinearConv"):
-    register(Variant(_name, "simple", _obstacle, _conv_lower))
+    register(Variant(_name, "simple", _obstacle, _conv_lower, rounds=_conv_rounds))
 for _name in ("MatMulInteger", "QLinearMatMul"):
-    register(Variant(_name, "simple", _obstacle, _matmul_lower))
+    register(Variant(_name, "simple", _obstacle, _matmul_lower, rounds=_matmul_rounds))

@@ -17,6 +17,7 @@ from clconv.lowering.kernel import (
 )
 from clconv.lowering.obstacles import arithmetic_obstacle, has_double
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
+from clconv.lowering.share import nested
 
 
 def _trilu_lower(problem: Problem) -> Lowered:
@@ -114,7 +115,15 @@ def _cumulative_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (-(-lines // chunk),)),))
 
 
+def _cumulative_rounds(problem: Problem) -> int:
+    return nested(1, max(problem.x.shape, default=1))
+
+
 register(Variant("Trilu", "rows", always, _trilu_lower))
 register(Variant("ReverseSequence", "rows", always, _reverse_lower))
-register(Variant("CumSum", "lines", arithmetic_obstacle, _cumulative_lower))
-register(Variant("CumProd", "lines", arithmetic_obstacle, _cumulative_lower))
+register(
+    Variant("CumSum", "lines", arithmetic_obstacle, _cumulative_lower, rounds=_cumulative_rounds)
+)
+register(
+    Variant("CumProd", "lines", arithmetic_obstacle, _cumulative_lower, rounds=_cumulative_rounds)
+)

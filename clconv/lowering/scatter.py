@@ -24,6 +24,7 @@ from clconv.lowering.kernel import (
 from clconv.lowering.mover import copy_box, out, read, whole
 from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
+from clconv.lowering.share import nested
 
 # What becomes of a value `a` in the data that an update `b` meets.
 _COMBINE = {
@@ -131,5 +132,16 @@ def _nd_lower(problem: Problem) -> Lowered:
     return Lowered((*calls, problem.call(kernel, arguments, items)))
 
 
-register(Variant("ScatterElements", "lines", _obstacle, _elements_lower))
-register(Variant("ScatterND", "rows", _obstacle, _nd_lower))
+def _elements_rounds(problem: Problem) -> int:
+    indices = problem.input(1)
+    return nested(1, indices.shape[problem.node.attrs.axis % problem.x.rank])
+
+
+def _nd_rounds(problem: Problem) -> int:
+    return nested(math.prod(problem.input(1).shape[:-1]), 1)
+
+
+register(
+    Variant("ScatterElements", "lines", _obstacle, _elements_lower, rounds=_elements_rounds),
+    Variant("ScatterND", "rows", _obstacle, _nd_lower, rounds=_nd_rounds),
+)

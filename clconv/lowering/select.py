@@ -72,13 +72,13 @@ def select(problem: Problem, forced: Mapping[str, str], known_variant: str = "")
             raise VariantError(
                 f"{label}: no variant '{wanted}', there are {[v.name for v in known]}"
             )
-        failed = named[0].applies(problem)
+        failed = named[0].obstacle(problem)
         if failed is not None:
             raise VariantError(f"{label}: variant '{wanted}' cannot apply: {failed}")
         return Choice(named[0], "forced")
     refused, fitting, bad = [], [], []
     for variant in known:
-        failed = variant.applies(problem)
+        failed = variant.obstacle(problem)
         if failed is not None:
             refused.append((variant.name, failed))
         elif (variant.op, variant.name) in problem.findings.quarantined:

@@ -21,6 +21,14 @@ def items(work: int, share: int) -> int:
     return -(-work // share)
 
 
+def nested(*sizes: int) -> int:
+    """Rounds of loops inside each other, outermost first: those of the outer ones count, too."""
+    rounds = 0
+    for size in reversed(sizes):
+        rounds = size * (1 + rounds)
+    return rounds
+
+
 def power_of_two(number: int) -> int:
     """The largest power of two that is at most a positive number."""
     return 1 << number.bit_length() - 1

@@ -18,7 +18,7 @@ from clconv.lowering.kernel import (
 from clconv.lowering.obstacles import computed, double_obstacle
 from clconv.lowering.reduction import FLOAT_REDUCTIONS, LARGEST
 from clconv.lowering.reorder import c_type
-from clconv.lowering.share import items, share_of
+from clconv.lowering.share import items, nested, share_of
 from clconv.lowering.split import Split, line_variants
 
 _WORK = 4  # an element of a softmax costs about as much as four of a sum
@@ -162,6 +162,15 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
 
 
+def _simple_rounds(problem: Problem) -> int:
+    return nested(1, _simple_passes(problem) * _three(problem)[1])
+
+
+def _simple_passes(problem: Problem) -> int:
+    """How often the kernel goes along a line."""
+    return 2 if problem.node.op == "Hardmax" else 3
+
+
 for _name in ("Softmax", "LogSoftmax"):
     register(
         *line_variants(
@@ -171,4 +180,4 @@ for _name in ("Softmax", "LogSoftmax"):
         Variant(_name, "columns", _vector_obstacle, _columns_lower),
     )
 for _name in ("Softmax", "LogSoftmax", "Hardmax"):
-    register(Variant(_name, "simple", double_obstacle, _simple_lower))
+    register(Variant(_name, "simple", double_obstacle, _simple_lower, rounds=_simple_rounds))

@@ -16,6 +16,7 @@ from clconv.lowering.kernel import (
 from clconv.lowering.mover import outputs
 from clconv.lowering.obstacles import arithmetic_obstacle
 from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import nested
 
 
 def _axis(problem: Problem) -> tuple[int, int, int]:
@@ -83,7 +84,7 @@ def _rank_lower(problem: Problem) -> Lowered:
     if not found or not found[min(found)][1].size:
         return Lowered()
     length, inner, lines = _axis(problem)
-    chunk = max(1, 1024 // length) if problem.device.is_cpu else -(-lines // 32768)
+    chunk = max(1, 1024 // length) if problem.device.is_cpu else _gpu_chunk(lines)
     kernel = Kernel.of(
         "topk/rank.cl.mako",
         "topk_rank",
@@ -105,7 +106,17 @@ def _rank_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (length, -(-lines // chunk))),))
 
 
+def _gpu_chunk(lines: int) -> int:
+    """Lines that one item ranks an element of."""
+    return -(-lines // 32768)
+
+
+def _rank_rounds(problem: Problem) -> int:
+    length, _, lines = _axis(problem)
+    return nested(_gpu_chunk(lines), length)
+
+
 register(
     Variant("TopK", "heap", _heap_applies, _heap_lower),
-    Variant("TopK", "rank", arithmetic_obstacle, _rank_lower),
+    Variant("TopK", "rank", arithmetic_obstacle, _rank_lower, rounds=_rank_rounds),
 )

@@ -80,7 +80,7 @@ def _few(cases: Sequence[Case], device: DeviceInfo) -> list[Case]:
     problems = {case.name: _problem(case, device) for case in by_cost}
     wanted = {by_cost[0].name}
     for variant in VARIANTS.get(cases[0].op, ()):
-        fitting = [name for name, problem in problems.items() if variant.applies(problem) is None]
+        fitting = [name for name, problem in problems.items() if variant.obstacle(problem) is None]
         wanted.update(fitting[:_QUICK_CASES])
     return [case for case in cases if case.name in wanted]
 

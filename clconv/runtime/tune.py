@@ -83,7 +83,7 @@ def _rivals(problem: Problem, usual: Variant, asked_for: bool) -> list[Variant]:
     fitting = [
         v
         for v in known
-        if v.applies(problem) is None
+        if v.obstacle(problem) is None
         and (v.op, v.name) not in problem.findings.quarantined
         and v.signatures(problem)[0] == usual.signatures(problem)[0]
     ]

@@ -156,6 +156,15 @@ def test_a_cpu_has_vectors_whatever_it_says() -> None:
     assert apply_quirks(made_up("H200", kind="gpu", vector_width=1)).vector_width == 1
 
 
+def test_llvmpipe_gets_the_kernels_of_gpus_but_is_no_gpu() -> None:
+    pipe = apply_quirks(made_up("llvmpipe (LLVM 15.0.6, 256 bits)", kind="cpu", vector_width=1))
+    assert not pipe.is_cpu and pipe.kind == "cpu" and pipe.most_rounds == 65535
+    other = made_up("EPYC", kind="cpu", index=1, compute_units=9)
+    assert choose_among((pipe, other), "") is other
+    gpu = apply_quirks(made_up("AMD Radeon", platform="rusticl", kind="gpu"))
+    assert gpu.most_rounds == 0 and "runs-items-in-lanes" not in gpu.quirks
+
+
 def test_intels_runtime_has_half_the_registers_on_amds_processors() -> None:
     def registers(name: str, platform: str, lanes: int) -> int:
         cpu = made_up(name, kind="cpu", platform=platform, vector_width=lanes)

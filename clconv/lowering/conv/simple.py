@@ -8,6 +8,7 @@ from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import c_type, stored_obstacle
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.share import nested
 
 
 def _simple_lower(problem: Problem) -> Lowered:
@@ -45,4 +46,8 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size),))
 
 
-SIMPLE = Variant("Conv", "simple", stored_obstacle, _simple_lower)
+def _simple_rounds(problem: Problem) -> int:
+    return nested(*problem.input(1).shape[1:])
+
+
+SIMPLE = Variant("Conv", "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds)

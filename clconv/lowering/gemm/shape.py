@@ -89,6 +89,20 @@ def alpha_of(problem: Problem) -> float:
     return float(problem.node.attrs.get("alpha", 1.0))
 
 
+def beta_of(problem: Problem) -> float:
+    """1 if there is no C."""
+    return float(problem.node.attrs.beta) if problem.has(2) else 1.0
+
+
+def factor_type(problem: Problem) -> str:
+    """The C type of alpha and beta. Integers that whole numbers scale stay integers."""
+    dtype = problem.y.dtype
+    if dtype.is_float:
+        return "double" if dtype is DType.FLOAT64 else "float"
+    whole = alpha_of(problem).is_integer() and beta_of(problem).is_integer()
+    return "long" if whole else "float"
+
+
 @dataclasses.dataclass(frozen=True)
 class Addend:
     """beta * C: "none", "columns" (a constant vector, beta in it) or "matrix" with steps of row and column."""
@@ -102,7 +116,7 @@ def plan_addend(problem: Problem, width: int) -> Addend:
     """How a kernel gets C; width: what a vector of columns is padded to, 0 if it cannot take one."""
     if problem.node.op != "Gemm" or not problem.has(2) or problem.node.attrs.beta == 0:
         return Addend()
-    spec, name, beta = problem.input(2), problem.node.inputs[2], float(problem.node.attrs.beta)
+    spec, name, beta = problem.input(2), problem.node.inputs[2], beta_of(problem)
     columns = problem.y.shape[1]
     c_rows, c_columns = (1,) * (2 - spec.rank) + spec.shape
     if width and problem.is_constant(2) and c_rows == 1:
@@ -114,12 +128,12 @@ def plan_addend(problem: Problem, width: int) -> Addend:
         packing = Packing("gemm.columns", (beta, columns, width), pack, DType.FLOAT32)
         return Addend("columns", 1, (("c", Packed(name, packing)),))
     steps = (0 if c_rows == 1 else c_columns, 0 if c_columns == 1 else 1)
-    ctype = "double" if spec.dtype is DType.FLOAT64 else "float"
+    ctype = factor_type(problem)
     arguments: list[tuple[str, Argument]] = [
         ("c", problem.argument(2)),
         ("c_row", Scalar(steps[0])),
         *([] if width else [("c_column", Scalar(steps[1]))]),
-        ("beta", Scalar(beta, ctype)),
+        ("beta", Scalar(int(beta) if ctype == "long" else beta, ctype)),
     ]
     return Addend("matrix", steps[1], tuple(arguments))
 

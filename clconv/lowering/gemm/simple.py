@@ -8,14 +8,31 @@ from clconv.graph.ir import DType, TensorSpec
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import c_type, stored_obstacle
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
-from clconv.lowering.gemm.shape import Product, alpha_of, plan_addend
+from clconv.lowering.gemm.shape import Product, alpha_of, beta_of, factor_type, plan_addend
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.obstacles import has_double
+from clconv.lowering.share import nested
 
 
 def _sum_type(spec: TensorSpec) -> str:
     if spec.dtype.is_float:
         return c_type(spec.dtype)
     return "ulong" if spec.dtype is DType.UINT64 else "long"
+
+
+def _wide(spec: TensorSpec, factor: str) -> str:
+    """The C type in which sums are scaled."""
+    if spec.dtype.is_float:
+        return factor
+    return _sum_type(spec) if factor == "long" else "double"
+
+
+def _obstacle(problem: Problem) -> str | None:
+    if _wide(problem.y, factor_type(problem)) == "double" and not has_double(problem.device):
+        return (
+            "float64, and integers scaled by fractions, need cl_khr_fp64, which the device has not"
+        )
+    return stored_obstacle(problem)
 
 
 def _lower(problem: Problem) -> Lowered:
@@ -25,21 +42,21 @@ def _lower(problem: Problem) -> Lowered:
     epilogue: Epilogue = plan_epilogue(problem)
     addend = plan_addend(problem, 0)
     alpha = alpha_of(problem)
-    beta = float(problem.node.attrs.get("beta", 1.0))
+    beta, factor = beta_of(problem), factor_type(problem)
     kernel = Kernel.of(
         "gemm/simple.cl.mako",
         "gemm_simple",
         type=c_type(y.dtype),
         sum_type=_sum_type(y),
-        # Integers stay integers unless they are scaled.
         scaled=y.dtype.is_float or alpha != 1 or (addend.kind != "none" and beta != 1),
         batched=product.batch > 1,
+        factor=factor,
+        wide=_wide(y, factor),
         addend=addend.kind,
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
     chunk = product.columns if problem.device.is_cpu else 1
-    ctype = "double" if y.dtype is DType.FLOAT64 else "float"
     arguments: list[tuple[str, Argument]] = [
         ("a", problem.argument(0)),
         ("b", problem.argument(1)),
@@ -52,7 +69,7 @@ def _lower(problem: Problem) -> Lowered:
         ("a_inner", Scalar(product.a_steps[1])),
         ("b_inner", Scalar(product.b_steps[0])),
         ("b_column", Scalar(product.b_steps[1])),
-        ("alpha", Scalar(alpha, ctype)),
+        ("alpha", Scalar(int(alpha) if factor == "long" else alpha, factor)),
         ("channels", Scalar(y.shape[1] if y.rank > 1 else 1)),
         ("channel_size", Scalar(math.prod(y.shape[2:]))),
         ("chunk", Scalar(chunk)),
@@ -63,5 +80,9 @@ def _lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
+def _rounds(problem: Problem) -> int:
+    return nested(1, Product.of(problem).inner)
+
+
 def simple_variant(op: str) -> Variant:
-    return Variant(op, "simple", stored_obstacle, _lower)
+    return Variant(op, "simple", _obstacle, _lower, rounds=_rounds)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from clconv.graph.ops.recurrent import GATES
 from clconv.lowering.kernel import Variant, register
 from clconv.lowering.obstacles import arithmetic_obstacle
-from clconv.lowering.recurrent.simple import simple_lower
+from clconv.lowering.recurrent.simple import simple_lower, simple_rounds
 from clconv.lowering.recurrent.steps import steps_lower, steps_obstacle
 
 for _op in GATES:
     register(
         Variant(_op, "steps", steps_obstacle, steps_lower),
-        Variant(_op, "simple", arithmetic_obstacle, simple_lower),
+        Variant(_op, "simple", arithmetic_obstacle, simple_lower, rounds=simple_rounds),
     )

@@ -8,6 +8,7 @@ from clconv.lowering.mover import outputs
 from clconv.lowering.parts import Parts
 from clconv.lowering.recurrent.layer import Layer, activations, length_type
 from clconv.lowering.reorder import C_TYPES
+from clconv.lowering.share import nested
 
 
 def simple_lower(problem: Problem) -> Lowered:
@@ -58,3 +59,9 @@ def simple_lower(problem: Problem) -> Lowered:
         size = (layer.batch, layer.directions if same else 1)
         parts.call(problem.call(kernel, arguments, size))
     return parts.lowered()
+
+
+def simple_rounds(problem: Problem) -> int:
+    layer = Layer.of(problem)
+    products = nested(layer.gates * layer.hidden, layer.features + layer.hidden)
+    return layer.hidden + nested(layer.time, products + 3 * layer.gates * layer.hidden)
