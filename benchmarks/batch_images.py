@@ -69,8 +69,8 @@ def main() -> None:
         cells = []
         for at, count in enumerate(counts):
             usual = statistics.median(row[at] for row in times)
-            ratio = statistics.median(row[at] / row[0] for row in times)
-            cells.append(f"{usual:.2f} ({ratio:.2f}){' *' if count == taken else ''}")
+            best = min(row[at] for row in times)
+            cells.append(f"{usual:.2f}, {best:.2f}{' *' if count == taken else ''}")
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

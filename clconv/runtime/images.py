@@ -17,8 +17,9 @@ from clconv.runtime.plan import Plan
 
 MakePlan = Callable[[Graph, Mapping[str, TensorSpec]], Plan]
 
-# Half of the cache is for values, the other for the weights that pass through it.
-_CACHE_SHARE = 0.5
+# The rest is for the weights that pass through. Fewer images are faster on a quiet machine, more wait less for a core
+# that is busy with something else.
+_CACHE_SHARE = 0.75
 # A byte of weights read anew costs what this many of values do: Winograd's are four times the file's, all of them
 # come from memory, and small products use each less often. Between 4 and 8 the same of ten networks gained by it
 # (benchmarks/results/batch_images.md).
@@ -67,5 +68,7 @@ def _count(plan: Plan, batch: int) -> int:
     values = sum(graph.spec(name).nbytes for name in used if name not in graph.constants)
     weights = sum(graph.constants[name].spec.nbytes for name in {*used} & graph.constants.keys())
     most = max(int(_CACHE_SHARE * cache * batch / plan.memory.total), 1)
-    runs = -(-batch // most)
-    return -(-batch // runs) if values > _WEIGHTS * weights * (runs - 1) else batch
+    # What the last run takes once more is lost: from the upper half, the count that loses least.
+    runs = {count: -(-batch // count) for count in range(most // 2 + 1, most + 1)}
+    count = min(runs, key=lambda c: (runs[c] * c, runs[c]))
+    return count if values > _WEIGHTS * weights * (runs[count] - 1) else batch
