@@ -32,7 +32,7 @@ from clconv.lowering.reduction import (
     integer_reduction,
 )
 from clconv.lowering.reorder import c_type
-from clconv.lowering.share import items, share_of
+from clconv.lowering.share import items, nested, share_of
 from clconv.lowering.split import SHIFT, SPLIT_SPACE, line_variants, lines_estimate, split_reduction
 
 
@@ -240,6 +240,12 @@ def _strided_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
 
 
+def _strided_rounds(problem: Problem) -> int:
+    _, reduced = kept_and_reduced(problem.x.shape, reduced_axes(problem))
+    passes = 2 if _top(_reduction(problem)) is not None else 1
+    return 1 + passes * nested(*(axis.size for axis in reduced))
+
+
 def _reduction(problem: Problem) -> Reduction:
     dtype = problem.x.dtype
     if dtype.is_float:
@@ -279,6 +285,10 @@ def _arg_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
 
 
+def _arg_rounds(problem: Problem) -> int:
+    return nested(1, problem.x.shape[problem.node.attrs.axis % problem.x.rank])
+
+
 for _name in FLOAT_REDUCTIONS:
     register(
         *line_variants(
@@ -295,7 +305,7 @@ for _name in FLOAT_REDUCTIONS:
         Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _columns_applies, _columns_lower),
-        Variant(_name, "strided", double_obstacle, _strided_lower),
+        Variant(_name, "strided", double_obstacle, _strided_lower, rounds=_strided_rounds),
     )
 for _name in ("ArgMax", "ArgMin"):
-    register(Variant(_name, "vectors", double_obstacle, _arg_lower))
+    register(Variant(_name, "vectors", double_obstacle, _arg_lower, rounds=_arg_rounds))
