@@ -15,6 +15,7 @@ import numpy as np
 from clconv.lowering.device import DeviceInfo
 
 PAGE = 2 << 20  # of x86-64, and of AArch64 with small pages of 4 KiB
+_SMALL = 4 << 10
 _LEAST = PAGE // 2  # bytes that are worth a page
 _CHUNK = 4 * PAGE
 
@@ -24,11 +25,13 @@ def are_wanted(device: DeviceInfo) -> bool:
     return "small-pages" in device.quirks and hasattr(mmap, "MADV_HUGEPAGE")
 
 
-def memory(nbytes: int) -> np.ndarray | None:
-    """Zeroed bytes at the beginning of a huge page, where the system grants one; None if they are too few to
-    gain by it. They go with the last reference to the array."""
+def memory(nbytes: int) -> np.ndarray:
+    """Zeroed bytes at the beginning of a page, a huge one where they gain by it and the system grants it. They go
+    with the last reference to the array."""
     if nbytes < _LEAST:
-        return None
+        room = np.zeros(nbytes + _SMALL, np.uint8)
+        begin = -room.ctypes.data % _SMALL
+        return room[begin : begin + nbytes]
     whole = -(-nbytes // PAGE) * PAGE
     mapped = mmap.mmap(-1, whole + PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(OSError):  # the system has them switched off: small pages then

@@ -31,12 +31,13 @@ def pool_of(made: list[weakref.ref[Memory]]) -> pages.Pool:
     return pages.Pool(allocate, lambda whole, offset, nbytes: (offset, nbytes), 128)
 
 
-def test_memory_begins_at_a_huge_page() -> None:
-    assert pages.memory(1000) is None
-    for nbytes in (pages.PAGE - 1, pages.PAGE, 3 * pages.PAGE + 5):
+def test_memory_begins_at_a_page() -> None:
+    for nbytes, page in (
+        (1, 4096), (5000, 4096), (pages.PAGE - 1, pages.PAGE), (pages.PAGE, pages.PAGE), (3 * pages.PAGE + 5, pages.PAGE),
+    ):  # fmt: skip
         memory = pages.memory(nbytes)
-        assert memory is not None and memory.nbytes >= nbytes
-        assert memory.ctypes.data % pages.PAGE == 0
+        assert memory.nbytes >= nbytes and not memory.any()
+        assert memory.ctypes.data % page == 0
         memory[:] = 7  # all of it is there
     del memory
 
@@ -44,7 +45,7 @@ def test_memory_begins_at_a_huge_page() -> None:
 def test_memory_is_there_without_huge_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages.mmap, "MADV_HUGEPAGE", 12345)  # what the system refuses
     memory = pages.memory(pages.PAGE)
-    assert memory is not None and not memory.any()
+    assert not memory.any()
 
 
 def test_small_pieces_share_and_do_not_overlap() -> None:
