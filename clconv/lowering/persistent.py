@@ -18,6 +18,7 @@ from clconv.lowering.arguments import (
 )
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Kernel, KernelCall
+from clconv.lowering.template import is_for_groups
 
 SPINS = 500  # looks before a waiting worker gives way: about what it costs to do so
 ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
@@ -40,13 +41,15 @@ def is_wanted(device: DeviceInfo) -> bool:
 
 
 def can_join(call: KernelCall) -> bool:
-    """Whether a call can be one operation among many: work-items on their own, without local memory."""
+    """Whether a call can be one operation among many: work-items on their own, without local memory. A group that
+    works together may be of one item, too, where a line is short."""
     return (
         call.local_size is not None
         and math.prod(call.local_size) == 1
         and len(call.global_size) <= 3
         and math.prod(call.global_size) < 1 << 31
         and not any(isinstance(a, Local) for _, a in call.arguments)
+        and not is_for_groups(call.kernel.template)
     )
 
 

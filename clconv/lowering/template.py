@@ -40,6 +40,12 @@ def template_names() -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.cl.mako"))
 
 
+@functools.cache
+def is_for_groups(name: str) -> bool:
+    """Whether the work-items of a group work together in this template's kernel: it names the size of the group."""
+    return "reqd_work_group_size" in (kernel_folder() / name).read_text(encoding="utf-8")
+
+
 def numbered(text: str) -> str:
     return "\n".join(f"{i:4}  {line}" for i, line in enumerate(text.splitlines(), 1))
 
