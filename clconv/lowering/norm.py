@@ -26,7 +26,7 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.normal import Normal, normal_of
+from clconv.lowering.normal import RUN, Normal, normal_of
 from clconv.lowering.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.pointwise import Place, Shape, Work, strides_call
 from clconv.lowering.reorder import c_type
@@ -286,7 +286,10 @@ def _simple_lower(problem: Problem) -> Lowered:
 def _simple_rounds(problem: Problem) -> int:
     normal = normal_of(problem)
     _, reduced = kept_and_reduced(normal.view, normal.axes)
-    return 1 + 2 * nested(*(axis.size for axis in reduced))
+    if not reduced:
+        return 1
+    *others, last = (axis.size for axis in reduced)
+    return 1 + 2 * nested(*others, items(last, RUN), min(last, RUN))
 
 
 def _affine_inputs(normal: Normal) -> dict[int, Shape]:

@@ -10,6 +10,7 @@ from clconv.lowering.kernel import Problem
 from clconv.lowering.pointwise import Shape
 from clconv.lowering.reduction import FLOAT_REDUCTIONS, Reduction
 
+RUN = 64  # elements that norm/statistics reduces before it joins the result with those before
 _MEAN = FLOAT_REDUCTIONS["ReduceMean"]
 _DEVIATION = Reduction("(T)(0)", "a + b", "(v - top) * (v - top)")
 _SQUARES = FLOAT_REDUCTIONS["ReduceSumSquare"]

@@ -10,15 +10,25 @@ outputs, in float, too.
 </%doc>
 <%!
 from clconv.lowering.ctext import element, set_element
+from clconv.lowering.normal import RUN
 %>\
+## Along the last axis in runs, whose results are joined: one sum of floats would lose what is small against it.
 <%def name="walk(op, name)">
     ${wide} ${name} = ${op.text("start", wide)};
 % for axis in range(reduced):
-    for (long r${axis} = 0; r${axis} < reduced${axis}; ++r${axis})
+    for (long r${axis} = 0; r${axis} < reduced${axis}; ${"r%d += %d" % (axis, RUN) if axis == reduced - 1 else "++r%d" % axis})
 % endfor
     {
-      const ${wide} v = ${element("from", "0" + "".join(" + r%d * reduced_stride%d" % (i, i) for i in range(reduced)), stored("x"))};
-      ${name} = ${op.joined(name, "v", wide)};
+      ${wide} own = ${op.text("start", wide)};
+% if reduced:
+      const long last = r${reduced - 1} + ${RUN} < reduced${reduced - 1} ? r${reduced - 1} + ${RUN} : reduced${reduced - 1};
+      for (long r = r${reduced - 1}; r < last; ++r)
+% endif
+      {
+        const ${wide} v = ${element("from", "0" + "".join(" + r%s * reduced_stride%d" % (i if i < reduced - 1 else "", i) for i in range(reduced)), stored("x"))};
+        own = ${op.joined("own", "v", wide)};
+      }
+      ${name} = ${op.text("join", wide, a=name, b="own")};
     }
     ${name} = ${op.text("finish", wide, a=name)};
 </%def>
