@@ -75,7 +75,8 @@ class BoundPlan:
         self._arenas = [device.allocate(size) for size in self._memory.arenas]
         if not own_buffers:
             for arena, size in zip(self._arenas, self._memory.arenas, strict=True):
-                queue.fill(arena, CANARY if guarded else 0, size)
+                if guarded or host_memory(arena) is None:  # what is ours is zero
+                    queue.fill(arena, CANARY if guarded else 0, size)
             queue.finish()  # inputs are copied to where they lie without the queue, and must not be overtaken
         self._buffers: dict[Slot, Any] = {}
         self._tables: list[Any] = []
