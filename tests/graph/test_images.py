@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from clconv.cases import CASES, Case
-from clconv.graph.images import RULES, batch_of, take_apart
+from clconv.graph.image_rules import RULES
+from clconv.graph.images import batch_of, take_apart
 from clconv.graph.ir import Graph
 from clconv.graph.ops.elementwise import ROWS
 from clconv.graph.passes import run_passes
