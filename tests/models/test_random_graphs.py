@@ -25,6 +25,16 @@ def test_random_graphs_agree_with_onnxruntime(first: int) -> None:
         assert error <= TOLERANCE, f"graph {seed}: output {output} differs by {error:.3g}"
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:CLCONV_IMAGES")  # graphs whose images meet
+@pytest.mark.parametrize("first", range(0, COUNT, TOGETHER))
+def test_random_graphs_agree_image_by_image(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", "1")
+    for seed in range(1000 + first, 1000 + min(first + TOGETHER, COUNT)):
+        error, output = worst(random_graph(seed))
+        assert error <= TOLERANCE, f"graph {seed}: output {output} differs by {error:.3g}"
+
+
 def test_the_same_seed_makes_the_same_graph() -> None:
     one, other = random_graph(3), random_graph(3)
     assert one.model.SerializeToString() == other.model.SerializeToString()
