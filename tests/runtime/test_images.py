@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clconv.errors import ClconvWarning, ConfigError
-from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
@@ -105,3 +105,16 @@ def test_inputs_may_be_any_views(device: DeviceInfo, monkeypatch: pytest.MonkeyP
     images = np.ascontiguousarray(picture(3, 5, 8, 8).transpose(1, 0, 2, 3)).transpose(1, 0, 2, 3)
     assert_runs_right(session, graph, {"x": images[:, :3].repeat(2, 0)})
     assert_runs_right(session, graph, {"x": np.asfortranarray(picture(4, 3, 8, 8))})
+
+
+def test_halves_are_stored_as_for_the_batch(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds, found = {"x": picture(4, 3, 9, 9)}, []
+    for count in ("0", "2"):
+        monkeypatch.setenv("CLCONV_IMAGES", count)
+        session = Session(residual(), device, precision="float16")
+        found.append(session.run(feeds)["result"])
+        specs = session.prepare({"x": (4, 3, 9, 9)}).plan.graph.specs.values()
+        assert any(spec.dtype is DType.FLOAT16 for spec in specs)
+    assert_agrees({"y": found[0]}, {"y": found[1]})
