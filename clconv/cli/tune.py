@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from clconv.cli.feeds import parse_size, settle_shapes
 from clconv.errors import ConfigError
 
 if TYPE_CHECKING:
+    from clconv.graph.ir import Graph, TensorSpec
     from clconv.lowering.device import DeviceInfo
     from clconv.runtime.tune import Task
     from clconv.runtime.tuning import Outcome
@@ -119,8 +120,9 @@ def _tune(
     from clconv.lowering.findings import Findings
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
+    from clconv.runtime.images import plan_images
     from clconv.runtime.matrix_probe import proven_for
-    from clconv.runtime.plan import make_plan
+    from clconv.runtime.plan import Plan, make_plan
     from clconv.runtime.tune import case_tasks, tasks_of
 
     chosen, operators = choose_device(device), operators_of(ops)
@@ -133,7 +135,14 @@ def _tune(
     chosen = proven_for(graph, chosen, "float32")
     settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
     specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
-    plan = make_plan(graph, specs, chosen, findings=known)
+
+    def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
+        return make_plan(graph, specs, chosen, findings=known)
+
+    plan, apart = plan_images(make, graph, specs)
+    if apart is not None:
+        stdout().print(f"{apart.count} of {apart.batch} images at a time, as they are run")
+        graph, specs = apart.graph, apart.specs
     outcomes = _search(tasks_of(plan.graph, chosen, known, operators), chosen, limit, afresh)
     if plan.cut:
         stderr().print("the layers behind a shape that depends on data were not tuned")

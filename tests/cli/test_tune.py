@@ -41,6 +41,16 @@ def test_tune_show_export_import_merge(clconv: Clconv, models: Path, tmp_path: P
     assert read_entries(own_file())[0][0].seconds == 1.0
 
 
+def test_a_batch_is_tuned_as_it_is_run(
+    clconv: Clconv, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", "2")
+    arguments = (models / "classifier.onnx", "--shape", "image=4x3x8x8")
+    assert "2 of 4 images at a time" in clconv.works("tune", *arguments, "--ops", "Gemm")
+    planned = clconv.works("show", *arguments, "--plan")
+    assert "2 of 4 images at a time" in planned and "tuned: exact shape" in planned
+
+
 def test_what_it_cannot_do_is_one_line(clconv: Clconv, tmp_path: Path) -> None:
     clconv.fails("tune", saying="nothing to tune")
     clconv.fails("tune", "--import", tmp_path / "none.json", saying="there is no such file")
