@@ -158,10 +158,10 @@ def record(rows: Sequence[Mapping[str, object]]) -> None:
     )
     (RESULTS / "offline_compile.md").write_text(
         "# Kernels compiled for GPUs\n\n"
-        "Made by `python -m benchmarks.offline_compile`: ResNet-50, VGG-16, MobileNetV2 and U-Net at batch 1 and "
-        "16, every variant that\napplies, also on halves, and cases of other operators. Each row is the worst of so many kernels; registers are a work-item's "
-        "(on Intel always 128), local\nmemory is a work-group's in bytes, occupancy is the part of the device's "
-        "threads that fit at once.\n\n" + summary(rows)
+        "Made by `python -m benchmarks.offline_compile`: ResNet-50, VGG-16, MobileNetV2 and U-Net at batch 1 and\n"
+        "16, every variant that applies, also on halves, and cases of other operators. Each row is the worst of so\n"
+        "many kernels; registers are a work-item's (on Intel always 128), local memory is a work-group's in bytes,\n"
+        "occupancy is the part of the device's threads that fit at once.\n\n" + summary(rows)
     )
 
 
