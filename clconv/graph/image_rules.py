@@ -84,25 +84,21 @@ def _axis(attribute: str) -> Rule:
     return rule
 
 
-def _axes(index: int) -> Rule:
-    """What works along the axes that an input names: not along the batch, which no axes or unknown ones include."""
+def _along_others(use: Use, axes: tuple[int, ...] | None) -> bool:
+    """What works along these axes: not along the batch, which none or unknown ones include. Unsqueeze counts in
+    the result, which has the larger rank there."""
+    rank = max(use.spec(0).rank, use.result.rank)
+    return use.only_first and bool(axes) and all(a % rank for a in axes or ())
 
-    def rule(use: Use) -> bool:
-        axes = use.ints(index) if use.has(index) else None
-        rank = max(use.spec(0).rank, use.result.rank)
-        return use.only_first and bool(axes) and all(a % rank for a in axes or ())
 
-    return rule
+def _named_axes(use: Use) -> bool:
+    return use.has(1) and _along_others(use, use.ints(1))
 
 
 def _reduce(use: Use) -> bool:
     if use.has(1) and use.ints(1) == () and use.node.attrs.noop_with_empty_axes:
         return use.only_first
-    return use.has(1) and _along_others(use, use.ints(1))
-
-
-def _along_others(use: Use, axes: tuple[int, ...] | None) -> bool:
-    return use.only_first and bool(axes) and all(a % use.spec(0).rank for a in axes or ())
+    return _named_axes(use)
 
 
 def _slice(use: Use) -> bool:
@@ -206,8 +202,8 @@ RULES: dict[str, Rule] = {
     "Reshape": _same_batch,
     "Expand": _expand,
     "Resize": _resize,
-    "Squeeze": _axes(1),
-    "Unsqueeze": _axes(1),
+    "Squeeze": _named_axes,
+    "Unsqueeze": _named_axes,
     "Slice": _slice,
     "Pad": _pad,
     "Tile": _tile,
