@@ -154,7 +154,7 @@ def _show_plan(
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
     from clconv.runtime.images import plan_images
-    from clconv.runtime.launches import JOINED, are_joined, may_join
+    from clconv.runtime.launches import JOINED, are_joined, join_launches, may_join
     from clconv.runtime.matrix_probe import proven_for
     from clconv.runtime.plan import Plan, make_plan
 
@@ -165,16 +165,16 @@ def _show_plan(
     def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
         return make_plan(
             graph, specs, chosen,
-            forced=config.VARIANT.get(), findings=findings, precision=asked, joined=are_joined(chosen, findings),
+            forced=config.VARIANT.get(), findings=findings, precision=asked,
         )  # fmt: skip
 
     made, apart = plan_images(make, run_passes(graph), specs)
+    if are_joined(chosen, findings):
+        made = join_launches(made)
     console = stdout()
     console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
     if apart is not None:
-        console.print(
-            f"{apart.count} of {apart.batch} images at a time: what lies between their layers stays in the cache"
-        )
+        console.print(f"{apart.count} of {apart.batch} images at a time")
     table = Table("layer", "operator", "variant", "chosen by", "reads", "writes")
     for title in ("kernels", "work-items"):
         table.add_column(title, justify="right")

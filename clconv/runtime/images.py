@@ -6,13 +6,17 @@ at a time as the cache holds leave it there; each time the weights are read anew
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
 
 from clconv import config
-from clconv.errors import ClconvWarning
+from clconv.errors import ClconvWarning, DeviceMemoryError
 from clconv.graph.images import Apart, batch_of, take_apart
 from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.specialise import specialise
 from clconv.runtime.plan import Plan
 
 MakePlan = Callable[[Graph, Mapping[str, TensorSpec]], Plan]
@@ -27,41 +31,69 @@ _WEIGHTS = 6
 
 
 def plan_images(
-    make: MakePlan, graph: Graph, specs: Mapping[str, TensorSpec]
+    make: MakePlan,
+    graph: Graph,
+    specs: Mapping[str, TensorSpec],
+    values: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Plan, Apart | None]:
-    """The plan for these inputs; where fewer images at a time take less, the plan for so many and what they are.
+    """The plan for these inputs; where fewer images at a time take less, or the device has no memory for all of
+    them, the plan for so many and what they are.
 
-    make: plans a graph for specs. CLCONV_IMAGES says how many instead.
+    make: plans a graph for specs. values: inputs whose content is known already, also to make. CLCONV_IMAGES says
+    how many instead. Raises what make raises.
     """
-    plan = make(graph, specs)
-    apart = _apart(plan)
-    return (plan, None) if apart is None else (make(apart.graph, apart.specs), apart)
-
-
-def _apart(plan: Plan) -> Apart | None:
-    batch, asked = batch_of(plan.graph), config.IMAGES.get()
-    if plan.cut is not None or batch < 2 or asked == 0:
-        return None
-    if asked is None:
-        count = _count(plan, batch)
-        return None if count == batch else take_apart(plan.graph, count)
-    if asked >= batch:
-        return None
-    found = take_apart(plan.graph, asked)
-    if found is None:
+    asked = config.IMAGES.get()
+    try:
+        plan, apart = make(graph, specs), None
+        whole = plan.graph
+    except DeviceMemoryError as too_large:
+        settled = specialise(graph, specs, values)
+        if settled.cut is not None:
+            raise
+        whole = settled.graph
+        plan, apart = _that_fit(make, whole, asked, too_large)
+    if plan.cut is not None or asked == 0:
+        return plan, apart
+    count = _count(plan) if asked is None else asked
+    if count >= batch_of(plan.graph):
+        return plan, apart
+    fewer = take_apart(whole, count)
+    if fewer is not None:
+        return make(fewer.graph, fewer.specs), fewer
+    if asked is not None:
         warnings.warn(
-            f"{config.IMAGES.name}={asked}: '{plan.graph.name}' gets its {batch} images at once, because it is not "
-            f"certain that none looks at another",
+            f"{config.IMAGES.name}={asked}: '{graph.name}' gets its {batch_of(whole)} images at once, because it is "
+            f"not certain that none looks at another",
             ClconvWarning,
             stacklevel=2,
         )
-    return found
+    return plan, apart
 
 
-def _count(plan: Plan, batch: int) -> int:
+def _that_fit(
+    make: MakePlan, whole: Graph, asked: int | None, too_large: DeviceMemoryError
+) -> tuple[Plan, Apart]:
+    """The plan for as many images as the device has memory for: half of them, a quarter and so on, or those asked
+    for. too_large: why it is not all of them, raised where no other count helps."""
+    for count in _halves(batch_of(whole)) if asked is None else (asked,):
+        apart = take_apart(whole, count)
+        if apart is None:
+            break
+        with contextlib.suppress(DeviceMemoryError):
+            return make(apart.graph, apart.specs), apart
+    raise too_large
+
+
+def _halves(batch: int) -> Iterator[int]:
+    while batch > 1:
+        batch = -(-batch // 2)
+        yield batch
+
+
+def _count(plan: Plan) -> int:
     """How many images at a time take least, as far as bytes to and from memory tell."""
-    cache = plan.device.cache
-    if not plan.device.is_cpu or not cache or plan.memory.total <= cache:
+    cache, batch = plan.device.cache, batch_of(plan.graph)
+    if batch < 2 or not plan.device.is_cpu or not cache or plan.memory.total <= cache:
         return batch
     graph = plan.graph
     used = [name for node in graph.nodes for name in (*node.inputs, *node.outputs) if name]

@@ -38,7 +38,7 @@ from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import TOLERANCE, relative_error
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.doctor import Result, failed_result
-from clconv.runtime.launches import JOINED, may_join
+from clconv.runtime.launches import JOINED, join_launches, may_join
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
 from clconv.runtime.worker import Failed, Worker, WorkerError
@@ -133,8 +133,8 @@ def examine_network(name: str, device: DeviceInfo, findings: Findings = NOTHING_
     constants = DeviceConstants(opened, queue)
 
     def largest_error(joined: bool, runs: int) -> float:
-        plan = make_plan(optimised, {fed: spec}, device, findings=findings, joined=joined)
-        bound = BoundPlan(plan, opened, queue, constants)
+        plan = make_plan(optimised, {fed: spec}, device, findings=findings)
+        bound = BoundPlan(join_launches(plan) if joined else plan, opened, queue, constants)
         return max(_difference(bound.run(feeds[i % 2]), expected[i % 2]) for i in range(runs))
 
     error = largest_error(True, RUNS)

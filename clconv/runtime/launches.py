@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 from clconv import config
@@ -13,6 +14,7 @@ from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.persistent import groups, is_wanted, persistent_call
 from clconv.runtime.memory import MemoryPlan
+from clconv.runtime.plan import Plan
 from clconv.runtime.rehearse import KernelsByNode
 
 # What `clconv doctor` quarantines where joined launches give wrong results, as if it were a variant.
@@ -30,20 +32,16 @@ def are_joined(device: DeviceInfo, findings: Findings) -> bool:
 
 
 def join_launches(
-    lowered: LoweredGraph,
-    memory: MemoryPlan,
-    device: DeviceInfo,
-    compiled: Iterable[Kernel] = (),
-    rivals: KernelsByNode | None = None,
-) -> tuple[KernelCall, ...]:
-    """The plan's calls, those that stand side by side and can be joined as one.
+    plan: Plan, compiled: Iterable[Kernel] = (), rivals: KernelsByNode | None = None
+) -> Plan:
+    """The plan with those of its calls as one launch that stand side by side and can be joined.
 
     compiled: see persistent_call. rivals: kernels by node that other sizes may take, besides those that lowering
     knows of.
 
     The kernels that other sizes may take are in the same program, so that those sizes compile nothing.
     """
-    compiled = tuple(compiled)
+    lowered, compiled = plan.lowered, tuple(compiled)
     several = (lowered.rivals, rivals or {})
     launches: list[KernelCall] = []
     for group in groups(lowered.calls):
@@ -51,11 +49,11 @@ def join_launches(
         if len(calls) == 1:
             launches += calls
             continue
-        awaited = dependencies([_access(call, lowered, memory) for call in calls])
+        awaited = dependencies([_access(call, lowered, plan.memory) for call in calls])
         nodes = dict.fromkeys(call.node for call in calls)
         others = [k for by_node in several for node in nodes for k in by_node.get(node, ())]
-        launches.append(persistent_call(calls, awaited, device, compiled, others))
-    return tuple(launches)
+        launches.append(persistent_call(calls, awaited, plan.device, compiled, others))
+    return dataclasses.replace(plan, launches=tuple(launches))
 
 
 def _access(call: KernelCall, lowered: LoweredGraph, memory: MemoryPlan) -> Access:

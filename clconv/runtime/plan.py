@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -16,11 +16,9 @@ from clconv.lowering.arguments import Packed
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.half import half_test
-from clconv.lowering.kernel import Kernel, KernelCall
+from clconv.lowering.kernel import KernelCall
 from clconv.lowering.lower import LoweredGraph, lower_graph
-from clconv.runtime.launches import join_launches
 from clconv.runtime.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
-from clconv.runtime.rehearse import KernelsByNode
 
 OnPass = Callable[[str, Graph], None]
 
@@ -30,8 +28,8 @@ class Plan:
     """What a device does for one set of input shapes.
 
     graph: after all passes. memory: where each value lies. cut: what is left to do when values are known
-    that only running this plan tells; None if the plan is the whole network. launches: what a run enqueues,
-    the calls, many of them as one where the device gains by it.
+    that only running this plan tells; None if the plan is the whole network. launches: what a run enqueues:
+    the calls, or fewer launches that do the same, see runtime/launches.py.
     """
 
     device: DeviceInfo
@@ -77,20 +75,15 @@ def make_plan(
     on_pass: OnPass | None = None,
     converted: Converted | None = None,
     precision: str = "float32",
-    joined: bool = False,
-    compiled: Iterable[Kernel] = (),
-    rivals: KernelsByNode | None = None,
     known: Mapping[str, str] | None = None,
+    rivals: bool = False,
 ) -> Plan:
     """Specialises, optimises and lowers a graph for inputs of the given specs.
 
     values: inputs whose content is known already. findings: see lower_graph. guard: free bytes around
     every value, none of which then shares its place with another. converted: see place_half. precision: "float16"
-    stores as halves what the network has as float32. joined: launches as one
-    where they can be, by one of the `compiled` kernels if there is one for it. rivals: kernels that other sizes are
-    known to take, compiled together with those that they may take besides; None if no others will come. known:
-    variants that nodes take at other sizes, see select. Raises ShapeError,
-    UnsupportedError, VariantError or DeviceMemoryError.
+    stores as halves what the network has as float32. known: variants that nodes take at other sizes, see
+    select. rivals: see lower_graph. Raises ShapeError, UnsupportedError, VariantError or DeviceMemoryError.
     """
     opened = device
     if precision != "float32":  # what products may round, besides
@@ -99,7 +92,7 @@ def make_plan(
     takes_half = half_test(device, forced or {})
     placed = place_half(specialised.graph, converted, takes_half, precision == "float16")
     optimised = run_passes(placed, on_pass)
-    lowered = lower_graph(optimised, device, forced or {}, findings, rivals is not None, known)
+    lowered = lower_graph(optimised, device, forced or {}, findings, rivals, known)
     lifetimes = value_lifetimes(optimised, lowered)
     # Guarded, each value has a place of its own: a neighbour of another time would hide a stray write.
     apart = [dataclasses.replace(v, first=0, last=0) for v in lifetimes]
@@ -107,9 +100,8 @@ def make_plan(
     memory = plan_memory(
         apart if guard else lifetimes, device.base_alignment, device.largest_allocation, left, guard
     )
-    launches = join_launches(lowered, memory, device, compiled, rivals) if joined else lowered.calls
     live = largest_live_set(lifetimes)
-    return Plan(opened, optimised, lowered, memory, live, launches, specialised.cut)
+    return Plan(opened, optimised, lowered, memory, live, lowered.calls, specialised.cut)
 
 
 def _constant_bytes(graph: Graph, lowered: LoweredGraph, device: DeviceInfo) -> int:

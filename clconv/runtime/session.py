@@ -27,7 +27,7 @@ from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
 from clconv.runtime.images import plan_images
 from clconv.runtime.inputs import conform
-from clconv.runtime.launches import are_joined
+from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan
 from clconv.runtime.rehearse import KernelsByNode, kernels_at, other_sizes
@@ -185,6 +185,7 @@ class _Stage:
     def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> _Ready:
         session = self._session
         shapes = " ".join(str(s) for s in specs.values())
+        others = session._joined and not values and self._will_see_others(specs)
 
         def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
             return make_plan(
@@ -198,13 +199,14 @@ class _Stage:
                 on_pass=session._on_pass(shapes),
                 converted=session._converted,
                 precision=session.precision,
-                joined=session._joined,
-                compiled=session._compiled,
                 known=self._known,
-                rivals=self._rivals(specs) if session._joined and not values else None,
+                rivals=others,
             )
 
-        plan, apart = plan_images(make, self._graph, specs)
+        plan, apart = plan_images(make, self._graph, specs, values)
+        if session._joined:
+            rivals = self._rivals(specs if apart is None else apart.specs) if others else {}
+            plan = join_launches(plan, session._compiled, rivals)
         if apart is not None:
             say(1, f"{apart.count} of {apart.batch} images at a time")
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
@@ -226,13 +228,16 @@ class _Stage:
         self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
         return _Ready(bound, None if plan.cut is None else _Stage(session, plan.cut.rest), apart)
 
-    def _rivals(self, specs: Mapping[str, TensorSpec]) -> KernelsByNode | None:
-        """Kernels of other sizes, for the first plan of a graph that has open ones."""
-        session, declared = self._session, self._graph.specs
+    def _will_see_others(self, specs: Mapping[str, TensorSpec]) -> bool:
+        """Whether other sizes than these, the first ones, may come."""
+        declared = self._graph.specs
         if self._plans or any(name not in declared for name in specs):  # a body declares nothing
-            return None
-        if all(declared[name].is_static for name in specs):
-            return None
+            return False
+        return not all(declared[name].is_static for name in specs)
+
+    def _rivals(self, specs: Mapping[str, TensorSpec]) -> KernelsByNode:
+        """Kernels of sizes that stand for the others to come."""
+        session = self._session
 
         def lower(sizes: Mapping[str, TensorSpec]) -> LoweredGraph:
             return make_plan(
@@ -243,10 +248,10 @@ class _Stage:
                 findings=session._findings,
                 converted=session._converted,
                 precision=session.precision,
-                rivals={},
+                rivals=True,
             ).lowered
 
-        return kernels_at(other_sizes(declared, specs), lower)
+        return kernels_at(other_sizes(self._graph.specs, specs), lower)
 
     def run(
         self,

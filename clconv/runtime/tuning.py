@@ -15,7 +15,7 @@ from clconv.lowering.findings import Findings
 from clconv.lowering.tuned import Entry, Machine, Tuned
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.launches import are_joined
+from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
 from clconv.runtime.search import Search
@@ -80,9 +80,9 @@ def compare_whole(
     bound = []
     for tuned in (Tuned(), Tuned(Machine.of(device), tuple(entries))):
         with_it = Findings(findings.quarantined, tuned)
-        plan = make_plan(
-            graph, specs, device, findings=with_it, joined=are_joined(device, findings)
-        )
+        plan = make_plan(graph, specs, device, findings=with_it, precision=device.precision)
+        if are_joined(device, findings):
+            plan = join_launches(plan)
         bound.append(BoundPlan(plan, opened, queue, constants))
     rng = np.random.default_rng(0)
     feeds = {name: _values(spec, rng) for name, spec in specs.items()}

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from clconv.errors import ClconvWarning, ConfigError
+from clconv.errors import ClconvWarning, ConfigError, DeviceMemoryError
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
@@ -97,6 +97,32 @@ def test_no_fewer_images_where_that_costs_more() -> None:
     b = Builder()
     wide = b.conv(b.conv(b.input("n", 3, "h", "w"), 512, 3), 512, 512, 3, pads=(1, 1, 1, 1))
     assert planned(b.graph(wide), CACHED, 16, 8) is None, "weights of 9 MB read anew each time"
+
+
+def test_as_many_images_as_there_is_memory_for(device: DeviceInfo) -> None:
+    """An image of 64 x 64 takes 1.4 MB there."""
+    small = dataclasses.replace(NVIDIA, global_memory=7 << 20)
+    assert planned(residual(), small, 4, 64) is None
+    assert planned(residual(), small, 64, 64) == 4
+    assert planned(residual(), small, 19, 64) == 5
+    assert planned(residual(), dataclasses.replace(small, largest_allocation=700_000), 8, 64) == 1
+    with pytest.raises(DeviceMemoryError):
+        planned(residual(), small, 1, 512)
+    with pytest.raises(DeviceMemoryError):
+        planned(mixing(), dataclasses.replace(small, global_memory=1 << 10), 64, 64)
+    session = Session(residual(), dataclasses.replace(device, global_memory=1 << 20))
+    assert_runs_right(session, residual(), {"x": picture(7, 3, 32, 32)})
+    assert session.prepare({"x": (7, 3, 32, 32)}).plan.graph.specs["x"].shape[0] < 7
+
+
+def test_a_count_that_does_not_fit_is_not_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = dataclasses.replace(NVIDIA, global_memory=7 << 20)
+    monkeypatch.setenv("CLCONV_IMAGES", "3")
+    assert planned(residual(), small, 64, 64) == 3
+    for count in ("0", "32", "64"):
+        monkeypatch.setenv("CLCONV_IMAGES", count)
+        with pytest.raises(DeviceMemoryError):
+            planned(residual(), small, 64, 64)
 
 
 def test_inputs_may_be_any_views(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:

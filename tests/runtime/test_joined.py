@@ -16,7 +16,7 @@ from clconv.runtime.bound import BoundPlan
 from clconv.runtime.doctor import Examiner, find_culprits, new_quarantine
 from clconv.runtime.findings import write_quarantine
 from clconv.runtime.joined import NETWORKS, examine_joined, examine_network, network
-from clconv.runtime.launches import JOINED, are_joined, may_join
+from clconv.runtime.launches import JOINED, are_joined, join_launches, may_join
 from clconv.runtime.plan import make_plan
 from clconv.runtime.session import Session
 from clconv.runtime.worker import Worker
@@ -72,7 +72,8 @@ def test_the_networks_reach_what_matters() -> None:
     parts = 0
     for name in NETWORKS:
         graph = network(name)
-        plan = make_plan(graph, {n: graph.specs[n] for n in graph.inputs}, AVX2, joined=True)
+        plan = make_plan(graph, {n: graph.specs[n] for n in graph.inputs}, AVX2)
+        plan = join_launches(plan)
         assert len(plan.calls) >= 5
         assert len(plan.launches) == 1, name
         parts += len(plan.lowered.parts)
