@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from clconv.cli.console import Device, Shapes, Size, stderr, stdout
+from clconv.cli.console import Device, Precision, Shapes, Size, stderr, stdout
 from clconv.cli.feeds import parse_size, settle_shapes
 from clconv.errors import ConfigError
 
@@ -35,6 +36,7 @@ def tune(
         ),
     ] = None,
     device: Device = None,
+    precision: Precision = None,
     size: Size = None,
     shapes: Shapes = None,
     limit: Annotated[
@@ -65,7 +67,7 @@ def tune(
     """
     moved = _take_over(imported or [], merge or [])
     if model is not None or ops is not None:
-        _tune(model, ops, device, (parse_size(size), shapes or []), limit, afresh)
+        _tune(model, ops, device, precision, (parse_size(size), shapes or []), limit, afresh)
     elif not moved and export is None:
         raise ConfigError(
             "nothing to tune: name an ONNX file, --ops, --import, --merge or --export"
@@ -109,10 +111,12 @@ def _tune(
     model: str | None,
     ops: str | None,
     device: str | None,
+    precision: str | None,
     sizes: tuple[Any, Sequence[str]],
     limit: float,
     afresh: bool,
 ) -> None:
+    from clconv import config
     from clconv.api import read_model
     from clconv.cli.doctor import operators_of
     from clconv.graph.ir import TensorSpec
@@ -126,18 +130,20 @@ def _tune(
     from clconv.runtime.tune import case_tasks, tasks_of
 
     chosen, operators = choose_device(device), operators_of(ops)
+    asked = config.chosen_precision(precision)
     known = Findings(findings_for(chosen).quarantined)
     if model is None:
+        chosen = dataclasses.replace(proven_for(None, chosen, asked), precision=asked)
         tasks = case_tasks(chosen, known, operators)
         _search(tasks, chosen, limit, afresh)
         return
     graph = run_passes(read_model(model))
-    chosen = proven_for(graph, chosen, "float32")
+    chosen = dataclasses.replace(proven_for(graph, chosen, asked), precision=asked)
     settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
     specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
 
     def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
-        return make_plan(graph, specs, chosen, findings=known)
+        return make_plan(graph, specs, chosen, findings=known, precision=asked)
 
     plan, apart = plan_images(make, graph, specs)
     if apart is not None:

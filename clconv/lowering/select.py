@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from clconv.errors import UnsupportedError, VariantError
 from clconv.lowering.findings import warn_of_last_resort
 from clconv.lowering.kernel import Problem, Variant
+from clconv.lowering.tiles import matrix_for
 from clconv.lowering.tuned import Named
 from clconv.lowering.variants import VARIANTS
 
@@ -98,12 +99,13 @@ def select(problem: Problem, forced: Mapping[str, str], known_variant: str = "")
 def _tuned(
     fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]
 ) -> Choice | None:
-    """The variant that tuning found best among those that apply; None if it knows nothing of such a problem. It knows
-    nothing of products that may round: others are fastest then."""
-    if problem.device.precision != "float32":
+    """The variant that tuning found best among those that apply; None if it knows nothing of such a problem."""
+    tuned = problem.findings.tuned
+    if not tuned.knows(problem.node.op):
         return None
     by_name = {variant.name: variant for variant in fitting}
-    found = problem.findings.tuned.find(problem.node, problem.inputs, problem.outputs)
+    instruction = instruction_for(problem)
+    found = tuned.find(problem.node, problem.inputs, problem.outputs, instruction)
     for level, entry in found:
         if entry.is_default:
             usual = _best(fitting, problem, refused)
@@ -112,6 +114,25 @@ def _tuned(
         if variant is not None and unknown_parameter(variant, entry.parameters) is None:
             return Choice(variant, f"tuned: {level}", tuple(refused), entry.parameters)
     return None
+
+
+def instruction_for(problem: Problem) -> str:
+    """The type of the matrix instruction that a variant of the node may take for it, "tf32" or "f16"; "" if none may.
+
+    It says all that the precision asked for and what the device is proven to have change about the choice.
+    """
+    if any(needs_instruction(variant, problem) for variant in VARIANTS.get(problem.node.op, ())):
+        kind = matrix_for(problem)
+        return "" if kind is None else kind.type
+    return ""
+
+
+def needs_instruction(variant: Variant, problem: Problem) -> bool:
+    """Whether a variant applies thanks to the device's matrix instructions only."""
+    if not problem.device.matrix or variant.obstacle(problem) is not None:
+        return False
+    without = dataclasses.replace(problem.device, matrix=frozenset())
+    return variant.obstacle(dataclasses.replace(problem, device=without)) is not None
 
 
 def unknown_parameter(variant: Variant, parameters: Named) -> str | None:

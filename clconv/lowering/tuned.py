@@ -71,9 +71,27 @@ class Shape:
 
     @classmethod
     def of(
+        cls,
+        node: Node,
+        inputs: Sequence[TensorSpec | None],
+        outputs: Sequence[TensorSpec],
+        instruction: str = "",
+    ) -> Shape:
+        """The shape of a node with specs for all its inputs and outputs.
+
+        instruction: the matrix instruction that it may take. What was best without one says nothing of what is
+        best with one, so it is a part of the class.
+        """
+        found = cls._plain(node, inputs, outputs)
+        if not instruction:
+            return found
+        kind = tuple(sorted((*found.kind, ("instruction", instruction))))
+        return dataclasses.replace(found, kind=kind)
+
+    @classmethod
+    def _plain(
         cls, node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
     ) -> Shape:
-        """The shape of a node with specs for all its inputs and outputs."""
         x, y = inputs[0] if inputs else None, outputs[0]
         dtype = (x or y).dtype.value
         w = inputs[1] if len(inputs) > 1 else None
@@ -190,13 +208,22 @@ class Tuned:
     def _shipped_ids(self) -> frozenset[int]:
         return frozenset(map(id, self.shipped))
 
+    def knows(self, operator: str) -> bool:
+        """Whether there are entries for an operator at all."""
+        return operator in self._operators
+
     def find(
-        self, node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
+        self,
+        node: Node,
+        inputs: Sequence[TensorSpec | None],
+        outputs: Sequence[TensorSpec],
+        instruction: str = "",
     ) -> Iterator[tuple[str, Entry]]:
-        """(where it is from, entry), best first: exact shape, nearest shape, device family, vendor."""
-        if node.op not in self._operators or not outputs:
+        """(where it is from, entry), best first: exact shape, nearest shape, device family, vendor. instruction: see
+        Shape.of."""
+        if not self.knows(node.op) or not outputs:
             return
-        shape = Shape.of(node, inputs, outputs)
+        shape = Shape.of(node, inputs, outputs, instruction)
         near = []
         for place, entry in enumerate(
             self._by_class.get((shape.operator, shape.dtype, shape.kind), ())

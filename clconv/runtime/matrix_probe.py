@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -14,8 +15,12 @@ from clconv.lowering.device import DeviceInfo
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.debug import say
+from clconv.runtime.findings import read_quarantine
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import make_plan
+
+# What `clconv doctor` quarantines an instruction as if it were a variant of, where a process died of trying it.
+MATRIX = "matrix"
 
 # Instruction, precision that asks for it, what else the device must be said to have for it to be taken.
 _ORDER = (
@@ -27,14 +32,21 @@ _ORDER = (
 )
 
 
-def proven_for(graph: Graph, device: DeviceInfo, precision: str) -> DeviceInfo:
+def proven_for(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
     """The device, with those of its matrix instructions that a network may use and that are proven.
 
     Unchanged if the network asks for none: neither by the precision nor by products of halves, which are
-    exact in float32. Then nothing is tried.
+    exact in float32. Then nothing is tried, nor is what `clconv doctor` saw a process die of. None: no network but what
+    the precision asks for.
     """
-    asked = {precision} - {"float32"} | ({"float16"} if _has_halves(graph) else set())
-    return proven(device, frozenset(asked)) if asked else device
+    asked = {precision} - {"float32"}
+    if graph is not None and _has_halves(graph):
+        asked.add("float16")
+    if not asked or not device.matrix:
+        return device
+    deadly = {name for kind, name in read_quarantine(device) if kind == MATRIX}
+    harmless = dataclasses.replace(device, matrix=device.matrix - deadly)
+    return proven(harmless, frozenset(asked))
 
 
 def _has_halves(graph: Graph) -> bool:
@@ -56,21 +68,38 @@ def proven(
 ) -> DeviceInfo:
     """The device, with those of its matrix instructions for the precisions that a small product came out exactly
     right with."""
+    able, refused = settle(device, precisions, refusal)
+    for instruction, reason in refused.items():
+        say(1, f"{device}: matrix instruction {instruction} is not used: {reason}")
+    return able
+
+
+def settle(
+    device: DeviceInfo, precisions: Iterable[str], tried: Callable[[DeviceInfo, str], str]
+) -> tuple[DeviceInfo, dict[str, str]]:
+    """The device, with those of its matrix instructions for the precisions that are right, and why others are not.
+
+    tried: refusal(), or what does the same elsewhere.
+    """
     emulated = device.matrix & {"emulated"}
-    kept = emulated
+    kept, refused = emulated, {}
     for instruction, precision, besides in _ORDER:
         if instruction in device.matrix and precision in precisions and besides <= kept:
-            tried = dataclasses.replace(device, matrix=besides | {instruction} | emulated)
-            try:
-                works = multiplies_right(tried, precision)
-            except ClconvError as reason:
-                say(1, f"{device}: matrix instruction {instruction}: {reason}")
-                continue
-            if works:
-                kept |= {instruction}
+            one = dataclasses.replace(device, matrix=besides | {instruction} | emulated)
+            reason = tried(one, precision)
+            if reason:
+                refused[instruction] = reason
             else:
-                say(1, f"{device}: matrix instruction {instruction} gives wrong products; not used")
-    return dataclasses.replace(device, matrix=kept, proven=kept > emulated)
+                kept |= {instruction}
+    return dataclasses.replace(device, matrix=kept, proven=kept > emulated), refused
+
+
+def refusal(device: DeviceInfo, precision: str) -> str:
+    """Why the one matrix instruction of the device is of no use, in words; "" if it is right."""
+    try:
+        return "" if multiplies_right(device, precision) else "it gives wrong products"
+    except ClconvError as reason:
+        return str(reason)
 
 
 def multiplies_right(device: DeviceInfo, precision: str) -> bool:

@@ -29,6 +29,7 @@ from clconv.runtime.worker import Failed, Worker, WorkerError
 
 # Largest error over the largest value of the reference. What the usual choice errs by is allowed, too.
 ERROR_BUDGET = {DType.FLOAT32: 2e-5, DType.FLOAT16: 2e-3, DType.FLOAT64: 1e-12}
+_ROUNDED_BUDGET = 2**-10  # of float32 whose products may round: what precision="tf32" promises
 LEAST_GAIN = 0.03  # of the time; less may be chance
 _SEARCHED_VARIANTS, _NEAR = (
     2,
@@ -71,6 +72,11 @@ def is_faster(usual: Sequence[float], other: Sequence[float]) -> bool:
     return least >= 1 / (1 - LEAST_GAIN) and wins >= _WINS * len(usual)
 
 
+def _budget(task: Task) -> float:
+    rounds = task.dtype is DType.FLOAT32 and "instruction" in dict(task.shape.kind)
+    return _ROUNDED_BUDGET if rounds else ERROR_BUDGET.get(task.dtype, 0.0)
+
+
 class Search:
     """Finds the best candidate for tasks on one device.
 
@@ -99,7 +105,7 @@ class Search:
         usual_error = self._error(usual)
         if usual_error is None:
             return None
-        self._budget = max(ERROR_BUDGET.get(task.dtype, 0.0), usual_error)
+        self._budget = max(_budget(task), usual_error)
         best = self._best_of([usual, *((v.name, ()) for v in task.variants)])
         for variant in self._promising:
             best = self._descend(variant, best)

@@ -15,7 +15,9 @@ from clconv.graph.ir import Attributes, Constant, EpilogueStep, Graph, Node, Ten
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
-from clconv.lowering.lower import lower_graph
+from clconv.lowering.kernel import Problem
+from clconv.lowering.lower import lower_graph, problem_of
+from clconv.lowering.select import instruction_for
 from clconv.lowering.tuned import Entry, Machine, Named, Shape, Tuned
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
@@ -92,13 +94,9 @@ def _random(spec: TensorSpec, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(0, 2, spec.shape).astype(spec.dtype.numpy)
 
 
-def shape_of(graph: Graph, node: Node) -> Shape:
-    """What a node of a graph is tuned as."""
-    return Shape.of(
-        node,
-        [graph.spec(n) if n else None for n in node.inputs],
-        [graph.specs[n] for n in node.outputs if n],
-    )
+def shape_of(problem: Problem) -> Shape:
+    """What a node is tuned as."""
+    return Shape.of(problem.node, problem.inputs, problem.outputs, instruction_for(problem))
 
 
 def plan_candidate(graph: Graph, device: DeviceInfo, candidate: Candidate) -> Plan:
@@ -109,7 +107,8 @@ def plan_candidate(graph: Graph, device: DeviceInfo, candidate: Candidate) -> Pl
     (node,) = graph.nodes
     variant, parameters = candidate
     machine = Machine.of(device)
-    entry = Entry(machine, shape_of(graph, node), variant, parameters)
+    shape = shape_of(problem_of(graph, node, device))
+    entry = Entry(machine, shape, variant, parameters)
     lowered = lower_graph(graph, device, {}, Findings(tuned=Tuned(machine, (entry,))))
     choice = lowered.choices[node.name]
     if (choice.variant.name, choice.parameters) != candidate:

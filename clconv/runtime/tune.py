@@ -6,10 +6,12 @@ import dataclasses
 from collections.abc import Sequence
 
 from clconv.cases import CASES
+from clconv.errors import ShapeError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import DType, Graph, Node
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
+from clconv.lowering.half import half_test
 from clconv.lowering.kernel import Problem, Variant
 from clconv.lowering.lower import problem_of
 from clconv.lowering.select import select
@@ -58,7 +60,7 @@ def tasks_of(
         variants = _rivals(problem, usual, bool(operators))
         if len(variants) < 2 and not usual.space:
             continue
-        shape = shape_of(graph, node)
+        shape = shape_of(problem)
         count = found[shape].count + 1 if shape in found else 1
         first = found.get(shape, Task(shape, graph, node, 1, (usual.name, ()), tuple(variants)))
         found[shape] = dataclasses.replace(first, count=count)
@@ -66,13 +68,23 @@ def tasks_of(
 
 
 def case_tasks(device: DeviceInfo, findings: Findings, operators: Sequence[str]) -> list[Task]:
-    """The cases of operators that are large enough to be timed, as tasks."""
+    """The cases of operators that are large enough to be timed, as tasks: on halves, those that kernels take so, if
+    the device is asked for precision float16."""
     found: dict[Shape, Task] = {}
+    takes_half = half_test(device, {})
     for case in CASES:
-        if case.op in operators:
-            graph, _ = case.build()
-            if node_cost(graph.nodes[0], graph).flops >= _TIMEABLE:
-                found.update((t.shape, t) for t in tasks_of(graph, device, findings, operators))
+        if case.op not in operators:
+            continue
+        halves = device.precision == "float16"
+        try:
+            graph, _ = (case.halved() if halves else case).build()
+        except ShapeError:  # an operator that ONNX has for float32 alone
+            continue
+        (node,) = graph.nodes
+        if node_cost(node, graph).flops < _TIMEABLE:
+            continue
+        if not halves or takes_half(node, graph.specs, graph.constants):
+            found.update((t.shape, t) for t in tasks_of(graph, device, findings, operators))
     return list(found.values())
 
 

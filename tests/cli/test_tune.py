@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
+from clconv.cases import CASES
+from clconv.runtime.device import choose_device
 from clconv.runtime.tuned_files import own_file, read_entries
 from tests.cli.conftest import Clconv
 
@@ -49,6 +52,24 @@ def test_a_batch_is_tuned_as_it_is_run(
     assert "2 of 4 images at a time" in clconv.works("tune", *arguments, "--ops", "Gemm")
     planned = clconv.works("show", *arguments, "--plan")
     assert "2 of 4 images at a time" in planned and "tuned: exact shape" in planned
+
+
+@pytest.mark.parametrize(("precision", "instruction"), [("tf32", "tf32"), ("float16", "f16")])
+def test_operators_are_tuned_in_the_precision_that_is_asked_for(
+    clconv: Clconv, monkeypatch: pytest.MonkeyPatch, precision: str, instruction: str
+) -> None:
+    """With matrix instructions, emulated, as one of the candidates, and held against the bound of that precision."""
+    (case,) = (c for c in CASES if c.name == "MatMul-several_tiles")
+    monkeypatch.setattr("clconv.runtime.tune.CASES", (case,))
+    matrix = frozenset({"tf32", "f16", "f16 k16", "emulated"})
+    able = dataclasses.replace(choose_device(), kind="gpu", matrix=matrix)
+    monkeypatch.setattr("clconv.runtime.opencl.device_infos", lambda: (able,))
+    printed = clconv.works("tune", "--ops", "MatMul", "--precision", precision)
+    assert "1 kinds of layers" in printed and f"instruction {instruction}" in printed
+    (found,), _ = read_entries(own_file())
+    assert dict(found.shape.kind)["instruction"] == instruction
+    assert found.shape.dtype == ("float16" if precision == "float16" else "float32")
+    assert (1e-5 if precision == "tf32" else 1e-6) < found.default_error < 2**-10
 
 
 def test_what_it_cannot_do_is_one_line(clconv: Clconv, tmp_path: Path) -> None:

@@ -45,12 +45,6 @@ def as_tf32(array: np.ndarray) -> np.ndarray:
     return ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
-def halved(case: Case) -> Case:
-    """The case with halves for floats."""
-    inputs = tuple(i and dataclasses.replace(i, dtype="float16") for i in case.inputs)
-    return dataclasses.replace(case, inputs=inputs)
-
-
 def test_the_cases_are_there() -> None:
     assert {case.name for case in TILED} == set(NAMES)
 
@@ -97,7 +91,7 @@ def test_matrix_instructions_find_their_fragments(
         monkeypatch.setattr(module, "chosen_tile", lambda *sizes: tile)
         monkeypatch.setattr(module, "chosen_splits", lambda *sizes: 1)
     halves = precision == "float16"
-    graph, feeds = (halved(case) if halves else case).build()
+    graph, feeds = (case.halved() if halves else case).build()
     plan = plan_for(graph, able, {case.op.lower(): MATRIX[NAMES[case.name]]})
     assert [(tile.items, 1, 1)] == [call.local_size for call in plan.calls]
     found = run(plan, feeds)

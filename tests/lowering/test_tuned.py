@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
-from clconv.graph.ir import Graph
-from clconv.lowering.device import DeviceInfo
+from clconv.graph.ir import DType, Graph, TensorSpec
+from clconv.lowering.device import DeviceInfo, nvidia_matrix
 from clconv.lowering.findings import Findings
 from clconv.lowering.kernel import AUTO, VARIANTS
 from clconv.lowering.lower import lower_graph
@@ -26,10 +27,13 @@ def layer(filters: int = 32, size: int = 14, channels: int = 16, **attrs: Any) -
     return optimised(b.graph(b.conv(x, filters, channels, 3, out="y", **{**SAME, **attrs})))
 
 
-def shape_of(graph: Graph) -> Shape:
+def shape_of(graph: Graph, instruction: str = "") -> Shape:
     (node,) = graph.nodes
     return Shape.of(
-        node, [graph.spec(n) for n in node.inputs], [graph.spec(n) for n in node.outputs]
+        node,
+        [graph.spec(n) for n in node.inputs],
+        [graph.spec(n) for n in node.outputs],
+        instruction,
     )
 
 
@@ -144,9 +148,48 @@ def test_forced_and_quarantined_come_first() -> None:
     assert forced.source == "forced" and not forced.parameters
 
 
-def test_products_that_may_round_are_not_what_was_tuned() -> None:
+HOPPER = dataclasses.replace(NVIDIA, matrix=nvidia_matrix((9, 0)), largest_work_group=1024)
+
+
+def dense(dtype: str) -> Graph:
+    b = Builder()
+    x = b.input(64, 256)
+    b.specs[x] = TensorSpec((64, 256), DType(dtype))
+    weights = b.constant(np.zeros((256, 512)), dtype)
+    return optimised(b.graph(b.node("MatMul", x, weights, out="y")))
+
+
+@pytest.mark.parametrize("precision", ["tf32", "float16"])
+def test_what_was_best_without_matrix_instructions_does_not_shut_them_out(precision: str) -> None:
+    """Nor the other way about: each is found in its own class."""
+    graph = dense("float16" if precision == "float16" else "float32")
+    asked = dataclasses.replace(HOPPER, precision=precision, proven=True)
+    instruction = {"tf32": "tf32", "float16": "f16"}[precision]
+    unable = dataclasses.replace(asked, matrix=frozenset(), proven=False)
+    plain = entry(graph, HOPPER, variant="local", parameters=())
+    usual = entry(graph, HOPPER, variant="local", parameters=(), is_default=True)
+    for old in (plain, usual):
+        choice = chosen(graph, old, device=asked)
+        assert choice.variant.name == "matrix" and choice.source == "heuristic"
+        assert chosen(graph, old, device=unable).source.startswith("tuned: exact shape")
+    shape = shape_of(graph, instruction)
+    assert ("instruction", instruction) in shape.kind and shape != plain.shape
+    rows = [dataclasses.replace(e, shape=shape) for e in (plain, usual)]
+    assert chosen(graph, rows[0], plain, device=asked).name == "local"
+    assert chosen(graph, rows[1], device=asked).name == "matrix"
+    assert chosen(graph, rows[0], device=unable).source == "heuristic"
+
+
+def test_float32_results_serve_what_no_matrix_instruction_runs() -> None:
+    """Also where products may round: there are none in a mean."""
+    asked = dataclasses.replace(HOPPER, precision="tf32")
+    b = Builder()
+    mean = optimised(b.graph(b.node("GlobalAveragePool", b.input(2, 8, 12, 12), out="y")))
+    found = entry(mean, HOPPER, variant=VARIANTS["GlobalAveragePool"][-1].name, parameters=())
+    assert chosen(mean, found, device=asked).source == "tuned: exact shape"
+    # And where the device has no instruction for it.
     rounding = dataclasses.replace(AVX2, precision="tf32")
-    assert chosen(layer(), entry(layer()), device=rounding).source == "heuristic"
+    assert chosen(layer(), entry(layer()), device=rounding).source == "tuned: exact shape"
 
 
 def test_a_result_that_says_as_usual_ends_the_search() -> None:
