@@ -117,6 +117,14 @@ CASES = (
     resize("every axis", (2, 3, 4, 5), scales=(1.5, 2, 0.5, 3), mode="linear"),
     resize("1-D", (1, 3, 11), scales=(1, 1, 2.5), mode="linear"),
     resize("3-D", (1, 2, 3, 4, 5), scales=(1, 1, 2, 2, 2), mode="linear"),
+    resize("3-D wide", (2, 19, 3, 4, 5), scales=(1, 1, 1.5, 2, 3), mode="linear"),
+    resize("3-D cubic", (1, 9, 3, 4, 5), scales=(1, 1, 2, 1.5, 2), mode="cubic"),
+    resize("3-D nearest wide", (1, 17, 3, 4, 5), scales=(1, 1, 2, 0.5, 3)),
+    resize("few planes, many columns", (2, 3, 9, 41), scales=(1, 1, 0.6, 1.7), mode="linear"),
+    resize(
+        "antialias, many columns", (1, 2, 9, 61), sizes=(1, 2, 4, 35), mode="linear", antialias=1
+    ),
+    resize("nearest, many columns", (1, 3, 5, 21), scales=(1, 1, 1.5, 1.7)),
     resize("3-D nearest", (1, 2, 3, 4, 5), scales=(1, 1, 2, 1.5, 3)),
     resize("channels last", (1, 5, 7, 3), scales=(1, 2, 2, 1), mode="linear"),
     resize("one pixel", (1, 5, 1, 1), sizes=(1, 5, 4, 3), mode="cubic"),

@@ -1,4 +1,4 @@
-"""Variants of Resize: on channel blocks for CPUs, and a simple one for any rank, type and mode.
+"""Variants of Resize: plain rows and channel blocks for CPUs, and a simple one for any rank, type and mode.
 
 Which input pixels make an output pixel is computed here, with the very function that the reference uses
 (`axis_taps`), and handed to the kernels as tables, one for each axis: no kernel rounds a coordinate.
@@ -19,7 +19,6 @@ from clconv.lowering.blocked import (
     blocked_obstacle,
     blocked_signatures,
     c_type,
-    pair,
     rows_an_item,
     stored_obstacle,
 )
@@ -39,58 +38,136 @@ def _axes(problem: Problem) -> list[AxisResize]:
     return resize_axes(problem.node.attrs, problem.x.shape, roi, scales, sizes)
 
 
-# --- on channel blocks -------------------------------------------------------------------------------
-
-
-def _blocked_applies(problem: Problem) -> str | None:
-    obstacle, at = blocked_obstacle(problem), problem.node.attrs
+def _images_obstacle(problem: Problem) -> str | None:
+    """Why no kernel can take rows and columns of images, or of volumes, channel by channel."""
+    obstacle = blocked_obstacle(problem, most_axes=problem.x.rank)
     if obstacle:
         return obstacle
-    if at.antialias:
-        return "antialiasing takes as many pixels as the scale asks for"
-    if at.coordinate_transformation_mode == "tf_crop_and_resize":
+    if problem.node.attrs.coordinate_transformation_mode == "tf_crop_and_resize":
         return "tf_crop_and_resize has pixels outside the image"
     if not all(axis.is_copy for axis in _axes(problem)[:2]):
         return "batch or channels are resized"
     return None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Taps:
+    """The pixels along an axis that make each output pixel, (out, taps), and their weights."""
+
+    index: np.ndarray
+    weight: np.ndarray
+
+
+def _image_taps(problem: Problem) -> tuple[_Taps, _Taps]:
+    """Those of the rows and of the columns. A volume is the image of all its rows."""
+    at = problem.node.attrs
+    *outer, column = (_Taps(*axis_taps(at, axis)) for axis in _axes(problem)[2:])
+    rows = _Taps(np.zeros((1, 1), np.int64), np.ones((1, 1)))
+    for size, axis in zip(problem.x.shape[2:], outer, strict=False):
+        index = rows.index[:, None, :, None] * size + axis.index[None, :, None, :]
+        weight = rows.weight[:, None, :, None] * axis.weight[None, :, None, :]
+        out, taps = len(rows.index) * len(axis.index), index.shape[2] * index.shape[3]
+        rows = _Taps(index.reshape(out, taps), weight.reshape(out, taps))
+    return rows, column
+
+
+def _image(shape: Sequence[int]) -> tuple[int, int]:
+    """(rows, columns) of a tensor (N, C, spatial...)."""
+    return math.prod(shape[2:-1]), shape[-1]
+
+
+def _image_arguments(
+    problem: Problem, rows: int, before: list[tuple[str, Argument]]
+) -> list[tuple[str, Argument]]:
+    names = ("in_height", "in_width", "out_height", "out_width")
+    sizes = (*_image(problem.x.shape), *_image(problem.y.shape))
+    return [
+        ("x", problem.argument(0)),
+        *before,
+        ("y", Write(problem.node.outputs[0])),
+        *((name, Scalar(size)) for name, size in zip(names, sizes, strict=True)),
+        ("rows", Scalar(rows)),
+    ]
+
+
+# --- rows: few plain channels, on CPUs ----------------------------------------------------------------
+
+_FEW_CHANNELS = 4  # more of them fill a channel block well enough
+
+
+def _rows_applies(problem: Problem) -> str | None:
+    obstacle = _images_obstacle(problem)
+    if obstacle:
+        return obstacle
+    if problem.x.shape[1] > _FEW_CHANNELS:
+        return f"needs {_FEW_CHANNELS} channels or fewer, got {problem.x.shape[1]}"
+    if problem.y.shape[-1] < 2:
+        return "needs two columns or more"
+    return None
+
+
+def _rows_lower(problem: Problem) -> Lowered:
+    weighted = problem.node.attrs.mode != "nearest"
+    row, column = _image_taps(problem)
+    out_height, out_width = _image(problem.y.shape)
+    planes = math.prod(problem.x.shape[:2])
+    widest = 1 << (out_width.bit_length() - 1)
+    kernel = Kernel.of(
+        "resize/rows.cl.mako",
+        "resize_rows",
+        width=min(problem.device.vector_width, widest),
+        weighted=weighted,
+    )
+    weights: list[tuple[str, Argument]] = [
+        ("row_weight", Table(row.weight.astype(np.float32))),
+        ("column_weight", Table(column.weight.T.astype(np.float32))),
+        ("row_taps", Scalar(row.index.shape[1])),
+        ("column_taps", Scalar(column.index.shape[1])),
+    ]
+    rows = rows_an_item(problem, out_height, planes)
+    tables: list[tuple[str, Argument]] = [
+        ("row_index", Table(row.index.astype(np.int32))),
+        ("column_index", Table(column.index.T.astype(np.int32))),
+        *(weights if weighted else []),
+    ]
+    items = (-(-out_height // rows), planes)
+    return Lowered((problem.call(kernel, _image_arguments(problem, rows, tables), items),))
+
+
+# --- blocked: channel blocks, on CPUs -----------------------------------------------------------------
+
+
+def _blocked_applies(problem: Problem) -> str | None:
+    if problem.node.attrs.antialias:
+        return "antialiasing takes as many pixels as the scale asks for"
+    return _images_obstacle(problem)
+
+
 def _blocked_lower(problem: Problem) -> Lowered:
-    at, x, y = problem.node.attrs, problem.x, problem.y
-    block = problem.device.vector_width
-    axes = _axes(problem)[2:]
-    row, column = (AxisResize(1, 1), axes[0]) if len(axes) == 1 else (axes[0], axes[1])
-    row_index, row_weight = axis_taps(at, row)
-    column_index, column_weight = axis_taps(at, column)
-    weighted = at.mode != "nearest"
+    x, block = problem.x, problem.device.vector_width
+    row, column = _image_taps(problem)
+    weighted = problem.node.attrs.mode != "nearest"
     kernel = Kernel.of(
         "resize/blocked.cl.mako",
         "resize_blocked",
         block=block,
-        taps=(row_index.shape[1], column_index.shape[1]),
+        taps=(row.index.shape[1], column.index.shape[1]),
         weighted=weighted,
     )
-    size, out = pair(x.shape[2:], 1), pair(y.shape[2:], 1)
+    out_height, _ = _image(problem.y.shape)
     blocks = -(-x.shape[1] // block)
-    rows = rows_an_item(problem, out[0], blocks * x.shape[0])
-    weights = [
-        ("row_weight", Table(row_weight.astype(np.float32))),
-        ("column_weight", Table(column_weight.astype(np.float32))),
+    rows = rows_an_item(problem, out_height, blocks * x.shape[0])
+    weights: list[tuple[str, Argument]] = [
+        ("row_weight", Table(row.weight.astype(np.float32))),
+        ("column_weight", Table(column.weight.astype(np.float32))),
     ]
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("row_index", Table(row_index.astype(np.int32))),
-        ("column_index", Table((column_index * block).astype(np.int32))),
+    tables: list[tuple[str, Argument]] = [
+        ("row_index", Table(row.index.astype(np.int32))),
+        ("column_index", Table((column.index * block).astype(np.int32))),
         *(weights if weighted else []),
-        ("y", Write(problem.node.outputs[0])),
-        ("height", Scalar(size[0])),
-        ("width", Scalar(size[1])),
-        ("out_height", Scalar(out[0])),
-        ("out_width", Scalar(out[1])),
-        ("rows", Scalar(rows)),
     ]
-    items = (-(-out[0] // rows), blocks, x.shape[0])
-    return Lowered((problem.call(kernel, arguments, items),))
+    items = (-(-out_height // rows), blocks, x.shape[0])
+    return Lowered((problem.call(kernel, _image_arguments(problem, rows, tables), items),))
 
 
 # --- simple: any number of axes ----------------------------------------------------------------------
@@ -175,6 +252,7 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 
 register(
+    Variant("Resize", "rows", _rows_applies, _rows_lower),
     Variant("Resize", "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
     Variant("Resize", "simple", _simple_applies, _simple_lower),
 )

@@ -1,5 +1,6 @@
 <%doc>
-Nearest, linear or cubic interpolation along height and width, on channel blocks for CPUs.
+Nearest, linear or cubic interpolation along height and width, on channel blocks for CPUs; the rows of a volume are
+one height.
 
   y[n, c, oh, ow] = sum over i, j of row_weight[oh, i] * column_weight[ow, j]
                     * x[n, c, row_index[oh, i], column_index[ow, j]]
@@ -22,13 +23,13 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if weighted:
     global const float* restrict row_weight, global const float* restrict column_weight,
 % endif
-    global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int rows) {
+    global ${stored("y")}* restrict y, int in_height, int in_width, int out_height, int out_width, int rows) {
   const size_t plane = (size_t)get_global_id(2) * get_global_size(1) + get_global_id(1);
-  global const ${stored("x")}* image = x + plane * height * width * ${block};
+  global const ${stored("x")}* image = x + plane * in_height * in_width * ${block};
   const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
   for (int oh = get_global_id(0) * rows; oh < row_end; ++oh) {
 % for i in range(TH):
-    global const ${stored("x")}* line${i} = image + (size_t)row_index[oh * ${TH} + ${i}] * width * ${block};
+    global const ${stored("x")}* line${i} = image + (size_t)row_index[oh * ${TH} + ${i}] * in_width * ${block};
 % if weighted:
     const float row${i} = row_weight[oh * ${TH} + ${i}];
 % endif
