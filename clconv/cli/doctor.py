@@ -96,13 +96,15 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     from clconv.runtime.findings import read_quarantine, write_quarantine
     from clconv.runtime.joined import examine_joined
     from clconv.runtime.launches import JOINED
+    from clconv.runtime.matrix_cases import examine_matrix
     from clconv.runtime.report import Checkup, Speed, measure
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
     console = stdout()
     console.print(escape(f"{info.index}: {info}, driver {info.driver}"), soft_wrap=True)
     before = read_quarantine(info)
-    cases = device_cases(operators, info if quick else None, always=[op for op, _ in before])
+    always = [op for op, _ in before]
+    cases = device_cases(operators, info if quick else None, always)
     errors = stderr()
     results: list[Result] = []
     with (
@@ -110,12 +112,19 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
     ):
         examiner = Examiner(info, worker)
-        task = progress.add_task("", total=len(cases) + 1)
+        task = progress.add_task("", total=len(cases) + 2)
         for op, some in cases.items():
             progress.update(task, description=op)
             results.extend(examiner.operator(some))
             progress.advance(task)
         culprits = find_culprits(examiner, cases, results)
+        progress.update(task, description="matrix instructions")
+        right = Findings(frozenset(new_quarantine(before, culprits, results)))
+        matrix = examine_matrix(info, worker, right, operators, quick, always)
+        if matrix is not None:
+            culprits.update(matrix.culprits)
+            results.extend(matrix.results)
+        progress.advance(task)
         if not operators or JOINED[0] in operators:
             progress.update(task, description="launches")
             right = Findings(frozenset(new_quarantine(before, culprits, results)))
@@ -133,7 +142,8 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     now = new_quarantine(before, culprits, results)
     if now != before:
         write_quarantine(info, now)
-    checkup = Checkup(info, tuple(results), now, speed, reason)
+    tried = "" if matrix is None else str(matrix)
+    checkup = Checkup(info, tuple(results), now, speed, reason, tried)
     if not quiet or culprits:
         console.print(_table(checkup, only_bad=quiet))
     for line in checkup.remarks(before):
@@ -149,6 +159,6 @@ def _table(checkup: Checkup, only_bad: bool) -> Table:
     for row in checkup.rows():
         bad: Any = row.why
         if bad or not only_bad:
-            cells = (row.op, row.variant, str(row.cases), f"{row.error:.1e}", row.verdict)
+            cells = (row.op, row.label, str(row.cases), f"{row.error:.1e}", row.verdict)
             table.add_row(*map(escape, cells), style="bold red" if bad else None)
     return table

@@ -25,13 +25,15 @@ from clconv.runtime.plan import Plan, make_plan
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 GUARD = 256  # bytes of canary around every value
+ROUNDED = 2**-10  # of the largest value: what results may err by in other precisions than float32
 _QUICK_CASES, _QUICK_COST = 2, 2e6  # cases a variant; operations or bytes of one
 _COMPILE_SECONDS, _CASE_SECONDS = 900.0, 120.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """One case through one variant. error: relative_error; inf with `failure` if there is no result."""
+    """One case through one variant. error: relative_error; inf with `failure` if there is no result. precision: what
+    the case was run in."""
 
     op: str
     variant: str
@@ -39,6 +41,7 @@ class Result:
     error: float
     tolerance: float
     failure: str = ""
+    precision: str = "float32"
 
     @property
     def passed(self) -> bool:
@@ -47,7 +50,8 @@ class Result:
     @property
     def why(self) -> str:
         """What is wrong with it, on one line."""
-        return f"{self.case}: {self.failure or f'error {self.error:.3g}'}"
+        where = self.case if self.precision == "float32" else f"{self.case} in {self.precision}"
+        return f"{where}: {self.failure or f'error {self.error:.3g}'}"
 
 
 OnResult = Callable[[Result], None]
@@ -76,13 +80,18 @@ def device_cases(
 
 def _few(cases: Sequence[Case], device: DeviceInfo) -> list[Case]:
     """For each variant that applies a few, cheap ones first, in the order of the table."""
-    by_cost = sorted(cases, key=lambda case: _cost(case) > _QUICK_COST)
+    by_cost = cheap_first(cases)
     problems = {case.name: _problem(case, device) for case in by_cost}
     wanted = {by_cost[0].name}
     for variant in VARIANTS.get(cases[0].op, ()):
         fitting = [name for name, problem in problems.items() if variant.obstacle(problem) is None]
         wanted.update(fitting[:_QUICK_CASES])
     return [case for case in cases if case.name in wanted]
+
+
+def cheap_first(cases: Sequence[Case]) -> list[Case]:
+    """Those that are quick to run before the others, else in the order of the table."""
+    return sorted(cases, key=lambda case: _cost(case) > _QUICK_COST)
 
 
 def _problem(case: Case, device: DeviceInfo) -> Problem:
@@ -96,49 +105,73 @@ def _cost(case: Case) -> float:
     return max(cost.flops, cost.bytes)
 
 
+def in_precision(case: Case, precision: str) -> Case:
+    """The case as a precision runs it: float16 on halves."""
+    return case.halved() if precision == "float16" else case
+
+
 def plan_of(
-    case: Case, device: DeviceInfo, variant: str, findings: Findings = NOTHING_FOUND
+    case: Case,
+    device: DeviceInfo,
+    variant: str,
+    findings: Findings = NOTHING_FOUND,
+    precision: str = "float32",
 ) -> Plan | None:
     """The case's plan through a variant, with canaries; None if the variant does not apply."""
-    graph, _ = case.build()
+    graph, _ = in_precision(case, precision).build()
     specs = {name: graph.specs[name] for name in graph.inputs}
     forced = {case.op.lower(): variant}
     try:
-        return make_plan(graph, specs, device, forced=forced, findings=findings, guard=GUARD)
+        return make_plan(
+            graph, specs, device, forced=forced, findings=findings, guard=GUARD, precision=precision
+        )
     except (VariantError, UnsupportedError):
         return None
 
 
-def compile_cases(cases: Sequence[Case], device: DeviceInfo) -> None:
-    """Compiles all kernels of the cases, many a program, which is faster than one at a time. What the compiler
-    refuses is left for the case that needs it."""
-    plans = (plan_of(c, device, v.name) for c in cases for v in VARIANTS.get(c.op, ()))
+def compile_cases(
+    cases: Sequence[Case], device: DeviceInfo, variants: Sequence[str], precision: str
+) -> None:
+    """Compiles the variants' kernels for all the cases, many a program, which is faster than one at a time. What the
+    compiler refuses is left for the case that needs it."""
+    plans = (plan_of(c, device, name, precision=precision) for c in cases for name in variants)
     kernels = [call.kernel for plan in plans if plan is not None for call in plan.calls]
     with contextlib.suppress(KernelBuildError):
         open_device(device).prepare(kernels, lambda done, total: None)
 
 
 def examine(
-    case: Case, device: DeviceInfo, variant: str, findings: Findings = NOTHING_FOUND
+    case: Case,
+    device: DeviceInfo,
+    variant: str,
+    findings: Findings = NOTHING_FOUND,
+    precision: str = "float32",
 ) -> Result | None:
     """One case through one variant; None if the variant does not apply to it.
 
     An exception is a failure of the variant, whatever it is: drivers raise all kinds.
     """
     try:
-        error = _error_of(case, device, variant, findings)
+        error = _error_of(case, device, variant, findings, precision)
     except Exception as reason:
-        return _failed(case, variant, f"{type(reason).__name__}: {reason}")
-    return (
-        None if error is None else Result(case.op, variant, case.name, float(error), case.tolerance)
-    )
+        return _failed(case, variant, f"{type(reason).__name__}: {reason}", precision)
+    if error is None:
+        return None
+    allowed = _tolerance(case, precision)
+    return Result(case.op, variant, case.name, float(error), allowed, precision=precision)
 
 
-def _error_of(case: Case, device: DeviceInfo, variant: str, findings: Findings) -> float | None:
-    plan = plan_of(case, device, variant, findings)
+def _tolerance(case: Case, precision: str) -> float:
+    return case.tolerance if precision == "float32" else max(case.tolerance, ROUNDED)
+
+
+def _error_of(
+    case: Case, device: DeviceInfo, variant: str, findings: Findings, precision: str
+) -> float | None:
+    plan = plan_of(case, device, variant, findings, precision)
     if plan is None:
         return None
-    graph, feeds = case.build()
+    graph, feeds = in_precision(case, precision).build()
     expected = run_reference(graph, feeds)
     opened = open_device(device)
     queue = opened.queue()
@@ -149,47 +182,62 @@ def _error_of(case: Case, device: DeviceInfo, variant: str, findings: Findings) 
     return max(relative_error(found[name], reference) for name, reference in expected.items())
 
 
-def _failed(case: Case, variant: str, reason: str) -> Result:
-    return failed_result(case.op, variant, case.name, case.tolerance, reason)
+def _failed(case: Case, variant: str, reason: str, precision: str) -> Result:
+    allowed = _tolerance(case, precision)
+    return failed_result(case.op, variant, case.name, allowed, reason, precision)
 
 
-def failed_result(op: str, variant: str, name: str, tolerance: float, reason: str) -> Result:
+def failed_result(
+    op: str, variant: str, name: str, tolerance: float, reason: str, precision: str = "float32"
+) -> Result:
     """The Result of what gave none: the first line of the reason says why."""
-    line = next((line.strip() for line in reason.splitlines() if line.strip()), "failed")
-    return Result(op, variant, name, float("inf"), tolerance, line)
+    return Result(op, variant, name, float("inf"), tolerance, first_line(reason), precision)
+
+
+def first_line(reason: str) -> str:
+    """What a reason that may hold a source and a compiler's log begins with."""
+    return next((line.strip() for line in reason.splitlines() if line.strip()), "failed")
 
 
 class Examiner:
-    """Examines the variants of one device. worker: where the kernels run; without one in this process."""
+    """Examines the variants of one device. worker: where the kernels run; without one in this process. precision: what
+    cases run in."""
 
-    def __init__(self, device: DeviceInfo, worker: Worker | None = None) -> None:
-        self.device, self._worker = device, worker
+    def __init__(
+        self, device: DeviceInfo, worker: Worker | None = None, precision: str = "float32"
+    ) -> None:
+        self.device, self._worker, self.precision = device, worker, precision
 
     def operator(
-        self, cases: Sequence[Case], findings: Findings = NOTHING_FOUND
+        self,
+        cases: Sequence[Case],
+        findings: Findings = NOTHING_FOUND,
+        variants: Sequence[str] | None = None,
     ) -> Iterator[Result]:
-        """Results of all variants on the cases of one operator."""
+        """Results of its variants, all or those of these names, on the cases of one operator."""
+        if variants is None:
+            variants = [variant.name for variant in VARIANTS.get(cases[0].op, ())]
+        work = cases, self.device, variants, self.precision
         with contextlib.suppress(WorkerError, Failed):  # who is to blame shows one by one
             if self._worker is None:
-                compile_cases(cases, self.device)
+                compile_cases(*work)
             else:
-                self._worker.call(compile_cases, cases, self.device, limit=_COMPILE_SECONDS)
-        for variant in VARIANTS.get(cases[0].op, ()):
+                self._worker.call(compile_cases, *work, limit=_COMPILE_SECONDS)
+        for variant in variants:
             for case in cases:
-                result = self.one(case, variant.name, findings)
+                result = self.one(case, variant, findings)
                 if result is not None:
                     yield result
 
     def one(self, case: Case, variant: str, findings: Findings = NOTHING_FOUND) -> Result | None:
         """Like examine(); a process that dies or hangs is a failure of the variant, too."""
+        work = case, self.device, variant, findings, self.precision
         if self._worker is None:
-            return examine(case, self.device, variant, findings)
+            return examine(*work)
         try:
-            return self._worker.call(
-                examine, case, self.device, variant, findings, limit=_CASE_SECONDS
-            )
+            return self._worker.call(examine, *work, limit=_CASE_SECONDS)
         except (WorkerError, Failed) as reason:
-            return _failed(case, variant, str(reason))
+            return _failed(case, variant, str(reason), self.precision)
 
 
 def find_culprits(

@@ -68,25 +68,25 @@ def proven(
 ) -> DeviceInfo:
     """The device, with those of its matrix instructions for the precisions that a small product came out exactly
     right with."""
-    able, refused = settle(device, precisions, refusal)
+    able, refused = settle(device, precisions, lambda _, one, precision: refusal(one, precision))
     for instruction, reason in refused.items():
         say(1, f"{device}: matrix instruction {instruction} is not used: {reason}")
     return able
 
 
 def settle(
-    device: DeviceInfo, precisions: Iterable[str], tried: Callable[[DeviceInfo, str], str]
+    device: DeviceInfo, precisions: Iterable[str], tried: Callable[[str, DeviceInfo, str], str]
 ) -> tuple[DeviceInfo, dict[str, str]]:
     """The device, with those of its matrix instructions for the precisions that are right, and why others are not.
 
-    tried: refusal(), or what does the same elsewhere.
+    tried(instruction, device with it alone, precision that asks for it): see refusal.
     """
     emulated = device.matrix & {"emulated"}
     kept, refused = emulated, {}
     for instruction, precision, besides in _ORDER:
         if instruction in device.matrix and precision in precisions and besides <= kept:
             one = dataclasses.replace(device, matrix=besides | {instruction} | emulated)
-            reason = tried(one, precision)
+            reason = tried(instruction, one, precision)
             if reason:
                 refused[instruction] = reason
             else:

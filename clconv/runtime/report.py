@@ -35,14 +35,20 @@ def measure(device: DeviceInfo) -> Speed:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A variant's results on all its cases. why: what is wrong with it, if it is quarantined."""
+    """A variant's results on all its cases in one precision. why: what is wrong with it, if it is quarantined for that."""
 
     op: str
     variant: str
+    precision: str
     cases: int
     failed: int
     error: float
     why: str
+
+    @property
+    def label(self) -> str:
+        """The variant, with the precision if that is not the usual one."""
+        return self.variant if self.precision == "float32" else f"{self.variant}, {self.precision}"
 
     @property
     def verdict(self) -> str:
@@ -53,38 +59,39 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Checkup:
-    """quarantined: what is remembered now. unmeasured: why there is no speed."""
+    """quarantined: what is remembered now. unmeasured: why there is no speed. matrix: which matrix instructions are
+    right, in words; "" if none were tried."""
 
     device: DeviceInfo
     results: tuple[Result, ...]
     quarantined: Mapping[Name, str]
     speed: Speed | None
     unmeasured: str = ""
+    matrix: str = ""
 
     def rows(self) -> list[Row]:
-        """One a variant, in the order in which they were examined."""
-        by_name: dict[Name, list[Result]] = {}
+        """One a variant and precision, in the order in which they were examined."""
+        by_name: dict[tuple[str, str, str], list[Result]] = {}
         for result in self.results:
-            by_name.setdefault((result.op, result.variant), []).append(result)
-        return [
-            Row(
-                *name,
-                len(found),
-                sum(not r.passed for r in found),
-                max(r.error for r in found),
-                self.quarantined.get(name, ""),
-            )
-            for name, found in by_name.items()
-        ]
+            name = result.op, result.variant, result.precision
+            by_name.setdefault(name, []).append(result)
+        rows = []
+        for name, found in by_name.items():
+            failed = sum(not result.passed for result in found)
+            why = self.quarantined.get(name[:2], "") if failed else ""
+            rows.append(Row(*name, len(found), failed, max(r.error for r in found), why))
+        return rows
 
     def remarks(self, before: Mapping[Name, str]) -> list[str]:
         """What a person should know at the end."""
         rows = self.rows()
-        bad = sum(bool(row.why) for row in rows)
+        bad = len({(row.op, row.variant) for row in rows if row.why})
+        variants = len({(row.op, row.variant) for row in rows})
         lines = [
-            f"{len(rows)} variants, {len(self.results)} results: {bad} variants wrong",
+            f"{variants} variants, {len(self.results)} results: {bad} variants wrong",
             str(self.speed) if self.speed else f"speed not measured: {self.unmeasured}",
         ]
+        lines += [f"matrix instructions: {self.matrix}"] if self.matrix else []
         lines += [f"quarantined: {op}:{variant}" for op, variant in self.quarantined]
         lines += [
             f"released: {op}:{variant}, which is right now"
@@ -132,6 +139,7 @@ def _device_lines(checkup: Checkup) -> list[str]:
         "extensions": " ".join(sorted(info.extensions)),
         "speed": str(checkup.speed) if checkup.speed else f"not measured: {checkup.unmeasured}",
     }
+    fields |= {"matrix instructions": checkup.matrix} if checkup.matrix else {}
     rows = checkup.rows()
     failures = [r for r in checkup.results if not r.passed]
     examined = {(row.op, row.variant) for row in rows}
@@ -141,7 +149,8 @@ def _device_lines(checkup: Checkup) -> list[str]:
     lines = [f"## {info.index}: {info.name}", ""]
     lines += [f"- {name}: {text}" for name, text in fields.items()]
     lines += [f"- quarantined before, not examined now: {', '.join(earlier)}"] if earlier else []
-    lines += ["", f"{sum(bool(r.why) for r in rows)} of {len(rows)} variants are wrong."]
+    bad = {(row.op, row.variant) for row in rows if row.why}
+    lines += ["", f"{len(bad)} of {len(examined)} variants are wrong."]
     if failures:
         lines += [
             "",
@@ -149,15 +158,19 @@ def _device_lines(checkup: Checkup) -> list[str]:
             "| --- | --- | --- | --- | --- |",
         ]
         lines += [
-            f"| {_cell(r.case)} | {r.op}:{r.variant} | {r.error:.1e} | {r.tolerance:.0e} | {_cell(r.failure)} |"
+            f"| {_cell(r.case)} | {r.op}:{r.variant}{_in(r)} | {r.error:.1e} | {r.tolerance:.0e} | {_cell(r.failure)} |"
             for r in failures
         ]
     lines += ["", "| variant | cases | largest error | result |", "| --- | ---: | ---: | --- |"]
     lines += [
-        f"| {row.op}:{row.variant} | {row.cases} | {row.error:.1e} | {_cell(row.verdict)} |"
+        f"| {row.op}:{row.label} | {row.cases} | {row.error:.1e} | {_cell(row.verdict)} |"
         for row in rows
     ]
     return lines
+
+
+def _in(result: Result) -> str:
+    return "" if result.precision == "float32" else f", {result.precision}"
 
 
 def _cell(text: str) -> str:

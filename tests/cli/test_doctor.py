@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def test_it_prints_every_variant_and_writes_a_report(clconv: Clconv, tmp_path: P
     text = report.read_text()
     assert "| Relu:flat |" in text and device.driver in text and "Identity" in text
     assert str(tmp_path) not in text and str(Path.home()) not in text
+
+
+def test_matrix_instructions_are_tried_where_there_are_some(
+    clconv: Clconv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = frozenset({"tf32", "f16", "f16 k16", "emulated"})
+    able = dataclasses.replace(choose_device(), matrix=matrix)
+    monkeypatch.setattr("clconv.runtime.opencl.device_infos", lambda: (able,))
+    options = ("--quick", "--ops", "matmul", "--report", tmp_path / "report.md")
+    printed = clconv.works("doctor", *options)
+    assert "matrix instructions: f16, f16 k16, tf32" in printed
+    rows = [line for line in printed.splitlines() if "│ matrix, " in line]
+    assert len(rows) == 2 and all("pass" in row for row in rows)
+    assert "| MatMul:matrix, tf32 |" in (tmp_path / "report.md").read_text()
 
 
 def test_what_it_cannot_do_is_one_line(clconv: Clconv, tmp_path: Path) -> None:
