@@ -72,7 +72,7 @@ def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
             asked = dataclasses.replace(device, precision=precision)
             problem = problem_of(graph, node, asked)
             for variant in VARIANTS.get(node.op, ()):
-                if variant.applies(problem) is None and (
+                if variant.obstacle(problem) is None and (
                     variant.estimate is None or math.isfinite(variant.estimate(problem))
                 ):
                     yield from variant.lower(problem).calls
