@@ -1,5 +1,6 @@
 ## Reading and writing float16 in memory: read_half8(p) is a float8, write_half8(p, v) rounds to the nearest even
-## half, what is too large to infinity. Every program that calls one starts with these.
+## half, what is too large to infinity; load_half8 and store_half8 are for vectors that lie where vectors may. Every
+## program that calls one starts with these.
 <%
   widths = (2, 4, 8, 16)
 %>
@@ -60,11 +61,25 @@ CLCONV_HALF void write_half16(global half* p, float16 value) {
   write_half8(p, value.lo);
   write_half8(p + 8, value.hi);
 }
+% for n in widths:
+#define load_half${n}(p) read_half${n}(p)
+#define store_half${n}(p, v) write_half${n}(p, v)
+% endfor
 #else
 #define read_half(p) vload_half(0, p)
 #define write_half(p, v) vstore_half_rte((float)(v), 0, p)
 % for n in widths:
 #define read_half${n}(p) vload_half${n}(0, p)
 #define write_half${n}(p, v) vstore_half${n}_rte(v, 0, p)
+// vload_half need not be one load: it may read at any half.
+static inline float${n} load_half${n}(global const half* p) {
+  ushort${n} bits = *(global const ushort${n}*)p;
+  return vload_half${n}(0, (private const half*)&bits);
+}
+static inline void store_half${n}(global half* p, float${n} value) {
+  ushort${n} bits;
+  vstore_half${n}_rte(value, 0, (private half*)&bits);
+  *(global ushort${n}*)p = bits;
+}
 % endfor
 #endif

@@ -13,30 +13,15 @@ kind: a lowering.tiles.Matrix with 8 or 16 lanes; tile: a lowering.tiles.Tile.
 from clconv.lowering.tile_text import Warps
 R = range(8)
 %>
-## Functions that the kernel calls: one or two floats as factors; the instruction, which old compilers do not declare.
+## Functions that the kernel calls: the instruction, which old compilers do not declare. The tiles in local memory hold
+## pairs of halves along K.
 <%def name="functions(kind)">
 <%
   one = kind.lanes == 16
 %>
-% if kind.emulated:
-static inline int ${entry}_factors(float x, float y) {
-  ushort halves[2];
-  vstore_half_rte(x, 0, (private half*)halves);
-  vstore_half_rte(y, 1, (private half*)halves);
-  return (int)(halves[0] | (uint)halves[1] << 16);
-}
-% if one:
-static inline int ${entry}_factor(float x) { return ${entry}_factors(x, 0); }
-% endif
-% else:
+% if not kind.emulated:
 #pragma OPENCL EXTENSION cl_khr_fp16 : enable
 float8 __attribute__((overloadable)) intel_sub_group_f16_f16_matrix_mad_k16(${"short8" if one else "int8"} a, int8 b, float8 c);
-static inline int ${entry}_factors(float x, float y) {
-  return as_int((half2)(convert_half_rte(x), convert_half_rte(y)));
-}
-% if one:
-static inline short ${entry}_factor(float x) { return as_short(convert_half_rte(x)); }
-% endif
 % endif
 </%def>
 ## Local memory that the emulation passes fragments through.
@@ -57,8 +42,8 @@ static inline short ${entry}_factor(float x) { return as_short(convert_half_rte(
   const int item_row = id / ${kind.lanes * warps.across} * ${8 * warps.fragment_rows};
   const int item_column = id / ${kind.lanes} % ${warps.across} * ${kind.lanes * warps.fragment_columns} + warp_lane;
 </%def>
-## Declares a fragment of A.
-<%def name="rows_of_a(kind, k, i, a_row)">
+## Declares a fragment of A from lines `line` on.
+<%def name="rows_of_a(kind, line, i, a_row)">
 <%
   one = kind.lanes == 16
   A = "short8" if one and not kind.emulated else "int8"
@@ -66,37 +51,40 @@ static inline short ${entry}_factor(float x) { return as_short(convert_half_rte(
       const ${A} a${i} = (${A})(
 % for r in R:
 <%
-  at = k * a_row + 8 * i + r
+  at = line * a_row + 8 * i + r
 %>
-          ${"%s_factor(a_now[%d])" % (entry, at) if one else "%s_factors(a_now[%d], a_now[%d])" % (entry, at, at + a_row)}${"," if r < 7 else ");"}
+          ${"(short)(a_now[%d] >> a_shift)" % at if one else "a_now[%d]" % at}${"," if r < 7 else ");"}
 % endfor
 </%def>
 <%def name="multiply(tile, kind, a_row, b_row)">
-    local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row + warp_lane * ${a_row * (1 if kind.lanes == 16 else 2)};
-    local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column;
+    local const uint* a_now = a_tile + current * ${tile.lines(kind) * a_row} + item_row + warp_lane${" / 2" if kind.lanes == 16 else ""} * ${a_row};
+    local const uint* b_now = b_tile + current * ${tile.lines(kind) * b_row} + item_column;
+% if kind.lanes == 16:
+    const int a_shift = warp_lane % 2 * 16;
+% endif
 <%
   warps = Warps.of(tile, kind)
   I, J = range(warps.fragment_rows), range(warps.fragment_columns)
 %>
-% for k in range(0, tile.k, kind.k):
+% for line in range(0, tile.lines(kind), kind.k // 2):
     {
 % for j in J:
       const int8 b${j} = (int8)(
 % for r in R:
 <%
-  at = (k + 2 * r) * b_row + kind.lanes * j
+  at = (line + r) * b_row + kind.lanes * j
 %>
-          ${entry}_factors(b_now[${at}], b_now[${at + b_row}])${"," if r < 7 else ");"}
+          b_now[${at}]${"," if r < 7 else ");"}
 % endfor
 % endfor
 % if kind.emulated:
 % for i in I:
-      ${rows_of_a(kind, k, i, a_row)}
+      ${rows_of_a(kind, line, i, a_row)}
 % endfor
       ${emulated(kind, I, J)}
 % else:
 % for i in I:
-      { ${rows_of_a(kind, k, i, a_row)}
+      { ${rows_of_a(kind, line, i, a_row)}
 % for j in J:
         c${i}_${j} = intel_sub_group_f16_f16_matrix_mad_k16(a${i}, b${j}, c${i}_${j});
 % endfor

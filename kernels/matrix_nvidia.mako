@@ -6,7 +6,8 @@ A warp multiplies fragments: 16 rows of A by K, and K by 8 columns of B. Which o
 in the PTX ISA, "Matrix Fragments for mma.m16n8k8" and "m16n8k16": with group = lane / 4 and place = lane % 4, register r
 holds, of A, row group + 8 * (r % 2) and index K place + 4 * (r / 2), two neighbours from 2 * place + 8 * (r / 2) on for
 f16; of B, column group and index K place + 4 * r or 2 * place + 8 * r; of the results, rows group and group + 8,
-columns 2 * place and the next.
+columns 2 * place and the next. The tiles in local memory hold these registers: a line of them is one k of tf32, or a
+pair of f16.
 
 kind: a lowering.tiles.Matrix; tile: a lowering.tiles.Tile.
 </%doc>
@@ -19,7 +20,7 @@ def registers(kind):
     count = kind.k // (4 if kind.type == "tf32" else 8)
     return 2 * count, count
 %>
-## Functions that the kernel calls: a float, or two, as factors; the instruction.
+## Functions that the kernel calls: a float as a factor, as the tiles in local memory hold them; the instruction.
 <%def name="functions(kind)">
 <%
   a, b = registers(kind)
@@ -33,20 +34,6 @@ static inline uint ${entry}_factor(float x) {
   uint factor;
   __asm__("cvt.rna.tf32.f32 %0, %1;" : "=r"(factor) : "f"(x));
   return factor;
-% endif
-}
-% else:
-static inline uint ${entry}_factor(float x, float y) {
-% if kind.emulated:
-  ushort halves[2];
-  vstore_half_rte(x, 0, (private half*)halves);
-  vstore_half_rte(y, 1, (private half*)halves);
-  return halves[0] | (uint)halves[1] << 16;
-% else:
-  uint factors;
-  __asm__("{.reg .b16 l, h; cvt.rn.f16.f32 l, %1; cvt.rn.f16.f32 h, %2; mov.b32 %0, {l, h};}"
-          : "=r"(factors) : "f"(x), "f"(y));
-  return factors;
 % endif
 }
 % endif
@@ -79,35 +66,24 @@ static inline float4 ${entry}_mma(float4 c, ${", ".join("uint " + name for name 
   const int item_row = id / ${kind.lanes * warps.across} * ${16 * warps.fragment_rows} + warp_line;
   const int item_column = id / ${kind.lanes} % ${warps.across} * ${8 * warps.fragment_columns} + 2 * warp_place;
 </%def>
-## C text of register r of a fragment: index K `first` is this item's, lines the fragment's at C text `line`.
-<%def name="fragment(kind, tile_text, row, k, r, line)">\
-<%
-  at = lambda extra: "%s[%s %d + %s]" % (tile_text, "warp_place * %d +" % (row * (1 if kind.type == "tf32" else 2)), (k + extra) * row, line)
-%>\
-% if kind.type == "tf32":
-${entry}_factor(${at(4 * r)})\
-% else:
-${entry}_factor(${at(8 * r)}, ${at(8 * r + 1)})\
-% endif
-</%def>
 <%def name="multiply(tile, kind, a_row, b_row)">
-    local const float* a_now = a_tile + current * ${tile.k * a_row} + item_row;
-    local const float* b_now = b_tile + current * ${tile.k * b_row} + item_column - 2 * warp_place + warp_line;
+    local const uint* a_now = a_tile + current * ${tile.lines(kind) * a_row} + warp_place * ${a_row} + item_row;
+    local const uint* b_now = b_tile + current * ${tile.lines(kind) * b_row} + warp_place * ${b_row} + item_column - 2 * warp_place + warp_line;
 <%
   warps = Warps.of(tile, kind)
   a, b = registers(kind)
   I, J = range(warps.fragment_rows), range(warps.fragment_columns)
 %>
-% for k in range(0, tile.k, kind.k):
+% for line in range(0, tile.lines(kind), kind.k // kind.pair):
     {
 % for i in I:
 % for r in range(a):
-      const uint a${i}_${r} = ${fragment(kind, "a_now", a_row, k, r // 2, 16 * i + 8 * (r % 2))};
+      const uint a${i}_${r} = a_now[${(line + r // 2 * 4) * a_row + 16 * i + 8 * (r % 2)}];
 % endfor
 % endfor
 % for j in J:
 % for r in range(b):
-      const uint b${j}_${r} = ${fragment(kind, "b_now", b_row, k, r, 8 * j)};
+      const uint b${j}_${r} = b_now[${(line + 4 * r) * b_row + 8 * j}];
 % endfor
 % endfor
 % if kind.emulated:

@@ -9,7 +9,7 @@ index of the work-item in its group.
 <%namespace name="nvidia" file="/matrix_nvidia.mako"/>
 <%namespace name="intel" file="/matrix_intel.mako"/>
 <%!
-from clconv.lowering.tile_text import variables
+from clconv.lowering.tile_text import item_place, variables, word_type
 %>
 
 ## What a kernel needs in front of it.
@@ -19,10 +19,10 @@ ${(intel if kind.is_intel else nvidia).functions(kind)}
 % endif
 </%def>
 
-## Local memory of both tiles; a_row, b_row: floats from one k to the next.
+## Local memory of both tiles; a_row, b_row: words from one line to the next.
 <%def name="local_tiles(tile, kind, a_row, b_row)">
-  local float a_tile[${2 * tile.k * a_row}] __attribute__((aligned(16)));
-  local float b_tile[${2 * tile.k * b_row}] __attribute__((aligned(16)));
+  local ${word_type(kind)} a_tile[${2 * tile.lines(kind) * a_row}] __attribute__((aligned(16)));
+  local ${word_type(kind)} b_tile[${2 * tile.lines(kind) * b_row}] __attribute__((aligned(16)));
 % if kind is not None:
   ${(intel if kind.is_intel else nvidia).memory(tile, kind)}
 % endif
@@ -33,7 +33,10 @@ ${(intel if kind.is_intel else nvidia).functions(kind)}
 % if kind is not None:
   ${(intel if kind.is_intel else nvidia).places(tile, kind)}
 % else:
-  const int item_row = id / ${tile.n // tile.item_n} * 4, item_column = id % ${tile.n // tile.item_n} * 4;
+<%
+  row, column = item_place(tile)
+%>
+  const int item_row = ${row}, item_column = ${column};
 % endif
 % for type, names in variables(tile, kind):
   ${type} ${", ".join("%s = (%s)(0)" % (name, type) for name in names)};

@@ -16,7 +16,9 @@ def load(vector: str, address: str, stored: str = "float", aligned: bool = False
     """Reads a scalar or a float vector, unaligned unless said: a dereference, because vload is slow on PoCL.
     GPUs read an unaligned vector float by float."""
     if stored == "half":
-        return f"read_half{_width(vector)}({address})"
+        return (
+            f"{'load' if aligned and vector != 'float' else 'read'}_half{_width(vector)}({address})"
+        )
     suffix = "" if aligned or vector == "float" else "_u"
     return f"(*(global const {vector}{suffix}*)({address}))"
 
@@ -32,7 +34,8 @@ def assign(
 ) -> str:
     """Statement that stores a scalar or a float vector, unaligned unless said."""
     if stored == "half":
-        return f"write_half{_width(vector)}({address}, {value});"
+        name = "store" if aligned and vector != "float" else "write"
+        return f"{name}_half{_width(vector)}({address}, {value});"
     return f"{store(vector, address, aligned)} = {value};"
 
 

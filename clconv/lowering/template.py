@@ -20,7 +20,7 @@ from clconv.lowering.kernel import Kernel
 PRELUDE = "prelude.cl.mako"
 MATH = "math.mako"
 HALF = "half.mako"
-_USES_HALF = re.compile(r"\b(read|write)_half\d*\(")
+_USES_HALF = re.compile(r"\b(read|write|load|store)_half\d*\(")
 
 
 @functools.cache

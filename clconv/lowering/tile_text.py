@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
+from clconv.lowering.ctext import load, vector_type
 from clconv.lowering.tiles import Matrix, Tile
 
 
@@ -25,7 +27,8 @@ class Column:
 class Warps:
     """How the warps (subgroups) of a work-group share a tile, in fragments of the matrix instruction's size.
 
-    across: warps side by side along the columns. fragment_rows, fragment_columns: a warp's fragments.
+    across: warps side by side along the columns. fragment_rows, fragment_columns: a warp's fragments. The squarer a
+    warp's part of the tile is, the less it reads for each product.
     """
 
     across: int
@@ -36,8 +39,26 @@ class Warps:
     def of(cls, tile: Tile, kind: Matrix) -> Warps:
         count = tile.items // kind.lanes
         across = min(4, count)
+        if not kind.is_intel and tile.n // across < tile.m // (count // across):
+            across //= 2
         down = count // across
         return cls(across, tile.m // down // kind.rows, tile.n // across // kind.columns)
+
+
+LANES_DOWN, LANES_ACROSS = 4, 8  # of the 32 items that read local memory together
+
+
+def item_place(tile: Tile) -> tuple[str, str]:
+    """C text of the row and the column in the tile of the first result of item `id`, without matrix instructions.
+
+    32 items stand 4 by 8, two rows interleaved: what 16 of them read of A are 2 vectors, of B 8, and an item's
+    neighbour or next but one reads the same. NVIDIA's local memory serves such a read of 16 at once, and others of
+    more than 128 bytes in two goes (measured by many, documented nowhere).
+    """
+    across = tile.n // tile.item_n // LANES_ACROSS
+    assert tile.m // tile.item_m % LANES_DOWN == 0 and tile.n // tile.item_n % LANES_ACROSS == 0
+    row = f"(id / {32 * across} * {LANES_DOWN} + id % 32 / 16 * 2 + id % 2) * 4"
+    return row, f"(id / 32 % {across} * {LANES_ACROSS} + id / 2 % {LANES_ACROSS}) * 4"
 
 
 def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
@@ -97,3 +118,40 @@ def variables(tile: Tile, kind: Matrix | None) -> list[tuple[str, list[str]]]:
         (f"float{column.width}", [name for name, _ in column.rows])
         for column in columns(tile, kind)
     ]
+
+
+# --- what goes from global memory through registers to the tiles in local memory
+
+
+def pair_of(kind: Matrix | None) -> int:
+    """Values along k that are loaded together, for one word of a tile."""
+    return kind.pair if kind is not None else 1
+
+
+def word_type(kind: Matrix | None, width: int = 1) -> str:
+    """Of the tiles in local memory: numbers, or factors as the matrix instruction takes them."""
+    return vector_type(width, "float" if kind is None else "uint")
+
+
+def raw_type(kind: Matrix | None, width: int) -> str:
+    """Of the registers between a load and the tile. The bits of halves stay as they are: instructions for them
+    multiply what is stored as half."""
+    return vector_type(width, "ushort" if pair_of(kind) == 2 else "float")
+
+
+def read_raw(kind: Matrix | None, stored: str, width: int, address: str) -> str:
+    """Reads `width` values that lie where a vector of them may."""
+    if pair_of(kind) == 2:
+        return f"(*(global const {raw_type(kind, width)}*)({address}))"
+    return load(vector_type(width), address, stored, aligned=True)
+
+
+def words(kind: Matrix | None, entry: str, width: int, raw: Sequence[str]) -> str:
+    """Words of a tile from the values of one k, or from those of two neighbours along k."""
+    if pair_of(kind) == 2:
+        return f"upsample({raw[1]}, {raw[0]})"
+    if kind is None:
+        return raw[0]
+    lanes = [f"{raw[0]}.s{lane}" for lane in range(width)] if width > 1 else [raw[0]]
+    factors = ", ".join(f"{entry}_factor({lane})" for lane in lanes)
+    return f"({word_type(kind, width)})({factors})"

@@ -29,6 +29,11 @@ class Matrix:
         return self.lanes < 32
 
     @property
+    def pair(self) -> int:
+        """Factors, neighbours along k, in a 32-bit word of the tiles in local memory."""
+        return 2 if self.type == "f16" else 1
+
+    @property
     def rows(self) -> int:
         return 8 if self.is_intel else 16
 
@@ -65,25 +70,29 @@ class Tile:
     def fits(self, device: DeviceInfo) -> bool:
         return self.local_bytes <= device.local_memory and self.items <= device.largest_work_group
 
+    def lines(self, kind: Matrix | None) -> int:
+        """Lines of a tile in local memory: one for each k, or for each pair of halves along k."""
+        return self.k // (kind.pair if kind else 1)
+
     def row_lengths(
         self, kind: Matrix | None, a_turned: bool = False, b_turned: bool = False
     ) -> tuple[int, int]:
-        """Floats from one k to the next in the tiles of A and B, so that few items ask a bank of local memory at
-        once. a_turned, b_turned: neighbours along k are written together. The items of a warp read from four or
-        eight k at once for a matrix instruction, in such rows each from a bank of its own."""
+        """Words from one line to the next in the tiles of A and B, so that few items ask a bank of local memory at
+        once. a_turned, b_turned: neighbours along k are written together. The items of a warp read from four
+        lines at once for a matrix instruction, in such rows each from a bank of its own."""
         if kind is not None:
-            pad = 8 if kind.type == "tf32" else 4
-            return self.m + pad, self.n + pad
+            return self.m + PADDING, self.n + PADDING
         return self.m + 4 * a_turned, self.n + 4 * b_turned
 
 
 PADDING = 8
 
-# Largest first: a large tile reads each value less often, a small one fills more of the device.
+# Largest first: a large tile reads each value less often, a small one fills more of the device. Results of an item
+# bound the share of multiply-adds: 8 x 8 of them take 64 for 4 vectors read from local memory, 4 x 4 take 16 for 2.
 TILES = (
     Tile(128, 128, 8, 8, 8),
-    Tile(64, 128, 8, 8, 4),
-    Tile(64, 64, 16, 4, 4),
+    Tile(64, 128, 8, 8, 8),
+    Tile(64, 64, 16, 8, 4),
     Tile(32, 64, 16, 4, 4),
 )
 

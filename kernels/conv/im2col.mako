@@ -1,27 +1,45 @@
 <%doc>
 Loading the tiles of a convolution's product, for conv/implicit_gemm, whose parameters these read. Import with
   <%namespace name="im2col" file="/conv/im2col.mako"/>
+
+A load of A is of four filters, one of B of `pixel_width` pixels; each is done for the `pair` values along k that a word of
+the tile holds.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import element
+from clconv.lowering.tile_text import pair_of, raw_type, read_raw, word_type, words
 
-def loads(tile):
-    """(loads of four weights that an item does, how many items do one more)"""
-    return divmod(tile.k * tile.m // 4, tile.items)
+def a_loads(tile, kind):
+    """Loads of four weights that an item does; some do the last of them, if they are not alike."""
+    return -(-tile.lines(kind) * tile.m // 4 // tile.items)
 
-def guard(tile, i):
-    whole, spare = loads(tile)
-    return "if (id + %d < %d) " % (i * tile.items, tile.k * tile.m // 4) if i == whole else ""
+def a_guard(tile, kind, i):
+    total = tile.lines(kind) * tile.m // 4
+    return "if (id + %d < %d) " % (i * tile.items, total) if (i + 1) * tile.items > total else ""
+
+def b_loads(tile, kind, pixel_width):
+    """(loads of pixels that an item does, lines of the tile that all items load at once)"""
+    at_once = tile.items // (tile.n // pixel_width)
+    return -(-tile.lines(kind) // at_once), at_once
+
+def b_guard(tile, kind, pixel_width):
+    """For what does not go through: some items then have no line."""
+    return "if (row < %d) " % tile.lines(kind) if b_loads(tile, kind, pixel_width)[1] > tile.lines(kind) else ""
 %>
-## What of the tiles this item loads: the registers for it, its one column of the im2col tile, and the row that it
+## What of the tiles this item loads: the registers for it, its columns of the im2col tile, and the line that it
 ## begins with.
 <%def name="share()">
-% for i in range(loads(tile)[0] + (loads(tile)[1] > 0)):
-  float4 next_a${i} = (float4)(0);
+<%
+  pair = range(pair_of(kind))
+  A, B = raw_type(kind, 4), raw_type(kind, pixel_width)
+%>
+% for i in range(a_loads(tile, kind)):
+  ${A} ${", ".join("next_a%d_%d = (%s)(0)" % (i, h, A) for h in pair)};
 % endfor
-  float ${", ".join("next_b%d = 0" % i for i in range(tile.k * tile.n // tile.items))};
-  const int column = id % ${tile.n}, row = id / ${tile.n};
+% for i in range(b_loads(tile, kind, pixel_width)[0]):
+  ${B} ${", ".join("next_b%d_%d = (%s)(0)" % (i, h, B) for h in pair)};
+% endfor
+  const int column = id % ${tile.n // pixel_width}${" * %d" % pixel_width if pixel_width > 1 else ""}, row = id / ${tile.n // pixel_width};
   const int pixel = first_pixel + column;
   const int valid = pixel < pixels;
   const int n = pixel / out_plane;
@@ -49,52 +67,78 @@ def guard(tile, i):
   DH, DW = dilations
   K = channels * KH * KW
   padded_filters = -(-filters // tile.m) * tile.m
-  b_rows = tile.items // tile.n
-  b_loads = tile.k // b_rows
+  pair = pair_of(kind)
+  count, at_once = b_loads(tile, kind, pixel_width)
+  ragged = K % tile.k != 0
+  zero_a, zero_b = "(%s)(0)" % raw_type(kind, 4), "(%s)(0)" % raw_type(kind, pixel_width)
 %>
     {
       const int k0 = (${step}) * ${tile.k};
-% for i in range(loads(tile)[0] + (loads(tile)[1] > 0)):
-      ${guard(tile, i)}{
+% for i in range(a_loads(tile, kind)):
+      ${a_guard(tile, kind, i)}{
         const int at = id + ${i * tile.items};
-        const int k = k0 + at / ${tile.m // 4};
-        next_a${i} = ${"k < %d ? " % K if K % tile.k else ""}${"read_half4" if stored("w") == "half" else "*(global const float4*)"}(w + ((size_t)group * ${K} + k) * ${padded_filters}
-            + first_filter + at % ${tile.m // 4} * 4)${" : (float4)(0)" if K % tile.k else ""};
+        const int k = k0 + at / ${tile.m // 4} * ${pair};
+        global const ${stored("w")}* source = w + ((size_t)group * ${K} + k) * ${padded_filters} + first_filter + at % ${tile.m // 4} * 4;
+% for h in range(pair):
+        next_a${i}_${h} = ${"k + %d < %d ? " % (h, K) if ragged else ""}${read_raw(kind, stored("w"), 4, "source + %d" % (h * padded_filters))}${" : " + zero_a if ragged else ""};
+% endfor
       }
 % endfor
-% if taps_outer:
+% if KH * KW == 1 or taps_outer:
+% if KH * KW == 1:
+      const int c0 = k0 + row * ${pair};
+      int ih = top, iw = left;
+% else:
       const int tap = k0 / ${channels};
       const int kh = tap / ${KW}, kw = tap - kh * ${KW};
+      const int c0 = k0 - tap * ${channels} + row * ${pair};
       int ih = top + kh * ${DH}, iw = left + kw * ${DW};
+% endif
       ${source_pixel()}
-      global const ${stored("x")}* source = image + (size_t)(k0 - tap * ${channels} + row) * plane + ih * width + iw;
-% for i in range(b_loads):
-      next_b${i} = inside ? ${element("source", "(size_t)%d * plane" % (i * b_rows), stored("x"))} : 0;
+      global const ${stored("x")}* source = image + (size_t)c0 * plane + ih * width + iw;
+      ${b_guard(tile, kind, pixel_width)}{
+% for i in range(count):
+% for h in range(pair):
+<%
+  c = i * at_once * pair + h
+%>
+        next_b${i}_${h} = inside${" && c0 + %d < %d" % (c, K) if ragged else ""} ? ${read_raw(kind, stored("x"), pixel_width, "source + (size_t)%d * plane" % c)} : ${zero_b};
 % endfor
+% endfor
+      }
 % else:
-% for i in range(b_loads):
-      {
-        const int k = k0 + row + ${i * b_rows};
+% for i in range(count):
+% for h in range(pair):
+      ${b_guard(tile, kind, pixel_width)}{
+        const int k = k0 + (row + ${i * at_once}) * ${pair} + ${h};
         const int c = k / ${KH * KW};
         const int tap = k - c * ${KH * KW};
         const int kh = tap / ${KW}, kw = tap - kh * ${KW};
         int ih = top + kh * ${DH}, iw = left + kw * ${DW};
         ${source_pixel()}
-        next_b${i} = inside && k < ${K} ? ${element("image", "(size_t)c * plane + ih * width + iw", stored("x"))} : 0;
+        next_b${i}_${h} = inside && k < ${K} ? ${read_raw(kind, stored("x"), 1, "image + (size_t)c * plane + ih * width + iw")} : ${zero_b};
       }
+% endfor
 % endfor
 % endif
     }
 </%def>
-## Writes the registers to a buffer in local memory; a_row, b_row: floats from one k to the next.
+## Writes the registers to a buffer in local memory; a_row, b_row: words from one line to the next.
 <%def name="keep(buffer, a_row, b_row)">
-% for i in range(loads(tile)[0] + (loads(tile)[1] > 0)):
-    ${guard(tile, i)}{
+<%
+  pair = range(pair_of(kind))
+  lines = tile.lines(kind)
+  count, at_once = b_loads(tile, kind, pixel_width)
+%>
+% for i in range(a_loads(tile, kind)):
+    ${a_guard(tile, kind, i)}{
       const int at = id + ${i * tile.items};
-      *(local float4*)(a_tile + (${buffer}) * ${tile.k * a_row} + at / ${tile.m // 4} * ${a_row} + at % ${tile.m // 4} * 4) = next_a${i};
+      *(local ${word_type(kind, 4)}*)(a_tile + (${buffer}) * ${lines * a_row} + at / ${tile.m // 4} * ${a_row} + at % ${tile.m // 4} * 4) = ${words(kind, entry, 4, ["next_a%d_%d" % (i, h) for h in pair])};
     }
 % endfor
-% for i in range(tile.k * tile.n // tile.items):
-    b_tile[(${buffer}) * ${tile.k * b_row} + (row + ${i * (tile.items // tile.n)}) * ${b_row} + column] = next_b${i};
+    ${b_guard(tile, kind, pixel_width)}{
+% for i in range(count):
+      *(local ${word_type(kind, pixel_width)}*)(b_tile + (${buffer}) * ${lines * b_row} + (row + ${i * at_once}) * ${b_row} + column) = ${words(kind, entry, pixel_width, ["next_b%d_%d" % (i, h) for h in pair])};
 % endfor
+    }
 </%def>

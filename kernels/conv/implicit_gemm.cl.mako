@@ -10,7 +10,9 @@ Index space: local (tile.items); groups (pixel tiles, filter tiles, group * spli
 
 Parameters: tile, whose items are a multiple of tile.n; kind of the multiplication: see tile_product; channels,
 filters: a group's; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; taps_outer: K is
-(kh, kw, c), which needs channels % tile.k == 0, else (c, kh, kw); partial; subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
+(kh, kw, c), which needs channels % tile.k == 0, else (c, kh, kw); fours: whether each image of y is a multiple of
+four pixels; pixel_width: of a load of x, 1, or 4 if fours and pixels do not see their neighbours; partial;
+subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="product" file="/tile_product.mako"/>
@@ -63,7 +65,10 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   {
     const int p = first_pixel + ${column.first};
     if (p < pixels) {
-% if W > 1:
+<%
+  ragged = W > 1 and not fours
+%>
+% if ragged:
       const int whole = p + ${W} <= pixels && out_plane % ${W} == 0;
 % endif
       const int image_index = p / out_plane;
@@ -77,13 +82,13 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
           ${name} = ${name} + (${V})(bias[channel]);
 % endif
           const size_t at = ((size_t)image_index * groups * ${filters} + channel) * out_plane + within;
-${"          if (whole) {" if W > 1 else "          {"}
+${"          if (whole) {" if ragged else "          {"}
 % if not partial:
-            ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True)}
+            ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True, aligned=fours)}
 % endif
-            ${assign(V, "target + at", name, stored("y"))}
+            ${assign(V, "target + at", name, stored("y"), fours)}
           }
-% if W > 1:
+% if ragged:
           if (!whole) {
             const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
             for (int lane = 0; lane < ${W} && p + lane < pixels; ++lane) {

@@ -12,70 +12,20 @@ local memory, the next while it multiplies this one.
 Index space: local (tile.items); groups (column tiles, row tiles, batch * splits).
 
 Parameters: tile; kind of the multiplication: see tile_product; a_inner, b_inner: whether the lines run along K;
-a_width, b_width: elements of a load, 1 or 4, which then divides the length of a line; batched; partial; scaled,
-addend, addend_columns: see gemm/finish; subgroup: work-items side by side, 0 for the compiler's choice; epilogue.
+a_width, b_width: elements of a load, 1 or 4, which then divides the length of a line; fours: whether there are a
+multiple of four columns; batched; partial; scaled, addend, addend_columns: see gemm/finish; subgroup: work-items side
+by side, 0 for the compiler's choice; epilogue.
 </%doc>
 <%namespace name="product" file="/tile_product.mako"/>
 <%namespace name="after" file="/gemm/finish.mako"/>
+<%namespace name="load" file="/gemm/load.mako"/>
 <%!
-from clconv.lowering.ctext import assign, load, set_element, vector_type
+from clconv.lowering.ctext import assign, set_element, vector_type
 from clconv.lowering.tile_text import columns as columns_of
-
-def loads(tile, size, width):
-    """Loads that an item does for a tile of that many lines."""
-    return -(-tile.k * size // width // tile.items)
 %>
 <%
   a_row, b_row = tile.row_lengths(kind, a_inner, b_inner)
-  sides = (
-      ("a", tile.m, "rows", a_inner, a_width, a_row), ("b", tile.n, "b_lines", b_inner, b_width, b_row)
-  )
 %>
-## Opens a block for load i of one tile: the inner index k and the line, in the tile, of its first element.
-<%def name="begin_load(i, size, along_inner, width)">
-<%
-  loads = tile.k * size // width
-  guard = "if (id + %d < %d) " % (i * tile.items, loads) if (i + 1) * tile.items > loads else ""
-%>
-    ${guard}{
-      const int at = id + ${i * tile.items};
-% if along_inner:
-      const int k = at % ${tile.k // width} * ${width}, line = at / ${tile.k // width};
-% else:
-      const int k = at / ${size // width}, line = at % ${size // width} * ${width};
-% endif
-</%def>
-## Reads the item's share of a step into next_a<i>, next_b<i>. Lines past the last are the last once more, which no
-## result that is kept reads; past the end of K there are zeros.
-<%def name="fetch(step)">
-    const int k0 = (${step}) * ${tile.k};
-% for side, size, lines, along_inner, width, row in sides:
-% for i in range(loads(tile, size, width)):
-    ${begin_load(i, size, along_inner, width)}
-      const size_t l = min(first_${side} + line, ${lines} - ${1 if along_inner else width});
-      next_${side}${i} = k0 + k < inner
-          ? ${load(vector_type(width), side + "_matrix + " + ("l * %s_step + k0 + k" if along_inner else "(size_t)(k0 + k) * %s_step + l") % side, stored(side), True)}
-          : (${vector_type(width)})(0);
-    }
-% endfor
-% endfor
-</%def>
-<%def name="keep(buffer, a_row, b_row)">
-% for side, size, lines, along_inner, width, row in sides:
-% for i in range(loads(tile, size, width)):
-    ${begin_load(i, size, along_inner, width)}
-      local float* to = ${side}_tile + (${buffer}) * ${tile.k * row} + k * ${row} + line;
-% if along_inner:
-% for lane in range(width):
-      to[${lane * row}] = next_${side}${i}${".s%d" % lane if width > 1 else ""};
-% endfor
-% else:
-      *(local ${vector_type(width)}*)to = next_${side}${i};
-% endif
-    }
-% endfor
-% endfor
-</%def>
 ${product.functions(kind)}
 % if subgroup:
 __attribute__((intel_reqd_sub_group_size(${subgroup})))
@@ -110,13 +60,9 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   global const ${stored("a")}* a_matrix = a;
   global const ${stored("b")}* b_matrix = b;
 % endif
-% for side, size, lines, along_inner, width, row in sides:
-% for i in range(loads(tile, size, width)):
-  ${vector_type(width)} next_${side}${i} = (${vector_type(width)})(0);
-% endfor
-% endfor
+  ${load.share()}
   ${product.results(tile, kind)}
-  ${product.sum_steps(tile, kind, a_row, b_row, fetch, keep)}
+  ${product.sum_steps(tile, kind, a_row, b_row, load.fetch, load.keep)}
 % for column in columns_of(tile, kind):
 <%
   W = column.width
@@ -132,9 +78,9 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
 % if not partial:
         ${after.finish(name, V, "m", "n", "(size_t)index * rows * columns + at", scaled, addend, addend_columns, epilogue)}
 % endif
-        ${assign(V, "target + at", name, stored("y"))}
+        ${assign(V, "target + at", name, stored("y"), fours)}
       }
-% if W > 1:
+% if W > 1 and not fours:
       if (m < rows && n + ${W} > columns) {
 ## Each for itself: a loop over them would index registers, which then lie in memory.
 % for lane in range(W - 1):

@@ -88,6 +88,11 @@ class Product:
     def taps_outer(self) -> bool:
         return self.channels % self.tile.k == 0
 
+    @property
+    def fours(self) -> bool:
+        """Whether the pixels of an image are a multiple of four, which then lie where vectors may."""
+        return math.prod(self.shape.out) % 4 == 0
+
 
 def product_call(
     problem: Problem, product: Product, x: Argument, w: Argument, bias: Argument | None, y: Argument
@@ -106,6 +111,8 @@ def product_call(
         filters=product.filters,
         **shape.parameters,
         taps_outer=product.taps_outer,
+        fours=product.fours,
+        pixel_width=4 if product.fours and shape.is_pointwise else 1,
         partial=not final,
         subgroup=subgroup_of(problem.device, product.kind),
         bias=has_bias,

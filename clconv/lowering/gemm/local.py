@@ -139,6 +139,7 @@ def _product_call(
         b_inner=b.along_inner,
         a_width=a.width,
         b_width=b.width,
+        fours=product.columns % WIDTH == 0,
         batched=product.batch > 1,
         partial=splits > 1,
         subgroup=subgroup_of(problem.device, kind),
