@@ -49,6 +49,17 @@ CASES = (
         dilations=(2, 1),
     ),
     conv("groups", (1, 12, 8, 8), (18, 4, 3, 3), pads=SAME3, group=3),
+    conv("groups of 4", (2, 32, 9, 7), (32, 4, 3, 3), pads=SAME3, group=8, bias=True),
+    conv(
+        "groups of 4 and 12, strided",
+        (1, 24, 9, 8),
+        (72, 4, 3, 3),
+        pads=SAME3,
+        strides=(2, 2),
+        group=6,
+    ),
+    conv("groups of 6, an odd number", (1, 18, 7, 9), (24, 6, 3, 3), pads=SAME3, group=3),
+    conv("groups of 2, pointwise", (1, 64, 5, 7), (64, 2, 1, 1), group=32),
     conv("groups of 16", (1, 32, 6, 7), (32, 16, 3, 3), pads=SAME3, group=2),
     conv("depthwise", (1, 24, 13, 11), (24, 1, 3, 3), pads=SAME3, group=24),
     conv(

@@ -40,17 +40,39 @@ def _direct_applies(problem: Problem) -> str | None:
     obstacle = packed_obstacle(problem)
     if obstacle:
         return obstacle
-    group, block = problem.node.attrs.group, problem.device.vector_width
-    if group > 1 and (problem.x.shape[1] // group) % block:
-        return f"needs channels a group divisible by {block}, got {problem.x.shape[1] // group}"
-    if group > 1 and (problem.y.shape[1] // group) % block:
-        return f"needs filters a group divisible by {block}, got {problem.y.shape[1] // group}"
+    if _merged_groups(problem) > _MOST_MERGED:
+        return (
+            f"so many of its {problem.node.attrs.group} groups would have to be one to fill channel blocks of "
+            f"{problem.device.vector_width} that it would compute {_merged_groups(problem)} times as much"
+        )
     return None
+
+
+# Groups that are one cost as much arithmetic again each, in the place of a kernel 30 times as slow.
+_MOST_MERGED = 16
+
+
+def _merged_groups(problem: Problem) -> int:
+    """How many groups count as one, so that each fills channel blocks or is the only one; what one group's channels
+    weigh for another's filters is zero then."""
+    group, block = problem.node.attrs.group, problem.device.vector_width
+    channels, filters = problem.x.shape[1] // group, problem.y.shape[1] // group
+    fitting = (
+        merged
+        for merged in range(1, group)
+        if not (group % merged or merged * channels % block or merged * filters % block)
+    )
+    return next(fitting, group)
+
+
+def _shape(problem: Problem) -> ConvShape:
+    shape = ConvShape.of(problem)
+    return dataclasses.replace(shape, group=shape.group // _merged_groups(problem))
 
 
 def _direct_lower(problem: Problem) -> Lowered:
     block = problem.device.vector_width
-    shape = ConvShape.of(problem)
+    shape = _shape(problem)
     channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = chosen_tile(problem, blocks)
@@ -70,7 +92,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     )
     reused = shape.batch * math.prod(shape.out) > _PIXELS_OF_HALF_WEIGHTS
     widen = reused and problem.input(1).dtype is DType.FLOAT16
-    packing = direct_weights(in_block, block * vectors, shape.group, widen)
+    packing = direct_weights(in_block, block * vectors, shape.group, widen, _merged_groups(problem))
     chunks = -(-blocks // vectors)
     split = _split(problem, shape, chunks, pixels)
     arguments: list[tuple[str, Argument]] = [
@@ -146,12 +168,12 @@ _STRIDED = 1.2
 
 def _direct_estimate(problem: Problem) -> float:
     """Multiply-adds at the rate of a full register tile, and what ragged tiles waste."""
-    shape = ConvShape.of(problem)
+    shape = _shape(problem)
     block = problem.device.vector_width
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = register_tile(problem.device.registers, blocks)
     waste = min(_ragged(shape.out[1], pixels), _RAGGED_ROWS)
-    waste *= -(-blocks // vectors) * vectors / blocks
+    waste *= -(-blocks // vectors) * vectors / blocks * _merged_groups(problem)
     if max(shape.strides) > 1 and max(shape.kernel) > 1:
         waste *= _STRIDED
     return problem.cost.flops * waste / arithmetic_rate(problem.device)

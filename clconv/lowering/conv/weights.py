@@ -13,15 +13,28 @@ def _two_dimensional(w: np.ndarray) -> np.ndarray:
     return w[:, :, None, :] if w.ndim == 3 else w
 
 
-def direct_weights(in_block: int, out_block: int, group: int, widen: bool) -> Packing:
+def _merged(w: np.ndarray, group: int, merged: int) -> np.ndarray:
+    """Weights of `group` groups as those of `merged` times fewer, zeros between what belonged to other groups."""
+    filters, channels, *kernel = w.shape
+    each, filters = group // merged, filters // group
+    full = np.zeros((each, merged, filters, merged, channels, *kernel), w.dtype)
+    parts = w.reshape(each, merged, filters, channels, *kernel)
+    for one in range(merged):
+        full[:, one, :, one] = parts[:, one]
+    return full.reshape(group * filters, merged * channels, *kernel)
+
+
+def direct_weights(
+    in_block: int, out_block: int, group: int, widen: bool, merged: int = 1
+) -> Packing:
     """(group, filters / out_block, channels / in_block, kh, kw, in_block, out_block), padded with zeros.
 
     One more vector of out_block zeros stands at the end: what padded pixels are read from. widen: halves as
-    float32.
+    float32. merged: how many groups of the convolution are one here.
     """
 
     def pack(w: np.ndarray) -> np.ndarray:
-        w = _two_dimensional(w)
+        w = _merged(_two_dimensional(w), group * merged, merged)
         kept = np.float32 if widen else packed_float(w)
         filters, channels, kh, kw = w.shape
         filters //= group
@@ -33,7 +46,7 @@ def direct_weights(in_block: int, out_block: int, group: int, widen: bool) -> Pa
         return np.concatenate([packed, np.zeros(max(out_block, in_block), kept)])
 
     dtype = DType.FLOAT32 if widen else None
-    return Packing("conv.direct", (in_block, out_block, group, widen), pack, dtype)
+    return Packing("conv.direct", (in_block, out_block, group, widen, merged), pack, dtype)
 
 
 def depthwise_weights(block: int) -> Packing:
