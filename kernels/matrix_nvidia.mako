@@ -28,13 +28,9 @@ def registers(kind):
 %>
 % if kind.type == "tf32":
 static inline uint ${entry}_factor(float x) {
-% if kind.emulated:
-  return as_uint(x) + 0x1000 & ~0x1fffu;
-% else:
-  uint factor;
-  __asm__("cvt.rna.tf32.f32 %0, %1;" : "=r"(factor) : "f"(x));
-  return factor;
-% endif
+  // As cvt.rna.tf32 does in five instructions, but for the low bits, which the matrix instruction does not read.
+  const uint rounded = as_uint(x) + (x == x ? 0x1000 : 0);
+  return rounded${" & ~0x1fffu" if kind.emulated else ""};
 }
 % endif
 % if not kind.emulated:

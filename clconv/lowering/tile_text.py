@@ -136,7 +136,9 @@ def word_type(kind: Matrix | None, width: int = 1) -> str:
 def raw_type(kind: Matrix | None, width: int) -> str:
     """Of the registers between a load and the tile. The bits of halves stay as they are: instructions for them
     multiply what is stored as half."""
-    return vector_type(width, "ushort" if pair_of(kind) == 2 else "float")
+    if pair_of(kind) == 2:
+        return "uint2" if width == 4 else vector_type(width, "ushort")
+    return vector_type(width, "float")
 
 
 def read_raw(kind: Matrix | None, stored: str, width: int, address: str) -> str:
@@ -148,8 +150,19 @@ def read_raw(kind: Matrix | None, stored: str, width: int, address: str) -> str:
 
 def words(kind: Matrix | None, entry: str, width: int, raw: Sequence[str]) -> str:
     """Words of a tile from the values of one k, or from those of two neighbours along k."""
+    if pair_of(kind) == 2 and width == 4:
+        low, high = raw
+        lanes = [
+            text
+            for half in ("s0", "s1")
+            for text in (
+                f"{low}.{half} & 0xffffu | {high}.{half} << 16",
+                f"{low}.{half} >> 16 | {high}.{half} & 0xffff0000u",
+            )
+        ]
+        return f"(uint4)({', '.join(lanes)})"
     if pair_of(kind) == 2:
-        return f"upsample({raw[1]}, {raw[0]})"
+        return f"(uint){raw[0]} | (uint){raw[1]} << 16"
     if kind is None:
         return raw[0]
     lanes = [f"{raw[0]}.s{lane}" for lane in range(width)] if width > 1 else [raw[0]]

@@ -1,5 +1,4 @@
-"""Tiles of the products in local memory, for GPUs: what a work-group and a work-item compute, which tile and how
-many parts of the sum fill a device."""
+"""Tiles of the products in local memory, for GPUs: what a work-group and a work-item compute."""
 
 from __future__ import annotations
 
@@ -96,24 +95,28 @@ TILES = (
     Tile(32, 64, 16, 4, 4),
 )
 
-# What matrix instructions gain over float32 arithmetic, roughly, once memory is waited for.
-MATRIX_GAIN = 4
+# A matrix instruction takes up to 16 products at a time. Four warps share a tile: 64 x 64 results of one read as much
+# of local memory as NVIDIA's instructions take time, smaller parts read more.
+MATRIX_TILES = (
+    Tile(128, 128, 16, 16, 8),
+    Tile(64, 128, 16, 8, 8),
+    Tile(64, 64, 16, 8, 4),
+    Tile(32, 64, 16, 4, 4),
+)
 
-# A matrix instruction takes up to 16 products at a time.
-MATRIX_TILES = tuple(dataclasses.replace(tile, k=16) for tile in TILES)
-
-# The smallest of them with twice the work-items, which load half as much each.
-WIDE_GROUP = dataclasses.replace(MATRIX_TILES[-1], item_n=2)
+# An Intel GPU's 128 registers hold fewer fragments, and with 16 lanes fewer addresses to load from: then the smallest
+# has twice the work-items.
+INTEL_TILES = (Tile(64, 128, 16, 8, 4), Tile(64, 64, 16, 4, 4), Tile(32, 64, 16, 4, 4))
+WIDE_GROUP = Tile(32, 64, 16, 4, 2)
 
 
 def tiles_for(kind: Matrix | None) -> Sequence[Tile]:
-    """The tiles whose results a work-item has registers for. An Intel GPU's 128 hold fewer fragments, and with 16 lanes
-    fewer addresses to load from."""
+    """The tiles whose results a work-item has registers for."""
     if kind is None:
         return TILES
     if kind.lanes == 16:
-        return (*MATRIX_TILES[1:-1], WIDE_GROUP)
-    return MATRIX_TILES[1:] if kind.is_intel else MATRIX_TILES
+        return (*INTEL_TILES[:-1], WIDE_GROUP)
+    return INTEL_TILES if kind.is_intel else MATRIX_TILES
 
 
 def matrix_of(device: DeviceInfo, halves: bool) -> Matrix | None:
@@ -172,52 +175,12 @@ def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> 
     return None
 
 
-def choose_tile(
-    device: DeviceInfo, rows: int, columns: int, products: int, tiles: Sequence[Tile] = TILES
-) -> Tile:
-    """The largest tile whose work-groups still fill the device, else the smallest that fits it."""
-    fitting = [t for t in tiles if t.fits(device)]
-    for tile in fitting:
-        count = -(-rows // tile.m) * -(-columns // tile.n) * products
-        if rows > tile.m // 2 and count >= 2 * device.compute_units:
-            return tile
-    return fitting[-1]
-
-
-def choose_splits(device: DeviceInfo, tile: Tile, rows: int, columns: int, inner: int) -> int:
-    """Parts to cut the sum into so that the device is filled: a power of two, each at least 8 tiles long."""
-    count = -(-rows // tile.m) * -(-columns // tile.n)
-    splits = 1
-    while count * splits < 2 * device.compute_units and inner // (2 * splits) >= 8 * tile.k:
-        splits *= 2
-    return splits
-
-
-# What `clconv tune` may choose instead of choose_tile() and choose_splits().
+# What `clconv tune` may choose instead of what lowering/tile_choice.py does.
 TILE_SPACE: dict[str, tuple[int | str, ...]] = {
     "tile": (AUTO, *(tile.name for tile in TILES)),
     "depth": (AUTO, 8, 16),
 }
 PRODUCT_SPACE = {**TILE_SPACE, "splits": (AUTO, 1, 2, 4, 8, 16)}
-
-
-def chosen_tile(
-    problem: Problem, rows: int, columns: int, products: int, kind: Matrix | None
-) -> Tile:
-    """choose_tile(), or what tuning found better, if the device has room for it."""
-    given, device = problem.parameters, problem.device
-    tiles = tiles_for(kind)
-    wanted = [t for t in tiles if t.name == given.get("tile") and t.fits(device)]
-    tile = wanted[0] if wanted else choose_tile(device, rows, columns, products, tiles)
-    return dataclasses.replace(tile, depth=given.get("depth", tile.depth))
-
-
-def chosen_splits(problem: Problem, tile: Tile, rows: int, columns: int, inner: int) -> int:
-    """choose_splits(), or what tuning found better, as long as each part has a whole tile to sum."""
-    wanted = problem.parameters.get("splits")
-    if wanted is None or wanted * tile.k > inner:
-        return choose_splits(problem.device, tile, rows, columns, inner)
-    return int(wanted)
 
 
 def gpu_rate(device: DeviceInfo) -> float:

@@ -40,7 +40,11 @@ def loads(tile, kind, size, along_inner, width):
     ${guard}{
       const int at = id + ${i * tile.items};
 % if along_inner:
-      const int k = at % ${tile.k // k_step} * ${k_step}, line = at / ${tile.k // k_step};
+<%
+  # 32 bytes of a line are neighbours': what else they read then lies on other lines, and is written to other banks.
+  near = min(tile.k // k_step, 2 * pair_of(kind))
+%>
+      const int k = (at % ${near} + at / ${near * size} * ${near}) * ${k_step}, line = at / ${near} % ${size};
 % else:
       const int k = at / ${size // width} * ${k_step}, line = at % ${size // width} * ${width};
 % endif
@@ -84,7 +88,7 @@ def loads(tile, kind, size, along_inner, width):
       local ${word_type(kind)}* to = ${side}_tile + (${buffer}) * ${tile.lines(kind) * row} + k / ${pair} * ${row} + line;
 % if along_inner and width > 1:
 % for word in range(width // pair):
-      to[${word * row}] = ${words(kind, entry, 1, ["%s.s%d" % (raw[0], word * pair + h) for h in range(pair)])};
+      to[${word * row}] = ${"%s.s%d" % (raw[0], word) if pair > 1 else words(kind, entry, 1, ["%s.s%d" % (raw[0], word)])};
 % endfor
 % else:
       *(local ${word_type(kind, line_step)}*)to = ${words(kind, entry, line_step, raw)};

@@ -14,7 +14,8 @@ from clconv.lowering.device import DeviceInfo, intel_matrix, nvidia_matrix
 from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.select import select
-from clconv.lowering.tiles import MATRIX_TILES, TILES, matrix_of
+from clconv.lowering.tile_choice import MOST_SPLITS, Work, best_splits, best_tile
+from clconv.lowering.tiles import INTEL_TILES, MATRIX_TILES, TILES, matrix_of
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import CPUS, GPUS, NVIDIA
 
@@ -183,7 +184,35 @@ def test_work_groups_respect_the_limits(op: str, machine: DeviceInfo) -> None:
 
 def test_tiles_fit_what_opencl_promises() -> None:
     assert all(t.local_bytes <= 32 << 10 and t.items <= 256 for t in TILES)
-    assert all(t.local_bytes <= 48 << 10 and t.items <= 256 for t in MATRIX_TILES)
+    assert all(t.local_bytes <= 48 << 10 and t.items <= 256 for t in MATRIX_TILES + INTEL_TILES)
+
+
+def test_tiles_are_large_where_there_is_work_for_all_and_sums_are_split_where_there_is_not() -> (
+    None
+):
+    h200 = dataclasses.replace(HOPPER, compute_units=132, local_memory=48 << 10)
+    large = Work(512, 16 * 56 * 56, 512, most_splits=MOST_SPLITS)
+    tile = best_tile(h200, large, None)
+    assert (tile.m, tile.n) == (128, 128) and best_splits(h200, large, tile, None) == 1
+    # 2,048 to 512 channels of 7 x 7 pixels: 16 tiles at most, half of the device would be idle without.
+    small = Work(512, 49, 2048, most_splits=MOST_SPLITS)
+    tile = best_tile(h200, small, None)
+    splits = best_splits(h200, small, tile, None)
+    groups = math.ceil(512 / tile.m) * math.ceil(49 / tile.n) * splits
+    assert groups >= 132 and 2048 // splits >= 4 * tile.k
+    # Parts that a launch more would not pay for.
+    assert best_splits(h200, Work(512, 49, 64, most_splits=MOST_SPLITS), tile, None) == 1
+    assert best_splits(h200, dataclasses.replace(small, most_splits=1), tile, None) == 1
+
+
+def test_no_winograd_for_images_of_a_few_tiles() -> None:
+    """7 x 7 pixels are 4 tiles of F(4,3), where a product has at least 64 columns."""
+    h200 = dataclasses.replace(HOPPER, compute_units=132, local_memory=48 << 10)
+    for batch, winograd in ((1, False), (64, True)):
+        case = Case("Conv", "", (data(batch, 512, 7, 7), weight(512, 512, 3, 3)), SAME)
+        graph, _ = case.build()
+        name = select(problem_of(graph, graph.nodes[0], h200), {}).variant.name
+        assert name.startswith("winograd") == winograd, name
 
 
 def test_a_tuned_tile_without_room_is_not_taken() -> None:

@@ -26,20 +26,24 @@ from clconv.lowering.kernel import (
     Problem,
     Variant,
 )
-from clconv.lowering.tiles import (
-    MATRIX_GAIN,
-    PRODUCT_SPACE,
-    TILES,
-    Matrix,
-    Tile,
+from clconv.lowering.tile_choice import (
+    MOST_SPLITS,
+    Work,
     chosen_splits,
     chosen_tile,
-    gpu_rate,
+    product_seconds,
+)
+from clconv.lowering.tiles import (
+    PRODUCT_SPACE,
+    Matrix,
+    Tile,
     local_memory_obstacle,
     matrix_for,
     matrix_obstacle,
     subgroup_of,
 )
+
+_GATHERED = 1.15  # of the time of a product whose pixels lie side by side: those of a window are found one by one
 
 
 def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
@@ -139,12 +143,21 @@ def product_call(
     return problem.call(kernel, arguments, size, (tile.items, 1, 1))
 
 
+def _work(shape: ConvShape) -> Work:
+    return Work(
+        shape.filters // shape.group,
+        shape.batch * math.prod(shape.out),
+        shape.channels // shape.group * math.prod(shape.kernel),
+        shape.group,
+        MOST_SPLITS if shape.group == 1 else 1,
+    )
+
+
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     shape = ConvShape.of(problem)
-    filters, pixels = shape.filters // shape.group, shape.batch * math.prod(shape.out)
-    tile = chosen_tile(problem, filters, pixels, shape.group, kind)
-    k = shape.channels // shape.group * math.prod(shape.kernel)
-    splits = 1 if shape.group > 1 else chosen_splits(problem, tile, filters, pixels, k)
+    work = _work(shape)
+    tile = chosen_tile(problem, work, kind)
+    splits = chosen_splits(problem, work, tile, kind)
     product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = Packed(
         problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
@@ -187,27 +200,24 @@ def _sum_call(
     return problem.call(kernel, arguments, (-(-total // local) * local,), (local,))
 
 
-def _estimate(problem: Problem) -> float:
-    """Infinite on CPUs, where local memory is only a detour; else the multiply-adds, so that Winograd's
-    fewer ones can be compared."""
+def _estimate(problem: Problem, kind: Matrix | None) -> float:
+    """Infinite on CPUs, where local memory is only a detour; else by the model of tile_choice, as Winograd's."""
     if problem.device.is_cpu:
         return math.inf
     shape = ConvShape.of(problem)
-    filters = shape.filters // shape.group
-    least = TILES[-1].m
-    waste = -(-filters // least) * least / filters
-    return waste * problem.cost.flops / gpu_rate(problem.device)
+    gathered = 1 if shape.is_pointwise else _GATHERED
+    return gathered * product_seconds(problem.device, _work(shape), kind)
 
 
 IMPLICIT_GEMM = Variant(
-    "Conv", "implicit_gemm", obstacle, lambda problem: _lower(problem, None), estimate=_estimate,
-    space=PRODUCT_SPACE,
+    "Conv", "implicit_gemm", obstacle, lambda problem: _lower(problem, None),
+    estimate=lambda problem: _estimate(problem, None), space=PRODUCT_SPACE,
 )  # fmt: skip
 MATRIX_GEMM = Variant(
     "Conv",
     "matrix_gemm",
     lambda problem: obstacle(problem) or matrix_obstacle(problem),
     lambda problem: _lower(problem, matrix_for(problem)),
-    estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
+    estimate=lambda problem: _estimate(problem, matrix_for(problem)),
     space=PRODUCT_SPACE,
 )

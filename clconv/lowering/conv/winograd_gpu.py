@@ -33,11 +33,10 @@ from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
 from clconv.lowering.tiles import (
-    MATRIX_GAIN,
     TILE_SPACE,
     Matrix,
-    chosen_tile,
     gpu_rate,
     matrix_obstacle,
     matrix_of,
@@ -73,7 +72,7 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
         1, positions * shape.channels, positions * shape.filters, positions, (1, tiles), (1, tiles),
         (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
     )  # fmt: skip
-    tile = chosen_tile(problem, shape.filters, tiles, positions, kind)
+    tile = chosen_tile(problem, Work(shape.filters, tiles, shape.channels, positions), kind)
     product = Product(inner, tile, 1, False, Epilogue(), kind)
     v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
     local = min(64, problem.device.largest_work_group)
@@ -126,16 +125,18 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
     return Lowered(calls, scratch=sizes)
 
 
-def _estimate(problem: Problem, transform: Transform, gain: float = 1) -> float:
-    """The products, so many times as fast as float32 arithmetic, and both transforms as streams through memory at a fifth of a byte an operation."""
+def _estimate(problem: Problem, transform: Transform, kind: Matrix | None = None) -> float:
+    """The products by the model of tile_choice, and both transforms as launches and as streams through memory at a tenth of a
+    byte an operation."""
     if problem.device.is_cpu:
         return math.inf
     shape = ConvShape.of(problem)
     tiles = _tiles(shape, transform)[2]
     positions = transform.n**2
-    products = 2 * positions * tiles * shape.channels * shape.filters
+    work = Work(shape.filters, tiles, shape.channels, positions)
     streams = 4 * positions * tiles * 2 * (shape.channels + shape.filters)
-    return products / gain / gpu_rate(problem.device) + streams / (gpu_rate(problem.device) / 10)
+    products = product_seconds(problem.device, work, kind) + launch_seconds(problem.device, 2)
+    return products + streams / (gpu_rate(problem.device) / 10)
 
 
 def _variant(name: str, transform: Transform) -> Variant:
@@ -160,7 +161,7 @@ MATRIX_WINOGRAD2 = Variant(
     "matrix_winograd2",
     _matrix_applies,
     lambda problem: _lower(problem, F2_3, matrix_of(problem.device, halves=False)),
-    estimate=lambda problem: _estimate(problem, F2_3, MATRIX_GAIN),
+    estimate=lambda problem: _estimate(problem, F2_3, matrix_of(problem.device, halves=False)),
     space=TILE_SPACE,
 )
 WINOGRAD4_GPU = _variant("winograd4_gpu", F4_3)

@@ -25,15 +25,17 @@ from clconv.lowering.kernel import (
     Problem,
     Variant,
 )
-from clconv.lowering.tiles import (
-    MATRIX_GAIN,
-    PRODUCT_SPACE,
-    TILES,
-    Matrix,
-    Tile,
+from clconv.lowering.tile_choice import (
+    MOST_SPLITS,
+    Work,
     chosen_splits,
     chosen_tile,
-    gpu_rate,
+    product_seconds,
+)
+from clconv.lowering.tiles import (
+    PRODUCT_SPACE,
+    Matrix,
+    Tile,
     local_memory_obstacle,
     matrix_for,
     matrix_obstacle,
@@ -100,12 +102,16 @@ def _applies(problem: Problem) -> str | None:
     )
 
 
+def _work(product: Product) -> Work:
+    most = MOST_SPLITS if product.batch == 1 else 1
+    return Work(product.rows, product.columns, product.inner, product.batch, most)
+
+
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     product = Product.of(problem)
-    tile = chosen_tile(problem, product.rows, product.columns, product.batch, kind)
-    splits = 1
-    if product.batch == 1:
-        splits = chosen_splits(problem, tile, product.rows, product.columns, product.inner)
+    work = _work(product)
+    tile = chosen_tile(problem, work, kind)
+    splits = chosen_splits(problem, work, tile, kind)
     after = Finish.of(problem)
     target = problem.node.outputs[0]
     if splits == 1:
@@ -190,13 +196,11 @@ def _sum_call(
     return problem.call(kernel, arguments, (-(-total // local) * local,), (local,))
 
 
-def _estimate(problem: Problem) -> float:
-    """Infinite on CPUs; else the multiply-adds of whole tiles."""
+def _estimate(problem: Problem, kind: Matrix | None) -> float:
+    """Infinite on CPUs; else by the model of tile_choice."""
     if problem.device.is_cpu:
         return math.inf
-    product, least = Product.of(problem), TILES[-1]
-    rows, columns = -(-product.rows // least.m) * least.m, -(-product.columns // least.n) * least.n
-    return 2 * product.batch * rows * columns * product.inner / gpu_rate(problem.device)
+    return product_seconds(problem.device, _work(Product.of(problem)), kind)
 
 
 def local_variants(op: str) -> tuple[Variant, ...]:
@@ -206,7 +210,7 @@ def local_variants(op: str) -> tuple[Variant, ...]:
             "matrix",
             lambda problem: _applies(problem) or matrix_obstacle(problem),
             lambda problem: _lower(problem, matrix_for(problem)),
-            estimate=lambda problem: _estimate(problem) / MATRIX_GAIN,
+            estimate=lambda problem: _estimate(problem, matrix_for(problem)),
             space=PRODUCT_SPACE,
         ),
         Variant(
@@ -214,7 +218,7 @@ def local_variants(op: str) -> tuple[Variant, ...]:
             "local",
             _applies,
             lambda problem: _lower(problem, None),
-            estimate=_estimate,
+            estimate=lambda problem: _estimate(problem, None),
             space=PRODUCT_SPACE,
         ),
     )
