@@ -4,14 +4,14 @@ Depthwise convolution on plain tensors for GPUs: each input channel has `multipl
   y[n, f, oh, ow] = bias[f] + sum over kh, kw of w[f, kh, kw] * x[n, f / multiplier, oh * S - P + kh * D, ...]
 
 x (N, C, H, W)    w (F, 1, KH, KW)    bias (F)    y (N, F, OH, OW)
-One work-item computes `pixels` neighbouring pixels of one row; each input value under them is loaded once.
-Index space: (column items, rows OH, N * F), rounded up to whole work-groups.
-Parameters: pixels; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; multiplier;
-bias; epilogue.
+One work-item computes `pixels` neighbouring pixels of `rows` neighbouring rows; each input value under them is loaded
+once. Index space: (column items, row items, N * F), rounded up to whole work-groups.
+Parameters: rows, pixels; store: pixels of a store, of which `pixels` and the rows of y are multiples; kernel, strides,
+dilations; pad_mode none, constant, reflect, edge, wrap; multiplier; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import element, set_element
+from clconv.lowering.ctext import assign, element, vector_type
 %>\
 <%
   KH, KW = kernel
@@ -19,6 +19,9 @@ from clconv.lowering.ctext import element, set_element
   DH, DW = dilations
   zero = pad_mode == "constant"
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
+  lines = (rows - 1) * SH + (KH - 1) * DH + 1
+  V = vector_type(store)
+  offset = element("bias", "f", stored("bias")) if bias else "0"
 %>
 kernel void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
@@ -28,7 +31,7 @@ kernel void ${entry}(
     global ${stored("y")}* restrict y, int filters, int height, int width, int out_height, int out_width,
     int pad_top, int pad_left${common.epilogue_parameters(epilogue_names)}) {
   const int first = get_global_id(0) * ${pixels};
-  const int oh = get_global_id(1);
+  const int oh = get_global_id(1)${" * %d" % rows if rows > 1 else ""};
   const int n = get_global_id(2) / filters;
   const int f = get_global_id(2) - n * filters;
   if (first >= out_width || oh >= out_height) return;
@@ -36,10 +39,18 @@ kernel void ${entry}(
   global const ${stored("w")}* taps = w + f * ${KH * KW};
   const int left = first * ${SW} - pad_left;
   const int last_column = (out_width - 1) * ${SW} - pad_left + ${(KW - 1) * DW};
-  float ${", ".join("a%d = %s" % (p, element("bias", "f", stored("bias")) if bias else "0") for p in range(pixels))};
-% for kh in range(KH):
+  const int last_row = (out_height - 1) * ${SH} - pad_top + ${(KH - 1) * DH};
+% for r in range(rows):
+  float ${", ".join("a%d_%d = %s" % (r, p, offset) for p in range(pixels))};
+% endfor
+% for i in range(lines):
+<%
+  taken = [(r, kh) for r in range(rows) for kh in range(KH) if r * SH + kh * DH == i]
+%>
+% if taken:
   {
-    int ih = oh * ${SH} - pad_top + ${kh * DH};
+    // Lines and columns that only pixels past the image would need are any that exist.
+    int ih = min(oh * ${SH} - pad_top + ${i}, last_row);
 % if zero:
     if (ih >= 0 && ih < height) {
 % else:
@@ -53,27 +64,34 @@ kernel void ${entry}(
 %>
 % if users:
       {
-        // Columns that only pixels past the image would need are any that exist.
         int iw = min(left + ${c}, last_column);
 % if zero:
         const float s = iw >= 0 && iw < width ? ${element("line", "iw", stored("x"))} : 0;
 % else:
         const float s = ${element("line", capture(common.padded_index, pad_mode, "iw", "width"), stored("x"))};
 % endif
+% for r, kh in taken:
 % for p, kw in users:
-        a${p} = s * ${element("taps", str(kh * KW + kw), stored("w"))} + a${p};
+        a${r}_${p} = s * ${element("taps", str(kh * KW + kw), stored("w"))} + a${r}_${p};
+% endfor
 % endfor
       }
 % endif
 % endfor
     }
   }
+% endif
 % endfor
-  const size_t at = ((size_t)get_global_id(2) * out_height + oh) * out_width + first;
-% for p in range(pixels):
-  if (first + ${p} < out_width) {
-    ${common.apply_epilogue(epilogue, "a%d" % p, "float", "f", "at + %d" % p)}
-    ${set_element("y", "at + %d" % p, "a%d" % p, stored("y"))}
+% for r in range(rows):
+  if (oh + ${r} < out_height) {
+    const size_t at = ((size_t)get_global_id(2) * out_height + oh + ${r}) * out_width + first;
+% for p in range(0, pixels, store):
+    if (first + ${p} < out_width) {
+      ${V} value = (${V})(${", ".join("a%d_%d" % (r, p + lane) for lane in range(store))});
+      ${common.apply_epilogue(epilogue, "value", V, "f", "at + %d" % p, one_channel=True, aligned=True)}
+      ${assign(V, "y + at + %d" % p, "value", stored("y"), True)}
+    }
+% endfor
   }
 % endfor
 }

@@ -4,7 +4,7 @@ Input transform of Winograd's convolution on plain tensors:  V = B' d B for ever
 x (N, C, H, W)     v (n * n, C, tiles): neighbouring work-items write neighbouring tiles
 One work-item transforms one tile of one channel. Index space: (tiles rounded up, C).
 Parameters: m; transform: B' as rows; pad_mode none, constant, reflect, edge, wrap. Pixels past the padded
-image, and tiles past the last, count as zeros.
+image count as zeros; tiles past the last hold anything finite or not, which no result depends on.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
@@ -21,32 +21,29 @@ kernel void ${entry}(
   const int t = get_global_id(0);
   const int c = get_global_id(1);
   if (t >= tiles) return;
-  const int image = t / (tile_rows * tile_columns);
-  const int row = t / tile_columns - image * tile_rows;
-  const int column = t % tile_columns;
-  const int top = row * ${m} - pad_top, left = column * ${m} - pad_left;
+  const int image = min(t / (tile_rows * tile_columns), batch - 1);  // past the last, tiles that nobody reads
+  const int tile_row = t / tile_columns - image * tile_rows;
+  const int top = tile_row * ${m} - pad_top, left = t % tile_columns * ${m} - pad_left;
   global const ${stored("x")}* plane = x + ((size_t)image * channels + c) * height * width;
+  // Each pixel is read, if outside another in its place, whose bits are then masked: no condition for each of them.
+% for name, begin, size in (("row", "top", "height"), ("column", "left", "width")):
+% for i in range(n):
+  int ${name}${i} = ${begin} + ${i};
+% if pad_mode in ("none", "constant"):
+  const int ${name}_mask${i} = ${name}${i} >= 0 && ${name}${i} < ${size} ? -1 : 0;
+% else:
+  const int ${name}_mask${i} = ${name}${i} + pad_${begin} < padded_${size} ? -1 : 0;
+  ${name}${i} = ${common.padded_index(pad_mode, "%s%d" % (name, i), size)};
+% endif
+  ${name}${i} = clamp(${name}${i}, 0, ${size} - 1);
+% endfor
+% endfor
   float d[${n}][${n}];
 % for i in range(n):
   {
-    int ih = top + ${i};
-% if pad_mode in ("none", "constant"):
-    const int outside_row = image >= batch || ih < 0 || ih >= height;
-% else:
-    const int outside_row = image >= batch || ih + pad_top >= padded_height;
-    ih = ${common.padded_index(pad_mode, "ih", "height")};
-% endif
+    global const ${stored("x")}* line = plane + row${i} * width;
 % for j in range(n):
-    {
-      int iw = left + ${j};
-% if pad_mode in ("none", "constant"):
-      const int outside = outside_row || iw < 0 || iw >= width;
-% else:
-      const int outside = outside_row || iw + pad_left >= padded_width;
-      iw = ${common.padded_index(pad_mode, "iw", "width")};
-% endif
-      d[${i}][${j}] = outside ? 0 : ${element("plane", "ih * width + iw", stored("x"))};
-    }
+    d[${i}][${j}] = as_float(as_int(${element("line", "column%d" % j, stored("x"))}) & row_mask${i} & column_mask${j});
 % endfor
   }
 % endfor
@@ -60,13 +57,16 @@ kernel void ${entry}(
 % endfor
   }
 % endfor
+  global float* to = v + (size_t)c * tiles + t;
+  const size_t position = (size_t)channels * tiles;
 % for i in range(n):
   {
 % for j in range(n):
     const float r${j} = d[${i}][${j}];
 % endfor
 % for j in range(n):
-    v[((size_t)${i * n + j} * channels + c) * tiles + t] = ${linear.combination(transform[j], "r")};
+    *to = ${linear.combination(transform[j], "r")};
+    to += position;
 % endfor
   }
 % endfor

@@ -4,15 +4,17 @@ then bias and epilogue.
 
 product (n * n, F, tiles)     bias (F)     y (N, F, OH, OW)
 One work-item makes one tile of one filter. Index space: (tiles rounded up, F).
-Parameters: m; transform: A' as rows; bias; epilogue.
+Parameters: m; transform: A' as rows; width: pixels of a store, of which m and the rows of y are multiples; bias;
+epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%!
-from clconv.lowering.ctext import element, set_element
+from clconv.lowering.ctext import assign, element, vector_type
 %>\
 <%
   n = len(transform[0])
+  V = vector_type(width)
 %>
 kernel void ${entry}(
     global const float* restrict product,
@@ -27,11 +29,13 @@ kernel void ${entry}(
   if (image >= batch) return;
   const int row = t / tile_columns - image * tile_rows;
   const int column = t % tile_columns;
+  global const float* from = product + (size_t)f * tiles + t;
+  const size_t position = (size_t)filters * tiles;
   float half_done[${m}][${n}];
 % for j in range(n):
   {
 % for i in range(n):
-    const float c${i} = product[((size_t)${i * n + j} * filters + f) * tiles + t];
+    const float c${i} = from[${i * n + j} * position];
 % endfor
 % for i in range(m):
     half_done[${i}][${j}] = ${linear.combination(transform[i], "c")};
@@ -46,11 +50,14 @@ kernel void ${entry}(
     const float r${j} = half_done[${i}][${j}];
 % endfor
     const size_t at = (plane + row * ${m} + ${i}) * out_width + column * ${m};
-% for j in range(m):
+% for j in range(0, m, width):
     if (column * ${m} + ${j} < out_width) {
-      float value = ${linear.combination(transform[j], "r")} + offset;
-      ${common.apply_epilogue(epilogue, "value", "float", "f", "at + %d" % j)}
-      ${set_element("y", "at + %d" % j, "value", stored("y"))}
+<%
+  values = ["%s + offset" % capture(linear.combination, transform[j + lane], "r").strip() for lane in range(width)]
+%>
+      ${V} value = (${V})(${", ".join(values)});
+      ${common.apply_epilogue(epilogue, "value", V, "f", "at + %d" % j, one_channel=True, aligned=True)}
+      ${assign(V, "y + at + %d" % j, "value", stored("y"), True)}
     }
 % endfor
   }

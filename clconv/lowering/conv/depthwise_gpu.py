@@ -12,6 +12,15 @@ from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.tiles import gpu_rate
 
 _PIXELS = 4
+_ITEMS_A_UNIT = (
+    2048  # work-items that a compute unit runs at a time, roughly; with fewer, each does less
+)
+
+
+def _rows(problem: Problem, shape: ConvShape) -> int:
+    """Rows of an item: two, which read lines in common, where items are plenty."""
+    items = shape.batch * shape.filters * -(-shape.out[0] // 2) * -(-shape.out[1] // _PIXELS)
+    return 2 if items >= _ITEMS_A_UNIT * problem.device.compute_units else 1
 
 
 def _applies(problem: Problem) -> str | None:
@@ -23,10 +32,13 @@ def _applies(problem: Problem) -> str | None:
 def _lower(problem: Problem) -> Lowered:
     shape = ConvShape.of(problem)
     epilogue = plan_epilogue(problem)
+    rows = _rows(problem, shape)
     kernel = Kernel.of(
         "conv/depthwise_plain.cl.mako",
         "conv_depthwise_plain",
+        rows=rows,
         pixels=_PIXELS,
+        store=math.gcd(shape.out[1], _PIXELS),
         **shape.parameters,
         multiplier=shape.filters // shape.channels,
         bias=problem.has(2),
@@ -46,7 +58,7 @@ def _lower(problem: Problem) -> Lowered:
     columns = -(-shape.out[1] // _PIXELS)
     size = (
         -(-columns // local[0]) * local[0],
-        -(-shape.out[0] // local[1]) * local[1],
+        -(-shape.out[0] // (rows * local[1])) * local[1],
         shape.batch * shape.filters,
     )
     return Lowered((problem.call(kernel, arguments, size, local),))

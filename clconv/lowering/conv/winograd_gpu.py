@@ -77,7 +77,8 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
     v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
     local = min(64, problem.device.largest_work_group)
     across = -(-tiles // local) * local
-    settings = {"m": transform.m, "epilogue_names": epilogue.names}
+    store = math.gcd(shape.out[1], transform.m)
+    settings = {"m": transform.m, "width": store, "epilogue_names": epilogue.names}
     to_v = Kernel.of(
         "conv/winograd_plain_input.cl.mako", "winograd_plain_input", m=transform.m,
         transform=transform.input, pad_mode=shape.padding,
