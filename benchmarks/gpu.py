@@ -1,264 +1,313 @@
-"""clconv on a GPU against PyTorch and cuDNN on the same card, in the same precision.
+"""clconv on a GPU against PyTorch and cuDNN on the same card, in the same precision, within minutes.
 
-    python -m benchmarks.gpu --json benchmarks/results/FILE.json
+    python -m benchmarks.gpu --json FILE.json
 
-Finds NVIDIA's OpenCL library where no .icd names it, checks correctness first, then times single layers and
-whole networks by device time over many launches, medians. Without an NVIDIA card, `--device cpu --small` runs
-the same script whole on any OpenCL device, so that minutes on a card are spent measuring.
+On a machine that has nothing but NVIDIA's driver, PyTorch and clconv's dependencies: finds NVIDIA's OpenCL library where
+no .icd names it. First correctness, many processes at a time, which compile the networks' kernels along; then networks in
+float32, latency, tf32 and float16, then single layers. Each part has a share of the time, and what it leaves goes to the
+next; FILE.json is written after every row, so that an end before its time loses nothing. All that touches the device runs
+in processes of its own: a kernel that hangs, dies or takes the context along costs one row.
+
+Without such a card the same runs whole on any OpenCL device, so that minutes on a card are spent measuring:
+
+    python -m benchmarks.gpu --device cpu --small                # the kernels for CPUs
+    python -m benchmarks.gpu --device cpu --small --as-gpu       # those for GPUs, matrix instructions emulated
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes.util
-import glob
-import json
-import math
+import dataclasses
+import datetime
+import importlib.util
 import os
+import shutil
 import statistics
+import subprocess
+import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import nvidia
+from benchmarks.gpu_cases import run_cases
+from benchmarks.gpu_lanes import Bench, Lane, networks
+from benchmarks.gpu_report import summary, with_peer
 
-def register_nvidia() -> None:
-    """Points the ICD loader at NVIDIA's library if no .icd does. Before pyopencl is imported."""
-    if "OCL_ICD_VENDORS" in os.environ or glob.glob("/etc/OpenCL/vendors/nvidia*.icd"):
-        return
-    folders = [*os.environ.get("LD_LIBRARY_PATH", "").split(":"), "/usr/lib/x86_64-linux-gnu",
-               "/usr/lib64", "/usr/local/nvidia/lib64", "/usr/local/nvidia/lib"]  # fmt: skip
-    for folder in filter(None, folders):
-        found = sorted(glob.glob(f"{folder}/libnvidia-opencl.so*"))
-        if found:
-            os.environ["OCL_ICD_VENDORS"] = found[0]
-            return
-    named = ctypes.util.find_library("nvidia-opencl")
-    if named:
-        os.environ["OCL_ICD_VENDORS"] = named
-
-
-register_nvidia()
-
-import numpy as np  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from benchmarks.nets import NETS  # noqa: E402
-from clconv.cases import CASES, Case  # noqa: E402
-from clconv.cases.conv import conv  # noqa: E402
-from clconv.errors import ClconvError  # noqa: E402
-from clconv.graph.ir import Graph  # noqa: E402
-from clconv.graph.reference import run_reference  # noqa: E402
-from clconv.lowering.device import DeviceInfo  # noqa: E402
-from clconv.lowering.variants import VARIANTS  # noqa: E402
-from clconv.runtime.bound import BoundPlan  # noqa: E402
-from clconv.runtime.check import relative_error  # noqa: E402
-from clconv.runtime.constants import DeviceConstants  # noqa: E402
-from clconv.runtime.device import choose_device, devices  # noqa: E402
-from clconv.runtime.opencl import open_device  # noqa: E402
-from clconv.runtime.plan import make_plan  # noqa: E402
-
-console = Console(width=150)
+OPERATORS = (
+    "Conv", "Gemm", "MatMul", "MaxPool", "ConvTranspose", "GlobalAveragePool", "ReduceMean", "Add", "Relu", "Clip",
+    "Concat", "AveragePool", "Softmax", "Transpose", "InstanceNormalization", "LayerNormalization",
+)  # fmt: skip
+# Part, and when it ends at the latest, of all the time.
+PARTS = (
+    ("cases", 0.20), ("networks float32", 0.45), ("latency", 0.48), ("networks tf32", 0.63),
+    ("networks float16", 0.78), ("layers float32", 0.88), ("layers tf32", 0.94), ("layers float16", 1.0),
+)  # fmt: skip
+EMULATED = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 
 
-def bind(graph: Graph, device: DeviceInfo, forced: dict[str, str]) -> BoundPlan:
-    opened = open_device(device)
-    queue = opened.queue()
-    plan = make_plan(graph, {n: graph.specs[n] for n in graph.inputs}, device, forced=forced)
-    return BoundPlan(plan, opened, queue, DeviceConstants(opened, queue))
+def run_networks(bench: Bench, precision: str) -> None:
+    from benchmarks.gpu_work import Setting
 
-
-def median_time(launch: Callable[[], None], finish: Callable[[], None], least: float) -> float:
-    """Median seconds of one launch over several batches of launches, each about `least` seconds."""
-    launch()
-    finish()
-    start = time.perf_counter()
-    launch()
-    finish()
-    count = max(1, min(200, math.ceil(least / max(time.perf_counter() - start, 1e-6))))
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(count):
-            launch()
-        finish()
-        times.append((time.perf_counter() - start) / count)
-    return statistics.median(times)
-
-
-def time_bound(bound: BoundPlan, least: float) -> float:
-    def launch() -> None:
-        for call in bound.launches:
-            bound.queue.launch(*call)
-
-    return median_time(launch, bound.queue.finish, least)
-
-
-def check_cases(device: DeviceInfo, prefix: tuple[str, ...], deadline: float) -> dict[str, Any]:
-    """Every variant of the operators that begin with a prefix, against the reference."""
-    passed, failed = 0, []
-    for case in CASES:
-        if not case.op.startswith(prefix) or case.op not in VARIANTS:
-            continue
-        if time.monotonic() > deadline:
-            break
-        graph, feeds = case.build()
-        expected = run_reference(graph, feeds)
-        for variant in VARIANTS[case.op]:
-            forced = {case.op.lower(): variant.name}
-            try:
-                found = bind(graph, device, forced).run(feeds)
-            except ClconvError as reason:
-                if "cannot apply" not in str(reason):
-                    failed.append(f"{case.name} {variant.name}: {str(reason)[:3000]}")
+    for batch in bench.options.batches:
+        for name, size in networks(bench.options):
+            if time.monotonic() > bench.part_end:
+                print(f"no time left for {name} x {batch} {precision}", flush=True)
                 continue
-            error = max(relative_error(found[n], e) for n, e in expected.items())
-            if error <= case.tolerance:
-                passed += 1
-            else:
-                failed.append(f"{case.name} {variant.name}: error {error:.3g}")
-    return {"passed": passed, "failed": failed}
+            setting = Setting(name, size, batch, precision)
+            bench.add("networks", str(setting), network_row(bench, setting))
 
 
-LAYERS = {
-    "vgg 64 224": (64, 224, 64, 3, 1), "vgg 256 56": (256, 56, 256, 3, 1),
-    "vgg 512 28": (512, 28, 512, 3, 1), "resnet 64 56": (64, 56, 64, 3, 1),
-    "resnet 128 28": (128, 28, 128, 3, 1), "resnet 256 14": (256, 14, 256, 3, 1),
-    "resnet 512 7": (512, 7, 512, 3, 1), "stride 2 128 56": (128, 56, 128, 3, 2),
-    "stem 7x7": (3, 224, 64, 7, 2), "1x1 64-256 56": (64, 56, 256, 1, 1),
-    "1x1 1024-256 14": (1024, 14, 256, 1, 1), "1x1 2048-512 7": (2048, 7, 512, 1, 1),
-    "1x1 96-24 56": (96, 56, 24, 1, 1),
-}  # fmt: skip
+def network_row(bench: Bench, setting: Any) -> dict[str, Any]:
+    from benchmarks import gpu_peer
+    from benchmarks import gpu_work as work
+    from clconv.runtime.check import relative_error
+
+    row: dict[str, Any] = {
+        "name": setting.name, "batch": setting.batch, "precision": setting.precision,
+    }  # fmt: skip
+    arguments, peer = setting.arguments, bench.peer
+    ready, outputs = bench.both(
+        (work.prepared, *arguments, bench.device),
+        (gpu_peer.peer_outputs, *arguments, peer) if peer else None,
+    )
+    if ready[1]:
+        return row | {"failed": ready[1]}
+    row |= ready[0]
+    measured, reason = bench.ours.call(work.measured, *arguments, bench.least, limit=bench.limit)
+    if reason:
+        return row | {"failed": reason}
+    row |= measured[0]
+    if not peer:
+        return row
+    ways: dict[str, float] = {}
+    for last in (False, True) if setting.precision == "float16" else (False,):
+        found, reason = bench.theirs.call(
+            gpu_peer.peer_network, *arguments, peer, bench.least, last, limit=bench.limit
+        )
+        suffix = " channels last" if last else ""
+        ways |= {f"{way}{suffix}": seconds for way, seconds in (found or {}).items()}
+        if reason:
+            row["peer_failed"] = reason
+    error = None
+    if outputs[0] is not None:
+        error = max(
+            relative_error(measured[1][n].astype("float32"), e) for n, e in outputs[0].items()
+        )
+    elif outputs[1]:
+        row["peer_failed"] = outputs[1]
+    with_peer(row, error, ways if "eager" in ways else {})
+    return row
 
 
-def layer_case(name: str, batch: int) -> Case:
-    channels, size, filters, window, stride = LAYERS[name]
-    return conv(name, (batch, channels, size, size), (filters, channels, window, window),
-                strides=(stride,) * 2, pads=(window // 2,) * 4)  # fmt: skip
+def run_latency(bench: Bench) -> None:
+    from benchmarks import gpu_peer
+    from benchmarks import gpu_work as work
+
+    name, size = next(
+        (n for n in networks(bench.options) if n[0] == "resnet50"), networks(bench.options)[0]
+    )
+    arguments, runs = (name, size, 1, "float32"), 10 if bench.options.small else 100
+    _, reason = bench.ours.call(work.prepared, *arguments, bench.device, limit=bench.limit)
+    found: dict[str, Any] = {"name": name}
+    times, reason = (
+        (None, reason)
+        if reason
+        else bench.ours.call(work.latency, *arguments, runs, limit=bench.limit)
+    )
+    if times:
+        found["ms"] = statistics.median(times) * 1e3
+    else:
+        found["failed"] = reason
+    if bench.peer:
+        theirs, reason = bench.theirs.call(
+            gpu_peer.peer_latency, name, size, "float32", bench.peer, runs, limit=bench.limit
+        )
+        if theirs:
+            found["peer_ms"] = statistics.median(theirs) * 1e3
+        else:
+            found["peer_failed"] = reason
+    bench.record["latency"] = found
+    bench.save()
+    print(f"latency: {found}", flush=True)
 
 
-def bench_layers(
-    device: DeviceInfo, batches: list[int], peer: Any, least: float, deadline: float
-) -> Iterator[dict[str, Any]]:
-    for batch in batches:
-        for name in LAYERS:
-            if time.monotonic() > deadline:
+def run_layers(bench: Bench, precision: str) -> None:
+    from benchmarks.gpu_work import LAYERS
+
+    names = list(LAYERS)[::5] if bench.options.small else list(LAYERS)
+    for batch in sorted(bench.options.batches, key=lambda b: b != 16):  # the most telling first
+        for name in names:
+            if time.monotonic() > bench.part_end:
                 return
-            graph, feeds = layer_case(name, batch).build()
-            flops = 0
-            row: dict[str, Any] = {"layer": name, "batch": batch, "ms": {}}
-            for variant in ("implicit_gemm", "winograd4_gpu", "winograd2_gpu", None):
-                try:
-                    bound = bind(graph, device, {"conv": variant} if variant else {})
-                except ClconvError:
-                    continue
-                flops = max(flops, max(c.cost.flops for c in bound.plan.calls))
-                row["ms"][variant or "chosen"] = time_bound(bound, least) * 1e3
-                if not variant:
-                    choice = bound.plan.lowered.choices[graph.nodes[0].name]
-                    row["choice"] = choice.variant.name
-            if peer:
-                row["ms"]["peer"] = peer.time(graph, feeds, least) * 1e3
-                row["ratio"] = row["ms"]["peer"] / row["ms"]["chosen"]
-            row["tflops"] = flops / row["ms"]["chosen"] / 1e9
-            yield row
+            row = layer_row(bench, name, batch, precision)
+            bench.add("layers", f"{name} x {batch} {precision}", row, quiet=True)
 
 
-def bench_nets(
-    device: DeviceInfo,
-    names: list[str],
-    batches: list[int],
-    peer: Any,
-    least: float,
-    deadline: float,
-) -> Iterator[dict[str, Any]]:
-    for name in names:
-        for batch in batches:
-            if time.monotonic() > deadline:
-                return
-            graph = NETS[name](batch)
-            spec = graph.specs[graph.inputs[0]]
-            feeds = {
-                graph.inputs[0]: np.random.default_rng(0).standard_normal(spec.shape).astype("f")
-            }
-            bound = bind(graph, device, {})
-            found = bound.run(feeds)
-            ours = time_bound(bound, least)
-            row: dict[str, Any] = {"network": name, "batch": batch, "ms": ours * 1e3}
-            if peer:
-                expected = peer.outputs(graph, feeds)
-                row["error"] = max(relative_error(found[n], e) for n, e in expected.items())
-                row["peer_ms"] = peer.time(graph, feeds, least) * 1e3
-                row["ratio"] = row["peer_ms"] / row["ms"]
-            yield row
+def layer_row(bench: Bench, name: str, batch: int, precision: str) -> dict[str, Any]:
+    from benchmarks import gpu_peer
+    from benchmarks import gpu_work as work
+    from clconv.runtime.check import relative_error
+
+    shrink = 8 if bench.options.small else 1
+    row: dict[str, Any] = {"name": name, "batch": batch, "precision": precision}
+    arguments = (name, batch, precision)
+    found, reason = bench.ours.call(
+        work.layer, *arguments, bench.device, bench.least, shrink, limit=bench.limit
+    )
+    if reason:
+        return row | {"failed": reason}
+    row |= found[0]
+    if bench.peer:
+        theirs, reason = bench.theirs.call(
+            gpu_peer.peer_layer, *arguments, bench.peer, bench.least / 3, shrink, limit=bench.limit
+        )
+        if theirs is None:
+            row["peer_failed"] = reason
+        else:
+            (mine,), (expected,) = found[1].values(), theirs[1].values()
+            with_peer(row, relative_error(mine.astype("float32"), expected), theirs[0])
+    return row
 
 
-def show(title: str, rows: list[dict[str, Any]]) -> None:
-    shown = Table(title=title)
-    columns = list(dict.fromkeys(k for r in rows for k in r))
-    for column in columns:
-        shown.add_column(column)
-    for row in rows:
-        cells = [row.get(c, "") for c in columns]
-        shown.add_row(*(_text(c) for c in cells))
-    console.print(shown)
-    ratios = [r["ratio"] for r in rows if "ratio" in r]
-    if ratios:
-        mean = math.exp(statistics.fmean(math.log(r) for r in ratios))
-        console.print(f"speed against the peer, geometric mean: {mean:.3f}")
+def private_cache() -> None:
+    """A copy of what is known of the device, which this run may add to."""
+    from clconv import config
+
+    before, own = config.CACHE_DIR.get(), Path(tempfile.mkdtemp(prefix="clconv-gpu-"))
+    for name in ("tuned.json", "quarantine.json"):
+        if (before / name).exists():
+            shutil.copy(before / name, own / name)
+    os.environ["CLCONV_CACHE_DIR"] = str(own)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(f"{k}={v:.3f}" for k, v in value.items())
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def said(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as reason:
+        return str(reason)
+    return done.stdout.strip()
 
 
-def main() -> None:
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="gpu")
-    parser.add_argument("--small", action="store_true", help="few sizes, for a dry run on a CPU")
-    parser.add_argument("--seconds", type=float, default=420, help="the whole must take no longer")
-    parser.add_argument("--skip", nargs="*", default=[], choices=["cases", "layers", "nets"])
-    parser.add_argument("--cases", nargs="*", default=["Conv", "Gemm", "MatMul", "MaxPool"])
+    parser.add_argument("--small", action="store_true", help="small sizes, for a dry run on a CPU")
+    parser.add_argument("--as-gpu", action="store_true", help="the kernels for GPUs on any device")
+    parser.add_argument("--seconds", type=float, default=420, help="the whole takes no longer")
+    parser.add_argument("--skip", nargs="*", default=[], metavar="PART", help=f"{[p for p, _ in PARTS]} or their first words")  # fmt: skip
+    parser.add_argument("--cases", nargs="*", default=list(OPERATORS))
     parser.add_argument("--batches", nargs="*", type=int, default=[1, 16, 64])
     parser.add_argument("--nets", nargs="*", default=["resnet50", "vgg16", "mobilenetv2", "unet"])
+    parser.add_argument("--precisions", nargs="*", default=["float32", "tf32", "float16"])
+    parser.add_argument("--jobs", type=int, default=max(1, min(12, (os.cpu_count() or 1) - 2)))
+    parser.add_argument("--note", default="", help="kept with the results: a prediction, say")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    end = time.monotonic() + options.seconds
-    for found in devices():
-        console.print(
-            f"{found.index}: {found} {found.kind} {found.driver} {found.compute_units} units"
-        )
-    device = choose_device(options.device)
-    try:
-        from benchmarks.torch_peer import TorchPeer
+    if options.small:
+        options.batches = options.batches[:1]
+    return options
 
-        peer = TorchPeer() if device.kind == "gpu" else None
-    except ImportError:
-        peer = None
-    batches = [1] if options.small else options.batches
-    nets = ["mobilenetv2"] if options.small else options.nets
-    least = 0.001 if options.small else 0.02
-    record: dict[str, Any] = {"device": str(device), "driver": device.driver}
-    if "cases" not in options.skip:
-        record["cases"] = check_cases(
-            device, tuple(options.cases), time.monotonic() + options.seconds / 3
+
+def main() -> int:
+    options = parsed()
+    started = time.monotonic()
+    if options.device != "cpu" and "OCL_ICD_VENDORS" not in os.environ:
+        found = nvidia.library()
+        if found is not None:
+            nvidia.reach_neighbours(found)
+            print(f"{found}, registered in {nvidia.register(found)}", flush=True)
+    from clconv.errors import DeviceError
+    from clconv.runtime.device import choose_device
+
+    try:
+        device = choose_device(options.device)
+    except DeviceError as reason:
+        print(f"{reason}\n{nvidia.what_there_is()}")
+        return 2
+    if options.as_gpu:
+        device = dataclasses.replace(device, kind="gpu", matrix=EMULATED)
+    private_cache()
+    cuda = "NVIDIA" in device.vendor
+    has_torch = importlib.util.find_spec("torch") is not None and (cuda or options.small)
+    record: dict[str, Any] = {
+        "started": datetime.datetime.now().isoformat(timespec="seconds"), "note": options.note,
+        "device": str(device), "driver": device.driver, "version": device.version,
+        "small": options.small, "peer": "", "python": sys.version.split()[0],
+        "smi": said("nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,clocks.max.sm,temperature.gpu,power.draw",
+                    "--format=csv,noheader") if cuda else "",
+    }  # fmt: skip
+    end = started + options.seconds
+    peer = ("cuda" if cuda else "cpu") if has_torch else ""
+    bench = Bench(options, device, peer, record, end, end, Lane(), Lane())
+    print(
+        f"{device}, driver {device.driver}, {device.compute_units} units; {record['smi']}",
+        flush=True,
+    )
+    try:
+        measure_all(bench, started)
+    finally:
+        bench.ours.close()
+        bench.theirs.close()
+        record["summary"] = summary(record)
+        bench.save()
+        print("\n".join(record["summary"]), flush=True)
+    return 0
+
+
+def proven(bench: Bench) -> tuple[Any, dict[str, str]]:
+    """The device with those of its matrix instructions that are right, each tried where it can do no harm."""
+    from clconv.runtime.matrix_probe import refusal, settle
+
+    def tried(instruction: str, device: Any, precision: str) -> str:
+        wrong, failed = bench.ours.call(refusal, device, precision, limit=30)
+        return str(wrong or failed)
+
+    return settle(bench.device, ("tf32", "float16"), tried)
+
+
+def load_peer(bench: Bench) -> None:
+    """While cases run: from a cold disk, PyTorch and cuDNN take a while."""
+    from benchmarks import gpu_peer
+
+    if bench.peer:
+        found, reason = bench.theirs.call(gpu_peer.peer_version, bench.peer, limit=150)
+        bench.record["peer"] = found or f"FAILED {reason}"
+        print(f"peer: {bench.record['peer']}", flush=True)
+
+
+def measure_all(bench: Bench, started: float) -> None:
+    options, record = bench.options, bench.record
+    loading = threading.Thread(target=load_peer, args=(bench,))
+    loading.start()
+    bench.device, refused = proven(bench)
+    record["matrix"] = {"right": sorted(bench.device.matrix), "refused": refused}
+    print(f"matrix instructions {record['matrix']}", flush=True)
+    parts: dict[str, Callable[[], None]] = {
+        "cases": lambda: run_cases(bench),
+        "latency": lambda: run_latency(bench),
+    }
+    for precision in options.precisions:
+        parts[f"networks {precision}"] = lambda p=precision: run_networks(bench, p)
+        parts[f"layers {precision}"] = lambda p=precision: run_layers(bench, p)
+    record["seconds"] = {}
+    for part, share in PARTS:
+        if part not in parts or part in options.skip or part.split()[0] in options.skip:
+            continue
+        begun = time.monotonic()
+        bench.part_end = min(bench.end, started + share * options.seconds)
+        if part != "cases":
+            loading.join()
+        parts[part]()
+        record["seconds"][part] = round(time.monotonic() - begun, 1)
+        print(
+            f"{part}: {record['seconds'][part]} s, {bench.end - time.monotonic():.0f} s left",
+            flush=True,
         )
-        console.print(f"cases: {record['cases']['passed']} passed")
-        for failure in record["cases"]["failed"]:
-            console.print(f"FAILED {failure}", markup=False)
-    if "layers" not in options.skip:
-        layer_end = end if "nets" in options.skip else time.monotonic() + options.seconds / 3
-        record["layers"] = list(bench_layers(device, batches, peer, least, layer_end))
-        show("layers", record["layers"])
-    if "nets" not in options.skip:
-        record["networks"] = list(bench_nets(device, nets, batches, peer, least, end))
-        show("networks", record["networks"])
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -267,6 +267,14 @@ def _of(layers: Callable[[], Sequential], size: int = 224) -> Callable[[int], Gr
     return lambda batch: layers().build((3, size, size), batch, name=layers.__name__)
 
 
+def _open(layers: Callable[[], Sequential]) -> Callable[[int], Graph]:
+    return lambda size: layers().build((3, size, size), None, name=layers.__name__)
+
+
+# For images of any size and batch; the weights of dense layers depend on the size.
+OPEN: dict[str, Callable[[int], Graph]] = {
+    layers.__name__: _open(layers) for layers in (vgg16, resnet18, resnet50, mobilenetv2, unet)
+}
 NETS: dict[str, Callable[[int], Graph]] = {
     "vgg16": _of(vgg16),
     "resnet18": _of(resnet18),

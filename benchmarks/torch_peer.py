@@ -1,8 +1,15 @@
-"""Runs a clconv Graph with PyTorch: eager mode, cuDNN, channels first, TF32 off."""
+"""PyTorch as the peer on a GPU: runs a clconv Graph with its operators, in eager mode and as a CUDA graph.
+
+Batch norms are folded as clconv folds them, Relu and sums stay operators of their own, as cuDNN is called by most
+programs. Times are CUDA events around many runs in a row, so that what the host does meanwhile counts only where the
+device waits for it; the CUDA graph leaves the host out. Runs in a process of its own: see benchmarks/gpu.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +20,9 @@ from clconv.graph.ir import Graph, Node
 from clconv.graph.passes import PASSES
 from clconv.graph.passes.fuse_epilogue import fuse_epilogue
 
+WARM = 5  # times what a row of runs takes at least: for so long it runs before it is timed
 Tensor = Any
+Run = Callable[[], dict[str, Tensor]]
 
 
 def _conv(at: Any, x: Tensor, w: Tensor, b: Tensor = None) -> Tensor:
@@ -35,64 +44,157 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
         x, w, b, at.strides, at.pads[:2], at.output_padding, at.group, at.dilations
     ),
     "BatchNormalization": lambda at, x, s, b, m, v: F.batch_norm(x, m, v, s, b, eps=at.epsilon),
-    "Relu": lambda at, x: F.relu(x, inplace=False),
-    "Clip": lambda at, x, low, high: torch.clamp(x, low, high),
+    "Relu": lambda at, x: F.relu(x),
+    "Clip": lambda at, x, low, high: torch.clamp(x, low.item(), high.item()),
     "MaxPool": _pool,
     "GlobalAveragePool": lambda at, x: x.mean((2, 3), keepdim=True),
     "ReduceMean": lambda at, x, axes: x.mean(tuple(axes.tolist()), keepdim=bool(at.keepdims)),
     "Flatten": lambda at, x: x.flatten(at.axis),
     "Reshape": lambda at, x, shape: x.reshape(tuple(shape.tolist())),
     "Gemm": lambda at, a, b, c: F.linear(a, b if at.transB else b.T, c),
+    "MatMul": lambda at, a, b: a @ b,
     "Add": lambda at, x, y: x + y,
     "Concat": lambda at, *xs: torch.cat(xs, at.axis),
 }
+# Where the first input is not needed any more, as models are written for speed.
+IN_PLACE: dict[str, Callable[..., Tensor]] = {
+    "Relu": lambda at, x: F.relu_(x),
+    "Clip": lambda at, x, low, high: x.clamp_(low.item(), high.item()),
+    "Add": lambda at, x, y: x.add_(y) if x.shape == y.shape else x + y,
+}
+
+
+def version() -> str:
+    return f"torch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
 
 
 class TorchPeer:
-    """The same graph, batch norm folded as clconv folds it, on the CUDA device."""
+    """A graph on a PyTorch device in a precision: factors of float32 are rounded to tf32 only if that is asked for.
 
-    def __init__(self) -> None:
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+    channels_last: how images lie in memory, which cuDNN's kernels for halves prefer.
+    """
+
+    def __init__(
+        self, graph: Graph, precision: str, device: str = "cuda", channels_last: bool = False
+    ) -> None:
+        if device == "cuda":
+            torch.cuda.empty_cache()  # the other side needs memory, too
+        rounds = precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = rounds
+        torch.backends.cudnn.allow_tf32 = rounds
         torch.backends.cudnn.benchmark = True
-        self.version = f"torch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}"
-
-    def runner(self, graph: Graph, feeds: dict[str, np.ndarray]) -> Callable[[], dict[str, Tensor]]:
-        folded = _without_epilogues(graph)
-        constants = {
-            n: torch.from_numpy(np.array(c.array)).to("cuda" if c.spec.dtype.is_float else "cpu")
-            for n, c in folded.constants.items()
+        self._device, self._graph = device, without_epilogues(graph)
+        self._dtype = torch.float16 if precision == "float16" else torch.float32
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._steps = list(_steps(self._graph))
+        self._constants = {  # single numbers are read by the host, which must not wait for the device
+            name: self._on_device(constant.array)
+            if constant.spec.dtype.is_float and constant.spec.rank > 0
+            else torch.from_numpy(np.array(constant.array))
+            for name, constant in self._graph.constants.items()
         }
-        inputs = {n: torch.from_numpy(a).cuda() for n, a in feeds.items()}
 
-        def call(node: Node, values: dict[str, Tensor]) -> Tensor:
-            tensors = [values[n] if n else None for n in node.inputs]
-            return OPERATORS[node.op](node.attrs, *tensors)
+    def _on_device(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(np.array(array)).to(self._device, self._dtype)
+        return tensor.contiguous(memory_format=self._format) if tensor.dim() == 4 else tensor
 
-        def run() -> dict[str, Tensor]:
-            with torch.inference_mode():
-                values = {**constants, **inputs}
-                for node in folded.nodes:
-                    values[node.outputs[0]] = call(node, values)
-                return {n: values[n] for n in folded.outputs}
+    def runner(self, feeds: dict[str, np.ndarray]) -> Run:
+        """A run on inputs that lie on the device already."""
+        inputs = {name: self._on_device(array) for name, array in feeds.items()}
+        return lambda: self.run(inputs)
 
-        return run
+    def run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        with torch.inference_mode():
+            values = {**self._constants, **inputs}
+            for node, call, dead in self._steps:
+                tensors = [values[name] if name else None for name in node.inputs]
+                values[node.outputs[0]] = call(node.attrs, *tensors)
+                for name in dead:
+                    del values[name]
+            return {name: values[name] for name in self._graph.outputs}
 
-    def outputs(self, graph: Graph, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return {n: v.cpu().numpy() for n, v in self.runner(graph, feeds)().items()}
+    def outputs(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As float32 arrays."""
+        return {n: v.float().cpu().numpy() for n, v in self.runner(feeds)().items()}
 
-    def time(self, graph: Graph, feeds: dict[str, np.ndarray], least: float) -> float:
-        from benchmarks.gpu import median_time
+    def latency(self, feeds: dict[str, np.ndarray], runs: int) -> list[float]:
+        """Seconds from arrays on the host to arrays on the host, of each run."""
+        times = []
+        for _ in range(runs + 5):
+            started = time.perf_counter()
+            self.outputs(feeds)
+            times.append(time.perf_counter() - started)
+        return times[5:]
 
-        run = self.runner(graph, feeds)
+    def times(self, feeds: dict[str, np.ndarray], least: float) -> dict[str, float]:
+        """Median seconds of a run, by how it is started: "eager", and "graph" where it can be captured."""
+        run = self.runner(feeds)
+        for _ in range(3):  # cuDNN tries its algorithms
+            run()
+        found = {"eager": self._median(run, least)}
+        if self._device == "cuda":
+            try:
+                found["graph"] = self._median(_captured(run), least)
+            except RuntimeError as reason:
+                found["graph refused: " + str(reason).splitlines()[0][:80]] = found["eager"]
+        return found
+
+    def _median(self, run: Callable[[], Any], least: float) -> float:
+        """Median seconds of one run over several rows of runs, each at least so many seconds."""
+        begun = time.perf_counter()
+        once = self._row(run, 2)
+        while time.perf_counter() - begun < WARM * least:  # clocks rise
+            once = self._row(run, 2)
+        count = int(max(1, min(200, -(-least // max(once, 1e-6)))))
+        return statistics.median(self._row(run, count) for _ in range(5))
+
+    def _row(self, run: Callable[[], Any], count: int) -> float:
+        """Seconds of one of so many runs in a row."""
+        if self._device != "cuda":
+            started = time.perf_counter()
+            for _ in range(count):
+                run()
+            return (time.perf_counter() - started) / count
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin.record()
+        for _ in range(count):
+            run()
+        end.record()
+        torch.cuda.synchronize()
+        return float(begin.elapsed_time(end)) / 1e3 / count
+
+
+def _steps(graph: Graph) -> Iterator[tuple[Node, Callable[..., Tensor], list[str]]]:
+    """Each node, the function that runs it, and the values that nobody needs after it."""
+    last = {name: i for i, node in enumerate(graph.nodes) for name in node.inputs}
+    kept = {*graph.inputs, *graph.outputs, *graph.constants}
+    for i, node in enumerate(graph.nodes):
+        dead = [n for n in dict.fromkeys(node.inputs) if n and last[n] == i and n not in kept]
+        own = bool(dead) and node.inputs[0] in dead and node.inputs.count(node.inputs[0]) == 1
+        in_place = own and node.op in IN_PLACE
+        yield node, (IN_PLACE if in_place else OPERATORS)[node.op], dead
+
+
+def _captured(run: Run) -> Callable[[], None]:
+    """The run as a CUDA graph, warmed up on a stream of its own, as PyTorch asks for."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
         for _ in range(3):
             run()
-        return median_time(lambda: run() and None, torch.cuda.synchronize, least)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        kept = run()
+
+    def replay(outputs: dict[str, Tensor] = kept) -> None:  # they live as long as the graph
+        graph.replay()
+
+    return replay
 
 
-def _without_epilogues(graph: Graph) -> Graph:
+def without_epilogues(graph: Graph) -> Graph:
     """All passes but the fusion that PyTorch has no operator for."""
-
     for apply in PASSES:
         if apply is not fuse_epilogue:
             graph = apply(graph)
