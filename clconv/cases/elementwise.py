@@ -19,6 +19,7 @@ _RANGES = {
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "Mod": {"fmod": 1},
     "BitShift": {"direction": "LEFT"},
+    "FakeQuantize": {"scale": 0.0625, "low": -128.0, "high": 100.0},
 }
 
 
@@ -108,6 +109,7 @@ CASES = (
     Case("LeakyRelu", "steep", (data(1, 5, 6, 7),), {"alpha": -1.5}),
     Case("Gelu", "tanh", (data(1, 5, 6, 7, low=-6.0, high=6.0),), {"approximate": "tanh"}),
     Case("Swish", "alpha", (data(1, 5, 6, 7, low=-9.0, high=9.0),), {"alpha": 1.7}),
+    Case("FakeQuantize", "ties", (data(1, 9, 5, 6, low=-4.0, high=4.0),), {"scale": 2.0, "low": -1.0, "high": 1.0}),
     Case("IsInf", "negative", (Operand((12,), values=_SPECIAL),), {"detect_positive": 0}),
     Case("Clip", "both", (data(1, 13, 5, 6), *_BOUNDS)),
     Case("Clip", "upper", (data(1, 13, 5, 6), None, _BOUNDS[1])),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from clconv.errors import GraphError, ShapeError
-from clconv.graph.ir import RUNNING, Constant, Graph, Node, TensorSpec
+from clconv.graph.ir import RUNNING, Constant, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.ops import OPS, Call, Cost, get_op
 from clconv.graph.ops.base import RunGraph
 
@@ -122,10 +122,18 @@ def evaluate_node(
         if node.epilogue:
             running = results[0]
             for step in node.epilogue:
-                operands = [running if i == RUNNING else arrays[i] for i in step.operands]
-                running = OPS[step.op].reference(step.attrs, *operands)
+                running = evaluate_step(step, running, arrays)
             results = (running, *results[1:])
     return tuple(np.asarray(r) for r in results)
+
+
+def evaluate_step(
+    step: EpilogueStep, running: np.ndarray, arrays: Sequence[np.ndarray | None]
+) -> np.ndarray:
+    """The value that a step of an epilogue makes of the one so far; arrays: the node's inputs."""
+    operands = [running if i == RUNNING else arrays[i] for i in step.operands]
+    with np.errstate(all="ignore"):
+        return np.asarray(OPS[step.op].reference(step.attrs, *operands))
 
 
 def node_cost(node: Node, graph: Graph) -> Cost:

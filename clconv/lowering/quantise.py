@@ -70,6 +70,11 @@ def _compute(*dtypes: DType) -> str:
     return "double" if DType.FLOAT64 in dtypes else "float"
 
 
+def _varied(problem: Problem, scale: TensorSpec) -> bool:
+    """Whether scales differ within a run of elements behind `axis`; see places.mako."""
+    return bool(problem.node.attrs.block_size) if scale.size > 1 else False
+
+
 def _quantize_kernel(
     problem: Problem, x: TensorSpec, scale: TensorSpec, y: TensorSpec, zero_point: bool
 ) -> Kernel:
@@ -86,6 +91,7 @@ def _quantize_kernel(
         # The quotient has the precision of its operands, and twice a half's bits and two is what a float has.
         half_quotient=x.dtype is scale.dtype is DType.FLOAT16,
         zero_point=zero_point,
+        varied=_varied(problem, scale),
         low=int(limits.min),
         high=int(limits.max),
     )
@@ -125,6 +131,7 @@ def _dequantize_lower(problem: Problem) -> Lowered:
         target=C_TYPES[y.dtype.value],
         difference="long" if x.dtype is DType.INT32 else "int",
         zero_point=problem.has(2),
+        varied=_varied(problem, scale),
     )
     return _flat(problem, kernel)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from clconv.errors import CheckError
-from clconv.graph.evaluate import evaluate_node
+from clconv.graph.evaluate import evaluate_node, evaluate_step
 from clconv.graph.ir import Node
 from clconv.graph.passes.half import EXACT
 from clconv.runtime.bound import BoundPlan
@@ -15,6 +16,8 @@ from clconv.runtime.bound import BoundPlan
 OnNode = Callable[[Node, str, float, str], None]  # node, output, relative error, variant
 
 TOLERANCE = 1e-4  # largest error over the largest reference value, one node at a time
+# Element-wise operators, never falling, that jump: a small error before one may be a whole step after it.
+STEPPED = frozenset({"FakeQuantize", "Round", "Floor", "Ceil", "Sign"})
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
@@ -77,21 +80,44 @@ def node_errors(
             bound.queue.write(bound.buffer(name), feeds[name], wait=True)
         for node, end in zip(plan.graph.nodes, plan.lowered.ends, strict=True):
             launch_until(end)
-            expected = _reference(node, [values[n] if n else None for n in node.inputs])
+            arrays = _widened(node, [values[n] if n else None for n in node.inputs])
+            stepped = any(step.op in STEPPED for step in node.epilogue)
+            expected = evaluate_node(node, arrays)
             for name, reference in zip(node.outputs, expected, strict=False):
                 if name:
                     values[name] = bound.fetch(name)
+                    if stepped and name == node.outputs[0]:
+                        reference = nearest_allowed(node, arrays, values[name])
                     choice = plan.lowered.choices[node.name].variant.name
                     yield node, name, _error(values[name], reference), choice
         launch_until(len(bound.launches))
 
 
-def _reference(node: Node, arrays: list[np.ndarray | None]) -> tuple[np.ndarray, ...]:
-    """A node's outputs; halves are taken as float32, in which the kernels compute."""
+def _widened(node: Node, arrays: list[np.ndarray | None]) -> list[np.ndarray | None]:
+    """A node's inputs with halves as float32, in which the kernels compute."""
     if node.op in EXACT:
-        return evaluate_node(node, arrays)
-    wide = [a.astype(np.float32) if a is not None and a.dtype == np.float16 else a for a in arrays]
-    return evaluate_node(node, wide)
+        return arrays
+    return [a.astype(np.float32) if a is not None and a.dtype == np.float16 else a for a in arrays]
+
+
+def nearest_allowed(
+    node: Node, arrays: Sequence[np.ndarray | None], found: np.ndarray
+) -> np.ndarray:
+    """Of the results that a node with STEPPED steps may have, the one nearest to what was found.
+
+    Before such a step a value may be off by TOLERANCE, as everywhere. Which side of a step's edge it is on then, and
+    so the result, is between what the least and the largest such value give.
+    """
+    plain = dataclasses.replace(node, epilogue=())
+    low = high = evaluate_node(plain, arrays)[0]
+    for step in node.epilogue:
+        if step.op in STEPPED:
+            finite = np.abs(low[np.isfinite(low)])
+            slack = low.dtype.type(TOLERANCE * finite.max(initial=0))
+            low, high = low - slack, high + slack
+        ends = [evaluate_step(step, end, arrays) for end in (low, high)]
+        low, high = np.minimum(*ends), np.maximum(*ends)
+    return np.where(np.isnan(found), low, np.clip(found, low, high))
 
 
 def _error(found: np.ndarray, expected: np.ndarray) -> float:

@@ -7,8 +7,9 @@ scale_axis is 1 for one along the axis; block is 1 where there are no blocks. Im
 <%def name="parameters()">\
 int length, int inner, int block, long scale_outer, long scale_axis, long scale_inner, long total, long share\
 </%def>
-## Loops over the elements begin..end of an item: for each run of `inner`, index `i`, scale at `first + column * step`.
-<%def name="loop()">
+## Loops over the elements begin..end of an item: for each run of `inner`, index `at`, scale at `place`, which is the
+## same for all of a run unless they are varied.
+<%def name="loop(varied)">
   const long begin = get_global_id(0) * share;
   const long end = begin + share < total ? begin + share : total;
   for (long at = begin; at < end;) {
@@ -17,7 +18,7 @@ int length, int inner, int block, long scale_outer, long scale_axis, long scale_
     const long o = row / length, a = row - o * length;
     const long first = o * scale_outer + a / block * scale_axis;
     for (; at < stop; ++at) {
-      const long place = first + (at - row * inner) * scale_inner;
+      const long place = first${" + (at - row * inner) * scale_inner" if varied else ""};
       ${caller.body()}
     }
   }

@@ -17,6 +17,7 @@ from clconv.graph.passes.fuse_epilogue import EPILOGUE_HOSTS, fuse_epilogue
 from clconv.graph.passes.fuse_pad import fuse_pad
 from clconv.graph.passes.fuse_patterns import fuse_patterns
 from clconv.graph.passes.push_transposes import push_transposes
+from clconv.graph.passes.quantised import fuse_quantised, unfold_quantised
 from clconv.graph.passes.remove_dead import remove_dead
 from clconv.graph.passes.remove_identity import remove_identity
 from clconv.graph.verify import verify
@@ -25,8 +26,10 @@ __all__ = ["EPILOGUE_HOSTS", "PASSES", "run_passes"]
 
 # Dead readers would make a value look shared, so the dead go first; leftover constants go last.
 PASSES: tuple[Callable[[Graph], Graph], ...] = (
+    unfold_quantised,
     fold_constants,
     remove_dead,
+    fuse_quantised,
     push_transposes,
     remove_identity,
     fuse_patterns,

@@ -6,6 +6,7 @@ follow from the weights; a fact says so with a TensorSpec whose unknown sizes ar
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,6 +53,9 @@ def _infer(
     if row is not None:
         return _row(row, node, facts)
     data = facts.get(node.inputs[0]) if node.inputs else None
+    if node.op == "DequantizeLinear" and not node.attrs.output_dtype and data is not None:
+        scale = facts.get(node.inputs[1])
+        return None if scale is None else dataclasses.replace(data, dtype=scale.dtype)
     if data is None:
         return None
     if node.op in SAME_AS_INPUT:

@@ -1,0 +1,195 @@
+"""Quantised networks compute in float32: integers are only what values are rounded to in between.
+
+No kernel is faster on bytes than the convolutions on floats are. So a quantised product is one of floats between a
+DequantizeLinear and a QuantizeLinear, and such a pair, back to back, one element-wise operator, which fuses into
+whatever is before it. Rounded is as before; a sum, though, has float32's error instead of none, so that what lies within
+that of half a step may be rounded to the other side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from clconv.graph.ir import DType, Graph, Node, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.graph.passes.editor import Editor
+from clconv.graph.passes.facts import gather_facts
+from clconv.graph.passes.remove_dead import remove_dead
+
+# What takes bytes and floats alike: DequantizeLinear may come before it as well.
+MOVERS = frozenset(
+    {
+        "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Expand", "Tile",
+        "DepthToSpace", "SpaceToDepth", "MaxPool",
+    }
+)  # fmt: skip
+
+
+def unfold_quantised(graph: Graph) -> Graph:
+    """The graph with QLinearConv and QLinearMatMul of constant weights, scales and zero points as Conv and MatMul of
+    float32 between DequantizeLinear and QuantizeLinear; and with ConvInteger and MatMulInteger of constant weights,
+    whose sums become float32 anyway, as those of float32."""
+    editor = Editor(graph)
+    facts = None
+    for position, node in enumerate(graph.nodes):
+        if node.op in ("QLinearConv", "QLinearMatMul"):
+            _unfold(editor, position, node)
+        elif node.op == "Cast" and node.attrs.to == "float32":
+            product = editor.made_by(node.inputs[0], "ConvInteger", "MatMulInteger")
+            if product is not None:
+                facts = facts or gather_facts(graph)
+                _unfold_sums(editor, position, product, facts)
+    return remove_dead(editor.result()) if editor.changed else graph
+
+
+def _unfold_sums(
+    editor: Editor, position: int, node: Node, facts: Mapping[str, TensorSpec]
+) -> None:
+    """The Cast at a position as the product of floats that makes the sums it reads."""
+    x, w, x_zero, w_zero = (*node.inputs, "", "")[:4]
+    weights, zero = editor.array(w), editor.array(w_zero) if w_zero else np.zeros((), np.uint8)
+    point = facts.get(x_zero)
+    if weights is None or zero is None or not editor.is_private(node.outputs[0]):
+        return
+    if (x_zero and (point is None or not point.is_static or point.size != 1)) or zero.ndim > 1:
+        return
+    cast = editor.nodes[position]
+    assert cast is not None
+    is_conv = node.op == "ConvInteger"
+    along = (-1, *(1,) * (weights.ndim - 1)) if is_conv else (-1,)  # filters, or columns
+    whole = (weights.astype(np.float64) - zero.astype(np.float64).reshape(along)).astype(np.float32)
+    real = editor.fresh(f"{node.name}/real")
+    one = editor.constant(f"{node.name}/one", np.ones(point.shape if point else (), np.float32))
+    shifted = make_node("DequantizeLinear", [x, one, x_zero], [real], f"{node.name}/real")
+    editor.insert_before(position, shifted)
+    inputs = [real, editor.constant(f"{node.name}/weights", whole)]
+    op = "Conv" if is_conv else "MatMul"
+    editor.put(position, make_node(op, inputs, cast.outputs, node.name, **node.attrs))
+
+
+def _unfold(editor: Editor, position: int, node: Node) -> None:
+    x_scale, _, w, w_scale, w_zero = (editor.array(n) for n in node.inputs[1:6])
+    given = (x_scale, w, w_scale, w_zero)
+    if any(a is None for a in given) or any(editor.array(n) is None for n in node.inputs[6:]):
+        return
+    assert x_scale is not None and w is not None and w_scale is not None and w_zero is not None
+    if x_scale.size != 1 or x_scale.dtype != np.float32 or w_scale.dtype != np.float32:
+        return
+    is_conv = node.op == "QLinearConv"
+    if not is_conv and max(w_scale.ndim, w_zero.ndim) > 1:
+        return
+    along = (-1, *(1,) * (w.ndim - 1)) if is_conv else (-1,)  # filters, or columns
+    zero, scale = w_zero.astype(np.float64).reshape(along), w_scale.astype(np.float64)
+    weights = ((w.astype(np.float64) - zero) * scale.reshape(along)).astype(np.float32)
+    real, result = editor.fresh(f"{node.name}/real"), editor.fresh(f"{node.name}/result")
+    inputs = [real, editor.constant(f"{node.name}/weights", weights)]
+    bias = editor.array(node.inputs[8]) if len(node.inputs) > 8 else None
+    if bias is not None:
+        real_bias = (bias * x_scale.astype(np.float64).reshape(()) * scale.reshape(-1)).astype(
+            np.float32
+        )
+        inputs.append(editor.constant(f"{node.name}/bias", real_bias))
+    made = make_node("DequantizeLinear", node.inputs[:3], [real], f"{node.name}/real")
+    editor.insert_before(position, made)
+    product = make_node("Conv" if is_conv else "MatMul", inputs, [result], node.name, **node.attrs)
+    editor.insert_before(position, product)
+    named = f"{node.name}/integers"
+    made = make_node("QuantizeLinear", [result, *node.inputs[6:8]], node.outputs, named)
+    editor.put(position, made)
+
+
+def fuse_quantised(graph: Graph) -> Graph:
+    """The graph with each DequantizeLinear of what a QuantizeLinear of the same scale and zero point gives, also with
+    operators in between that only move elements, as one FakeQuantize. float32 only, one scale for all elements."""
+    if not any(node.op == "DequantizeLinear" for node in graph.nodes):
+        return graph
+    editor = Editor(graph)
+    _merge_twins(editor)
+    _before_movers(editor)
+    _merge_twins(editor)
+    facts = gather_facts(graph)
+    for position, node in enumerate(editor.nodes):
+        if node is None or node.op != "DequantizeLinear":
+            continue
+        maker = editor.made_by(node.inputs[0], "QuantizeLinear")
+        step = _Step.of(editor, node)
+        if maker is None or step is None or step != _Step.of(editor, maker):
+            continue
+        known = facts.get(maker.inputs[0])
+        if known is None or known.dtype is not DType.FLOAT32:
+            continue
+        limits = np.iinfo(step.dtype)
+        fused = make_node(
+            "FakeQuantize", [maker.inputs[0]], node.outputs, node.name,
+            scale=step.scale, low=float(limits.min - step.zero), high=float(limits.max - step.zero),
+        )  # fmt: skip
+        editor.put(position, fused)
+    return remove_dead(editor.result()) if editor.changed else graph
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """Scale and zero point of one of the two operators, and the integers between them."""
+
+    scale: float
+    zero: int
+    dtype: str
+
+    @classmethod
+    def of(cls, editor: Editor, node: Node) -> _Step | None:
+        """None if they are not constant, not one for all elements, or the scale is not float32."""
+        scale = editor.array(node.inputs[1])
+        zero = editor.array(node.inputs[2]) if node.inputs[2:] and node.inputs[2] else None
+        unknown = zero is None and bool(node.inputs[2:]) and bool(node.inputs[2])
+        at = node.attrs
+        if scale is None or scale.size != 1 or scale.dtype != np.float32 or unknown:
+            return None
+        if at.block_size or (
+            node.op == "DequantizeLinear" and at.output_dtype not in ("", "float32")
+        ):
+            return None
+        if zero is None:
+            dtype = at.output_dtype or "uint8" if node.op == "QuantizeLinear" else ""
+            return cls(float(scale.reshape(())), 0, dtype or "uint8")
+        if zero.size != 1:
+            return None
+        return cls(float(scale.reshape(())), int(zero.reshape(())), zero.dtype.name)
+
+
+def _merge_twins(editor: Editor) -> None:
+    """Exporters write a DequantizeLinear for each reader: one does for all."""
+    first: dict[tuple[str, _Step], str] = {}
+    for position, node in enumerate(editor.nodes):
+        if node is None or node.op != "DequantizeLinear":
+            continue
+        step = _Step.of(editor, node)
+        if step is None:
+            continue
+        twin = first.setdefault((node.inputs[0], step), node.outputs[0])
+        if twin != node.outputs[0] and node.outputs[0] not in editor.outputs:
+            editor.drop(position)
+            editor.substitute(node.outputs[0], twin)
+
+
+def _before_movers(editor: Editor) -> None:
+    """DequantizeLinear goes before what moves elements, up to the QuantizeLinear if there is one."""
+    for position in reversed(range(len(editor.nodes))):
+        node = editor.nodes[position]
+        if node is None or node.op != "DequantizeLinear" or _Step.of(editor, node) is None:
+            continue
+        found = editor.maker(node.inputs[0])
+        if found is None or not editor.is_private(node.inputs[0]):
+            continue
+        origin, mover = found
+        if mover.op not in MOVERS or mover.epilogue or any(mover.outputs[1:]):
+            continue
+        real = editor.fresh(f"{mover.name}/real")
+        editor.put(
+            origin,
+            dataclasses.replace(node, inputs=(mover.inputs[0], *node.inputs[1:]), outputs=(real,)),
+        )
+        moved = dataclasses.replace(mover, inputs=(real, *mover.inputs[1:]), outputs=node.outputs)
+        editor.put(position, moved)
