@@ -28,7 +28,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +269,11 @@ def proven(bench: Bench) -> tuple[Any, dict[str, str]]:
     return settle(bench.device, ("tf32", "float16"), tried)
 
 
+def nothing_works(cases: Mapping[str, Any]) -> bool:
+    """Whether the time is better kept for another try."""
+    return not cases["passed"] and len(cases["failed"]) >= 10
+
+
 def load_peer(bench: Bench) -> None:
     """While cases run: from a cold disk, PyTorch and cuDNN take a while."""
     from benchmarks import gpu_peer
@@ -303,6 +308,9 @@ def measure_all(bench: Bench, started: float) -> None:
             loading.join()
         parts[part]()
         record["seconds"][part] = round(time.monotonic() - begun, 1)
+        if part == "cases" and nothing_works(record["cases"]):
+            print("no case is right: the rest would measure nothing", flush=True)
+            return
         print(
             f"{part}: {record['seconds'][part]} s, {bench.end - time.monotonic():.0f} s left",
             flush=True,

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks import nvidia
+from benchmarks.gpu import nothing_works
 from benchmarks.gpu_lanes import Lane, in_parallel
 from benchmarks.gpu_report import geometric_mean, line, summary, with_peer
 from benchmarks.gpu_work import closed, feeds_of, network_graph, short
@@ -110,6 +111,12 @@ def test_a_task_that_fails_or_hangs_costs_itself_only() -> None:
     assert lane.call(os._exit, 3)[1] == "the process ended with exit code 3"
     assert lane.call(divmod, 7, 2)[0] == (3, 1)
     lane.close()
+
+
+def test_where_nothing_works_the_time_is_kept() -> None:
+    assert nothing_works({"passed": 0, "failed": ["no"] * 10})
+    assert not nothing_works({"passed": 1, "failed": ["no"] * 99})
+    assert not nothing_works({"passed": 0, "failed": []})  # none was asked for
 
 
 def test_a_compilers_error_is_short() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.lower import lower_graph
 from clconv.runtime import debug, trial
 from clconv.runtime.check import relative_error
-from clconv.runtime.search import Search, is_faster
+from clconv.runtime.search import Search, Step, is_faster
 from clconv.runtime.session import Session
 from clconv.runtime.trial import Candidate, Trial, time_together, verify
 from clconv.runtime.tune import Task, case_tasks, tasks_of
@@ -72,7 +75,8 @@ def test_tasks_are_shapes_with_rivals_in_the_same_layouts() -> None:
     bad = Findings(frozenset({("Conv", "winograd4"), ("Conv", "winograd2")}))
     left = [v.name for v in tasks_of(network(), AVX2, bad)[0].variants]
     assert left and not {"winograd4", "winograd2"} & {*left}
-    assert tasks_of(network(), NVIDIA, NOTHING_FOUND)[0].usual[0].endswith("_gpu")
+    for_gpus = {"implicit_gemm", "winograd4_gpu", "winograd2_gpu"}
+    assert tasks_of(network(), NVIDIA, NOTHING_FOUND)[0].usual[0] in for_gpus
 
 
 def test_tasks_of_cases_are_the_large_ones() -> None:
@@ -167,6 +171,69 @@ def test_trials_of_two_searches_are_never_taken_for_each_other() -> None:
     for _ in range(2):  # one worker, as a session of several commands would have it
         best_of(one)
     assert len(set(numbers)) == 2
+
+
+def test_who_watches_is_told_what_is_tried_and_gained() -> None:
+    steps: list[Step] = []
+    scripted = Scripted(lambda c: 0.5 if c[0] == "direct" else 1.0)
+    Search(AVX2, scripted, told=steps.append).run(task_of())  # type: ignore[arg-type]
+    assert "direct" in [step.what for step in steps]
+    assert steps[0].gain == 1.0 and steps[-1].gain == pytest.approx(2.0)
+
+
+def test_candidates_take_turns_and_those_far_behind_are_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Warm: each has run before the first sample that counts; in turns: no round times one of them twice in a row."""
+    names: list[Candidate] = [("a", ()), ("b", ()), ("slow", ())]
+    seconds = dict(zip(names, (1e-3, 1.1e-3, 9e-3), strict=True))
+    ran: list[Candidate] = []
+    sampled: list[tuple[Candidate, int]] = []
+
+    class Bound:
+        def __init__(self, candidate: Candidate) -> None:
+            self.candidate = candidate
+
+        def run(self, feeds: object) -> None:
+            ran.append(self.candidate)
+
+    class Bench:
+        feeds: object = None
+
+        def keep_only(self, candidates: object) -> None:
+            pass
+
+        def bound(self, candidate: Candidate) -> Bound:
+            return Bound(candidate)
+
+        def sample(self, candidate: Candidate, repeats: int) -> float:
+            assert candidate in ran
+            sampled.append((candidate, repeats))
+            return seconds[candidate]
+
+    monkeypatch.setattr(trial, "_bench_of", lambda *arguments: Bench())
+    times = time_together(None, AVX2, names, 7)  # type: ignore[arg-type]
+    assert ran == names and [len(t) for t in times] == [7, 7, 3]
+    counted = [candidate for candidate, _ in sampled[2 * len(names) :]]
+    assert {repeats for _, repeats in sampled[2 * len(names) :]} == {2}  # as many launches each
+    for start in (0, 3, 6):
+        assert set(counted[start : start + 3]) == set(names)
+    assert counted[9:11] != [names[0]] * 2 and set(counted[9:11]) == set(names[:2])
+
+
+def test_first_use_searches_nothing(tmp_path: Path) -> None:
+    """A network that nobody tuned is loaded and run without the tuner, and leaves no results."""
+    program = (
+        "import sys, numpy, clconv; from clconv.frontend.layers import Conv2d;"
+        "session = clconv.load(Conv2d(4, 3).build((3, 8, 8)));"
+        "session.run({n: numpy.zeros(s.shape, 'f') for n, s in session.inputs.items()});"
+        "print([m for m in sys.modules if m in ('clconv.runtime.search', 'clconv.runtime.tune', 'clconv.runtime.trial')])"
+    )
+    environment = {**os.environ, "CLCONV_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert not (tmp_path / "tuned.json").exists()
 
 
 def test_a_small_gain_is_no_gain() -> None:
