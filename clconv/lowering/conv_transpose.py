@@ -30,6 +30,7 @@ from clconv.lowering.blocked import (
     stored_obstacle,
     weights_obstacle,
 )
+from clconv.lowering.conv_transpose_gpu import MATRIX_PRODUCT, PRODUCT
 from clconv.lowering.epilogue import channel_packing, plan_epilogue
 from clconv.lowering.kernel import (
     Kernel,
@@ -218,6 +219,8 @@ def _simple_rounds(problem: Problem) -> int:
 
 
 register(
+    MATRIX_PRODUCT,
+    PRODUCT,
     Variant("ConvTranspose", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures),
     Variant("ConvTranspose", "blocked", _blocked_applies, _blocked_lower, convolution_signatures),
     Variant("ConvTranspose", "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),

@@ -52,6 +52,8 @@ def chosen(name: str, device: DeviceInfo, dtype: str | None = None) -> str:
         ("MaxPool-3x3_stride_2_same", "register"),
         ("MaxPool-indices", "simple"),
         ("Conv-depthwise", "depthwise_gpu"),
+        ("ConvTranspose-wide_2x2_stride_2", "product"),
+        ("ConvTranspose-4x4_stride_2", "simple"),
     ],
 )
 def test_gpus_choose_the_kernel_that_fits(case: str, variant: str, machine: DeviceInfo) -> None:
@@ -87,6 +89,7 @@ def test_no_cpu_chooses_a_gpus_kernel(machine: DeviceInfo) -> None:
     able = dataclasses.replace(machine, extensions=frozenset({"cl_khr_fp64"}))
     for_gpus = {
         "local", "matrix", "matrix_gemm", "vector", "group", "split", "two_sides", "register", "implicit_gemm",
+        "product", "matrix_product",
     }  # fmt: skip
     for case in DEVICE_CASES:
         if for_gpus & {variant.name for variant in VARIANTS[case.op]}:
