@@ -45,12 +45,19 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       }
       sums += part;
     }
+    if (whole && whole < n) { // the last vector of the row, less what was summed already
+      const ${V} power = clconv_exp(${load(V, "source + n - %d" % width, stored("x"))} - top);
+% if keep:
+      ${store(V, "target + n - %d" % width)} = power;
+% endif
+      sums += (int${width})(${", ".join(map(str, range(width)))}) >= whole + ${width} - n ? power : (${V})(0);
+    }
     float sum = sums.s0\
 % for lane in range(1, width):
  + sums.s${"%x" % lane}\
 % endfor
 ;
-    for (int k = whole; k < n; ++k) {
+    for (int k = whole ? n : 0; k < n; ++k) {
       const float power = clconv_exp(${element("source", "k", stored("x"))} - top);
 % if keep:
       target[k] = power;
