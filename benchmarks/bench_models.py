@@ -29,6 +29,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.nets import NETS, write
+from benchmarks.quantise import WAYS, quantised
 
 CACHE = Path(tempfile.gettempdir()) / "clconv-benchmark-nets"
 
@@ -90,9 +91,13 @@ def difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) ->
     return max(float(np.abs(f - e).max() / max(np.abs(e).max(), 1e-30)) for f, e in pairs)
 
 
-def bench(name: str, batch: int, peers: list[str], rounds: int, seconds: float) -> dict[str, Any]:
-    """One network: rounds of runs in turn, each about `seconds` long for each engine."""
+def bench(
+    name: str, batch: int, peers: list[str], rounds: int, seconds: float, way: str | None = None
+) -> dict[str, Any]:
+    """One network: rounds of runs in turn, each about `seconds` long for each engine. way: see quantise.py."""
     model = write(name, CACHE, batch)
+    if way is not None:
+        model = quantised(model, way)
     engines = [Engine.start(engine, model) for engine in ("clconv", *peers)]
     runs = {}
     for engine in engines:
@@ -174,11 +179,19 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.4, help="of each engine in each round")
+    parser.add_argument("--quantised", choices=WAYS, help="of 8 bits, in one of the two forms")
     parser.add_argument("--json", type=Path, help="where to record the results")
     options = parser.parse_args()
     console = Console()
     results = [
-        bench(name, options.batch, options.against, options.rounds, options.seconds)
+        bench(
+            name,
+            options.batch,
+            options.against,
+            options.rounds,
+            options.seconds,
+            options.quantised,
+        )
         for name in track(options.nets, "networks", console=Console(stderr=True))
     ]
     console.print(table(results, options.against))

@@ -81,9 +81,9 @@ CLCONV_FUNCTION ${V} clconv_tanh(${V} x) {
   return x * (${horner("z", tanh_p)}) / (${horner("z", tanh_q)});
 }
 // The nearest integer, half to even, between two that are smaller than 2^22; NaN stays. rint is no vector code.
-CLCONV_FUNCTION ${V} clconv_round_within(${V} x, float low, float high) {
-  x = x < low ? (${V})(low) : x;
-  x = x > high ? (${V})(high) : x;
+CLCONV_FUNCTION ${V} clconv_round_within(${V} x, ${V} low, ${V} high) {
+  x = x < low ? low : x;
+  x = x > high ? high : x;
   return (x + 12582912.0f) - 12582912.0f;
 }
 CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
@@ -100,7 +100,7 @@ CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
 CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
 CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
 CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
-CLCONV_FUNCTION ${type} clconv_round_within(${type} x, float low, float high) {
+CLCONV_FUNCTION ${type} clconv_round_within(${type} x, ${type} low, ${type} high) {
   x = x < low ? low : x;
   return rint(x > high ? high : x);
 }

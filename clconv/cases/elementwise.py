@@ -19,7 +19,6 @@ _RANGES = {
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "Mod": {"fmod": 1},
     "BitShift": {"direction": "LEFT"},
-    "FakeQuantize": {"scale": 0.0625, "low": -128.0, "high": 100.0},
 }
 
 
@@ -89,6 +88,8 @@ _LOW, _HIGH = -(2**31), 2**31 - 1
 _DIVIDENDS = (7, -7, 7, -7, 5, 0, _LOW, _LOW, _HIGH)
 _DIVISORS = (2, 2, -2, -2, 0, 0, -1, 0, -1)
 _SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 1e-30, 1e30, -1e30, 88.0, -88.0, 104.0, 0.3)
+_STEPS = weight(13, 1, 1, values=[2.0**-k for k in range(13)])
+_ZEROS = weight(13, 1, 1, values=[20 * k for k in range(13)])
 _BOUNDS = (weight(values=-0.5), weight(values=0.75))
 
 
@@ -97,7 +98,17 @@ def special(op: str, *second: Operand, **attrs: Any) -> Case:
 
 
 CASES = (
-    *(case for op in ROWS for case in every_row(op)),
+    *(case for op in ROWS if op != "FakeQuantize" for case in every_row(op)),
+    *(
+        Case("FakeQuantize", label, (data(*shape, low=-7.0, high=7.0), scale, zero), {"low": 0, "high": 255})
+        for label, shape, scale, zero in (
+            ("image", (2, 13, 7, 9), _STEPS, _ZEROS),
+            ("one scale", (2, 13, 7, 9), weight(1, values=0.03), weight(1, values=120)),
+            ("channels last", (1, 3, 5, 24), weight(values=0.0625), weight(values=3)),
+            ("vector", (263,), weight(values=0.25), weight(values=128)),
+            ("scalar", (), weight(values=2.0), weight(values=1)),
+        )
+    ),
     *(Case(op, label, pair) for op in ("Add", "Mul") for label, pair in FLOAT_PAIRS.items()),
     *(
         Case("Where", f"float {label}", (data(*pair[0].shape, dtype="bool"), *pair))
@@ -109,7 +120,6 @@ CASES = (
     Case("LeakyRelu", "steep", (data(1, 5, 6, 7),), {"alpha": -1.5}),
     Case("Gelu", "tanh", (data(1, 5, 6, 7, low=-6.0, high=6.0),), {"approximate": "tanh"}),
     Case("Swish", "alpha", (data(1, 5, 6, 7, low=-9.0, high=9.0),), {"alpha": 1.7}),
-    Case("FakeQuantize", "ties", (data(1, 9, 5, 6, low=-4.0, high=4.0),), {"scale": 2.0, "low": -1.0, "high": 1.0}),
     Case("IsInf", "negative", (Operand((12,), values=_SPECIAL),), {"detect_positive": 0}),
     Case("Clip", "both", (data(1, 13, 5, 6), *_BOUNDS)),
     Case("Clip", "upper", (data(1, 13, 5, 6), None, _BOUNDS[1])),

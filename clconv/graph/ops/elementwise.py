@@ -140,11 +140,11 @@ def _shift_expression(use: Use) -> str:
     return f"{outside} ? (a < 0 ? (T)(-1) : (T)(0)) : (T)(a >> b)"
 
 
-def _fake_quantize(at: Any, x: np.ndarray) -> np.ndarray:
-    """Rounded half to even to steps of `scale`, of which there are `low` to `high`. The quotient is float32's: that
-    of float64 would round ties otherwise."""
-    steps = np.rint(x.astype(np.float32) / np.float32(at.scale))
-    return np.clip(steps, at.low, at.high).astype(np.float64) * at.scale
+def _fake_quantize(at: Any, x: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """To integers `low` to `high`, half to even, and back. The quotient is float32's: that of float64 would round
+    ties otherwise."""
+    steps = np.rint(x.astype(np.float32) / scale.astype(np.float32))
+    return np.clip(steps, at.low - zero, at.high - zero).astype(np.float64) * scale
 
 
 _BOOL = DType.BOOL
@@ -186,8 +186,9 @@ _ROWS = (
     Row("Erf", 1, lambda at, x: _erf(x), "clconv_erf(a)", flops=10),
     Row("Gelu", 1, _gelu, _gelu_expression, {"approximate": "none"}, flops=15),
     # DequantizeLinear of QuantizeLinear, see passes/quantised.py; OpenVINO has an operator of that name.
-    Row("FakeQuantize", 1, _fake_quantize, "clconv_round_within(a / {scale}, {low}, {high}) * {scale}",
-        {"scale": REQUIRED, "low": REQUIRED, "high": REQUIRED}, flops=6),
+    # Scale and zero point, floats, are inputs, so that layers which differ in nothing else share a kernel.
+    Row("FakeQuantize", 3, _fake_quantize, "clconv_round_within(a / b, {low} - c, {high} - c) * b",
+        {"low": REQUIRED, "high": REQUIRED}, flops=6),
     # arithmetic
     Row("Add", 2, lambda at, x, y: x + y, "a + b", kind="number"),
     Row("Sub", 2, lambda at, x, y: x - y, "a - b", kind="number"),

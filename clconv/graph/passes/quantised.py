@@ -121,12 +121,17 @@ def fuse_quantised(graph: Graph) -> Graph:
         known = facts.get(maker.inputs[0])
         if known is None or known.dtype is not DType.FLOAT32:
             continue
+        # One for each channel: kernels read those, but know of single numbers when they are compiled.
+        channels = known.shape[1] if known.rank > 1 else None
+        shape = () if channels is None else (channels, *(1,) * (known.rank - 2))
+        numbers = (
+            editor.constant(f"{node.name}/{what}", np.full(shape, number, np.float32))
+            for what, number in (("scale", step.scale), ("zero", step.zero))
+        )
+        inputs = [maker.inputs[0], *numbers]
         limits = np.iinfo(step.dtype)
-        fused = make_node(
-            "FakeQuantize", [maker.inputs[0]], node.outputs, node.name,
-            scale=step.scale, low=float(limits.min - step.zero), high=float(limits.max - step.zero),
-        )  # fmt: skip
-        editor.put(position, fused)
+        ends = {"low": int(limits.min), "high": int(limits.max)}
+        editor.put(position, make_node("FakeQuantize", inputs, node.outputs, node.name, **ends))
     return remove_dead(editor.result()) if editor.changed else graph
 
 
