@@ -261,12 +261,15 @@ def main() -> int:
 def proven(bench: Bench) -> tuple[Any, dict[str, str]]:
     """The device with those of its matrix instructions that are right, each tried where it can do no harm."""
     from clconv.runtime.matrix_probe import refusal, settle
+    from clconv.runtime.shuffle_probe import shuffling_for
 
     def tried(instruction: str, device: Any, precision: str) -> str:
         wrong, failed = bench.ours.call(refusal, device, precision, limit=30)
         return str(wrong or failed)
 
-    return settle(bench.device, ("tf32", "float16"), tried)
+    able, refused = settle(bench.device, ("tf32", "float16"), tried)
+    shuffling, reason = bench.ours.call(shuffling_for, None, able, limit=30)
+    return shuffling or able, refused | ({"shuffles": reason} if reason else {})
 
 
 def nothing_works(cases: Mapping[str, Any]) -> bool:
@@ -290,7 +293,8 @@ def measure_all(bench: Bench, started: float) -> None:
     loading.start()
     bench.device, refused = proven(bench)
     record["matrix"] = {"right": sorted(bench.device.matrix), "refused": refused}
-    print(f"matrix instructions {record['matrix']}", flush=True)
+    record["shuffles"] = bench.device.shuffles and bench.device.shuffle
+    print(f"matrix instructions {record['matrix']}, shuffles {record['shuffles']}", flush=True)
     parts: dict[str, Callable[[], None]] = {
         "cases": lambda: run_cases(bench),
         "latency": lambda: run_latency(bench),

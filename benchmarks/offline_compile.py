@@ -45,6 +45,7 @@ BESIDES = (
     "Softmax", "LayerNormalization", "InstanceNormalization", "ReduceMean", "ReduceMax", "ReduceLogSumExp",
     "GlobalMaxPool", "Transpose", "Gemm", "MatMul",
 )  # fmt: skip
+SHUFFLES = {"NVIDIA": "nvidia", "Intel": "intel"}  # vendors' instructions: see kernels/group.mako
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -67,9 +68,14 @@ def besides() -> Iterator[tuple[str, Graph]]:
 
 def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
     """Of every variant that applies to a node and is not meant for another kind of device."""
+    ways = [device]
+    if device.matrix:
+        ways.append(dataclasses.replace(device, precision="tf32"))
+    for vendor, shuffle in SHUFFLES.items():
+        if device.vendor.startswith(vendor):
+            ways.append(dataclasses.replace(device, shuffle=shuffle, shuffles=True))
     for node in graph.nodes:
-        for precision in ("float32", "tf32") if device.matrix else ("float32",):
-            asked = dataclasses.replace(device, precision=precision)
+        for asked in ways:
             problem = problem_of(graph, node, asked)
             for variant in VARIANTS.get(node.op, ()):
                 if variant.obstacle(problem) is None and (

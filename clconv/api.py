@@ -13,6 +13,7 @@ from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
 from clconv.runtime.matrix_probe import proven_for
 from clconv.runtime.session import Session
+from clconv.runtime.shuffle_probe import shuffling_for
 
 Source = str | os.PathLike[str] | bytes | Graph
 
@@ -39,7 +40,7 @@ def load(
     """
     graph = read_model(source)
     chosen = choose_device(device)
-    chosen = proven_for(graph, chosen, config.chosen_precision(precision))
+    chosen = shuffling_for(graph, proven_for(graph, chosen, config.chosen_precision(precision)))
     if progress is None:
         return Session(graph, chosen, precision=precision)
     return Session(graph, chosen, progress=progress, precision=precision)

@@ -9,6 +9,20 @@ is split, their chunk number get_group_id(1); see lowering.split.
 from clconv.lowering.ctext import load, vector_type
 %>
 
+## What a kernel with this share needs in front of it: a value of the work-item whose number differs in one bit.
+<%def name="functions(share)">
+% if share.shuffle == "nvidia":
+static inline float ${entry}_of(float x, int step) {
+  float other;
+  __asm__ volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=f"(other) : "f"(x), "r"(step));
+  return other;
+}
+% elif share.shuffle == "intel":
+#pragma OPENCL EXTENSION cl_intel_subgroups : enable
+__attribute__((intel_reqd_sub_group_size(16)))
+% endif
+</%def>
+
 ## Declares id, and for this item: `line`, its row * inner + its column, whether it is `there`, its `part` of the
 ## items that share a line, and `from`, where the line begins. Items past the last line take that once more.
 <%def name="place(share)">
@@ -60,7 +74,40 @@ ${load(vector_type(share.width), "%s + from + (size_t)k * inner" % name if share
 % endfor
 % endif
   }
+  ${join_line(share, op, name)}
+</%def>
+
+## Joins the variable `name` of all that share the item's line.
+<%def name="join_line(share, op, name)">
+% if share.abreast == 1:
   ${join(op, name, "float", share.items, share.lanes, "part")}
+% else:
+% for step in [share.abreast >> i for i in range(1, share.abreast.bit_length())]:
+% if share.shuffle == "emulated":
+  shared_[id] = ${name};
+  barrier(CLK_LOCAL_MEM_FENCE);
+  const float ${name}_${step} = shared_[id ^ ${step}];
+  barrier(CLK_LOCAL_MEM_FENCE);
+% elif share.shuffle == "intel":
+  const float ${name}_${step} = intel_sub_group_shuffle_xor(${name}, ${step}u);
+% else:
+  const float ${name}_${step} = ${entry}_of(${name}, ${step});
+% endif
+  ${name} = ${op.text("join", "float", a=name, b="%s_%d" % (name, step))};
+% endfor
+% if share.items > share.abreast:
+  if (id % ${share.abreast} == 0) shared_[id / ${share.abreast}] = ${name};
+  barrier(CLK_LOCAL_MEM_FENCE);
+<%
+  first = "id / %d * %d" % (share.items, share.items // share.abreast)
+%>
+  ${name} = shared_[${first}];
+% for i in range(1, share.items // share.abreast):
+  ${name} = ${op.text("join", "float", a=name, b="shared_[%s + %d]" % (first, i))};
+% endfor
+  barrier(CLK_LOCAL_MEM_FENCE);
+% endif
+% endif
 </%def>
 
 ## Joins the parts of the item's line, from pointer `parts` (splits, outer, inner), into a new float `name`, finished, which
@@ -71,7 +118,7 @@ ${load(vector_type(share.width), "%s + from + (size_t)k * inner" % name if share
     const float v_ = ${parts}[split_ * ((size_t)outer * inner) + line];
     ${name} = ${op.text("join", "float", a=name, b="v_")};
   }
-  ${join(op, name, "float", share.items, share.lanes, "part")}
+  ${join_line(share, op, name)}
   ${name} = ${op.text("finish", "float", a=name)};
 </%def>
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,6 +99,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     from clconv.runtime.launches import JOINED
     from clconv.runtime.matrix_cases import examine_matrix
     from clconv.runtime.report import Checkup, Speed, measure
+    from clconv.runtime.shuffle_probe import shuffling_for
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
     console = stdout()
@@ -111,6 +113,8 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
         Worker(quiet=not config.DEBUG.get()) as worker,
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
     ):
+        with contextlib.suppress(WorkerError, Failed):  # without, local memory serves
+            info = worker.call(shuffling_for, None, info, limit=120.0)
         examiner = Examiner(info, worker)
         task = progress.add_task("", total=len(cases) + 2)
         for op, some in cases.items():

@@ -17,6 +17,8 @@ class DeviceInfo:
     proven: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
     precision: what products may round their factors to, of config.PRECISIONS.
     most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
+    shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
+        not at all. shuffles: whether that is known to work; else it is not used.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -41,6 +43,8 @@ class DeviceInfo:
     matrix: frozenset[str] = frozenset()
     proven: bool = False
     precision: str = "float32"
+    shuffle: str = ""
+    shuffles: bool = False
     subgroup: int = 0
     most_rounds: int = 0
     quirks: frozenset[str] = frozenset()
@@ -72,6 +76,13 @@ def intel_matrix(extensions: frozenset[str]) -> frozenset[str]:
     if "cl_intel_subgroup_matrix_multiply_accumulate" in extensions:
         return frozenset({"f16 8 lanes", "f16 16 lanes"})
     return frozenset()
+
+
+def shuffle_of(capability: tuple[int, int], extensions: frozenset[str]) -> str:
+    """DeviceInfo.shuffle: shfl.sync is there from compute capability 7.0 on in the form that kernels/group.mako has."""
+    if capability >= (7, 0):
+        return "nvidia"
+    return "intel" if "cl_intel_subgroups" in extensions else ""
 
 
 @dataclasses.dataclass(frozen=True)

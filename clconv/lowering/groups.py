@@ -20,6 +20,8 @@ _MOST_ITEMS = (
 )
 _LEAST_TURNS = 4  # of an item's loop, before more items share a line
 _NOTHING = Epilogue()
+# A warp of NVIDIA's; what kernels/group.mako asks Intel's compiler for.
+_ABREAST = {"nvidia": 32, "intel": 16, "emulated": 8}
 _READ_TOGETHER = 32  # neighbours that one load instruction of many devices reads
 
 
@@ -27,17 +29,24 @@ _READ_TOGETHER = 32  # neighbours that one load instruction of many devices read
 class Share:
     """A group's work-items: `items` share a line, for each of `lanes` neighbouring columns of `rows` rows, so that
     items side by side read neighbours. All are powers of two. width: elements of a load along a line. split: whether
-    lines are cut into chunks, and these are what is shared; see lowering.split."""
+    lines are cut into chunks, and these are what is shared; see lowering.split. shuffle: DeviceInfo.shuffle where those
+    that share a line lie side by side and fill the device's lanes; "" leaves it to local memory."""
 
     items: int
     lanes: int
     rows: int
     width: int
     split: bool = False
+    shuffle: str = ""
 
     @property
     def local(self) -> int:
         return self.items * self.lanes * self.rows
+
+    @property
+    def abreast(self) -> int:
+        """Work-items of a line that exchange values without local memory."""
+        return min(self.items, _ABREAST[self.shuffle]) if self.shuffle else 1
 
     def sizes(self, outer: int, inner: int) -> tuple[tuple[int], tuple[int]]:
         """(work-items in all, of a group): the launch over so many rows and columns."""
@@ -57,7 +66,8 @@ class Share:
             turns = 1 if filled else max(1, n // _LEAST_TURNS)
             items = min(most // lanes, power_of_two(turns))
         rows = min(most // (items * lanes), power_of_two(outer))
-        return cls(items, lanes, rows, width)
+        whole = device.shuffles and lanes == 1 and items * rows >= _ABREAST[device.shuffle]
+        return cls(items, lanes, rows, width, shuffle=device.shuffle if whole else "")
 
 
 def group_obstacle(problem: Problem) -> str | None:

@@ -16,7 +16,13 @@ import numpy as np
 import pyopencl as cl
 
 from clconv.errors import DeviceError, KernelBuildError
-from clconv.lowering.device import DeviceInfo, apply_quirks, intel_matrix, nvidia_matrix
+from clconv.lowering.device import (
+    DeviceInfo,
+    apply_quirks,
+    intel_matrix,
+    nvidia_matrix,
+    shuffle_of,
+)
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.persistent import ADDRESS, is_persistent, kernels_of
 from clconv.lowering.template import numbered, program_source
@@ -114,6 +120,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         extensions=extensions,
         half="cl_khr_fp16" in extensions,
         matrix=nvidia_matrix(capability) | intel_matrix(extensions),
+        shuffle=shuffle_of(capability, extensions),
         index=index,
     )
     return apply_quirks(info)

@@ -19,6 +19,7 @@ from clconv.lowering.ctext import assign, element, load, set_element, vector_typ
   V = vector_type(share.width)
   first = "part == 0 && get_group_id(1) == 0" if share.split else "part == 0"
 %>
+${group.functions(share)}
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x
 % if share.split:

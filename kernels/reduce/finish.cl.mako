@@ -11,6 +11,7 @@ or None; epilogue.
 <%!
 from clconv.lowering.ctext import set_element
 %>
+${group.functions(share)}
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
 % if top is not None:
     global const float* restrict top_parts,

@@ -11,6 +11,7 @@ Parameters: share: see group; op: the reduction; top: the reduction whose result
 <%!
 from clconv.lowering.ctext import set_element
 %>
+${group.functions(share)}
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int inner,
     int channels, int channel_size${common.epilogue_parameters(epilogue_names)}) {

@@ -7,6 +7,7 @@ Index space: local (share.local, 1); as many groups as the lines need, by splits
 Parameters: share: see group; op: the reduction; top: the one of top_parts, or None.
 </%doc>
 <%namespace name="group" file="/group.mako"/>
+${group.functions(share)}
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x,
 % if top is not None:

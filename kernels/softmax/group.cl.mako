@@ -16,6 +16,7 @@ from clconv.lowering.ctext import assign, vector_type
   V = vector_type(share.width)
   place = "y + from + k" if share.width > 1 else "y + from + (size_t)k * inner"
 %>
+${group.functions(share)}
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x,
 % if share.split:

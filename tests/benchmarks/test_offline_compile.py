@@ -29,3 +29,9 @@ def test_each_precision_that_there_are_instructions_for() -> None:
 
     assert with_instructions(HOPPER.matrix) == {"tf32"}
     assert with_instructions(frozenset()) == set()
+
+
+def test_lines_are_shared_by_local_memory_and_by_shuffles() -> None:
+    graph, _ = Case("Softmax", "rows", (data(64, 4096),)).build()
+    shares = [dict(call.kernel.parameters).get("share") for call in launches(graph, HOPPER)]
+    assert {share.shuffle for share in shares if share is not None} == {"", "nvidia"}
