@@ -52,12 +52,17 @@ def _library(name: str) -> tuple[str, ...]:
     return "-Xclang", "-mlink-builtin-bitcode", "-Xclang", f"/usr/lib/clc/{name}.bc"
 
 
-def compile_amd(target: Target, source: Path, calls: Mapping[str, KernelCall]) -> dict[str, Usage]:
-    """The remarks of LLVM's code generator; occupancy in waves a SIMD, 8 on CDNA, 16 on RDNA at most."""
-    text = run(
+def amd_assembly(target: Target, source: Path) -> str:
+    """Leaves assembly beside the source, .s; the remarks of LLVM's code generator."""
+    return run(
         *CLANG, "-target", "amdgcn-amd-amdhsa", f"-mcpu={target.name}", *_library("amdgcn--amdhsa"),
         "-Rpass-analysis=kernel-resource-usage", "-o", source.with_suffix(".s"), source,
     )  # fmt: skip
+
+
+def compile_amd(target: Target, source: Path, calls: Mapping[str, KernelCall]) -> dict[str, Usage]:
+    """The remarks of LLVM's code generator; occupancy in waves a SIMD, 8 on CDNA, 16 on RDNA at most."""
+    text = amd_assembly(target, source)
     most = 8 if target.name.startswith("gfx9") else 16
     found = {}
     for part in text.split("remark: Function Name: ")[1:]:
@@ -78,17 +83,22 @@ def compile_amd(target: Target, source: Path, calls: Mapping[str, KernelCall]) -
 _NVIDIA = {"sm_75": (32, 16, 64 << 10, 0), "sm_90": (64, 32, 227 << 10, 1 << 10)}
 
 
-def compile_nvidia(
-    target: Target, source: Path, calls: Mapping[str, KernelCall]
-) -> dict[str, Usage]:
-    """What ptxas says; occupancy by the rules of the CUDA C++ Programming Guide's calculator."""
+def nvidia_binary(target: Target, source: Path) -> str:
+    """Leaves machine code beside the source, .cubin; what ptxas says."""
     assembly = source.with_suffix(".ptx")
     run(
         *CLANG, "-target", "nvptx64-nvidia-nvcl", "-Xclang", "-target-cpu", "-Xclang", target.name,
         "-Xclang", "-target-feature", "-Xclang", "+ptx78", *_library("nvptx64--nvidiacl"),
         "-o", assembly, source,
     )  # fmt: skip
-    text = run("ptxas", f"-arch={target.name}", "-v", "-o", source.with_suffix(".cubin"), assembly)
+    return run("ptxas", f"-arch={target.name}", "-v", "-o", source.with_suffix(".cubin"), assembly)
+
+
+def compile_nvidia(
+    target: Target, source: Path, calls: Mapping[str, KernelCall]
+) -> dict[str, Usage]:
+    """What ptxas says; occupancy by the rules of the CUDA C++ Programming Guide's calculator."""
+    text = nvidia_binary(target, source)
     found = {}
     for part in text.split("Compiling entry function '")[1:]:
         symbol = part.split("'")[0]

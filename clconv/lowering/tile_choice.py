@@ -117,7 +117,14 @@ def chosen_tile(problem: Problem, work: Work, kind: Matrix | None) -> Tile:
     given, device = problem.parameters, problem.device
     wanted = [t for t in tiles_for(kind) if t.name == given.get("tile") and t.fits(device)]
     tile = wanted[0] if wanted else best_tile(device, work, kind)
-    return dataclasses.replace(tile, depth=given.get("depth", tile.depth))
+    return dataclasses.replace(tile, depth=given.get("depth", _depth(device, tile, kind)))
+
+
+def _depth(device: DeviceInfo, tile: Tile, kind: Matrix | None) -> int:
+    """With 64 results an item and four rounds unrolled, NVIDIA's kernels take up to 150 registers; with two, about 128,
+    which let two work-groups of the largest tile run at a time, not one. AMD's compiler pairs more in four."""
+    crowded = kind is None and tile.item_m * tile.item_n >= 64
+    return 2 if crowded and "NVIDIA" in device.vendor else tile.depth
 
 
 def chosen_splits(problem: Problem, work: Work, tile: Tile, kind: Matrix | None) -> int:

@@ -87,12 +87,10 @@ class Tile:
 PADDING = 8
 
 # Largest first: a large tile reads each value less often, a small one fills more of the device. Results of an item
-# bound the share of multiply-adds: 8 x 8 of them take 64 for 4 vectors read from local memory, 4 x 4 take 16 for 2. With
-# 64 results and more of the loop unrolled, kernels take 130 to 150 of NVIDIA's registers, where 128 let twice as many
-# of the largest work-groups run at a time.
+# bound the share of multiply-adds: 8 x 8 of them take 64 for 4 vectors read from local memory, 4 x 4 take 16 for 2.
 TILES = (
-    Tile(128, 128, 8, 8, 8, depth=2),
-    Tile(64, 128, 8, 8, 8, depth=2),
+    Tile(128, 128, 8, 8, 8),
+    Tile(64, 128, 8, 8, 8),
     Tile(64, 64, 16, 8, 4),
     Tile(32, 64, 16, 4, 4),
 )
