@@ -75,7 +75,7 @@ def test_all_cases_are_run_unless_it_has_to_be_quick(able: DeviceInfo) -> None:
     whole, quick = (matrix_work(said, "tf32", ("Gemm",), q)["Gemm"] for q in (False, True))
     assert len(quick.cases) < len(whole.cases) and whole.variants == quick.variants == ("matrix",)
     assert matrix_work(said, "tf32", ("Gemm",), True, always=["Gemm"])["Gemm"] == whole
-    assert set(matrix_work(said, "float16")) == {"Conv", "Gemm", "MatMul"}
+    assert {"Conv", "Gemm", "MatMul"} <= set(matrix_work(said, "float16"))
 
 
 def test_without_instructions_nothing_is_tried(device: DeviceInfo, able: DeviceInfo) -> None:
