@@ -15,8 +15,7 @@ from clconv.lowering.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.axes import axis_arguments, kept_and_reduced
-from clconv.lowering.epilogue import Operand, Term, channel_packing
+from clconv.lowering.epilogue import channel_packing
 from clconv.lowering.groups import Share, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
@@ -26,19 +25,12 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.normal import RUN, Normal, normal_of
-from clconv.lowering.obstacles import computed, double_obstacle, has_double
-from clconv.lowering.pointwise import Place, Shape, Work, strides_call
-from clconv.lowering.reorder import c_type
-from clconv.lowering.share import items, nested, share_of
+from clconv.lowering.norm_statistics import statistics_lower, statistics_rounds
+from clconv.lowering.normal import Normal, kept_outputs, normal_of
+from clconv.lowering.obstacles import computed, double_obstacle
+from clconv.lowering.pointwise import Shape
+from clconv.lowering.share import items, share_of
 from clconv.lowering.split import Split, line_variants
-
-
-def _kept_outputs(problem: Problem) -> list[tuple[str, Argument]]:
-    """The statistics that LayerNormalization returns besides."""
-    names = ("kept_mean", "kept_factor")
-    return [(n, Write(o)) for n, o in zip(names, problem.node.outputs[1:], strict=False) if o]
-
 
 # --- rows: statistics over the last axes, in one go -----------------------------------------------------
 
@@ -89,7 +81,7 @@ def _group_applies(problem: Problem) -> str | None:
 
 
 def _rows_parameters(problem: Problem, normal: Normal) -> dict[str, Hashable]:
-    kept = dict(_kept_outputs(problem))
+    kept = dict(kept_outputs(problem))
     return {
         "mean": normal.mean,
         "measure": normal.measure,
@@ -106,7 +98,7 @@ def _tensors(problem: Problem, normal: Normal) -> list[tuple[str, Argument]]:
         *([("scale", problem.argument(1))] if normal.scale is not None else []),
         *([("bias", problem.argument(2))] if normal.bias is not None else []),
         ("y", Write(problem.node.outputs[0])),
-        *_kept_outputs(problem),
+        *kept_outputs(problem),
     ]
 
 
@@ -235,83 +227,6 @@ def _pixels_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, (batch * blocks,)),))
 
 
-# --- simple: statistics over any axes, then point by point ----------------------------------------------
-
-
-def _simple_lower(problem: Problem) -> Lowered:
-    normal, node, dtype = normal_of(problem), problem.node, problem.x.dtype
-    if problem.x.size == 0:
-        return Lowered()
-    kept, reduced = kept_and_reduced(normal.view, normal.axes)
-    outputs = _kept_outputs(problem)
-    double = problem.device.is_cpu and has_double(problem.device)
-    kernel = Kernel.of(
-        "norm/statistics.cl.mako",
-        "norm_statistics",
-        kept=len(kept),
-        reduced=len(reduced),
-        type=c_type(dtype),
-        wide="double" if double or dtype is DType.FLOAT64 else "float",
-        center=normal.mean,
-        measure=normal.measure,
-        keep_mean="kept_mean" in dict(outputs),
-        keep_factor="kept_factor" in dict(outputs),
-    )
-    total = math.prod(normal.kept)
-    n = math.prod(axis.size for axis in reduced)
-    share = items(share_of(problem.device, total * n), n)
-    mean, factor = f"{node.name}:mean", f"{node.name}:factor"
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("mean", Write(mean)),
-        ("factor", Write(factor)),
-        *outputs,
-        ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
-        ("n", Scalar(n, "long")),
-        *axis_arguments(kept, reduced),
-    ]
-    statistics = problem.call(kernel, arguments, (items(total, share),))
-    apply = strides_call(
-        problem,
-        Work({0: normal.view, **_affine_inputs(normal)}, lambda place: _terms(normal, place)),
-        node.outputs[0],
-        view=normal.view,
-        more={"mean": (Read(mean), normal.kept), "factor": (Read(factor), normal.kept)},
-    )
-    nbytes = total * computed(dtype).itemsize
-    return Lowered((statistics, apply), {mean: nbytes, factor: nbytes})
-
-
-def _simple_rounds(problem: Problem) -> int:
-    normal = normal_of(problem)
-    _, reduced = kept_and_reduced(normal.view, normal.axes)
-    if not reduced:
-        return 1
-    *others, last = (axis.size for axis in reduced)
-    return 1 + 2 * nested(*others, items(last, RUN), min(last, RUN))
-
-
-def _affine_inputs(normal: Normal) -> dict[int, Shape]:
-    given = {1: normal.scale, 2: normal.bias}
-    return {i: shape for i, shape in given.items() if shape is not None}
-
-
-def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
-    running = Operand("running")
-    terms = [
-        Term(
-            "(a - b) * c",
-            (place(0), Operand("variable", "v_mean"), Operand("variable", "v_factor")),
-        )
-    ]
-    if normal.scale is not None:
-        terms.append(Term("a * b", (running, place(1))))
-    if normal.bias is not None:
-        terms.append(Term("a + b", (running, place(2))))
-    return tuple(terms)
-
-
 for _name in (
     "InstanceNormalization",
     "GroupNormalization",
@@ -327,5 +242,5 @@ for _name in (
         register(Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures))
     register(
         Variant(_name, "rows", _rows_applies, _rows_lower),
-        Variant(_name, "simple", double_obstacle, _simple_lower, rounds=_simple_rounds),
+        Variant(_name, "simple", double_obstacle, statistics_lower, rounds=statistics_rounds),
     )

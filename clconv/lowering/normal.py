@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from clconv.graph.ops.row import c_float
+from clconv.lowering.arguments import Argument, Write
 from clconv.lowering.kernel import Problem
 from clconv.lowering.pointwise import Shape
 from clconv.lowering.reduction import FLOAT_REDUCTIONS, Reduction
@@ -84,3 +85,9 @@ def normal_of(problem: Problem) -> Normal:
             finish = "(T)(1) / (sqrt(a / (T)(n)) + 1e-9f)"
             axes = tuple(sorted(a % rank for a in at.axes))
             return Normal(shape, axes, _MEAN, dataclasses.replace(_DEVIATION, finish=finish))
+
+
+def kept_outputs(problem: Problem) -> list[tuple[str, Argument]]:
+    """The statistics that LayerNormalization returns besides."""
+    names = ("kept_mean", "kept_factor")
+    return [(n, Write(o)) for n, o in zip(names, problem.node.outputs[1:], strict=False) if o]

@@ -1,6 +1,7 @@
 """Importing this module registers the variants of every operator."""
 
 from clconv.lowering import (
+    arg_reduce,
     attention,
     batch_norm,
     cast,
@@ -36,6 +37,7 @@ from clconv.lowering.kernel import VARIANTS
 
 __all__ = [
     "VARIANTS",
+    "arg_reduce",
     "attention",
     "batch_norm",
     "cast",
