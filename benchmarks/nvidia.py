@@ -86,7 +86,7 @@ def reach_neighbours(found: Path, cached: str | None = None) -> None:
         return
     os.environ["LD_LIBRARY_PATH"] = ":".join([*paths, folder])
     sys.stdout.flush()
-    os.execv(sys.executable, sys.orig_argv)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def what_there_is() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import glob
 import json
 import math
@@ -17,7 +18,7 @@ import pytest
 
 from benchmarks import nvidia
 from benchmarks.gpu import nothing_works
-from benchmarks.gpu_lanes import Lane, in_parallel
+from benchmarks.gpu_lanes import Bench, Lane, in_parallel
 from benchmarks.gpu_report import geometric_mean, line, summary, with_peer
 from benchmarks.gpu_work import closed, feeds_of, network_graph, short
 from benchmarks.nets import NETS, OPEN
@@ -72,7 +73,7 @@ def test_its_neighbours_are_within_reach(tmp_path: Path, monkeypatch: pytest.Mon
     nvidia.reach_neighbours(library, cached=f"libnvidia-opencl.so.1 => {library}")
     assert not started
     nvidia.reach_neighbours(library, cached="")
-    assert started == [(sys.executable, sys.orig_argv)]
+    assert started == [(sys.executable, [sys.executable, *sys.orig_argv[1:]])]
     assert os.environ["LD_LIBRARY_PATH"] == str(tmp_path)
     nvidia.reach_neighbours(library, cached="")  # what was started so goes on
     assert len(started) == 1
@@ -111,6 +112,19 @@ def test_a_task_that_fails_or_hangs_costs_itself_only() -> None:
     assert lane.call(os._exit, 3)[1] == "the process ended with exit code 3"
     assert lane.call(divmod, 7, 2)[0] == (3, 1)
     lane.close()
+
+
+def test_what_the_end_cut_off_is_no_failure(tmp_path: Path) -> None:
+    def kept(left: float) -> list[dict[str, Any]]:
+        options = argparse.Namespace(json=tmp_path / "results.json", small=True)
+        bench = Bench(options, None, "", {}, time.monotonic() + left, 0.0, None, None)  # type: ignore[arg-type]
+        bench.add("networks", "one", {"failed": "not done after 3 s"})
+        bench.add("networks", "two", row(1.0))
+        assert json.loads(options.json.read_text()) == bench.record
+        return list(bench.record["networks"])
+
+    assert [("failed" in found) for found in kept(100)] == [True, False]
+    assert [("failed" in found) for found in kept(0)] == [False]
 
 
 def test_where_nothing_works_the_time_is_kept() -> None:
