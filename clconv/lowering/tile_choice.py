@@ -122,9 +122,11 @@ def chosen_tile(problem: Problem, work: Work, kind: Matrix | None) -> Tile:
 
 def _depth(device: DeviceInfo, tile: Tile, kind: Matrix | None) -> int:
     """With 64 results an item and four rounds unrolled, NVIDIA's kernels take up to 150 registers; with two, about 128,
-    which let two work-groups of the largest tile run at a time, not one. AMD's compiler pairs more in four."""
+    which let two work-groups of the largest tile run at a time, not one. Intel's spill with four. AMD's compiler pairs
+    more multiply-adds in four."""
     crowded = kind is None and tile.item_m * tile.item_n >= 64
-    return 2 if crowded and "NVIDIA" in device.vendor else tile.depth
+    amd = "AMD" in device.vendor or "Advanced Micro" in device.vendor
+    return 2 if crowded and not amd else tile.depth
 
 
 def chosen_splits(problem: Problem, work: Work, tile: Tile, kind: Matrix | None) -> int:

@@ -15,7 +15,7 @@ from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.select import select
 from clconv.lowering.tile_choice import MOST_SPLITS, Work, best_splits, best_tile
-from clconv.lowering.tiles import INTEL_TILES, MATRIX_TILES, TILES, matrix_of
+from clconv.lowering.tiles import INTEL_TILES, MATRIX_TILES, TILES, Tile, matrix_of
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import CPUS, GPUS, NVIDIA
 
@@ -206,6 +206,21 @@ def test_tiles_are_large_where_there_is_work_for_all_and_sums_are_split_where_th
     # Parts that a launch more would not pay for.
     assert best_splits(h200, Work(512, 49, 64, most_splits=MOST_SPLITS), tile, None) == 1
     assert best_splits(h200, dataclasses.replace(small, most_splits=1), tile, None) == 1
+
+
+def test_large_tiles_are_unrolled_no_further_than_registers_last() -> None:
+    """Four rounds spill on Intel's GPUs and halve NVIDIA's work-groups; AMD's compiler makes more of them."""
+    case = Case("Gemm", "", (data(4096, 512), weight(512, 4096)))
+    graph, _ = case.build()
+    (variant,) = (v for v in VARIANTS["Gemm"] if v.name == "local")
+    for machine in GPUS:
+        (call,) = variant.lower(problem_of(graph, graph.nodes[0], machine)).calls
+        tile = dict(call.kernel.parameters)["tile"]
+        amd = "AMD" in machine.vendor or "Advanced Micro" in machine.vendor
+        assert (
+            isinstance(tile, Tile) and tile.items in (128, 256) and tile.item_m * tile.item_n == 64
+        )
+        assert tile.depth == (4 if amd else 2), machine.name
 
 
 def test_no_winograd_for_images_of_a_few_tiles() -> None:
