@@ -144,15 +144,15 @@ def _register_lower(problem: Problem) -> Lowered:
         **_window_parameters(problem),
         **_parameters(problem, epilogue),
     )
+    local, (columns, row_items) = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
-        ("channels", Scalar(x.shape[1])),
+        ("row_items", Scalar(row_items)),
         *_window_arguments(problem),
         *epilogue.arguments,
     ]
-    local, whole = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
-    items = (*whole, x.shape[0] * x.shape[1])
+    items = (columns, x.shape[0] * row_items, x.shape[1])
     return Lowered((problem.call(kernel, arguments, items, (*local, 1)),))
 
 

@@ -5,7 +5,8 @@ Depthwise convolution on plain tensors for GPUs: each input channel has `multipl
 
 x (N, C, H, W)    w (F, 1, KH, KW)    bias (F)    y (N, F, OH, OW)
 One work-item computes `pixels` neighbouring pixels of `rows` neighbouring rows; each input value under them is loaded
-once. Index space: (column items, row items, N * F), rounded up to whole work-groups.
+once. Index space: (column items, N * row_items, F), rounded up to whole work-groups; a GPU may have no more than 65535
+of them along the second and the third axis.
 Parameters: rows, pixels; store: pixels of a store, of which `pixels` and the rows of y are multiples; kernel, strides,
 dilations; pad_mode none, constant, reflect, edge, wrap; multiplier; bias; epilogue.
 </%doc>
@@ -28,12 +29,12 @@ kernel void ${entry}(
 % if bias:
     global const ${stored("bias")}* restrict bias,
 % endif
-    global ${stored("y")}* restrict y, int filters, int height, int width, int out_height, int out_width,
+    global ${stored("y")}* restrict y, int row_items, int height, int width, int out_height, int out_width,
     int pad_top, int pad_left${common.epilogue_parameters(epilogue_names)}) {
   const int first = get_global_id(0) * ${pixels};
-  const int oh = get_global_id(1)${" * %d" % rows if rows > 1 else ""};
-  const int n = get_global_id(2) / filters;
-  const int f = get_global_id(2) - n * filters;
+  const int n = get_global_id(1) / row_items;
+  const int oh = (get_global_id(1) - n * row_items)${" * %d" % rows if rows > 1 else ""};
+  const int f = get_global_id(2), filters = get_global_size(2);
   if (first >= out_width || oh >= out_height) return;
   global const ${stored("x")}* plane = x + ((size_t)n * (filters / ${multiplier}) + f / ${multiplier}) * height * width;
   global const ${stored("w")}* taps = w + f * ${KH * KW};
@@ -84,7 +85,7 @@ kernel void ${entry}(
 % endfor
 % for r in range(rows):
   if (oh + ${r} < out_height) {
-    const size_t at = ((size_t)get_global_id(2) * out_height + oh + ${r}) * out_width + first;
+    const size_t at = (((size_t)n * filters + f) * out_height + oh + ${r}) * out_width + first;
 % for p in range(0, pixels, store):
     if (first + ${p} < out_width) {
       ${V} value = (${V})(${", ".join("a%d_%d" % (r, p + lane) for lane in range(store))});

@@ -5,7 +5,8 @@ row, and loads each value under their windows once.
   y[n, c, oh, ow] = max, mean or p-norm over kh, kw of x[n, c, oh * S - P + kh * D, ...]
 
 x (N, C, H, W)    y (N, C, OH, OW)
-Index space: (column items, rows OH, N * C), rounded up to whole work-groups.
+Index space: (column items, N * row_items, C), rounded up to whole work-groups; row_items is OH or more. A GPU may have
+no more than 65535 groups along the second and the third axis.
 Pixels of padding "constant" are left out (an average counts them with count_pads); of the other modes they
 are image values. What a window of ceil mode covers beyond the padded image is left out.
 
@@ -37,14 +38,16 @@ if (${index} < ${size} + ${end}) {
 % endif
 </%def>
 kernel void ${entry}(
-    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int channels, int height, int width,
+    global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int row_items, int height, int width,
     int out_height, int out_width, int pad_top, int pad_left, int pad_bottom,
     int pad_right${common.epilogue_parameters(epilogue_names)}) {
   const int first = get_global_id(0) * ${pixels};
-  const int oh = get_global_id(1);
-  const int channel = get_global_id(2) % channels;
+  const int n = get_global_id(1) / row_items;
+  const int oh = get_global_id(1) - n * row_items;
+  const int channel = get_global_id(2);
+  const size_t nc = (size_t)n * get_global_size(2) + channel;
   if (first >= out_width || oh >= out_height) return;
-  global const ${stored("x")}* plane = x + (size_t)get_global_id(2) * height * width;
+  global const ${stored("x")}* plane = x + nc * height * width;
   const int top = oh * ${SH} - pad_top, left = first * ${SW} - pad_left;
   float ${", ".join("a%d = %s" % (p, start) for p in range(pixels))};
 % for kh in range(KH):
@@ -80,7 +83,7 @@ kernel void ${entry}(
 %>
   const int rows = ${" + ".join(counted("row", "top + %d" % (kh * DH)) for kh in range(KH))};
 % endif
-  const size_t at = ((size_t)get_global_id(2) * out_height + oh) * out_width + first;
+  const size_t at = (nc * out_height + oh) * out_width + first;
 % for p in range(pixels):
   if (first + ${p} < out_width) {
 % if average:

@@ -10,12 +10,15 @@ import pytest
 from clconv.cases import CASES, Case
 from clconv.cases.base import data, weight
 from clconv.config import PRECISIONS
+from clconv.graph.ir import TensorSpec
 from clconv.lowering.device import DeviceInfo, intel_matrix, nvidia_matrix
 from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.select import select
 from clconv.lowering.tile_choice import MOST_SPLITS, Work, best_splits, best_tile
 from clconv.lowering.tiles import INTEL_TILES, MATRIX_TILES, TILES, Tile, matrix_of
+from clconv.runtime.plan import make_plan
+from tests.graph.graph_builder import Builder
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import CPUS, GPUS, NVIDIA
 
@@ -244,3 +247,21 @@ def test_a_tuned_tile_without_room_is_not_taken() -> None:
     (call,) = [c for c in variant.lower(problem).calls if c.kernel.entry == "gemm_local"]
     assert call.local_size == (128, 1, 1)
     assert lower_graph(graph, SMALL, {}).calls
+
+
+def test_a_large_batch_has_no_more_groups_than_nvidia_allows() -> None:
+    """Along the second and the third axis a grid may have 65535 (CUDA C++ Programming Guide, compute capabilities)."""
+    roomy = dataclasses.replace(NVIDIA, global_memory=1 << 40, largest_allocation=1 << 40)
+    b = Builder()
+    pool = {"kernel_shape": (3, 3), "strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
+    y = b.conv(b.input("n", 1024, 14, 14), 1024, 1024, 3, pads=(1, 1, 1, 1), group=1024)
+    y = b.node("MaxPool", b.conv(y, 512, 1024), **pool)
+    y = b.node("AveragePool", b.conv(y, 512, 512, 3, pads=(1, 1, 1, 1)), **pool)
+    y = b.node("Concat", y, b.node("Softmax", y, axis=1), axis=1)
+    y = b.node("InstanceNormalization", y, b.random(1024), b.random(1024))
+    y = b.node("ReduceMean", b.node("GlobalAveragePool", y), b.constant([2, 3], "int64"))
+    plan = make_plan(b.graph(y), {"x": TensorSpec((256, 1024, 14, 14))}, roomy)
+    for call in plan.calls:
+        local = call.local_size or (1,) * len(call.global_size)
+        groups = [-(-items // of) for items, of in zip(call.global_size, local, strict=True)]
+        assert groups[0] < 1 << 31 and max(groups[1:], default=0) <= 65535, call

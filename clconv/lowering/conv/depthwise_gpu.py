@@ -45,22 +45,19 @@ def _lower(problem: Problem) -> Lowered:
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
+    local = (8, 8, 1) if problem.device.largest_work_group >= 64 else (1, 1, 1)
+    row_items = -(-shape.out[0] // (rows * local[1])) * local[1]
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.argument(1)),
         *([("bias", problem.argument(2))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
-        ("filters", Scalar(shape.filters)),
+        ("row_items", Scalar(row_items)),
         *shape.arguments,
         *epilogue.arguments,
     ]
-    local = (8, 8, 1) if problem.device.largest_work_group >= 64 else (1, 1, 1)
     columns = -(-shape.out[1] // _PIXELS)
-    size = (
-        -(-columns // local[0]) * local[0],
-        -(-shape.out[0] // (rows * local[1])) * local[1],
-        shape.batch * shape.filters,
-    )
+    size = (-(-columns // local[0]) * local[0], shape.batch * row_items, shape.filters)
     return Lowered((problem.call(kernel, arguments, size, local),))
 
 
