@@ -145,6 +145,6 @@ def test_every_case_survives_a_round_trip(case):
     before, after = run_reference(graph, feeds), run_reference(again, feeds)
     for name in graph.outputs:
         close(after[name], before[name])
-    if case.op not in ("Conv", "MaxPool", "AveragePool", "LpPool"):
+    if case.op not in ("Conv", "MaxPool", "AveragePool", "LpPool", "FakeQuantize"):
         (one,) = (n for n in again.nodes if n.op == case.op)
         assert _as_float32(one.attrs) == _as_float32(graph.nodes[0].attrs)

@@ -1,4 +1,4 @@
-"""What passes fold into a node, unfolded again: epilogue steps and padding modes as nodes."""
+"""What passes fold into a node, unfolded again: epilogue steps, padding modes and quantisation as nodes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unfolded(graph: Graph) -> tuple[list[Node], dict[str, Constant]]:
         if node.attrs.get("pad_mode", "constant") != "constant":
             node = _unfold_pads(node, names, nodes, constants)
         _unfold_epilogue(node, names, nodes)
-    return nodes, constants
+    return [n for node in nodes for n in _unfold_quantised(node, names, constants)], constants
 
 
 def _unfold_pads(
@@ -73,3 +73,27 @@ def _unfold_epilogue(node: Node, names: Names, nodes: list[Node]) -> None:
         inputs = tuple(results[i] if o == RUNNING else node.inputs[o] for o in step.operands)
         name = names.fresh(f"{node.name}/{step.op}")
         nodes.append(Node(step.op, name, inputs, (results[i + 1],), Attributes(step.attrs)))
+
+
+def _unfold_quantised(node: Node, names: Names, constants: dict[str, Constant]) -> list[Node]:
+    """The node; FakeQuantize, which ONNX does not have, as min(max(round(x / scale), low - zero), high - zero) * scale:
+    ONNX's own operators take zero points that are integers."""
+    if node.op != "FakeQuantize":
+        return [node]
+    x, scale, zero = node.inputs
+    made: list[Node] = []
+
+    def step(op: str, *inputs: str, out: str = "") -> str:
+        result = out or names.fresh(f"{node.name}/{op}")
+        made.append(make_node(op, inputs, (result,), names.fresh(f"{node.name}/{op}")))
+        return result
+
+    def bound(end: str) -> str:
+        number = names.fresh(f"{node.name}/{end}")
+        constants[number] = Constant(np.float32(node.attrs[end]))
+        return step("Sub", number, zero)
+
+    steps = step("Round", step("Div", x, scale))
+    kept = step("Min", step("Max", steps, bound("low")), bound("high"))
+    step("Mul", kept, scale, out=node.outputs[0])
+    return made
