@@ -63,22 +63,35 @@ def _step(tile: Tile, kind: Matrix | None) -> float:
 def cycles(device: DeviceInfo, work: Work, tile: Tile, kind: Matrix | None, splits: int) -> float:
     """Of a device for the whole product. Work-groups go to units in rounds of as many as registers allow; a round
     takes no less than the latency of its steps."""
-    units = _units(device)
     groups = -(-work.rows // tile.m) * -(-work.columns // tile.n) * work.products * splits
     steps = math.ceil(math.ceil(work.inner / tile.k) / splits)
     registers = tile.m * tile.n // tile.items + (64 if kind is None else 96)
-    resident = max(_REGISTERS // (registers * tile.items), 1)
-    rounds, rest = divmod(-(-groups // units), resident)
-    one = _step(tile, kind)
-
-    def of(together: int) -> float:
-        return steps * max(together * one, one + _STALLS, _LATENCY) + _BEGIN_AND_END
-
-    time = rounds * of(resident) + (of(rest) if rest else 0)
+    time = _of_groups(device, groups, steps, _step(tile, kind), registers * tile.items)
     if splits > 1:
         nbytes = 8 * splits * work.products * work.rows * work.columns
-        time += _LAUNCH + nbytes / (_BYTES * units)
+        time += _LAUNCH + nbytes / (_BYTES * _units(device))
     return time
+
+
+def _of_groups(device: DeviceInfo, groups: int, steps: int, step: float, registers: int) -> float:
+    """Cycles of work-groups of so many registers and steps, of which a unit does one of one group in `step`."""
+    resident = max(_REGISTERS // registers, 1)
+    rounds, rest = divmod(-(-groups // _units(device)), resident)
+
+    def of(together: int) -> float:
+        return steps * max(together * step, step + _STALLS, _LATENCY) + _BEGIN_AND_END
+
+    return rounds * of(resident) + (of(rest) if rest else 0)
+
+
+def group_seconds(
+    device: DeviceInfo, groups: int, steps: int, items: int, issued: int, registers: int
+) -> float:
+    """The time of work-groups whose items issue so many instructions a step and take so many registers, in the measure
+    of product_seconds()."""
+    step = items / 32 * issued / _SCHEDULERS
+    time = _of_groups(device, groups, steps, step, registers * items)
+    return time * 256 * _units(device) / gpu_rate(device)
 
 
 def _splits(work: Work, tile: Tile) -> list[int]:

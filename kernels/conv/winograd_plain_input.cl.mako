@@ -6,8 +6,8 @@ One work-item transforms one tile of one channel. Index space: (tiles rounded up
 Parameters: m; transform: B' as rows; pad_mode none, constant, reflect, edge, wrap. Pixels past the padded
 image count as zeros; tiles past the last hold anything finite or not, which no result depends on.
 </%doc>
-<%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
+<%namespace name="tile" file="/conv/winograd_tile.mako"/>
 <%!
 from clconv.lowering.ctext import element
 %>\
@@ -25,19 +25,7 @@ kernel void ${entry}(
   const int tile_row = t / tile_columns - image * tile_rows;
   const int top = tile_row * ${m} - pad_top, left = t % tile_columns * ${m} - pad_left;
   global const ${stored("x")}* plane = x + ((size_t)image * channels + c) * height * width;
-  // Each pixel is read, if outside another in its place, whose bits are then masked: no condition for each of them.
-% for name, begin, size in (("row", "top", "height"), ("column", "left", "width")):
-% for i in range(n):
-  int ${name}${i} = ${begin} + ${i};
-% if pad_mode in ("none", "constant"):
-  const int ${name}_mask${i} = ${name}${i} >= 0 && ${name}${i} < ${size} ? -1 : 0;
-% else:
-  const int ${name}_mask${i} = ${name}${i} + pad_${begin} < padded_${size} ? -1 : 0;
-  ${name}${i} = ${common.padded_index(pad_mode, "%s%d" % (name, i), size)};
-% endif
-  ${name}${i} = clamp(${name}${i}, 0, ${size} - 1);
-% endfor
-% endfor
+  ${tile.edges(n, pad_mode)}
   float d[${n}][${n}];
 % for i in range(n):
   {
@@ -47,16 +35,7 @@ kernel void ${entry}(
 % endfor
   }
 % endfor
-% for j in range(n):
-  {
-% for i in range(n):
-    const float c${i} = d[${i}][${j}];
-% endfor
-% for i in range(n):
-    d[${i}][${j}] = ${linear.combination(transform[i], "c")};
-% endfor
-  }
-% endfor
+  ${tile.columns_transformed(transform)}
   global float* to = v + (size_t)c * tiles + t;
   const size_t position = (size_t)channels * tiles;
 % for i in range(n):

@@ -8,14 +8,10 @@ Parameters: m; transform: A' as rows; width: pixels of a store, of which m and t
 epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%namespace name="linear" file="/conv/linear.mako"/>
+<%namespace name="tile" file="/conv/winograd_tile.mako"/>
 <%!
-from clconv.lowering.ctext import assign, element, vector_type
+from clconv.lowering.ctext import element
 %>\
-<%
-  n = len(transform[0])
-  V = vector_type(width)
-%>
 kernel void ${entry}(
     global const float* restrict product,
 % if bias:
@@ -31,35 +27,7 @@ kernel void ${entry}(
   const int column = t % tile_columns;
   global const float* from = product + (size_t)f * tiles + t;
   const size_t position = (size_t)filters * tiles;
-  float half_done[${m}][${n}];
-% for j in range(n):
-  {
-% for i in range(n):
-    const float c${i} = from[${i * n + j} * position];
-% endfor
-% for i in range(m):
-    half_done[${i}][${j}] = ${linear.combination(transform[i], "c")};
-% endfor
-  }
-% endfor
   const float offset = ${element("bias", "f", stored("bias")) if bias else "0"};
   const size_t plane = ((size_t)image * filters + f) * out_height;
-% for i in range(m):
-  if (row * ${m} + ${i} < out_height) {
-% for j in range(n):
-    const float r${j} = half_done[${i}][${j}];
-% endfor
-    const size_t at = (plane + row * ${m} + ${i}) * out_width + column * ${m};
-% for j in range(0, m, width):
-    if (column * ${m} + ${j} < out_width) {
-<%
-  values = ["%s + offset" % capture(linear.combination, transform[j + lane], "r").strip() for lane in range(width)]
-%>
-      ${V} value = (${V})(${", ".join(values)});
-      ${common.apply_epilogue(epilogue, "value", V, "f", "at + %d" % j, one_channel=True, aligned=True)}
-      ${assign(V, "y + at + %d" % j, "value", stored("y"), True)}
-    }
-% endfor
-  }
-% endfor
+  ${tile.results(transform, width, lambda at: "from[%d * position]" % at, epilogue)}
 }

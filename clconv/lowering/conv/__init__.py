@@ -12,6 +12,7 @@ from clconv.lowering.conv.winograd import (
     WINOGRAD4,
     WINOGRAD4_STRIDE2,
 )
+from clconv.lowering.conv.winograd_fused import WINOGRAD2_FUSED
 from clconv.lowering.conv.winograd_gpu import MATRIX_WINOGRAD2, WINOGRAD2_GPU, WINOGRAD4_GPU
 from clconv.lowering.kernel import register
 
@@ -26,6 +27,7 @@ register(
     DEPTHWISE_GPU,
     WINOGRAD4_GPU,
     WINOGRAD2_GPU,
+    WINOGRAD2_FUSED,
     MATRIX_WINOGRAD2,
     MATRIX_GEMM,
     IMPLICIT_GEMM,
