@@ -11,6 +11,7 @@ import functools
 import math
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,15 @@ LAYERS: dict[str, tuple[int, int, int, int, int, int]] = {
     "1x1 96-24 56": (96, 56, 24, 1, 1, 1), "depthwise 96 56": (96, 56, 96, 3, 1, 96),
 }  # fmt: skip
 RIVALS = {
-    "float32": ("implicit_gemm", "winograd4_gpu", "winograd2_gpu", "depthwise_gpu"),
+    "float32": (
+        "implicit_gemm",
+        "winograd4_gpu",
+        "winograd2_gpu",
+        "winograd2_fused",
+        "depthwise_gpu",
+    ),
     "tf32": ("matrix_gemm", "matrix_winograd2", "implicit_gemm", "winograd4_gpu"),
-    "float16": ("matrix_gemm", "implicit_gemm", "winograd4_gpu"),
+    "float16": ("matrix_gemm", "implicit_gemm", "winograd4_gpu", "winograd2_fused"),
 }
 
 
@@ -130,16 +137,26 @@ def measured(
     ms: a run by the host's clock, many in a row. kernels_ms: the launches' own times, by the device's clock.
     top: the launches that take most.
     """
+    from clconv.runtime.profile import launch_timings
+
     session, bound, feeds = _sessions[name, size, batch, precision]
     found = session.run(feeds)
     seconds = time_launches(bound, least)
-    timings = launch_times(bound)
-    by_time = sorted(timings, key=lambda row: -row["ms"])
+    timings = launch_timings(bound, 5)
+    by_time = sorted(timings, key=lambda timing: -timing.seconds)
     row = {
         "ms": seconds * 1e3,
-        "kernels_ms": sum(timing["ms"] for timing in timings),
+        "kernels_ms": sum(timing.seconds for timing in timings) * 1e3,
         "variants": _variants(bound),
-        "top": by_time[:12],
+        "top": [
+            {
+                "node": timing.call.node,
+                "kernel": timing.call.kernel.entry,
+                "ms": timing.seconds * 1e3,
+                "tflops": timing.gflops / 1e3,
+            }
+            for timing in by_time[:12]
+        ],
     }
     return row, found
 
@@ -147,10 +164,15 @@ def measured(
 def latency(name: str, size: int, batch: int, precision: str, runs: int) -> list[float]:
     """Seconds of each run of what prepared() made ready, from arrays to arrays."""
     session, _, feeds = _sessions[name, size, batch, precision]
+    return latencies(lambda: session.run(feeds), runs)
+
+
+def latencies(run: Callable[[], object], runs: int) -> list[float]:
+    """Seconds of each run, five before them not counted."""
     times = []
     for _ in range(runs + 5):
         started = time.perf_counter()
-        session.run(feeds)
+        run()
         times.append(time.perf_counter() - started)
     return times[5:]
 
@@ -221,31 +243,6 @@ def time_launches(bound: Any, least: float) -> float:
         once = row(2)
     count = max(1, min(200, math.ceil(least / max(once, 1e-6))))
     return statistics.median(row(count) for _ in range(5))
-
-
-def launch_times(bound: Any, repeats: int = 5) -> list[dict[str, Any]]:
-    """Of each launch the median of the device's own times, in milliseconds, and operations a second."""
-    from clconv.runtime.opencl import seconds
-
-    queue = bound.device.queue(profile=True)
-    times: list[list[float]] = [[] for _ in bound.launches]
-    for _ in range(repeats):
-        events = [queue.launch(*launch) for launch in bound.launches]
-        queue.finish()
-        for found, event in zip(times, events, strict=True):
-            found.append(seconds(event))
-    rows = []
-    for call, found in zip(bound.plan.calls, times, strict=True):
-        took = statistics.median(found)
-        rows.append(
-            {
-                "node": call.node,
-                "kernel": call.kernel.entry,
-                "ms": took * 1e3,
-                "tflops": call.cost.flops / max(took, 1e-9) / 1e12,
-            }
-        )
-    return rows
 
 
 def short(reason: BaseException | str) -> str:

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from benchmarks.gpu_work import WARM, latencies
 from clconv.graph.ir import Graph, Node
 from clconv.graph.passes import PASSES
 from clconv.graph.passes.fuse_epilogue import fuse_epilogue
 
-WARM = 5  # times what a row of runs takes at least: for so long it runs before it is timed
 Tensor = Any
 Run = Callable[[], dict[str, Tensor]]
 
@@ -119,12 +119,7 @@ class TorchPeer:
 
     def latency(self, feeds: dict[str, np.ndarray], runs: int) -> list[float]:
         """Seconds from arrays on the host to arrays on the host, of each run."""
-        times = []
-        for _ in range(runs + 5):
-            started = time.perf_counter()
-            self.outputs(feeds)
-            times.append(time.perf_counter() - started)
-        return times[5:]
+        return latencies(lambda: self.outputs(feeds), runs)
 
     def times(self, feeds: dict[str, np.ndarray], least: float) -> dict[str, float]:
         """Median seconds of a run, by how it is started: "eager", and "graph" where it can be captured."""

@@ -11,9 +11,8 @@ from clconv.graph.ir import Graph
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
-from clconv.runtime.matrix_probe import proven_for
+from clconv.runtime.probes import probed_for
 from clconv.runtime.session import Session
-from clconv.runtime.shuffle_probe import shuffling_for
 
 Source = str | os.PathLike[str] | bytes | Graph
 
@@ -39,8 +38,7 @@ def load(
     operator that is missing), DeviceError if no device matches or it refuses.
     """
     graph = read_model(source)
-    chosen = choose_device(device)
-    chosen = shuffling_for(graph, proven_for(graph, chosen, config.chosen_precision(precision)))
+    chosen = probed_for(graph, choose_device(device), config.chosen_precision(precision))
     if progress is None:
         return Session(graph, chosen, precision=precision)
     return Session(graph, chosen, progress=progress, precision=precision)

@@ -155,12 +155,11 @@ def _show_plan(
     from clconv.runtime.findings import findings_for
     from clconv.runtime.images import plan_images
     from clconv.runtime.launches import JOINED, are_joined, join_launches, may_join
-    from clconv.runtime.matrix_probe import proven_for
     from clconv.runtime.plan import Plan, make_plan
-    from clconv.runtime.shuffle_probe import shuffling_for
+    from clconv.runtime.probes import probed_for
 
     asked = config.chosen_precision(precision)
-    chosen = shuffling_for(graph, proven_for(graph, choose_device(device), asked))
+    chosen = probed_for(graph, choose_device(device), asked)
     findings = findings_for(chosen)
 
     def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:

@@ -125,23 +125,18 @@ def _tune(
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
     from clconv.runtime.images import plan_images
-    from clconv.runtime.matrix_probe import proven_for
     from clconv.runtime.plan import Plan, make_plan
-    from clconv.runtime.shuffle_probe import shuffling_for
+    from clconv.runtime.probes import probed_for
     from clconv.runtime.tune import case_tasks, tasks_of
 
     chosen, operators = choose_device(device), operators_of(ops)
     asked = config.chosen_precision(precision)
     known = Findings(findings_for(chosen).quarantined)
-    if model is None:
-        chosen = shuffling_for(None, proven_for(None, chosen, asked))
-        chosen = dataclasses.replace(chosen, precision=asked)
-        tasks = case_tasks(chosen, known, operators)
-        _search(tasks, chosen, limit, afresh)
+    graph = None if model is None else run_passes(read_model(model))
+    chosen = dataclasses.replace(probed_for(graph, chosen, asked), precision=asked)
+    if graph is None:
+        _search(case_tasks(chosen, known, operators), chosen, limit, afresh)
         return
-    graph = run_passes(read_model(model))
-    chosen = shuffling_for(graph, proven_for(graph, chosen, asked))
-    chosen = dataclasses.replace(chosen, precision=asked)
     settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
     specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
 

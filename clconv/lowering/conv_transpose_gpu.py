@@ -9,8 +9,8 @@ import numpy as np
 from clconv.lowering.arguments import Argument, Packed, Packing, Read, Scalar, Write
 from clconv.lowering.blocked import pair
 from clconv.lowering.conv.implicit_gemm import Product, obstacle, product_call, product_weights
-from clconv.lowering.conv.shape import ConvShape
-from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
+from clconv.lowering.conv.shape import ConvShape, bias_argument
+from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
 from clconv.lowering.tiles import TILE_SPACE, Matrix, gpu_rate, matrix_for, matrix_obstacle
@@ -70,10 +70,9 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
-    bias = Packed(problem.node.inputs[2], channel_packing(1)) if problem.has(2) else None
     arguments: list[tuple[str, Argument]] = [
         ("product", Read(parts)),
-        *([("bias", bias)] if bias is not None else []),
+        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
         ("filters", Scalar(y.shape[1])),
         ("height", Scalar(height)),

@@ -67,7 +67,7 @@ class Tile:
         return 2 * 4 * self.k * (self.m + self.n + 2 * PADDING)
 
     def fits(self, device: DeviceInfo) -> bool:
-        return self.local_bytes <= device.local_memory and self.items <= device.largest_work_group
+        return work_group_obstacle(device, self.local_bytes, self.items) is None
 
     def lines(self, kind: Matrix | None) -> int:
         """Lines of a tile in local memory: one for each k, or for each pair of halves along k."""
@@ -166,13 +166,17 @@ def matrix_obstacle(problem: Problem) -> str | None:
 
 def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> str | None:
     """Why no tile fits a device's local memory and work-groups."""
-    least = tiles[-1]
-    if not least.fits(device):
-        return (
-            f"needs {least.local_bytes} bytes of local memory and work-groups of {least.items}, has "
-            f"{device.local_memory} and {device.largest_work_group}"
-        )
-    return None
+    return work_group_obstacle(device, tiles[-1].local_bytes, tiles[-1].items)
+
+
+def work_group_obstacle(device: DeviceInfo, local_bytes: int, items: int) -> str | None:
+    """Why a device cannot run work-groups of so many items with so much local memory."""
+    if local_bytes <= device.local_memory and items <= device.largest_work_group:
+        return None
+    return (
+        f"needs {local_bytes} bytes of local memory and work-groups of {items}, has "
+        f"{device.local_memory} and {device.largest_work_group}"
+    )
 
 
 # What `clconv tune` may choose instead of what lowering/tile_choice.py does.

@@ -31,16 +31,21 @@ class Timing:
 def profile(plan: Plan, feeds: Mapping[str, np.ndarray], repeats: int = 10) -> list[Timing]:
     """Median time of each launch over several whole runs, in the order of the plan."""
     device = open_device(plan.device)
-    queue = device.queue(profile=True)
+    queue = device.queue()
     bound = BoundPlan(plan, device, queue, DeviceConstants(device, queue))
     bound.run(feeds)
-    times: list[list[float]] = [[] for _ in plan.calls]
+    return launch_timings(bound, repeats)
+
+
+def launch_timings(bound: BoundPlan, repeats: int) -> list[Timing]:
+    """Median time of each launch of a plan that has run, in its order."""
+    queue, calls = bound.device.queue(profile=True), bound.plan.calls
+    times: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
         events = [queue.launch(*launch) for launch in bound.launches]
         queue.finish()
         for found, event in zip(times, events, strict=True):
             found.append(seconds(event))
     return [
-        Timing(call, statistics.median(found))
-        for call, found in zip(plan.calls, times, strict=True)
+        Timing(call, statistics.median(found)) for call, found in zip(calls, times, strict=True)
     ]

@@ -22,8 +22,8 @@ from clconv.lowering.ctext import load, store, vector_type
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global float* restrict v, int height, int width, int pad_top,
-    int pad_left, int tile_rows, int tile_columns, int tiles, int first_tile, int all_tiles,
-    int padded_height, int padded_width) {
+    int pad_left, int padded_height, int padded_width, int tile_rows, int tile_columns, int tiles, int first_tile,
+    int all_tiles) {
   const int chunk = get_global_id(0);
   const int blocks = get_global_size(0);
   const int begin = first_tile + get_global_id(1) * tiles;

@@ -59,8 +59,7 @@ def _unfold_sums(
     cast = editor.nodes[position]
     assert cast is not None
     is_conv = node.op == "ConvInteger"
-    along = (-1, *(1,) * (weights.ndim - 1)) if is_conv else (-1,)  # filters, or columns
-    whole = (weights.astype(np.float64) - zero.astype(np.float64).reshape(along)).astype(np.float32)
+    whole = _real(weights, zero, np.ones((), np.float32), is_conv)
     real = editor.fresh(f"{node.name}/real")
     one = editor.constant(f"{node.name}/one", np.ones(point.shape if point else (), np.float32))
     shifted = make_node("DequantizeLinear", [x, one, x_zero], [real], f"{node.name}/real")
@@ -68,6 +67,13 @@ def _unfold_sums(
     inputs = [real, editor.constant(f"{node.name}/weights", whole)]
     op = "Conv" if is_conv else "MatMul"
     editor.put(position, make_node(op, inputs, cast.outputs, node.name, **node.attrs))
+
+
+def _real(weights: np.ndarray, zero: np.ndarray, scale: np.ndarray, is_conv: bool) -> np.ndarray:
+    """Weights as float32; zero points and scales are one, or one for each filter or column."""
+    along = (-1, *(1,) * (weights.ndim - 1)) if is_conv else (-1,)
+    zero, scale = (a.astype(np.float64).reshape(along) for a in (zero, scale))
+    return ((weights.astype(np.float64) - zero) * scale).astype(np.float32)
 
 
 def _unfold(editor: Editor, position: int, node: Node) -> None:
@@ -81,17 +87,13 @@ def _unfold(editor: Editor, position: int, node: Node) -> None:
     is_conv = node.op == "QLinearConv"
     if not is_conv and max(w_scale.ndim, w_zero.ndim) > 1:
         return
-    along = (-1, *(1,) * (w.ndim - 1)) if is_conv else (-1,)  # filters, or columns
-    zero, scale = w_zero.astype(np.float64).reshape(along), w_scale.astype(np.float64)
-    weights = ((w.astype(np.float64) - zero) * scale.reshape(along)).astype(np.float32)
+    weights = _real(w, w_zero, w_scale, is_conv)
     real, result = editor.fresh(f"{node.name}/real"), editor.fresh(f"{node.name}/result")
     inputs = [real, editor.constant(f"{node.name}/weights", weights)]
     bias = editor.array(node.inputs[8]) if len(node.inputs) > 8 else None
     if bias is not None:
-        real_bias = (bias * x_scale.astype(np.float64).reshape(()) * scale.reshape(-1)).astype(
-            np.float32
-        )
-        inputs.append(editor.constant(f"{node.name}/bias", real_bias))
+        steps = x_scale.astype(np.float64).reshape(()) * w_scale.astype(np.float64).reshape(-1)
+        inputs.append(editor.constant(f"{node.name}/bias", (bias * steps).astype(np.float32)))
     made = make_node("DequantizeLinear", node.inputs[:3], [real], f"{node.name}/real")
     editor.insert_before(position, made)
     product = make_node("Conv" if is_conv else "MatMul", inputs, [result], node.name, **node.attrs)
@@ -146,20 +148,17 @@ class _Step:
     @classmethod
     def of(cls, editor: Editor, node: Node) -> _Step | None:
         """None if they are not constant, not one for all elements, or the scale is not float32."""
-        scale = editor.array(node.inputs[1])
-        zero = editor.array(node.inputs[2]) if node.inputs[2:] and node.inputs[2] else None
-        unknown = zero is None and bool(node.inputs[2:]) and bool(node.inputs[2])
-        at = node.attrs
-        if scale is None or scale.size != 1 or scale.dtype != np.float32 or unknown:
+        at, integers = node.attrs, "uint8"
+        if node.op == "QuantizeLinear":
+            integers = at.output_dtype or integers
+        elif at.output_dtype not in ("", "float32"):
             return None
-        if at.block_size or (
-            node.op == "DequantizeLinear" and at.output_dtype not in ("", "float32")
-        ):
+        _, scale_name, zero_name = (*node.inputs, "")[:3]
+        scale = editor.array(scale_name)
+        zero = editor.array(zero_name) if zero_name else np.zeros((), integers)
+        if scale is None or zero is None or {scale.size, zero.size} != {1} or at.block_size:
             return None
-        if zero is None:
-            dtype = at.output_dtype or "uint8" if node.op == "QuantizeLinear" else ""
-            return cls(float(scale.reshape(())), 0, dtype or "uint8")
-        if zero.size != 1:
+        if scale.dtype != np.float32:
             return None
         return cls(float(scale.reshape(())), int(zero.reshape(())), zero.dtype.name)
 

@@ -17,8 +17,8 @@ from clconv.lowering.arguments import (
     packed_float,
 )
 from clconv.lowering.blocked import plain_obstacle, weights_obstacle
-from clconv.lowering.conv.shape import ConvShape
-from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
+from clconv.lowering.conv.shape import ConvShape, bias_argument
+from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,
@@ -162,7 +162,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     weights = Packed(
         problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
     )
-    bias = Packed(problem.node.inputs[2], channel_packing(1)) if problem.has(2) else None
+    bias = bias_argument(problem, 1) if problem.has(2) else None
     x, y = Read(problem.node.inputs[0]), Write(problem.node.outputs[0])
     if splits == 1:
         return Lowered((product_call(problem, product, x, weights, bias, y),))

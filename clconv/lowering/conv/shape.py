@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Hashable
 
-from clconv.lowering.arguments import Argument, Packed
+from clconv.lowering.arguments import Argument, Packed, Scalar
 from clconv.lowering.blocked import blocked_obstacle, image_arguments, pair, weights_obstacle
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.epilogue import channel_packing
@@ -67,6 +67,16 @@ class ConvShape:
     def arguments(self) -> list[tuple[str, Argument]]:
         """The sizes and padding that its kernels take."""
         return image_arguments(self.size, self.out, self.begin)
+
+    @property
+    def padded_arguments(self) -> list[tuple[str, Argument]]:
+        """The size of the image, the padding before it, and its size with all its padding."""
+        (height, width), (top, left), (_, _, bottom, right) = self.size, self.begin, self.pads
+        values = {
+            "height": height, "width": width, "pad_top": top, "pad_left": left,
+            "padded_height": top + height + bottom, "padded_width": left + width + right,
+        }  # fmt: skip
+        return [(name, Scalar(value)) for name, value in values.items()]
 
     def _as_one_row(self) -> ConvShape:
         pixels = math.prod(self.size)

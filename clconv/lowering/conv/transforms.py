@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 Matrix = tuple[tuple[float, ...], ...]
 
 
@@ -30,6 +32,12 @@ class Transform:
     @property
     def n(self) -> int:
         return len(self.input)
+
+    @property
+    def both_weights(self) -> np.ndarray:
+        """G along rows and columns, (n * n, r * r) float32: one product with a filter's elements instead of two."""
+        g = np.asarray(self.weights, np.float64)
+        return np.kron(g, g).astype(np.float32)
 
     @property
     def window(self) -> int:

@@ -66,9 +66,7 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
 
     def pack(w: np.ndarray) -> np.ndarray:
         filters, channels, rows, columns = w.shape
-        g = np.asarray(transform.weights, np.float64)
-        # (r * r, n * n): one product instead of two a filter
-        both = np.kron(g, g).astype(np.float32).T
+        both = transform.both_weights.T
         blocks, depth = -(-filters // out_block), -(-channels // in_block)
         u = np.zeros((blocks, transform.n**2, depth * in_block, out_block), np.float32)
         # A block of filters at a time stays in the cache between the product and its transposition.
@@ -135,13 +133,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         x_arguments: list[tuple[str, Argument]] = [
             ("x", Read(problem.node.inputs[0])),
             ("v", Write(v)),
-            ("height", Scalar(shape.size[0])),
-            ("width", Scalar(shape.size[1])),
-            ("pad_top", Scalar(shape.begin[0])),
-            ("pad_left", Scalar(shape.begin[1])),
+            *shape.padded_arguments,
             *grid,
-            ("padded_height", Scalar(shape.size[0] + shape.pads[0] + shape.pads[2])),
-            ("padded_width", Scalar(shape.size[1] + shape.pads[1] + shape.pads[3])),
         ]
         y_arguments: list[tuple[str, Argument]] = [
             ("v", Read(v)),

@@ -12,13 +12,13 @@ import numpy as np
 from clconv.graph.ir import DType
 from clconv.lowering.arguments import Argument, Packed, Packing, Read, Scalar, Write
 from clconv.lowering.blocked import plain_obstacle, weights_obstacle
-from clconv.lowering.conv.shape import ConvShape
+from clconv.lowering.conv.shape import ConvShape, bias_argument
 from clconv.lowering.conv.transforms import F2_3
 from clconv.lowering.conv.winograd import window_obstacle
-from clconv.lowering.epilogue import channel_packing, plan_epilogue
+from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.tile_choice import group_seconds
-from clconv.lowering.tiles import matrix_for
+from clconv.lowering.tiles import matrix_for, work_group_obstacle
 
 # Of a work-group; kernels/conv/winograd_fused.cl.mako is made for these.
 _ITEMS, _FILTERS, _TILES, _CHANNELS = 256, 32, 32, 8
@@ -31,12 +31,12 @@ def _weights() -> Packing:
     """U = G g G' as (filters / 32, channels / 8, 16, 8, 32), padded with zeros."""
 
     def pack(w: np.ndarray) -> np.ndarray:
-        g = np.asarray(F2_3.weights, np.float64)
         filters, channels = w.shape[:2]
         blocks, steps = -(-filters // _FILTERS), -(-channels // _CHANNELS)
         full = np.zeros((blocks * _FILTERS, steps * _CHANNELS, F2_3.n**2), np.float32)
-        both = np.kron(g, g).astype(np.float32)
-        full[:filters, :channels] = w.reshape(filters, channels, 9).astype(np.float32) @ both.T
+        full[:filters, :channels] = (
+            w.reshape(filters, channels, 9).astype(np.float32) @ F2_3.both_weights.T
+        )
         parts = full.reshape(blocks, _FILTERS, steps, _CHANNELS, F2_3.n**2)
         return np.ascontiguousarray(parts.transpose(0, 2, 4, 3, 1))
 
@@ -45,14 +45,14 @@ def _weights() -> Packing:
 
 def _applies(problem: Problem) -> str | None:
     device = problem.device
-    if device.local_memory < _LOCAL_BYTES or device.largest_work_group < _ITEMS:
-        return (
-            f"needs {_LOCAL_BYTES} bytes of local memory and work-groups of {_ITEMS}, has {device.local_memory} and "
-            f"{device.largest_work_group}"
-        )
     if "Intel" in device.vendor and not device.is_cpu:
         return "takes a few registers more than items of Intel's GPUs have"
-    return window_obstacle(problem, F2_3) or weights_obstacle(problem) or plain_obstacle(problem)
+    return (
+        window_obstacle(problem, F2_3)
+        or weights_obstacle(problem)
+        or plain_obstacle(problem)
+        or work_group_obstacle(device, _LOCAL_BYTES, _ITEMS)
+    )
 
 
 def _lower(problem: Problem) -> Lowered:
@@ -65,20 +65,14 @@ def _lower(problem: Problem) -> Lowered:
         input=F2_3.input, output=F2_3.output, pad_mode=shape.padding, store=math.gcd(shape.out[1], F2_3.m),
         bias=problem.has(2), epilogue=epilogue.terms, epilogue_names=epilogue.names,
     )  # fmt: skip
-    bias = Packed(problem.node.inputs[2], channel_packing(1)) if problem.has(2) else None
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("w", Packed(problem.node.inputs[1], _weights())),
-        *([("bias", bias)] if bias is not None else []),
+        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
         ("channels", Scalar(shape.channels)),
         ("filters", Scalar(shape.filters)),
-        ("height", Scalar(shape.size[0])),
-        ("width", Scalar(shape.size[1])),
-        ("pad_top", Scalar(shape.begin[0])),
-        ("pad_left", Scalar(shape.begin[1])),
-        ("padded_height", Scalar(shape.size[0] + shape.pads[0] + shape.pads[2])),
-        ("padded_width", Scalar(shape.size[1] + shape.pads[1] + shape.pads[3])),
+        *shape.padded_arguments,
         ("out_height", Scalar(shape.out[0])),
         ("out_width", Scalar(shape.out[1])),
         ("batch", Scalar(shape.batch)),

@@ -28,10 +28,10 @@ from clconv.lowering.conv.implicit_gemm import (
     product_call,
     product_weights,
 )
-from clconv.lowering.conv.shape import ConvShape
+from clconv.lowering.conv.shape import ConvShape, bias_argument
 from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.conv.winograd import window_obstacle
-from clconv.lowering.epilogue import Epilogue, channel_packing, plan_epilogue
+from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
 from clconv.lowering.tiles import (
@@ -47,9 +47,9 @@ def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
     """U = G g G' for every position, packed as the weights of a 1x1 convolution with n * n groups."""
 
     def pack(w: np.ndarray) -> np.ndarray:
-        g = np.asarray(transform.weights, np.float64)
-        both = np.kron(g, g).astype(np.float32)
-        u = both @ w.reshape(-1, 9).astype(np.float32, copy=False).T  # (n * n, filters * channels)
+        u = (
+            transform.both_weights @ w.reshape(-1, 9).astype(np.float32, copy=False).T
+        )  # (n * n, filters * channels)
         as_groups = u.reshape(-1, w.shape[1], 1, 1)
         return product_weights(taps_outer, tile_m, transform.n**2).function(as_groups)
 
@@ -97,18 +97,12 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
         ("x", Read(problem.node.inputs[0])),
         ("v", Write(v)),
         ("channels", Scalar(shape.channels)),
-        ("height", Scalar(shape.size[0])),
-        ("width", Scalar(shape.size[1])),
-        ("pad_top", Scalar(shape.begin[0])),
-        ("pad_left", Scalar(shape.begin[1])),
-        ("padded_height", Scalar(shape.size[0] + shape.pads[0] + shape.pads[2])),
-        ("padded_width", Scalar(shape.size[1] + shape.pads[1] + shape.pads[3])),
+        *shape.padded_arguments,
         *grid,
     ]
-    bias = Packed(problem.node.inputs[2], channel_packing(1)) if problem.has(2) else None
     y_arguments: list[tuple[str, Argument]] = [
         ("product", Read(m)),
-        *([("bias", bias)] if bias is not None else []),
+        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
         ("y", Write(problem.node.outputs[0])),
         ("filters", Scalar(shape.filters)),
         ("out_height", Scalar(shape.out[0])),
