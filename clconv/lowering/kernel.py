@@ -113,7 +113,8 @@ AUTO = "auto"
 class Problem:
     """What a variant sees: the node, its tensors, the constants among them, the device.
 
-    Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower().
+    Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). forced:
+    variants by operator, in lower case, that must be taken.
     """
 
     node: Node
@@ -124,6 +125,7 @@ class Problem:
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     cost: Cost = Cost()
     findings: Findings = NOTHING_FOUND
+    forced: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def x(self) -> TensorSpec:

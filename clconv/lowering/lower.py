@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
@@ -21,6 +22,7 @@ from clconv.lowering.kernel import (
 from clconv.lowering.layout import choose_signatures, is_free
 from clconv.lowering.reorder import reorder_call
 from clconv.lowering.select import Choice, check_forced, select
+from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +75,9 @@ def lower_graph(
     takes on this device.
     """
     check_forced(forced)
-    problems = [problem_of(graph, node, device, findings) for node in graph.nodes]
+    problems = [problem_of(graph, node, device, findings, forced) for node in graph.nodes]
     known = known or {}
-    choices = [select(problem, forced, known.get(problem.node.name, "")) for problem in problems]
+    choices = [select(problem, known.get(problem.node.name, "")) for problem in problems]
     problems = [
         dataclasses.replace(problem, parameters=dict(choice.parameters))
         if choice.parameters
@@ -91,7 +93,11 @@ def lower_graph(
 
 
 def problem_of(
-    graph: Graph, node: Node, device: DeviceInfo, findings: Findings = NOTHING_FOUND
+    graph: Graph,
+    node: Node,
+    device: DeviceInfo,
+    findings: Findings = NOTHING_FOUND,
+    forced: Mapping[str, str] = MappingProxyType({}),
 ) -> Problem:
     """What the variants of a node see while one of them is chosen: all layouts plain."""
     return Problem(
@@ -102,6 +108,7 @@ def problem_of(
         device,
         cost=node_cost(node, graph),
         findings=findings,
+        forced=forced,
     )
 
 

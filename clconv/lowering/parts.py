@@ -1,4 +1,5 @@
-"""Operators that are made of others: each part is a node of its own, lowered by its best plain variant.
+"""Operators that are made of others: each part is a node of its own, lowered by the variant that select() takes for it
+among those on plain tensors.
 
 Values between the parts are scratch. A value may be read in any shape of the same size, because all of
 them are plain.
@@ -7,15 +8,13 @@ them are plain.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from clconv.errors import UnsupportedError
 from clconv.graph.evaluate import infer_node, settle_node
-from clconv.graph.ir import PLAIN, Constant, DType, TensorSpec
+from clconv.graph.ir import Constant, DType, TensorSpec
 from clconv.graph.ops import get_op, make_node
 from clconv.lowering.arguments import (
     Argument,
@@ -24,15 +23,8 @@ from clconv.lowering.arguments import (
     Read,
     Write,
 )
-from clconv.lowering.findings import warn_of_last_resort
-from clconv.lowering.kernel import (
-    VARIANTS,
-    KernelCall,
-    Lowered,
-    Problem,
-    Signature,
-    Variant,
-)
+from clconv.lowering.kernel import KernelCall, Lowered, Problem
+from clconv.lowering.select import select
 
 # Bytes; a multiple of every device's alignment of buffers that are part of another.
 PART_ALIGNMENT = 4096
@@ -144,8 +136,7 @@ class Parts:
     ) -> Value:
         """One operator on values; plain Python lists of ints are constant int64 inputs.
 
-        Returns `target`, or scratch of the result's shape. Raises UnsupportedError if no variant of the
-        operator runs it on plain tensors.
+        Returns `target`, or scratch of the result's shape. Raises what select() raises.
         """
         values = [v if isinstance(v, Value) else _ints(v) for v in inputs]
         names = [f"in{i}" for i in range(len(values))]
@@ -158,9 +149,12 @@ class Parts:
         cost = get_op(op).cost(node, [v.spec for v in values], [spec])
         part = Problem(
             node, tuple(v.spec for v in values), (spec,), constants, self.problem.device, cost=cost,
-            findings=self.problem.findings,
+            findings=self.problem.findings, forced=self.problem.forced,
         )  # fmt: skip
-        lowered = _best(part).lower(part)
+        choice = select(part, plain_only=True)
+        lowered = choice.variant.lower(
+            dataclasses.replace(part, parameters=dict(choice.parameters))
+        )
         known = dict(zip(names, values, strict=True)) | {"out": target}
         for name, nbytes in lowered.scratch.items():
             known[name] = self.scratch("part", (nbytes,), DType.UINT8)
@@ -189,28 +183,3 @@ def _renamed(argument: Argument, known: Mapping[str, Value]) -> Argument:
         case Packed(constant, packing):
             return Packed(known[constant].name, _packing(known[constant], packing))
     return argument
-
-
-def _best(problem: Problem) -> Variant:
-    """The variant that the operator would get as a node of its own, among those on plain tensors."""
-    plain = Signature((PLAIN,) * len(problem.inputs), (PLAIN,) * len(problem.outputs))
-    reasons, fitting = [], []
-    for variant in VARIANTS.get(problem.node.op, []):
-        obstacle = variant.obstacle(problem)
-        if obstacle is None and plain in variant.signatures(problem):
-            fitting.append(variant)
-        else:
-            reasons.append(f"{variant.name}: {obstacle or 'needs another layout'}")
-    if not fitting:
-        raise UnsupportedError(
-            f"node '{problem.node.name}' on {problem.device}: no {problem.node.op} that it is made of "
-            f"({'; '.join(reasons) or 'the operator has no kernel'})"
-        )
-    trusted = [v for v in fitting if (v.op, v.name) not in problem.findings.quarantined]
-    if not trusted:
-        warn_of_last_resort(fitting[-1].name, f"node '{problem.node.name}' ({problem.node.op})")
-    fitting = trusted or fitting[-1:]
-    timed = [v for v in fitting if v.estimate is not None]
-    if fitting[0].estimate is None:
-        return fitting[0]
-    return min(timed, key=lambda v: v.estimate(problem) if v.estimate else math.inf)

@@ -1,4 +1,5 @@
-"""Chooses the variant of each node: forced by the user, else found by tuning, else the first that applies."""
+"""Chooses the variant of each node, and of each part of a composite operator: forced by the user, else found by tuning,
+else the first that applies or the one that is estimated fastest."""
 
 from __future__ import annotations
 
@@ -8,10 +9,9 @@ from collections.abc import Mapping
 
 from clconv.errors import UnsupportedError, VariantError
 from clconv.lowering.findings import warn_of_last_resort
-from clconv.lowering.kernel import Problem, Variant
+from clconv.lowering.kernel import VARIANTS, Problem, Variant, plain_signature
 from clconv.lowering.tiles import matrix_for
 from clconv.lowering.tuned import Named
-from clconv.lowering.variants import VARIANTS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,33 +53,34 @@ def check_forced(forced: Mapping[str, str]) -> None:
             raise VariantError(f"operator {operator}: no variant '{wanted}', there are {names}")
 
 
-def select(problem: Problem, forced: Mapping[str, str], known_variant: str = "") -> Choice:
+def select(problem: Problem, known_variant: str = "", plain_only: bool = False) -> Choice:
     """The variant for a problem.
 
     known_variant: what the node takes at other sizes. It keeps it unless another is clearly faster, because its
-    weights are on the device already.
+    weights are on the device already. plain_only: among those that read and write plain tensors, as the parts of
+    composite operators must.
 
-    forced: variant by operator name in lower case. Raises VariantError if the forced one does not exist
-    or cannot apply, UnsupportedError if the operator has no variant that applies. A quarantined variant
-    is taken only if no other applies, with a ClconvWarning, or if it is forced.
+    Raises VariantError if the forced variant does not exist or cannot apply, UnsupportedError if the operator has
+    no variant that applies. A quarantined variant is taken only if no other applies, with a ClconvWarning, or if
+    it is forced.
     """
     node = problem.node
     known = VARIANTS.get(node.op, [])
     label = f"node '{node.name}' ({node.op}) on {problem.device}"
-    wanted = forced.get(node.op.lower())
+    wanted = problem.forced.get(node.op.lower())
     if wanted is not None:
         named = [v for v in known if v.name == wanted]
         if not named:
             raise VariantError(
                 f"{label}: no variant '{wanted}', there are {[v.name for v in known]}"
             )
-        failed = named[0].obstacle(problem)
+        failed = _obstacle(named[0], problem, plain_only)
         if failed is not None:
             raise VariantError(f"{label}: variant '{wanted}' cannot apply: {failed}")
         return Choice(named[0], "forced")
     refused, fitting, bad = [], [], []
     for variant in known:
-        failed = variant.obstacle(problem)
+        failed = _obstacle(variant, problem, plain_only)
         if failed is not None:
             refused.append((variant.name, failed))
         elif (variant.op, variant.name) in problem.findings.quarantined:
@@ -94,6 +95,15 @@ def select(problem: Problem, forced: Mapping[str, str], known_variant: str = "")
         return Choice(bad[-1], "quarantined", tuple(r for r in refused if r[0] != bad[-1].name))
     reasons = "; ".join(f"{name}: {why}" for name, why in refused) or "the operator has no kernel"
     raise UnsupportedError(f"{label}: {reasons}")
+
+
+def _obstacle(variant: Variant, problem: Problem, plain_only: bool) -> str | None:
+    """Why a variant cannot be taken, None if it can."""
+    failed = variant.obstacle(problem)
+    if failed is None and plain_only:
+        (plain,) = plain_signature(problem)
+        return None if plain in variant.signatures(problem) else "needs another layout"
+    return failed
 
 
 def _tuned(

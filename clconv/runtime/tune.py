@@ -56,7 +56,7 @@ def tasks_of(
         problem = problem_of(graph, node, device, untuned)
         if not all(spec.size for spec in problem.outputs) or not problem.outputs:
             continue
-        usual = select(problem, {}).variant
+        usual = select(problem).variant
         variants = _rivals(problem, usual, bool(operators))
         if len(variants) < 2 and not usual.space:
             continue

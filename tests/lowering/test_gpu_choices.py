@@ -33,7 +33,7 @@ def chosen(name: str, device: DeviceInfo, dtype: str | None = None) -> str:
         inputs = tuple(i and dataclasses.replace(i, dtype=dtype) for i in case.inputs)
         case = dataclasses.replace(case, inputs=inputs)
     graph, _ = case.build()
-    return select(problem_of(graph, graph.nodes[0], device), {}).variant.name
+    return select(problem_of(graph, graph.nodes[0], device)).variant.name
 
 
 @pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
@@ -76,7 +76,7 @@ def test_few_long_lines_are_shared_by_work_groups(machine: DeviceInfo) -> None:
     ):
         graph, _ = case.build()
         problem = problem_of(graph, graph.nodes[0], machine)
-        choice = select(problem, {})
+        choice = select(problem)
         assert choice.variant.name == "split", case.op
         calls = choice.variant.lower(problem).calls
         groups = math.prod(calls[0].global_size) // math.prod(calls[0].local_size or ())
@@ -84,7 +84,7 @@ def test_few_long_lines_are_shared_by_work_groups(machine: DeviceInfo) -> None:
         assert min(2 * machine.compute_units, 128) <= groups <= 8 * machine.compute_units
     many = Case("GlobalAveragePool", "", (data(64, 512, 7, 7),))
     graph, _ = many.build()
-    assert select(problem_of(graph, graph.nodes[0], machine), {}).variant.name == "group"
+    assert select(problem_of(graph, graph.nodes[0], machine)).variant.name == "group"
 
 
 @pytest.mark.parametrize("machine", CPUS, ids=lambda d: d.name)
@@ -125,7 +125,7 @@ def test_winograd_with_matrix_instructions_where_products_may_round() -> None:
 
     def choice(case: Case, machine: DeviceInfo) -> str:
         graph, _ = case.build()
-        return select(problem_of(graph, graph.nodes[0], machine), {}).variant.name
+        return select(problem_of(graph, graph.nodes[0], machine)).variant.name
 
     assert choice(deep, tf32) == "matrix_winograd2"
     assert choice(shallow, tf32) == "matrix_gemm"
@@ -232,7 +232,7 @@ def test_no_winograd_for_images_of_a_few_tiles() -> None:
     for batch, winograd in ((1, False), (64, True)):
         case = Case("Conv", "", (data(batch, 512, 7, 7), weight(512, 512, 3, 3)), SAME)
         graph, _ = case.build()
-        name = select(problem_of(graph, graph.nodes[0], h200), {}).variant.name
+        name = select(problem_of(graph, graph.nodes[0], h200)).variant.name
         assert name.startswith("winograd") == winograd, name
 
 
