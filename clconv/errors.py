@@ -1,9 +1,12 @@
 """Every exception that clconv raises on purpose. All derive from ClconvError.
 
-A message says what was asked, the shapes and the device concerned, and what would have worked.
+A message says what was asked, the shapes and the device concerned, and what would have worked. `Guard` stands around
+the parts of clconv that may fail in a way nobody thought of, and names the node where they did.
 """
 
 from __future__ import annotations
+
+from types import TracebackType
 
 
 class ClconvError(Exception):
@@ -47,6 +50,15 @@ class DeviceMemoryError(DeviceError):
     """A tensor or the whole plan does not fit the device; raised before anything is allocated."""
 
 
+class HostMemoryError(ClconvError, MemoryError):
+    """The host has no memory for what a node needs; names the node."""
+
+
+class InternalError(ClconvError, RuntimeError):
+    """clconv itself is at fault: something failed that should have computed, or said what is wrong with the model.
+    The exception behind it (`__cause__`) says where."""
+
+
 class VariantError(ClconvError, ValueError):
     """A forced variant does not exist or cannot apply; names the condition that failed."""
 
@@ -77,3 +89,38 @@ class NeedsValue(ClconvError):
         self.node_name = node_name
         self.input_index = input_index
         self.value_name = value_name
+
+
+class Guard:
+    """`with Guard("shape rule", node.name, node.op):` lets nothing but errors of clconv out.
+
+    Memory that ran out becomes HostMemoryError, nesting beyond what Python can follow UnsupportedError, and whatever
+    else InternalError, each chained to its cause. Errors of clconv, warnings that are errors, and what is no Exception
+    (Ctrl-C) pass. what: what was being done. Around a node: its name and operator.
+    """
+
+    __slots__ = ("_name", "_op", "_what")
+
+    def __init__(self, what: str, name: str = "", op: str = "") -> None:
+        self._what, self._name, self._op = what, name, op
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type | None, reason: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not isinstance(reason, Exception) or isinstance(reason, ClconvError | Warning):
+            return
+        where = f"node '{self._name}' ({self._op}): {self._what}" if self._op else self._what
+        if isinstance(reason, MemoryError):
+            raise HostMemoryError(
+                f"{where}: the host has not enough memory: {reason or 'no size given'}; use a smaller "
+                "input or batch"
+            ) from reason
+        if isinstance(reason, RecursionError):
+            raise UnsupportedError(f"{where}: nested too deeply") from reason
+        raise InternalError(
+            f"{where} ended in {type(reason).__name__}: {reason}. This is a bug of clconv, which should have computed "
+            "it or said what is wrong with the model: please report it with the model and the traceback"
+        ) from reason

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clconv.errors import GraphError, ShapeError
+from clconv.errors import GraphError, Guard, ShapeError
 from clconv.graph.ir import RUNNING, Constant, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.ops import OPS, Call, Cost, get_op
 from clconv.graph.ops.base import RunGraph
@@ -18,13 +18,16 @@ def infer_node(
     node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
 ) -> tuple[TensorSpec, ...]:
     """Specs of a node's outputs, in order. Raises ShapeError, GraphError or NeedsValue."""
-    outputs = tuple(get_op(node.op).infer(call_of(node, specs, constants)))
-    if not node.epilogue:
-        return outputs
-    running = outputs[0]
-    for step in node.epilogue:
-        running = _infer_step(node, step.op, step.operands, step.attrs, running, specs, constants)
-    return (running, *outputs[1:])
+    with Guard("its shape rule", node.name, node.op):
+        outputs = tuple(get_op(node.op).infer(call_of(node, specs, constants)))
+        if not node.epilogue:
+            return outputs
+        running = outputs[0]
+        for step in node.epilogue:
+            running = _infer_step(
+                node, step.op, step.operands, step.attrs, running, specs, constants
+            )
+        return (running, *outputs[1:])
 
 
 def settle_node(
@@ -34,7 +37,8 @@ def settle_node(
     settle = get_op(node.op).settle
     if settle is None:
         return node
-    return dataclasses.replace(node, attrs=settle(call_of(node, specs, constants)))
+    with Guard("its shape rule", node.name, node.op):
+        return dataclasses.replace(node, attrs=settle(call_of(node, specs, constants)))
 
 
 def call_of(node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]) -> Call:
@@ -114,7 +118,7 @@ def evaluate_node(
     run: computes the subgraphs of control flow, by the references as well unless told otherwise.
     """
     op = get_op(node.op)
-    with np.errstate(all="ignore"):
+    with Guard("its reference", node.name, node.op), np.errstate(all="ignore"):
         if op.control is not None:
             return tuple(np.asarray(r) for r in op.control(node.attrs, arrays, run))
         results = op.reference(node.attrs, *arrays[: len(node.op_inputs)])
@@ -124,7 +128,7 @@ def evaluate_node(
             for step in node.epilogue:
                 running = evaluate_step(step, running, arrays)
             results = (running, *results[1:])
-    return tuple(np.asarray(r) for r in results)
+        return tuple(np.asarray(r) for r in results)
 
 
 def evaluate_step(
@@ -140,7 +144,8 @@ def node_cost(node: Node, graph: Graph) -> Cost:
     """Floating-point operations and bytes of one node of a graph whose shapes are known."""
     inputs = [graph.spec(n) if n else None for n in node.op_inputs]
     outputs = [graph.spec(n) for n in node.outputs if n]
-    cost = get_op(node.op).cost(node, inputs, outputs)
+    with Guard("its cost", node.name, node.op):
+        cost = get_op(node.op).cost(node, inputs, outputs)
     extra = outputs[0].size * len(node.epilogue) if outputs else 0
     operands = sum(graph.spec(n).nbytes for n in node.inputs[len(node.op_inputs) :] if n)
     return Cost(cost.flops + extra, cost.bytes + operands)

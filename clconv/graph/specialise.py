@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clconv.errors import InputError, NeedsValue, UnsupportedError
+from clconv.errors import GraphError, Guard, InputError, NeedsValue, UnsupportedError
 from clconv.graph.evaluate import call_of, evaluate_node, infer_node, settle_node
 from clconv.graph.inline import SEQUENCE_LIMIT, UNROLL_LIMIT, Inliner
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
@@ -94,11 +94,8 @@ class _Specialiser:
                 self._wait(node)
                 continue
             try:
-                others = self._others(node)
-                if others is not None:
-                    self._pending.extendleft(reversed(others))
-                elif not fold(node, self.known, self.constants):
-                    self._keep(node)
+                with Guard("its place in the plan", node.name, node.op):
+                    self._take(node)
             except NeedsValue as reason:
                 self.needed.append(reason.value_name)
                 self._wait(node)
@@ -130,6 +127,14 @@ class _Specialiser:
         self._taken.add(name)
         return name
 
+    def _take(self, node: Node) -> None:
+        """Replaces, folds or keeps a node. Raises NeedsValue."""
+        others = self._others(node)
+        if others is not None:
+            self._pending.extendleft(reversed(others))
+        elif not fold(node, self.known, self.constants):
+            self._keep(node)
+
     def _wait(self, node: Node) -> None:
         self.waiting.append(node)
         self._blocked.update(o for o in node.outputs if o)
@@ -153,6 +158,11 @@ class _Specialiser:
                     "can be written out"
                 )
             return written
+        for name in node.inputs:
+            if name in self.sequences.sequences:
+                raise GraphError(
+                    f"node '{node.name}' ({node.op}): '{name}' is a sequence, the operator takes tensors"
+                )
         if node.op == "Scan":
             return self._inliner.scan(node, self.known)
         return None

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from clconv.errors import Guard
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.arguments import Read, Write
@@ -77,17 +78,21 @@ def lower_graph(
     check_forced(forced)
     problems = [problem_of(graph, node, device, findings, forced) for node in graph.nodes]
     known = known or {}
-    choices = [select(problem, known.get(problem.node.name, "")) for problem in problems]
+    choices = []
+    for problem in problems:
+        name = problem.node.name
+        with Guard("the choice of its kernel", name, problem.node.op):
+            choices.append(select(problem, known.get(name, "")))
     problems = [
         dataclasses.replace(problem, parameters=dict(choice.parameters))
         if choice.parameters
         else problem
         for problem, choice in zip(problems, choices, strict=True)
     ]
-    options = {
-        i: choice.variant.signatures(problem)
-        for i, (choice, problem) in enumerate(zip(choices, problems, strict=True))
-    }
+    options = {}
+    for i, (choice, problem) in enumerate(zip(choices, problems, strict=True)):
+        with Guard("the choice of its layouts", problem.node.name, problem.node.op):
+            options[i] = choice.variant.signatures(problem)
     signatures = choose_signatures(graph, options)
     return _Lowering(graph, problems, choices, signatures, device, rivals).run()
 
@@ -136,7 +141,8 @@ class _Lowering:
     def run(self) -> LoweredGraph:
         graph = self.graph
         for index, problem in enumerate(self.problems):
-            self._lower(problem, self.choices[index], self.signatures[index])
+            with Guard("its lowering", problem.node.name, problem.node.op):
+                self._lower(problem, self.choices[index], self.signatures[index])
             self.ends.append(len(self.calls))
         stored = {
             name: name if name in graph.constants else self._in_layout(name, PLAIN)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from clconv.errors import Guard
 from clconv.graph.ir import Constant
 from clconv.lowering.arguments import Packing
 from clconv.runtime import pages
@@ -47,7 +48,8 @@ class DeviceConstants:
         with self._lock:
             held = self._held.get(key)
             if held is None:
-                packed = np.ascontiguousarray(packing.function(constant.array))
+                with Guard(f"packing the constant {constant.spec} as {packing.name}"):
+                    packed = np.ascontiguousarray(packing.function(constant.array))
                 held = self._allocate(packed.nbytes)
                 self._queue.write(held.buffer, packed, wait=True)
                 self._held[key] = held

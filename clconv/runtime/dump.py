@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from clconv import config
@@ -86,10 +88,8 @@ class Dump:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._passes = self._plans = 0
-        try:
+        with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as reason:
-            raise ConfigError(f"{config.DUMP.name}={str(folder)!r}: {reason}") from None
 
     @classmethod
     def from_config(cls) -> Dump | None:
@@ -97,12 +97,25 @@ class Dump:
         folder = config.DUMP.get()
         return None if folder is None else cls(folder)
 
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """ConfigError where the folder cannot be written to: no right, a full disk."""
+        try:
+            yield
+        except OSError as reason:
+            raise ConfigError(f"{config.DUMP.name}={str(self.folder)!r}: {reason}") from None
+
     def graph(self, stage: str, name: str, graph: Graph) -> None:
         target = self.folder / f"graph{self._passes:03}_{safe_name(stage)}_{safe_name(name)}.txt"
-        target.write_text(f"{graph}\n", encoding="utf-8")
+        with self._writing():
+            target.write_text(f"{graph}\n", encoding="utf-8")
         self._passes += 1
 
     def plan(self, plan: Plan) -> None:
+        with self._writing():
+            self._plan(plan)
+
+    def _plan(self, plan: Plan) -> None:
         folder = self.folder / f"plan{self._plans:02}"
         self._plans += 1
         folder.mkdir(exist_ok=True)

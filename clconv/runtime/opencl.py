@@ -63,6 +63,26 @@ def _keep_invokers() -> None:
 
 _keep_invokers()
 
+def _said(doing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What the runtime refuses, as a DeviceError that says what was being done, and where a method knows it, on which
+    device."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:
+            try:
+                return function(*arguments, **named)
+            except (cl.Error, OverflowError) as reason:  # a size that OpenCL's types cannot hold
+                owner = arguments[0] if arguments else None
+                device = owner.device if isinstance(owner, Queue) else owner
+                name = f"{device.info}" if isinstance(device, Device) else "the OpenCL runtime"
+                raise DeviceError(f"{name}: cannot {doing}: {reason}") from reason
+
+        return call
+
+    return wrap
+
+
 _KINDS = {cl.device_type.GPU: "gpu", cl.device_type.CPU: "cpu"}
 
 
@@ -129,6 +149,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
 class Device:
     """One device with its context. Sessions on it share the context; each has a queue of its own."""
 
+    @_said("make a context")
     def __init__(self, info: DeviceInfo) -> None:
         self.info = info
         self._raw = _raw_devices()[info.index]
@@ -153,7 +174,7 @@ class Device:
             if "forgets-what-is-initialised" in self.info.quirks:
                 self._kept.append(buffer)
             return buffer
-        except cl.Error as reason:
+        except (cl.Error, MemoryError, OSError, OverflowError) as reason:
             raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
 
     def prepare(self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]) -> None:
@@ -188,6 +209,7 @@ class Device:
         log = program.get_build_info(self._raw, cl.program_build_info.LOG)
         return str(log).strip("\0 \n") or "(empty)"
 
+    @_said("make a kernel")
     def kernel(self, kernel: Kernel) -> Any:
         """A new kernel object, whose arguments are its owner's, of a prepared kernel."""
         return cl.Kernel(self._programs[kernel], kernel.symbol)
@@ -230,33 +252,40 @@ def open_device(info: DeviceInfo) -> Device:
 class Queue:
     """An in-order command queue."""
 
+    @_said("make a queue")
     def __init__(self, device: Device, profile: bool) -> None:
         self.device = device
         flags = cl.command_queue_properties.PROFILING_ENABLE if profile else 0
         self._queue = cl.CommandQueue(device.context, properties=flags)  # type: ignore[arg-type]
 
+    @_said("write a buffer")
     def write(self, buffer: Any, array: np.ndarray, wait: bool = False) -> None:
         """Copies a contiguous array into a buffer; without wait the array must stay untouched."""
         if array.nbytes:
             cl.enqueue_copy(self._queue, buffer, array, is_blocking=wait)
 
+    @_said("read a buffer")
     def read(self, array: np.ndarray, buffer: Any, wait: bool = False) -> None:
         """Copies a buffer into a contiguous array; without wait it is there after finish()."""
         if array.nbytes:
             cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
 
+    @_said("launch a kernel")
     def launch(
         self, kernel: Any, global_size: tuple[int, ...], local_size: tuple[int, ...] | None
     ) -> Any:
         return cl.enqueue_nd_range_kernel(self._queue, kernel, global_size, local_size)
 
+    @_said("fill a buffer")
     def fill(self, buffer: Any, byte: int, nbytes: int) -> None:
         cl.enqueue_fill_buffer(self._queue, buffer, np.uint8(byte), 0, nbytes)
 
+    @_said("finish what is enqueued")
     def finish(self) -> None:
         self._queue.finish()
 
 
+@_said("take a part of a buffer")
 def sub_buffer(buffer: Any, offset: int, nbytes: int) -> Any:
     """A part of a buffer; offset must be a multiple of the device's base alignment."""
     return buffer.get_sub_region(offset, max(int(nbytes), 4))
@@ -267,11 +296,13 @@ def host_memory(buffer: Any) -> np.ndarray | None:
     return buffer.hostbuf if isinstance(buffer.hostbuf, np.ndarray) else None
 
 
+@_said("set a kernel's arguments")
 def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
     """Binds buffers, NumPy scalars and local sizes (ints) in order."""
     kernel.set_args(*(cl.LocalMemory(a) if type(a) is int else a for a in arguments))
 
 
+@_said("time a launch")
 def seconds(event: Any) -> float:
     """How long a launch on a profiling queue ran."""
     event.wait()

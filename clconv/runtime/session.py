@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from clconv import config
-from clconv.errors import InputError
+from clconv.errors import Guard, InputError
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.images import Apart
 from clconv.graph.ir import Graph, Node, TensorSpec
@@ -203,10 +203,11 @@ class _Stage:
                 rivals=others,
             )
 
-        plan, apart = plan_images(make, self._graph, specs, values)
-        if session._joined:
-            rivals = self._rivals(specs if apart is None else apart.specs) if others else {}
-            plan = join_launches(plan, session._compiled, rivals)
+        with Guard(f"the plan for {shapes}"):
+            plan, apart = plan_images(make, self._graph, specs, values)
+            if session._joined:
+                rivals = self._rivals(specs if apart is None else apart.specs) if others else {}
+                plan = join_launches(plan, session._compiled, rivals)
         if apart is not None:
             say(1, f"{apart.count} of {apart.batch} images at a time")
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import onnx
@@ -25,11 +25,16 @@ _MEANINGLESS = ("consumed_inputs",)
 
 
 def read_attributes(
-    node: onnx.NodeProto, label: str, schema: onnx.defs.OpSchema | None, origin: Origin
+    node: onnx.NodeProto,
+    label: str,
+    schema: onnx.defs.OpSchema | None,
+    origin: Origin,
+    kinds: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """name -> int, float, str, tuple, np.ndarray or GraphProto.
 
-    With a schema, GraphError for attributes it does not have, of the wrong type, or missing.
+    With a schema, GraphError for attributes it does not have, of the wrong type, or missing. kinds: attribute ->
+    AttributeProto's number for its type, for an operator that has no schema.
     """
     found: dict[str, Any] = {}
     for attribute in node.attribute:
@@ -45,18 +50,28 @@ def read_attributes(
                     f"{label}: unknown attribute '{name}'; version {schema.since_version} of the "
                     f"operator has {sorted(schema.attributes) or 'none'}"
                 )
-            wanted = attribute_kind(schema, name)
-            if kind not in (wanted, AttributeProto.UNDEFINED):
+            kind = _expected(kind, attribute_kind(schema, name), name, label)
+        elif kinds is not None:
+            if name not in kinds:
                 raise GraphError(
-                    f"{label}: attribute '{name}' is {_kind_name(kind)}, must be {_kind_name(wanted)}"
+                    f"{label}: unknown attribute '{name}'; clconv knows {sorted(kinds) or 'none'}"
                 )
-            kind = wanted
+            kind = _expected(kind, kinds[name], name, label)
         found[name] = _value(attribute, kind, label, origin)
     if schema is not None:
         missing = [k for k, v in schema.attributes.items() if v.required and k not in found]
         if missing:
             raise GraphError(f"{label}: attributes {sorted(missing)} are required")
     return found
+
+
+def _expected(kind: int, wanted: int, name: str, label: str) -> int:
+    """The type that an attribute must have; GraphError if it says another."""
+    if kind not in (wanted, AttributeProto.UNDEFINED):
+        raise GraphError(
+            f"{label}: attribute '{name}' is {_kind_name(kind)}, must be {_kind_name(wanted)}"
+        )
+    return wanted
 
 
 def _kind_name(kind: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from clconv.errors import GraphError, ModelError, UnsupportedError
+from clconv.errors import GraphError, Guard, ModelError, UnsupportedError
 from clconv.frontend.onnx.arity import check_arity, schema_of
 from clconv.frontend.onnx.attributes import read_attributes
 from clconv.frontend.onnx.boundary import Boundary, SubgraphBoundary
@@ -17,6 +17,7 @@ from clconv.frontend.onnx.conditions import known_condition
 from clconv.frontend.onnx.control import subgraph_model
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
 from clconv.frontend.onnx.converters.microsoft import MICROSOFT
+from clconv.frontend.onnx.converters.microsoft.schemas import SCHEMAS
 from clconv.frontend.onnx.facts import Facts
 from clconv.frontend.onnx.files import Origin, read_model
 from clconv.frontend.onnx.functions import expand_functions
@@ -47,10 +48,11 @@ def import_onnx(source: str | os.PathLike[str] | bytes) -> Graph:
     Raises ModelError if the file is no readable model, GraphError if its graph breaks a rule,
     UnsupportedError listing every operator that clconv does not have.
     """
-    model, origin = read_model(source)
-    read_opset(model, origin)
-    model = expand_functions(model, origin, supported=supported())
-    return _Walk(model, origin).graph()
+    with Guard("the import of the model"):
+        model, origin = read_model(source)
+        read_opset(model, origin)
+        model = expand_functions(model, origin, supported=supported())
+        return _Walk(model, origin).graph()
 
 
 class _Walk:
@@ -112,7 +114,8 @@ class _Walk:
         for node in in_order(nodes, defined, where):
             label = self._unique_name(node)
             try:
-                self._node(node, label, defined, renames)
+                with Guard("its conversion", label, node.op_type):
+                    self._node(node, label, defined, renames)
             except _AlreadyListed:
                 pass
             except UnsupportedError as reason:
@@ -140,7 +143,9 @@ class _Walk:
             return
         extension = is_extension(node, self._opset)
         schema = None if extension else schema_of(op, self._opset)
-        attrs = read_attributes(node, label, schema, self._origin)
+        foreign = SCHEMAS[op] if schema is None else None
+        kinds = None if foreign is None else foreign.kinds
+        attrs = read_attributes(node, label, schema, self._origin, kinds)
         source = Source(
             op,
             name,
@@ -149,9 +154,11 @@ class _Walk:
             attrs,
             self._opset,
         )
-        if schema is None:
+        if foreign is not None:
+            foreign.check(source)
             MICROSOFT[op](source, self._build)
             return
+        assert schema is not None
         check_arity(source, schema)
         if op == "Constant":
             self._build.constants[source.output(0)] = Constant(_constant_value(source))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clconv.errors import Guard
 from clconv.graph.ir import Graph
 from clconv.graph.passes.fold_batch_norm import fold_batch_norm
 from clconv.graph.passes.fold_constants import fold_constants
@@ -44,12 +45,13 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 def run_passes(graph: Graph, on_pass: Callable[[str, Graph], None] | None = None) -> Graph:
     """The graph after every pass; verified after each, and shown to on_pass(name, graph).
 
-    Raises GraphError or ShapeError if a graph is not sound.
+    Raises GraphError or ShapeError if a graph is not sound, InternalError if a pass fails.
     """
     for graph_pass in PASSES:
-        result = graph_pass(graph)
-        if result is not graph:
-            graph = verify(result)
+        with Guard(f"graph '{graph.name}': the pass {graph_pass.__name__}"):
+            result = graph_pass(graph)
+            if result is not graph:
+                graph = verify(result)
         if on_pass is not None:
             on_pass(graph_pass.__name__, graph)
     return graph

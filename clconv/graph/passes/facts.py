@@ -104,7 +104,7 @@ def _conv(
     node: Node, data: TensorSpec, facts: Known, values: Mapping[str, np.ndarray]
 ) -> TensorSpec | None:
     weights = facts.get(node.inputs[1])
-    if weights is None or weights.rank < 3:
+    if weights is None or weights.rank < 3 or data.rank != weights.rank:
         return None
     filters = weights.shape[0]
     if node.op == "ConvTranspose":

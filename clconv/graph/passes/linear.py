@@ -52,6 +52,8 @@ def linear_behind(editor: Editor, name: str) -> Linear | None:
     weights = editor.constants.get(node.inputs[1])
     if weights is None or not weights.spec.dtype.is_float or weights.spec.rank < 2:
         return None
+    if weights.spec.shape[0] % max(node.attrs.get("group", 1), 1):
+        return None  # the shape rule says what is wrong
     channels = _channels(node, weights.spec.shape)
     bias = np.zeros(channels)
     if len(node.inputs) > 2 and node.inputs[2]:
@@ -59,6 +61,8 @@ def linear_behind(editor: Editor, name: str) -> Linear | None:
         # Gemm's bias may differ by row; then it is no bias of the channels.
         if given is None or (given.size != 1 and given.shape[-1] != given.size):
             return None
+        if given.size not in (1, channels):
+            return None  # the shape rule says what is wrong
         bias = bias + given.astype(np.float64).reshape(-1)
     if node.op == "Gemm":
         bias = bias * node.attrs.beta

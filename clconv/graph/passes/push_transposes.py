@@ -52,10 +52,12 @@ def _cost(graph: Graph) -> int:
 
 
 def _perm(node: Node, known: TensorSpec | None) -> tuple[int, ...] | None:
+    """How a Transpose turns its axes; None where that is not known, or is no permutation: the shape rule says so."""
     perm: tuple[int, ...] | None = node.attrs.get("perm")
-    if perm:
-        return tuple(perm)
-    return None if known is None else tuple(reversed(range(known.rank)))
+    if not perm:
+        return None if known is None else tuple(reversed(range(known.rank)))
+    rank = len(perm) if known is None else known.rank
+    return tuple(perm) if sorted(perm) == list(range(rank)) else None
 
 
 def keeps_order(source: TensorSpec, perm: Sequence[int]) -> bool:

@@ -54,11 +54,13 @@ def _unfold_sums(
     point = facts.get(x_zero)
     if weights is None or zero is None or not editor.is_private(node.outputs[0]):
         return
-    if (x_zero and (point is None or not point.is_static or point.size != 1)) or zero.ndim > 1:
+    if x_zero and (point is None or not point.is_static or point.size != 1):
         return
     cast = editor.nodes[position]
     assert cast is not None
     is_conv = node.op == "ConvInteger"
+    if not _is_one_each(zero, weights, is_conv):
+        return
     whole = _real(weights, zero, np.ones((), np.float32), is_conv)
     real = editor.fresh(f"{node.name}/real")
     one = editor.constant(f"{node.name}/one", np.ones(point.shape if point else (), np.float32))
@@ -76,6 +78,14 @@ def _real(weights: np.ndarray, zero: np.ndarray, scale: np.ndarray, is_conv: boo
     return ((weights.astype(np.float64) - zero) * scale).astype(np.float32)
 
 
+def _is_one_each(numbers: np.ndarray, weights: np.ndarray, is_conv: bool) -> bool:
+    """Whether scales or zero points are one for all weights, or one for each filter or column; what is neither, the
+    shape rule refuses."""
+    if not weights.ndim or numbers.ndim > 1:
+        return False
+    return numbers.size in (1, weights.shape[0 if is_conv else -1])
+
+
 def _unfold(editor: Editor, position: int, node: Node) -> None:
     x_scale, _, w, w_scale, w_zero = (editor.array(n) for n in node.inputs[1:6])
     given = (x_scale, w, w_scale, w_zero)
@@ -85,12 +95,14 @@ def _unfold(editor: Editor, position: int, node: Node) -> None:
     if x_scale.size != 1 or x_scale.dtype != np.float32 or w_scale.dtype != np.float32:
         return
     is_conv = node.op == "QLinearConv"
-    if not is_conv and max(w_scale.ndim, w_zero.ndim) > 1:
+    bias = editor.array(node.inputs[8]) if len(node.inputs) > 8 else None
+    if bias is not None and bias.shape != w.shape[:1]:
+        return
+    if not (_is_one_each(w_scale, w, is_conv) and _is_one_each(w_zero, w, is_conv)):
         return
     weights = _real(w, w_zero, w_scale, is_conv)
     real, result = editor.fresh(f"{node.name}/real"), editor.fresh(f"{node.name}/result")
     inputs = [real, editor.constant(f"{node.name}/weights", weights)]
-    bias = editor.array(node.inputs[8]) if len(node.inputs) > 8 else None
     if bias is not None:
         steps = x_scale.astype(np.float64).reshape(()) * w_scale.astype(np.float64).reshape(-1)
         inputs.append(editor.constant(f"{node.name}/bias", (bias * steps).astype(np.float32)))
@@ -158,7 +170,7 @@ class _Step:
         zero = editor.array(zero_name) if zero_name else np.zeros((), integers)
         if scale is None or zero is None or {scale.size, zero.size} != {1} or at.block_size:
             return None
-        if scale.dtype != np.float32:
+        if scale.dtype != np.float32 or zero.dtype.kind not in "iu":
             return None
         return cls(float(scale.reshape(())), int(zero.reshape(())), zero.dtype.name)
 
