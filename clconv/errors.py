@@ -95,8 +95,9 @@ class Guard:
     """`with Guard("shape rule", node.name, node.op):` lets nothing but errors of clconv out.
 
     Memory that ran out becomes HostMemoryError, nesting beyond what Python can follow UnsupportedError, and whatever
-    else InternalError, each chained to its cause. Errors of clconv, warnings that are errors, and what is no Exception
-    (Ctrl-C) pass. what: what was being done. Around a node: its name and operator.
+    else InternalError, each chained to its cause. Errors of clconv pass, with the node's name where they name none, and so
+    do warnings that are errors, and what is no Exception (Ctrl-C). what: what was being done. Around a node: its name and
+    operator.
     """
 
     __slots__ = ("_name", "_op", "_what")
@@ -110,9 +111,19 @@ class Guard:
     def __exit__(
         self, kind: type | None, reason: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not isinstance(reason, Exception) or isinstance(reason, ClconvError | Warning):
+        if not isinstance(reason, Exception) or isinstance(reason, Warning):
             return
-        where = f"node '{self._name}' ({self._op}): {self._what}" if self._op else self._what
+        node = f"node '{self._name}' ({self._op})"
+        if isinstance(reason, ClconvError):
+            # A reference sees arrays, and does not know whose.
+            if (
+                self._op
+                and type(reason) in (ShapeError, InputError)
+                and "node '" not in str(reason)
+            ):
+                raise type(reason)(f"{node}: {reason}") from reason
+            return
+        where = f"{node}: {self._what}" if self._op else self._what
         if isinstance(reason, MemoryError):
             raise HostMemoryError(
                 f"{where}: the host has not enough memory: {reason or 'no size given'}; use a smaller "

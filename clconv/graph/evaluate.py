@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from clconv.errors import GraphError, Guard, ShapeError
-from clconv.graph.ir import RUNNING, Constant, EpilogueStep, Graph, Node, TensorSpec
+from clconv.errors import GraphError, Guard, HostMemoryError, NeedsValue, ShapeError
+from clconv.graph.ir import RUNNING, Attributes, Constant, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.ops import OPS, Call, Cost, get_op
 from clconv.graph.ops.base import RunGraph
 
@@ -44,19 +47,29 @@ def settle_node(
 def call_of(node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]) -> Call:
     """What the node's shape rule sees. Raises GraphError if it has too few or too many inputs."""
     names = node.op_inputs
-    least, most = get_op(node.op).inputs
-    if len(names) < least or (most is not None and len(names) > most):
-        raise GraphError(
-            f"node '{node.name}' ({node.op}): {len(names)} inputs, takes {least} to {most or 'any'}"
-        )
+    check_arity(node)
     call = Call(
         node,
         tuple(_spec(n, specs, constants) if n else None for n in names),
         _Values(names, constants),
     )
-    for i in range(least):
+    for i in range(get_op(node.op).inputs[0]):
         call.spec(i)
     return call
+
+
+def check_arity(node: Node) -> None:
+    """GraphError if the node has too few or too many inputs, or lacks one that must be there."""
+    names = node.op_inputs
+    least, most = get_op(node.op).inputs
+    if len(names) < least or (most is not None and len(names) > most):
+        raise GraphError(
+            f"node '{node.name}' ({node.op}): {len(names)} inputs, takes {least} to "
+            f"{'any' if most is None else most}"
+        )
+    for i in range(least):
+        if not names[i]:
+            raise GraphError(f"node '{node.name}' ({node.op}): input {i} is missing")
 
 
 class _Values(Sequence[np.ndarray | None]):
@@ -115,13 +128,16 @@ def evaluate_node(
 ) -> tuple[np.ndarray, ...]:
     """Values of a node's outputs by the operators' references; absent inputs are None.
 
-    run: computes the subgraphs of control flow, by the references as well unless told otherwise.
+    run: computes the subgraphs of control flow, by the references as well unless told otherwise. Raises ShapeError
+    where the arrays do not fit the operator, InputError for an index that is outside, HostMemoryError.
     """
     op = get_op(node.op)
+    check_arity(node)
     with Guard("its reference", node.name, node.op), np.errstate(all="ignore"):
         if op.control is not None:
             return tuple(np.asarray(r) for r in op.control(node.attrs, arrays, run))
-        results = op.reference(node.attrs, *arrays[: len(node.op_inputs)])
+        attrs = _accepted(node, arrays[: len(node.op_inputs)])
+        results = op.reference(attrs, *arrays[: len(node.op_inputs)])
         results = results if isinstance(results, tuple) else (results,)
         if node.epilogue:
             running = results[0]
@@ -129,6 +145,49 @@ def evaluate_node(
                 running = evaluate_step(step, running, arrays)
             results = (running, *results[1:])
         return tuple(np.asarray(r) for r in results)
+
+
+@dataclasses.dataclass(frozen=True)
+class _WithArrays(Call):
+    """What a shape rule sees of arrays that exist: values where it asks for one. They count as known at run time only,
+    so that what they hold is the reference's to check, and what shapes of results depend on is not computed twice."""
+
+    arrays: Sequence[np.ndarray | None]
+
+    def value(self, index: int) -> np.ndarray:
+        self.spec(index)
+        found = self.arrays[index]
+        assert found is not None
+        return found
+
+
+def _accepted(node: Node, arrays: Sequence[np.ndarray | None]) -> Attributes:
+    """The node's attributes, settled, once its shape rule has accepted the arrays: a reference takes that for granted."""
+    op = get_op(node.op)
+    specs = tuple(None if a is None else TensorSpec.of(a) for a in arrays)
+    unknown = (None,) * len(arrays)
+    if op.settle is not None:
+        settled = op.settle(_WithArrays(node, specs, unknown, arrays))
+        node = dataclasses.replace(node, attrs=settled)
+    try:
+        outputs = op.infer(_WithArrays(node, specs, unknown, arrays))
+    except NeedsValue:  # an operator of the host whose shapes depend on data, and all else is right
+        return node.attrs
+    needed = sum(spec.nbytes for spec in outputs)
+    if needed > _host_memory():
+        raise HostMemoryError(
+            f"node '{node.name}' ({node.op}): its results have {needed:,} bytes, the host has {_host_memory():,}"
+        )
+    return node.attrs
+
+
+@functools.cache
+def _host_memory() -> int:
+    """Bytes of memory that this machine has; no limit where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return sys.maxsize
 
 
 def evaluate_step(

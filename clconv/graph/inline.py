@@ -11,7 +11,7 @@ import numpy as np
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op, make_node
-from clconv.graph.ops.control import branch_of, empty_scan, truth
+from clconv.graph.ops.control import branch_of, empty_scan, trip_count, truth
 
 # Iterations are written out up to so many nodes; longer loops are driven by the host, which takes no sequences:
 # loops that carry one may be longer.
@@ -118,7 +118,7 @@ class Inliner:
         trip, start = node.inputs[0], node.inputs[1] if len(node.inputs) > 1 else ""
         if (trip and given[0] is None) or (start and given[1] is None):
             return None
-        limit = int(given[0].array.reshape(-1)[0]) if given[0] is not None else most + 1
+        limit = trip_count(given[0].array) if given[0] is not None else most + 1
         going = truth(given[1].array) if start and given[1] is not None else True
         known = {n: c.array for n, c in body.constants.items() if c.spec.size <= _FOLLOWED}
         outside = zip(body.inputs[2 + carried :], given[2 + carried :], strict=True)

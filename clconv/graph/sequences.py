@@ -65,21 +65,31 @@ class SequenceWriter:
             constant = self._constants.get(name)
             if constant is None:
                 raise NeedsValue(node.name, index, name)
-            position = int(constant.array.reshape(-1)[0])
+            position = _one_integer(node, constant)
         if not -length <= position < length:
             raise ShapeError(
                 f"node '{node.name}' ({node.op}): position {position} is outside -{length}..{length - 1}"
             )
         return position % length
 
+    def _expect_tensor(self, node: Node, name: str) -> None:
+        if name in self.sequences:
+            raise GraphError(
+                f"node '{node.name}' ({node.op}): '{name}' is a sequence, a sequence holds tensors"
+            )
+
     def construct(self, node: Node) -> list[Node]:
+        for name in node.inputs:
+            self._expect_tensor(node, name)
         self.sequences[node.outputs[0]] = tuple(n for n in node.inputs if n)
         return []
 
     def insert(self, node: Node) -> list[Node]:
         parts, new = self._parts(node), node.inputs[1]
+        self._expect_tensor(node, new)
         place = self._position(node, 2, len(parts) + 1, len(parts))
-        if len(node.inputs) > 2 and self._constants[node.inputs[2]].array.reshape(-1)[0] < 0:
+        given = self._constants.get(node.inputs[2]) if len(node.inputs) > 2 else None
+        if given is not None and _one_integer(node, given) < 0:
             place -= 1  # -1 is before the last part, not behind it
         self.sequences[node.outputs[0]] = (*parts[:place], new, *parts[place:])
         return []
@@ -117,6 +127,7 @@ class SequenceWriter:
     def split(self, node: Node) -> list[Node]:
         """In parts of the given sizes, or of one size with a smaller last one, or of size 1."""
         name, at = node.inputs[0], node.attrs
+        self._expect_tensor(node, name)
         shape = (self._constants[name].spec if name in self._constants else self._known[name]).shape
         if not -len(shape) <= at.axis < len(shape):
             raise ShapeError(f"node '{node.name}' ({node.op}): axis {at.axis} of shape {shape}")
@@ -126,6 +137,10 @@ class SequenceWriter:
             given = self._constants.get(node.inputs[1])
             if given is None:
                 raise NeedsValue(node.name, 1, node.inputs[1])
+            if given.spec.dtype.numpy.kind not in "iu" or given.spec.rank > 1:
+                raise ShapeError(
+                    f"node '{node.name}' ({node.op}): sizes of parts are {given.spec}, not integers"
+                )
             squeezed = False  # keepdims is for parts of size 1 that nothing asked for
             sizes = given.array.reshape(-1).tolist()
             if given.spec.rank == 0:
@@ -152,6 +167,15 @@ class SequenceWriter:
         name = self._fresh("sequence/constant")
         self._constants[name] = Constant(value)
         return name
+
+
+def _one_integer(node: Node, constant: Constant) -> int:
+    """The position that a constant holds; ShapeError unless it is one integer."""
+    if constant.spec.size != 1 or constant.spec.dtype.numpy.kind not in "iu":
+        raise ShapeError(
+            f"node '{node.name}' ({node.op}): a position must be one integer, it is {constant.spec}"
+        )
+    return int(constant.array.reshape(-1)[0])
 
 
 # The operators that `SequenceWriter.write` takes, besides Identity.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clconv.errors import GraphError, ShapeError
-from clconv.graph.evaluate import infer_node
+from clconv.graph.evaluate import check_arity, infer_node
 from clconv.graph.ir import RUNNING, Graph, Node
 from clconv.graph.ops import get_op
 from clconv.graph.ops.elementwise import ROWS
@@ -13,7 +13,7 @@ def verify(graph: Graph) -> Graph:
     """The graph itself if it is sound; GraphError or ShapeError with the node's name if not.
 
     Sound: every value has one definition, before its first use; every operator exists with exactly its
-    attributes; epilogues are element-wise; where specs are known they are those the operators infer.
+    attributes, and has the inputs that it must have; epilogues are element-wise; where specs are known they are those the operators infer.
     """
     defined = set(graph.constants)
     for name in graph.inputs:
@@ -38,6 +38,7 @@ def _verify_node(node: Node, defined: set[str]) -> None:
     for name in node.inputs:
         if name and name not in defined:
             raise GraphError(f"{label}: input '{name}' is not defined before it is used")
+    check_arity(node)
     if not any(node.outputs):
         raise GraphError(f"{label}: has no output")
     for name in filter(None, node.outputs):

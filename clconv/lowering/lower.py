@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
-from clconv.errors import Guard
+import numpy as np
+
+from clconv.errors import Guard, UnsupportedError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
-from clconv.lowering.arguments import Read, Write
+from clconv.lowering.arguments import Read, Scalar, Write
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.kernel import (
@@ -117,6 +120,26 @@ def problem_of(
     )
 
 
+_INTEGERS: dict[str, Any] = {
+    "int": np.iinfo(np.int32),
+    "uint": np.iinfo(np.uint32),
+    "long": np.iinfo(np.int64),
+    "ulong": np.iinfo(np.uint64),
+}
+
+
+def _check_numbers(node: Node, call: KernelCall) -> None:
+    """UnsupportedError for a number that the kernel's argument of that type cannot hold."""
+    for name, argument in call.arguments:
+        if isinstance(argument, Scalar) and argument.ctype in _INTEGERS:
+            limits = _INTEGERS[argument.ctype]
+            if not limits.min <= argument.value <= limits.max:
+                raise UnsupportedError(
+                    f"node '{node.name}' ({node.op}): {name} is {argument.value:,}; its kernel counts to "
+                    f"{limits.max:,}"
+                )
+
+
 class _Lowering:
     def __init__(
         self,
@@ -187,6 +210,8 @@ class _Lowering:
                 self.parts[offer.part] = (offer.container, offer.offset)
             else:
                 calls += offer.calls
+        for call in calls:
+            _check_numbers(node, call)
         # OpenCL does not allow an index space without items.
         self.calls.extend(call for call in calls if all(call.global_size))
         self.scratch.update(lowered.scratch)

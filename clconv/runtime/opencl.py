@@ -63,6 +63,7 @@ def _keep_invokers() -> None:
 
 _keep_invokers()
 
+
 def _said(doing: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What the runtime refuses, as a DeviceError that says what was being done, and where a method knows it, on which
     device."""

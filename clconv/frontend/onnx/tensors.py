@@ -213,11 +213,16 @@ def _inside(location: str, what: str, folder: Path) -> Path:
         )
     try:
         path, home = (folder / location).resolve(), folder.resolve()
-    except (OSError, RuntimeError) as reason:  # a loop of links
+        exists = path.is_file()
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as reason:  # a loop of links, a name that is too long
         raise ModelError(f"{what}: external file {location!r}: {reason}") from None
     if not path.is_relative_to(home):
         raise ModelError(f"{what}: external file {location!r} leads out of the model's folder")
-    if not path.is_file():
+    if not exists:
         raise ModelError(f"{what}: external file {path} does not exist")
     return path
 

@@ -52,7 +52,8 @@ class Call:
         return found
 
     def ints(self, index: int) -> tuple[int, ...]:
-        """The value of a constant integer input, flattened."""
+        """The value of a constant integer input, flattened; ShapeError if it is of another type."""
+        self.expect(self.spec(index).dtype.numpy.kind in "iu", f"input {index} must hold integers")
         return tuple(int(v) for v in self.value(index).reshape(-1))
 
     def axis(self, axis: int, rank: int) -> int:

@@ -50,7 +50,7 @@ def _loop(attrs: Attributes, arrays: Arrays, run: RunGraph) -> tuple[np.ndarray,
     scan output. Stops when the trip count is reached or the condition is false.
     """
     body = attrs.body
-    limit = None if arrays[0] is None else int(arrays[0].reshape(-1)[0])
+    limit = None if arrays[0] is None else trip_count(arrays[0])
     going = arrays[1] is None or truth(arrays[1])
     carried = list(arrays[2 : 2 + attrs.carried])
     outside = arrays[2 + attrs.carried :]
@@ -129,6 +129,15 @@ def truth(value: np.ndarray | None) -> bool:
         shape = None if value is None else value.shape
         raise ShapeError(f"a condition must be one bool, it has shape {shape}")
     return bool(value.reshape(-1)[0])
+
+
+def trip_count(value: np.ndarray) -> int:
+    """How often a Loop may run; ShapeError unless it is one integer."""
+    if value.size != 1 or value.dtype.kind not in "iu":
+        raise ShapeError(
+            f"a trip count must be one integer, it has shape {value.shape} and type {value.dtype}"
+        )
+    return int(value.reshape(-1)[0])
 
 
 def _feeds(graph: Graph, arrays: Arrays) -> dict[str, np.ndarray]:

@@ -21,6 +21,10 @@ def _infer(call: Call) -> Sequence[TensorSpec]:
         scores.rank == 3 and (scores.shape[0], scores.shape[2]) == boxes.shape[:2],
         f"scores must be ({boxes.shape[0]}, classes, {boxes.shape[1]})",
     )
+    for i, name in enumerate(("boxes at most", "largest overlap", "least score"), 2):
+        if call.has(i):
+            call.expect(call.spec(i).size == 1, f"input {i} ({name}) must hold one value")
+            expect_kind(call, i, "number")
     return data_dependent(call, _reference)
 
 

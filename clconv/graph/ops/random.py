@@ -24,7 +24,9 @@ def _generator(at: Any) -> np.random.Generator:
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
-    return [TensorSpec(index_values(call, 0), known_dtype(call, call.attrs.dtype))]
+    shape = index_values(call, 0)
+    call.expect(min(shape, default=0) >= 0, f"the shape {shape} has a negative size")
+    return [TensorSpec(shape, known_dtype(call, call.attrs.dtype))]
 
 
 def _normal(at: Any, shape: np.ndarray) -> np.ndarray:
@@ -39,7 +41,8 @@ def _uniform(at: Any, shape: np.ndarray) -> np.ndarray:
 
 def _infer_multinomial(call: Call) -> Sequence[TensorSpec]:
     x = call.spec(0)
-    call.expect(x.rank == 2, "the input must be (batch, classes)")
+    call.expect(x.rank == 2 and x.shape[1], "the input must be (batch, classes)")
+    call.expect(call.attrs.sample_size >= 0, f"sample_size {call.attrs.sample_size} is negative")
     shape = (x.shape[0], call.attrs.sample_size)
     return [TensorSpec(shape, known_dtype(call, call.attrs.dtype))]
 

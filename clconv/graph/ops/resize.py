@@ -29,6 +29,7 @@ COORDINATE_MODES = (
 )
 NEAREST_MODES = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 POLICIES = ("stretch", "not_larger", "not_smaller")
+LONGEST = 2**31 - 1  # pixels of an axis: kernels count them in 32 bits
 MODES = ("nearest", "linear", "cubic")
 RESIZE_ATTRIBUTES = {
     "mode": "nearest",
@@ -69,7 +70,10 @@ def resize_axes(
     result = [AxisResize(d, d) for d in shape]
     if scales is not None and scales.size:
         ratios = scales.reshape(-1).astype(np.float32)
-        outs = [int(np.float32(shape[a]) * s) for a, s in zip(axes, ratios, strict=True)]
+        with np.errstate(over="ignore"):
+            lengths = [np.float32(shape[a]) * s for a, s in zip(axes, ratios, strict=True)]
+        # What no axis can have, an infinite length above all, is left to the shape rule.
+        outs = [int(min(float(n), float(LONGEST + 1))) for n in lengths]
     else:
         assert sizes is not None
         outs = [int(n) for n in sizes.reshape(-1)]
@@ -189,6 +193,7 @@ def call_axes(call: Call) -> list[AxisResize]:
     if given[2]:
         scales = call.value(2).reshape(-1)
         call.expect(scales.size == count, f"{scales.size} scales for {count} axes")
+        call.expect(call.spec(2).dtype.is_float, "scales must be floats")
         call.expect(
             np.isfinite(scales).all() and (scales > 0).all(), f"scales {scales} must be positive"
         )
@@ -197,6 +202,10 @@ def call_axes(call: Call) -> list[AxisResize]:
         call.expect(sizes.size == count, f"{sizes.size} sizes for {count} axes")
         call.expect((sizes >= 0).all(), f"sizes {sizes} must be positive")
     axes = resize_axes(at, x.shape, roi, scales, sizes)
+    for axis in axes:
+        call.expect(
+            axis.out <= LONGEST, f"an axis of {axis.size} pixels becomes longer than {LONGEST:,}"
+        )
     for axis in axes:  # an empty batch stays one
         call.expect(bool(axis.size) == bool(axis.out), f"{axis.size} pixels become {axis.out}")
     return axes

@@ -1,0 +1,73 @@
+"""Holds an answer against onnxruntime's, where that one has an answer, too, and both are finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from tests.fuzz.mutators import node_lists
+
+_TOLERANCE = 2e-3  # of the largest value: sums of other orders, and products in halves
+
+# Operators whose answers may differ, and why.
+DIFFERENT: dict[str, str] = {
+    "RandomNormal": "other random numbers",
+    "RandomNormalLike": "other random numbers",
+    "RandomUniform": "other random numbers",
+    "RandomUniformLike": "other random numbers",
+    "Multinomial": "other random numbers",
+    "Bernoulli": "other random numbers",
+}
+
+
+def difference(source: bytes | Path, feeds: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """How far the results are from onnxruntime's, in words; "" where they agree, or nothing can be compared."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return ""
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    operators = {n.op_type for nodes in node_lists(onnx.load_from_string(data)) for n in nodes}
+    if operators & DIFFERENT.keys():
+        return ""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(
+            source if isinstance(source, bytes) else str(source), options, ["CPUExecutionProvider"]
+        )
+        wanted = session.run(list(results), dict(feeds))
+    except Exception:  # it takes fewer models than clconv does
+        return ""
+    said = (_one(name, results[name], w) for name, w in zip(results, wanted, strict=True))
+    return next(filter(None, said), "")
+
+
+def _one(name: str, found: np.ndarray, wanted: Any) -> str:
+    if not isinstance(wanted, np.ndarray):
+        return ""
+    if found.shape != wanted.shape:
+        return f"'{name}': shape {found.shape}, onnxruntime's is {wanted.shape}"
+    if found.dtype != wanted.dtype:
+        return f"'{name}': {found.dtype}, onnxruntime's is {wanted.dtype}"
+    if found.dtype.kind not in "fiub" or not found.size:
+        return ""
+    a, b = found.astype(np.float64), wanted.astype(np.float64)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return ""
+    with np.errstate(all="ignore"):
+        error = float(np.abs(a - b).max())
+        scale = float(np.abs(b).max())
+    bound = _TOLERANCE * max(scale, 1e-6)
+    if found.dtype.kind in "iu":
+        bound = max(bound, 1.0 if found.dtype.itemsize == 1 else 0.0)  # rounded to the other side
+    if error <= bound:
+        return ""
+    place = np.unravel_index(int(np.abs(a - b).argmax()), a.shape)
+    return f"'{name}': {a[place]} at {tuple(map(int, place))}, onnxruntime has {b[place]} (largest {scale:.4g})"

@@ -1,0 +1,68 @@
+"""The process that tries mutants: numbers come on standard input, a line of JSON for each goes back.
+
+A process of its own, because a mutant may take all the memory, hang, or kill it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from tests.fuzz.attempt import attempt
+
+MEMORY = 2 << 30  # bytes beyond what a warm process has
+
+
+def _limit_memory() -> None:
+    """No more addresses than are taken already and MEMORY more; where the system can limit them."""
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError):
+        return
+    most = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _warm_up() -> None:
+    """Everything is imported and a device open."""
+    import numpy as np
+
+    import clconv
+    from tests.fuzz.compare import difference
+    from tests.fuzz.seeds import seed
+
+    first = seed(0)
+    assert first is not None
+    data = first.model.SerializeToString()
+    results = clconv.load(data).run(first.feeds)
+    assert all(np.isfinite(r).all() for r in results.values())
+    assert not difference(data, first.feeds, results)
+
+
+def main() -> None:
+    # What native code prints may not come between the lines.
+    lines = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    warnings.simplefilter("ignore")
+
+    def tell(**what: object) -> None:
+        lines.write(json.dumps(what) + "\n")
+        lines.flush()
+
+    _warm_up()
+    _limit_memory()
+    tell(ready=True)
+    for line in sys.stdin:
+        number = int(line)
+        outcome = attempt(number, lambda name, history: tell(stage=name, history=history))
+        tell(status=outcome.status, detail=outcome.detail[:2000], history=outcome.history)
+
+
+if __name__ == "__main__":
+    main()
