@@ -60,14 +60,16 @@ def call_of(node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str,
 
 def check_arity(node: Node) -> None:
     """GraphError if the node has too few or too many inputs, or lacks one that must be there."""
-    names = node.op_inputs
-    least, most = get_op(node.op).inputs
+    names, op = node.op_inputs, get_op(node.op)
+    least, most = op.inputs
     if len(names) < least or (most is not None and len(names) > most):
         raise GraphError(
             f"node '{node.name}' ({node.op}): {len(names)} inputs, takes {least} to "
             f"{'any' if most is None else most}"
         )
-    for i in range(least):
+    # Any number of operands of one kind: none of them is optional.
+    alike = most is None and op.control is None
+    for i in range(len(names) if alike else least):
         if not names[i]:
             raise GraphError(f"node '{node.name}' ({node.op}): input {i} is missing")
 

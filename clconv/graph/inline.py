@@ -11,7 +11,7 @@ import numpy as np
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op, make_node
-from clconv.graph.ops.control import branch_of, empty_scan, trip_count, truth
+from clconv.graph.ops.control import branch_of, empty_scan, length_along, trip_count, truth
 
 # Iterations are written out up to so many nodes; longer loops are driven by the host, which takes no sequences:
 # loops that carry one may be longer.
@@ -68,7 +68,8 @@ class Inliner:
         sequences = node.inputs[states : states + count]
         axes = at.scan_input_axes or (0,) * count
         lengths = {
-            self._spec(name, specs).shape[axis] for name, axis in zip(sequences, axes, strict=True)
+            length_along(self._spec(name, specs).shape, axis)
+            for name, axis in zip(sequences, axes, strict=True)
         }
         if at.batched or len(lengths) != 1:
             return None

@@ -97,6 +97,7 @@ class _Specialiser:
                 with Guard("its place in the plan", node.name, node.op):
                     self._take(node)
             except NeedsValue as reason:
+                self._expect_tensor(node, reason.value_name)
                 self.needed.append(reason.value_name)
                 self._wait(node)
         for name in self.graph.outputs:
@@ -159,13 +160,16 @@ class _Specialiser:
                 )
             return written
         for name in node.inputs:
-            if name in self.sequences.sequences:
-                raise GraphError(
-                    f"node '{node.name}' ({node.op}): '{name}' is a sequence, the operator takes tensors"
-                )
+            self._expect_tensor(node, name)
         if node.op == "Scan":
             return self._inliner.scan(node, self.known)
         return None
+
+    def _expect_tensor(self, node: Node, name: str) -> None:
+        if name in self.sequences.sequences:
+            raise GraphError(
+                f"node '{node.name}' ({node.op}): '{name}' is a sequence, the operator takes a tensor there"
+            )
 
     def _keep(self, node: Node) -> None:
         op = get_op(node.op)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,41 +22,90 @@ def conform(
     """
     if not isinstance(feeds, Mapping):
         raise InputError(f"takes a mapping from input name to array, got {type(feeds).__name__}")
-    unknown = sorted(set(feeds) - set(specs))
-    missing = sorted(set(specs) - set(feeds))
-    if unknown or missing:
-        takes = ", ".join(f"'{n}': {s}" for n, s in specs.items())
-        raise InputError(f"inputs {unknown} unknown, {missing} missing; the model takes {takes}")
+    _check_names(specs, feeds)
     bound: dict[str, int] = {}
     return {name: _conform_one(name, spec, feeds[name], bound) for name, spec in specs.items()}
 
 
+def conform_shapes(
+    specs: Mapping[str, TensorSpec], shapes: Mapping[str, Sequence[int]]
+) -> dict[str, TensorSpec]:
+    """Specs of exactly the model's inputs for shapes by name. Raises InputError as conform does."""
+    if not isinstance(shapes, Mapping):
+        raise InputError(f"takes a mapping from input name to shape, got {type(shapes).__name__}")
+    _check_names(specs, shapes)
+    bound: dict[str, int] = {}
+    found = {}
+    for name, spec in specs.items():
+        try:
+            shape = tuple(operator.index(d) for d in shapes[name])
+        except TypeError:
+            raise InputError(
+                f"input '{name}' takes {spec}, got the shape {shapes[name]!r}"
+            ) from None
+        if min(shape, default=0) < 0:
+            raise InputError(f"input '{name}': the shape {shape} has a negative size")
+        _check_shape(name, spec, shape, bound)
+        found[name] = TensorSpec(shape, spec.dtype)
+    return found
+
+
+def _check_names(specs: Mapping[str, TensorSpec], given: Mapping[str, Any]) -> None:
+    unknown = sorted(set(given) - set(specs), key=str)
+    missing = sorted(set(specs) - set(given))
+    if unknown or missing:
+        takes = ", ".join(f"'{n}': {s}" for n, s in specs.items())
+        raise InputError(f"inputs {unknown} unknown, {missing} missing; the model takes {takes}")
+
+
 def _conform_one(name: str, spec: TensorSpec, value: Any, bound: dict[str, int]) -> np.ndarray:
     array = _as_array(name, spec, value)
+    if array.dtype.kind not in "biufc":
+        raise InputError(f"input '{name}' takes {spec}, got {_described(value, array)}")
     if array.dtype.name != spec.dtype.value:
         raise InputError(
             f"input '{name}' takes {spec.dtype.value}, got {array.dtype.name}; "
             f"convert it with .astype('{spec.dtype.value}')"
         )
-    if array.ndim != spec.rank:
-        raise InputError(f"input '{name}' takes {spec}, got shape {array.shape}")
-    for wanted, size in zip(spec.shape, array.shape, strict=True):
+    _check_shape(name, spec, array.shape, bound)
+    # Contiguous, and in this machine's byte order, which the dtype's name does not tell.
+    return np.asarray(array, spec.dtype.numpy, order="C")
+
+
+def _check_shape(
+    name: str, spec: TensorSpec, shape: tuple[int, ...], bound: dict[str, int]
+) -> None:
+    """InputError for another rank or size; bound: what names of sizes stand for so far."""
+    if len(shape) != spec.rank:
+        raise InputError(f"input '{name}' takes {spec}, got shape {shape}")
+    for wanted, size in zip(spec.shape, shape, strict=True):
         if isinstance(wanted, str):
             wanted = bound.setdefault(wanted, size)
         if wanted is not None and wanted != size:
-            raise InputError(
-                f"input '{name}' takes {spec}, got shape {array.shape}{_why(spec, bound)}"
-            )
-    # Contiguous, and in this machine's byte order, which the dtype's name does not tell.
-    return np.asarray(array, spec.dtype.numpy, order="C")
+            raise InputError(f"input '{name}' takes {spec}, got shape {shape}{_why(spec, bound)}")
+
+
+def _described(value: Any, array: np.ndarray) -> str:
+    """What was passed in the place of numbers, in words."""
+    if value is None:
+        return "None"
+    if not hasattr(value, "dtype"):
+        inside = "" if array.ndim == 0 else " that holds no numbers"
+        return f"{type(value).__name__}{inside}"
+    if array.dtype.kind == "O":
+        kinds = sorted({type(element).__name__ for element in array.reshape(-1)[:1000]})
+        return f"an array of Python objects ({', '.join(kinds[:4]) or 'none'}); convert it with .astype"
+    return f"an array of {array.dtype}, which holds no numbers"
 
 
 def _as_array(name: str, spec: TensorSpec, value: Any) -> np.ndarray:
     """What has no dtype of its own (a number, nested lists) takes the input's, if nothing is lost."""
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError) as reason:
-        raise InputError(f"input '{name}' takes {spec}, got no array: {reason}") from None
+    except Exception as reason:  # an object's own way to become an array may raise anything
+        raise InputError(
+            f"input '{name}' takes {spec}, got {type(value).__name__}, which is no array: {reason}"
+        ) from reason
     if not hasattr(value, "dtype") and np.can_cast(array.dtype, spec.dtype.numpy, "same_kind"):
         try:
             return np.asarray(value, spec.dtype.numpy)

@@ -26,7 +26,7 @@ from clconv.runtime.debug import say
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
 from clconv.runtime.images import plan_images
-from clconv.runtime.inputs import conform
+from clconv.runtime.inputs import conform, conform_shapes
 from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan
@@ -89,7 +89,7 @@ class Session:
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
-        images if those run a few at a time."""
+        images if those run a few at a time. Raises InputError for shapes that the inputs do not take."""
         return self._stage.ready(self._specs(shapes), {}).bound
 
     def output_specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
@@ -100,10 +100,7 @@ class Session:
         return found if ready.apart is None else ready.apart.whole(found)
 
     def _specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
-        return {
-            name: TensorSpec(tuple(shapes[name]), self.graph.specs[name].dtype)
-            for name in self.graph.inputs
-        }
+        return conform_shapes(self.inputs, shapes)
 
     def run(
         self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
@@ -113,6 +110,8 @@ class Session:
         outputs: which ones, all by default. Raises InputError for a wrong name, rank, size or dtype.
         """
         arrays = conform(self.inputs, feeds)
+        if isinstance(outputs, str):
+            raise InputError(f"outputs are a list of names, not the text {outputs!r}")
         wanted = tuple(self.graph.outputs) if outputs is None else tuple(outputs)
         unknown = [name for name in wanted if name not in self.graph.outputs]
         if unknown:

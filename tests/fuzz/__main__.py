@@ -1,6 +1,6 @@
 """python -m tests.fuzz FIRST LAST: tries the mutants of these numbers, and says what became of them.
 
---jobs N: so many workers at a time. --save FOLDER: writes the models of those that went wrong, or with --all of every
+--paper: without a device, planned for made-up ones and computed by the references, which is faster. --jobs N: so many workers at a time. --save FOLDER: writes the models of those that went wrong, or with --all of every
 one, there, for a closer look. The exit status is 1 if any went wrong.
 """
 
@@ -30,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("first", type=int)
     parser.add_argument("last", type=int)
+    parser.add_argument("--paper", action="store_true")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--save", type=Path)
     parser.add_argument("--all", action="store_true")
@@ -38,7 +39,7 @@ def main() -> int:
 
     def one(number: int) -> tuple[int, Outcome]:
         if not hasattr(own, "watch"):
-            own.watch = Watch()
+            own.watch = Watch(options.paper)
             watches.append(own.watch)
         return number, own.watch.attempt(number)
 

@@ -16,15 +16,16 @@ from typing import Any
 from tests.fuzz.attempt import ANSWERED, FAULT, Outcome
 
 SECONDS = 30.0  # of processor time that a mutant may take
-_WALL = 120.0  # and by the clock: the machine may be busy with other things
+WALL = 600.0  # and by the clock: the machine may be busy with other things
+WORKER = ("-m", "tests.fuzz.worker")
 _MUTANTS = 200  # that a worker tries before a new one takes over
 
 
 class Watch:
-    """One worker process at a time. Use as a context."""
+    """One worker process at a time. Use as a context. paper: without a device."""
 
-    def __init__(self, extra_environment: dict[str, str] | None = None) -> None:
-        self._environment = {**os.environ, **(extra_environment or {})}
+    def __init__(self, paper: bool = False) -> None:
+        self._options = ["--paper"] if paper else []
         self._process: subprocess.Popen[str] | None = None
         self._done = 0
 
@@ -56,7 +57,7 @@ class Watch:
             if said is not None and "stage" in said:
                 stage, history = said["stage"], said["history"]
             died = process.poll() is not None and said is None
-            late = took > SECONDS + 5 or time.monotonic() - began > _WALL
+            late = took > SECONDS + 5 or time.monotonic() - began > WALL
             if died or late:
                 what = (
                     f"died with {process.returncode}" if died else f"still runs after {took:.0f} s"
@@ -70,12 +71,11 @@ class Watch:
     def _start(self) -> None:
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  as long as the worker
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.worker"],
+            [sys.executable, *WORKER, *self._options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=self._environment,
             cwd=Path(__file__).resolve().parents[2],
         )
         self._done = 0

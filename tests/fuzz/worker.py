@@ -1,6 +1,6 @@
-"""The process that tries mutants: numbers come on standard input, a line of JSON for each goes back.
+"""The process that tries mutants: numbers come on standard input, lines of JSON go back.
 
-A process of its own, because a mutant may take all the memory, hang, or kill it.
+A process of its own, because a mutant may take all the memory, hang, or kill it. --paper: without a device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ import sys
 import warnings
 from pathlib import Path
 
-from tests.fuzz.attempt import attempt
+import numpy as np
+
+import clconv
+from tests.fuzz.attempt import Load, attempt
+from tests.fuzz.compare import difference
+from tests.fuzz.paper import Paper
+from tests.fuzz.seeds import seed
 
 MEMORY = 2 << 30  # bytes beyond what a warm process has
 
@@ -29,18 +35,12 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _warm_up() -> None:
+def _warm_up(load: Load) -> None:
     """Everything is imported and a device open."""
-    import numpy as np
-
-    import clconv
-    from tests.fuzz.compare import difference
-    from tests.fuzz.seeds import seed
-
     first = seed(0)
     assert first is not None
     data = first.model.SerializeToString()
-    results = clconv.load(data).run(first.feeds)
+    results = load(data).run(first.feeds)
     assert all(np.isfinite(r).all() for r in results.values())
     assert not difference(data, first.feeds, results)
 
@@ -55,12 +55,14 @@ def main() -> None:
         lines.write(json.dumps(what) + "\n")
         lines.flush()
 
-    _warm_up()
+    paper = "--paper" in sys.argv
+    load = Paper if paper else clconv.load
+    _warm_up(load)
     _limit_memory()
     tell(ready=True)
     for line in sys.stdin:
         number = int(line)
-        outcome = attempt(number, lambda name, history: tell(stage=name, history=history))
+        outcome = attempt(number, lambda name, history: tell(stage=name, history=history), load)
         tell(status=outcome.status, detail=outcome.detail[:2000], history=outcome.history)
 
 

@@ -31,6 +31,13 @@ def test_whatever_numpy_holds_can_be_fed(device: DeviceInfo) -> None:
         assert_agrees(session.run({"x": fed}), expected)
 
 
+class Unwilling:
+    """An object that raises something of its own instead of becoming an array."""
+
+    def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+        raise RuntimeError("it will not")
+
+
 @pytest.mark.parametrize(
     ("feeds", "says"),
     [
@@ -42,8 +49,16 @@ def test_whatever_numpy_holds_can_be_fed(device: DeviceInfo) -> None:
         ({"x": np.zeros((1, 3, 4, 4))}, r"got float64; convert it with .astype\('float32'\)"),
         ({"x": np.zeros((1, 3, 4, 4), np.uint8)}, "takes float32, got uint8"),
         ({"x": [[[[1.0]], [[2.0, 3.0]]]]}, "'x'"),
-        ({"x": None}, "takes float32, got object"),
-        ({"x": "text"}, "takes float32"),
+        ({"x": None}, r"'x' takes float32\[nx3xhxw\], got None"),
+        ({"x": "text"}, "got str"),
+        ({"x": [[None]]}, "got list that holds no numbers"),
+        ({"x": {1, 2}}, "got set"),
+        ({"x": np.full((1, 3, 4, 4), None)}, r"got an array of Python objects \(NoneType\)"),
+        ({"x": np.full((1, 3, 4, 4), "a")}, "got an array of <U1, which holds no numbers"),
+        ({"x": np.zeros((1, 3, 4, 4), "datetime64[s]")}, "got an array of datetime64"),
+        ({"x": Unwilling()}, "got Unwilling, which is no array: it will not"),
+        ({"x": 10**400}, "got int"),
+        ({3: 1, None: 2, "x": 1}, r"\[3, None\] unknown"),
         ([picture(1, 3, 4, 4)], "takes a mapping from input name to array, got list"),
         (picture(1, 3, 4, 4), "got ndarray"),
     ],
@@ -52,6 +67,49 @@ def test_wrong_inputs_are_refused(feeds, says: str, device: DeviceInfo) -> None:
     session = session_for(residual(), device)
     with pytest.raises(InputError, match=says):
         session.run(feeds)
+
+
+class Labelled(np.ndarray):
+    """An array of another class."""
+
+
+def test_arrays_of_any_class_and_place_are_taken(device: DeviceInfo) -> None:
+    graph = residual()
+    session = session_for(graph, device)
+    x = picture(1, 3, 6, 9)
+    expected = run_reference(graph, {"x": x})
+    room = np.zeros(x.nbytes + 1, np.uint8)
+    unaligned = room[1:].view(x.dtype).reshape(x.shape)
+    unaligned[...] = x
+    for fed in (x.view(Labelled), np.ma.masked_array(x), unaligned, memoryview(x)):
+        assert_agrees(session.run({"x": fed}), expected)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "says"),
+    [
+        ({}, r"\['x'\] missing"),
+        ({"y": (1, 3, 4, 4)}, r"\['y'\] unknown"),
+        ({"x": (1, 3, 4)}, r"takes float32\[nx3xhxw\], got shape \(1, 3, 4\)"),
+        ({"x": (1, 4, 4, 4)}, "got shape"),
+        ({"x": (1, 3, -4, 4)}, "negative size"),
+        ({"x": (1, 3, "h", "w")}, "got the shape"),
+        ({"x": (1, 3, 4.5, 4)}, "got the shape"),
+        ({"x": None}, "got the shape None"),
+        ([(1, 3, 4, 4)], "a mapping from input name to shape, got list"),
+    ],
+)
+def test_wrong_shapes_are_refused(shapes, says: str, device: DeviceInfo) -> None:  # type: ignore[no-untyped-def]
+    session = session_for(residual(), device)
+    for method in (session.prepare, session.output_specs):
+        with pytest.raises(InputError, match=says):
+            method(shapes)
+
+
+def test_the_name_of_an_output_is_no_list_of_outputs(device: DeviceInfo) -> None:
+    session = session_for(residual(), device)
+    with pytest.raises(InputError, match="list of names, not the text 'result'"):
+        session.run({"x": picture(1, 3, 4, 4)}, outputs="result")
 
 
 def test_sizes_of_one_name_must_agree(device: DeviceInfo) -> None:

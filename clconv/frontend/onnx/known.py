@@ -29,7 +29,11 @@ def is_known(node: onnx.NodeProto) -> bool:
     domain, op = domain_of(node), node.op_type
     if domain == DOMAIN:
         return op in MICROSOFT
-    return not domain and (op in OPS or op in CONVERTERS or op in _BUILT_IN or op in IN_MAIN_DOMAIN)
+    if domain:
+        return False
+    # Some of clconv's own operators are none of ONNX's.
+    own = op in OPS and onnx.defs.has(op)
+    return own or op in CONVERTERS or op in _BUILT_IN or op in IN_MAIN_DOMAIN
 
 
 def is_extension(node: onnx.NodeProto, opset: int) -> bool:

@@ -149,7 +149,15 @@ def _feeds(graph: Graph, arrays: Arrays) -> dict[str, np.ndarray]:
     return {n: np.asarray(a) for n, a in zip(graph.inputs, arrays, strict=True)}
 
 
+def length_along(shape: tuple[int, ...], axis: int) -> int:
+    """How long a sequence of that shape is; ShapeError for an axis that it does not have."""
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"Scan: a sequence of shape {shape} has no axis {axis}")
+    return shape[axis]
+
+
 def _first_axis(array: Any, axis: int, backwards: int) -> np.ndarray:
+    length_along(np.shape(array), axis)
     moved = np.moveaxis(array, axis, 0)
     return moved[::-1] if backwards else moved
 
@@ -161,6 +169,10 @@ def _stacked(slices: list[np.ndarray], body: Graph, name: str, axis: int) -> np.
             raise ShapeError(
                 f"subgraph '{body.name}': scan output '{name}' changes its shape from "
                 f"{slices[0].shape} to {next(s.shape for s in slices if s.shape != slices[0].shape)}"
+            )
+        if not -slices[0].ndim - 1 <= axis <= slices[0].ndim:
+            raise ShapeError(
+                f"subgraph '{body.name}': scan output '{name}' of shape {slices[0].shape} has no place for axis {axis}"
             )
         return np.stack(slices, axis)
     return empty_scan(body, name, axis)
