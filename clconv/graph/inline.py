@@ -194,7 +194,7 @@ class Inliner:
             self._constants[output] = Constant(empty_scan(body, name, axis))
             return []
         axes = self._constant(node, np.array([axis], np.int64))
-        raised = [self._fresh(f"{output}/part") for _ in parts]
+        raised = [self._fresh(f"{node.name}/{output}/part") for _ in parts]
         nodes = [
             make_node("Unsqueeze", (part, axes), (name,), self._fresh(name))
             for part, name in zip(parts, raised, strict=True)

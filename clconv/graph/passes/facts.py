@@ -69,6 +69,16 @@ def _infer(
     return None if rule is None else rule(node, data, facts, values)
 
 
+def permutation(node: Node, known: TensorSpec | None) -> tuple[int, ...] | None:
+    """How a Transpose turns the axes of what is known of its input; None where that is not known, or where perm is no
+    permutation of the axes: the shape rule will say so."""
+    perm: tuple[int, ...] | None = node.attrs.get("perm")
+    if not perm:
+        return None if known is None else tuple(reversed(range(known.rank)))
+    rank = len(perm) if known is None else known.rank
+    return tuple(perm) if sorted(perm) == list(range(rank)) else None
+
+
 def _row(row: Row, node: Node, facts: Known) -> TensorSpec | None:
     specs = [facts.get(n) for n in node.op_inputs if n]
     known = [s for s in specs if s is not None]
@@ -135,8 +145,8 @@ def _cast(
 def _transpose(
     node: Node, data: TensorSpec, facts: Known, values: Mapping[str, np.ndarray]
 ) -> TensorSpec | None:
-    perm = node.attrs.get("perm") or tuple(reversed(range(data.rank)))
-    if sorted(perm) != list(range(data.rank)):
+    perm = permutation(node, data)
+    if perm is None:
         return None
     return TensorSpec(tuple(data.shape[p] for p in perm), data.dtype)
 

@@ -14,7 +14,7 @@ from typing import Any
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes.editor import Editor, inherit
-from clconv.graph.passes.facts import gather_facts
+from clconv.graph.passes.facts import gather_facts, permutation
 from clconv.graph.passes.remove_dead import remove_dead
 
 MOST_FACTORS = 4  # no pattern has more; keeps long products cheap
@@ -231,7 +231,8 @@ def _transposes(editor: Editor, position: int, node: Node, facts: Facts) -> None
     first = editor.made_by(node.inputs[0], "Transpose")
     if first is None:
         return
-    before, after = _permutation(first, facts), _permutation(node, facts)
+    before = permutation(first, facts.get(first.inputs[0]))
+    after = permutation(node, facts.get(node.inputs[0]))
     if before is None or after is None or len(before) != len(after):
         return
     combined = tuple(before[a] for a in after)
@@ -241,14 +242,6 @@ def _transposes(editor: Editor, position: int, node: Node, facts: Facts) -> None
     )
     if combined == tuple(range(len(combined))):
         editor.bypass(position)
-
-
-def _permutation(node: Node, facts: Facts) -> tuple[int, ...] | None:
-    perm = node.attrs.get("perm")
-    known = facts.get(node.inputs[0])
-    if perm:
-        return tuple(perm)
-    return None if known is None else tuple(reversed(range(known.rank)))
 
 
 def _reshapes(editor: Editor, position: int, node: Node) -> None:

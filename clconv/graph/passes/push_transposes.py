@@ -15,7 +15,7 @@ import numpy as np
 
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.graph.passes.facts import gather_facts
+from clconv.graph.passes.facts import gather_facts, permutation
 from clconv.graph.passes.permute import RULES, Operand, Permuted, inverse
 
 OPEN_SIZE = 16  # what a size that is not known yet counts
@@ -43,21 +43,12 @@ def _cost(graph: Graph) -> int:
     total = 0
     for node in nodes:
         known = facts.get(node.inputs[0])
-        perm = _perm(node, known)
+        perm = permutation(node, known)
         if known is None or perm is None:
             total += OPEN_SIZE**4
         elif not keeps_order(known, perm):
             total += math.prod(d if isinstance(d, int) else OPEN_SIZE for d in known.shape)
     return total
-
-
-def _perm(node: Node, known: TensorSpec | None) -> tuple[int, ...] | None:
-    """How a Transpose turns its axes; None where that is not known, or is no permutation: the shape rule says so."""
-    perm: tuple[int, ...] | None = node.attrs.get("perm")
-    if not perm:
-        return None if known is None else tuple(reversed(range(known.rank)))
-    rank = len(perm) if known is None else known.rank
-    return tuple(perm) if sorted(perm) == list(range(rank)) else None
 
 
 def keeps_order(source: TensorSpec, perm: Sequence[int]) -> bool:
@@ -109,7 +100,7 @@ class _Sweep:
         if node.op != "Transpose" or node.epilogue:
             return False
         name = node.inputs[0]
-        perm = _perm(node, self.facts.get(name))
+        perm = permutation(node, self.facts.get(name))
         if perm is None or name in self.graph.constants:
             return False
         earlier = self.put_off.get(name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.passes.editor import Editor
-from clconv.graph.passes.facts import cast_target, gather_facts
+from clconv.graph.passes.facts import cast_target, gather_facts, permutation
 
 Facts = Mapping[str, TensorSpec]
 FAR = 2**31 - 1  # Slice's way to say "to the end"
@@ -58,16 +58,15 @@ def _same_shape(editor: Editor, node: Node, facts: Facts) -> bool:
 
 
 def _transpose(editor: Editor, node: Node, facts: Facts) -> bool:
-    perm = node.attrs.get("perm")
-    known = facts.get(node.inputs[0])
-    if perm:
-        return tuple(perm) == tuple(range(len(perm)))
-    return known is not None and known.rank <= 1
+    perm = permutation(node, facts.get(node.inputs[0]))
+    return perm is not None and perm == tuple(range(len(perm)))
 
 
 def _pad(editor: Editor, node: Node, facts: Facts) -> bool:
     pads = editor.ints(node.inputs[1])
-    return pads is not None and not any(pads)
+    known = facts.get(node.inputs[0])
+    plain = len(node.inputs) > 3 or known is None or pads is None or len(pads) == 2 * known.rank
+    return plain and pads is not None and not any(pads)
 
 
 def _slice(editor: Editor, node: Node, facts: Facts) -> bool:
