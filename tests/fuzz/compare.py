@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from tests.fuzz.mutators import node_lists
+from tests.fuzz.mutators import graphs, node_lists
 
 _TOLERANCE = 2e-3  # of the largest value: sums of other orders, and products in halves
+_LARGE = 1e12
 
 # Operators whose answers may differ, and why.
 DIFFERENT: dict[str, str] = {
@@ -21,6 +23,8 @@ DIFFERENT: dict[str, str] = {
     "RandomUniformLike": "other random numbers",
     "Multinomial": "other random numbers",
     "Bernoulli": "other random numbers",
+    "LpPool": "powers of a large p are 0 in onnxruntime",
+    "GlobalLpPool": "powers of a large p are 0 in onnxruntime",
     "Celu": "exp(x / alpha) - 1 is exact for large alpha, onnxruntime's is 0",
     "AffineGrid": "one pixel with align_corners is the centre as in ONNX's reference, in onnxruntime the corner",
 }
@@ -46,12 +50,13 @@ def difference(source: bytes | Path, feeds: Mapping[str, Any], results: Mapping[
     except ImportError:
         return ""
     data = source if isinstance(source, bytes) else source.read_bytes()
-    all_nodes = [n for nodes in node_lists(onnx.load_from_string(data)) for n in nodes]
+    model = onnx.load_from_string(data)
+    if _is_extreme(model, feeds):
+        return ""
+    all_nodes = [n for nodes in node_lists(model) for n in nodes]
     operators = {n.op_type for n in all_nodes}
     odd = any(a.name in FLAGS and a.i not in (0, 1) for n in all_nodes for a in n.attribute)
     if odd or operators & DIFFERENT.keys():
-        return ""
-    if not all(np.isfinite(a).all() for a in feeds.values() if a.dtype.kind == "f"):
         return ""
     tolerance = 0.1 if operators & _STEPPED else _TOLERANCE
     options = onnxruntime.SessionOptions()
@@ -69,6 +74,17 @@ def difference(source: bytes | Path, feeds: Mapping[str, Any], results: Mapping[
         _one(name, results[name], w, tolerance) for name, w in zip(results, wanted, strict=True)
     )
     return next(filter(None, said), "")
+
+
+def _is_extreme(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> bool:
+    """Whether NaN, infinities or numbers whose squares are none go in: where they show is a matter of the order."""
+    arrays = list(feeds.values())
+    for graph in graphs(model):
+        for tensor in graph.initializer:
+            with contextlib.suppress(Exception):  # a mutant's tensor need not be sound
+                arrays.append(onnx.numpy_helper.to_array(tensor))
+    with np.errstate(all="ignore"):
+        return any(a.dtype.kind == "f" and not (np.abs(a) < _LARGE).all() for a in arrays)
 
 
 def _one(name: str, found: np.ndarray, wanted: Any, tolerance: float) -> str:
