@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from clconv.errors import ClconvError, ClconvWarning
+from clconv.errors import ClconvError, ClconvWarning, InternalError
 
 _PIPE_WIDTH = 200  # columns of tables that no terminal limits
 
@@ -48,6 +49,9 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
                 warnings.simplefilter("always", ClconvWarning)
                 warnings.showwarning = _show_warning
                 command(*arguments, **options)
+        except InternalError as reason:  # to be reported with what leads to it
+            traceback.print_exc()
+            raise fail(str(reason)) from None
         except ClconvError as reason:
             raise fail(str(reason)) from None
         except BrokenPipeError:  # the reader of a pipe has enough: typer ends quietly

@@ -177,6 +177,19 @@ def test_check_fails_where_a_layer_differs(
     assert " 1 differ" in result.stdout
 
 
+def test_a_bug_of_clconv_is_shown_with_its_traceback(
+    clconv: Clconv, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(graph: object) -> None:
+        raise KeyError("lost")
+
+    monkeypatch.setattr("clconv.graph.passes.PASSES", (broken,))
+    result = clconv("show", models / "classifier.onnx", "--fused")
+    assert result.exit_code == 1
+    assert "Traceback" in result.stderr and "KeyError: 'lost'" in result.stderr
+    assert "clconv: error: graph" in result.stderr and "please report it" in result.stderr
+
+
 def test_probabilities_and_top_classes() -> None:
     row = np.array([[1.0, 3.0, 2.0]])
     shares = probabilities(row)

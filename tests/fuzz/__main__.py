@@ -16,6 +16,8 @@ from pathlib import Path
 from tests.fuzz.attempt import Outcome, mutant
 from tests.fuzz.watch import Watch
 
+_OFTEN = 250  # mutants after which it says how far it is
+
 
 def save(number: int, folder: Path) -> None:
     """The mutant as files."""
@@ -24,6 +26,10 @@ def save(number: int, folder: Path) -> None:
     (folder / f"{number}.onnx").write_bytes(data)
     for name, content in seed.files.items():
         (folder / name).write_bytes(content)
+
+
+def _said(found: collections.Counter[str]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in found.most_common())
 
 
 def main() -> int:
@@ -48,6 +54,8 @@ def main() -> int:
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for number, outcome in pool.map(one, range(options.first, options.last)):
             found[outcome.status] += 1
+            if not found.total() % _OFTEN:
+                print(f"{number}: {_said(found)}", file=sys.stderr, flush=True)
             if not outcome.is_right:
                 wrong += 1
                 print(f"{number} {outcome.status} [{outcome.history}] {outcome.detail}", flush=True)
@@ -55,7 +63,7 @@ def main() -> int:
                 save(number, options.save)
     for watch in watches:
         watch.__exit__()
-    print(", ".join(f"{count} {status}" for status, count in found.most_common()))
+    print(_said(found))
     return 1 if wrong else 0
 
 

@@ -196,6 +196,23 @@ def test_inputs_of_onnxruntime_s_operators_are_checked(op: str, device: DeviceIn
         _load([made], {}, device, domains=[helper.make_opsetid("com.microsoft", 1)])
 
 
+@pytest.mark.parametrize("opset", [9, 18])
+def test_attributes_that_onnx_has_not_yet_are_said(opset: int, device: DeviceInfo) -> None:
+    """onnxruntime's QuantizeLinear is there in every opset, with attributes of ONNX's newest."""
+    made = node(
+        "QuantizeLinear",
+        ["x", "s"],
+        ["y"],
+        "the node",
+        domain="com.microsoft",
+        precision=7,
+        block_size=3,
+    )
+    with pytest.raises(ModelError, match="the node"):
+        domains = [helper.make_opsetid("com.microsoft", 1)]
+        _load([made], {"s": F32(1)}, device, opset=opset, domains=domains)
+
+
 def test_operators_of_clconv_alone_are_not_in_models(device: DeviceInfo) -> None:
     own = [op for op in OPS if not onnx.defs.has(op)]
     assert "FakeQuantize" in own

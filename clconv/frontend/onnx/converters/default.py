@@ -7,6 +7,7 @@ from typing import Any
 
 import onnx
 
+from clconv.frontend.onnx.arity import has_schema
 from clconv.frontend.onnx.attributes import schema_default
 from clconv.frontend.onnx.build import Builder, Source
 from clconv.graph.ops import get_op
@@ -29,5 +30,8 @@ def copy_node(
 
 
 def _default(source: Source, name: str) -> Any:
+    """ONNX's default; None where ONNX has no such operator in that opset, or it has no such attribute."""
+    if not has_schema(source.op, source.opset):
+        return None
     schema = onnx.defs.get_schema(source.op, source.opset, "")
-    return schema_default(schema, name)
+    return schema_default(schema, name) if name in schema.attributes else None
