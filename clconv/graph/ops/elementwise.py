@@ -23,8 +23,9 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def _clip(at: Any, x: np.ndarray, low: Any, high: Any) -> np.ndarray:
-    x = x if low is None else np.maximum(x, low)
-    return x if high is None else np.minimum(x, high)
+    """By ONNX's definition with Where: a bound that is NaN bounds nothing."""
+    x = x if low is None else np.where(x < low, low, x)
+    return x if high is None else np.where(x > high, high, x)
 
 
 def _gelu(at: Any, x: np.ndarray) -> np.ndarray:
@@ -141,10 +142,11 @@ def _shift_expression(use: Use) -> str:
 
 
 def _fake_quantize(at: Any, x: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
-    """To integers `low` to `high`, half to even, and back. The quotient is float32's: that of float64 would round
-    ties otherwise."""
+    """To integers `low` to `high`, half to even and NaN to `low`, and back. The quotient is float32's: that of float64
+    would round ties otherwise."""
     steps = np.rint(x.astype(np.float32) / scale.astype(np.float32))
-    return np.clip(steps, at.low - zero, at.high - zero).astype(np.float64) * scale
+    low, high = at.low - zero, at.high - zero
+    return np.where(steps > low, np.minimum(steps, high), low).astype(np.float64) * scale
 
 
 _BOOL = DType.BOOL
@@ -164,7 +166,9 @@ _ROWS = (
         "({alpha} * a + {beta} > 1 ? (T)(1) : {alpha} * a + {beta})",
         {"alpha": 0.2, "beta": 0.5}, flops=4),
     Row("HardSwish", 1, lambda at, x: x * np.clip(x / 6 + 0.5, 0, 1),
-        "a <= -3 ? (T)(0) : (a >= 3 ? a : a * (a * 0.166666667f + 0.5f))", flops=5),
+        # By the letter: -Inf times 0 is NaN.
+        "a * (a * 0.166666667f + 0.5f < 0 ? (T)(0) : (a * 0.166666667f + 0.5f > 1 ? (T)(1) : a * 0.166666667f + 0.5f))",
+        flops=5),
     Row("Tanh", 1, lambda at, x: np.tanh(x), "clconv_tanh(a)", flops=10),
     Row("Elu", 1, lambda at, x: np.where(x < 0, at.alpha * np.expm1(np.minimum(x, 0)), x),
         "a < 0 ? {alpha} * clconv_expm1_negative(a) : a", {"alpha": 1.0}, flops=10),
@@ -177,8 +181,8 @@ _ROWS = (
     Row("Softplus", 1, lambda at, x: np.logaddexp(0, x),
         "(a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a))", flops=20),
     Row("Softsign", 1, lambda at, x: x / (1 + np.abs(x)), "a / (1.0f + (a < 0 ? -a : a))", flops=3),
-    Row("ThresholdedRelu", 1, lambda at, x: np.where(x <= at.alpha, 0, x),
-        "a <= {alpha} ? (T)(0) : a", {"alpha": 1.0}),
+    Row("ThresholdedRelu", 1, lambda at, x: np.where(x > at.alpha, x, 0),
+        "a > {alpha} ? a : (T)(0)", {"alpha": 1.0}),
     Row("Mish", 1, lambda at, x: x * np.tanh(np.logaddexp(0, x)),
         "a * clconv_tanh((a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a)))", flops=30),
     Row("Swish", 1, lambda at, x: x / (1 + np.exp(-at.alpha * x)),
@@ -212,11 +216,14 @@ _ROWS = (
     Row("Round", 1, _round_half_even, "rint(a)"),
     Row("Sign", 1, lambda at, x: np.sign(x), "a > 0 ? (T)(1) : (a < 0 ? (T)(-1) : a)", kind="number"),
     *(
+        Row(name, 1, lambda at, x, f=f: f(x), f"clconv_{name.lower()}(a)", flops=10)
+        for name, f in {"Sin": np.sin, "Cos": np.cos, "Tan": np.tan}.items()
+    ),
+    *(
         Row(name, 1, lambda at, x, f=f: f(x), f"{name.lower()}(a)", flops=10)
         for name, f in {
-            "Sin": np.sin, "Cos": np.cos, "Tan": np.tan, "Asin": np.arcsin, "Acos": np.arccos,
-            "Atan": np.arctan, "Sinh": np.sinh, "Cosh": np.cosh, "Asinh": np.arcsinh,
-            "Acosh": np.arccosh, "Atanh": np.arctanh,
+            "Asin": np.arcsin, "Acos": np.arccos, "Atan": np.arctan, "Sinh": np.sinh, "Cosh": np.cosh,
+            "Asinh": np.arcsinh, "Acosh": np.arccosh, "Atanh": np.arctanh,
         }.items()
     ),
     # comparison and logic
