@@ -139,7 +139,9 @@ CLCONV_FUNCTION long clconv_power(long base, long exponent) {
 CLCONV_FUNCTION long clconv_power(long base, ${type} exponent) {
   if (exponent == rint(exponent) && fabs(exponent) < 1e6f) return clconv_power(base, (long)exponent);
   const ${type} result = pow((${type})base, exponent);
-  return isfinite(result) ? (long)result : 0;
+  if (result >= 9223372036854775807.0f) return LONG_MAX;
+  if (result <= -9223372036854775808.0f) return LONG_MIN;
+  return result == result ? (long)result : 0;
 }
 </%def>
 ${real_power("float")}
