@@ -126,8 +126,8 @@ _ZEROS = weight(13, 1, 1, values=[20 * k for k in range(13)])
 _BOUNDS = (weight(values=-0.5), weight(values=0.75))
 
 
-def special(op: str, *second: Operand, **attrs: Any) -> Case:
-    return Case(op, "special values", (Operand((12,), values=_SPECIAL), *second), attrs)
+def special(op: str, *second: Operand, label: str = "special values", **attrs: Any) -> Case:
+    return Case(op, label, (Operand((12,), values=_SPECIAL), *second), attrs)
 
 
 CASES = (
@@ -181,9 +181,9 @@ CASES = (
         for bias, lambd in ((0.1, 0.3), (1.5, 2.5), (-1.5, 0.5), (3.0, 1.0), (300.7, 70.2), (0.0, -2.5), (2.5, 1e30))),
     Case("Shrink", "float", (data(2, 13, 5, 7, low=-3.0, high=3.0),), {"bias": 0.3, "lambd": 1.2}),
     Case("Shrink", "crossed", (data(1, 3, 5, 7, low=-3.0, high=3.0),), {"bias": 0.3, "lambd": -1.2}),
-    *(Case("Pow", f"{dtype} overflow", (Operand((8,), dtype, values=(2, 3, 7, 10, 2, 3, 0, 1)),
+    *(Case("Pow", f"{dtype} overflow by {second}", (Operand((8,), dtype, values=(2, 3, 7, 10, 2, 3, 0, 1)),
         Operand((8,), second, values=(6, 5, 3, 20, 63, 45, 0, 3))))
-        for dtype in INTEGERS for second in (dtype, "float32")),
+        for dtype in INTEGERS for second in ("int64", "float32")),
     *(Case(op, f"{dtype} overflow", (Operand((4,), dtype, values=overflow(dtype)), Operand((4,), dtype, values=overflow(dtype))))
         for dtype in INTEGERS for op in ("Add", "Sub", "Mul")),
     *(Case(op, f"{dtype} least", (Operand((3,), dtype, values=(np.iinfo(dtype).min, 0, np.iinfo(dtype).max)),))
@@ -216,9 +216,9 @@ CASES = (
     *(special(op) for op in ("Relu", "LeakyRelu", "HardSigmoid", "Tanh", "Sigmoid", "Elu", "Softplus",
         "Exp", "Erf", "Neg", "Abs", "Sign", "Floor", "Sqrt", "IsNaN", "IsInf", "Softsign", "HardSwish",
         "ThresholdedRelu", "Swish", "Celu", "Selu", "Reciprocal", "Sin", "Cos", "Tan")),
-    special("Clip", weight(values=math.nan), weight(values=0.75)),
+    special("Clip", weight(values=math.nan), weight(values=0.75), label="a bound of NaN"),
     special("FakeQuantize", weight(values=0.25), weight(values=3.0), low=0, high=255),
-    special("FakeQuantize", weight(values=0.25), weight(values=3.0), low=-128, high=127),
+    special("FakeQuantize", weight(values=0.25), weight(values=3.0), label="special values, int8", low=-128, high=127),
     special("Clip", *_BOUNDS),
     special("Max", weight(values=0.0)),
     special("Min", weight(values=0.0)),

@@ -61,7 +61,7 @@ CASES = (
     *(
         Case(
             "Gemm",
-            f"{dtype} scaled out of its range",
+            f"{dtype} times {alpha} out of its range",
             (
                 Operand((2, 3), dtype, values=[9, 8, 7, 1, 2, 3]),
                 Operand((3, 2), dtype, values=[9, 1, 9, 2, 9, 3]),
