@@ -267,6 +267,8 @@ What follows is the same on every device, in what is computed at load, and in th
 - **`MaxUnpool` with `output_shape`**: indices count through that shape, as `MaxPool`'s count through its input, and as
   onnxruntime takes them. ONNX's own example counts through the default size: that is taken where every index lies in
   the window of its element so, and not in the given shape.
+- **`Resize` with `align_corners`** and scales that make no whole size (4 * 2.4 = 9.6): the length of the result is taken
+  before it is rounded down, as in ONNX's cases. onnxruntime and OpenVINO take it afterwards.
 - **`Gelu`** has an error of up to 4e-7, however small the result: below -4.5, where it is a small difference of large
   numbers, no digit of it need be right. onnxruntime's is alike.
 """
