@@ -4,6 +4,9 @@ one starts with these. PoCL's own exp, tanh, erf and log1p are functions that it
 take ten times as long; what follows is straight-line vector code. Scalars take the built-in functions,
 which GPUs do well.
 
+sin, cos and tan are the built-in ones, but that lanes which need a long range reduction go one by one: where one lane does,
+PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
+
 Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8. NaN and infinities come out as in
 C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational functions of Eigen.
 </%doc>
@@ -50,9 +53,9 @@ CLCONV_FUNCTION ${V} clconv_exp(${V} x) {
   CLCONV_REDUCE_${n}(x)
   return ((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * a * b;
 }
-// 1 / (1 + exp(-x)): exp within +-87, where 2^n is one float and nothing is lost that 1 + exp would keep.
+// 1 / (1 + exp(-x)). 2^n is one float, infinite for n = 128, so that what is 0 becomes 0; below -87 exp is lost beside 1.
 CLCONV_FUNCTION ${V} clconv_logistic(${V} x) {
-  ${V} y = x < -87.0f ? (${V})(87.0f) : -x;
+  ${V} y = x < -89.0f ? (${V})(89.0f) : -x;
   y = y < -87.0f ? (${V})(-87.0f) : y;
   const ${V} shifted = y * 1.44269504f + 12582912.0f;
   const ${V} n = shifted - 12582912.0f;
@@ -80,9 +83,9 @@ CLCONV_FUNCTION ${V} clconv_tanh(${V} x) {
   const ${V} z = x * x;
   return x * (${horner("z", tanh_p)}) / (${horner("z", tanh_q)});
 }
-// The nearest integer, half to even, between two that are smaller than 2^22; NaN stays. rint is no vector code.
+// The nearest integer, half to even, between two that are smaller than 2^22; NaN is `low`. rint is no vector code.
 CLCONV_FUNCTION ${V} clconv_round_within(${V} x, ${V} low, ${V} high) {
-  x = x < low ? low : x;
+  x = x > low ? x : low;
   x = x > high ? high : x;
   return (x + 12582912.0f) - 12582912.0f;
 }
@@ -92,6 +95,21 @@ CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
   const ${V} z = x * x;
   return x * (${horner("z", erf_p)}) / (${horner("z", erf_q)});
 }
+% for name in ("sin", "cos", "tan"):
+CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
+  const ${I} far = !((x < 0 ? -x : x) < 10000.0f);  // NaN as well
+  ${V} y = ${name}(far ? (${V})(0) : x);
+% for half in [n >> i for i in range(1, n.bit_length() - 1)]:
+  const int${half} far${half} = far${2 * half if 2 * half < n else ""}.lo | far${2 * half if 2 * half < n else ""}.hi;
+% endfor
+  if (far${2 if n > 2 else ""}.s0 | far${2 if n > 2 else ""}.s1) {
+% for lane in range(n):
+    if (far.s${"%x" % lane}) y.s${"%x" % lane} = ${name}(x.s${"%x" % lane});
+% endfor
+  }
+  return y;
+}
+% endfor
 % endfor
 <%def name="scalar(type)">
 CLCONV_FUNCTION ${type} clconv_exp(${type} x) { return exp(x); }
@@ -100,8 +118,11 @@ CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
 CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
 CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
 CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
+% for name in ("sin", "cos", "tan"):
+CLCONV_FUNCTION ${type} clconv_${name}(${type} x) { return ${name}(x); }
+% endfor
 CLCONV_FUNCTION ${type} clconv_round_within(${type} x, ${type} low, ${type} high) {
-  x = x < low ? low : x;
+  x = x > low ? x : low;
   return rint(x > high ? high : x);
 }
 </%def>
@@ -118,7 +139,9 @@ CLCONV_FUNCTION long clconv_power(long base, long exponent) {
 CLCONV_FUNCTION long clconv_power(long base, ${type} exponent) {
   if (exponent == rint(exponent) && fabs(exponent) < 1e6f) return clconv_power(base, (long)exponent);
   const ${type} result = pow((${type})base, exponent);
-  return isfinite(result) ? (long)result : 0;
+  if (result >= 9223372036854775807.0f) return LONG_MAX;
+  if (result <= -9223372036854775808.0f) return LONG_MIN;
+  return result == result ? (long)result : 0;
 }
 </%def>
 ${real_power("float")}

@@ -32,17 +32,17 @@ An `op` is a lowering.reduction.Reduction: it writes C texts.
 </%def>
 
 ## Reduces n consecutive floats at `source` into a new float `name`; `vectors` is n / width.
-## shifted: the reduction reads the float `top`.
-<%def name="accumulate_row(op, name, width, shifted=False)">
+## shifted: floats that the reduction reads.
+<%def name="accumulate_row(op, name, width, shifted=())">
 <%
   V = vector_type(width)
 %>
     float ${name};
     {
-% if shifted:
-      const float top_of_row_ = top;
-      const ${V} top = (${V})(top_of_row_);
-% endif
+% for value in shifted:
+      const float ${value}_of_row_ = ${value};
+      const ${V} ${value} = (${V})(${value}_of_row_);
+% endfor
       ${accumulate(op, "lanes_", V, "source", width, "vectors")}
       ${name} = lanes_.s0;
 % for lane in range(1, width):

@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from clconv.cases.base import Case, Operand, data, weight
 from clconv.graph.ops.elementwise import ROWS
 
@@ -84,6 +86,37 @@ def whole(op: str, label: str, *values: Any, dtype: str, second: str = "") -> Ca
     return Case(op, label, tuple(operands))
 
 
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+
+
+def ends(dtype: str) -> tuple[int, ...]:
+    """Integers of a dtype about 0 and at both ends, those that it has."""
+    limits = np.iinfo(dtype)
+    near = (0, 1, 2, 3, 5, 70, 71, 100)
+    return tuple(
+        dict.fromkeys(
+            n
+            for m in near
+            for n in (m, -m, limits.min + m, limits.max - m)
+            if limits.min <= n <= limits.max
+        )
+    )
+
+
+def divided(dtype: str) -> tuple[Operand, Operand]:
+    """Every dividend at the ends and about 0 by every divisor there, 0 and -1 among them."""
+    numbers = ends(dtype)
+    return (
+        Operand((len(numbers), 1), dtype, values=numbers),
+        Operand((1, len(numbers)), dtype, values=numbers),
+    )
+
+
+def overflow(dtype: str) -> tuple[int, ...]:
+    limits = np.iinfo(dtype)
+    return (limits.max, limits.min, limits.max // 2 + 7, limits.max - 1)
+
+
 _LOW, _HIGH = -(2**31), 2**31 - 1
 _DIVIDENDS = (7, -7, 7, -7, 5, 0, _LOW, _LOW, _HIGH)
 _DIVISORS = (2, 2, -2, -2, 0, 0, -1, 0, -1)
@@ -93,8 +126,8 @@ _ZEROS = weight(13, 1, 1, values=[20 * k for k in range(13)])
 _BOUNDS = (weight(values=-0.5), weight(values=0.75))
 
 
-def special(op: str, *second: Operand, **attrs: Any) -> Case:
-    return Case(op, "special values", (Operand((12,), values=_SPECIAL), *second), attrs)
+def special(op: str, *second: Operand, label: str = "special values", **attrs: Any) -> Case:
+    return Case(op, label, (Operand((12,), values=_SPECIAL), *second), attrs)
 
 
 CASES = (
@@ -140,8 +173,21 @@ CASES = (
         for op in ("Neg", "Abs", "Relu", "Sign") for dtype, low in (("int64", -100), ("int32", -100))),
     *(whole(op, "int32 by zero and overflow", _DIVIDENDS, _DIVISORS, dtype="int32")
         for op in ("Div", "Mod")),
-    whole("Div", "uint8 by zero", (7, 0, 255), (0, 0, 255), dtype="uint8"),
-    whole("Mod", "uint8 by zero", (7, 0, 255), (0, 0, 255), dtype="uint8"),
+    *(Case(op, f"{dtype} at the limits{' fmod' if attrs else ''}", divided(dtype), attrs)
+        for dtype in INTEGERS for op, attrs in (("Div", {}), ("Mod", {}), ("Mod", {"fmod": 1}))),
+    *(Case("Shrink", f"{dtype} {bias:g} {lambd:g}", (Operand((len(ends(dtype)),), dtype, values=ends(dtype)),),
+        {"bias": bias, "lambd": lambd})
+        for dtype in INTEGERS
+        for bias, lambd in ((0.1, 0.3), (1.5, 2.5), (-1.5, 0.5), (3.0, 1.0), (300.7, 70.2), (0.0, -2.5), (2.5, 1e30))),
+    Case("Shrink", "float", (data(2, 13, 5, 7, low=-3.0, high=3.0),), {"bias": 0.3, "lambd": 1.2}),
+    Case("Shrink", "crossed", (data(1, 3, 5, 7, low=-3.0, high=3.0),), {"bias": 0.3, "lambd": -1.2}),
+    *(Case("Pow", f"{dtype} overflow by {second}", (Operand((8,), dtype, values=(2, 3, 7, 10, 2, 3, 0, 1)),
+        Operand((8,), second, values=(6, 5, 3, 20, 63, 45, 0, 3))))
+        for dtype in INTEGERS for second in ("int64", "float32")),
+    *(Case(op, f"{dtype} overflow", (Operand((4,), dtype, values=overflow(dtype)), Operand((4,), dtype, values=overflow(dtype))))
+        for dtype in INTEGERS for op in ("Add", "Sub", "Mul")),
+    *(Case(op, f"{dtype} least", (Operand((3,), dtype, values=(np.iinfo(dtype).min, 0, np.iinfo(dtype).max)),))
+        for dtype in INTEGERS for op in ("Neg", "Abs", "Sign")),
     Case("Mod", "float sign of divisor", (data(2, 7, 5, 6, low=-9.0, high=9.0), data(6, low=-3.0, high=-1.0)), tolerance=1e-4),
     Case("Mod", "int64 fmod", inputs("Mod", (4, 5), (5,), dtype="int64", low=-9, high=9), {"fmod": 1}),
     *(
@@ -168,7 +214,11 @@ CASES = (
     Case("Add", "float64", (data(5, 7, dtype="float64"), data(7, dtype="float64"))),
     Case("Sigmoid", "float64", (data(5, 7, dtype="float64"),)),
     *(special(op) for op in ("Relu", "LeakyRelu", "HardSigmoid", "Tanh", "Sigmoid", "Elu", "Softplus",
-        "Exp", "Erf", "Neg", "Abs", "Sign", "Floor", "Sqrt", "IsNaN", "IsInf", "Softsign")),
+        "Exp", "Erf", "Neg", "Abs", "Sign", "Floor", "Sqrt", "IsNaN", "IsInf", "Softsign", "HardSwish",
+        "ThresholdedRelu", "Swish", "Celu", "Selu", "Reciprocal", "Sin", "Cos", "Tan")),
+    special("Clip", weight(values=math.nan), weight(values=0.75), label="a bound of NaN"),
+    special("FakeQuantize", weight(values=0.25), weight(values=3.0), low=0, high=255),
+    special("FakeQuantize", weight(values=0.25), weight(values=3.0), label="special values, int8", low=-128, high=127),
     special("Clip", *_BOUNDS),
     special("Max", weight(values=0.0)),
     special("Min", weight(values=0.0)),

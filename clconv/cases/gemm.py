@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clconv.cases.base import Case, data, weight
+from clconv.cases.base import Case, Operand, data, weight
 
 
 def gemm(label: str, a: tuple[int, int], b: tuple[int, int], *c: int, **attrs: Any) -> Case:
@@ -57,6 +57,19 @@ CASES = (
         "uint64 scaled",
         (data(5, 9, dtype="uint64", low=0, high=9), data(9, 4, dtype="uint64", low=0, high=9)),
         {"alpha": 3.0},
+    ),
+    *(
+        Case(
+            "Gemm",
+            f"{dtype} times {alpha} out of its range",
+            (
+                Operand((2, 3), dtype, values=[9, 8, 7, 1, 2, 3]),
+                Operand((3, 2), dtype, values=[9, 1, 9, 2, 9, 3]),
+            ),
+            {"alpha": alpha},
+        )
+        for dtype in ("int8", "uint8")
+        for alpha in (2.5, -2.5)
     ),
     Case(
         "Gemm",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from clconv.cases.base import Case, Operand, data, weight
 
@@ -34,7 +37,88 @@ def trailing(
     return Case(op, label, (data(*x), weight(*scale), *extra), attrs)
 
 
+def far(*shape: int, mean: float = 40000.0, spread: float = 0.02) -> Operand:
+    """Data whose mean is large beside its deviation: float32's steps are half of the spread, the mean lies between."""
+    count = math.prod(shape)
+    values = np.float32(mean) + np.float32(spread) * (np.arange(count) * 7919 % 13 / 13 - 0.31)
+    return Operand(tuple(shape), values=values.astype(np.float32))
+
+
+def far_cases() -> tuple[Case, ...]:
+    """Every normalisation with a mean, of rows that are short, long enough to be split, and of odd lengths."""
+    found = []
+    for mean, spread in (
+        (40000.0, 0.02),
+        (1000.0, 1e-3),
+        (-80000.0, 0.05),
+        (1e6, 0.5),
+        (3e5, 30.0),
+    ):
+        label = f"mean {mean:g}"
+        found += [
+            affine("InstanceNormalization", label, far(2, 3, 17, 19, mean=mean, spread=spread), 3),
+            affine(
+                "GroupNormalization",
+                label,
+                far(2, 6, 5, 7, mean=mean, spread=spread),
+                6,
+                num_groups=2,
+            ),
+            Case(
+                "LayerNormalization",
+                label,
+                (far(3, 16, mean=mean, spread=spread), weight(16), weight(16)),
+                outputs=3,
+            ),
+            Case(
+                "LayerNormalization",
+                f"{label}, long",
+                (far(2, 4 * 2053, mean=mean, spread=spread), weight(4 * 2053)),
+            ),
+            Case(
+                "LayerNormalization",
+                f"{label}, scale by row",
+                (far(2, 3, 4, 9, mean=mean, spread=spread), weight(3, 4, 1)),
+                {"axis": 2},
+            ),
+            Case("MeanVarianceNormalization", label, (far(2, 5, 7, 6, mean=mean, spread=spread),)),
+            Case(
+                "MeanVarianceNormalization",
+                f"{label}, last axes",
+                (far(2, 5, 7, 6, mean=mean, spread=spread),),
+                {"axes": (2, 3)},
+            ),
+        ]
+    return tuple(found)
+
+
+OUTLIERS = Operand(
+    (3, 200), values=[1e5, *[0.5, -0.25] * 99, 1.0, *[3.0] * 199, -1e6, *[1e-3, 2e-3] * 100]
+)
 CASES = (
+    *far_cases(),
+    Case("LayerNormalization", "outliers", (OUTLIERS, weight(200))),
+    Case(
+        "LayerNormalization",
+        "constant rows",
+        (Operand((3, 40), values=[0.1] * 40 + [1e5] * 40 + [0.0] * 40), weight(40)),
+    ),
+    Case(
+        "LayerNormalization",
+        "not finite",
+        (
+            Operand(
+                (4, 16),
+                values=[
+                    *[math.nan, *range(15)],
+                    *[math.inf, *range(15)],
+                    *[-math.inf, *range(15)],
+                    *range(16),
+                ],
+            ),
+            weight(16),
+        ),
+    ),
     batch("2-D", 1, 16, 7, 9),
     batch("primes", 3, 13, 11, 5, epsilon=1e-3),
     batch("dense", 5, 19),

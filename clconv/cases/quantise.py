@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from clconv.cases.base import Case, Operand, data, weight
@@ -33,6 +34,7 @@ def dequantize(
     return Case("DequantizeLinear", label, (x, scales(*s), whole(*s, dtype=dtype)), attrs)
 
 
+NOT_FINITE = Operand((20,), values=[math.nan, math.inf, -math.inf, 1e30, -1e30, *range(15)])
 TIES = Operand((8,), values=[-1.5, -0.5, 0.5, 1.5, 2.5, 99.0, -99.0, 0.0])
 CASES = (
     *(
@@ -78,5 +80,31 @@ CASES = (
     ),
     Case("DynamicQuantizeLinear", "both signs", (data(3, 37, low=-3.0, high=5.0),), outputs=3),
     Case("DynamicQuantizeLinear", "positive", (data(13, low=1.0, high=5.0),), outputs=3),
+    *(
+        Case(
+            "DynamicQuantizeLinear",
+            f"with {value}",
+            (Operand((7,), values=[1, -2, value, 3, 0, 5, 4]),),
+            outputs=3,
+        )
+        for value in (math.nan, math.inf, -math.inf)
+    ),
+    *(
+        Case(
+            "QuantizeLinear",
+            f"{dtype} of what is not finite",
+            (NOT_FINITE, weight(values=0.25), Operand((), dtype, True, values=3)),
+        )
+        for dtype in RANGES
+    ),
+    Case(
+        "QuantizeLinear",
+        "useless scales",
+        (
+            data(2, 4),
+            weight(4, values=[0.0, math.inf, math.nan, 1e-40]),
+            Operand((4,), "uint8", True, values=[3] * 4),
+        ),
+    ),
     Case("DynamicQuantizeLinear", "zeros", (Operand((5,), values=[0.0] * 5),), outputs=3),
 )

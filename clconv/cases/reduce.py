@@ -74,6 +74,20 @@ CASES = (
     ),
     *(integers(op, "int32", 1) for op in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd")),
     *(integers(op, "int64", 0, 2) for op in ("ReduceSum", "ReduceMax", "ReduceMin")),
+    *(
+        Case(
+            op,
+            f"{dtype} that leaves the range",
+            (Operand((3, 4), dtype, values=[0] * 4 + [120] * 4 + [1, 2, 3, 4]), ints(1)),
+        )
+        for op in ("ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSum", "ReduceSumSquare")
+        for dtype in ("int8", "uint8", "int32")
+    ),
+    Case(
+        "ReduceLogSum",
+        "int32 of negatives",
+        (Operand((2, 2), "int32", values=[-3, 1, 2, 2]), ints(1)),
+    ),
     integers("ReduceMax", "uint8", 2),
     integers("ReduceMin", "uint8", 2),
     Case("ReduceMax", "bool", (data(3, 5, dtype="bool"), ints(1))),

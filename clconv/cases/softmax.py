@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from clconv.cases.base import Case, data
+from clconv.cases.base import Case, Operand, data
 
-CASES = tuple(
+# Where the sum's logarithm is lost beside the largest element unless it is taken off last.
+LARGE = tuple(
+    Case("LogSoftmax", f"{label}, far from 0", (Operand(shape, low=39999.0, high=40001.0),), {"axis": axis}, tolerance=1e-6)
+    for label, shape, axis in (("rows", (3, 67), -1), ("columns", (2, 19, 33), 1), ("long row", (1, 4 * 2053), -1))
+)  # fmt: skip
+CASES = LARGE + tuple(
     case
     for op in ("Softmax", "LogSoftmax", "Hardmax")
     for case in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.ctext import saturated
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,
@@ -13,11 +14,9 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
-from clconv.lowering.obstacles import double_obstacle
+from clconv.lowering.obstacles import computed, double_obstacle
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, share_of
-
-_UNSIGNED = (DType.UINT8, DType.UINT16, DType.UINT32)
 
 
 def _signatures(problem: Problem) -> list[Signature]:
@@ -29,17 +28,14 @@ def _signatures(problem: Problem) -> list[Signature]:
 
 
 def conversion(source: DType, target: DType) -> str:
-    """C text that turns `value` of one dtype into another, as C and NumPy do where both say what."""
+    """C text that turns `value` of one dtype into another, as numeric.converted does in NumPy."""
     if target is DType.BOOL:
         return "value != 0"
     if target is DType.FLOAT16:
         return "(float)value"
-    kind = C_TYPES[target.value]
-    if source.is_float and target in _UNSIGNED:  # a negative float has no unsigned value in C
-        return f"({kind})(long)value"
-    if source.is_float and target is DType.UINT64:
-        return "value < 0 ? (ulong)(long)value : (ulong)value"
-    return f"({kind})value"
+    if source.is_float and not target.is_float:
+        return saturated("value", computed(source), target)
+    return f"({C_TYPES[target.value]})value"
 
 
 def _lower(problem: Problem) -> Lowered:

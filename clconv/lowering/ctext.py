@@ -6,6 +6,12 @@ and writing are functions of kernels/half.mako.
 
 from __future__ import annotations
 
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.graph.ops.row import c_number
+from clconv.lowering.reorder import C_TYPES
+
 
 def vector_type(width: int, base: str = "float") -> str:
     """float, float2, float4..."""
@@ -49,6 +55,18 @@ def set_element(array: str, index: str, value: str, stored: str = "float") -> st
     if stored == "half":
         return f"write_half({array} + ({index}), {value});"
     return f"{array}[{index}] = {value};"
+
+
+def saturated(value: str, source: DType, target: DType) -> str:
+    """A scalar float, in C text that is evaluated more than once, cut to an integer: what lies outside ends at the limits,
+    NaN is 0. In C itself that has no meaning."""
+    limits, kind = np.iinfo(target.numpy), C_TYPES[target.value]
+    low, high = (c_number(float(end), source) for end in (limits.min, limits.max))
+    least, most = (c_number(end, target) for end in (limits.min, limits.max))
+    return (
+        f"({value} >= {high} ? ({kind}){most} : {value} <= {low} ? ({kind}){least} : "
+        f"{value} == {value} ? ({kind})({value}) : ({kind})0)"
+    )
 
 
 def _width(vector: str) -> str:

@@ -85,6 +85,7 @@ def _rows_parameters(problem: Problem, normal: Normal) -> dict[str, Hashable]:
     return {
         "mean": normal.mean,
         "measure": normal.measure,
+        "rest": normal.rest,
         "affine": _affine(normal),
         "bias": normal.bias is not None,
         "keep_mean": "kept_mean" in kept,
@@ -165,25 +166,32 @@ def _split_lower(problem: Problem) -> Lowered:
     normal, lines = normal_of(problem), _lines(problem)
     assert lines is not None
     split, y = Split.of(problem, lines), problem.node.outputs[0]
-    tops, factors = f"{y}/tops", f"{y}/factors"
+    tops, rests, factors = (f"{y}/{what}" for what in ("tops", "rests", "factors"))
     kernel = Kernel.of(
         "norm/group.cl.mako", "norm_group", share=split.share, **_rows_parameters(problem, normal)
     )
     x, *others = _tensors(problem, normal)
     arguments: list[tuple[str, Argument]] = [
         x,
-        *([("top_parts", Read(tops))] if normal.mean is not None else []),
+        *(
+            [("top_parts", Read(tops)), ("rest_parts", Read(rests))]
+            if normal.mean is not None
+            else []
+        ),
         ("factor_parts", Read(factors)),
         *others,
         *split.arguments(),
         *_segments(normal, lines[1]),
     ]
-    measure = split.part_call(problem, normal.measure, factors, normal.mean, tops)
     apply = split.call(problem, kernel, arguments)
-    if normal.mean is None:
+    if normal.rest is None or normal.mean is None:
+        measure = split.part_call(problem, normal.measure, factors)
         return Lowered((measure, apply), {factors: split.nbytes})
     mean = split.part_call(problem, normal.mean, tops)
-    return Lowered((mean, measure, apply), {tops: split.nbytes, factors: split.nbytes})
+    measure = split.part_call(
+        problem, normal.measure, factors, normal.mean, tops, normal.rest.mean, rests
+    )
+    return Lowered((mean, measure, apply), dict.fromkeys((tops, rests, factors), split.nbytes))
 
 
 def _split_launches(problem: Problem) -> int:
@@ -213,7 +221,12 @@ def _pixels_lower(problem: Problem) -> Lowered:
         return Lowered()
     normal = normal_of(problem)
     kernel = Kernel.of(
-        "norm/pixels.cl.mako", "norm_pixels", block=block, mean=normal.mean, measure=normal.measure
+        "norm/pixels.cl.mako",
+        "norm_pixels",
+        block=block,
+        mean=normal.mean,
+        measure=normal.measure,
+        rest=normal.rest,
     )
     packing = channel_packing(block)
     arguments: list[tuple[str, Argument]] = [

@@ -32,16 +32,18 @@ def statistics_lower(problem: Problem) -> Lowered:
         wide="double" if double or dtype is DType.FLOAT64 else "float",
         center=normal.mean,
         measure=normal.measure,
+        rest=normal.rest,
         keep_mean="kept_mean" in dict(outputs),
         keep_factor="kept_factor" in dict(outputs),
     )
     total = math.prod(normal.kept)
     n = math.prod(axis.size for axis in reduced)
     share = items(share_of(problem.device, total * n), n)
-    mean, factor = f"{node.name}:mean", f"{node.name}:factor"
+    mean, remainder, factor = (f"{node.name}:{what}" for what in ("mean", "remainder", "factor"))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("mean", Write(mean)),
+        ("remainder", Write(remainder)),
         ("factor", Write(factor)),
         *outputs,
         ("total", Scalar(total, "long")),
@@ -55,10 +57,14 @@ def statistics_lower(problem: Problem) -> Lowered:
         Work({0: normal.view, **_affine_inputs(normal)}, lambda place: _terms(normal, place)),
         node.outputs[0],
         view=normal.view,
-        more={"mean": (Read(mean), normal.kept), "factor": (Read(factor), normal.kept)},
+        more={
+            "mean": (Read(mean), normal.kept),
+            "remainder": (Read(remainder), normal.kept),
+            "factor": (Read(factor), normal.kept),
+        },
     )
     nbytes = total * computed(dtype).itemsize
-    return Lowered((statistics, apply), {mean: nbytes, factor: nbytes})
+    return Lowered((statistics, apply), dict.fromkeys((mean, remainder, factor), nbytes))
 
 
 def statistics_rounds(problem: Problem) -> int:
@@ -67,7 +73,7 @@ def statistics_rounds(problem: Problem) -> int:
     if not reduced:
         return 1
     *others, last = (axis.size for axis in reduced)
-    return 1 + 2 * nested(*others, items(last, RUN), min(last, RUN))
+    return 1 + 3 * nested(*others, items(last, RUN), min(last, RUN))
 
 
 def _affine_inputs(normal: Normal) -> dict[int, Shape]:
@@ -79,9 +85,10 @@ def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
     running = Operand("running")
     terms = [
         Term(
-            "(a - b) * c",
-            (place(0), Operand("variable", "v_mean"), Operand("variable", "v_factor")),
-        )
+            "a - b - c",
+            (place(0), Operand("variable", "v_mean"), Operand("variable", "v_remainder")),
+        ),
+        Term("a * b", (running, Operand("variable", "v_factor"))),
     ]
     if normal.scale is not None:
         terms.append(Term("a * b", (running, place(1))))

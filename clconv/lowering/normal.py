@@ -14,7 +14,26 @@ from clconv.lowering.reduction import FLOAT_REDUCTIONS, Reduction
 RUN = 64  # elements that norm/statistics reduces before it joins the result with those before
 _MEAN = FLOAT_REDUCTIONS["ReduceMean"]
 _DEVIATION = Reduction("(T)(0)", "a + b", "(v - top) * (v - top)")
+# Where the mean is larger beside the deviation, its rounding to float is told from the result.
+_LARGE_MEAN = 16
 _SQUARES = FLOAT_REDUCTIONS["ReduceSumSquare"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rest:
+    """What rounding takes from a mean, `top`: the mean of what is left of the elements without it.
+
+    mean: the reduction to `rest`. measure: that to the factor, which reads `rest`. apart: the one for squares of v - top,
+    whose finish takes `rest` off.
+    """
+
+    mean: Reduction
+    measure: Reduction
+    apart: Reduction
+
+    def needed(self, top: str, squares: str) -> str:
+        """C text: whether the mean is large beside the deviation, given the sum of the squares of v - top."""
+        return f"{top} * {top} * (float)n > {_LARGE_MEAN**2} * {squares}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +51,17 @@ class Normal:
     measure: Reduction
     scale: Shape | None = None
     bias: Shape | None = None
+
+    @property
+    def rest(self) -> Rest | None:
+        """What corrects the mean; None without one."""
+        if self.mean is None:
+            return None
+        mean = dataclasses.replace(_DEVIATION, map="v - top", finish="a / (T)(n)")
+        measure = dataclasses.replace(self.measure, map="(v - top - rest) * (v - top - rest)")
+        variance = "(a / (T)(n) < rest * rest ? (T)(0) : a / (T)(n) - rest * rest)"
+        finish = self.measure.finish.replace("a / (T)(n)", variance)
+        return Rest(mean, measure, dataclasses.replace(self.measure, finish=finish))
 
     @property
     def kept(self) -> Shape:

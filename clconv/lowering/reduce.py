@@ -14,6 +14,7 @@ from clconv.lowering.axes import (
     neighbours,
     reduced_axes,
 )
+from clconv.lowering.ctext import saturated
 from clconv.lowering.groups import group_call, group_obstacle
 from clconv.lowering.kernel import (
     Kernel,
@@ -223,6 +224,11 @@ def _strided_lower(problem: Problem) -> Lowered:
         target=c_type(y.dtype),
         sum=accumulate,
         wide=wide,
+        conversion=saturated(
+            "result", DType.FLOAT64 if wide == "double" else DType.FLOAT32, y.dtype
+        )
+        if wide == real and not y.dtype.is_float
+        else f"({c_type(y.dtype)})result",
         op=op,
         top=_top(op),
     )

@@ -80,13 +80,18 @@ class Split:
         parts: str,
         top: Reduction | None = None,
         top_parts: str = "",
+        more: Reduction | None = None,
+        more_parts: str = "",
     ) -> KernelCall:
         """The launch that leaves each chunk's part of a reduction in scratch `parts`. top: what the parts in
-        scratch `top_parts` are joined to, which op reads."""
-        kernel = Kernel.of("reduce/parts.cl.mako", "reduce_parts", share=self.share, op=op, top=top)
+        scratch `top_parts` are joined to, which op reads. more: a second reduction, with parts of its own."""
+        kernel = Kernel.of(
+            "reduce/parts.cl.mako", "reduce_parts", share=self.share, op=op, top=top, more=more
+        )
         arguments: list[tuple[str, Argument]] = [
             ("x", problem.argument(0)),
             *([("top_parts", Read(top_parts))] if top is not None else []),
+            *([("more_parts", Write(more_parts))] if more is not None else []),
             ("parts", Write(parts)),
             *self.arguments(),
         ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from clconv.graph.ops.unpool import column_positions, unpooled_size
-from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.graph.ir import DType
+from clconv.graph.ops.unpool import column_positions, may_count_default, unpooled_size
+from clconv.lowering.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.create import fill_call
 from clconv.lowering.gather import index_type
 from clconv.lowering.kernel import (
     Kernel,
+    KernelCall,
     Lowered,
     Problem,
     Variant,
@@ -30,25 +33,64 @@ def _unpool_lower(problem: Problem) -> Lowered:
     fill = fill_call(problem, write, 0, y.size, y.dtype)
     if not x.size:
         return Lowered((fill,))
+    undecided = may_count_default(natural, y.shape[2:])
     kernel = Kernel.of(
         "unpool/scatter.cl.mako",
         "unpool_scatter",
         type=MOVE_TYPES[x.dtype.itemsize],
         index=index_type(problem.input(1)),
         spatial=len(natural),
+        undecided=undecided,
     )
+    flags = f"{problem.node.name}:outside"
     share = share_of(problem.device, x.size)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("indices", problem.argument(1)),
+        *([("outside", Read(flags))] if undecided else []),
         ("y", write),
-        *((f"natural{i}", Scalar(size)) for i, size in enumerate(natural)),
-        *((f"out{i}", Scalar(size)) for i, size in enumerate(y.shape[2:])),
-        ("limit", Scalar(math.prod((*x.shape[:2], *natural)), "long")),
+        *_sizes(natural, y.shape[2:]),
+        ("planes", Scalar(math.prod(x.shape[:2]), "long")),
         ("total", Scalar(x.size, "long")),
         ("share", Scalar(share, "long")),
     ]
-    return Lowered((fill, problem.call(kernel, arguments, (items(x.size, share),))))
+    scatter = problem.call(kernel, arguments, (items(x.size, share),))
+    if not undecided:
+        return Lowered((fill, scatter))
+    return Lowered((fill, *_window_calls(problem, natural, flags), scatter), {flags: 8})
+
+
+def _sizes(natural: Sequence[int], out: Sequence[int]) -> list[tuple[str, Argument]]:
+    return [
+        *((f"natural{i}", Scalar(size)) for i, size in enumerate(natural)),
+        *((f"out{i}", Scalar(size)) for i, size in enumerate(out)),
+    ]
+
+
+def _window_calls(problem: Problem, natural: tuple[int, ...], flags: str) -> list[KernelCall]:
+    """The launches that find whether an index lies outside its element's window, in an image of either size."""
+    x, at = problem.x, problem.node.attrs
+    axes = range(len(natural))
+    kernel = Kernel.of(
+        "unpool/windows.cl.mako",
+        "unpool_windows",
+        index=index_type(problem.input(1)),
+        spatial=len(natural),
+    )
+    share = share_of(problem.device, x.size)
+    arguments: list[tuple[str, Argument]] = [
+        ("indices", problem.argument(1)),
+        ("outside", Write(flags)),
+        *_sizes(natural, problem.y.shape[2:]),
+        *((f"size{i}", Scalar(x.shape[2 + i])) for i in axes),
+        *((f"window{i}", Scalar(at.kernel_shape[i])) for i in axes),
+        *((f"stride{i}", Scalar(at.strides[i])) for i in axes),
+        *((f"pad{i}", Scalar(at.pads[i])) for i in axes),
+        ("total", Scalar(x.size, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    clear = fill_call(problem, Write(flags), 0, 2, DType.INT32)
+    return [clear, problem.call(kernel, arguments, (items(x.size, share),))]
 
 
 def _ints(problem: Problem, index: int) -> tuple[int, ...]:

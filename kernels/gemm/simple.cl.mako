@@ -9,7 +9,7 @@ a_batches, b_batches: matrices of A and B for each of y
 One work-item computes `chunk` columns of one row; index space: (column items, rows, batch).
 channels, channel_size: axis 1 of y and how many elements one step along it is, for the epilogue.
 
-Parameters: type; sum_type; scaled: whether alpha and beta count; factor: their type; wide: in which sums are scaled; batched; addend none or matrix; epilogue.
+Parameters: type; sum_type; scaled: whether alpha and beta count; factor: their type; wide: in which sums are scaled; conversion: C text of the type from `scaled`; batched; addend none or matrix; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
@@ -45,7 +45,8 @@ ${common.epilogue_parameters(epilogue_names)}) {
     const ${type} added = ${element("c", "m * c_row + n * c_column", stored("c"))};
 % endif
 % if scaled:
-    ${type} value = (${type})((${wide})alpha * (${wide})sum${" + (%s)beta * (%s)added" % (wide, wide) if addend == "matrix" else ""});
+    const ${wide} scaled = ((${wide})alpha * (${wide})sum${" + (%s)beta * (%s)added" % (wide, wide) if addend == "matrix" else ""});
+    ${type} value = ${conversion};
 % else:
     ${type} value = (${type})(sum${" + added" if addend == "matrix" else ""});
 % endif

@@ -9,7 +9,7 @@ again every `period` rows. Index space: local (share.local); as many groups as t
 If the share is split, rows are cut into chunks as in reduce/parts, which made top_parts and factor_parts, and the index
 space is local (share.local, 1), as many groups as the rows need by splits.
 Parameters: share: see group; mean: the reduction to the mean, or None; measure: the reduction to the factor;
-affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they are outputs too.
+rest: with a mean, a lowering.normal.Rest; affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they are outputs too.
 </%doc>
 <%namespace name="group" file="/group.mako"/>
 <%!
@@ -24,7 +24,7 @@ kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}
     global const ${stored("x")}* restrict x
 % if share.split:
 % if mean is not None:
-    , global const float* restrict top_parts
+    , global const float* restrict top_parts, global const float* restrict rest_parts
 % endif
     , global const float* restrict factor_parts
 % endif
@@ -43,33 +43,50 @@ kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}
 % endif
     , int outer, int n, int inner${", int chunk, int splits" if share.split else ""}, int segments, int length, int period) {
   ${group.memory("float", share.local)}
+% if mean is not None and not share.split:
+  local int again_;
+% endif
   ${group.place(share)}
 % if share.split:
 % if mean is not None:
   ${group.gather(share, mean, "top", "top_parts")}
+  ${group.gather(share, rest.mean, "rest", "rest_parts")}
 % else:
-  const float top = 0;
+  const float top = 0, rest = 0;
 % endif
-  ${group.gather(share, measure, "factor", "factor_parts")}
+  ${group.gather(share, measure if mean is None else rest.apart, "factor", "factor_parts")}
 % else:
 % if mean is not None:
   ${group.reduce(share, mean, "top")}
   top = ${mean.text("finish", "float", a="top")};
 % else:
-  const float top = 0;
+  const float top = 0, rest = 0;
 % endif
   ${group.reduce(share, measure, "factor")}
+% if mean is not None:
+  float rest = 0;
+  if (id == 0) again_ = 0;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (${rest.needed("top", "factor")}) again_ = 1;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (again_) { // for all of the group, because of its barriers
+    ${group.reduce(share, rest.mean, "rest_")}
+    rest = ${rest.mean.text("finish", "float", a="rest_")};
+    ${group.reduce(share, rest.measure, "factor_")}
+    factor = factor_;
+  }
+% endif
   factor = ${measure.text("finish", "float", a="factor")};
 % endif
   if (!there) return;
 % if keep_mean:
-  if (${first}) ${set_element("kept_mean", "row", "top", stored("kept_mean"))}
+  if (${first}) ${set_element("kept_mean", "row", "top + rest", stored("kept_mean"))}
 % endif
 % if keep_factor:
   if (${first}) ${set_element("kept_factor", "row", "factor", stored("kept_factor"))}
 % endif
   ${group.each(share)}
-    ${V} value = (${group.elements(share, "x")} - top) * factor;
+    ${V} value = (${group.elements(share, "x")} - top - rest) * factor;
 % if affine == "element":
     value = value * ${load(V, "scale + k", stored("scale"), True)}${" + " + load(V, "bias + k", stored("bias"), True) if bias else ""};
 % elif affine == "segment":

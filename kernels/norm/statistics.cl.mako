@@ -1,11 +1,11 @@
 <%doc>
-Mean and factor of a normalisation over any axes of plain x, by definition.
+Mean and factor of a normalisation over any axes of plain x, by definition. The mean is mean + rest.
 
 kept<i>, kept_stride<i>: size of kept axis i and its distance in elements in x; reduced<i>,
-reduced_stride<i>: the same of the reduced ones. mean, factor (kept0, kept1, ...), `total` elements.
+reduced_stride<i>: the same of the reduced ones. mean, rest, factor (kept0, kept1, ...), `total` elements.
 One work-item computes `share` of them. Index space: (total / share).
 Parameters: kept, reduced: numbers of axes; type: C type of x; wide: type of the sums; center: the reduction
-to the mean, or None; measure: the reduction to the factor; keep_mean, keep_factor: whether they are
+to the mean, or None; measure: the reduction to the factor; rest: as in norm/rows; keep_mean, keep_factor: whether they are
 outputs, in float, too.
 </%doc>
 <%!
@@ -33,7 +33,8 @@ from clconv.lowering.normal import RUN
     ${name} = ${op.text("finish", wide, a=name)};
 </%def>
 kernel void ${entry}(
-    global const ${stored("x", type)}* restrict x, global ${type}* restrict mean, global ${type}* restrict factor
+    global const ${stored("x", type)}* restrict x, global ${type}* restrict mean,
+    global ${type}* restrict remainder, global ${type}* restrict factor
 % if keep_mean:
     , global ${stored("kept_mean")}* restrict kept_mean
 % endif
@@ -51,21 +52,30 @@ kernel void ${entry}(
   const long begin = get_global_id(0) * share;
   const long end = begin + share < total ? begin + share : total;
   for (long at = begin; at < end; ++at) {
-    long rest = at;
+    long index = at;
     global const ${stored("x", type)}* from = x;
 % for axis in reversed(range(kept)):
-    from += rest % kept${axis} * kept_stride${axis}; rest /= kept${axis};
+    from += index % kept${axis} * kept_stride${axis}; index /= kept${axis};
 % endfor
 % if center is not None:
     ${walk(center, "top")}
+% if wide == type:
+    ${walk(rest.mean, "rest")}
+% else:
+    const ${wide} rest = 0;
+% endif
+    ${walk(rest.measure, "measured")}
+    mean[at] = top;
+    remainder[at] = top - mean[at] + rest;
 % else:
     const ${wide} top = 0;
-% endif
     ${walk(measure, "measured")}
-    mean[at] = top;
+    mean[at] = 0;
+    remainder[at] = 0;
+% endif
     factor[at] = measured;
 % if keep_mean:
-    ${set_element("kept_mean", "at", "top", stored("kept_mean"))}
+    ${set_element("kept_mean", "at", "mean[at] + remainder[at]", stored("kept_mean"))}
 % endif
 % if keep_factor:
     ${set_element("kept_factor", "at", "measured", stored("kept_factor"))}

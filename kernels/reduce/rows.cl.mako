@@ -19,7 +19,7 @@ kernel void ${entry}(
     ${reduce.accumulate_row(top, "top", width)}
     top = ${op.text("shift", "float")};
 % endif
-    ${reduce.accumulate_row(op, "total", width, top is not None)}
+    ${reduce.accumulate_row(op, "total", width, ("top",) if top is not None else ())}
     ${set_element("y", "row", op.text("finish", "float", a="total"), stored("y"))}
   }
 }

@@ -5,7 +5,7 @@ kept<i>, kept_stride<i>: size of kept axis i and its distance in elements in x; 
 reduced_stride<i>: the same of the reduced ones. y (kept0, kept1, ...), `total` elements.
 One work-item computes `share` elements of y. Index space: (total / share).
 Parameters: kept, reduced: numbers of axes; source: C type of x; target: of y; sum: type in which is
-reduced; wide: in which is finished; op: the reduction; top: the reduction whose result op subtracts.
+reduced; wide: in which is finished; conversion: C text of the target value from `result`; op: the reduction; top: the reduction whose result op subtracts.
 </%doc>
 <%!
 from clconv.lowering.ctext import element, set_element
@@ -43,6 +43,6 @@ kernel void ${entry}(
 % endif
     ${walk(op, "total_", sum)}
     const ${wide} result = ${op.text("finish", wide, a="(%s)total_" % wide)};
-    ${set_element("y", "at", "(%s)result" % target, stored("y"))}
+    ${set_element("y", "at", conversion, stored("y"))}
   }
 }

@@ -26,9 +26,9 @@ from clconv.lowering.ctext import assign, load, store, vector_type
         sum += part;
       }
 % if log:
-      const ${V} shift = top + log(sum);
+      const ${V} shift = log(sum);
       for (int k = 0; k < n; ++k)
-        ${assign(V, "target + (size_t)k * inner", load(V, "source + (size_t)k * inner", stored("x")) + " - shift", stored("y"))}
+        ${assign(V, "target + (size_t)k * inner", load(V, "source + (size_t)k * inner", stored("x")) + " - top - shift", stored("y"))}
 % elif stored("y") == "half":
       const ${V} scale = 1.0f / sum;
       for (int k = 0; k < n; ++k)  // powers kept as halves would be rounded twice

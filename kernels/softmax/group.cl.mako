@@ -34,14 +34,14 @@ kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}
 % endif
   if (!there) return;
 % if log:
-  const float shift = top + log(total);
+  const float shift = log(total);
 % else:
   const float scale = 1.0f / total;
 % endif
   ${group.each(share)}
     const ${V} v = ${group.elements(share, "x")};
 % if log:
-    const ${V} value = v - shift;
+    const ${V} value = v - top - shift;
 % else:
     const ${V} value = clconv_exp(v - top) * scale;
 % endif

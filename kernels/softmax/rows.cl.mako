@@ -65,10 +65,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       sum += power;
     }
 % if log:
-    const float shift = top + log(sum);
+    const float shift = log(sum);
     for (int k = 0; k < whole; k += ${width})
-      ${assign(V, "target + k", load(V, "source + k", stored("x")) + " - shift", stored("y"))}
-    for (int k = whole; k < n; ++k) ${set_element("target", "k", element("source", "k", stored("x")) + " - shift", stored("y"))}
+      ${assign(V, "target + k", load(V, "source + k", stored("x")) + " - top - shift", stored("y"))}
+    for (int k = whole; k < n; ++k) ${set_element("target", "k", element("source", "k", stored("x")) + " - top - shift", stored("y"))}
 % else:
     const float scale = 1.0f / sum;
     for (int k = 0; k < whole; k += ${width})

@@ -1,18 +1,28 @@
 <%doc>
 y[place of indices[i]] = x[i]; everything else was filled with zeros before.
 
-An index counts through the unpooled image (planes, natural0, natural1, ...); y is at least that large: out0, out1, ...
+An index counts through y (planes, out0, out1, ...), or, if it is undecided and outside[0] and not outside[1], see
+windows, through an image of the default size: natural0, natural1, ...
 x, indices: `total` elements. Where an index stands twice either value may win. An index outside is left out.
-One item does `share` elements; index space: (total / share). Parameters: type; index: int or long; spatial axes.
+One item does `share` elements; index space: (total / share). Parameters: type; index: int or long; spatial axes; undecided.
 </%doc>
 kernel void ${entry}(
-    global const ${type}* restrict x, global const ${index}* restrict indices, global ${type}* restrict y
+    global const ${type}* restrict x, global const ${index}* restrict indices,
+% if undecided:
+    global const int* restrict outside,
+% endif
+    global ${type}* restrict y
 % for what in ("natural", "out"):
 % for i in range(spatial):
     , int ${what}${i}
 % endfor
 % endfor
-    , long limit, long total, long share) {
+    , long planes, long total, long share) {
+  const int by_default = ${"outside[0] && !outside[1]" if undecided else "0"};
+% for i in range(spatial):
+  const int counted${i} = by_default ? natural${i} : out${i};
+% endfor
+  const long limit = planes${"".join(" * counted%d" % i for i in range(spatial))};
   const long begin = get_global_id(0) * share;
   const long end = begin + share < total ? begin + share : total;
   for (long i = begin; i < end; ++i) {
@@ -21,8 +31,8 @@ kernel void ${entry}(
     if (rest < 0 || rest >= limit) continue;
     long place = 0, step = 1;
 % for i in reversed(range(spatial)):
-    place += rest % natural${i} * step;
-    rest /= natural${i};
+    place += rest % counted${i} * step;
+    rest /= counted${i};
     step *= out${i};
 % endfor
     y[place + rest * step] = x[i];

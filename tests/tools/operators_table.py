@@ -242,6 +242,38 @@ def _paragraph(text: str) -> str:
     return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
+_EDGES = """
+## Where ONNX leaves it open
+
+What follows is the same on every device, in what is computed at load, and in the NumPy references.
+
+- **Integers that overflow** keep their low bits: `Add`, `Sub`, `Mul`, `Pow`, sums and products. `Pow` of an integer to a
+  whole exponent wraps likewise, also if the exponent is a float; to one with a fraction it is cut towards zero, a
+  negative power of an integer other than 1 and -1 is 0.
+- **Division by zero** of integers gives 0, in `Div` and in `Mod`; the least integer by -1 is the least integer, with the
+  remainder 0. `Div` cuts towards zero.
+- **Casts**: floats become integers by cutting towards zero; what lies outside ends at the limits of the type, NaN is 0.
+  (onnxruntime has what the processor does, and on x86 some types wrap.) Integers become narrower ones by their low
+  bits, as ONNX says. Anything becomes bool as "not zero".
+- **`QuantizeLinear`** and what it is fused to: what lies outside ends at the limits, NaN is the least integer.
+  `DynamicQuantizeLinear` of data with NaN or an infinity has scale NaN or infinity and integers 0.
+- **`Shrink`** of integers: `bias` and `lambd` stay what they are, the result is cut towards zero.
+- **By the letter**: `ThresholdedRelu(NaN)` and `Shrink(NaN)` are 0, `HardSwish(-Inf)` and `Swish(-Inf)` are NaN (an infinity
+  times 0), a bound of `Clip` that is NaN bounds nothing.
+- **Indices that are known only at run time** and lie outside: `Gather`, `GatherElements` and `GatherND` take the nearest
+  element there is, `ScatterElements`, `ScatterND` and `MaxUnpool` leave the update out. Nothing outside a tensor is touched.
+  `CLCONV_CHECK=1` raises an error with the node and the index. Those known at load are refused. An index of
+  `OneHot` outside is on nowhere, as ONNX says.
+- **`MaxUnpool` with `output_shape`**: indices count through that shape, as `MaxPool`'s count through its input, and as
+  onnxruntime takes them. ONNX's own example counts through the default size: that is taken where every index lies in
+  the window of its element so, and not in the given shape.
+- **`Resize` with `align_corners`** and scales that make no whole size (4 * 2.4 = 9.6): the length of the result is taken
+  before it is rounded down, as in ONNX's cases. onnxruntime and OpenVINO take it afterwards.
+- **`Gelu`** has an error of up to 4e-7, however small the result: below -4.5, where it is a small difference of large
+  numbers, no digit of it need be right. onnxruntime's is alike.
+"""
+
+
 def page() -> str:
     head = ["| operator | opsets | dtypes | where | variants | limits |", "| --- " * 6 + "|"]
     rows = [row(op) for op in operators()]
@@ -261,6 +293,7 @@ def page() -> str:
             "Of onnxruntime's own operators (`com.microsoft`), which its optimiser and quantiser write into files, these "
             f"are said at load with those above: {microsoft}."
         )
+        + _EDGES
     )
 
 

@@ -1,4 +1,4 @@
-"""Cast and CastLike: floats to integers are truncated, anything to bool is "not zero"."""
+"""Cast and CastLike: floats to integers are cut towards zero and at the limits, anything to bool is "not zero"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, register
 from clconv.graph.ops.create import known_dtype
-from clconv.graph.ops.numeric import move_cost
+from clconv.graph.ops.numeric import converted, move_cost
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -27,8 +27,10 @@ _FLOAT8 = {"saturate": 1, "round_mode": "up"}
 
 
 def _like(at: Any, x: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return x.astype(like.dtype)
+    return converted(x, like.dtype)
 
 
-register(Op("Cast", _infer, lambda at, x: x.astype(at.to), move_cost, {"to": REQUIRED, **_FLOAT8}))
+register(
+    Op("Cast", _infer, lambda at, x: converted(x, at.to), move_cost, {"to": REQUIRED, **_FLOAT8})
+)
 register(Op("CastLike", _infer_like, _like, move_cost, _FLOAT8, inputs=(2, 2)))

@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import Attributes, DType, Node, TensorSpec
+from clconv.graph.ops.arithmetic import (
+    divide,
+    divide_expression,
+    mod,
+    mod_expression,
+    power,
+    power_expression,
+    shift,
+    shift_expression,
+    shrink,
+    shrink_expression,
+)
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, broadcast_shapes, register
+from clconv.graph.ops.numeric import converted
 from clconv.graph.ops.row import Row, Use, c_float
 
 __all__ = ["ROWS", "Row", "apply_row", "c_float"]
@@ -23,8 +36,9 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def _clip(at: Any, x: np.ndarray, low: Any, high: Any) -> np.ndarray:
-    x = x if low is None else np.maximum(x, low)
-    return x if high is None else np.minimum(x, high)
+    """By ONNX's definition with Where: a bound that is NaN bounds nothing."""
+    x = x if low is None else np.where(x < low, low, x)
+    return x if high is None else np.where(x > high, high, x)
 
 
 def _gelu(at: Any, x: np.ndarray) -> np.ndarray:
@@ -37,72 +51,6 @@ def _gelu_expression(use: Use) -> str:
     if use.attrs.approximate == "tanh":
         return "0.5f * a * (1.0f + clconv_tanh(0.797884561f * (a + 0.044715f * a * a * a)))"
     return "0.5f * a * (1.0f + clconv_erf(a * 0.707106781f))"
-
-
-def _divide(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """C's division for integers: towards zero, and 0 where the divisor is 0."""
-    if x.dtype.kind == "f":
-        return x / y
-    safe = np.where(y == 0, 1, y)
-    quotient = (np.abs(x) // np.abs(safe)) * (np.sign(x) * np.sign(safe)).astype(x.dtype)
-    return np.where(y == 0, 0, quotient).astype(x.dtype)
-
-
-# Dividing by 0 and the least integer by -1 stop a CPU: those divisors are replaced beforehand.
-_IS_MINUS_ONE = "((T)(-1) < (T)(0) && b == (T)(-1))"
-_SAFE_DIVISOR = f"(b == 0 || {_IS_MINUS_ONE} ? (T)(1) : b)"
-
-
-def _divide_expression(use: Use) -> str:
-    if use.is_float:
-        return "a / b"
-    return f"b == 0 ? (T)(0) : ({_IS_MINUS_ONE} ? (T)(0 - a) : (T)(a / {_SAFE_DIVISOR}))"
-
-
-def _mod(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """C's remainder with fmod, else that with the sign of the divisor; 0 for integers if it is 0."""
-    if x.dtype.kind == "f":
-        return np.fmod(x, y) if at.fmod else np.mod(x, y)
-    rest = (np.fmod if at.fmod else np.mod)(x, np.where(y == 0, 1, y))
-    return np.where(y == 0, 0, rest).astype(x.dtype)
-
-
-def _mod_expression(use: Use) -> str:
-    rest = "fmod(a, b)" if use.is_float else f"(a % {_SAFE_DIVISOR})"
-    if use.attrs.fmod:
-        return rest if use.is_float else f"b == 0 ? (T)(0) : (T){rest}"
-    fixed = f"({rest} != 0 && ({rest} < 0) != (b < 0) ? {rest} + b : {rest})"
-    return fixed if use.is_float else f"b == 0 ? (T)(0) : (T){fixed}"
-
-
-def _power(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """x ** y. Integers wrap around; their negative powers are cut to integers, 0 for those of 0."""
-    if x.dtype.kind == "f":
-        return np.power(x, y)
-    if y.dtype.kind == "f":
-        real = np.power(x.astype(np.float64), y)
-        return np.where(np.isfinite(real), real, 0).astype(x.dtype)
-    base, exponent = x.astype(np.int64), y.astype(np.int64)
-    odd = np.where(exponent % 2 == 0, 1, base)
-    negative = np.where(np.abs(base) == 1, odd, 0)
-    whole = np.power(base, np.maximum(exponent, 0))
-    return np.where(exponent < 0, negative, whole).astype(x.dtype)
-
-
-_POWERS = {
-    -1.0: "(T)(1) / a", -0.5: "(T)(1) / sqrt(a)", 0.0: "(T)(1)", 0.5: "sqrt(a)", 1.0: "a",
-    2.0: "a * a", 3.0: "a * a * a", 4.0: "(a * a) * (a * a)",
-}  # fmt: skip
-
-
-def _power_expression(use: Use) -> str:
-    exponent = use.numbers[1]
-    if exponent in _POWERS and (use.is_float or (exponent or 0.0) in (0, 1, 2, 3, 4)):
-        return _POWERS[exponent]
-    if use.is_float:
-        return "pow(a, b)" if use.dtypes[0] is use.dtypes[1] else "pow(a, (T)(b))"
-    kind = "double" if use.dtypes[1] is DType.FLOAT64 else "float"
-    return f"(T)clconv_power((long)(a), ({kind if use.dtypes[1].is_float else 'long'})(b))"
 
 
 def _round_half_even(at: Any, x: np.ndarray) -> np.ndarray:
@@ -122,29 +70,12 @@ def _isinf_expression(use: Use) -> str:
     return " || ".join(text for text, wanted in signs if wanted) or "a != a && a == a"
 
 
-def _shift(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Bits that leave are lost, the sign fills from the left. A shift below 0, or by all bits or more,
-    leaves only the fill."""
-    bits = x.dtype.itemsize * 8
-    outside = (y < 0) | (y >= bits)
-    near = np.where(outside, 0, y).astype(x.dtype)
-    if at.direction == "LEFT":
-        return np.where(outside, 0, np.left_shift(x, near)).astype(x.dtype)
-    return np.where(outside, np.where(x < 0, -1, 0), np.right_shift(x, near)).astype(x.dtype)
-
-
-def _shift_expression(use: Use) -> str:
-    outside = f"b < 0 || b >= (T)({use.dtypes[0].itemsize * 8})"
-    if use.attrs.direction == "LEFT":
-        return f"{outside} ? (T)(0) : (T)((ulong)(a) << b)"
-    return f"{outside} ? (a < 0 ? (T)(-1) : (T)(0)) : (T)(a >> b)"
-
-
 def _fake_quantize(at: Any, x: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
-    """To integers `low` to `high`, half to even, and back. The quotient is float32's: that of float64 would round
-    ties otherwise."""
+    """To integers `low` to `high`, half to even and NaN to `low`, and back. The quotient is float32's: that of float64
+    would round ties otherwise."""
     steps = np.rint(x.astype(np.float32) / scale.astype(np.float32))
-    return np.clip(steps, at.low - zero, at.high - zero).astype(np.float64) * scale
+    low, high = at.low - zero, at.high - zero
+    return np.where(steps > low, np.minimum(steps, high), low).astype(np.float64) * scale
 
 
 _BOOL = DType.BOOL
@@ -164,7 +95,9 @@ _ROWS = (
         "({alpha} * a + {beta} > 1 ? (T)(1) : {alpha} * a + {beta})",
         {"alpha": 0.2, "beta": 0.5}, flops=4),
     Row("HardSwish", 1, lambda at, x: x * np.clip(x / 6 + 0.5, 0, 1),
-        "a <= -3 ? (T)(0) : (a >= 3 ? a : a * (a * 0.166666667f + 0.5f))", flops=5),
+        # By the letter: -Inf times 0 is NaN.
+        "a * (a * 0.166666667f + 0.5f < 0 ? (T)(0) : (a * 0.166666667f + 0.5f > 1 ? (T)(1) : a * 0.166666667f + 0.5f))",
+        flops=5),
     Row("Tanh", 1, lambda at, x: np.tanh(x), "clconv_tanh(a)", flops=10),
     Row("Elu", 1, lambda at, x: np.where(x < 0, at.alpha * np.expm1(np.minimum(x, 0)), x),
         "a < 0 ? {alpha} * clconv_expm1_negative(a) : a", {"alpha": 1.0}, flops=10),
@@ -177,8 +110,9 @@ _ROWS = (
     Row("Softplus", 1, lambda at, x: np.logaddexp(0, x),
         "(a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a))", flops=20),
     Row("Softsign", 1, lambda at, x: x / (1 + np.abs(x)), "a / (1.0f + (a < 0 ? -a : a))", flops=3),
-    Row("ThresholdedRelu", 1, lambda at, x: np.where(x <= at.alpha, 0, x),
-        "a <= {alpha} ? (T)(0) : a", {"alpha": 1.0}),
+    Row("ThresholdedRelu", 1, lambda at, x: np.where(x > at.alpha, x, 0),
+        "a > {alpha} ? a : (T)(0)", {"alpha": 1.0}),
+    Row("Shrink", 1, shrink, shrink_expression, {"bias": 0.0, "lambd": 0.5}, "number", flops=3),
     Row("Mish", 1, lambda at, x: x * np.tanh(np.logaddexp(0, x)),
         "a * clconv_tanh((a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a)))", flops=30),
     Row("Swish", 1, lambda at, x: x / (1 + np.exp(-at.alpha * x)),
@@ -193,9 +127,9 @@ _ROWS = (
     Row("Add", 2, lambda at, x, y: x + y, "a + b", kind="number"),
     Row("Sub", 2, lambda at, x, y: x - y, "a - b", kind="number"),
     Row("Mul", 2, lambda at, x, y: x * y, "a * b", kind="number"),
-    Row("Div", 2, _divide, _divide_expression, kind="number"),
-    Row("Mod", 2, _mod, _mod_expression, {"fmod": 0}, "number"),
-    Row("Pow", 2, _power, _power_expression, kind="number", flops=20),
+    Row("Div", 2, divide, divide_expression, kind="number"),
+    Row("Mod", 2, mod, mod_expression, {"fmod": 0}, "number"),
+    Row("Pow", 2, power, power_expression, kind="number", flops=20),
     Row("Min", 2, lambda at, x, y: np.minimum(x, y), "(a < b || a != a) ? a : b", kind="number",
         variadic=True),
     Row("Max", 2, lambda at, x, y: np.maximum(x, y), "(a > b || a != a) ? a : b", kind="number",
@@ -212,11 +146,14 @@ _ROWS = (
     Row("Round", 1, _round_half_even, "rint(a)"),
     Row("Sign", 1, lambda at, x: np.sign(x), "a > 0 ? (T)(1) : (a < 0 ? (T)(-1) : a)", kind="number"),
     *(
+        Row(name, 1, lambda at, x, f=f: f(x), f"clconv_{name.lower()}(a)", flops=10)
+        for name, f in {"Sin": np.sin, "Cos": np.cos, "Tan": np.tan}.items()
+    ),
+    *(
         Row(name, 1, lambda at, x, f=f: f(x), f"{name.lower()}(a)", flops=10)
         for name, f in {
-            "Sin": np.sin, "Cos": np.cos, "Tan": np.tan, "Asin": np.arcsin, "Acos": np.arccos,
-            "Atan": np.arctan, "Sinh": np.sinh, "Cosh": np.cosh, "Asinh": np.arcsinh,
-            "Acosh": np.arccosh, "Atanh": np.arctanh,
+            "Asin": np.arcsin, "Acos": np.arccos, "Atan": np.arctan, "Sinh": np.sinh, "Cosh": np.cosh,
+            "Asinh": np.arcsinh, "Acosh": np.arccosh, "Atanh": np.arctanh,
         }.items()
     ),
     # comparison and logic
@@ -233,7 +170,7 @@ _ROWS = (
     Row("BitwiseOr", 2, lambda at, x, y: x | y, "a | b", kind="int"),
     Row("BitwiseXor", 2, lambda at, x, y: x ^ y, "a ^ b", kind="int"),
     Row("BitwiseNot", 1, lambda at, x: ~x, "(T)(~a)", kind="int"),
-    Row("BitShift", 2, _shift, _shift_expression, {"direction": REQUIRED}, "int"),
+    Row("BitShift", 2, shift, shift_expression, {"direction": REQUIRED}, "int"),
     Row("IsNaN", 1, lambda at, x: np.isnan(x), "a != a", result=_BOOL),
     Row("IsInf", 1, _isinf, _isinf_expression, {"detect_negative": 1, "detect_positive": 1},
         result=_BOOL),
@@ -280,7 +217,7 @@ def apply_row(row: Row, attrs: Attributes, *arrays: np.ndarray | None) -> np.nda
         else:
             absent = [None] * (row.arity - len(wide))
             result = row.numpy(attrs, *wide, *absent)
-        return np.asarray(result).astype(row.result.numpy if row.result else first.dtype)
+        return converted(np.asarray(result), row.result.numpy if row.result else first.dtype)
 
 
 def _cost(

@@ -9,7 +9,7 @@ import numpy as np
 
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, broadcast_shapes, register, same_dtype
-from clconv.graph.ops.numeric import expect_kind, moved_bytes, widen
+from clconv.graph.ops.numeric import converted, expect_kind, moved_bytes, widen
 
 
 def _infer_gemm(call: Call) -> Sequence[TensorSpec]:
@@ -36,7 +36,7 @@ def _gemm(at: Any, a: np.ndarray, b: np.ndarray, c: np.ndarray | None = None) ->
     out = at.alpha * (left @ right)
     if c is not None:
         out = out + at.beta * widen(c)
-    return out.astype(a.dtype)
+    return converted(out, a.dtype)
 
 
 def matmul_shape(call: Call, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -21,6 +21,23 @@ def widen(x: np.ndarray) -> np.ndarray:
     return x if x.dtype == np.uint64 else x.astype(np.int64)
 
 
+def converted(x: np.ndarray, dtype: Any) -> np.ndarray:
+    """x in another dtype, by one rule on every device and platform.
+
+    Floats become integers by cutting towards zero; what lies outside ends at the limits of the dtype, NaN is 0. Integers
+    keep their low bits, as ONNX has it. Anything becomes bool as "not zero".
+    """
+    target = np.dtype(dtype)
+    if x.dtype.kind != "f" or target.kind not in "iu":
+        with np.errstate(over="ignore"):  # what is too large for a narrower float is infinite
+            return x.astype(target)
+    limits, wide = np.iinfo(target), x.astype(np.float64)
+    high, low = wide >= float(limits.max), wide <= float(limits.min)
+    inside = np.where(high | low | np.isnan(wide), 0, wide).astype(target)
+    ends = np.where(high, target.type(limits.max), target.type(limits.min))
+    return np.asarray(np.where(high | low, ends, inside))
+
+
 def expect_kind(call: Call, index: int, kind: str) -> DType:
     """The dtype of an input; ShapeError unless it is of a kind in KINDS ("float", "int", ...)."""
     dtype = call.spec(index).dtype

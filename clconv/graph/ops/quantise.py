@@ -61,9 +61,10 @@ def along_axis(at: Any, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarra
 
 
 def saturate(rounded: np.ndarray, zero: np.ndarray, dtype: Any) -> np.ndarray:
-    """rounded + zero point, clipped to what the dtype holds."""
+    """rounded + zero point, clipped to what the dtype holds. NaN becomes the least value, as with onnxruntime."""
     limits = np.iinfo(dtype)
-    return np.clip(rounded + zero.astype(np.float64), limits.min, limits.max).astype(dtype)
+    whole = rounded + zero.astype(np.float64)
+    return np.where(whole > limits.min, np.minimum(whole, limits.max), limits.min).astype(dtype)
 
 
 def _infer_quantize(call: Call) -> Sequence[TensorSpec]:
@@ -86,7 +87,8 @@ def _quantize(
     zero = np.zeros((), dtype) if zero is None else along_axis(at, zero, x.shape)
     # An integer x (int32) takes the scale's precision: a float64 quotient would round ties otherwise.
     wide = np.result_type(scale, x) if x.dtype.kind == "f" else scale.dtype
-    quotient = x.astype(wide) / along_axis(at, scale, x.shape).astype(wide)
+    with np.errstate(all="ignore"):
+        quotient = x.astype(wide) / along_axis(at, scale, x.shape).astype(wide)
     return saturate(np.rint(quotient).astype(np.float64), zero, dtype)
 
 
@@ -120,13 +122,18 @@ def _infer_dynamic(call: Call) -> Sequence[TensorSpec]:
 
 
 def _dynamic(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """uint8 over the range of x widened to hold 0: the integers, their scale and zero point."""
+    """uint8 over the range of x widened to hold 0: the integers, their scale and zero point.
+
+    By the letter where x is not finite: the scale of a NaN among the elements is NaN, that of an infinity infinite, and
+    all integers are 0 then.
+    """
     low = np.minimum(np.float32(0), x.min(initial=0))
     high = np.maximum(np.float32(0), x.max(initial=0))
     # Any scale fits nothing but zeros; 1 keeps the quotients finite.
-    scale = np.asarray((high - low) / np.float32(255) or 1, np.float32)
-    zero = np.clip(np.rint(-low / scale), 0, 255).astype(np.uint8)
-    return saturate(np.rint(x / scale), zero, np.uint8), scale, zero
+    with np.errstate(all="ignore"):
+        scale = np.asarray((high - low) / np.float32(255) or 1, np.float32)
+        zero = saturate(np.rint(-low / scale), np.zeros(()), np.uint8)
+        return saturate(np.rint(x / scale), zero, np.uint8), scale, zero
 
 
 register(

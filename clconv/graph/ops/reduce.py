@@ -9,7 +9,14 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
-from clconv.graph.ops.numeric import expect_kind, index_values, known_axes, per_input, widen
+from clconv.graph.ops.numeric import (
+    converted,
+    expect_kind,
+    index_values,
+    known_axes,
+    per_input,
+    widen,
+)
 
 
 def reduced_axes(call: Call) -> tuple[int, ...]:
@@ -80,7 +87,7 @@ def _reference(reduction: Reduction, at: Any, x: np.ndarray, axes: Any = None) -
     else:
         chosen = tuple(int(a) % x.ndim for a in axes.reshape(-1))
     with np.errstate(all="ignore"):
-        return np.asarray(reduction(x, chosen, bool(at.keepdims))).astype(x.dtype)
+        return converted(np.asarray(reduction(x, chosen, bool(at.keepdims))), x.dtype)
 
 
 def _register(name: str, reduction: Reduction, kind: str) -> None:

@@ -38,37 +38,69 @@ def _infer_unpool(call: Call) -> Sequence[TensorSpec]:
     for name, length in (("kernel_shape", spatial), ("strides", spatial), ("pads", 2 * spatial)):
         call.expect(len(at[name]) == length, f"{name} {at[name]} must have {length} values")
     call.expect(min((*at.kernel_shape, *at.strides)) >= 1, "windows and strides must be positive")
-    natural = (*x.shape[:2], *unpooled_size(at, x.shape[2:]))
-    call.expect(min(natural[2:]) >= 1, f"nothing is left of the image: {natural}")
+    shape = (*x.shape[:2], *unpooled_size(at, x.shape[2:]))
+    if call.has(2):
+        wanted = index_values(call, 2)
+        call.expect(
+            len(wanted) == x.rank and wanted[:2] == x.shape[:2],
+            f"output_shape {wanted} must begin with {x.shape[:2]} and have rank {x.rank}",
+        )
+        shape = wanted
+    call.expect(min(shape[2:]) >= 1, f"nothing is left of the image: {shape}")
     check = call.values[1]
     if check is not None and check.size:
-        call.expect(
-            check.min() >= 0 and check.max() < math.prod(natural), f"indices leave {natural}"
-        )
-    if not call.has(2):
-        return [TensorSpec(natural, x.dtype)]
-    wanted = index_values(call, 2)
-    call.expect(
-        len(wanted) == x.rank
-        and wanted[:2] == x.shape[:2]
-        and all(w >= n for w, n in zip(wanted, natural, strict=True)),
-        f"output_shape {wanted} must hold the unpooled {natural}",
-    )
-    return [TensorSpec(wanted, x.dtype)]
+        call.expect(check.min() >= 0 and check.max() < math.prod(shape), f"indices leave {shape}")
+    return [TensorSpec(shape, x.dtype)]
 
 
 def _unpool(
     at: Any, x: np.ndarray, indices: np.ndarray, output_shape: np.ndarray | None = None
 ) -> np.ndarray:
-    """x at its indices in the flattened image, zeros elsewhere; a larger output_shape adds zeros."""
+    """x at its indices in the flattened result, zeros elsewhere; see counts_default()."""
     natural = (*x.shape[:2], *unpooled_size(at, x.shape[2:]))
-    flat = np.zeros(math.prod(natural), x.dtype)
+    shape = natural if output_shape is None else tuple(output_shape.reshape(-1).tolist())
+    by_default = counts_default(at, indices, natural[2:], shape[2:])
+    counted = natural if by_default else shape
+    flat = np.zeros(math.prod(counted), x.dtype)
     flat[check_indices("MaxUnpool", indices, flat.size).reshape(-1)] = x.reshape(-1)
-    if output_shape is None:
-        return flat.reshape(natural)
-    out = np.zeros(output_shape.reshape(-1).tolist(), x.dtype)
+    if not by_default:
+        return flat.reshape(shape)
+    out = np.zeros(shape, x.dtype)
     out[tuple(slice(0, n) for n in natural)] = flat.reshape(natural)
     return out
+
+
+def may_count_default(natural: Sequence[int], given: Sequence[int]) -> bool:
+    """Whether counts_default() depends on the indices: the given spatial sizes hold the default ones, and differ."""
+    return given != natural and all(g >= n for g, n in zip(given, natural, strict=True))
+
+
+def counts_default(
+    at: Any, indices: np.ndarray, natural: tuple[int, ...], given: tuple[int, ...]
+) -> bool:
+    """Whether indices count through an image of the default spatial sizes and not through the given output_shape.
+
+    MaxPool's indices count through its input, which output_shape is there to name. ONNX's example has others, though:
+    they count through the default size. "Pooling the result of an unpooling operation should give back the original
+    input" tells the two apart: each index lies in the window of its element.
+    """
+    return (
+        may_count_default(natural, given)
+        and not _in_windows(at, indices, given)
+        and _in_windows(at, indices, natural)
+    )
+
+
+def _in_windows(at: Any, indices: np.ndarray, sizes: tuple[int, ...]) -> bool:
+    plane = math.prod(sizes)
+    planes = np.arange(math.prod(indices.shape[:2])).reshape(*indices.shape[:2], *(1,) * len(sizes))
+    inside = indices // plane == planes
+    places = np.unravel_index(np.where(inside, indices % plane, 0), sizes)
+    for i, place in enumerate(places):
+        windows = np.arange(indices.shape[2 + i]) * at.strides[i] - at.pads[i]
+        first = windows.reshape(-1, *(1,) * (len(sizes) - 1 - i))
+        inside &= (place >= first) & (place < first + at.kernel_shape[i])
+    return bool(inside.all())
 
 
 def column_positions(

@@ -7,6 +7,7 @@ import math
 from clconv.graph.ir import DType, TensorSpec
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import c_type, stored_obstacle
+from clconv.lowering.ctext import saturated
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.gemm.shape import Product, alpha_of, beta_of, factor_type, plan_addend
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
@@ -52,6 +53,9 @@ def _lower(problem: Problem) -> Lowered:
         batched=product.batch > 1,
         factor=factor,
         wide=_wide(y, factor),
+        conversion=saturated("scaled", DType.FLOAT64, y.dtype)
+        if _wide(y, factor) == "double" and not y.dtype.is_float
+        else f"({c_type(y.dtype)})scaled",
         addend=addend.kind,
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,

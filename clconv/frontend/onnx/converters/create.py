@@ -68,21 +68,6 @@ def _scatter(source: Source, build: Builder) -> None:
     copy_node(source, build, "ScatterElements", source.inputs, source.attrs)
 
 
-def _shrink(source: Source, build: Builder) -> None:
-    """x + bias below -lambd, x - bias above lambd, 0 between."""
-    x, lambd = source.input(0), source.attrs.get("lambd", 0.5)
-    bias = build.scalar_like(source, source.attrs.get("bias", 0.0), x, "bias")
-    high = build.scalar_like(source, lambd, x, "high")
-    low = build.scalar_like(source, -lambd, x, "low")
-    zero = build.scalar_like(source, 0.0, x, "zero")
-    above = build.helper(source, "Greater", (x, high), "above")
-    below = build.helper(source, "Less", (x, low), "below")
-    lowered = build.helper(source, "Sub", (x, bias), "lowered")
-    raised = build.helper(source, "Add", (x, bias), "raised")
-    upper = build.helper(source, "Where", (above, lowered, zero), "upper")
-    build.emit("Where", (below, raised, upper), source.outputs, source.name)
-
-
 def _dft(source: Source, build: Builder) -> None:
     """Until opset 19 the axis was an attribute, and another one by default."""
     if source.opset >= 20:
@@ -111,5 +96,4 @@ CONVERTERS: dict[str, Converter] = {
     "Identity": _identity,
     "Mean": _mean,
     "Scatter": _scatter,
-    "Shrink": _shrink,
 }
