@@ -5,6 +5,8 @@ A message says what was asked, the shapes and the device concerned, and what wou
 
 from __future__ import annotations
 
+import warnings
+
 
 class ClconvError(Exception):
     """Base of all errors that clconv raises on purpose."""
@@ -13,6 +15,17 @@ class ClconvError(Exception):
 class ClconvWarning(UserWarning):
     """Something is not as it should be but does not stop the work: a file that is ignored, a variant that is
     known to be wrong where nothing else applies."""
+
+
+_warned: set[str] = set()
+
+
+def warn_once(text: str, about: str = "") -> None:
+    """A ClconvWarning, unless this process was told the same, or something about the same, before."""
+    key = about or text
+    if key not in _warned:
+        _warned.add(key)
+        warnings.warn(text, ClconvWarning, stacklevel=3)
 
 
 class ConfigError(ClconvError, ValueError):

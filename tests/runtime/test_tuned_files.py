@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
+from clconv import errors
 from clconv.errors import ClconvWarning
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.tuned import Entry, Machine
-from clconv.runtime import debug
 from clconv.runtime.findings import findings_for
 from clconv.runtime.session import Session
-from clconv.runtime.store import Unusable
 from clconv.runtime.tuned_files import (
     SHIPPED,
     merged,
@@ -26,6 +25,7 @@ from clconv.runtime.tuned_files import (
     tuned_for,
     write_entries,
 )
+from clconv.store.files import Unusable
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2
 from tests.lowering.test_tuned import entry, layer
@@ -34,7 +34,7 @@ from tests.lowering.test_tuned import entry, layer
 @pytest.fixture(autouse=True)
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(debug, "_warned", set())
+    monkeypatch.setattr(errors, "_warned", set())
     monkeypatch.setattr("clconv.runtime.tuned_files._shipped", lambda: ())
 
 
