@@ -94,7 +94,8 @@ def replacing(path: Path, *, private: bool = False, durable: bool = True) -> Ite
                 beside.unlink()
             raise
     except OSError as reason:
-        if reason.filename is None or reason.filename in (str(beside), str(target)):
+        ours = reason.filename is None or reason.filename in (str(beside), str(target))
+        if ours and reason.errno is not None:  # none: a library's own words, not the system's
             raise OSError(reason.errno, reason.strerror, str(path)) from None
         raise
 

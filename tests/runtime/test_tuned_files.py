@@ -155,3 +155,19 @@ def test_what_is_shipped_is_usable() -> None:
             assert not found.is_default
             assert found.seconds < 0.97 * found.default_seconds, found
             assert found.error <= max(found.default_error, 2e-6), found
+
+
+def test_a_number_beyond_64_bits_is_refused_and_ignored(device: DeviceInfo, tmp_path: Path) -> None:
+    (record, *_) = json.loads(next(SHIPPED.glob("*.json")).read_text())["records"]
+    record["sizes"] = dict.fromkeys(record["sizes"], 10**400)
+    path = tmp_path / "given.json"
+    path.write_text(json.dumps({"format": 1, "records": [record]}))
+    with pytest.raises(Unusable, match="beyond 64 bits"):
+        read_entries(path)
+    own = own_file()
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(path.read_text())
+    own.chmod(0o600)
+    with pytest.warns(ClconvWarning, match="beyond 64 bits"):
+        assert not tuned_for(device).entries
+    own.unlink()

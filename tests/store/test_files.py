@@ -172,3 +172,9 @@ def test_a_file_that_is_longer_than_it_says_is_not_read() -> None:
     assert Path("/proc/self/maps").stat().st_size == 0
     with pytest.raises(Unusable, match="more than 16"):
         read(Path("/proc/self/maps"), 16)
+
+
+def test_a_librarys_own_error_keeps_its_words(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="cannot write mode RGBA"), replacing(tmp_path / "file"):
+        raise OSError("cannot write mode RGBA as JPEG")
+    assert not list(tmp_path.iterdir())
