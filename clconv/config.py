@@ -137,7 +137,7 @@ CACHE_DIR = Setting(
     "CLCONV_CACHE_DIR",
     Path,
     Path(platformdirs.user_cache_dir("clconv")),
-    "Where clconv keeps what it finds out about a device, and what Mako makes of its templates.",
+    "Where clconv keeps what it finds out about devices, and rendered sources.",
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (

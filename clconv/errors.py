@@ -6,6 +6,7 @@ the parts of clconv that may fail in a way nobody thought of, and names the node
 
 from __future__ import annotations
 
+import warnings
 from types import TracebackType
 
 
@@ -16,6 +17,17 @@ class ClconvError(Exception):
 class ClconvWarning(UserWarning):
     """Something is not as it should be but does not stop the work: a file that is ignored, a variant that is
     known to be wrong where nothing else applies."""
+
+
+_warned: set[str] = set()
+
+
+def warn_once(text: str, about: str = "") -> None:
+    """A ClconvWarning, unless this process was told the same, or something about the same, before."""
+    key = about or text
+    if key not in _warned:
+        _warned.add(key)
+        warnings.warn(text, ClconvWarning, stacklevel=3)
 
 
 class ConfigError(ClconvError, ValueError):

@@ -23,6 +23,7 @@ PACKAGE = ROOT / "clconv"
 # Lowest floor first. A module may import from its own floor and from those below.
 FLOORS = (
     ("clconv", "clconv.errors", "clconv.config"),
+    ("clconv.store",),
     ("clconv.graph",),
     ("clconv.cases", "clconv.frontend", "clconv.lowering"),
     ("clconv.runtime",),

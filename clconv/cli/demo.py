@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clconv.cli.console import Device, stdout
-from clconv.cli.images import open_picture
+from clconv.cli.images import open_picture, save_picture
 from clconv.cli.progress import steps
 from clconv.demo import PICTURE
 from clconv.errors import ConfigError
@@ -54,7 +54,7 @@ def demo(
     stdout().print(_times(reading.seconds, reading.calls))
     from clconv.cli.annotate import annotated
 
-    annotated(picture, reading.lines).save(output)
+    save_picture(annotated(picture, reading.lines), output)
     stdout().print(escape(f"saved {output}"))
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from clconv.cli.console import stderr, stdout
 from clconv.errors import ConfigError
+from clconv.store.files import write
 
 if TYPE_CHECKING:
     from clconv.lowering.device import DeviceInfo
@@ -60,7 +61,7 @@ def doctor(
 
     operators = operators_of(ops, JOINED[0])
     checkups = [_examine(info, operators, quick, quiet) for info in _chosen(device)]
-    report.write_text(report_text(checkups, quick, operators), encoding="utf-8")
+    write(report, report_text(checkups, quick, operators))
     stderr().print(escape(f"report: {report}"), soft_wrap=True)
     if any(row.why for checkup in checkups for row in checkup.rows()):
         raise typer.Exit(1)

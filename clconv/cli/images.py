@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import DType, TensorSpec
+from clconv.store.files import write
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -103,6 +105,15 @@ def open_picture(path: Path) -> Image.Image:
         ) from None
     except (ValueError, SyntaxError, image_module.DecompressionBombError) as reason:
         raise InputError(f"{path}: cannot be read as a picture: {reason}") from None
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Writes a picture in the format that its name says. OSError if it cannot."""
+    image_module, _ = _pillow()
+    image_module.init()
+    encoded = io.BytesIO()
+    picture.save(encoded, format=image_module.EXTENSION[path.suffix.lower()])
+    write(path, encoded.getvalue())
 
 
 def place(

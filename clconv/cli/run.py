@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+import types
 import zipfile
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -15,9 +16,10 @@ from rich.table import Table
 from clconv.cli.classes import probabilities, read_labels, scores, top_classes
 from clconv.cli.console import Device, Model, Precision, Size, stdout
 from clconv.cli.feeds import PictureOptions, parse_floats, parse_size, read_feeds
-from clconv.cli.images import Pixels, from_tensor, is_classifier
+from clconv.cli.images import Pixels, from_tensor, is_classifier, save_picture
 from clconv.cli.progress import steps
 from clconv.errors import ConfigError
+from clconv.store.files import replacing
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -128,16 +130,20 @@ def _save(path: Path, outputs: dict[str, np.ndarray], pixels: Pixels) -> None:
         return
     if path.suffix.lower() in _PICTURES:
         pictures = [a for a in outputs.values() if a.ndim == 4]
-        from_tensor(pictures[0] if pictures else next(iter(outputs.values())), pixels).save(path)
+        picture = from_tensor(pictures[0] if pictures else next(iter(outputs.values())), pixels)
+        save_picture(picture, path)
         return
     if len(outputs) != 1:
         raise ConfigError(f"{path}: the model has {len(outputs)} outputs; save them as .npz")
-    np.save(path, next(iter(outputs.values())))
+    with replacing(path) as file:
+        # Only write() is shown: into a file NumPy writes by itself, and a full disk is then "4 requested and 3 written".
+        plain: Any = types.SimpleNamespace(write=file.write)
+        np.lib.format.write_array(plain, next(iter(outputs.values())), allow_pickle=False)
 
 
 def _save_npz(path: Path, outputs: dict[str, np.ndarray]) -> None:
     """Like np.savez(), which takes no output of the name "file"."""
-    with zipfile.ZipFile(path, "w") as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in outputs.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)

@@ -77,7 +77,6 @@ def tune(
 
 
 def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> bool:
-    from clconv.runtime.store import Unusable
     from clconv.runtime.tuned_files import (
         entries_or_warning,
         merged,
@@ -85,6 +84,7 @@ def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> bool:
         read_entries,
         write_entries,
     )
+    from clconv.store.files import Unusable
 
     for path, faster in [*((p, False) for p in imported), *((p, True) for p in merge)]:
         if not path.exists():

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
 from pathlib import Path
-
-import mako
-from mako.lookup import TemplateLookup
-from mako.template import Template
+from typing import TYPE_CHECKING
 
 import clconv
-from clconv import config
 from clconv.errors import TemplateError
 from clconv.lowering.kernel import Kernel
+from clconv.store.kept import kept_text
+
+if TYPE_CHECKING:
+    from mako.lookup import TemplateLookup
+    from mako.template import Template
 
 PRELUDE = "prelude.cl.mako"
 MATH = "math.mako"
@@ -35,26 +35,21 @@ def kernel_folder() -> Path:
 
 @functools.cache
 def _lookup() -> TemplateLookup:
-    return TemplateLookup(
-        [str(kernel_folder())],
-        module_directory=_compiled_folder(),
-        strict_undefined=True,
-        input_encoding="utf-8",
-    )
+    from mako.lookup import TemplateLookup  # only now: most loads find all their sources rendered
+
+    # Without a folder for the Python code that Mako makes: whoever could write there would run code as this user.
+    return TemplateLookup([str(kernel_folder())], strict_undefined=True, input_encoding="utf-8")
 
 
-def _compiled_folder() -> str | None:
-    """Where Mako keeps the Python code that it makes of templates, which takes it a fifth of a load; None if nothing
-    can be kept. By the templates' content: Mako itself looks at their age alone, and an older clconv may come back."""
-    content = hashlib.sha256(mako.__version__.encode())
-    for path in sorted(kernel_folder().rglob("*.mako")):
+@functools.cache
+def _origin() -> bytes:
+    """Changes with everything that rendered sources are made of: the templates, and the Python code they import. By
+    content, not by age: an older clconv may come back."""
+    content = hashlib.sha256()
+    code = Path(__file__).parent.glob("*.py")
+    for path in (*sorted(kernel_folder().rglob("*.mako")), *sorted(code)):
         content.update(path.name.encode() + path.read_bytes())
-    folder = config.CACHE_DIR.get() / "templates" / content.hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return str(folder) if os.access(folder, os.W_OK) else None
+    return content.digest()
 
 
 def template_names() -> list[str]:
@@ -73,7 +68,7 @@ def numbered(text: str) -> str:
     return "\n".join(f"{i:4}  {line}" for i, line in enumerate(text.splitlines(), 1))
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=512)
 def render(kernel: Kernel) -> str:
     """OpenCL C of one kernel, without the prelude. Raises TemplateError.
 
@@ -125,7 +120,13 @@ def _render(name: str, parameters: dict[str, object]) -> str:
 
 
 def program_source(kernels: tuple[Kernel, ...]) -> str:
-    """One program with all these kernels."""
+    """One program with all these kernels. Kept on disk as text, because rendering takes a tenth of a load."""
+    named = [(k.template, k.entry, k.parameters) for k in kernels]
+    key = hashlib.sha256(_origin() + repr(named).encode()).hexdigest()
+    return kept_text("sources", key, lambda: _program_source(kernels))
+
+
+def _program_source(kernels: tuple[Kernel, ...]) -> str:
     bodies = [render(k) for k in kernels]
     functions = [_math()] if any("clconv_" in body for body in bodies) else []
     if any(_USES_HALF.search(body) for body in bodies):

@@ -83,23 +83,29 @@ class BoundPlan:
         self._reached: dict[str, np.ndarray | None] = {}
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = _Steps(progress, len(weights))
-        device.prepare((call.kernel for call in plan.launches), self._steps.compiled)
+        self._programs = device.prepare(
+            (call.kernel for call in plan.launches), self._steps.compiled
+        )
         self._launches = [self._bind(call) for call in plan.launches]
         outputs = (plan.lowered.stored[name] for name in plan.graph.outputs)
         for value in {*plan.graph.inputs, *outputs} - plan.graph.constants.keys():
             if self._in_reach(value) is None:
                 self.buffer(value)  # made now, for a run only runs
         if "builds-at-first-launch" in device.info.quirks and not guarded:
-            for index in device.first_launches(plan.launches):
+            first = device.first_launches(plan.launches, self._programs)
+            for index in first:
                 queue.launch(*self._launches[index])
             queue.finish()
+            if first:
+                device.launched()
 
     @functools.cached_property
     def launches(self) -> list[_Launch]:
         """One launch for each call of the plan, for those who want to look between them."""
         if self.plan.launches is self.plan.calls:
             return self._launches
-        self.device.prepare((call.kernel for call in self.plan.calls), lambda done, total: None)
+        more = self.device.prepare((c.kernel for c in self.plan.calls), lambda done, total: None)
+        self._programs = {**self._programs, **more}
         return [self._bind(call) for call in self.plan.calls]
 
     def buffer(self, value: str) -> Any:
@@ -107,7 +113,7 @@ class BoundPlan:
         return self._at(value, 0)
 
     def _bind(self, call: KernelCall) -> _Launch:
-        kernel = self.device.kernel(call.kernel)
+        kernel = self._programs[call.kernel].kernel(call.kernel)
         set_arguments(kernel, [self._argument(a) for _, a in call.arguments])
         return kernel, call.global_size, call.local_size
 

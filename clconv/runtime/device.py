@@ -8,6 +8,7 @@ from clconv import config
 from clconv.errors import DeviceError
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime import opencl
+from clconv.store.pocl_folder import settle_folder
 
 _INSTALL = "a CPU can run OpenCL with: pip install 'clconv[pocl]'"
 
@@ -32,7 +33,7 @@ def choose_device(wanted: str | DeviceInfo | None = None) -> DeviceInfo:
 def choose_among(found: Sequence[DeviceInfo], text: str) -> DeviceInfo:
     """The device that a selection text names among those found. Raises DeviceError."""
     if not found:
-        raise DeviceError(f"no OpenCL device found; {_INSTALL}")
+        raise DeviceError(f"no OpenCL device found; {_INSTALL}{settle_folder().remark}")
     matching = [d for d in found if _matches(d, text, found)] if text else list(found)
     if not matching:
         raise DeviceError(f"no OpenCL device matches {text!r}; {_listing(found)}; {_INSTALL}")

@@ -13,14 +13,14 @@ from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
-from clconv.lowering.kernel import Problem
+from clconv.lowering.kernel import Kernel, Problem
 from clconv.lowering.lower import problem_of
 from clconv.lowering.variants import VARIANTS
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.findings import Name
-from clconv.runtime.opencl import open_device
+from clconv.runtime.opencl import Program, open_device
 from clconv.runtime.plan import Plan, make_plan
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
@@ -129,15 +129,19 @@ def plan_of(
         return None
 
 
+_held: dict[Kernel, Program] = {}
+
+
 def compile_cases(
     cases: Sequence[Case], device: DeviceInfo, variants: Sequence[str], precision: str
 ) -> None:
     """Compiles the variants' kernels for all the cases, many a program, which is faster than one at a time. What the
-    compiler refuses is left for the case that needs it."""
+    compiler refuses is left for the case that needs it. They live until this is called again."""
     plans = (plan_of(c, device, name, precision=precision) for c in cases for name in variants)
     kernels = [call.kernel for plan in plans if plan is not None for call in plan.calls]
     with contextlib.suppress(KernelBuildError):
-        open_device(device).prepare(kernels, lambda done, total: None)
+        _held.clear()
+        _held.update(open_device(device).prepare(kernels, lambda done, total: None))
 
 
 def examine(

@@ -21,6 +21,7 @@ from clconv.lowering.arguments import (
 from clconv.lowering.kernel import KernelCall
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime.plan import Plan
+from clconv.store.files import write
 
 _REPLAY = '''"""Replays one launch of {symbol} (node {node}).
 
@@ -88,7 +89,7 @@ class Dump:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._passes = self._plans = 0
-        with self._writing():
+        with _config_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
     @classmethod
@@ -97,39 +98,41 @@ class Dump:
         folder = config.DUMP.get()
         return None if folder is None else cls(folder)
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """ConfigError where the folder cannot be written to: no right, a full disk."""
-        try:
-            yield
-        except OSError as reason:
-            raise ConfigError(f"{config.DUMP.name}={str(self.folder)!r}: {reason}") from None
-
     def graph(self, stage: str, name: str, graph: Graph) -> None:
         target = self.folder / f"graph{self._passes:03}_{safe_name(stage)}_{safe_name(name)}.txt"
-        with self._writing():
-            target.write_text(f"{graph}\n", encoding="utf-8")
+        _write(self.folder, target, f"{graph}\n")
         self._passes += 1
 
     def plan(self, plan: Plan) -> None:
-        with self._writing():
-            self._plan(plan)
-
-    def _plan(self, plan: Plan) -> None:
         folder = self.folder / f"plan{self._plans:02}"
         self._plans += 1
-        folder.mkdir(exist_ok=True)
-        (folder / "plan.txt").write_text(f"{plan}\n", encoding="utf-8")
+        with _config_errors(self.folder):
+            folder.mkdir(exist_ok=True)
+        _write(self.folder, folder / "plan.txt", f"{plan}\n")
         done = set()
         for step, call in enumerate(plan.calls):
             symbol = call.kernel.symbol
             if symbol not in done:
                 done.add(symbol)
                 source = program_source((call.kernel,))
-                (folder / f"{symbol}.cl").write_text(source, encoding="utf-8")
-                (folder / f"{symbol}.numbered.txt").write_text(numbered(source), encoding="utf-8")
+                _write(self.folder, folder / f"{symbol}.cl", source)
+                _write(self.folder, folder / f"{symbol}.numbered.txt", numbered(source))
             script = folder / f"launch{step:03}_{safe_name(call.node)}.py"
-            script.write_text(_replay_script(plan, call, script.name), encoding="utf-8")
+            _write(self.folder, script, _replay_script(plan, call, script.name))
+
+
+@contextlib.contextmanager
+def _config_errors(folder: Path) -> Iterator[None]:
+    """What the disk refuses, as a ConfigError that names the setting."""
+    try:
+        yield
+    except OSError as reason:
+        raise ConfigError(f"{config.DUMP.name}={str(folder)!r}: {reason}") from None
+
+
+def _write(folder: Path, path: Path, text: str) -> None:
+    with _config_errors(folder):
+        write(path, text, durable=False)
 
 
 def _replay_script(plan: Plan, call: KernelCall, script: str) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from clconv import config
+from clconv.errors import warn_once
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
-from clconv.runtime.debug import warn_once
-from clconv.runtime.store import Unusable, device_key, read_records, write_records
 from clconv.runtime.tuned_files import tuned_for
+from clconv.store.files import Unusable
+from clconv.store.kept import kept_path
+from clconv.store.records import read_records, write_records
 
 Name = tuple[str, str]  # operator, variant
 
@@ -23,7 +24,17 @@ def findings_for(device: DeviceInfo) -> Findings:
 
 
 def quarantine_file() -> Path:
-    return config.CACHE_DIR.get() / "quarantine.json"
+    return kept_path("quarantine.json")
+
+
+def device_key(device: DeviceInfo) -> dict[str, str]:
+    """What findings are remembered by: the device, and all that its driver says of its version."""
+    return {
+        "platform": device.platform,
+        "name": device.name,
+        "driver": device.driver,
+        "version": device.version,
+    }
 
 
 def read_quarantine(device: DeviceInfo) -> dict[Name, str]:
@@ -47,13 +58,13 @@ def write_quarantine(device: DeviceInfo, quarantined: dict[Name, str]) -> None:
     if rows:
         records.append({"device": key, "rows": rows})
     if records or quarantine_file().exists():
-        write_records(quarantine_file(), records)
+        write_records(quarantine_file(), records, own=True)
 
 
 def _usable_records() -> list[dict[str, Any]]:
     path = quarantine_file()
     try:
-        records = read_records(path)
+        records = read_records(path, own=True)
         for record in records:
             _check(record)
         return records

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 # pyopencl keeps binaries; PoCL keeps its own, by source. Twice costs time and disk on every first load.
@@ -28,10 +30,13 @@ from clconv.lowering.persistent import ADDRESS, is_persistent, kernels_of
 from clconv.lowering.template import numbered, program_source
 from clconv.runtime import pages
 from clconv.runtime.debug import say
+from clconv.store.pocl_folder import settle_folder
+from clconv.store.pocl_programs import Programs
 
 # Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
 # for every kernel.
 _KERNELS_A_PROGRAM = 16
+_PROGRAMS_KEPT = 16  # that nobody uses: a network has two or three, of some MB
 
 
 def _programs(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
@@ -89,6 +94,7 @@ _KINDS = {cl.device_type.GPU: "gpu", cl.device_type.CPU: "cpu"}
 
 @functools.cache
 def _raw_devices() -> tuple[Any, ...]:
+    place = settle_folder()  # before OpenCL is touched
     try:
         platforms = cl.get_platforms()
     except cl.Error:  # no ICD at all
@@ -99,7 +105,13 @@ def _raw_devices() -> tuple[Any, ...]:
             found.extend(platform.get_devices())
         except cl.Error:  # a platform without devices
             continue
+    if any(_is_pocl(device.platform.name) for device in found):
+        place.tell()
     return tuple(found)
+
+
+def _is_pocl(platform: str) -> bool:
+    return "portable computing language" in platform.lower()
 
 
 @functools.cache
@@ -147,6 +159,19 @@ def _describe(device: Any, index: int) -> DeviceInfo:
     return apply_quirks(info)
 
 
+class Program:
+    """A compiled program, its source, and what was launched of it: kernels with local sizes."""
+
+    def __init__(self, compiled: Any, source: str) -> None:
+        self._compiled, self.source = compiled, source
+        self.launched: set[tuple[Kernel, tuple[int, ...] | None]] = set()
+
+    @_said("make a kernel")
+    def kernel(self, kernel: Kernel) -> Any:
+        """A new kernel object, whose arguments are its owner's."""
+        return cl.Kernel(self._compiled, kernel.symbol)
+
+
 class Device:
     """One device with its context. Sessions on it share the context; each has a queue of its own."""
 
@@ -156,9 +181,11 @@ class Device:
         self._raw = _raw_devices()[info.index]
         self.context = cl.Context([self._raw])
         self._lock = threading.Lock()
-        self._programs: dict[Kernel, Any] = {}
+        # By kernel, as long as a plan uses them; the latest are kept for networks that are loaded again.
+        self._programs: weakref.WeakValueDictionary[Kernel, Program] = weakref.WeakValueDictionary()
+        self._latest: collections.deque[Program] = collections.deque(maxlen=_PROGRAMS_KEPT)
+        self._stored = Programs(settle_folder()) if _is_pocl(info.platform) else None
         self._kept: list[Any] = []
-        self._launched: set[tuple[Kernel, tuple[int, ...] | None]] = set()
 
     def queue(self, profile: bool = False) -> Queue:
         return Queue(self, profile)
@@ -178,20 +205,42 @@ class Device:
         except (cl.Error, MemoryError, OSError, OverflowError) as reason:
             raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
 
-    def prepare(self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]) -> None:
-        """Compiles the kernels that this device does not have yet, a few programs at a time.
+    def prepare(
+        self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]
+    ) -> dict[Kernel, Program]:
+        """The programs of these kernels, which live as long as somebody holds them; those that this device does not
+        have yet are compiled, a few at a time.
 
-        progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises KernelBuildError with source and log.
+        progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises
+        KernelBuildError with source and log.
         """
         with self._lock:
-            missing = [k for k in dict.fromkeys(kernels) if k not in self._programs]
+            wanted = tuple(dict.fromkeys(kernels))
+            found = {k: p for k in wanted if (p := self._programs.get(k)) and not self._is_gone(p)}
+            missing = [k for k in wanted if k not in found]
             done, total = 0, sum(len(kernels_of(k)) for k in missing)
             if missing:
                 progress(0, total)
             for part in _programs(missing):
-                self._programs.update(dict.fromkeys(part, self._build(program_source(part))))
+                program = self._made(part)
+                found.update(dict.fromkeys(part, program))
                 done += sum(len(kernels_of(k)) for k in part)
                 progress(done, total)
+            return found
+
+    def _made(self, kernels: tuple[Kernel, ...]) -> Program:
+        source = program_source(kernels)
+        if self._stored is not None:
+            self._stored.check(source, [k.symbol for k in kernels])
+        program = Program(self._build(source), source)
+        for kernel in kernels:
+            self._programs[kernel] = program
+        self._latest.append(program)
+        return program
+
+    def _is_gone(self, program: Program) -> bool:
+        """Whether what the device still needs of a program was deleted from the disk."""
+        return self._stored is not None and self._stored.is_gone(program.source)
 
     def _build(self, source: str) -> Any:
         with warnings.catch_warnings():
@@ -210,11 +259,6 @@ class Device:
         log = program.get_build_info(self._raw, cl.program_build_info.LOG)
         return str(log).strip("\0 \n") or "(empty)"
 
-    @_said("make a kernel")
-    def kernel(self, kernel: Kernel) -> Any:
-        """A new kernel object, whose arguments are its owner's, of a prepared kernel."""
-        return cl.Kernel(self._programs[kernel], kernel.symbol)
-
     def addresses(self, buffers: Sequence[Any]) -> np.ndarray:
         """Where each buffer begins, as kernels on this device see it; uint64.
 
@@ -222,8 +266,8 @@ class Device:
         """
         unique = {id(buffer): buffer for buffer in buffers}
         found = np.zeros(max(len(unique), 1), np.uint64)
-        self.prepare([ADDRESS], lambda done, total: None)
-        queue, launched = self.queue(), self.kernel(ADDRESS)
+        programs = self.prepare([ADDRESS], lambda done, total: None)
+        queue, launched = self.queue(), programs[ADDRESS].kernel(ADDRESS)
         result = self.allocate(found.nbytes)
         for place, buffer in enumerate(unique.values()):
             set_arguments(launched, [buffer, result, np.int32(place)])
@@ -232,16 +276,23 @@ class Device:
         by_buffer = dict(zip(unique, found, strict=False))
         return np.array([by_buffer[id(buffer)] for buffer in buffers], np.uint64)
 
-    def first_launches(self, calls: Iterable[KernelCall]) -> list[int]:
+    def first_launches(
+        self, calls: Iterable[KernelCall], programs: Mapping[Kernel, Program]
+    ) -> list[int]:
         """Indices of the calls whose machine code no launch has asked for yet; counts them as asked."""
         fresh = []
         with self._lock:
             for i, call in enumerate(calls):
-                key = (call.kernel, call.local_size)
-                if key not in self._launched:
-                    self._launched.add(key)
+                key, launched = (call.kernel, call.local_size), programs[call.kernel].launched
+                if key not in launched:
+                    launched.add(key)
                     fresh.append(i)
         return fresh
+
+    def launched(self) -> None:
+        """To be called after first launches: what they left on the disk is recorded, to be checked next time."""
+        if self._stored is not None:
+            self._stored.remember()
 
 
 @functools.cache

@@ -106,8 +106,8 @@ class _Probe:
 
     def bind(self, call: KernelCall, buffers: Mapping[str, Any]) -> Launch:
         """Kernel with its arguments, global and local size."""
-        self._device.prepare([call.kernel], lambda done, total: None)
-        kernel = self._device.kernel(call.kernel)
+        programs = self._device.prepare([call.kernel], lambda done, total: None)
+        kernel = programs[call.kernel].kernel(call.kernel)
         arguments = [
             _NUMBERS[a.ctype](a.value) if isinstance(a, Scalar) else buffers[name]
             for name, a in call.arguments

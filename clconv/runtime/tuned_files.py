@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import clconv
-from clconv import config
+from clconv.errors import warn_once
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.select import unknown_parameter
 from clconv.lowering.tuned import Entry, Machine, Named, Shape, Tuned
 from clconv.lowering.variants import VARIANTS
-from clconv.runtime.debug import warn_once
-from clconv.runtime.store import Unusable, read_records, write_records
+from clconv.store.files import Unusable
+from clconv.store.kept import kept_path
+from clconv.store.records import read_records, write_records
 
 SHIPPED = Path(clconv.__file__).resolve().parent / "tuned"
 
 
 def own_file() -> Path:
     """Where this user's results are kept."""
-    return config.CACHE_DIR.get() / "tuned.json"
+    return kept_path("tuned.json")
 
 
 def tuned_for(device: DeviceInfo) -> Tuned:
@@ -68,7 +69,7 @@ def entries_or_warning(path: Path) -> list[Entry]:
 def read_entries(path: Path) -> tuple[list[Entry], list[str]]:
     """Usable entries, and what is wrong with each of the stale ones. Raises Unusable for a damaged file."""
     entries, stale = [], []
-    for record in read_records(path):
+    for record in read_records(path, own=path == own_file()):
         entry = _entry(record)
         wrong = _staleness(entry)
         if wrong is None:
@@ -97,7 +98,7 @@ def merged(entries: Iterable[Entry], more: Iterable[Entry], faster: bool = False
 
 
 def write_entries(path: Path, entries: Sequence[Entry]) -> None:
-    write_records(path, [_record(entry) for entry in entries])
+    write_records(path, [_record(entry) for entry in entries], own=path == own_file())
 
 
 def _record(entry: Entry) -> dict[str, Any]:

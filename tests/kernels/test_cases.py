@@ -11,12 +11,14 @@ from clconv.errors import KernelBuildError, UnsupportedError
 from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import Kernel
 from clconv.runtime.check import relative_error
-from clconv.runtime.opencl import open_device
+from clconv.runtime.opencl import Program, open_device
 from tests.kernels.support import plan_for, plans, run
 
 DEVICE_CASES = [case for case in CASES if OPS[case.op].has_kernel]
 _COMPILED = pytest.StashKey[set[tuple[str, DeviceInfo]]]()
+_HELD = pytest.StashKey[dict[Kernel, Program]]()
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def compiled(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> 
     same = [c for c in chosen.values() if c.op == case.op]
     kernels = [call.kernel for c in same for _, plan in plans(c, device) for call in plan.calls]
     with contextlib.suppress(KernelBuildError):
-        open_device(device).prepare(kernels, lambda done, total: None)
+        programs = open_device(device).prepare(kernels, lambda done, total: None)
+        request.config.stash[_HELD] = programs  # until the next operator's are compiled
 
 
 @pytest.mark.usefixtures("compiled")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -136,45 +134,3 @@ def test_names_become_safe_file_names(name: str) -> None:
 
 def test_an_empty_name_has_a_file_name() -> None:
     assert safe_name("") == "_"
-
-
-@pytest.fixture
-def fresh_lookup() -> Iterator[None]:
-    template._lookup.cache_clear()
-    yield
-    template._lookup.cache_clear()
-
-
-def test_what_mako_makes_of_templates_is_kept(
-    fresh_lookup: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    text = template._render("address.cl.mako", {"entry": "address"})
-    (kept,) = tmp_path.glob("templates/*/address.cl.mako.py")
-    (begin, end) = ("kernel void", "kernel /*kept*/ void")
-    kept.write_text(kept.read_text().replace(begin, end))
-    template._lookup.cache_clear()
-    assert template._render("address.cl.mako", {"entry": "address"}) == text.replace(begin, end)
-
-
-def test_other_templates_are_not_taken_from_the_cache(
-    fresh_lookup: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not even if they are older than what is kept."""
-    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "cache"))
-    folder = tmp_path / "kernels"
-    folder.mkdir()
-    monkeypatch.setattr(template, "kernel_folder", lambda: folder)
-    for text in ("first", "second"):
-        (folder / "a.cl.mako").write_text(text)
-        os.utime(folder / "a.cl.mako", (1, 1))
-        template._lookup.cache_clear()
-        assert template._render("a.cl.mako", {}) == text
-
-
-def test_a_cache_that_cannot_be_written_is_done_without(
-    fresh_lookup: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "file"))
-    assert "address" in template._render("address.cl.mako", {"entry": "address"})

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clconv import errors
 from clconv.cases import CASES, Case
 from clconv.errors import ClconvWarning
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
 from clconv.lowering.kernel import VARIANTS
-from clconv.runtime import debug, doctor
+from clconv.runtime import doctor
 from clconv.runtime.doctor import (
     Examiner,
     Result,
@@ -41,7 +42,7 @@ RELU = next(case for case in CASES if case.op == "Relu")
 @pytest.fixture(autouse=True)
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(debug, "_warned", set())
+    monkeypatch.setattr(errors, "_warned", set())
 
 
 @pytest.fixture

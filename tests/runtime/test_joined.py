@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clconv import errors
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
-from clconv.runtime import debug, joined
+from clconv.runtime import joined
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.doctor import Examiner, find_culprits, new_quarantine
 from clconv.runtime.findings import write_quarantine
@@ -27,7 +28,7 @@ from tests.runtime.support import assert_agrees, picture, residual
 @pytest.fixture(autouse=True)
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(debug, "_warned", set())
+    monkeypatch.setattr(errors, "_warned", set())
 
 
 @pytest.fixture

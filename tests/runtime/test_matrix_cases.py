@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clconv import errors
 from clconv.graph.ir import Attributes, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND
 from clconv.lowering.kernel import VARIANTS, Lowered, Problem
-from clconv.runtime import debug, matrix_probe
+from clconv.runtime import matrix_probe
 from clconv.runtime.doctor import ROUNDED, new_quarantine
 from clconv.runtime.findings import read_quarantine, write_quarantine
 from clconv.runtime.matrix_cases import MatrixCheckup, examine_matrix, matrix_work
@@ -30,7 +31,7 @@ ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 @pytest.fixture(autouse=True)
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(debug, "_warned", set())
+    monkeypatch.setattr(errors, "_warned", set())
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) ->
     made = (
         (opencl.Device, "allocate"),
         (opencl.Device, "prepare"),
-        (opencl.Device, "kernel"),
+        (opencl.Program, "kernel"),
         (opencl, "program_source"),
         (bound_module, "set_arguments"),
         (bound_module, "sub_buffer"),

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clconv import errors
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.lower import lower_graph
-from clconv.runtime import debug, trial
+from clconv.runtime import trial
 from clconv.runtime.check import relative_error
 from clconv.runtime.search import Search, Step, is_faster
 from clconv.runtime.session import Session
@@ -38,7 +39,7 @@ SAME = {"pads": (1, 1, 1, 1)}
 @pytest.fixture(autouse=True)
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(debug, "_warned", set())
+    monkeypatch.setattr(errors, "_warned", set())
     monkeypatch.setattr("clconv.runtime.tuned_files._shipped", lambda: ())
 
 

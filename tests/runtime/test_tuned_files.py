@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
+from clconv import errors
 from clconv.errors import ClconvWarning
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.tuned import Entry, Machine
-from clconv.runtime import debug
 from clconv.runtime.findings import findings_for
 from clconv.runtime.session import Session
-from clconv.runtime.store import Unusable
 from clconv.runtime.tuned_files import (
     SHIPPED,
     merged,
@@ -26,6 +25,7 @@ from clconv.runtime.tuned_files import (
     tuned_for,
     write_entries,
 )
+from clconv.store.files import Unusable
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2
 from tests.lowering.test_tuned import entry, layer
@@ -34,7 +34,7 @@ from tests.lowering.test_tuned import entry, layer
 @pytest.fixture(autouse=True)
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(debug, "_warned", set())
+    monkeypatch.setattr(errors, "_warned", set())
     monkeypatch.setattr("clconv.runtime.tuned_files._shipped", lambda: ())
 
 
@@ -155,3 +155,19 @@ def test_what_is_shipped_is_usable() -> None:
             assert not found.is_default
             assert found.seconds < 0.97 * found.default_seconds, found
             assert found.error <= max(found.default_error, 2e-6), found
+
+
+def test_a_number_beyond_64_bits_is_refused_and_ignored(device: DeviceInfo, tmp_path: Path) -> None:
+    (record, *_) = json.loads(next(SHIPPED.glob("*.json")).read_text())["records"]
+    record["sizes"] = dict.fromkeys(record["sizes"], 10**400)
+    path = tmp_path / "given.json"
+    path.write_text(json.dumps({"format": 1, "records": [record]}))
+    with pytest.raises(Unusable, match="beyond 64 bits"):
+        read_entries(path)
+    own = own_file()
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text(path.read_text())
+    own.chmod(0o600)
+    with pytest.warns(ClconvWarning, match="beyond 64 bits"):
+        assert not tuned_for(device).entries
+    own.unlink()

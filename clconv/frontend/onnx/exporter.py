@@ -20,6 +20,7 @@ from clconv.frontend.onnx.tensors import ENUMS, write_tensor
 from clconv.frontend.onnx.unfold import unfolded
 from clconv.graph.ir import DType, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
+from clconv.store.files import write
 
 # Engines in use read 21; only a graph with an operator that came later asks for more.
 LEAST_OPSET = 21
@@ -69,7 +70,7 @@ def export_onnx(graph: Graph, path: str | os.PathLike[str] | None = None) -> byt
         raise ModelError(f"graph '{graph.name}': cannot be written as ONNX: {reason}") from None
     if path is not None:
         try:
-            Path(path).write_bytes(data)
+            write(Path(path), data)
         except OSError as reason:
             raise ModelError(f"{path}: cannot be written: {reason.strerror or reason}") from None
     return data

@@ -1,0 +1,339 @@
+"""PoCL's folder of compiled kernels: one that serves, and damaged files in it found before PoCL reads them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clconv import errors
+from clconv.errors import ClconvWarning, DeviceError
+from clconv.store import pocl_folder, pocl_programs
+from clconv.store.binaries import defect
+from clconv.store.pocl_folder import Place, settle_folder
+from clconv.store.pocl_programs import Programs
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="PoCL is not here")
+
+
+@pytest.fixture(autouse=True)
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(errors, "_warned", set())
+    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "ours"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(pocl_folder.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    for name in ("XDG_CACHE_HOME", "POCL_CACHE_DIR"):
+        monkeypatch.setenv(name, "")
+    settle_folder.cache_clear()
+    yield
+    settle_folder.cache_clear()
+
+
+def test_a_home_serves(tmp_path: Path) -> None:
+    place = settle_folder()
+    assert place == Place(tmp_path / "home" / ".cache" / "pocl" / "kcache")
+    assert place.folder is not None and stat.S_IMODE(place.folder.stat().st_mode) == 0o700
+    assert os.environ["POCL_CACHE_DIR"] == str(place.folder)
+
+
+def test_without_a_home_the_folder_is_ours_not_everybodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME")
+    place = settle_folder()
+    assert place == Place(tmp_path / "ours" / "pocl") and not place.wrong
+    assert os.environ["POCL_CACHE_DIR"] == str(place.folder)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_home_that_cannot_be_made_is_said(
+    ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    if not ours:
+        monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "file" / "too"))
+    place = settle_folder()
+    expected = tmp_path / ("ours" if ours else f"temporary/clconv-{os.geteuid()}") / "pocl"
+    assert place.folder == expected and place.source is None
+    with pytest.warns(ClconvWarning, match=r"cannot be made .*POCL_CACHE_DIR"):
+        place.tell()
+
+
+def test_no_folder_at_all_is_the_cause_of_no_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(pocl_folder.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    monkeypatch.setattr(pocl_folder, "_temporary", lambda: None)
+    place = settle_folder()
+    assert place.folder is None and "set POCL_CACHE_DIR" in place.remark
+
+
+def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path) -> None:
+    usual = tmp_path / "home" / ".cache" / "pocl" / "kcache"
+    usual.mkdir(parents=True)
+    usual.chmod(0o1777)
+    place = settle_folder()
+    assert place.folder == tmp_path / "ours" / "pocl" and place.source is None
+    assert "can be written by others" in place.wrong
+
+
+def test_another_users_folder_under_the_temporary_one_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for name in ("HOME", "CLCONV_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    theirs = tmp_path / "temporary" / f"clconv-{os.geteuid()}"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    monkeypatch.setattr(pocl_folder, "_temporary", lambda: tmp_path / "new")
+    assert settle_folder().folder == tmp_path / "new"
+
+
+def test_a_full_disk_is_left_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = tmp_path / "home" / ".cache" / "pocl" / "kcache"
+    monkeypatch.setattr(pocl_folder, "free_bytes", lambda f: 1 << 20 if f == usual else 1 << 30)
+    place = settle_folder()
+    assert place.folder == tmp_path / "ours" / "pocl" and place.source == usual
+    assert "has only 1 MB left" in place.wrong
+
+
+def elf(body: bytes = b"code") -> bytes:
+    """A 64-bit object file whose table of sections, one entry, stands at its end."""
+    table = 64 + len(body)
+    head = b"\x7fELF\x02\x01\x01" + bytes(33) + table.to_bytes(8, "little") + bytes(10)
+    return (
+        head + (64).to_bytes(2, "little") + (1).to_bytes(2, "little") + bytes(2) + body + bytes(64)
+    )
+
+
+def bitcode(names: bytes = b"name") -> bytes:
+    """Two blocks, as LLVM writes them, the second with names."""
+    names += bytes(-len(names) % 4)
+    blocks = ((13, b"\0\0\0\0" * 5), (23, names))
+    return b"BC\xc0\xde" + b"".join(
+        (1 | number << 2 | 5 << 10).to_bytes(4, "little")
+        + (len(body) // 4).to_bytes(4, "little") + body
+        for number, body in blocks
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "make"), [("k.so", elf), ("program.bc", bitcode)])
+def test_a_file_cut_at_any_byte_has_a_defect(
+    tmp_path: Path, name: str, make: Callable[[], bytes]
+) -> None:
+    path, whole = tmp_path / name, make()
+    path.write_bytes(whole)
+    assert defect(path) is None
+    first_block = 32 if make is bitcode else -1  # there a file may end as well
+    for length in set(range(len(whole))) - {first_block}:
+        path.write_bytes(whole[:length])
+        assert defect(path), f"{length} bytes"
+    path.write_bytes(os.urandom(1000).replace(b"\x7f", b"x").replace(b"B", b"x"))
+    assert defect(path)
+
+
+SOURCE, SYMBOL = "kernel void k_1() {}", "k_1"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "kcache").mkdir(mode=0o700)
+    return tmp_path / "kcache"
+
+
+def compiled(root: Path) -> Path:
+    """What PoCL leaves: bitcode with the kernel's name, an object, when it was used last."""
+    folder = root / "AB" / "CDEF"
+    (folder / SYMBOL / "1-1-1").mkdir(parents=True)
+    (folder / "program.bc").write_bytes(bitcode(SYMBOL.encode()))
+    (folder / SYMBOL / "1-1-1" / f"{SYMBOL}.so").write_bytes(elf())
+    (folder / "last_accessed").write_bytes(b"")
+    return folder
+
+
+def filled(root: Path) -> Path:
+    """One process built, launched and recorded a program."""
+    programs = Programs(Place(root))
+    programs.check(SOURCE, [SYMBOL])
+    folder = compiled(root)
+    programs.remember()
+    assert len(list((root / "clconv").glob("*.json"))) == 1
+    return folder
+
+
+def damage_cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def damage_zeros(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def damage_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES: Any = [damage_cut, damage_zeros, damage_bit, lambda path: path.write_bytes(b"")]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["program.bc", f"{SYMBOL}/1-1-1/{SYMBOL}.so"])
+def test_a_damaged_file_is_found_and_its_program_removed(
+    root: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    folder = filled(root)
+    damage(folder / name)
+    with pytest.warns(ClconvWarning, match="compiled kernels were damaged") as warned:
+        Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert len(warned) == 1 and not folder.exists()
+
+
+def test_what_is_whole_stays_and_is_not_written_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = filled(root)
+    again = Programs(Place(root))
+    again.check(SOURCE, [SYMBOL])
+    monkeypatch.setattr(pocl_programs.files, "write", lambda *_, **__: pytest.fail("written"))
+    again.remember()
+    assert folder.exists()
+
+
+def test_what_another_start_added_is_recorded_too(root: Path) -> None:
+    folder = filled(root)
+    more = folder / SYMBOL / "2-1-1" / f"{SYMBOL}.so"
+    more.parent.mkdir()
+    more.write_bytes(elf(b"more"))
+    second = Programs(Place(root))
+    second.check(SOURCE, [SYMBOL])
+    second.remember()
+    damage_bit(more)
+    with pytest.warns(ClconvWarning, match="2-1-1"):
+        Programs(Place(root)).check(SOURCE, [SYMBOL])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"folders": {"../..": {}}}', '{"folders": 1}', '{"folders": {"AB/CDEF": [1]}}'])  # fmt: skip
+def test_a_damaged_record_is_as_none_and_cut_files_are_found_without(root: Path, text: str) -> None:
+    folder = filled(root)
+    (record,) = (root / "clconv").glob("*.json")
+    record.write_text(text)
+    Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert folder.exists()
+    damage_cut(folder / "program.bc")
+    with pytest.warns(ClconvWarning, match="compiled kernels were damaged"):
+        Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert not folder.exists()
+
+
+def test_a_folder_that_was_deleted_is_made_and_its_programs_are_gone(root: Path) -> None:
+    filled(root)
+    programs = Programs(Place(root))
+    programs.check(SOURCE, [SYMBOL])
+    assert not programs.is_gone(SOURCE)
+    shutil.rmtree(root)
+    assert programs.is_gone(SOURCE)
+    programs.check("other", ["other"])
+    assert root.is_dir()
+
+
+def test_without_room_nothing_is_compiled(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pocl_programs, "free_bytes", lambda folder: 1 << 20)
+    with pytest.raises(DeviceError, match=r"1 MB are left.*POCL_CACHE_DIR"):
+        Programs(Place(root)).check(SOURCE, [SYMBOL])
+
+
+def test_a_filled_folder_that_cannot_be_written_is_copied(root: Path, tmp_path: Path) -> None:
+    folder = filled(root)
+    copy = tmp_path / "copy"
+    copy.mkdir(mode=0o700)
+    Programs(Place(copy, "cannot be written", root)).check(SOURCE, [SYMBOL])
+    there = copy / folder.relative_to(root) / "program.bc"
+    assert there.read_bytes() == (folder / "program.bc").read_bytes()
+
+
+_RUN = """
+import clconv, numpy as np
+from clconv.layers import *
+session = clconv.load(Sequential(Conv2d(8, 3), Relu()).build((3, 16, 16)), "portable:")
+session.run({list(session.inputs)[0]: np.ones((1, 3, 16, 16), np.float32)})
+print("right")
+"""
+
+
+def run(folder: Path, code: str = _RUN, **more: str) -> subprocess.CompletedProcess[str]:
+    surroundings = {k: v for k, v in os.environ.items() if not k.startswith("CLCONV")}
+    surroundings |= {"XDG_CACHE_HOME": str(folder), "POCL_CACHE_DIR": "", "CLCONV_CACHE_DIR": ""}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=surroundings | more, capture_output=True, text=True, check=False
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that a process filled."""
+    from clconv.runtime.device import devices
+
+    if not any("Portable" in d.platform for d in devices()):
+        pytest.skip("PoCL is not here")
+    folder = tmp_path_factory.mktemp("caches") / "used"
+    folder.mkdir(mode=0o700)
+    done = run(folder)
+    assert done.stdout == "right\n", done.stderr
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "keep"), [("so", 0), ("so", 0.5), ("so", 0.75), ("bc", 0), ("bc", 0.5), ("bc", 0.99)]
+)
+def test_the_first_start_with_cut_files_is_right(
+    used: Path, tmp_path: Path, kind: str, keep: float
+) -> None:
+    shutil.copytree(used, tmp_path / "cut")
+    found = list((tmp_path / "cut").glob(f"pocl/**/*.{kind}"))
+    assert found
+    for path in found:
+        os.truncate(path, int(path.stat().st_size * keep))
+    done = run(tmp_path / "cut")
+    assert done.stdout == "right\n", done.stderr
+    assert done.stderr.count("ClconvWarning") == 1
+    again = run(tmp_path / "cut")
+    assert again.stdout == "right\n" and not again.stderr
+
+
+def test_a_home_that_is_not_there_runs_and_says_why(used: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "t").mkdir()
+    done = run(tmp_path / "file" / "x", HOME=str(tmp_path / "file"), TMPDIR=str(tmp_path / "t"))
+    assert done.stdout == "right\n" and "POCL_CACHE_DIR" in done.stderr
+
+
+_DELETED = _RUN + """
+import os, shutil
+shutil.rmtree(os.environ["XDG_CACHE_HOME"])
+for filters, joined in ((8, "0"), (9, "1"), (8, "1")):
+    os.environ["CLCONV_ONE_LAUNCH"] = joined
+    session = clconv.load(Sequential(Conv2d(filters, 3), Tanh()).build((3, 16, 16)), "portable:")
+    session.run({list(session.inputs)[0]: np.ones((1, 3, 16, 16), np.float32)})
+print("right again")
+"""  # fmt: skip
+
+
+def test_a_cache_deleted_while_running(used: Path, tmp_path: Path) -> None:
+    shutil.copytree(used, tmp_path / "deleted")
+    done = run(tmp_path / "deleted", _DELETED)
+    assert done.stdout == "right\nright again\n", done.stderr
