@@ -37,7 +37,7 @@ from clconv.graph.ops import (
     topk,
     unpool,
 )
-from clconv.graph.ops.base import OPS, Call, Cost, Op, get_op, make_node, register
+from clconv.graph.ops.base import OPS, Call, Cost, Op, get_op, hooks_of, make_node, register
 
 __all__ = [
     "OPS",
@@ -60,6 +60,7 @@ __all__ = [
     "get_op",
     "global_pool",
     "grid_sample",
+    "hooks_of",
     "host",
     "make_node",
     "move",
