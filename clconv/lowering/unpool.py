@@ -6,8 +6,8 @@ import math
 
 from clconv.graph.ops.unpool import column_positions, unpooled_size
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.create import fill_call
-from clconv.lowering.gather import index_type
+from clconv.lowering.fill import fill_call
+from clconv.lowering.indexed import index_type
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
