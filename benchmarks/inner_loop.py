@@ -33,8 +33,9 @@ from benchmarks.nets import NETS
 from benchmarks.offline_compile import NETWORKS, RESULTS
 from benchmarks.offline_targets import TARGETS, Target, amd_assembly, nvidia_binary, run
 from clconv.lowering.kernel import KernelCall
+from clconv.lowering.matrix import Matrix
 from clconv.lowering.template import program_source
-from clconv.lowering.tiles import Matrix, Tile
+from clconv.lowering.tiles import Tile
 from clconv.runtime.plan import make_plan
 
 BATCHES = (1, 16)

@@ -32,8 +32,9 @@ from clconv.graph.specialise import specialise
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import KernelCall
 from clconv.lowering.lower import problem_of
+from clconv.lowering.matrix import Matrix
 from clconv.lowering.template import program_source
-from clconv.lowering.tiles import Matrix, Tile
+from clconv.lowering.tiles import Tile
 from clconv.lowering.variants import VARIANTS
 from clconv.runtime.plan import make_plan
 

@@ -1,68 +1,16 @@
-"""The one table of cases: CASES, by operator family."""
+"""The one table of cases: CASES, of every file below that has some."""
 
-from clconv.cases import (
-    attention,
-    cast,
-    conv,
-    conv_transpose,
-    create,
-    deform_conv,
-    einsum,
-    elementwise,
-    gather,
-    gemm,
-    global_pool,
-    grid_sample,
-    move,
-    norm,
-    pad,
-    pool,
-    quantise,
-    quantised_product,
-    rearrange,
-    recurrent,
-    reduce,
-    resize,
-    roi_align,
-    scatter,
-    shape,
-    softmax,
-    spectral,
-    topk,
-    unpool,
-)
+import importlib
+import pkgutil
+
 from clconv.cases.base import Case, Operand, data, ints, weight
 
-CASES: tuple[Case, ...] = (
-    *elementwise.CASES,
-    *conv.CASES,
-    *conv_transpose.CASES,
-    *pool.CASES,
-    *global_pool.CASES,
-    *gemm.CASES,
-    *norm.CASES,
-    *reduce.CASES,
-    *softmax.CASES,
-    *move.CASES,
-    *pad.CASES,
-    *rearrange.CASES,
-    *gather.CASES,
-    *scatter.CASES,
-    *topk.CASES,
-    *shape.CASES,
-    *create.CASES,
-    *cast.CASES,
-    *resize.CASES,
-    *grid_sample.CASES,
-    *roi_align.CASES,
-    *deform_conv.CASES,
-    *unpool.CASES,
-    *einsum.CASES,
-    *attention.CASES,
-    *recurrent.CASES,
-    *quantise.CASES,
-    *quantised_product.CASES,
-    *spectral.CASES,
+_modules = [
+    importlib.import_module(m.name) for m in pkgutil.walk_packages(__path__, f"{__name__}.")
+]
+
+CASES: tuple[Case, ...] = tuple(
+    case for module in _modules for case in getattr(module, "CASES", ())
 )
 
 __all__ = ["CASES", "Case", "Operand", "data", "ints", "weight"]

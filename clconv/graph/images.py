@@ -1,6 +1,6 @@
 """Takes a graph for a batch apart into runs of fewer images, where no image looks at another.
 
-Axis 0 of a network's inputs is the batch. That images do not meet follows operator by operator (image_rules), and
+Axis 0 of a network's inputs is the batch. That images do not meet follows operator by operator (Hooks.images), and
 nothing but the batch may change: a constant for each image leaves the graph whole.
 """
 
@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from clconv.graph.image_rules import RULES, Use, aligned
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
-
-# Which input of an operator names the result's shape.
-_SHAPES = {"Reshape": 1, "Expand": 1, "Resize": 3}
+from clconv.graph.ops.base import hooks_of
+from clconv.graph.rules.images import Use, aligned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +78,7 @@ def take_apart(graph: Graph, count: int) -> Apart | None:
     constants = dict(graph.constants)
     nodes = []
     for node in graph.nodes:
-        shape_at = _SHAPES.get(node.op)
+        shape_at = hooks_of(node).shape_input
         if shape_at is not None and node.outputs[0] in of_images and _names_batch(node, shape_at):
             _, *others = graph.spec(node.outputs[0]).shape
             shape = f"{node.name}/shape of {count}"
@@ -108,7 +106,7 @@ def _values_of_images(graph: Graph, inputs: frozenset[str]) -> set[str] | None:
         if not any(name in found for name in node.inputs):
             continue
         use = Use(node, graph, tuple(name in found for name in node.op_inputs))
-        rule = RULES.get(node.op)
+        rule = hooks_of(node).images
         if rule is None or not any(use.of_images) or not rule(use):
             return None
         added = [name for name in node.inputs[len(node.op_inputs) :] if name]

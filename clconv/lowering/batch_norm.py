@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from clconv.graph.ops.row import c_float
-from clconv.lowering.elementwise import operands_of
 from clconv.lowering.epilogue import Operand, Term, make_term
 from clconv.lowering.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.obstacles import double_obstacle
@@ -14,6 +13,7 @@ from clconv.lowering.pointwise import (
     channel,
     channel_obstacle,
     channel_signatures,
+    operands_of,
 )
 
 

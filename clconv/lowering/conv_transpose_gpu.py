@@ -12,8 +12,9 @@ from clconv.lowering.conv.implicit_gemm import Product, obstacle, product_call, 
 from clconv.lowering.conv.shape import ConvShape, bias_argument
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.matrix import Matrix, matrix_for
 from clconv.lowering.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
-from clconv.lowering.tiles import TILE_SPACE, Matrix, gpu_rate, matrix_for, matrix_obstacle
+from clconv.lowering.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
 
 
 def _weights(taps_outer: bool, tile_m: int) -> Packing:

@@ -23,6 +23,7 @@ from clconv.lowering.pointwise import (
     flat,
     flat_obstacle,
     flat_signatures,
+    operands_of,
     strides_call,
 )
 
@@ -36,16 +37,6 @@ def steps_of(node: Node) -> tuple[EpilogueStep, ...]:
         own = [EpilogueStep(node.op, node.attrs, (0, 1))] if arity > 1 else []
         own += [EpilogueStep(node.op, node.attrs, (RUNNING, i)) for i in range(2, arity)]
     return (*own, *node.epilogue)
-
-
-def operands_of(problem: Problem, steps: Sequence[EpilogueStep]) -> list[int]:
-    """Inputs that a kernel for these steps reads from memory, each once."""
-    indices = dict.fromkeys(i for step in steps for i in step.operands if i != RUNNING)
-    return [
-        i
-        for i in indices
-        if problem.node.inputs[i] and not (problem.is_constant(i) and problem.input(i).size == 1)
-    ]
 
 
 def _work(problem: Problem, steps: Sequence[EpilogueStep] | None = None) -> Work:

@@ -10,10 +10,10 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from clconv.graph.ir import TensorSpec
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.boxes import Span
-from clconv.lowering.create import element_chunk, fill_call
+from clconv.lowering.fill import element_chunk, fill_call
+from clconv.lowering.indexed import index_type, move_width, row_chunks, row_strides
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,
@@ -24,32 +24,7 @@ from clconv.lowering.kernel import (
     register,
 )
 from clconv.lowering.mover import copy_box, out, read
-from clconv.lowering.reorder import C_TYPES, MOVE_TYPES
-from clconv.lowering.strided import MOST_GROUPS
-
-
-def row_strides(shape: Sequence[int]) -> list[int]:
-    """Distance between neighbours along each axis of a row-major tensor."""
-    return [math.prod(shape[i + 1 :]) for i in range(len(shape))]
-
-
-def move_width(problem: Problem, itemsize: int) -> int:
-    """Lanes of the vectors that move elements: one on a GPU, where neighbours belong to neighbouring items."""
-    return min(16, 32 // itemsize) if problem.device.is_cpu else 1
-
-
-def row_chunks(problem: Problem, rows: int, columns: int) -> tuple[int, int, tuple[int, int]]:
-    """(rows, columns) that one item moves, and the index space (column items, row items)."""
-    if problem.device.is_cpu:
-        wanted = max(4096, rows * columns // (8 * problem.device.compute_units))
-        row, column = max(1, wanted // columns), min(columns, 2 * wanted)
-    else:
-        row, column = -(-rows // MOST_GROUPS), 1
-    return row, column, (-(-columns // column), -(-rows // row))
-
-
-def index_type(spec: TensorSpec) -> str:
-    return C_TYPES[spec.dtype.value]
+from clconv.lowering.reorder import MOVE_TYPES
 
 
 def _gather_rows(

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from clconv.graph.ir import Constant, Node, TensorSpec
 from clconv.graph.passes.half import TakesHalf
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import Problem
-from clconv.lowering.variants import VARIANTS
+from clconv.lowering.kernel import VARIANTS, Problem
 
 
 def half_test(device: DeviceInfo, forced: Mapping[str, str]) -> TakesHalf:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.graph.ir import PLAIN, RUNNING, DType, EpilogueStep, Layout
 from clconv.lowering.arguments import (
     Argument,
     Packed,
@@ -269,3 +269,13 @@ def strides_call(
         ),
     ]
     return problem.call(kernel, arguments, (items(y.size, share),))
+
+
+def operands_of(problem: Problem, steps: Sequence[EpilogueStep]) -> list[int]:
+    """Inputs that a kernel for these steps reads from memory, each once."""
+    indices = dict.fromkeys(i for step in steps for i in step.operands if i != RUNNING)
+    return [
+        i
+        for i in indices
+        if problem.node.inputs[i] and not (problem.is_constant(i) and problem.input(i).size == 1)
+    ]

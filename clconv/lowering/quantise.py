@@ -10,8 +10,8 @@ import numpy as np
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Cost
 from clconv.lowering.arguments import Argument, Read, Scalar, Write
-from clconv.lowering.create import fill_call
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.fill import fill_call
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,

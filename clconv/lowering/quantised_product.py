@@ -10,7 +10,6 @@ import numpy as np
 
 from clconv.graph.ir import DType
 from clconv.lowering.arguments import Argument, Scalar, Table, Write
-from clconv.lowering.gemm import Product
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,
@@ -19,6 +18,7 @@ from clconv.lowering.kernel import (
     register,
 )
 from clconv.lowering.obstacles import double_obstacle, has_double
+from clconv.lowering.product import Product
 from clconv.lowering.quantise import exact_quotient
 from clconv.lowering.reorder import C_TYPES
 from clconv.lowering.share import items, nested

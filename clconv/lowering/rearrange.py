@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.create import element_chunk
-from clconv.lowering.gather import index_type, move_width, row_chunks
+from clconv.lowering.fill import element_chunk
+from clconv.lowering.indexed import index_type, move_width, row_chunks
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.gather import index_type
+from clconv.lowering.indexed import index_type
 from clconv.lowering.kernel import (
     Kernel,
     Lowered,

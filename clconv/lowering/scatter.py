@@ -11,8 +11,8 @@ import math
 
 from clconv.graph.ir import DType
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.create import element_chunk
-from clconv.lowering.gather import index_type, row_strides
+from clconv.lowering.fill import element_chunk
+from clconv.lowering.indexed import index_type, row_strides
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,

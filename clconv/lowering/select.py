@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from clconv.errors import UnsupportedError, VariantError
 from clconv.lowering.findings import warn_of_last_resort
 from clconv.lowering.kernel import VARIANTS, Problem, Variant, plain_signature
-from clconv.lowering.tiles import matrix_for
+from clconv.lowering.matrix import matrix_for
 from clconv.lowering.tuned import Named
 
 

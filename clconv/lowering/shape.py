@@ -12,7 +12,7 @@ import numpy as np
 from clconv.graph.ir import PLAIN, Layout
 from clconv.lowering.arguments import Write
 from clconv.lowering.boxes import Axis, Copy
-from clconv.lowering.create import fill_call
+from clconv.lowering.fill import fill_call
 from clconv.lowering.kernel import (
     KernelCall,
     Lowered,

@@ -11,8 +11,9 @@ import math
 
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Problem
+from clconv.lowering.matrix import Matrix
 from clconv.lowering.tile_text import Warps
-from clconv.lowering.tiles import Matrix, Tile, gpu_rate, tiles_for
+from clconv.lowering.tiles import Tile, gpu_rate, tiles_for
 
 _SCHEDULERS = 4  # of a unit; each issues one instruction of a warp a cycle
 _OVERHEAD = 60  # instructions of a step besides the products: loads, addresses, a barrier

@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Sequence
 
 from clconv.lowering.ctext import load, vector_type
-from clconv.lowering.tiles import Matrix, Tile
+from clconv.lowering.matrix import Matrix
+from clconv.lowering.tiles import Tile
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from clconv.graph.ir import DType
 from clconv.graph.ops.unpool import column_positions, may_count_default, unpooled_size
 from clconv.lowering.arguments import Argument, Read, Scalar, Write
-from clconv.lowering.create import fill_call
-from clconv.lowering.gather import index_type
+from clconv.lowering.fill import fill_call
+from clconv.lowering.indexed import index_type
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,

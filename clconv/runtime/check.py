@@ -10,7 +10,8 @@ import numpy as np
 from clconv.errors import CheckError, InputError
 from clconv.graph.evaluate import evaluate_node, evaluate_step
 from clconv.graph.ir import Node
-from clconv.graph.passes.half import EXACT
+from clconv.graph.ops import hooks_of
+from clconv.graph.ops.hooks import Half
 from clconv.runtime.bound import BoundPlan
 
 OnNode = Callable[[Node, str, float, str], None]  # node, output, relative error, variant
@@ -100,7 +101,7 @@ def node_errors(
 
 def _widened(node: Node, arrays: list[np.ndarray | None]) -> list[np.ndarray | None]:
     """A node's inputs with halves as float32, in which the kernels compute."""
-    if node.op in EXACT:
+    if hooks_of(node).half is Half.EXACT:
         return arrays
     return [a.astype(np.float32) if a is not None and a.dtype == np.float16 else a for a in arrays]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clconv.graph.ir import RUNNING, TensorSpec
-from clconv.graph.passes.fuse_epilogue import EPILOGUE_HOSTS, EPILOGUE_STEPS, fuse_epilogue
+from clconv.graph.ops import OPS
+from clconv.graph.passes.fuse_epilogue import EPILOGUE_STEPS, fuse_epilogue
 from clconv.graph.passes.remove_dead import remove_dead
 
 
@@ -18,8 +19,10 @@ def steps(node) -> list[tuple[str, tuple[int, ...]]]:
 
 
 def test_the_rows_that_may_be_steps():
-    assert {"Relu", "Clip", "Add", "PRelu", "Gelu"} <= EPILOGUE_STEPS < EPILOGUE_HOSTS
-    assert not {"Equal", "Where", "Not", "IsNaN"} & EPILOGUE_HOSTS
+    hosts = {name for name, op in OPS.items() if op.hooks and op.hooks.epilogue}
+    assert {"Relu", "Clip", "Add", "PRelu", "Gelu"} <= EPILOGUE_STEPS < hosts
+    assert {"Conv", "Gemm", "MaxPool"} <= hosts
+    assert not {"Equal", "Where", "Not", "IsNaN"} & hosts
 
 
 @pytest.mark.parametrize("op", ["Relu", "Sigmoid", "HardSwish", "Elu", "Gelu", "Softplus", "Neg"])

@@ -1,43 +1,13 @@
 """Operators, one file a family. Importing this package registers all of them."""
 
+import importlib
+import pkgutil
+
 from clconv.graph.ir import Attributes
-from clconv.graph.ops import (
-    attention,
-    cast,
-    control,
-    conv,
-    conv_transpose,
-    create,
-    deform_conv,
-    detection,
-    einsum,
-    elementwise,
-    gather,
-    gemm,
-    global_pool,
-    grid_sample,
-    host,
-    move,
-    norm,
-    pad,
-    pool,
-    quantise,
-    quantised_product,
-    random,
-    rearrange,
-    recurrent,
-    reduce,
-    resize,
-    roi_align,
-    scatter,
-    sequence,
-    shape,
-    softmax,
-    spectral,
-    topk,
-    unpool,
-)
-from clconv.graph.ops.base import OPS, Call, Cost, Op, get_op, make_node, register
+from clconv.graph.ops.base import OPS, Call, Cost, Op, get_op, hooks_of, make_node, register
+
+for _module in pkgutil.walk_packages(__path__, f"{__name__}."):
+    importlib.import_module(_module.name)
 
 __all__ = [
     "OPS",
@@ -45,41 +15,8 @@ __all__ = [
     "Call",
     "Cost",
     "Op",
-    "attention",
-    "cast",
-    "control",
-    "conv",
-    "conv_transpose",
-    "create",
-    "deform_conv",
-    "detection",
-    "einsum",
-    "elementwise",
-    "gather",
-    "gemm",
     "get_op",
-    "global_pool",
-    "grid_sample",
-    "host",
+    "hooks_of",
     "make_node",
-    "move",
-    "norm",
-    "pad",
-    "pool",
-    "quantise",
-    "quantised_product",
-    "random",
-    "rearrange",
-    "recurrent",
-    "reduce",
     "register",
-    "resize",
-    "roi_align",
-    "scatter",
-    "sequence",
-    "shape",
-    "softmax",
-    "spectral",
-    "topk",
-    "unpool",
 ]

@@ -14,6 +14,7 @@ import numpy as np
 
 from clconv.graph.ir import DType, Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 
 ATTENTION_ATTRIBUTES = {
@@ -208,4 +209,23 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
     return Cost(scores * (2 * s.depth + 2 * s.value_depth + 15), moved_bytes(inputs, outputs))
 
 
-register(Op("Attention", _infer, _reference, _cost, ATTENTION_ATTRIBUTES, inputs=(3, 7)))
+register(
+    Op(
+        "Attention",
+        _infer,
+        _reference,
+        _cost,
+        ATTENTION_ATTRIBUTES,
+        inputs=(3, 7),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -10,6 +10,7 @@ import numpy as np
 
 from clconv.errors import GraphError, NeedsValue, ShapeError, UnsupportedError
 from clconv.graph.ir import RUNNING, Attributes, Constant, DType, Graph, Node, TensorSpec
+from clconv.graph.ops.hooks import NO_HOOKS, Hooks
 
 REQUIRED: Any = object()  # default of an attribute that must be given
 
@@ -154,6 +155,8 @@ class Op:
     """Writes the node with other operators once the specs of its inputs are known; False where it leaves the
     node as it is. May raise NeedsValue."""
     always_expands: bool = False
+    hooks: Hooks | None = None
+    """What the passes need to know. Every operator with kernels says it."""
     control: Control | None = None
     """In place of the reference for If, Loop and Scan: control(attrs, arrays, run) where run(graph, feeds)
     computes the outputs of a subgraph."""
@@ -191,6 +194,11 @@ def get_op(name: str) -> Op:
         return OPS[name]
     except KeyError:
         raise UnsupportedError(f"operator {name} is not supported") from None
+
+
+def hooks_of(node: Node) -> Hooks:
+    """What the passes need to know of a node's operator."""
+    return get_op(node.op).hooks or NO_HOOKS
 
 
 def make_node(

@@ -10,7 +10,9 @@ import numpy as np
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, register
 from clconv.graph.ops.create import known_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import converted, move_cost
+from clconv.graph.rules import images, known, transposed
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -31,6 +33,41 @@ def _like(at: Any, x: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 register(
-    Op("Cast", _infer, lambda at, x: converted(x, at.to), move_cost, {"to": REQUIRED, **_FLOAT8})
+    Op(
+        "Cast",
+        _infer,
+        lambda at, x: converted(x, at.to),
+        move_cost,
+        {"to": REQUIRED, **_FLOAT8},
+        hooks=Hooks(
+            known=known.cast,
+            shape_input=None,
+            transposed=transposed.pointwise,
+            images=images.first,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
 )
-register(Op("CastLike", _infer_like, _like, move_cost, _FLOAT8, inputs=(2, 2)))
+register(
+    Op(
+        "CastLike",
+        _infer_like,
+        _like,
+        move_cost,
+        _FLOAT8,
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -12,6 +12,7 @@ import numpy as np
 from clconv.graph.ir import Attributes, Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Expansion, Op, register, same_dtype
 from clconv.graph.ops.conv_depth import expand_conv
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.window import (
     check_window,
     output_size,
@@ -19,6 +20,7 @@ from clconv.graph.ops.window import (
     settle_auto_pad,
     window_positions,
 )
+from clconv.graph.rules import images, known
 
 CONV_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -104,5 +106,15 @@ register(
         inputs=(2, 3),
         settle=_settle,
         expand=_expand,
+        hooks=Hooks(
+            known=known.conv,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=True,
+            keeps_elements=False,
+        ),
     )
 )

@@ -12,8 +12,10 @@ import numpy as np
 from clconv.graph.ir import Attributes, Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.depth import expand_conv_transpose
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.window import check_window
+from clconv.graph.rules import images, known
 
 CONV_TRANSPOSE_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -151,5 +153,15 @@ register(
         inputs=(2, 3),
         settle=_settle,
         expand=lambda e: expand_conv_transpose(e, _infer(e.call)[0].shape[2:]),
+        hooks=Hooks(
+            known=known.conv,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )

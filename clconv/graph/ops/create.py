@@ -10,6 +10,7 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, index_values, move_cost, one_value
 
 
@@ -64,7 +65,60 @@ def _eye(at: Any, x: np.ndarray) -> np.ndarray:
 
 
 register(
-    Op("ConstantOfShape", _infer_constant, _constant, move_cost, {"value": 0.0, "dtype": "float32"})
+    Op(
+        "ConstantOfShape",
+        _infer_constant,
+        _constant,
+        move_cost,
+        {"value": 0.0, "dtype": "float32"},
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
 )
-register(Op("Range", _infer_range, _range, move_cost, {"stash_type": 1}, inputs=(3, 3)))
-register(Op("EyeLike", _infer_eye, _eye, move_cost, {"dtype": "", "k": 0}))
+register(
+    Op(
+        "Range",
+        _infer_range,
+        _range,
+        move_cost,
+        {"stash_type": 1},
+        inputs=(3, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "EyeLike",
+        _infer_eye,
+        _eye,
+        move_cost,
+        {"dtype": "", "k": 0},
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -13,6 +13,7 @@ import numpy as np
 
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.window import check_window, output_size
 
@@ -110,4 +111,23 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
     return Cost(flops, moved_bytes(inputs, outputs))
 
 
-register(Op("DeformConv", _infer, _reference, _cost, DEFORM_ATTRIBUTES, inputs=(3, 5)))
+register(
+    Op(
+        "DeformConv",
+        _infer,
+        _reference,
+        _cost,
+        DEFORM_ATTRIBUTES,
+        inputs=(3, 5),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

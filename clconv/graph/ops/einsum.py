@@ -10,6 +10,7 @@ import numpy as np
 
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, broadcast_shapes, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes, widen
 
 
@@ -81,4 +82,23 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
     return Cost(flops, moved_bytes(inputs, outputs))
 
 
-register(Op("Einsum", _infer, _reference, _cost, {"equation": REQUIRED}, inputs=(1, None)))
+register(
+    Op(
+        "Einsum",
+        _infer,
+        _reference,
+        _cost,
+        {"equation": REQUIRED},
+        inputs=(1, None),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

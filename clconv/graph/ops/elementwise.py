@@ -27,8 +27,10 @@ from clconv.graph.ops.arithmetic import (
     shrink_expression,
 )
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, broadcast_shapes, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import converted
 from clconv.graph.ops.row import Row, Use, c_float
+from clconv.graph.rules import images, transposed
 
 __all__ = ["ROWS", "Row", "apply_row", "c_float"]
 
@@ -238,7 +240,23 @@ def _register(row: Row) -> None:
             cost=lambda node, inputs, outputs: _cost(row, node, inputs, outputs),
             attributes=row.attributes,
             inputs=(least, most),
+            hooks=_hooks(row),
         )
+    )
+
+
+def _hooks(row: Row) -> Hooks:
+    return Hooks(
+        known=None,  # follows from the row: passes/facts.py
+        shape_input=None,
+        transposed=transposed.pointwise,
+        images=images.elementwise,
+        half=Half.narrowed(follows=True)
+        if row.kind in ("float", "number", "any")
+        else Half("kept", follows=True),
+        epilogue=row.is_step,
+        pad=False,
+        keeps_elements=False,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import (
     check_constant_indices,
     check_element_indices,
@@ -22,6 +23,7 @@ from clconv.graph.ops.numeric import (
     move_cost,
     one_value,
 )
+from clconv.graph.rules import images
 
 
 def _infer_gather(call: Call) -> Sequence[TensorSpec]:
@@ -98,7 +100,26 @@ def _one_hot(at: Any, indices: np.ndarray, depth: np.ndarray, values: np.ndarray
     return np.where(wide == np.arange(count).reshape(shape), values[1], values[0])
 
 
-register(Op("Gather", _infer_gather, _gather, move_cost, {"axis": 0}, inputs=(2, 2)))
+register(
+    Op(
+        "Gather",
+        _infer_gather,
+        _gather,
+        move_cost,
+        {"axis": 0},
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=images.along("axis"),
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
 register(
     Op(
         "GatherElements",
@@ -107,7 +128,55 @@ register(
         move_cost,
         {"axis": 0},
         inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
-register(Op("GatherND", _infer_gather_nd, _gather_nd, move_cost, {"batch_dims": 0}, inputs=(2, 2)))
-register(Op("OneHot", _infer_one_hot, _one_hot, move_cost, {"axis": -1}, inputs=(3, 3)))
+register(
+    Op(
+        "GatherND",
+        _infer_gather_nd,
+        _gather_nd,
+        move_cost,
+        {"batch_dims": 0},
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "OneHot",
+        _infer_one_hot,
+        _one_hot,
+        move_cost,
+        {"axis": -1},
+        inputs=(3, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

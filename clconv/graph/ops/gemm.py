@@ -9,7 +9,9 @@ import numpy as np
 
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, broadcast_shapes, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import converted, expect_kind, moved_bytes, widen
+from clconv.graph.rules import images, known
 
 
 def _infer_gemm(call: Call) -> Sequence[TensorSpec]:
@@ -76,6 +78,34 @@ register(
         _cost,
         {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 0},
         inputs=(2, 3),
+        hooks=Hooks(
+            known=known.gemm,
+            shape_input=None,
+            transposed=None,
+            images=images.gemm,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
-register(Op("MatMul", _infer_matmul, _matmul, _cost, inputs=(2, 2)))
+register(
+    Op(
+        "MatMul",
+        _infer_matmul,
+        _matmul,
+        _cost,
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=known.gemm,
+            shape_input=None,
+            transposed=None,
+            images=images.matmul,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

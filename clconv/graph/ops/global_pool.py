@@ -9,7 +9,9 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
+from clconv.graph.rules import images, known, transposed
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -38,6 +40,58 @@ def _norm(at: Any, x: np.ndarray) -> np.ndarray:
     return (powers ** (1 / at.p)).astype(x.dtype)
 
 
-register(Op("GlobalAveragePool", _infer, _average, per_input(1)))
-register(Op("GlobalMaxPool", _infer, _largest, per_input(1)))
-register(Op("GlobalLpPool", _infer, _norm, per_input(3), {"p": 2}))
+register(
+    Op(
+        "GlobalAveragePool",
+        _infer,
+        _average,
+        per_input(1),
+        hooks=Hooks(
+            known=known.global_pool,
+            shape_input=None,
+            transposed=transposed.global_pool,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "GlobalMaxPool",
+        _infer,
+        _largest,
+        per_input(1),
+        hooks=Hooks(
+            known=known.global_pool,
+            shape_input=None,
+            transposed=transposed.global_pool,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "GlobalLpPool",
+        _infer,
+        _norm,
+        per_input(3),
+        {"p": 2},
+        hooks=Hooks(
+            known=known.global_pool,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

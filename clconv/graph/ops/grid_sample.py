@@ -10,6 +10,7 @@ import numpy as np
 
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, index_values, moved_bytes
 
 MODES = ("linear", "nearest", "cubic")
@@ -137,6 +138,34 @@ register(
         _cost,
         {"mode": "linear", "padding_mode": "zeros", "align_corners": 0},
         inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
-register(Op("AffineGrid", _infer_affine, _affine, attributes={"align_corners": 0}, inputs=(2, 2)))
+register(
+    Op(
+        "AffineGrid",
+        _infer_affine,
+        _affine,
+        attributes={"align_corners": 0},
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -9,6 +9,7 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import data_dependent, move_cost
 
 
@@ -65,6 +66,16 @@ register(
         {"axis": None},
         inputs=(2, 2),
         host_only=True,
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
 register(

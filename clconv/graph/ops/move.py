@@ -9,7 +9,9 @@ import numpy as np
 
 from clconv.graph.ir import Attributes, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, broadcast_shapes, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
+from clconv.graph.rules import images, known, transposed
 
 
 # Transpose: output axis i is input axis perm[i]; no perm reverses the axes.
@@ -168,9 +170,45 @@ def _tile(at: Any, x: np.ndarray, repeats: np.ndarray) -> np.ndarray:
 
 
 register(
-    Op("Transpose", _infer_transpose, _transpose, move_cost, {"perm": ()}, settle=_settle_transpose)
+    Op(
+        "Transpose",
+        _infer_transpose,
+        _transpose,
+        move_cost,
+        {"perm": ()},
+        settle=_settle_transpose,
+        hooks=Hooks(
+            known=known.transpose,
+            shape_input=None,
+            transposed=None,
+            images=images.transpose,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
 )
-register(Op("Concat", _infer_concat, _concat, move_cost, {"axis": REQUIRED}, inputs=(1, None)))
+register(
+    Op(
+        "Concat",
+        _infer_concat,
+        _concat,
+        move_cost,
+        {"axis": REQUIRED},
+        inputs=(1, None),
+        hooks=Hooks(
+            known=known.along_axis,
+            shape_input=None,
+            transposed=transposed.concat,
+            images=images.concat,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
 register(
     Op(
         "Split",
@@ -180,8 +218,72 @@ register(
         {"axis": 0, "num_outputs": 0},
         inputs=(1, 2),
         settle=_settle_split,
+        hooks=Hooks(
+            known=known.along_axis,
+            shape_input=None,
+            transposed=transposed.along_axis,
+            images=images.along("axis"),
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
-register(Op("Slice", _infer_slice, _slice, move_cost, inputs=(3, 5)))
-register(Op("Expand", _infer_expand, _expand, move_cost, inputs=(2, 2)))
-register(Op("Tile", _infer_tile, _tile, move_cost, inputs=(2, 2)))
+register(
+    Op(
+        "Slice",
+        _infer_slice,
+        _slice,
+        move_cost,
+        inputs=(3, 5),
+        hooks=Hooks(
+            known=known.unknown_sizes,
+            shape_input=None,
+            transposed=transposed.axes_input(3),
+            images=images.sliced,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Expand",
+        _infer_expand,
+        _expand,
+        move_cost,
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=1,
+            transposed=None,
+            images=images.expand,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Tile",
+        _infer_tile,
+        _tile,
+        move_cost,
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=known.unknown_sizes,
+            shape_input=None,
+            transposed=None,
+            images=images.tile,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)

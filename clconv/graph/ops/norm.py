@@ -13,7 +13,9 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, broadcast_shapes, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, known_axes, per_input
+from clconv.graph.rules import images, known
 
 
 def _per_channel(x: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -186,6 +188,16 @@ register(
         per_input(2),
         {**_EPSILON, "momentum": 0.9, "training_mode": 0},
         inputs=(5, 5),
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=None,
+            images=images.batch_norm,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
 register(
@@ -195,10 +207,37 @@ register(
         _lrn,
         per_input(20),
         {"alpha": 1e-4, "beta": 0.75, "bias": 1.0, "size": REQUIRED},
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
 register(
-    Op("InstanceNormalization", _infer_instance, _instance, per_input(6), _EPSILON, inputs=(3, 3))
+    Op(
+        "InstanceNormalization",
+        _infer_instance,
+        _instance,
+        per_input(6),
+        _EPSILON,
+        inputs=(3, 3),
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
 )
 register(
     Op(
@@ -208,9 +247,93 @@ register(
         per_input(6),
         {**_EPSILON, "num_groups": REQUIRED, "stash_type": 1},
         inputs=(3, 3),
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
-register(Op("LayerNormalization", _infer_layer, _layer, per_input(6), _LAYER, inputs=(2, 3)))
-register(Op("RMSNormalization", _infer_rms, _rms, per_input(4), _LAYER, inputs=(2, 2)))
-register(Op("LpNormalization", _infer_lp, _lp, per_input(3), {"axis": -1, "p": 2}))
-register(Op("MeanVarianceNormalization", _infer_mvn, _mvn, per_input(5), {"axes": (0, 2, 3)}))
+register(
+    Op(
+        "LayerNormalization",
+        _infer_layer,
+        _layer,
+        per_input(6),
+        _LAYER,
+        inputs=(2, 3),
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=None,
+            images=images.along("axis"),
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "RMSNormalization",
+        _infer_rms,
+        _rms,
+        per_input(4),
+        _LAYER,
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=images.along("axis"),
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "LpNormalization",
+        _infer_lp,
+        _lp,
+        per_input(3),
+        {"axis": -1, "p": 2},
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=None,
+            images=images.along("axis"),
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "MeanVarianceNormalization",
+        _infer_mvn,
+        _mvn,
+        per_input(5),
+        {"axes": (0, 2, 3)},
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=None,
+            images=images.mean_variance,
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

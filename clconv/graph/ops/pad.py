@@ -9,8 +9,10 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
 from clconv.graph.ops.window import PAD_MODES
+from clconv.graph.rules import images, known, transposed
 
 
 def full_pads(rank: int, pads: Sequence[int], axes: Sequence[int] | None) -> list[tuple[int, int]]:
@@ -116,5 +118,43 @@ def _center(at: Any, x: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     return _padded(x, widths, "constant", 0)
 
 
-register(Op("Pad", _infer_pad, _pad, move_cost, {"mode": "constant"}, inputs=(2, 4)))
-register(Op("CenterCropPad", _infer_center, _center, move_cost, {"axes": None}, inputs=(2, 2)))
+register(
+    Op(
+        "Pad",
+        _infer_pad,
+        _pad,
+        move_cost,
+        {"mode": "constant"},
+        inputs=(2, 4),
+        hooks=Hooks(
+            known=known.unknown_sizes,
+            shape_input=None,
+            transposed=transposed.axes_input(3),
+            images=images.pad,
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "CenterCropPad",
+        _infer_center,
+        _center,
+        move_cost,
+        {"axes": None},
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -18,6 +18,7 @@ import numpy as np
 from clconv.graph.ir import Attributes, DType, Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register
 from clconv.graph.ops.depth import expand_pool
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.window import (
     check_window,
@@ -26,6 +27,7 @@ from clconv.graph.ops.window import (
     settle_auto_pad,
     window_positions,
 )
+from clconv.graph.rules import images, known
 
 POOL_ATTRIBUTES = {
     "kernel_shape": REQUIRED,
@@ -150,6 +152,16 @@ register(
         {**POOL_ATTRIBUTES, "storage_order": 0},
         settle=_checked_settle,
         expand=lambda e: expand_pool(e, _infer_max(e.call)[0].shape[2:]),
+        hooks=Hooks(
+            known=known.pool,
+            shape_input=None,
+            transposed=None,
+            images=images.one_result,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=True,
+            keeps_elements=True,
+        ),
     )
 )
 register(
@@ -163,8 +175,35 @@ register(
         expand=lambda e: expand_pool(
             e, _pooled(e.call, "float").shape[2:], bool(e.call.attrs.count_include_pad)
         ),
+        hooks=Hooks(
+            known=known.pool,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=True,
+            pad=True,
+            keeps_elements=False,
+        ),
     )
 )
 register(
-    Op("LpPool", _infer_lp, _lp_pool, _cost, {**POOL_ATTRIBUTES, "p": 2}, settle=_checked_settle)
+    Op(
+        "LpPool",
+        _infer_lp,
+        _lp_pool,
+        _cost,
+        {**POOL_ATTRIBUTES, "p": 2},
+        settle=_checked_settle,
+        hooks=Hooks(
+            known=known.pool,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.narrowed(),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
 )

@@ -14,7 +14,9 @@ import numpy as np
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register, same_dtype
 from clconv.graph.ops.create import known_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
+from clconv.graph.rules import images, known, transposed
 
 QUANTISED = (DType.UINT8, DType.INT8, DType.UINT16, DType.INT16)
 _LINEAR = {"axis": 1, "block_size": 0, "output_dtype": ""}
@@ -144,9 +146,53 @@ register(
         per_input(3),
         {**_LINEAR, "saturate": 1, "precision": 0},
         inputs=(2, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=transposed.quantise,
+            images=images.quantise,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
 register(
-    Op("DequantizeLinear", _infer_dequantize, _dequantize, per_input(2), _LINEAR, inputs=(2, 3))
+    Op(
+        "DequantizeLinear",
+        _infer_dequantize,
+        _dequantize,
+        per_input(2),
+        _LINEAR,
+        inputs=(2, 3),
+        hooks=Hooks(
+            known=known.dequantize,
+            shape_input=None,
+            transposed=transposed.quantise,
+            images=images.quantise,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
 )
-register(Op("DynamicQuantizeLinear", _infer_dynamic, _dynamic, per_input(5)))
+register(
+    Op(
+        "DynamicQuantizeLinear",
+        _infer_dynamic,
+        _dynamic,
+        per_input(5),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

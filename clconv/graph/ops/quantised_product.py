@@ -14,9 +14,11 @@ import numpy as np
 from clconv.graph.ir import Attributes, DType, Node, TensorSpec
 from clconv.graph.ops.base import OPS, REQUIRED, Call, Cost, Op, register
 from clconv.graph.ops.gemm import matmul_shape
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import moved_bytes
 from clconv.graph.ops.quantise import expect_quantised, saturate
 from clconv.graph.ops.window import check_window, output_size, settle_auto_pad
+from clconv.graph.rules import images
 
 CONV_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -189,6 +191,16 @@ register(
         CONV_ATTRIBUTES,
         inputs=(2, 4),
         settle=lambda call: _settle_conv(call, 1),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
 register(
@@ -200,7 +212,53 @@ register(
         CONV_ATTRIBUTES,
         inputs=(8, 9),
         settle=lambda call: _settle_conv(call, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
-register(Op("MatMulInteger", _infer_matmul_integer, _matmul_integer, _product_cost, inputs=(2, 4)))
-register(Op("QLinearMatMul", _infer_qlinear_matmul, _qlinear_matmul, _product_cost, inputs=(8, 8)))
+register(
+    Op(
+        "MatMulInteger",
+        _infer_matmul_integer,
+        _matmul_integer,
+        _product_cost,
+        inputs=(2, 4),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "QLinearMatMul",
+        _infer_qlinear_matmul,
+        _qlinear_matmul,
+        _product_cost,
+        inputs=(8, 8),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.EXACT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -9,6 +9,7 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import (
     expect_index,
     expect_kind,
@@ -17,6 +18,7 @@ from clconv.graph.ops.numeric import (
     per_input,
     widen,
 )
+from clconv.graph.rules import images, known
 
 
 def _block(call: Call) -> int:
@@ -118,9 +120,64 @@ def _cumulative(accumulate: Any, at: Any, x: np.ndarray, axis: np.ndarray) -> np
 
 
 _BLOCKS = {"blocksize": REQUIRED, "mode": "DCR"}
-register(Op("DepthToSpace", _infer_depth_to_space, _depth_to_space, move_cost, _BLOCKS))
-register(Op("SpaceToDepth", _infer_space_to_depth, _space_to_depth, move_cost, _BLOCKS))
-register(Op("Trilu", _infer_trilu, _trilu, move_cost, {"upper": 1}, inputs=(1, 2)))
+register(
+    Op(
+        "DepthToSpace",
+        _infer_depth_to_space,
+        _depth_to_space,
+        move_cost,
+        _BLOCKS,
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "SpaceToDepth",
+        _infer_space_to_depth,
+        _space_to_depth,
+        move_cost,
+        _BLOCKS,
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=images.first,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Trilu",
+        _infer_trilu,
+        _trilu,
+        move_cost,
+        {"upper": 1},
+        inputs=(1, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
 register(
     Op(
         "ReverseSequence",
@@ -129,6 +186,16 @@ register(
         move_cost,
         {"batch_axis": 1, "time_axis": 0},
         inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
 for _name, _ufunc in (("CumSum", np.add), ("CumProd", np.multiply)):
@@ -140,5 +207,15 @@ for _name, _ufunc in (("CumSum", np.add), ("CumProd", np.multiply)):
             per_input(1),
             {"exclusive": 0, "reverse": 0},
             inputs=(2, 2),
+            hooks=Hooks(
+                known=known.same_as_input,
+                shape_input=None,
+                transposed=None,
+                images=None,
+                half=Half.KEPT,
+                epilogue=False,
+                pad=False,
+                keeps_elements=False,
+            ),
         )
     )

@@ -15,6 +15,7 @@ import numpy as np
 from clconv.errors import InputError
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -242,5 +243,15 @@ for _name, _most, _own in (
             _cost,
             {**_SHARED, **_own},
             inputs=(3, _most),
+            hooks=Hooks(
+                known=None,
+                shape_input=None,
+                transposed=None,
+                images=None,
+                half=Half.KEPT,
+                epilogue=False,
+                pad=False,
+                keeps_elements=False,
+            ),
         )
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import (
     converted,
     expect_kind,
@@ -17,6 +18,7 @@ from clconv.graph.ops.numeric import (
     per_input,
     widen,
 )
+from clconv.graph.rules import images, known, transposed
 
 
 def reduced_axes(call: Call) -> tuple[int, ...]:
@@ -90,6 +92,10 @@ def _reference(reduction: Reduction, at: Any, x: np.ndarray, axes: Any = None) -
         return converted(np.asarray(reduction(x, chosen, bool(at.keepdims))), x.dtype)
 
 
+# Powers and logarithms of many elements leave the range of halves.
+_WIDE = frozenset({"ReduceProd", "ReduceLogSum", "ReduceLogSumExp"})
+
+
 def _register(name: str, reduction: Reduction, kind: str) -> None:
     register(
         Op(
@@ -99,6 +105,16 @@ def _register(name: str, reduction: Reduction, kind: str) -> None:
             per_input(1),
             {"keepdims": 1, "noop_with_empty_axes": 0},
             inputs=(1, 2),
+            hooks=Hooks(
+                known=known.reduce if name in ("ReduceMean", "ReduceMax", "ReduceSum") else None,
+                shape_input=None,
+                transposed=transposed.reduce,
+                images=images.reduce,
+                half=Half.KEPT if name in _WIDE else Half.narrowed(),
+                epilogue=False,
+                pad=False,
+                keeps_elements=False,
+            ),
         )
     )
 
@@ -124,5 +140,41 @@ def _arg(find: Any, at: Any, x: np.ndarray) -> np.ndarray:
 
 
 _ARG = {"axis": 0, "keepdims": 1, "select_last_index": 0}
-register(Op("ArgMax", _infer_arg, lambda at, x: _arg(np.argmax, at, x), per_input(1), _ARG))
-register(Op("ArgMin", _infer_arg, lambda at, x: _arg(np.argmin, at, x), per_input(1), _ARG))
+register(
+    Op(
+        "ArgMax",
+        _infer_arg,
+        lambda at, x: _arg(np.argmax, at, x),
+        per_input(1),
+        _ARG,
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=transposed.arg_extreme,
+            images=images.along("axis"),
+            half=Half.narrowed(follows=True),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "ArgMin",
+        _infer_arg,
+        lambda at, x: _arg(np.argmin, at, x),
+        per_input(1),
+        _ARG,
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=transposed.arg_extreme,
+            images=images.along("axis"),
+            half=Half.narrowed(follows=True),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

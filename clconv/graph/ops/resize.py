@@ -16,7 +16,9 @@ import numpy as np
 
 from clconv.graph.ir import Attributes, Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, index_values, known_axes, moved_bytes
+from clconv.graph.rules import images, known
 
 COORDINATE_MODES = (
     "half_pixel",
@@ -244,4 +246,23 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
     return Cost(2 * outputs[0].size * taps**2, moved_bytes(inputs, outputs))
 
 
-register(Op("Resize", _infer, _reference, _cost, RESIZE_ATTRIBUTES, inputs=(1, 4)))
+register(
+    Op(
+        "Resize",
+        _infer,
+        _reference,
+        _cost,
+        RESIZE_ATTRIBUTES,
+        inputs=(1, 4),
+        hooks=Hooks(
+            known=known.resize,
+            shape_input=3,
+            transposed=None,
+            images=images.resize,
+            half=Half.narrowed(0),
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

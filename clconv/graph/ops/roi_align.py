@@ -11,6 +11,7 @@ import numpy as np
 from clconv.errors import InputError
 from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import check_constant_indices, expect_index, expect_kind, moved_bytes
 
 ROI_ATTRIBUTES = {
@@ -104,4 +105,23 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
     return Cost(8 * samples * outputs[0].size, moved_bytes(inputs, outputs))
 
 
-register(Op("RoiAlign", _infer, _reference, _cost, ROI_ATTRIBUTES, inputs=(3, 3)))
+register(
+    Op(
+        "RoiAlign",
+        _infer,
+        _reference,
+        _cost,
+        ROI_ATTRIBUTES,
+        inputs=(3, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -56,6 +56,11 @@ class Row:
         """How many trailing inputs may be absent."""
         return len(self.absent)
 
+    @property
+    def is_step(self) -> bool:
+        """Whether it turns floats into floats of the same dtype, so that a kernel can apply it to its result."""
+        return self.kind in ("float", "number") and self.result is None and not self.condition_first
+
     def c_expression(
         self,
         attrs: Attributes,

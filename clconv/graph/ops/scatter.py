@@ -12,6 +12,7 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register, same_dtype
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import (
     check_element_indices,
     check_indices,
@@ -93,6 +94,35 @@ register(
         move_cost,
         {"axis": 0, "reduction": "none"},
         inputs=(3, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
-register(Op("ScatterND", _infer_nd, _nd, move_cost, {"reduction": "none"}, inputs=(3, 3)))
+register(
+    Op(
+        "ScatterND",
+        _infer_nd,
+        _nd,
+        move_cost,
+        {"reduction": "none"},
+        inputs=(3, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)

@@ -15,7 +15,9 @@ import numpy as np
 from clconv.errors import UnsupportedError
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
+from clconv.graph.rules import images, known, transposed
 
 
 def reshaped(shape: Sequence[int], wanted: Sequence[int], allow_zero: bool) -> tuple[int, ...]:
@@ -115,18 +117,155 @@ def _shape(at: Any, x: np.ndarray) -> np.ndarray:
     return np.array(x.shape[at.start : at.end], np.int64)
 
 
-register(Op("Reshape", _infer_reshape, _reshape, move_cost, {"allowzero": 0}, inputs=(2, 2)))
-register(Op("Flatten", _infer_flatten, _flatten, move_cost, {"axis": 1}))
-register(Op("Squeeze", _infer_squeeze, _squeeze, move_cost, inputs=(1, 2)))
-register(Op("Unsqueeze", _infer_unsqueeze, _unsqueeze, move_cost, inputs=(2, 2)))
-register(Op("Identity", lambda call: [call.spec(0)], lambda at, x: x, move_cost))
-register(Op("Dropout", _infer_dropout, _dropout, move_cost, {"seed": 0}, inputs=(1, 3)))
-register(Op("Shape", _infer_shape, _shape, move_cost, {"start": 0, "end": None}))
+register(
+    Op(
+        "Reshape",
+        _infer_reshape,
+        _reshape,
+        move_cost,
+        {"allowzero": 0},
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=known.reshape,
+            shape_input=1,
+            transposed=transposed.reshape,
+            images=images.same_batch,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Flatten",
+        _infer_flatten,
+        _flatten,
+        move_cost,
+        {"axis": 1},
+        hooks=Hooks(
+            known=known.flatten,
+            shape_input=None,
+            transposed=transposed.flatten,
+            images=images.flatten,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Squeeze",
+        _infer_squeeze,
+        _squeeze,
+        move_cost,
+        inputs=(1, 2),
+        hooks=Hooks(
+            known=known.reduce,
+            shape_input=None,
+            transposed=transposed.squeeze,
+            images=images.named_axes,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Unsqueeze",
+        _infer_unsqueeze,
+        _unsqueeze,
+        move_cost,
+        inputs=(2, 2),
+        hooks=Hooks(
+            known=known.unsqueeze,
+            shape_input=None,
+            transposed=None,
+            images=images.named_axes,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Identity",
+        lambda call: [call.spec(0)],
+        lambda at, x: x,
+        move_cost,
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=transposed.pointwise,
+            images=images.first,
+            half=Half.MOVES,
+            epilogue=False,
+            pad=False,
+            keeps_elements=True,
+        ),
+    )
+)
+register(
+    Op(
+        "Dropout",
+        _infer_dropout,
+        _dropout,
+        move_cost,
+        {"seed": 0},
+        inputs=(1, 3),
+        hooks=Hooks(
+            known=known.same_as_input,
+            shape_input=None,
+            transposed=transposed.pointwise,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
+register(
+    Op(
+        "Shape",
+        _infer_shape,
+        _shape,
+        move_cost,
+        {"start": 0, "end": None},
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
+    )
+)
 register(
     Op(
         "Size",
         lambda call: [TensorSpec((), DType.INT64)],
         lambda at, x: np.array(x.size, np.int64),
         move_cost,
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )

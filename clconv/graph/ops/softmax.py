@@ -9,7 +9,9 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
+from clconv.graph.rules import images, known, transposed
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -46,4 +48,22 @@ for _name, _reference, _flops in (
     ("LogSoftmax", _log_softmax, 12),
     ("Hardmax", _hardmax, 1),
 ):
-    register(Op(_name, _infer, _reference, per_input(_flops), {"axis": -1}))
+    register(
+        Op(
+            _name,
+            _infer,
+            _reference,
+            per_input(_flops),
+            {"axis": -1},
+            hooks=Hooks(
+                known=known.same_as_input,
+                shape_input=None,
+                transposed=transposed.along_axis,
+                images=images.along("axis"),
+                half=Half.KEPT if _name == "Hardmax" else Half.narrowed(),
+                epilogue=False,
+                pad=False,
+                keeps_elements=False,
+            ),
+        )
+    )

@@ -9,7 +9,9 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_index, expect_kind, one_value, per_input
+from clconv.graph.rules import images
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -43,5 +45,15 @@ register(
         per_input(10),
         {"axis": -1, "largest": 1, "sorted": 1},
         inputs=(2, 2),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=images.along("axis"),
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )

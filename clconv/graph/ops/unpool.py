@@ -11,6 +11,7 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, register
+from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import (
     check_indices,
     expect_index,
@@ -171,6 +172,16 @@ register(
         move_cost,
         {"kernel_shape": REQUIRED, "strides": REQUIRED, "pads": REQUIRED},
         inputs=(2, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )
 register(
@@ -181,5 +192,15 @@ register(
         per_input(1),
         {"strides": (), "dilations": (), "pads": ()},
         inputs=(3, 3),
+        hooks=Hooks(
+            known=None,
+            shape_input=None,
+            transposed=None,
+            images=None,
+            half=Half.KEPT,
+            epilogue=False,
+            pad=False,
+            keeps_elements=False,
+        ),
     )
 )

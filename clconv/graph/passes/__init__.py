@@ -14,7 +14,7 @@ from clconv.graph.ir import Graph
 from clconv.graph.passes.fold_batch_norm import fold_batch_norm
 from clconv.graph.passes.fold_constants import fold_constants
 from clconv.graph.passes.fold_scale import fold_scale
-from clconv.graph.passes.fuse_epilogue import EPILOGUE_HOSTS, fuse_epilogue
+from clconv.graph.passes.fuse_epilogue import fuse_epilogue
 from clconv.graph.passes.fuse_pad import fuse_pad
 from clconv.graph.passes.fuse_patterns import fuse_patterns
 from clconv.graph.passes.push_transposes import push_transposes
@@ -23,7 +23,7 @@ from clconv.graph.passes.remove_dead import remove_dead
 from clconv.graph.passes.remove_identity import remove_identity
 from clconv.graph.verify import verify
 
-__all__ = ["EPILOGUE_HOSTS", "PASSES", "run_passes"]
+__all__ = ["PASSES", "run_passes"]
 
 # Dead readers would make a value look shared, so the dead go first; leftover constants go last.
 PASSES: tuple[Callable[[Graph], Graph], ...] = (

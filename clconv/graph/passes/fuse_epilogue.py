@@ -9,31 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clconv.graph.ir import RUNNING, DType, EpilogueStep, Graph, Node, TensorSpec
-from clconv.graph.ops.elementwise import ROWS, Row
+from clconv.graph.ops import hooks_of
+from clconv.graph.ops.elementwise import ROWS
 from clconv.graph.passes.editor import Editor, inherit
 from clconv.graph.passes.facts import gather_facts
 
 MOST_STEPS = 6
 
 
-def _is_step(row: Row) -> bool:
-    """Whether the row turns floats into floats of the same dtype."""
-    return row.kind in ("float", "number") and row.result is None and not row.condition_first
-
-
-EPILOGUE_STEPS = frozenset(row.name for row in ROWS.values() if _is_step(row))
-EPILOGUE_HOSTS = EPILOGUE_STEPS | {
-    "Conv",
-    "ConvTranspose",
-    "Gemm",
-    "MatMul",
-    "BatchNormalization",
-    "MaxPool",
-    "AveragePool",
-    "GlobalMaxPool",
-    "GlobalAveragePool",
-}
-"""Operators whose kernels apply an epilogue. An element-wise host applies its own row first."""
+EPILOGUE_STEPS = frozenset(row.name for row in ROWS.values() if row.is_step)
 
 
 def fuse_epilogue(graph: Graph) -> Graph:
@@ -68,7 +52,7 @@ def fuse_epilogue(graph: Graph) -> Graph:
 
 def _can_host(editor: Editor, host: Node, name: str, node: Node) -> bool:
     return (
-        host.op in EPILOGUE_HOSTS
+        hooks_of(host).epilogue
         and host.outputs[0] == name
         and not any(host.outputs[1:])
         and editor.is_private(name)

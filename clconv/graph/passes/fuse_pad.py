@@ -11,11 +11,10 @@ import math
 import numpy as np
 
 from clconv.graph.ir import Graph, Node, TensorSpec
-from clconv.graph.ops import get_op
+from clconv.graph.ops import get_op, hooks_of
 from clconv.graph.passes.editor import Editor
 from clconv.graph.passes.facts import gather_facts
 
-READERS = ("Conv", "MaxPool", "AveragePool")
 NOT_NEGATIVE = frozenset({"Relu", "Sigmoid", "HardSigmoid", "Softplus", "Abs", "Exp", "Sqrt"})
 
 
@@ -64,7 +63,7 @@ def fuse_pad(graph: Graph) -> Graph:
 
 
 def _fuse(editor: Editor, pad: Node, reader: Node, known: TensorSpec | None) -> Node | None:
-    if reader.op not in READERS or reader.inputs.count(pad.outputs[0]) != 1:
+    if not hooks_of(reader).pad or reader.inputs.count(pad.outputs[0]) != 1:
         return None
     if reader.inputs[0] != pad.outputs[0] or any(reader.outputs[1:]):
         return None  # indices of MaxPool count the padded pixels

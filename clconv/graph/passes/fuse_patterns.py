@@ -14,8 +14,9 @@ from typing import Any
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes.editor import Editor, inherit
-from clconv.graph.passes.facts import gather_facts, permutation
+from clconv.graph.passes.facts import gather_facts
 from clconv.graph.passes.remove_dead import remove_dead
+from clconv.graph.rules.known import permutation
 
 MOST_FACTORS = 4  # no pattern has more; keeps long products cheap
 RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")

@@ -15,47 +15,12 @@ import numpy as np
 from clconv.errors import ShapeError
 from clconv.graph.evaluate import infer_node
 from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
-from clconv.graph.ops import make_node
-from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops import hooks_of, make_node
+from clconv.graph.ops.hooks import Half
 
 HALF, FLOAT = DType.FLOAT16, DType.FLOAT32
 _OTHER = {HALF: FLOAT, FLOAT: HALF}
 _NOTHING = TensorSpec((0,))
-
-# Operators whose result depends on the dtype itself: they run as they are.
-EXACT = frozenset(
-    {
-        "Cast", "CastLike", "ConstantOfShape", "EyeLike", "QuantizeLinear", "DequantizeLinear",
-        "QLinearConv", "QLinearMatMul", "BitCast",
-    }
-)  # fmt: skip
-# Operators that only move data: in the type in which it lies there.
-MOVES = frozenset(
-    {
-        "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice",
-        "Gather", "GatherElements", "GatherND", "Expand", "Tile", "DepthToSpace", "SpaceToDepth",
-        "ReverseSequence", "Compress",
-    }
-)  # fmt: skip
-# Operators of a float32 network that are narrowed when it is to be stored in float16, and the inputs that are
-# (all, if none are named): where most of the memory and time goes, and nothing that counts or measures.
-NARROWED: Mapping[str, tuple[int, ...]] = {
-    **{name: () for name, row in ROWS.items() if row.kind in ("float", "number", "any")},
-    **dict.fromkeys(
-        (
-            "Conv", "ConvTranspose", "Gemm", "MatMul", "MaxPool", "AveragePool", "LpPool", "GlobalMaxPool",
-            "GlobalAveragePool", "GlobalLpPool", "BatchNormalization", "InstanceNormalization",
-            "GroupNormalization", "LayerNormalization", "LpNormalization", "RMSNormalization",
-            "MeanVarianceNormalization", "LRN", "Softmax", "LogSoftmax", "Pad", "ReduceMean", "ReduceSum",
-            "ReduceMax", "ReduceMin", "ArgMax", "ArgMin", "ReduceL1", "ReduceL2", "ReduceSumSquare",
-        ),
-        (),
-    ),
-    "Resize": (0,),
-}  # fmt: skip
-
-# Operators that take what they find, because a conversion would cost as much as they do, or tell apart less.
-FOLLOWERS = frozenset(ROWS) | {"ArgMax", "ArgMin"}
 
 Specs = Mapping[str, TensorSpec]
 Constants = Mapping[str, Constant]
@@ -93,14 +58,14 @@ def computed_wide(graph: Graph) -> tuple[str, ...]:
     """Names of the nodes that compute in float32 in a network of which other parts lie in float16."""
     halves = {
         node.name for node in graph.nodes for name in (*node.inputs, *node.outputs)
-        if name and node.op not in EXACT and graph.spec(name).dtype is HALF
+        if name and hooks_of(node).half is not Half.EXACT and graph.spec(name).dtype is HALF
     }  # fmt: skip
     if not halves:
         return ()
     return tuple(
         node.name
         for node in graph.nodes
-        if node.op not in EXACT | MOVES
+        if hooks_of(node).half not in (Half.EXACT, Half.MOVES)
         and any(name and graph.spec(name).dtype is FLOAT for name in node.outputs)
     )
 
@@ -131,13 +96,13 @@ class _Placing:
 
     def _node(self, node: Node) -> None:
         floats = [n for n in node.inputs if n and self._is_float(n)]
-        missing = self.unmade.intersection(floats)
+        missing, half = self.unmade.intersection(floats), hooks_of(node).half
         if node.op == "Cast" and missing and self._dtype(node.outputs[0]) is not HALF:
             # From the twin: a half that was never stored has not been rounded.
             self.nodes.append(dataclasses.replace(node, inputs=(self.twins[floats[0]],)))
-        elif node.op in EXACT:
+        elif half is Half.EXACT:
             self._emit(node, {})
-        elif node.op in MOVES:
+        elif half is Half.MOVES:
             moved = {self._dtype(n) for n in missing}
             self._emit(node, self._other(n for n in floats if self._dtype(n) in moved))
         elif any(self._dtype(n) is HALF for n in (*floats, *filter(None, node.outputs))):
@@ -149,7 +114,7 @@ class _Placing:
         """A node that the network has in float16: so if a kernel does it, else in float32. What is only
         element-wise stays in float32 behind such a one."""
         read = [n for n in floats if n not in self.graph.constants]
-        follows = node.op in FOLLOWERS and bool(read) and self.unmade.issuperset(read)
+        follows = hooks_of(node).half.follows and bool(read) and self.unmade.issuperset(read)
         if not follows and self._is_taken(node, {}):
             self._emit(node, {})
         else:
@@ -157,12 +122,13 @@ class _Placing:
 
     def _narrowings(self, node: Node, floats: list[str]) -> Changes:
         """What to narrow so that a float32 node runs on halves; nothing if it is not to."""
-        if not self.narrow or node.op not in NARROWED:
+        half = hooks_of(node).half
+        if not self.narrow or half.kind != "narrowed":
             return {}
-        if node.op in FOLLOWERS and not self.unmade.intersection(floats):
+        if half.follows and not self.unmade.intersection(floats):
             return {}
         behind = len(node.op_inputs)
-        indices = (*(NARROWED[node.op] or range(behind)), *range(behind, len(node.inputs)))
+        indices = (*(half.inputs or range(behind)), *range(behind, len(node.inputs)))
         names = [node.inputs[i] for i in indices if i < len(node.inputs) and node.inputs[i]]
         changes = self._other(n for n in names if self._dtype(n) is FLOAT)
         return changes if changes and self._is_taken(node, changes) else {}

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
-from clconv.graph.ops import make_node
-from clconv.graph.passes.facts import gather_facts, permutation
-from clconv.graph.passes.permute import RULES, Operand, Permuted, inverse
+from clconv.graph.ops import hooks_of, make_node
+from clconv.graph.passes.facts import gather_facts
+from clconv.graph.rules.known import permutation
+from clconv.graph.rules.transposed import Operand, Permuted, inverse
 
 OPEN_SIZE = 16  # what a size that is not known yet counts
 
@@ -24,7 +25,7 @@ OPEN_SIZE = 16  # what a size that is not known yet counts
 def push_transposes(graph: Graph) -> Graph:
     """The graph with fewer elements transposed, or the graph itself if pushing saves nothing.
 
-    A Transpose is put off: its readers are rewritten for its input where they can be (see permute.RULES), and
+    A Transpose is put off: its readers are rewritten for its input where they can be (see Hooks.transposed), and
     their results are put-off transposes in turn. Where one cannot be, the Transpose is made in front of it.
     """
     before = _cost(graph)
@@ -132,7 +133,7 @@ class _Sweep:
             inputs = [self.put_off[n].source if n in self.put_off else n for n in node.inputs]
             self.nodes.append(dataclasses.replace(node, inputs=tuple(inputs)))
             return True
-        rule = RULES.get(node.op)
+        rule = hooks_of(node).transposed
         if rule is None:
             return False
         operands = [self._operand(n) for n in node.inputs]

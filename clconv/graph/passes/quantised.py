@@ -14,18 +14,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from clconv.graph.ir import DType, Graph, Node, TensorSpec
-from clconv.graph.ops import make_node
+from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.passes.editor import Editor
 from clconv.graph.passes.facts import gather_facts
 from clconv.graph.passes.remove_dead import remove_dead
-
-# What takes bytes and floats alike: DequantizeLinear may come before it as well.
-MOVERS = frozenset(
-    {
-        "Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Expand", "Tile",
-        "DepthToSpace", "SpaceToDepth", "MaxPool",
-    }
-)  # fmt: skip
 
 
 def unfold_quantised(graph: Graph) -> Graph:
@@ -200,7 +192,7 @@ def _before_movers(editor: Editor) -> None:
         if found is None or not editor.is_private(node.inputs[0]):
             continue
         origin, mover = found
-        if mover.op not in MOVERS or mover.epilogue or any(mover.outputs[1:]):
+        if not hooks_of(mover).keeps_elements or mover.epilogue or any(mover.outputs[1:]):
             continue
         real = editor.fresh(f"{mover.name}/real")
         editor.put(

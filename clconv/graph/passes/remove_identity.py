@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.passes.editor import Editor
-from clconv.graph.passes.facts import cast_target, gather_facts, permutation
+from clconv.graph.passes.facts import gather_facts
+from clconv.graph.rules.known import cast_target, permutation
 
 Facts = Mapping[str, TensorSpec]
 FAR = 2**31 - 1  # Slice's way to say "to the end"

@@ -26,6 +26,7 @@ from clconv.lowering.kernel import (
     Problem,
     Variant,
 )
+from clconv.lowering.matrix import Matrix, matrix_for
 from clconv.lowering.tile_choice import (
     MOST_SPLITS,
     Work,
@@ -35,10 +36,8 @@ from clconv.lowering.tile_choice import (
 )
 from clconv.lowering.tiles import (
     PRODUCT_SPACE,
-    Matrix,
     Tile,
     local_memory_obstacle,
-    matrix_for,
     matrix_obstacle,
     subgroup_of,
 )

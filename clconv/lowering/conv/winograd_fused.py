@@ -17,8 +17,9 @@ from clconv.lowering.conv.transforms import F2_3
 from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.matrix import matrix_for
 from clconv.lowering.tile_choice import group_seconds
-from clconv.lowering.tiles import matrix_for, work_group_obstacle
+from clconv.lowering.tiles import work_group_obstacle
 
 # Of a work-group; kernels/conv/winograd_fused.cl.mako is made for these.
 _ITEMS, _FILTERS, _TILES, _CHANNELS = 256, 32, 32, 8

@@ -33,14 +33,9 @@ from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.conv.winograd import window_obstacle
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.matrix import Matrix, matrix_of
 from clconv.lowering.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
-from clconv.lowering.tiles import (
-    TILE_SPACE,
-    Matrix,
-    gpu_rate,
-    matrix_obstacle,
-    matrix_of,
-)
+from clconv.lowering.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
 
 
 def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:

@@ -2,12 +2,9 @@
 
 from clconv.lowering.gemm.local import local_variants
 from clconv.lowering.gemm.panels import panel_variants
-from clconv.lowering.gemm.shape import Product
 from clconv.lowering.gemm.simple import simple_variant
 from clconv.lowering.gemm.vector import vector_variant
 from clconv.lowering.kernel import register
-
-__all__ = ["Product"]
 
 for _op in ("Gemm", "MatMul"):
     register(*panel_variants(_op), vector_variant(_op), *local_variants(_op), simple_variant(_op))

@@ -17,7 +17,7 @@ from clconv.lowering.arguments import (
     packed_float,
 )
 from clconv.lowering.gemm.finish import WIDTH, Finish
-from clconv.lowering.gemm.shape import Product, float_obstacle, size_obstacle
+from clconv.lowering.gemm.shape import float_obstacle, size_obstacle
 from clconv.lowering.kernel import (
     Kernel,
     KernelCall,
@@ -25,6 +25,8 @@ from clconv.lowering.kernel import (
     Problem,
     Variant,
 )
+from clconv.lowering.matrix import Matrix, matrix_for
+from clconv.lowering.product import Product
 from clconv.lowering.tile_choice import (
     MOST_SPLITS,
     Work,
@@ -34,10 +36,8 @@ from clconv.lowering.tile_choice import (
 )
 from clconv.lowering.tiles import (
     PRODUCT_SPACE,
-    Matrix,
     Tile,
     local_memory_obstacle,
-    matrix_for,
     matrix_obstacle,
     subgroup_of,
 )

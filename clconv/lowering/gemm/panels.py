@@ -23,7 +23,7 @@ from clconv.lowering.arguments import (
 from clconv.lowering.blocked import rows_an_item
 from clconv.lowering.cast import cast_call
 from clconv.lowering.epilogue import plan_epilogue
-from clconv.lowering.gemm.shape import Product, alpha_of, float_obstacle, plan_addend
+from clconv.lowering.gemm.shape import alpha_of, float_obstacle, plan_addend
 from clconv.lowering.kernel import (
     AUTO,
     Kernel,
@@ -32,6 +32,7 @@ from clconv.lowering.kernel import (
     Problem,
     Variant,
 )
+from clconv.lowering.product import Product
 
 
 def panel_packing(transposed: bool, width: int, alpha: float) -> Packing:

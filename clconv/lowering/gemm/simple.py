@@ -9,9 +9,10 @@ from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import c_type, stored_obstacle
 from clconv.lowering.ctext import saturated
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
-from clconv.lowering.gemm.shape import Product, alpha_of, beta_of, factor_type, plan_addend
+from clconv.lowering.gemm.shape import alpha_of, beta_of, factor_type, plan_addend
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.obstacles import has_double
+from clconv.lowering.product import Product
 from clconv.lowering.share import nested
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from clconv.lowering.arguments import Argument, Packed, Packing, Scalar, Write, packed_float
 from clconv.lowering.gemm.finish import WIDTH, Finish
-from clconv.lowering.gemm.shape import Product, float_obstacle, size_obstacle
+from clconv.lowering.gemm.shape import float_obstacle, size_obstacle
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.product import Product
 from clconv.lowering.share import power_of_two
 from clconv.lowering.tiles import gpu_rate
 

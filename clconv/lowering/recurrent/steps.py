@@ -17,7 +17,7 @@ from clconv.lowering.arguments import (
     Table,
     Write,
 )
-from clconv.lowering.create import fill_call
+from clconv.lowering.fill import fill_call
 from clconv.lowering.kernel import Kernel, Lowered, Problem
 from clconv.lowering.mover import outputs
 from clconv.lowering.parts import PART_ALIGNMENT, Parts, Value

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import Constant, Node, TensorSpec
-from clconv.graph.ops.elementwise import ROWS
 
 Perm = tuple[int, ...]
 
@@ -54,10 +53,10 @@ def inverse(perm: Sequence[int]) -> Perm:
     return tuple(int(i) for i in np.argsort(perm))
 
 
-Rule = Callable[[Node, Sequence[Operand]], Permuted | None]
+TransposeRule = Callable[[Node, Sequence[Operand]], Permuted | None]
 
 
-def _pointwise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def pointwise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     """Operators on elements that broadcast: constants turn back, as do images of one pixel."""
     perm = _main_perm(operands)
     if perm is None:
@@ -116,7 +115,7 @@ def _mapped(axes: Sequence[int], perm: Perm) -> tuple[int, ...] | None:
     return tuple(perm[a % rank] for a in axes)
 
 
-def _along_axis(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def along_axis(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     """One data input, one axis in the attributes, results of the input's rank."""
     perm = _data_only(node, operands)
     axes = None if perm is None else _mapped([node.attrs.axis], perm)
@@ -126,7 +125,7 @@ def _along_axis(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(tuple(_names(operands)), attrs, (perm,) * len(node.outputs))
 
 
-def _concat(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def concat(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     perm = _main_perm(operands)
     axes = None if perm is None else _mapped([node.attrs.axis], perm)
     if perm is None or axes is None:
@@ -142,7 +141,7 @@ def _concat(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(tuple(inputs), node.attrs.replace(axis=axes[0]), (perm,))
 
 
-def _axes_input(place: int) -> Rule:
+def axes_input(place: int) -> TransposeRule:
     """Operators with an input of axes, every axis in order if it is absent: Pad and Slice."""
 
     def rule(node: Node, operands: Sequence[Operand]) -> Permuted | None:
@@ -167,7 +166,7 @@ def _axes_input(place: int) -> Rule:
     return rule
 
 
-def _reduce(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def reduce(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     perm = _data_only(node, operands)
     if perm is None:
         return None
@@ -184,7 +183,7 @@ def _reduce(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(inputs, node.attrs, (_real(result),))
 
 
-def _arg_extreme(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def arg_extreme(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     perm = operands[0].perm
     axes = None if perm is None else _mapped([node.attrs.axis], perm)
     if perm is None or axes is None:
@@ -194,7 +193,7 @@ def _arg_extreme(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted((operands[0].source,), attrs, (_real(result),))
 
 
-def _squeeze(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def squeeze(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     perm = _data_only(node, operands)
     given = operands[1].ints if len(operands) > 1 else None
     axes = None if perm is None or given is None else _mapped(given, perm)
@@ -215,7 +214,7 @@ def _real(perm: Perm) -> Perm | None:
     return None if perm == tuple(range(len(perm))) else perm
 
 
-def _global_pool(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def global_pool(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     """As a reduction over the axes that are height and width in the source."""
     perm = operands[0].perm
     if perm is None:
@@ -225,7 +224,7 @@ def _global_pool(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted((operands[0].source, axes), {"keepdims": 1}, (perm,), op)
 
 
-def _reshape(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def reshape(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     """The source's elements in their order, where the transpose moved none."""
     perm = _data_only(node, operands)
     shape = operands[1].ints
@@ -238,14 +237,14 @@ def _reshape(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(tuple(_names(operands)), node.attrs, (None,))
 
 
-def _flatten(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def flatten(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     first = operands[0]
     if first.perm is None or not first.in_place or node.attrs.axis != 1 or first.perm[0] != 0:
         return None
     return Permuted((first.source,), node.attrs, (None,))
 
 
-def _quantise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def quantise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     """With one scale for all, or one for each channel of an axis."""
     known = operands[1].known
     perm = _data_only(node, operands)
@@ -254,27 +253,4 @@ def _quantise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     if known.rank == 0:
         return Permuted(tuple(_names(operands)), node.attrs, (perm,))
     blocks = node.attrs.get("block_size", 0)
-    return _along_axis(node, operands) if known.rank == 1 and not blocks else None
-
-
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(ROWS, _pointwise),
-    **dict.fromkeys(("Identity", "Dropout", "Cast"), _pointwise),
-    **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax", "Split"), _along_axis),
-    **dict.fromkeys(
-        (
-            "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1",
-            "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp",
-        ),
-        _reduce,
-    ),
-    **dict.fromkeys(("ArgMax", "ArgMin"), _arg_extreme),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
-    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), _quantise),
-    "Concat": _concat,
-    "Pad": _axes_input(3),
-    "Slice": _axes_input(3),
-    "Squeeze": _squeeze,
-    "Reshape": _reshape,
-    "Flatten": _flatten,
-}  # fmt: skip
+    return along_axis(node, operands) if known.rank == 1 and not blocks else None

@@ -11,8 +11,6 @@ import dataclasses
 from collections.abc import Callable
 
 from clconv.graph.ir import Graph, Node, TensorSpec
-from clconv.graph.ops.elementwise import ROWS
-from clconv.graph.ops.reduce import REDUCTIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,24 +41,24 @@ class Use:
         return self.of_images[0] and not any(self.of_images[1:])
 
 
-Rule = Callable[[Use], bool]
+ImageRule = Callable[[Use], bool]
 
 
-def _first(use: Use) -> bool:
+def first(use: Use) -> bool:
     """What works on each image of its first input; the other inputs hold for all."""
     return use.only_first
 
 
-def _batch_norm(use: Use) -> bool:
+def batch_norm(use: Use) -> bool:
     return use.only_first and not use.node.attrs.training_mode
 
 
-def _one_result(use: Use) -> bool:
+def one_result(use: Use) -> bool:
     """MaxPool: its indices would count from the first image."""
     return use.only_first and not any(use.node.outputs[1:])
 
 
-def _elementwise(use: Use) -> bool:
+def elementwise(use: Use) -> bool:
     return all(
         aligned(use.spec(i), use.of_images[i], use.result.rank)
         for i in range(len(use.node.op_inputs))
@@ -75,7 +73,7 @@ def aligned(spec: TensorSpec, of_images: bool, rank: int) -> bool:
     return spec.rank < rank or spec.shape[0] == 1
 
 
-def _axis(attribute: str) -> Rule:
+def along(attribute: str) -> ImageRule:
     """What works along one axis, or from it to the last: not along the batch."""
 
     def rule(use: Use) -> bool:
@@ -91,42 +89,42 @@ def _along_others(use: Use, axes: tuple[int, ...] | None) -> bool:
     return use.only_first and bool(axes) and all(a % rank for a in axes or ())
 
 
-def _named_axes(use: Use) -> bool:
+def named_axes(use: Use) -> bool:
     return use.has(1) and _along_others(use, use.ints(1))
 
 
-def _reduce(use: Use) -> bool:
+def reduce(use: Use) -> bool:
     if use.has(1) and use.ints(1) == () and use.node.attrs.noop_with_empty_axes:
         return use.only_first
-    return _named_axes(use)
+    return named_axes(use)
 
 
-def _slice(use: Use) -> bool:
+def sliced(use: Use) -> bool:
     axes = use.ints(3) if use.has(3) else tuple(range(len(use.ints(1) or ())))
     return _along_others(use, axes)
 
 
-def _pad(use: Use) -> bool:
+def pad(use: Use) -> bool:
     pads, rank = use.ints(1), use.spec(0).rank
     if use.has(3):
         return _along_others(use, use.ints(3))
     return use.only_first and pads is not None and pads[0] == pads[rank] == 0
 
 
-def _tile(use: Use) -> bool:
+def tile(use: Use) -> bool:
     repeats = use.ints(1)
     return use.only_first and bool(repeats) and repeats is not None and repeats[0] == 1
 
 
-def _concat(use: Use) -> bool:
+def concat(use: Use) -> bool:
     return all(use.of_images) and use.node.attrs.axis % use.result.rank > 0
 
 
-def _transpose(use: Use) -> bool:
+def transpose(use: Use) -> bool:
     return bool(use.node.attrs.perm) and use.node.attrs.perm[0] == 0
 
 
-def _same_batch(use: Use) -> bool:
+def same_batch(use: Use) -> bool:
     """Reshape, Expand: an image's elements lie side by side before and after, if the batch stays in front."""
     data, result = use.spec(0), use.result
     return (
@@ -134,29 +132,29 @@ def _same_batch(use: Use) -> bool:
     )
 
 
-def _expand(use: Use) -> bool:
-    return _same_batch(use) and use.spec(0).rank == use.result.rank
+def expand(use: Use) -> bool:
+    return same_batch(use) and use.spec(0).rank == use.result.rank
 
 
-def _resize(use: Use) -> bool:
+def resize(use: Use) -> bool:
     """With or without a size for the batch, which must not decide how the others are stretched."""
     attrs, named = use.node.attrs, use.node.attrs.axes
     if named:
         return _along_others(use, named)
     plain = attrs.coordinate_transformation_mode != "tf_crop_and_resize"
-    return plain and attrs.keep_aspect_ratio_policy == "stretch" and _same_batch(use)
+    return plain and attrs.keep_aspect_ratio_policy == "stretch" and same_batch(use)
 
 
-def _flatten(use: Use) -> bool:
+def flatten(use: Use) -> bool:
     return use.only_first and use.node.attrs.axis % use.spec(0).rank == 1
 
 
-def _gemm(use: Use) -> bool:
+def gemm(use: Use) -> bool:
     added = not use.has(2) or aligned(use.spec(2), False, 2)
     return use.only_first and not use.node.attrs.transA and added
 
 
-def _matmul(use: Use) -> bool:
+def matmul(use: Use) -> bool:
     left, right = use.spec(0), use.spec(1)
     rank = use.result.rank
     if left.rank < 2 or right.rank < 2:
@@ -166,50 +164,11 @@ def _matmul(use: Use) -> bool:
     return aligned(left, use.of_images[0], rank) and aligned(right, use.of_images[1], rank)
 
 
-def _quantise(use: Use) -> bool:
+def quantise(use: Use) -> bool:
     scale, data = use.spec(1), use.spec(0)
     by_axis = scale.size == 1 or (scale.rank == 1 and use.node.attrs.axis % data.rank > 0)
     return use.only_first and by_axis and not use.node.attrs.block_size
 
 
-def _mean_variance(use: Use) -> bool:
+def mean_variance(use: Use) -> bool:
     return _along_others(use, use.node.attrs.axes)
-
-
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(ROWS, _elementwise),
-    **dict.fromkeys(REDUCTIONS, _reduce),
-    **dict.fromkeys(
-        (
-            "Conv", "ConvInteger", "QLinearConv", "ConvTranspose", "AveragePool", "LpPool", "GlobalAveragePool",
-            "GlobalMaxPool", "GlobalLpPool", "InstanceNormalization", "GroupNormalization",
-            "LRN", "Cast", "Identity", "DepthToSpace", "SpaceToDepth",
-        ),
-        _first,
-    ),
-    **dict.fromkeys(
-        (
-            "Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "LayerNormalization", "RMSNormalization", "Split",
-            "Gather", "ArgMax", "ArgMin", "TopK",
-        ),
-        _axis("axis"),
-    ),
-    "BatchNormalization": _batch_norm,
-    "MaxPool": _one_result,
-    "Concat": _concat,
-    "Transpose": _transpose,
-    "Flatten": _flatten,
-    "Reshape": _same_batch,
-    "Expand": _expand,
-    "Resize": _resize,
-    "Squeeze": _named_axes,
-    "Unsqueeze": _named_axes,
-    "Slice": _slice,
-    "Pad": _pad,
-    "Tile": _tile,
-    "Gemm": _gemm,
-    "MatMul": _matmul,
-    "QuantizeLinear": _quantise,
-    "DequantizeLinear": _quantise,
-    "MeanVarianceNormalization": _mean_variance,
-}  # fmt: skip
