@@ -240,7 +240,7 @@ def test_a_dump_that_cannot_be_written_is_said(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setenv("CLCONV_DUMP", str(tmp_path / "dump"))
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr("clconv.runtime.dump.write", full)
     with pytest.raises(ConfigError, match=r"CLCONV_DUMP.*No space left"):
         _load([node("Relu", ["x"], ["y"])], {}, device)
 
