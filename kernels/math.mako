@@ -103,9 +103,12 @@ CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
   const int${half} far${half} = far${2 * half if 2 * half < n else ""}.lo | far${2 * half if 2 * half < n else ""}.hi;
 % endfor
   if (far${2 if n > 2 else ""}.s0 | far${2 if n > 2 else ""}.s1) {
-% for lane in range(n):
-    if (far.s${"%x" % lane}) y.s${"%x" % lane} = ${name}(x.s${"%x" % lane});
-% endfor
+    float from[${n}], to[${n}];
+    *(${V}_u*)from = x;
+    *(${V}_u*)to = y;
+    for (int i = 0; i < ${n}; ++i)
+      if (!((from[i] < 0 ? -from[i] : from[i]) < 10000.0f)) to[i] = ${name}(from[i]);
+    y = *(${V}_u*)to;
   }
   return y;
 }

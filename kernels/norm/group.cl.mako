@@ -80,7 +80,7 @@ kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}
 % endif
   if (!there) return;
 % if keep_mean:
-  if (${first}) ${set_element("kept_mean", "row", "top + rest", stored("kept_mean"))}
+  if (${first}) ${set_element("kept_mean", "row", "rest == rest ? top + rest : top", stored("kept_mean"))}
 % endif
 % if keep_factor:
   if (${first}) ${set_element("kept_factor", "row", "factor", stored("kept_factor"))}

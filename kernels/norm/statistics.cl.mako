@@ -75,7 +75,7 @@ kernel void ${entry}(
 % endif
     factor[at] = measured;
 % if keep_mean:
-    ${set_element("kept_mean", "at", "mean[at] + remainder[at]", stored("kept_mean"))}
+    ${set_element("kept_mean", "at", "remainder[at] == remainder[at] ? mean[at] + remainder[at] : mean[at]", stored("kept_mean"))}
 % endif
 % if keep_factor:
     ${set_element("kept_factor", "at", "measured", stored("kept_factor"))}
