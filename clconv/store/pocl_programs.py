@@ -21,6 +21,7 @@ from pathlib import Path
 from clconv.errors import DeviceError, warn_once
 from clconv.store import binaries, files
 from clconv.store.files import Unusable
+from clconv.store.marker import Marker
 from clconv.store.pocl_folder import VARIABLE, Place, free_bytes
 from clconv.store.trust import make_private, objection
 
@@ -41,7 +42,8 @@ class Programs:
         self._root, self._source = place.folder, place.source
         self._pending: dict[str, tuple[Sequence[str], float]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
-        self._scanned = False
+        self._scanned = self._distrusts = False
+        self._marker: Marker | None = None
         self._lock = threading.Lock()
 
     def check(self, source: str, symbols: Sequence[str]) -> None:
@@ -66,6 +68,9 @@ class Programs:
                 self._scanned = True
                 for program in _program_folders(root):
                     self._verify(root, program, {})
+            if record is None:
+                self._begin(root)
+                self._remove_distrusted(root, symbols)
             complete = record is not None
             for folder, known in (record or {}).items():
                 complete &= self._verify(root, root / folder, known)
@@ -84,6 +89,9 @@ class Programs:
         with self._lock, contextlib.suppress(OSError):
             if root is None or not self._pending:
                 return
+            if self._marker is not None:
+                self._marker.remove()
+                self._marker = None
             pending, self._pending = self._pending, {}
             folders = list(_program_folders(root))
             for key, (symbols, since) in pending.items():
@@ -95,6 +103,25 @@ class Programs:
                     make_private(root / _RECORDS)
                     text = json.dumps({"folders": record})
                     files.write(_record(root, key), text, private=True, durable=False)
+
+    def _begin(self, root: Path) -> None:
+        """From now until remember() a death of the process is evidence against what has no record."""
+        if self._marker is None:
+            make_private(root / _RECORDS)
+            self._marker = Marker(root / _RECORDS)
+            self._distrusts |= self._marker.set()
+
+    def _remove_distrusted(self, root: Path, symbols: Sequence[str]) -> None:
+        """Where a process died between a build and its record: whatever there is of this program."""
+        if not self._distrusts:
+            return
+        for folder in _program_folders(root):
+            if any((folder / symbol).is_dir() for symbol in symbols) or _holds(folder, symbols):
+                warn_once(
+                    f"{root}: a process died while it compiled or loaded kernels; they are compiled anew",
+                    about=f"died {root}",
+                )
+                shutil.rmtree(folder)
 
     def _read(self, root: Path, key: str) -> dict[str, _Files] | None:
         try:

@@ -337,3 +337,39 @@ def test_a_cache_deleted_while_running(used: Path, tmp_path: Path) -> None:
     shutil.copytree(used, tmp_path / "deleted")
     done = run(tmp_path / "deleted", _DELETED)
     assert done.stdout == "right\nright again\n", done.stderr
+
+
+_DIES = """
+import os, sys
+from pathlib import Path
+from clconv.store.pocl_folder import Place
+from clconv.store.pocl_programs import Programs
+Programs(Place(Path(sys.argv[1]))).check(sys.argv[2], [sys.argv[3]])
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_process_died_of_is_not_used_again(root: Path) -> None:
+    """Even where nothing shows that it is damaged."""
+    folder = compiled(root)
+    done = subprocess.run([sys.executable, "-c", _DIES, root, SOURCE, SYMBOL], check=False)
+    assert done.returncode == -9 and list((root / "clconv").glob("at-work-*"))
+    with pytest.warns(ClconvWarning, match="a process died"):
+        programs = Programs(Place(root))
+        programs.check(SOURCE, [SYMBOL])
+    assert not folder.exists()
+    compiled(root)
+    programs.remember()
+    assert not list((root / "clconv").glob("at-work-*"))
+    Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert folder.exists()
+
+
+def test_what_another_process_is_at_stays(root: Path) -> None:
+    folder = compiled(root)
+    at_work = Programs(Place(root))
+    at_work.check("other", ["other"])
+    subprocess.run([sys.executable, "-c", _DIES, root, SOURCE, SYMBOL], check=False)
+    Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert folder.exists()
+    at_work.remember()

@@ -1,0 +1,65 @@
+"""Evidence that a process died at its work: a file that it keeps locked, and removes when it is done."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+_BEGIN = "at-work-"
+
+
+class Marker:
+    """One piece of work in a folder. POSIX only: the system drops the lock of a process that dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: int | None = None
+        self._path = folder / f"{_BEGIN}{secrets.token_hex(8)}"
+        self._owner = os.getpid()
+
+    def set(self) -> bool:
+        """Begins the work. Whether another process died at such work, and none is at it now."""
+        import fcntl
+
+        died, others = False, False
+        for path in self._folder.glob(f"{_BEGIN}*"):
+            if self._is_locked(path):
+                others = True
+            else:
+                died = True
+                path.unlink(missing_ok=True)
+        self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with contextlib.suppress(
+            OSError
+        ):  # a file system without locks: at worst work is done anew
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        atexit.register(self.remove)
+        return died and not others
+
+    def remove(self) -> None:
+        """Ends the work."""
+        if self._file is not None and os.getpid() == self._owner:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            os.close(self._file)
+            self._file = None
+            atexit.unregister(self.remove)
+
+    @staticmethod
+    def _is_locked(path: Path) -> bool:
+        import fcntl
+
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except OSError:  # it has just been removed, or is another user's
+            return True
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
