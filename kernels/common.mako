@@ -36,12 +36,17 @@ Mako pieces that kernels share. Import with
 </%def>
 
 ## Source index of an axis after padding: `index` may lie outside 0..size-1 and is folded back by the mode.
-## Declares nothing; an expression. Zero padding ("constant") leaves it outside: the caller tests.
+## Declares nothing; an expression. Zero padding ("constant") leaves it outside: the caller tests. "reflect" and "wrap"
+## fold once, for padding of less than the axis and up to it; "... repeated" as often as it takes.
 <%def name="padded_index(mode, index, size)">\
 % if mode == "edge":
 clamp(${index}, 0, ${size} - 1)\
 % elif mode == "reflect":
 ((${index}) < 0 ? -(${index}) : ((${index}) >= ${size} ? 2 * ${size} - 2 - (${index}) : (${index})))\
+% elif mode == "reflect repeated":
+min(max(${index}, -(${index})) % max(2 * ${size} - 2, 1), max(2 * ${size} - 2, 1) - max(${index}, -(${index})) % max(2 * ${size} - 2, 1))\
+% elif mode == "wrap repeated":
+(((${index}) % ${size} + ${size}) % ${size})\
 % elif mode == "wrap":
 ((${index}) < 0 ? (${index}) + ${size} : ((${index}) >= ${size} ? (${index}) - ${size} : (${index})))\
 % else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from clconv.cases.base import Case, data, weight, window
@@ -20,6 +21,23 @@ def conv(
 
 
 SAME3 = (1, 1, 1, 1)
+MODES = ("reflect", "edge", "wrap")
+
+
+def _wide_pads(mode: str) -> Iterator[Case]:
+    """Padding of as much as the axis and more, for windows of each kind of kernel."""
+    kinds: dict[str, Any] = {"pads": (4, 7, 5, 2), "pad_mode": mode}
+    yield conv(f"{mode} far", (1, 9, 3, 2), (10, 9, 3, 3), **kinds)
+    yield conv(f"{mode} far plain", (2, 3, 2, 3), (9, 3, 3, 3), **kinds)
+    yield conv(f"{mode} far 5x5", (1, 9, 3, 1), (8, 9, 5, 5), **kinds)
+    yield conv(f"{mode} far 3x3 stride 2", (1, 9, 4, 2), (8, 9, 3, 3), strides=(2, 2), **kinds)
+    yield conv(f"{mode} far depthwise", (1, 10, 4, 2), (10, 1, 3, 3), group=10, **kinds)
+    yield conv(f"{mode} far 1x1", (1, 5, 2, 1), (7, 5, 1, 1), **kinds)
+    yield conv(f"{mode} far groups", (1, 16, 2, 4), (16, 8, 3, 2), group=2, **kinds)
+    yield conv(f"{mode} far 1-D", (2, 5, 3), (7, 5, 4), pads=(9, 7), strides=(2,), pad_mode=mode)
+    yield conv(f"{mode} far 3-D", (1, 2, 2, 3, 1), (3, 2, 2, 2, 3), pads=(3,) * 6, pad_mode=mode)
+
+
 CASES = (
     conv("3x3 same", (1, 16, 14, 14), (32, 16, 3, 3), pads=SAME3),
     conv("3x3 primes", (2, 13, 17, 19), (23, 13, 3, 3), pads=SAME3),
@@ -90,7 +108,7 @@ CASES = (
     conv("1-D dilated stride", (1, 16, 40), (24, 16, 5), strides=(2,), dilations=(3,), pads=(4, 2)),
     *(
         conv(f"{mode} pad", (1, 5, 7, 6), (11, 5, 5, 5), pads=(2, 2, 2, 2), pad_mode=mode)
-        for mode in ("reflect", "edge", "wrap")
+        for mode in MODES
     ),
     *(
         conv(
@@ -101,7 +119,7 @@ CASES = (
             strides=(2, 1),
             pad_mode=mode,
         )
-        for mode in ("reflect", "edge", "wrap")
+        for mode in MODES
     ),
     *(
         conv(
@@ -112,7 +130,7 @@ CASES = (
             pad_mode=mode,
             group=10,
         )
-        for mode in ("reflect", "edge", "wrap")
+        for mode in MODES
     ),
     *(
         conv(
@@ -123,7 +141,12 @@ CASES = (
             pads=SAME3,
             pad_mode=mode,
         )
-        for mode in ("reflect", "edge", "wrap")
+        for mode in MODES
+    ),
+    *_wide_pads("reflect"),
+    *(
+        conv(f"{m} far", (1, 9, 3, 2), (10, 9, 3, 3), pads=(4, 7, 5, 2), pad_mode=m)
+        for m in MODES[1:]
     ),
     Case(
         "Conv",

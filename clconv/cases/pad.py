@@ -37,8 +37,17 @@ CASES = (
     pad("nothing left", (3, 4), (-2, 1, -1, 1), value=2.5),
     Case("Pad", "value when running", (data(2, 5, 4), ints(1, 0, 2, 0, 1, 3), data())),
     pad("nothing", (2, 3), (0, 0, 0, 0)),
-    pad("edge of one pixel", (1, 2, 1, 1), (0, 0, 3, 2, 0, 0, 1, 4), "edge"),
     pad("wrap around twice", (3,), (8, 7), "wrap"),
+    *(pad(f"{m} as much as the axis", (3, 2), (0, 2, 3, 0), m) for m in MODES[1:]),
+    *(pad(f"{m} more than the axis", (1, 3, 3, 2), (0, 0, 7, 5, 0, 0, 4, 9), m) for m in MODES),
+    *(pad(f"{m} wide blocks", (1, 17, 2, 5), (0, 0, 5, 4, 0, 0, 2, 11), m) for m in MODES[1:]),
+    *(pad(f"{m} one element", (1, 2, 1, 1), (0, 0, 3, 2, 0, 0, 1, 4), m) for m in MODES[1:]),
+    *(pad(f"{m} crop to few", (2, 9), (0, -6, 0, 8), m) for m in MODES[1:]),
+    *(pad(f"{m} all axes twice", (2, 3, 2), (5, 4, 3, 2, 7, 3), m) for m in MODES[1:]),
+    *(
+        pad(f"reflect far {dtype}", (3, 4), (9, 5), "reflect", axes=(-1,), dtype=dtype)
+        for dtype in ("float64", "int16", "uint8")
+    ),
     pad("int64", (3, 4), (1, 0, 0, 2), dtype="int64", value=7),
     pad("int32", (3, 4), (1, 0, 0, 2), "edge", dtype="int32"),
     pad("uint8", (3, 4), (1, 0, 0, 2), "reflect", dtype="uint8"),

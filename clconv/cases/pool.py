@@ -72,6 +72,35 @@ def _shared(op: str) -> Iterator[Case]:
         op, "3-D dilated", (1, 3, 9, 7, 8), (3, 2, 2), dilations=(3, 2, 1), pads=(2, 0, 0, 2, 1, 1)
     )
     yield pool(op, "3-D slices", (1, 9, 3, 7, 8), (1, 2, 2), strides=(1, 2, 2))
+    # One window, which hangs over the end of the padded image.
+    yield pool(op, "ceil one window", (1, 9, 2, 2), (3, 3), strides=(2, 2), ceil_mode=1)
+    yield pool(
+        op, "ceil one window padded", (2, 5, 3, 1), (6, 4), strides=(3, 3), pads=SAME3, ceil_mode=1
+    )
+    yield pool(
+        op,
+        "ceil one window dilated",
+        (1, 5, 4, 6),
+        (3, 3),
+        strides=(2, 3),
+        dilations=(2, 3),
+        ceil_mode=1,
+    )
+    yield pool(op, "ceil one window 1-D", (2, 3, 4), (7,), strides=(4,), ceil_mode=1)
+    yield pool(
+        op, "ceil one window 3-D", (1, 3, 2, 1, 3), (3, 2, 4), strides=(2, 2, 3), ceil_mode=1
+    )
+    yield pool(op, "reflect far", (1, 9, 2, 3), (3, 2), pads=(5, 3, 2, 7), pad_mode="reflect")
+    yield pool(
+        op,
+        "wrap far ceil",
+        (1, 3, 3, 2),
+        (3, 3),
+        strides=(2, 3),
+        pads=(3, 4, 4, 2),
+        pad_mode="wrap",
+        ceil_mode=1,
+    )
     for mode in ("reflect", "edge", "wrap"):
         yield pool(op, f"{mode} pad", (1, 9, 7, 6), (3, 3), pads=(2, 0, 1, 2), pad_mode=mode)
         yield pool(
@@ -90,6 +119,18 @@ CASES = (
     *_shared("MaxPool"),
     pool("MaxPool", "indices", (2, 3, 6, 7), (3, 3), strides=(2, 2), pads=SAME3, outputs=2),
     pool("MaxPool", "indices column major", (2, 3, 6, 7), (2, 2), outputs=2, storage_order=1),
+    pool(
+        "MaxPool", "reflect far 3-D", (1, 2, 2, 1, 3), (2, 3, 3), pads=(3,) * 6, pad_mode="reflect"
+    ),
+    pool(
+        "MaxPool",
+        "indices one window",
+        (2, 3, 2, 3),
+        (3, 5),
+        strides=(2, 3),
+        ceil_mode=1,
+        outputs=2,
+    ),
     pool("MaxPool", "indices 1-D", (1, 3, 11), (3,), strides=(2,), outputs=2),
     pool(
         "MaxPool",
@@ -117,6 +158,20 @@ CASES = (
         pads=(1, 0, 0, 1),
         count_include_pad=1,
         ceil_mode=1,
+    ),
+    *(
+        pool(
+            "AveragePool",
+            f"count pads one window {label}",
+            (1, 9, 2, 3),
+            (5, 6),
+            strides=(2, 3),
+            pads=(1, 0, 1, 1),
+            count_include_pad=1,
+            ceil_mode=1,
+            pad_mode=label,
+        )
+        for label in ("constant", "edge")
     ),
     *_shared("LpPool"),
     pool("LpPool", "p 1", (1, 5, 6, 7), (3, 3), pads=SAME3, p=1),

@@ -17,6 +17,17 @@ def pair(values: Sequence[int], fill: int) -> tuple[int, int]:
     return (fill, values[0]) if len(values) == 1 else (values[0], values[1])
 
 
+def kernel_pad_mode(mode: str, sizes: Sequence[int], pads: Sequence[int]) -> str:
+    """A padding mode as kernels have it, for axes of these sizes (pads: all their begins, then all their ends): what one
+    fold of an index does not bring back into the axis is "repeated"."""
+    folded = {"reflect": 1, "wrap": 0}
+    if mode not in folded:
+        return mode
+    most = [size - folded[mode] for size in sizes]
+    fits = all(pad <= limit for pad, limit in zip(pads, (*most, *most), strict=True))
+    return mode if fits else f"{mode} repeated"
+
+
 def image_arguments(
     size: Sequence[int], out: Sequence[int], begin: Sequence[int]
 ) -> list[tuple[str, Argument]]:

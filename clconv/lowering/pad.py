@@ -7,6 +7,7 @@ import math
 
 from clconv.graph.ops.pad import center_crop_pad_widths, pad_widths
 from clconv.lowering.arguments import Argument, Scalar, Write
+from clconv.lowering.blocked import kernel_pad_mode
 from clconv.lowering.kernel import Kernel, Lowered, Problem
 from clconv.lowering.mover import blocked_signature, node_call, register_mover
 from clconv.lowering.reorder import MOVE_TYPES
@@ -60,6 +61,11 @@ def _widths(problem: Problem) -> list[tuple[int, int]]:
     return center_crop_pad_widths(problem.x.shape, sizes, problem.node.attrs.axes)
 
 
+def _folded(axes: list[PadAxis]) -> tuple[list[int], list[int]]:
+    """Sizes of axes as padding finds them, and pads: all begins, then all ends."""
+    return [a.kept for a in axes], [*(a.pad[0] for a in axes), *(a.pad[1] for a in axes)]
+
+
 def _pad_lower(problem: Problem) -> Lowered:
     x, y = problem.x, problem.y
     if not y.size:
@@ -78,7 +84,7 @@ def _pad_lower(problem: Problem) -> Lowered:
         type=MOVE_TYPES[itemsize],
         width=min(16, 32 // itemsize) if is_cpu else 1,
         rank=len(axes),
-        mode=mode,
+        mode=kernel_pad_mode(mode, *_folded(axes)),
         given=given,
         single=unit == 1,
     )

@@ -13,6 +13,7 @@ from clconv.lowering.blocked import (
     blocked_signatures,
     c_type,
     image_arguments,
+    kernel_pad_mode,
     pair,
     plain_obstacle,
     rows_an_item,
@@ -43,9 +44,11 @@ def _indices(problem: Problem) -> str:
 
 
 def _pad_mode(problem: Problem) -> str:
-    """The node's padding mode, "none" if no window ever leaves the image."""
+    """The node's padding mode as kernels have it, "none" if no window ever leaves the image."""
     at = problem.node.attrs
-    return at.pad_mode if any(at.pads) or at.ceil_mode else "none"
+    if not (any(at.pads) or at.ceil_mode):
+        return "none"
+    return kernel_pad_mode(at.pad_mode, problem.x.shape[2:], at.pads)
 
 
 def _counts_pads(problem: Problem) -> bool:
@@ -184,7 +187,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         kernel=at.kernel_shape,
         strides=at.strides,
         dilations=at.dilations,
-        pad_mode=at.pad_mode,
+        pad_mode=kernel_pad_mode(at.pad_mode, x.shape[2:], at.pads),
         values=bool(node.outputs[0]),
         indices=bool(indices),
         column_major=bool(at.get("storage_order")),

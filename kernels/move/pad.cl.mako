@@ -7,26 +7,15 @@ Behind the last axis lie `unit` elements that stay together (channel lanes, or a
 value    one element, the padding of mode "constant"; without it zero
 On CPUs (width > 1) one item does `chunk` rows, a row being the last axis and its units: (1, rows / chunk). On GPUs
 one item does one element of `chunk` rows: (out * unit, rows / chunk).
-Parameters: type: an unsigned integer of the element's size; width: vector lanes; rank: axes; mode constant, reflect,
-edge, wrap; given: whether there is `value`; single: unit is 1.
+Parameters: type: an unsigned integer of the element's size; width: vector lanes; rank: axes; mode: see
+common.padded_index; given: whether there is `value`; single: unit is 1.
 </%doc>
+<%namespace name="common" file="/common.mako"/>
 <%namespace name="run" file="/move/run.mako"/>
 <%
   last = rank - 1
   U = "1" if single else "unit"
 %>
-## The index in x for an index in the padded axis, less its beginning.
-<%def name="source(index, size)">\
-% if mode == "edge":
-clamp(${index}, 0, ${size} - 1)\
-% elif mode == "reflect":
-(${index} < 0 ? -${index} : (${index} >= ${size} ? 2 * ${size} - 2 - ${index} : ${index}))\
-% elif mode == "wrap":
-((${index} % ${size} + ${size}) % ${size})\
-% else:
-${index}\
-% endif
-</%def>
 ## Padding pixels of the last axis from FIRST to END: one by one.
 <%def name="border(first, end)">
 % if mode == "constant":
@@ -38,7 +27,7 @@ ${index}\
 % else:
       for (int pixel = ${first}; pixel < ${end}; ++pixel) {
         const int index = pixel - begin${last};
-        global const ${type}* s = from + (long)${source("index", "kept%d" % last)} * ${U};
+        global const ${type}* s = from + (long)(${common.padded_index(mode, "index", "kept%d" % last)}) * ${U};
 % if single:
         to[pixel] = s[0];
 % else:
@@ -81,7 +70,7 @@ kernel void ${entry}(
 % if mode == "constant":
       outside |= index < 0 || index >= kept${i};
 % endif
-      from += ${source("index", "kept%d" % i)} * stride${i};
+      from += (${common.padded_index(mode, "index", "kept%d" % i)}) * stride${i};
     }
 % endfor
 % endif
@@ -91,7 +80,7 @@ kernel void ${entry}(
 % if mode == "constant":
     outside |= index < 0 || index >= kept${last};
 % endif
-    to[element] = outside ? padding : from[(long)${source("index", "kept%d" % last)} * ${U} + element % ${U}];
+    to[element] = outside ? padding : from[(long)(${common.padded_index(mode, "index", "kept%d" % last)}) * ${U} + element % ${U}];
 % else:
     if (outside) {
       const int count = out${last} * ${U};

@@ -169,9 +169,19 @@ def test_padding_modes(mode, numpy_mode):
     np.testing.assert_array_equal(run(padded, x), run(plain, wide))
 
 
-def test_reflection_needs_enough_pixels():
-    with pytest.raises(ShapeError, match="reflect"):
-        Conv2d(1, 3, padding=4, padding_mode="reflect").build((1, 3, 3))
+@pytest.mark.parametrize(("mode", "numpy_mode"), [("reflect", "reflect"), ("circular", "wrap")])
+def test_padding_wider_than_the_image(mode, numpy_mode):
+    x = image(1, 3, 2)
+    padded = Conv2d(1, 3, padding=4, padding_mode=mode).build((1, 3, 2))
+    plain = Conv2d(1, 3).build((1, 11, 10))  # the same seed gives the same weights
+    wide = np.pad(x, ((0, 0), (0, 0), (4, 4), (4, 4)), mode=numpy_mode)
+    np.testing.assert_allclose(run(padded, x), run(plain, wide), rtol=1e-5, atol=1e-6)
+
+
+def test_ceil_lets_the_only_window_hang_over():
+    assert volume(MaxPool2d(3, 2, rounding="ceil"), 1, 2, 2) == (1, 1, 1)
+    with pytest.raises(ShapeError, match="larger than the 1 pixels"):
+        MaxPool2d(3, 2, rounding="ceil").build((1, 1, 1))
 
 
 # other layers

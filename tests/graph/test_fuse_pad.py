@@ -37,15 +37,25 @@ def test_every_mode_into_conv(build, check, mode):
     assert after.nodes[0].attrs.pad_mode == mode
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [("edge", ["Conv"]), ("constant", ["Conv"]), ("reflect", ["Pad", "Conv"])],
-)
-def test_reflection_waits_until_the_size_is_known(build, mode, expected):
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge", "wrap"])
+def test_the_size_may_be_open(build, mode):
     x = build.input(1, 3, 6, 6)
     build.conv(pad(build, x, mode), 4, 3, 3, out="y")
     build.specs["x"] = TensorSpec(("N", 3, "H", "W"))
-    assert ops(fuse_pad(build.graph("y"))) == expected
+    assert ops(fuse_pad(build.graph("y"))) == ["Conv"]
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "wrap"])
+@pytest.mark.parametrize("op", ["Conv", "MaxPool", "AveragePool"])
+def test_padding_wider_than_the_image(build, check, op, mode):
+    y = pad(build, build.input(2, 3, 2, 3), mode, (0, 0, 5, 7, 0, 0, 2, 4))
+    attrs = {**POOL, "dilations": (1, 2), "strides": (2, 2)}
+    last = (
+        build.conv(y, 4, 3, 3, strides=(2, 1))
+        if op == "Conv"
+        else build.node(op, y, kernel_shape=(3, 2), **attrs)
+    )
+    assert ops(check(fuse_pad, build.graph(last))) == [op]
 
 
 def test_zero_pads_add_and_other_modes_do_not(build, check):

@@ -81,6 +81,8 @@ class Window:
         room = size - window + begin + end
         if room >= 0 and (room % stride == 0 or self.rounding != "exact" or self.padding == "same"):
             return
+        if self.rounding == "ceil" and -stride < room:  # one window, which hangs over
+            return
         label = AXES[len(self.size)][axis]
         pads = f"2*{begin}" if begin == end else f"{begin} + {end}"
         arithmetic = f"({size} - {window} + {pads}) / {stride} + 1"

@@ -11,7 +11,7 @@ from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
-from clconv.graph.ops.window import PAD_MODES
+from clconv.graph.ops.window import PAD_MODES, repeat_padded
 from clconv.graph.rules import images, known, transposed
 
 
@@ -37,11 +37,10 @@ def pad_widths(call: Call) -> list[tuple[int, int]]:
     for i, (size, (begin, end)) in enumerate(zip(x.shape, widths, strict=True)):
         left = size + min(begin, 0) + min(end, 0)
         call.expect(left >= 0, f"pads ({begin}, {end}) crop more than the {size} of axis {i}")
-        most = {"reflect": left - 1, "constant": None}.get(mode, None if left else 0)
-        widest = max(begin, end, 0)
         call.expect(
-            most is None or widest == 0 or widest <= most,
-            f"{mode} padding of {widest} needs more than the {left} elements of axis {i}",
+            left > 0 or mode == "constant" or max(begin, end) <= 0,
+            f"{mode} padding of {max(begin, end)} needs elements, axis {i} has none"
+            + (" left" if size else ""),
         )
     return widths
 
@@ -67,7 +66,7 @@ def _padded(x: np.ndarray, widths: Sequence[tuple[int, int]], mode: str, value: 
     positive = [(max(0, begin), max(0, end)) for begin, end in widths]
     if mode == "constant":
         return np.pad(x[kept], positive, constant_values=value)
-    return np.pad(x[kept], positive, mode=mode)  # type: ignore[call-overload]
+    return repeat_padded(x[kept], positive, mode)
 
 
 def _pad(

@@ -39,11 +39,9 @@ def check_window(call: Call, x: TensorSpec, kernel: Sequence[int]) -> tuple[int,
     mode = at.get("pad_mode", "constant")
     call.expect(mode in PAD_MODES, f"pad_mode {mode!r} is not one of {PAD_MODES}")
     for i, size in enumerate(x.shape[2:]):
-        most = {"reflect": size - 1, "wrap": size, "edge": None, "constant": None}[mode]
-        widest = max(at.pads[i], at.pads[i + spatial])
         call.expect(
-            (most is None or widest <= most) and (size > 0 or mode == "constant"),
-            f"{mode} padding of {widest} needs more than the {size} pixels of spatial axis {i}",
+            size > 0 or mode == "constant",
+            f"{mode} padding needs pixels, spatial axis {i} has none",
         )
     return tuple(d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True))
 
@@ -86,22 +84,45 @@ def output_size(
     """Windows that fit along each axis: floor((size + pads - window) / stride) + 1.
 
     With ceil the last window may start inside the image or its leading pad and hang over the end, as ONNX
-    defines ceil_mode. Raises ShapeError if no window fits.
+    defines ceil_mode; so may the only one. Raises ShapeError if there is no window.
     """
     at, result = call.attrs, []
     for i, size in enumerate(sizes):
         begin, end, stride = at.pads[i], at.pads[i + len(sizes)], at.strides[i]
         room = size + begin + end - window[i]
-        call.expect(
-            room >= 0,
-            f"a window of {window[i]} is larger than the {size} pixels (padded: {size + begin + end}) "
-            f"of spatial axis {i}",
-        )
         count = room // stride + 1
-        if ceil and room % stride and (room // stride + 1) * stride < size + begin:
+        if ceil and room % stride and count * stride < size + begin:
             count += 1
+        call.expect(
+            count >= 1,
+            f"a window of {window[i]} is larger than the {size} pixels (padded: {size + begin + end}) "
+            f"of spatial axis {i}" + (f" by the stride of {stride} or more" if ceil else ""),
+        )
         result.append(count)
     return tuple(result)
+
+
+def padded_places(size: int, begin: int, end: int, mode: str) -> np.ndarray:
+    """For each place of an axis padded by mode "reflect", "edge" or "wrap" the place in the axis that it repeats.
+
+    Where padding is wider than the axis, it is reflected or repeated as often as it takes; an axis of one element
+    repeats it. So has numpy.pad it from NumPy 2 on.
+    """
+    places = np.arange(-begin, size + end)
+    if mode == "edge":
+        return np.clip(places, 0, size - 1)
+    if mode == "wrap":
+        return places % size
+    period = max(2 * (size - 1), 1)
+    return np.minimum(places % period, period - places % period)
+
+
+def repeat_padded(x: np.ndarray, widths: Sequence[tuple[int, int]], mode: str) -> np.ndarray:
+    """x padded by mode "reflect", "edge" or "wrap"; widths: (begin, end) of every axis, none negative."""
+    for axis, (begin, end) in enumerate(widths):
+        if begin or end:
+            x = np.take(x, padded_places(x.shape[axis], begin, end, mode), axis)
+    return x
 
 
 def pad_array(
@@ -112,7 +133,7 @@ def pad_array(
     widths = [(0, 0), (0, 0), *((pads[i], pads[i + spatial]) for i in range(spatial))]
     if mode == "constant":
         return np.pad(x, widths, constant_values=value)
-    return np.pad(x, widths, mode=mode)  # type: ignore[call-overload]
+    return repeat_padded(x, widths, mode)
 
 
 def window_positions(

@@ -129,8 +129,6 @@ def _padded(editor: Editor, padding: Padding, reader: Node) -> Node | None:
         # Padding twice by reflection is not padding once by the sum.
         if "pad_mode" not in get_op(reader.op).attributes or any(own):
             return None
-        if not _mode_fits(padding):
-            return None
         changes["pad_mode"] = padding.mode
     if reader.op == "AveragePool":
         # The Pad node's pixels counted as pixels.
@@ -138,7 +136,8 @@ def _padded(editor: Editor, padding: Padding, reader: Node) -> Node | None:
             return None
         changes["count_include_pad"] = 1
     total = tuple(a + b for a, b in zip(own, padding.pads, strict=True))
-    if reader.op != "Conv" and not _window_covers(total, reader):
+    # What another mode puts there is image.
+    if reader.op != "Conv" and padding.mode == "constant" and not _window_covers(total, reader):
         return None
     return dataclasses.replace(reader, attrs=reader.attrs.replace(pads=total, **changes))
 
@@ -169,22 +168,6 @@ def _is_not_negative(editor: Editor, name: str) -> bool:
     return last in NOT_NEGATIVE
 
 
-def _mode_fits(padding: Padding) -> bool:
-    """Whether the convolution's own rule for the mode holds: one reflection or turn is enough."""
-    if padding.mode == "edge":
-        return True
-    half = len(padding.pads) // 2
-    if padding.known is None or padding.known.rank != half + 2:
-        return False
-    for i, size in enumerate(padding.known.shape[2:]):
-        if not isinstance(size, int):
-            return False  # decided once the size is known
-        most = size - 1 if padding.mode == "reflect" else size
-        if max(padding.pads[i], padding.pads[i + half]) > most:
-            return False
-    return True
-
-
 def _window_covers(total: tuple[int, ...], reader: Node) -> bool:
     """Whether every pooling window still holds a real pixel, as ONNX asks of its pads."""
     kernel = reader.attrs.kernel_shape
@@ -206,7 +189,8 @@ def _same_windows(padding: Padding, reader: Node, own: tuple[int, ...]) -> bool:
     half = len(own) // 2
     for i, size in enumerate(padding.known.shape[2:]):
         begin, end = padding.pads[i], padding.pads[i + half]
-        window, stride = reader.attrs.kernel_shape[i], reader.attrs.strides[i]
+        dilation, stride = reader.attrs.dilations[i], reader.attrs.strides[i]
+        window = dilation * (reader.attrs.kernel_shape[i] - 1) + 1
         room = size + begin + end + own[i] + own[i + half] - window
         next_start = math.ceil(room / stride) * stride
         # The extra window starts in the image both before and after, or in neither.

@@ -7,7 +7,13 @@ import math
 from collections.abc import Hashable
 
 from clconv.lowering.arguments import Argument, Packed, Scalar
-from clconv.lowering.blocked import blocked_obstacle, image_arguments, pair, weights_obstacle
+from clconv.lowering.blocked import (
+    blocked_obstacle,
+    image_arguments,
+    kernel_pad_mode,
+    pair,
+    weights_obstacle,
+)
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.epilogue import channel_packing
 from clconv.lowering.kernel import AUTO, Problem
@@ -51,7 +57,9 @@ class ConvShape:
     @property
     def padding(self) -> str:
         """The padding mode as templates have it: "none" where no window leaves the image."""
-        return self.pad_mode if any(self.pads) else "none"
+        if not any(self.pads):
+            return "none"
+        return kernel_pad_mode(self.pad_mode, self.size, self.pads)
 
     @property
     def parameters(self) -> dict[str, Hashable]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from clconv.lowering.arguments import Argument, Scalar, Write
-from clconv.lowering.blocked import c_type, stored_obstacle
+from clconv.lowering.blocked import c_type, kernel_pad_mode, stored_obstacle
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.share import nested
@@ -21,7 +21,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         type=c_type(x.dtype),
         spatial=spatial,
         bias=problem.has(2),
-        pad_mode=at.pad_mode,
+        pad_mode=kernel_pad_mode(at.pad_mode, x.shape[2:], at.pads),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
