@@ -31,7 +31,10 @@ def load(
         None takes CLCONV_DEVICE, else the best device.
     progress(done, all): called while kernels are compiled and weights packed, where there are any to compile.
     precision: "float32", or "float16" to store a float32 network's weights and what lies between its layers
-        as halves, summed in float32 all the same; None takes CLCONV_PRECISION.
+        as halves, summed in float32 all the same; "strict" for float32 without Winograd's transforms and whatever else
+        lets a value reach results that do not read it (an outlier costs its neighbours no digits, NaN and infinity
+        stay where a plain sum has them); "tf32" where products may round their factors to 11 bits. See docs/tuning.md.
+        None takes CLCONV_PRECISION.
 
     A model whose input sizes are all known is planned and compiled here, any other at the first run of
     each size. Raises ModelError for a file that is no usable model (UnsupportedError lists every

@@ -65,7 +65,7 @@ def _variants(text: str) -> dict[str, str]:
     return chosen
 
 
-PRECISIONS = ("float32", "tf32", "float16")
+PRECISIONS = ("float32", "strict", "tf32", "float16")
 
 
 def _precision(text: str) -> str:
@@ -130,6 +130,7 @@ PRECISION = Setting(
     "CLCONV_PRECISION",
     _precision,
     "float32",
+    "strict: float32 without Winograd's transforms and the like, which let a value reach results that do not read it. "
     "float16: float32 networks store weights and what lies between layers as halves; sums stay float32. tf32: matrix "
     "instructions may round factors to 11 bits, where a device has some.",
 )

@@ -79,7 +79,8 @@ Precision = Annotated[
     str | None,
     typer.Option(
         "--precision",
-        help="float32, or float16 to store weights and what lies between layers as halves. "
+        help="float32, strict (float32 without Winograd's transforms, which spread outliers), or float16 to store "
+        "weights and what lies between layers as halves. "
         "Default: CLCONV_PRECISION, else float32.",
         show_default=False,
     ),

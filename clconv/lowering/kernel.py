@@ -259,6 +259,8 @@ class Variant:
         variants of an operator that have one are ordered by it.
     rounds: how often a work-item goes through its loops, of variants for which that grows with a line's length, a
         window or the like; counted where the kernels are those for GPUs.
+    mixes: what the variant lets meet although no term of a plain sum joins it, in words; None where nothing does. Then an
+        outlier costs others their digits, and NaN or infinity spreads; precision="strict" rules it out.
     space: tunable parameters and their legal values, default first. AUTO stands for what the variant computes from
         the sizes; Problem.parameters holds only what differs from the default.
     """
@@ -271,10 +273,14 @@ class Variant:
     estimate: Callable[[Problem], float] | None = None
     space: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     rounds: Callable[[Problem], int] | None = None
+    mixes: Callable[[Problem], str | None] | None = None
 
     def obstacle(self, problem: Problem) -> str | None:
         """None if it can run the problem on the problem's device, else what is in the way, in words."""
         failed, most = self.applies(problem), problem.device.most_rounds
+        if failed is None and problem.device.precision == "strict" and self.mixes is not None:
+            mixed = self.mixes(problem)
+            failed = mixed and f"{mixed}, which precision 'strict' rules out"
         if failed is not None or not most or self.rounds is None:
             return failed
         rounds = self.rounds(problem)

@@ -46,6 +46,8 @@ def matrix_of(device: DeviceInfo, halves: bool) -> Matrix | None:
 
     Products of halves are exact in float32, so these need not be asked for, only proven.
     """
+    if device.precision == "strict":
+        return None
     emulated = "emulated" in device.matrix
     if halves and (device.proven or device.precision == "float16"):
         if "f16" in device.matrix:

@@ -115,7 +115,9 @@ def _tuned(
         return None
     by_name = {variant.name: variant for variant in fitting}
     instruction = instruction_for(problem)
-    found = tuned.find(problem.node, problem.inputs, problem.outputs, instruction)
+    found = tuned.find(
+        problem.node, problem.inputs, problem.outputs, instruction, is_restricted(problem)
+    )
     for level, entry in found:
         if entry.is_default:
             usual = _best(fitting, problem, refused)
@@ -135,6 +137,21 @@ def instruction_for(problem: Problem) -> str:
         kind = matrix_for(problem)
         return "" if kind is None else kind.type
     return ""
+
+
+def is_restricted(problem: Problem) -> bool:
+    """Whether precision="strict" was asked for and rules out a variant that may else have been the best one."""
+    if problem.device.precision != "strict":
+        return False
+    usual = dataclasses.replace(
+        problem, device=dataclasses.replace(problem.device, precision="float32")
+    )
+    return any(
+        variant.mixes is not None
+        and variant.obstacle(problem) is not None
+        and variant.obstacle(usual) is None
+        for variant in VARIANTS.get(problem.node.op, ())
+    )
 
 
 def needs_instruction(variant: Variant, problem: Problem) -> bool:

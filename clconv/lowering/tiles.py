@@ -101,6 +101,8 @@ def matrix_obstacle(problem: Problem) -> str | None:
     device, kind = problem.device, matrix_for(problem)
     if kind is not None:
         return local_memory_obstacle(device, tiles_for(kind))
+    if device.precision == "strict":
+        return "precision 'strict' was asked for: sums of plain float32 products only"
     if problem.x.dtype is DType.FLOAT16 is problem.input(1).dtype:
         return "the device has no matrix instructions for halves that are proven"
     if device.precision == "float32":

@@ -76,17 +76,20 @@ class Shape:
         inputs: Sequence[TensorSpec | None],
         outputs: Sequence[TensorSpec],
         instruction: str = "",
+        strict: bool = False,
     ) -> Shape:
         """The shape of a node with specs for all its inputs and outputs.
 
         instruction: the matrix instruction that it may take. What was best without one says nothing of what is
-        best with one, so it is a part of the class.
+        best with one, so it is a part of the class. strict: whether precision="strict" rules out one of the node's
+        variants; that is one, too.
         """
         found = cls._plain(node, inputs, outputs)
-        if not instruction:
+        more: list[tuple[str, Any]] = [("instruction", instruction)] if instruction else []
+        more += [("precision", "strict")] if strict else []
+        if not more:
             return found
-        kind = tuple(sorted((*found.kind, ("instruction", instruction))))
-        return dataclasses.replace(found, kind=kind)
+        return dataclasses.replace(found, kind=tuple(sorted((*found.kind, *more))))
 
     @classmethod
     def _plain(
@@ -218,12 +221,13 @@ class Tuned:
         inputs: Sequence[TensorSpec | None],
         outputs: Sequence[TensorSpec],
         instruction: str = "",
+        strict: bool = False,
     ) -> Iterator[tuple[str, Entry]]:
-        """(where it is from, entry), best first: exact shape, nearest shape, device family, vendor. instruction: see
-        Shape.of."""
+        """(where it is from, entry), best first: exact shape, nearest shape, device family, vendor. instruction, strict:
+        see Shape.of."""
         if not self.knows(node.op) or not outputs:
             return
-        shape = Shape.of(node, inputs, outputs, instruction)
+        shape = Shape.of(node, inputs, outputs, instruction, strict)
         near = []
         for place, entry in enumerate(
             self._by_class.get((shape.operator, shape.dtype, shape.kind), ())

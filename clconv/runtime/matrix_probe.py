@@ -37,8 +37,10 @@ def proven_for(graph: Graph | None, device: DeviceInfo, precision: str) -> Devic
 
     Unchanged if the network asks for none: neither by the precision nor by products of halves, which are
     exact in float32. Then nothing is tried, nor is what `clconv doctor` saw a process die of. None: no network but what
-    the precision asks for.
+    the precision asks for. "strict" takes none.
     """
+    if precision == "strict":
+        return device
     asked = {precision} - {"float32"}
     if graph is not None and _has_halves(graph):
         asked.add("float16")

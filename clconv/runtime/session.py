@@ -42,8 +42,8 @@ class Session:
     """Runs a graph on one device. Safe to call from several threads.
 
     graph: as imported; the passes run here. guard: bytes of canary around every value, checked after each
-    run (for tests). precision: "float32", or "float16" to store weights and what lies between layers as
-    halves; None takes CLCONV_PRECISION.
+    run (for tests). precision: "float32", "strict" (float32 without variants that mix what a plain sum keeps apart), or
+    "float16" to store weights and what lies between layers as halves; None takes CLCONV_PRECISION.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import Findings
 from clconv.lowering.kernel import Problem
 from clconv.lowering.lower import lower_graph, problem_of
-from clconv.lowering.select import instruction_for
+from clconv.lowering.select import instruction_for, is_restricted
 from clconv.lowering.tuned import Entry, Machine, Named, Shape, Tuned
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
@@ -96,7 +96,8 @@ def _random(spec: TensorSpec, rng: np.random.Generator) -> np.ndarray:
 
 def shape_of(problem: Problem) -> Shape:
     """What a node is tuned as."""
-    return Shape.of(problem.node, problem.inputs, problem.outputs, instruction_for(problem))
+    instruction, strict = instruction_for(problem), is_restricted(problem)
+    return Shape.of(problem.node, problem.inputs, problem.outputs, instruction, strict)
 
 
 def plan_candidate(graph: Graph, device: DeviceInfo, candidate: Candidate) -> Plan:

@@ -65,6 +65,13 @@ def _merged_groups(problem: Problem) -> int:
     return next(fitting, group)
 
 
+def _mixed_groups(problem: Problem) -> str | None:
+    """Zero times infinity is NaN."""
+    if _merged_groups(problem) > 1:
+        return "its groups that count as one multiply each other's channels by zero"
+    return None
+
+
 def _shape(problem: Problem) -> ConvShape:
     shape = ConvShape.of(problem)
     return dataclasses.replace(shape, group=shape.group // _merged_groups(problem))
@@ -181,5 +188,5 @@ def _direct_estimate(problem: Problem) -> float:
 
 DIRECT = Variant(
     "Conv", "direct", _direct_applies, _direct_lower, convolution_signatures, _direct_estimate,
-    TILE_SPACE,
+    TILE_SPACE, mixes=_mixed_groups,
 )  # fmt: skip

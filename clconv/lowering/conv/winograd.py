@@ -95,6 +95,11 @@ def window_obstacle(problem: Problem, transform: Transform) -> str | None:
     return None
 
 
+def mixed_tiles(problem: Problem) -> str:
+    """What Winograd's variants mix; see Variant.mixes."""
+    return "its transforms mix the pixels of a tile"
+
+
 def _lower(problem: Problem, transform: Transform) -> Lowered:
     block = problem.device.vector_width
     shape = ConvShape.of(problem)
@@ -209,6 +214,7 @@ def _variant(name: str, transform: Transform) -> Variant:
         blocked_signatures,
         lambda problem: _estimate(problem, transform),
         TILE_SPACE,
+        mixes=mixed_tiles,
     )
 
 

@@ -14,7 +14,7 @@ from clconv.lowering.arguments import Argument, Packed, Packing, Read, Scalar, W
 from clconv.lowering.blocked import plain_obstacle, weights_obstacle
 from clconv.lowering.conv.shape import ConvShape, bias_argument
 from clconv.lowering.conv.transforms import F2_3
-from clconv.lowering.conv.winograd import window_obstacle
+from clconv.lowering.conv.winograd import mixed_tiles, window_obstacle
 from clconv.lowering.epilogue import plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.matrix import matrix_for
@@ -96,4 +96,6 @@ def _estimate(problem: Problem) -> float:
     return group_seconds(problem.device, groups, steps, _ITEMS, _ISSUED, _REGISTERS)
 
 
-WINOGRAD2_FUSED = Variant("Conv", "winograd2_fused", _applies, _lower, estimate=_estimate)
+WINOGRAD2_FUSED = Variant(
+    "Conv", "winograd2_fused", _applies, _lower, estimate=_estimate, mixes=mixed_tiles
+)

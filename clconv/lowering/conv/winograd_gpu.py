@@ -30,7 +30,7 @@ from clconv.lowering.conv.implicit_gemm import (
 )
 from clconv.lowering.conv.shape import ConvShape, bias_argument
 from clconv.lowering.conv.transforms import F2_3, F4_3, Transform
-from clconv.lowering.conv.winograd import window_obstacle
+from clconv.lowering.conv.winograd import mixed_tiles, window_obstacle
 from clconv.lowering.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.matrix import Matrix, matrix_of
@@ -137,6 +137,7 @@ def _variant(name: str, transform: Transform) -> Variant:
         lambda problem: _lower(problem, transform, None),
         estimate=lambda problem: _estimate(problem, transform),
         space=TILE_SPACE,
+        mixes=mixed_tiles,
     )
 
 
@@ -153,6 +154,7 @@ MATRIX_WINOGRAD2 = Variant(
     lambda problem: _lower(problem, F2_3, matrix_of(problem.device, halves=False)),
     estimate=lambda problem: _estimate(problem, F2_3, matrix_of(problem.device, halves=False)),
     space=TILE_SPACE,
+    mixes=mixed_tiles,
 )
 WINOGRAD4_GPU = _variant("winograd4_gpu", F4_3)
 WINOGRAD2_GPU = _variant("winograd2_gpu", F2_3)
