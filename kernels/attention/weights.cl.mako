@@ -73,7 +73,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       out[j] = value;
 % endif
       row[j] = value;
-      top = value > top ? value : top;
+      top = value > top || value != value ? value : top; // once NaN, for good
     }
     if (top == -INFINITY) {
       for (int j = 0; j < keys; ++j) row[j] = 0;
