@@ -143,4 +143,4 @@ def test_an_outlier_costs_its_neighbours_no_more_than_is_stated(
     bound = BoundPlan(found[0][2], opened, queue, DeviceConstants(opened, queue), guarded=True)
     error = np.abs(bound.run(hostile)["out0"][..., far] - expected).max()
     largest = np.abs(graph.constants["in1"].array[:, 5]).max()
-    assert 1e-8 * value < error <= 300 * 2**-24 * value * largest  # see docs/tuning.md
+    assert 1e-8 * value < error <= 50 * 2**-24 * value * largest  # see docs/tuning.md

@@ -3,13 +3,19 @@
 With stride 2 the even and the odd inputs of a row are filtered apart, by the even and the odd elements of the
 window: for three of them F(m, 2) on the even ones, plain products with the odd ones, 2 m + 1 in all for 3 m.
 
-Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). Made by Toom and Cook's method
-from the points 0, 1, -1, 2, -2 and infinity (0, 1, -1 and infinity for n = 4).
+Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). Made by Toom and Cook's method; which
+points cancel least: Barabasz, Anderson, Soodhalter and Gregg, "Error Analysis and Improving the Accuracy of Winograd
+Convolution for Deep Neural Networks" (2020). F(2, r) reads each value only for the results whose windows hold it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -58,57 +64,52 @@ def _three_taps_stride_2(even: Transform) -> Transform:
     )
 
 
-_SIX_POINTS: Matrix = (
-    (4, 0, -5, 0, 1, 0),
-    (0, -4, -4, 1, 1, 0),
-    (0, 4, -4, -1, 1, 0),
-    (0, -2, -1, 2, 1, 0),
-    (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)
+def _toom_cook(points: Sequence[Fraction], m: int, r: int) -> Transform:
+    """F(m, r) from m + r - 2 points and infinity: results as values of a polynomial that is known at the points."""
+
+    def times(p: list[Fraction], q: list[Fraction]) -> list[Fraction]:
+        product = [Fraction(0)] * (len(p) + len(q) - 1)
+        for (i, a), (j, b) in itertools.product(enumerate(p), enumerate(q)):
+            product[i + j] += a * b
+        return product
+
+    def vanishing(roots: list[Fraction]) -> list[Fraction]:
+        factors = [[-root, Fraction(1)] for root in roots]
+        return functools.reduce(times, factors, [Fraction(1)])
+
+    n = m + r - 1
+    others = [[b for b in points if b != a] for a in points]
+    rows = [[*vanishing(rest), Fraction(0)] for rest in others] + [vanishing([*points])]
+    scales = [
+        math.prod((a - b for b in rest), start=Fraction(1))
+        for a, rest in zip(points, others, strict=True)
+    ]
+    weights = [[a**k / scale for k in range(r)] for a, scale in zip(points, scales, strict=True)]
+    output = [[*(a**k for a in points), Fraction(k == m - 1)] for k in range(m)]
+    assert all(len(row) == n for row in (*rows, *output))
+    return Transform(
+        _floats(rows),
+        _floats([*weights, [Fraction(k == r - 1) for k in range(r)]]),
+        _floats(output),
+    )
+
+
+def _floats(rows: list[list[Fraction]]) -> Matrix:
+    return tuple(tuple(float(value) for value in row) for row in rows)
+
+
+# Of the points that floats and products with them hold exactly, those whose transforms cancel least: 2-D tiles of F(4, 3)
+# err by a quarter of what 0, 1, -1, 2, -2 do, and a large value costs others in its tile a sixth as much.
+_FIVE = (Fraction(0), Fraction(5, 8), Fraction(-5, 8), Fraction(3, 2), Fraction(-3, 2))
+_FOUR = (Fraction(0), Fraction(1), Fraction(-1, 2), Fraction(-2))
 F2_3 = Transform(
     ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
     ((1, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0, 0, 1)),
     ((1, 1, 1, 0), (0, 1, -1, -1)),
 )
-F4_3 = Transform(
-    _SIX_POINTS,
-    (
-        (1 / 4, 0, 0),
-        (-1 / 6, -1 / 6, -1 / 6),
-        (-1 / 6, 1 / 6, -1 / 6),
-        (1 / 24, 1 / 12, 1 / 6),
-        (1 / 24, -1 / 12, 1 / 6),
-        (0, 0, 1),
-    ),
-    ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1)),
-)
-F2_5 = Transform(
-    _SIX_POINTS,
-    (
-        (1 / 4, 0, 0, 0, 0),
-        (-1 / 6, -1 / 6, -1 / 6, -1 / 6, -1 / 6),
-        (-1 / 6, 1 / 6, -1 / 6, 1 / 6, -1 / 6),
-        (1 / 24, 1 / 12, 1 / 6, 1 / 3, 2 / 3),
-        (1 / 24, -1 / 12, 1 / 6, -1 / 3, 2 / 3),
-        (0, 0, 0, 0, 1),
-    ),
-    ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 1)),
-)
+F4_3 = _toom_cook(_FIVE, 4, 3)
+F2_5 = _toom_cook(_FIVE, 2, 5)
 F2_3_STRIDE_2 = _three_taps_stride_2(
     Transform(((1, -1, 0), (0, 1, 0), (0, -1, 1)), ((1, 0), (1, 1), (0, 1)), ((1, 1, 0), (0, 1, 1)))
 )
-# From the points 0, 1, -1, 2 and infinity.
-F4_3_STRIDE_2 = _three_taps_stride_2(
-    Transform(
-        (
-            (2, -1, -2, 1, 0),
-            (0, -2, -1, 1, 0),
-            (0, 2, -3, 1, 0),
-            (0, -1, 0, 1, 0),
-            (0, 2, -1, -2, 1),
-        ),
-        ((1 / 2, 0), (-1 / 2, -1 / 2), (-1 / 6, 1 / 6), (1 / 6, 1 / 3), (0, 1)),
-        ((1, 1, 1, 1, 0), (0, 1, -1, 2, 0), (0, 1, 1, 4, 0), (0, 1, -1, 8, 1)),
-    )
-)
+F4_3_STRIDE_2 = _three_taps_stride_2(_toom_cook(_FOUR, 4, 2))
