@@ -3,7 +3,7 @@ the implicit product of a 1x1 convolution with a group for every position of the
 
 The product may be matrix instructions' where factors may be rounded to 11 bits (precision="tf32"), for F(2,3) alone: its
 results then err by up to 0.7 of 2^-10 of the largest one, a product's without transforms by 0.35, and those of F(4,3)
-by up to 12, whose output transform takes differences of large numbers. Factors in half would be infinite where
+by up to 12 (from the points 0, 1, -1, 2, -2), whose output transform takes differences of large numbers. Factors in half would be infinite where
 inputs are near half's largest number.
 """
 
