@@ -82,6 +82,16 @@ def test_padding_that_onnx_cannot_say():
         export_onnx(graph_of(node, x=(1, 2, 5, 6), y=(1, 2, 4, 7)))
 
 
+@pytest.mark.parametrize("size", [3, 4, 5, 6])
+def test_windows_of_ceil_mode_stay_as_many_as_they_were(size):
+    attrs = {**CONV, "strides": (2, 3), "pads": (1, 0, 2, 2), "ceil_mode": 1, "pad_mode": "wrap"}
+    node = make_node("MaxPool", ("x",), ("y",), "pool", kernel_shape=(3, 3), **attrs)
+    graph = graph_of(node, x=(1, 2, size, size))
+    exported(graph, {"x": random(1, 2, size, size)})
+    with pytest.raises(UnsupportedError, match=r"'pool'.*depends on the size"):
+        export_onnx(graph_of(node, x=(1, 2, "h", "w"), y=(1, 2, "a", "b")))
+
+
 def test_newer_operators_raise_the_opset():
     x = {"x": random(2, 3)}
     plain = exported(graph_of(make_node("Relu", ("x",), ("y",)), x=(2, 3), y=(2, 3)), x)

@@ -109,7 +109,7 @@ def test_nothing_is_rounded_unless_asked(case: str) -> None:
     assert "matrix" not in chosen(case, HOPPER, "float16")
     for precision in PRECISIONS:
         known = dataclasses.replace(HOPPER, proven=True, precision=precision)
-        assert "matrix" in chosen(case, known, "float16")
+        assert ("matrix" in chosen(case, known, "float16")) == (precision != "strict")
         assert ("matrix" in chosen(case, known)) == (precision == "tf32")
     # A float32 tensor of a network in float16 is one because half cannot hold it.
     assert "matrix" not in chosen(case, half)

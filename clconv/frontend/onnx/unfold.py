@@ -10,6 +10,7 @@ from clconv.errors import UnsupportedError
 from clconv.frontend.onnx.structure import Names
 from clconv.graph.ir import RUNNING, Attributes, Constant, Graph, Node
 from clconv.graph.ops import make_node
+from clconv.graph.ops.pool import window_counts
 
 
 def unfolded(graph: Graph) -> tuple[list[Node], dict[str, Constant]]:
@@ -25,9 +26,14 @@ def unfolded(graph: Graph) -> tuple[list[Node], dict[str, Constant]]:
     nodes: list[Node] = []
     constants: dict[str, Constant] = {}
     for node in graph.nodes:
+        cut: list[Node] = []
         if node.attrs.get("pad_mode", "constant") != "constant":
+            kept = _fewer_windows(node, graph)
             node = _unfold_pads(node, names, nodes, constants)
+            if kept is not None:
+                node, cut = _cut_windows(node, kept, names, constants)
         _unfold_epilogue(node, names, nodes)
+        nodes += cut
     return [n for node in nodes for n in _unfold_quantised(node, names, constants)], constants
 
 
@@ -57,6 +63,47 @@ def _unfold_pads(
     nodes.append(pad)
     plain = at.replace(pad_mode="constant", pads=(0,) * len(at.pads))
     return dataclasses.replace(node, inputs=(padded, *node.inputs[1:]), attrs=plain)
+
+
+def _fewer_windows(node: Node, graph: Graph) -> tuple[int, ...] | None:
+    """Windows of a pooling under ceil_mode if it would have more behind a Pad node: one more may start in what is pixels
+    then. Raises UnsupportedError where that cannot be known or said."""
+    at = node.attrs
+    spatial = len(at.pads) // 2
+    if not at.get("ceil_mode") or not any(at.pads[spatial:]):
+        return None
+    spec = graph.specs.get(node.inputs[0])
+    sizes = tuple(d for d in (spec.shape[2:] if spec else ()) if isinstance(d, int))
+    if len(sizes) != spatial:
+        raise UnsupportedError(
+            f"node '{node.name}' ({node.op}): how many windows ceil_mode has with pad_mode {at.pad_mode} depends on the "
+            "size; specialise the graph for given input shapes first"
+        )
+    padded = [s + at.pads[i] + at.pads[i + spatial] for i, s in enumerate(sizes)]
+    counts = window_counts(at, sizes)
+    if counts == window_counts(at.replace(pads=(0,) * len(at.pads)), padded):
+        return None
+    if node.epilogue:
+        raise UnsupportedError(
+            f"node '{node.name}' ({node.op}): ceil_mode with pad_mode {at.pad_mode} has fewer windows than ONNX can say "
+            "in front of fused steps; export the graph as it was before the passes"
+        )
+    return counts
+
+
+def _cut_windows(
+    node: Node, counts: tuple[int, ...], names: Names, constants: dict[str, Constant]
+) -> tuple[Node, list[Node]]:
+    """The node with another output, and a Slice that keeps so many windows of it."""
+    given = {"starts": [0] * len(counts), "ends": counts, "axes": range(2, 2 + len(counts))}
+    operands = []
+    for what, values in given.items():
+        operands.append(names.fresh(f"{node.name}/{what}"))
+        constants[operands[-1]] = Constant(np.array(list(values), np.int64))
+    all_windows = names.fresh(f"{node.outputs[0]}/all")
+    slice_name = names.fresh(f"{node.name}/slice")
+    cut = make_node("Slice", (all_windows, *operands), (node.outputs[0],), slice_name)
+    return dataclasses.replace(node, outputs=(all_windows, *node.outputs[1:])), [cut]
 
 
 def _unfold_epilogue(node: Node, names: Names, nodes: list[Node]) -> None:
