@@ -166,7 +166,7 @@ def examine(
 
 
 def _tolerance(case: Case, precision: str) -> float:
-    return case.tolerance if precision == "float32" else max(case.tolerance, ROUNDED)
+    return case.tolerance if precision in ("float32", "strict") else max(case.tolerance, ROUNDED)
 
 
 def _error_of(

@@ -180,6 +180,23 @@ def test_what_was_best_without_matrix_instructions_does_not_shut_them_out(precis
     assert chosen(graph, rows[0], device=unable).source == "heuristic"
 
 
+def test_what_tuning_finds_under_strict_is_a_class_of_its_own() -> None:
+    strict = dataclasses.replace(AVX2, precision="strict")
+    usual = entry(layer(), variant="winograd4", parameters=())
+    (node,) = layer().nodes
+    specs = [[layer().spec(n) for n in names] for names in (node.inputs, node.outputs)]
+    found = dataclasses.replace(entry(layer()), shape=Shape.of(node, *specs, strict=True))
+    assert found.shape != usual.shape
+    choice = chosen(layer(), usual, found, device=strict)
+    assert choice.variant.name == "direct" and choice.source == "tuned: exact shape"
+    assert "winograd" not in chosen(layer(), usual, device=strict).name
+    # Where strict rules nothing out, what was found without it serves.
+    b = Builder()
+    pointwise = optimised(b.graph(b.conv(b.input(1, 64, 14, 14), 64, 64, 1, out="y", **SAME)))
+    assert chosen(pointwise, entry(pointwise), device=strict).source == "tuned: exact shape"
+    assert chosen(layer(), found).source == "heuristic"
+
+
 def test_float32_results_serve_what_no_matrix_instruction_runs() -> None:
     """Also where products may round: there are none in a mean."""
     asked = dataclasses.replace(HOPPER, precision="tf32")
