@@ -8,10 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from clconv.errors import GraphError, ShapeError
+from clconv.errors import DeviceMemoryError, GraphError, ShapeError
 from clconv.graph.ir import RUNNING, Constant, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.ops import OPS, Call, Cost, get_op
 from clconv.graph.ops.base import RunGraph
+
+# No device has so many bytes, and products of sizes below it fit 64-bit integers.
+_ADDRESSABLE = 1 << 48
+# A node of constants is computed beforehand if that takes so many operations at most: the references are naive.
+_FOLD_WORK = 1 << 30
 
 
 def infer_node(
@@ -19,6 +24,11 @@ def infer_node(
 ) -> tuple[TensorSpec, ...]:
     """Specs of a node's outputs, in order. Raises ShapeError, GraphError or NeedsValue."""
     outputs = tuple(get_op(node.op).infer(call_of(node, specs, constants)))
+    for name, spec in zip(node.outputs, outputs, strict=False):
+        if spec.is_static and spec.nbytes > _ADDRESSABLE:
+            raise DeviceMemoryError(
+                f"node '{node.name}' ({node.op}): '{name}' {spec} has {spec.nbytes:,} bytes, more than any device holds"
+            )
     if not node.epilogue:
         return outputs
     running = outputs[0]
@@ -134,6 +144,13 @@ def evaluate_step(
     operands = [running if i == RUNNING else arrays[i] for i in step.operands]
     with np.errstate(all="ignore"):
         return np.asarray(OPS[step.op].reference(step.attrs, *operands))
+
+
+def is_quick(
+    node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
+) -> bool:
+    """Whether the references compute a node of these specs in a second or so."""
+    return get_op(node.op).cost(node, inputs[: len(node.op_inputs)], outputs).flops <= _FOLD_WORK
 
 
 def node_cost(node: Node, graph: Graph) -> Cost:
