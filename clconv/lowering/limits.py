@@ -7,13 +7,13 @@ over the end. What is larger is refused here, by a look at sizes alone: tables, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from clconv.errors import DeviceMemoryError, UnsupportedError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.lowering.arguments import Scalar, Table
 from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall, Lowered, Problem
+from clconv.lowering.kernel import KernelCall, Lowered, Problem, Signature
 
 # One less than this many vectors, tiles or groups may follow the last element without an overflow.
 _ROOM = 1 << 16
@@ -95,18 +95,34 @@ def _check_reach(problem: Problem) -> None:
         )
 
 
-def _check_value(name: str, spec: TensorSpec, device: DeviceInfo) -> None:
+def size_obstacle(spec: TensorSpec, device: DeviceInfo) -> str | None:
+    """Why a value cannot lie on the device as its layout has it, in words."""
     if spec.nbytes > device.largest_allocation:
-        raise DeviceMemoryError(
-            f"value '{name}' {spec} needs {spec.nbytes:,} bytes, {device} allocates at most "
-            f"{device.largest_allocation:,} at once; use a smaller input or batch"
-        )
+        return f"{spec} needs {spec.nbytes:,} bytes, {device} allocates at most {device.largest_allocation:,} at once"
     stored = math.prod(spec.layout.physical(spec.shape))
     if stored > MOST_ELEMENTS:
-        raise DeviceMemoryError(
-            f"value '{name}' {spec} has {stored:,} elements, kernels count up to {MOST_ELEMENTS:,} in one tensor; use a "
-            f"smaller input or batch"
+        return (
+            f"{spec} has {stored:,} elements, kernels count up to {MOST_ELEMENTS:,} in one tensor"
         )
+    return None
+
+
+def layouts_that_fit(problem: Problem, signatures: Sequence[Signature]) -> Sequence[Signature]:
+    """Those signatures that do not make a value too large for the device; all if every one does."""
+
+    def fits(signature: Signature) -> bool:
+        given = zip(problem.inputs, signature.inputs, strict=True)
+        made = zip(problem.outputs, signature.outputs, strict=True)
+        laid_out = [spec.with_layout(at) for spec, at in (*given, *made) if spec is not None]
+        return all(size_obstacle(spec, problem.device) is None for spec in laid_out)
+
+    return [signature for signature in signatures if fits(signature)] or signatures
+
+
+def _check_value(name: str, spec: TensorSpec, device: DeviceInfo) -> None:
+    obstacle = size_obstacle(spec, device)
+    if obstacle is not None:
+        raise DeviceMemoryError(f"value '{name}' {obstacle}; use a smaller input or batch")
 
 
 def _check_call(call: KernelCall, problem: Problem) -> None:

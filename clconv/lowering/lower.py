@@ -20,7 +20,7 @@ from clconv.lowering.kernel import (
     Signature,
 )
 from clconv.lowering.layout import choose_signatures, is_free
-from clconv.lowering.limits import check_lowered, check_sizes, check_work
+from clconv.lowering.limits import check_lowered, check_sizes, check_work, layouts_that_fit
 from clconv.lowering.reorder import reorder_call
 from clconv.lowering.select import Choice, check_forced, select
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
@@ -90,7 +90,7 @@ def lower_graph(
         for problem, choice in zip(problems, choices, strict=True)
     ]
     options = {
-        i: choice.variant.signatures(problem)
+        i: layouts_that_fit(problem, choice.variant.signatures(problem))
         for i, (choice, problem) in enumerate(zip(choices, problems, strict=True))
     }
     signatures = choose_signatures(graph, options)
