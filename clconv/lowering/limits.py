@@ -132,6 +132,11 @@ def _check_call(call: KernelCall, problem: Problem) -> None:
             f"{label}: {call.global_size} work-items are more than the {MOST_ELEMENTS:,} that kernels count along an "
             f"axis; use a smaller input or batch"
         )
+    if problem.device.is_cpu and math.prod(call.global_size) > MOST_ELEMENTS:
+        raise DeviceMemoryError(  # the workers of a persistent launch count them all
+            f"{label}: {call.global_size} work-items are more than the {MOST_ELEMENTS:,} that a launch counts; use a "
+            f"smaller input or batch"
+        )
     tables: dict[str, int] = {}
     for name, argument in call.arguments:
         if isinstance(argument, Table):
