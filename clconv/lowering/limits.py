@@ -113,7 +113,8 @@ def layouts_that_fit(problem: Problem, signatures: Sequence[Signature]) -> Seque
     def fits(signature: Signature) -> bool:
         given = zip(problem.inputs, signature.inputs, strict=True)
         made = zip(problem.outputs, signature.outputs, strict=True)
-        laid_out = [spec.with_layout(at) for spec, at in (*given, *made) if spec is not None]
+        # A signature may name blocks for vectors, which lie plain.
+        laid_out = [s.with_layout(at) for s, at in (*given, *made) if s is not None and s.rank > 1]
         return all(size_obstacle(spec, problem.device) is None for spec in laid_out)
 
     return [signature for signature in signatures if fits(signature)] or signatures
