@@ -2,7 +2,8 @@
 y[r, c, i, j] = mean (or largest weighted corner) of bilinear samples of x[image of r, c] in bin (i, j) of region r.
 
 x (N, channels, height, width)   rois (regions, 4): x0, y0, x1, y1   images (regions)   y (regions, channels, rows, columns)
-A bin has samples x samples samples; 0: as many along each axis as it has pixels. A region of an image that is not there
+A bin has samples x samples samples; 0: as many along each axis as it has pixels, of which those beyond the image are
+skipped. A region of an image that is not there
 gives zeros. Places are computed in type `wide`: the number of samples is rounded up from them.
 One item does `share` elements of y; index space: (elements / share).
 Parameters: type; wide; index: int or long; largest; half_pixel: regions are moved by half a pixel, and may be empty.
@@ -17,6 +18,19 @@ void ${entry}_corners(${wide} place, int size, int* low, int* high, ${type}* low
   *high = min(*low + 1, size - 1);
   *high_weight = *low < size - 1 ? (${type})(place - *low) : 0;
   *low_weight = 1 - *high_weight;
+}
+
+// How many samples, a stretch apart from begin + stretch / 2 on, may lie on the image, and which is the first: one more
+// on either side, because ${entry}_corners decides. Samples of a bin's own number are half a pixel apart or more.
+int ${entry}_here(${wide} begin, ${wide} stretch, ${wide} count, int size, int samples, long* first) {
+  *first = 0;
+  if (!(count >= 1 && isfinite(begin) && isfinite(stretch))) return 0;
+  const ${wide} most = samples ? samples : (${wide})2 * size + 8;
+  if (count <= most) return (int)count;
+  const ${wide} from = floor((-1 - begin) / stretch - (${wide})0.5f) - 1;
+  const ${wide} lowest = clamp(from, (${wide})0, count - most);
+  *first = (long)lowest;
+  return (int)most;
 }
 
 kernel void ${entry}(
@@ -41,20 +55,36 @@ kernel void ${entry}(
     const ${wide} x0 = roi[0] * (${wide})spatial_scale - shift, y0 = roi[1] * (${wide})spatial_scale - shift;
     ${wide} across = roi[2] * (${wide})spatial_scale - shift - x0, down = roi[3] * (${wide})spatial_scale - shift - y0;
 % if not half_pixel:
-    across = across > 1 ? across : 1;
-    down = down > 1 ? down : 1;
+    across = across <= 1 ? 1 : across;
+    down = down <= 1 ? 1 : down;
 % endif
     const ${wide} step_y = down / rows, step_x = across / columns;
-    const int count_y = samples ? samples : (int)ceil(step_y), count_x = samples ? samples : (int)ceil(step_x);
-    ${type} result = ${"-INFINITY" if largest else "0"};
-    for (int u = 0; u < count_y; ++u) {
+    const ${wide} count_y = samples ? samples : ceil(step_y), count_x = samples ? samples : ceil(step_x);
+    // Only samples on the image add anything; there may be 1e9 of the others.
+    long first_u, first_v;
+    const int here_y = ${entry}_here(y0 + i * step_y, step_y / count_y, count_y, height, samples, &first_u);
+    const int here_x = ${entry}_here(x0 + j * step_x, step_x / count_x, count_x, width, samples, &first_v);
+    ${type} result = ${"here_y < count_y || here_x < count_x ? 0 : -INFINITY" if largest else "0"};
+    for (int u = 0; u < here_y; ++u) {
       int top, bottom;
       ${type} top_weight, bottom_weight;
-      ${entry}_corners(y0 + (i + (u + (${wide})0.5f) / count_y) * step_y, height, &top, &bottom, &top_weight, &bottom_weight);
-      for (int v = 0; v < count_x; ++v) {
+      ${entry}_corners(y0 + (i + (first_u + u + (${wide})0.5f) / count_y) * step_y, height, &top, &bottom, &top_weight, &bottom_weight);
+      if (top_weight + bottom_weight == 0) {  // beyond the image, whatever lies at its corner
+% if largest:
+        result = result > 0 ? result : 0;
+% endif
+        continue;
+      }
+      for (int v = 0; v < here_x; ++v) {
         int left, right;
         ${type} left_weight, right_weight;
-        ${entry}_corners(x0 + (j + (v + (${wide})0.5f) / count_x) * step_x, width, &left, &right, &left_weight, &right_weight);
+        ${entry}_corners(x0 + (j + (first_v + v + (${wide})0.5f) / count_x) * step_x, width, &left, &right, &left_weight, &right_weight);
+        if (left_weight + right_weight == 0) {  // beyond the image, whatever lies at its corner
+% if largest:
+          result = result > 0 ? result : 0;
+% endif
+          continue;
+        }
         const ${type} p = top_weight * left_weight * plane[(size_t)top * width + left];
         const ${type} q = top_weight * right_weight * plane[(size_t)top * width + right];
         const ${type} r = bottom_weight * left_weight * plane[(size_t)bottom * width + left];
@@ -67,7 +97,6 @@ kernel void ${entry}(
 % endif
       }
     }
-    const int samples_all = count_y > 0 && count_x > 0 ? count_y * count_x : 0;
-    y[at] = samples_all ? result${"" if largest else " / samples_all"} : 0;
+    y[at] = count_y >= 1 && count_x >= 1 ? result${"" if largest else " / (%s)(count_y * count_x)" % type} : 0;
   }
 }

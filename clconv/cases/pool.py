@@ -71,6 +71,20 @@ def _shared(op: str) -> Iterator[Case]:
     yield pool(
         op, "3-D dilated", (1, 3, 9, 7, 8), (3, 2, 2), dilations=(3, 2, 1), pads=(2, 0, 0, 2, 1, 1)
     )
+    far = 2**31 - 1
+    yield pool(op, "window without end", (1, 5, 8, 7), (far, 3), auto_pad="SAME_UPPER")
+    yield pool(op, "window without end 3-D", (1, 2, 4, 5, 3), (far, 3, far), auto_pad="SAME_LOWER")
+    yield pool(op, "window of 1000", (1, 9, 8, 7), (1000, 3), pads=(500, 1, 499, 1))
+    yield pool(op, "stride without end", (1, 5, 8, 7), (3, 2), strides=(far, 2**40), pads=SAME3)
+    yield pool(
+        op,
+        "dilation without end",
+        (1, 5, 8, 7),
+        (2, 1),
+        dilations=(far - 7, far),
+        pads=(far - 7, 0, 0, 0),
+    )
+    yield pool(op, "dilation without taps", (1, 5, 8, 7), (1, 2), dilations=(2**40, 1))
     yield pool(op, "3-D slices", (1, 9, 3, 7, 8), (1, 2, 2), strides=(1, 2, 2))
     # One window, which hangs over the end of the padded image.
     yield pool(op, "ceil one window", (1, 9, 2, 2), (3, 3), strides=(2, 2), ceil_mode=1)

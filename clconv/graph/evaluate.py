@@ -11,10 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from clconv.errors import GraphError, Guard, HostMemoryError, NeedsValue, ShapeError
+from clconv.errors import (
+    DeviceMemoryError,
+    GraphError,
+    Guard,
+    HostMemoryError,
+    NeedsValue,
+    ShapeError,
+)
 from clconv.graph.ir import RUNNING, Attributes, Constant, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.ops import OPS, Call, Cost, get_op
 from clconv.graph.ops.base import RunGraph
+
+# No device has so many bytes, and products of sizes below it fit 64-bit integers.
+_ADDRESSABLE = 1 << 48
+# A node of constants is computed beforehand if that takes so many operations at most: the references are naive.
+_FOLD_WORK = 1 << 30
 
 
 def infer_node(
@@ -23,6 +35,7 @@ def infer_node(
     """Specs of a node's outputs, in order. Raises ShapeError, GraphError or NeedsValue."""
     with Guard("its shape rule", node.name, node.op):
         outputs = tuple(get_op(node.op).infer(call_of(node, specs, constants)))
+        _check_addressable(node, outputs)
         if not node.epilogue:
             return outputs
         running = outputs[0]
@@ -31,6 +44,14 @@ def infer_node(
                 node, step.op, step.operands, step.attrs, running, specs, constants
             )
         return (running, *outputs[1:])
+
+
+def _check_addressable(node: Node, outputs: Sequence[TensorSpec]) -> None:
+    for name, spec in zip(node.outputs, outputs, strict=False):
+        if spec.is_static and spec.nbytes > _ADDRESSABLE:
+            raise DeviceMemoryError(
+                f"node '{node.name}' ({node.op}): '{name}' {spec} has {spec.nbytes:,} bytes, more than any device holds"
+            )
 
 
 def settle_node(
@@ -199,6 +220,13 @@ def evaluate_step(
     operands = [running if i == RUNNING else arrays[i] for i in step.operands]
     with np.errstate(all="ignore"):
         return np.asarray(OPS[step.op].reference(step.attrs, *operands))
+
+
+def is_quick(
+    node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
+) -> bool:
+    """Whether the references compute a node of these specs in a second or so."""
+    return get_op(node.op).cost(node, inputs[: len(node.op_inputs)], outputs).flops <= _FOLD_WORK
 
 
 def node_cost(node: Node, graph: Graph) -> Cost:

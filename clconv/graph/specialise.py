@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from clconv.errors import GraphError, Guard, InputError, NeedsValue, UnsupportedError
-from clconv.graph.evaluate import call_of, evaluate_node, infer_node, settle_node
+from clconv.graph.evaluate import call_of, evaluate_node, infer_node, is_quick, settle_node
 from clconv.graph.inline import SEQUENCE_LIMIT, UNROLL_LIMIT, Inliner
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
@@ -207,6 +207,9 @@ def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Const
             outputs = infer_node(node, specs, constants)
             budget = max(FOLD_LIMIT, sum(a.size for a in source if a is not None))
             if sum(s.size for s in outputs) > budget:
+                return False
+            given = [constants[n].spec if n else None for n in node.inputs]
+            if not is_quick(node, given, outputs):
                 return False
     else:
         return False

@@ -8,6 +8,7 @@ from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.arguments import Argument, Scalar
 from clconv.lowering.epilogue import epilogue_obstacle
 from clconv.lowering.kernel import Problem, Signature
+from clconv.lowering.limits import size_obstacle
 from clconv.lowering.obstacles import computed, dtype_obstacle
 from clconv.lowering.reorder import c_type as c_type
 
@@ -57,6 +58,12 @@ def blocked_obstacle(problem: Problem, most_axes: int = 2) -> str | None:
         return "channel blocks are for CPU devices"
     if not 3 <= problem.x.rank <= 2 + most_axes:
         return f"needs 1 to {most_axes} spatial axes, got a tensor of rank {problem.x.rank}"
+    blocked = Layout(problem.device.vector_width)
+    for spec in (problem.x, problem.y):
+        if spec.rank >= 3 and (
+            too_large := size_obstacle(spec.with_layout(blocked), problem.device)
+        ):
+            return f"on channel blocks {too_large}"
     return epilogue_obstacle(problem)
 
 

@@ -95,7 +95,12 @@ def depthwise_filters(block: int) -> Packing:
 # --- on channel blocks -------------------------------------------------------------------------------
 
 
+_MOST_PHASES = 64  # along an axis: each is a table's row of the kernel, and neighbours in it lie that far apart
+
+
 def _obstacle(problem: Problem) -> str | None:
+    if max(problem.node.attrs.strides) > _MOST_PHASES:
+        return f"needs strides of at most {_MOST_PHASES}, got {problem.node.attrs.strides}"
     return weights_obstacle(problem) or blocked_obstacle(problem)
 
 

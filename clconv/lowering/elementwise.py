@@ -93,11 +93,13 @@ def _broadcast_lower(problem: Problem) -> Lowered:
 
 
 def _first_steps(problem: Problem, steps: list[EpilogueStep]) -> list[EpilogueStep]:
-    """As many of the steps as one kernel has room for operands."""
-    for count in range(len(steps), 1, -1):
-        if len(operands_of(problem, steps[:count])) <= MOST_OPERANDS:
+    """As many of the steps as one kernel has room for operands, one at least."""
+    read: set[int] = set()
+    for count, step in enumerate(steps):
+        read.update(operands_of(problem, [step]))
+        if count and len(read) > MOST_OPERANDS:
             return steps[:count]
-    return steps[:1]
+    return steps
 
 
 for _name in ROWS:

@@ -24,6 +24,7 @@ from clconv.lowering.kernel import (
     Signature,
 )
 from clconv.lowering.layout import choose_signatures, is_free
+from clconv.lowering.limits import check_lowered, check_sizes, check_work, layouts_that_fit
 from clconv.lowering.reorder import reorder_call
 from clconv.lowering.select import Choice, check_forced, select
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
@@ -76,10 +77,14 @@ def lower_graph(
     findings: what is known of the device from earlier runs; variants that are not forced respect it.
     rivals: whether to find out which kernels other sizes may take. known: see select, by node.
     Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
-    takes on this device.
+    takes on this device or that would not end, DeviceMemoryError for a value that does not fit or is larger than
+    kernels count.
     """
     check_forced(forced)
+    check_sizes(graph, device)
     problems = [problem_of(graph, node, device, findings, forced) for node in graph.nodes]
+    for problem in problems:
+        check_work(problem)
     known = known or {}
     choices = []
     for problem in problems:
@@ -95,7 +100,7 @@ def lower_graph(
     options = {}
     for i, (choice, problem) in enumerate(zip(choices, problems, strict=True)):
         with Guard("the choice of its layouts", problem.node.name, problem.node.op):
-            options[i] = choice.variant.signatures(problem)
+            options[i] = layouts_that_fit(problem, choice.variant.signatures(problem))
     signatures = choose_signatures(graph, options)
     return _Lowering(graph, problems, choices, signatures, device, rivals).run()
 
@@ -204,6 +209,7 @@ class _Lowering:
                 for call in rival.lower(dataclasses.replace(laid_out, parameters={})).calls
             )
         lowered = self._own_scratch(choice.variant.lower(laid_out))
+        check_lowered(laid_out, lowered)
         calls = [*lowered.calls]
         for offer in lowered.offers:
             if self._accepts(offer):

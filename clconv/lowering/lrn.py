@@ -15,6 +15,7 @@ from clconv.lowering.kernel import (
     Variant,
     register,
 )
+from clconv.lowering.limits import size_obstacle
 from clconv.lowering.obstacles import computed, double_obstacle
 from clconv.lowering.reorder import c_type
 from clconv.lowering.share import items, share_of
@@ -71,7 +72,7 @@ def _blocked_applies(problem: Problem) -> str | None:
         return "needs float32 or float16 (batch, channels, spatial...)"
     if max(_window(problem)) > block:
         return f"needs windows of at most {block} channels to each side"
-    return None
+    return size_obstacle(problem.y.with_layout(Layout(block)), problem.device)
 
 
 def _blocked_signatures(problem: Problem) -> list[Signature]:

@@ -220,8 +220,10 @@ def strides_call(
     """
     y = problem.y
     result = y.shape if view is None else view
+    # Parts of a long sum that go on alike are one kernel: their operands have the same names.
+    names = {i: f"x{place if before is not None else i}" for place, i in enumerate(work.read)}
     operands = [
-        (f"x{i}", problem.argument(i), shape, problem.input(i).dtype)
+        (names[i], problem.argument(i), shape, problem.input(i).dtype)
         for i, shape in work.read.items()
     ]
     operands += [(name, argument, shape, y.dtype) for name, (argument, shape) in more.items()]
@@ -252,7 +254,7 @@ def strides_call(
         ),
         compute=c_type(compute),
         result=c_type(y.dtype),
-        terms=work.terms(lambda i: Operand("variable", f"v_x{i}")),
+        terms=work.terms(lambda i: Operand("variable", f"v_{names[i]}")),
         continues=before is not None,
     )
     share = share_of(problem.device, y.size, 1 if problem.device.is_cpu else width)

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from clconv.graph.ops.pool import taps_that_matter
 from clconv.lowering.arguments import Argument, Scalar, Write
 from clconv.lowering.blocked import (
     blocked_obstacle,
@@ -89,10 +90,34 @@ def _window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
     ]
 
 
+def _reach(problem: Problem) -> int:
+    """The largest coordinate of a window's pixel, less than what a kernel adds up on the way to it."""
+    at, sizes = problem.node.attrs, problem.x.shape[2:]
+    return max(
+        size
+        + at.pads[i]
+        + at.pads[i + len(sizes)]
+        + at.strides[i]
+        + at.dilations[i] * at.kernel_shape[i]
+        for i, size in enumerate(sizes)
+    )
+
+
+def _far_obstacle(problem: Problem) -> str | None:
+    """Why a kernel that tries every tap, and counts in 32 bits, cannot take the window."""
+    at = problem.node.attrs
+    if _reach(problem) >= 1 << 30:
+        return "the padded image or the window has 2^30 pixels along an axis, or more"
+    for size, taps in zip(problem.x.shape[2:], at.kernel_shape, strict=True):
+        if taps > max(_MOST_TAPS, 2 * size):
+            return f"most of the {taps} pixels of the window lie beyond the {size} of the image"
+    return None
+
+
 def _blocked_applies(problem: Problem) -> str | None:
     if _indices(problem):
         return "the indices of the maxima are wanted"
-    return blocked_obstacle(problem)
+    return blocked_obstacle(problem) or _far_obstacle(problem)
 
 
 def _blocked_lower(problem: Problem) -> Lowered:
@@ -131,7 +156,7 @@ def _register_applies(problem: Problem) -> str | None:
         return "the indices of the maxima are wanted"
     if math.prod(problem.node.attrs.kernel_shape) > _MOST_TAPS:
         return f"unrolls windows of up to {_MOST_TAPS} pixels"
-    return plain_obstacle(problem)
+    return plain_obstacle(problem) or _far_obstacle(problem)
 
 
 def _register_lower(problem: Problem) -> Lowered:
@@ -179,6 +204,7 @@ def _simple_lower(problem: Problem) -> Lowered:
     pixels = math.prod(y.shape[2:])
     epilogue = plan_epilogue(problem)
     indices = _indices(problem)
+    place = "int" if _reach(problem) < 1 << 30 else "long"
     kernel = Kernel.of(
         "pool/simple.cl.mako",
         "pool_simple",
@@ -188,6 +214,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         strides=at.strides,
         dilations=at.dilations,
         pad_mode=kernel_pad_mode(at.pad_mode, x.shape[2:], at.pads),
+        place=place,
         values=bool(node.outputs[0]),
         indices=bool(indices),
         column_major=bool(at.get("storage_order")),
@@ -200,8 +227,8 @@ def _simple_lower(problem: Problem) -> Lowered:
         *([("indices", Write(indices))] if indices else []),
         *((f"size{i}", Scalar(x.shape[2 + i])) for i in axes),
         *((f"out{i}", Scalar(y.shape[2 + i])) for i in axes),
-        *((f"begin{i}", Scalar(at.pads[i])) for i in axes),
-        *((f"end{i}", Scalar(at.pads[i + x.rank - 2])) for i in axes),
+        *((f"begin{i}", Scalar(at.pads[i], place)) for i in axes),
+        *((f"end{i}", Scalar(at.pads[i + x.rank - 2], place)) for i in axes),
         ("channels", Scalar(x.shape[1])),
         ("chunk", Scalar(chunk)),
         *epilogue.arguments,
@@ -210,13 +237,19 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
+def _simple_applies(problem: Problem) -> str | None:
+    if problem.node.attrs.pad_mode != "constant" and _reach(problem) >= 1 << 30:
+        return "the padded image or the window has 2^30 pixels along an axis, or more"
+    return stored_obstacle(problem)
+
+
 def _simple_rounds(problem: Problem) -> int:
-    return nested(1, *problem.node.attrs.kernel_shape)
+    return nested(1, *taps_that_matter(problem.node, problem.x))
 
 
 for _op in _KINDS:
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
-        Variant(_op, "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),
+        Variant(_op, "simple", _simple_applies, _simple_lower, rounds=_simple_rounds),
     )

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.graph.ops.resize import AxisResize, axis_taps, outside_pixels, resize_axes
+from clconv.graph.ops.resize import AxisResize, axis_taps, outside_pixels, resize_axes, taps_of
 from clconv.lowering.arguments import Argument, Scalar, Table, Write
 from clconv.lowering.blocked import (
     blocked_obstacle,
@@ -32,6 +32,8 @@ from clconv.lowering.kernel import (
 from clconv.lowering.obstacles import has_double
 from clconv.lowering.reorder import MOVE_TYPES
 
+_MOST_ROW_TAPS = 1 << 22
+
 
 def _axes(problem: Problem) -> list[AxisResize]:
     roi, scales, sizes = (problem.constant(i) for i in (1, 2, 3))
@@ -47,6 +49,10 @@ def _images_obstacle(problem: Problem) -> str | None:
         return "tf_crop_and_resize has pixels outside the image"
     if not all(axis.is_copy for axis in _axes(problem)[:2]):
         return "batch or channels are resized"
+    outer = [(axis.out, taps_of(problem.node.attrs, axis)) for axis in _axes(problem)[2:-1]]
+    entries = math.prod(out * taps for out, taps in outer)
+    if len(outer) > 1 and entries > _MOST_ROW_TAPS:
+        return f"the table of a volume's rows would have {entries:,} entries"
     return None
 
 

@@ -28,7 +28,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global ${type}* restrict shown,
 % endif
     int heads, int queries, int keys, ${type} scale, ${type} softcap, int offset, int left, int right, int rows, int share) {
-  const int begin = get_global_id(0) * share, end = min(begin + share, rows);
+  const int begin = get_global_id(0) * share, end = begin + min(share, rows - begin);
   for (int line = begin; line < end; ++line) {
     const int i = line % queries, head = line / queries % heads, b = line / queries / heads;
     global ${type}* row = scores + (size_t)line * keys;

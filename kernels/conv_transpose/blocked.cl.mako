@@ -101,7 +101,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
   global const ${stored("w")}* filter = w + (size_t)g * ${weights} + (size_t)chunk * ${taps_size};
   global const ${stored("w")}* zeros = w + (size_t)${group * weights};
-  const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
+  const int row_end = (int)get_global_id(0) * rows + min(rows, out_height - (int)get_global_id(0) * rows);
   for (int oh = get_global_id(0) * rows; oh < row_end; ++oh) {
     const int row_phase = (oh + pad_top) % ${SH};
     const int row = (oh + pad_top) / ${SH};

@@ -41,7 +41,7 @@ kernel void ${entry}(
   const size_t plane = ${" * ".join("(size_t)size%d" % i for i in axes)};
   global const ${stored("x", type)}* image = x + (n * group + g) * channels * plane;
   global const ${stored("w", type)}* filter = w + ((size_t)g * channels * filters + (f - g * filters)) * ${taps};
-  const int stop = min((int)(get_global_id(0) + 1) * chunk, pixels);
+  const int stop = (int)get_global_id(0) * chunk + min(chunk, pixels - (int)get_global_id(0) * chunk);
   for (int pixel = get_global_id(0) * chunk; pixel < stop; ++pixel) {
     int rest = pixel;
 % for i in reversed(axes):

@@ -5,6 +5,6 @@ Parameters: type of the elements; wide: the type that the sum is computed in.
 kernel void ${entry}(
     global ${type}* restrict y, ${wide} start, ${wide} delta, long total, long chunk) {
   const long begin = get_global_id(0) * chunk;
-  const long end = min(begin + chunk, total);
+  const long end = begin + min(chunk, total - begin);
   for (long i = begin; i < end; ++i) y[i] = (${type})(start + i * delta);
 }

@@ -23,7 +23,7 @@ kernel void ${entry}(
   global const ${type}* image = x + (n * channels + c) * height * width;
   global ${type}* target = columns + ((n * channels + c) * taps + k) * pixels;
   const int tap_y = k / kernel_width * dilation_y - pad_y, tap_x = k % kernel_width * dilation_x - pad_x;
-  const int begin = get_global_id(0) * share, end = min(begin + share, pixels);
+  const int begin = get_global_id(0) * share, end = begin + min(share, pixels - begin);
   for (int p = begin; p < end; ++p) {
     const ${type} y = p / out_width * stride_y + tap_y + offset[2 * line + p];
     const ${type} z = p % out_width * stride_x + tap_x + offset[2 * line + pixels + p];

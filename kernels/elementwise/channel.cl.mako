@@ -22,8 +22,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endfor
     global ${stored("y")}* restrict y, int batch, int blocks, int pixels, int rows, int columns) {
   const int begin = get_global_id(0) * columns;
-  const int end = min(begin + columns, pixels);
-  const int row_end = min((int)(get_global_id(1) + 1) * rows, batch * blocks);
+  const int end = begin + min(columns, pixels - begin);
+  const int row_end = (int)get_global_id(1) * rows + min(rows, batch * blocks - (int)get_global_id(1) * rows);
   for (int row = get_global_id(1) * rows; row < row_end; ++row) {
     const int n = row / blocks;
     const int c = row - n * blocks;

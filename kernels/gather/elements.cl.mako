@@ -15,7 +15,7 @@ kernel void ${entry}(
 % endfor
     , int limit, long total, long chunk) {
   const long begin = get_global_id(0) * chunk;
-  const long end = min(begin + chunk, total);
+  const long end = begin + min(chunk, total - begin);
   for (long at = begin; at < end; ++at) {
     long rest = at, from = 0;
 % for i in reversed(range(rank)):

@@ -16,7 +16,7 @@ kernel void ${entry}(
     int depth, int inner, long total, long chunk) {
   const ${type} off = values[0], on = values[1];
   const long begin = get_global_id(0) * chunk;
-  const long end = min(begin + chunk, total);
+  const long end = begin + min(chunk, total - begin);
   for (long at = begin; at < end; ++at) {
     const long row = at / inner;
     const long column = at - row * inner;

@@ -63,7 +63,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   global const ${stored("panels")}* panel = panels + (size_t)chunk * inner * ${WIDTH};
 % endif
   const int begin = get_global_id(0) * share;
-  const int end = min(begin + share, rows);
+  const int end = begin + min(share, rows - begin);
   const int left_columns = columns - chunk * ${WIDTH};
   for (int tile = begin; tile < end; tile += ${tile_rows}) {
     // The last tile moves back so that it is full; it computes some rows again.

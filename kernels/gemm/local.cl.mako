@@ -46,7 +46,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   const int split = get_group_id(2) - index * splits;
   const int steps = (inner + ${tile.k - 1}) / ${tile.k};
   const int part = (steps + splits - 1) / splits;
-  const int step_begin = split * part, step_end = min(step_begin + part, steps);
+  const int step_begin = split * part, step_end = step_begin + min(part, steps - step_begin);
   global ${stored("y")}* target = y + ((size_t)split * batch + index) * rows * columns;
 % else:
   const int index = get_group_id(2);

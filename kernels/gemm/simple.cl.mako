@@ -36,7 +36,7 @@ ${common.epilogue_parameters(epilogue_names)}) {
   global const ${stored("a", type)}* left = a + m * a_row;
   global const ${stored("b", type)}* right = b;
 % endif
-  const int stop = min((int)(get_global_id(0) + 1) * chunk, columns);
+  const int stop = (int)get_global_id(0) * chunk + min(chunk, columns - (int)get_global_id(0) * chunk);
   for (int n = get_global_id(0) * chunk; n < stop; ++n) {
     ${sum_type} sum = 0;
     for (int k = 0; k < inner; ++k)

@@ -15,7 +15,7 @@ kernel __attribute__((reqd_work_group_size(32, 8, 1))) void ${entry}(${loops.par
   const int across = get_local_id(0), down = get_local_id(1);
   const int first_column = get_group_id(0) * 32, first_row = get_group_id(1) * 32;
   const int plane_begin = get_group_id(2) * plane_chunk;
-  const int plane_end = min(plane_begin + plane_chunk, planes);
+  const int plane_end = plane_begin + min(plane_chunk, planes - plane_begin);
   for (int plane = plane_begin; plane < plane_end; ++plane) {
     ${loops.plane_start(type, outer)}
     for (int i = down; i < 32; i += 8)

@@ -17,11 +17,11 @@ global const ${type}* restrict x, global ${type}* restrict y, long x_offset, lon
 ## The item's part of the rows and columns.
 <%def name="ranges()">
   const int column_begin = get_global_id(0) * column_chunk;
-  const int column_end = min(column_begin + column_chunk, columns);
+  const int column_end = column_begin + min(column_chunk, columns - column_begin);
   const int row_begin = get_global_id(1) * row_chunk;
-  const int row_end = min(row_begin + row_chunk, rows);
+  const int row_end = row_begin + min(row_chunk, rows - row_begin);
   const int plane_begin = get_global_id(2) * plane_chunk;
-  const int plane_end = min(plane_begin + plane_chunk, planes);
+  const int plane_end = plane_begin + min(plane_chunk, planes - plane_begin);
 </%def>
 
 ## Where plane `plane` begins: `from` and `to`.

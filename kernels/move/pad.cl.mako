@@ -52,7 +52,7 @@ kernel void ${entry}(
     , int unit, int rows, int chunk) {
   const ${type} padding = ${"value[0]" if given else "0"};
   const int row_begin = get_global_id(1) * chunk;
-  const int row_end = min(row_begin + chunk, rows);
+  const int row_end = row_begin + min(chunk, rows - row_begin);
   for (int row = row_begin; row < row_end; ++row) {
     global ${type}* to = y + (long)row * out${last} * ${U};
     global const ${type}* from = x + x_offset;

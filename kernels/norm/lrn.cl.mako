@@ -28,7 +28,7 @@ from clconv.lowering.ctext import assign, load, vector_type
 </%def>
 kernel void ${entry}(
     global const ${stored("x", type)}* restrict x, global ${stored("y", type)}* restrict y, int channels, int pixels, int columns) {
-  const int end = min((int)(get_global_id(0) + 1) * columns, pixels);
+  const int end = (int)get_global_id(0) * columns + min(columns, pixels - (int)get_global_id(0) * columns);
   int p = get_global_id(0) * columns;
 % if width > 1:
 <%

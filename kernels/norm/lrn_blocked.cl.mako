@@ -25,7 +25,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int channels, int pixels, int columns) {
   const int blocks = (channels + ${block - 1}) / ${block};
   const size_t stride = (size_t)pixels * ${block};
-  const int end = min((int)(get_global_id(0) + 1) * columns, pixels);
+  const int end = (int)get_global_id(0) * columns + min(columns, pixels - (int)get_global_id(0) * columns);
   const int${block} lane = (int${block})(${lanes});
   // What the lanes past the last channel hold is undefined: it counts as zero.
   const int${block} is_real = lane < channels - (blocks - 1) * ${block};

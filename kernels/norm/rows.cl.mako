@@ -35,7 +35,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     , global ${stored("kept_factor")}* restrict kept_factor
 % endif
     , int outer, int segments, int length, int period, int rows) {
-  const int end = min((int)(get_global_id(0) + 1) * rows, outer);
+  const int end = (int)get_global_id(0) * rows + min(rows, outer - (int)get_global_id(0) * rows);
   const int n = segments * length;
   const int vectors = n / ${width};
   for (int row = get_global_id(0) * rows; row < end; ++row) {

@@ -46,7 +46,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int chunk = get_global_id(1);
   const size_t plane = (size_t)get_global_id(2) * get_global_size(1) + chunk;
   global const ${stored("x")}* image = x + plane * height * width * ${block};
-  const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
+  const int row_end = (int)get_global_id(0) * rows + min(rows, out_height - (int)get_global_id(0) * rows);
 % if average:
   const int lowest_row = ${"-pad_top" if count_pads else 0};
   const int row_limit = height${" + pad_bottom" if count_pads else ""};

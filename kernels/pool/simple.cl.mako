@@ -10,7 +10,8 @@ are image values. What a window covers beyond the padded image (begin, end pixel
 
 Parameters: kind max, average, lp with power; type of the elements, and its lowest value; kernel, strides,
 dilations: one for each axis; pad_mode constant, reflect, edge, wrap; values, indices: which outputs are
-wanted; column_major: how indices count within a channel; epilogue (float).
+wanted; column_major: how indices count within a channel; place: int, or long where the padded image or the window is
+so large (pad_mode constant only); epilogue (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
@@ -19,12 +20,11 @@ from clconv.lowering.ctext import element, set_element
 %>\
 <%
   axes = range(len(kernel))
-  outside = " || ".join("i%d < 0 || i%d >= size%d" % (i, i, i) for i in axes)
-  place, column_place = "i0", "i%d" % axes[-1]
+  source, column_source = "i0", "i%d" % axes[-1]
   for i in axes[1:]:
-      place = "(%s) * size%d + i%d" % (place, i, i)
+      source = "(%s) * size%d + i%d" % (source, i, i)
   for i in reversed(axes[:-1]):
-      column_place = "(%s) * size%d + i%d" % (column_place, i, i)
+      column_source = "(%s) * size%d + i%d" % (column_source, i, i)
 %>
 kernel void ${entry}(
     global const ${stored("x", type)}* restrict x,
@@ -36,7 +36,7 @@ kernel void ${entry}(
 % endif
 % for what in ("size", "out", "begin", "end"):
 % for i in axes:
-    int ${what}${i},
+    ${place if what in ("begin", "end") else "int"} ${what}${i},
 % endfor
 % endfor
     int channels, int chunk${common.epilogue_parameters(epilogue_names)}) {
@@ -44,35 +44,40 @@ kernel void ${entry}(
   const int pixels = ${" * ".join("out%d" % i for i in axes)};
   const size_t image = plane * ${" * ".join("size%d" % i for i in axes)};
   const int channel = plane % channels;
-  const int stop = min((int)(get_global_id(0) + 1) * chunk, pixels);
+  const int stop = (int)get_global_id(0) * chunk + min(chunk, pixels - (int)get_global_id(0) * chunk);
   for (int pixel = get_global_id(0) * chunk; pixel < stop; ++pixel) {
     int rest = pixel;
 % for i in reversed(axes):
-    const int o${i} = rest % out${i} * ${strides[i]} - begin${i}; rest /= out${i};
+    const ${place} o${i} = ${"(long)" if place == "long" else ""}(rest % out${i}) * ${strides[i]} - begin${i}; rest /= out${i};
+% endfor
+% for i in axes:
+    // The taps that meet the image, and those that the mean counts.
+    const ${place} all${i} = o${i} < size${i} + end${i} ? (size${i} + end${i} - 1 - o${i}) / ${dilations[i]} + 1 : 0;
+    const ${place} counted${i} = all${i} < ${kernel[i]} ? all${i} : ${kernel[i]};
+% if pad_mode == "constant":
+    const ${place} first${i} = o${i} < 0 ? (${dilations[i] - 1} - o${i}) / ${dilations[i]} : 0;
+    const ${place} room${i} = o${i} < size${i} ? (size${i} - 1 - o${i}) / ${dilations[i]} + 1 : 0;
+    const ${place} stop${i} = room${i} < ${kernel[i]} ? room${i} : ${kernel[i]};
+% else:
+    const ${place} first${i} = 0, stop${i} = counted${i};
+% endif
 % endfor
     ${type} result = ${lowest if kind == "max" else 0};
     long where = -1;
-    int count = 0;
 % for i in axes:
-    for (int k${i} = 0; k${i} < ${kernel[i]}; ++k${i}) {
+    for (${place} k${i} = first${i}; k${i} < stop${i}; ++k${i}) {
+% if pad_mode == "constant":
+      const int i${i} = o${i} + k${i} * ${dilations[i]};
+% else:
       int i${i} = o${i} + k${i} * ${dilations[i]};
-      if (i${i} >= size${i} + end${i}) continue;
-% if pad_mode != "constant":
       i${i} = ${common.padded_index(pad_mode, "i%d" % i, "size%d" % i)};
 % endif
 % endfor
-% if pad_mode == "constant":
-      if (${outside}) {
-        count += ${int(count_pads)};
-        continue;
-      }
-% endif
-      const ${type} value = ${element("x", "image + " + place, stored("x"))};
-      ++count;
+      const ${type} value = ${element("x", "image + " + source, stored("x"))};
 % if kind == "max":
       if (value > result${" || value != value" if type in ("float", "double") else ""} || where < 0) {
         result = value;
-        where = image + ${column_place if column_major else place};
+        where = image + ${column_source if column_major else source};
       }
 % else:
       ${pieces.take(kind, power, type, "result", "value")}
@@ -80,7 +85,15 @@ kernel void ${entry}(
 % for i in axes:
     }
 % endfor
-    ${pieces.finish(kind, power, type, "result", "count")}
+% if kind == "average":
+<%
+  counts = ["counted%d" % i if count_pads else "(stop%d > first%d ? stop%d - first%d : 0)" % (i, i, i, i) for i in axes]
+%>\
+    const ${type} count = ${" * ".join("(%s)%s" % (type, c) for c in counts)};
+    result = result / (count > 1 ? count : 1);
+% else:
+    ${pieces.finish(kind, power, type, "result", "")}
+% endif
     const size_t at = plane * pixels + pixel;
 % if values:
     ${common.apply_epilogue(epilogue, "result", type, "channel", "at")}

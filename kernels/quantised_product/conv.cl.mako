@@ -35,7 +35,7 @@ ${pieces.scale_parameters(scale_type, target)}\
   const int n = get_global_id(2);
   int rest = get_global_id(0);
   const int begin = rest % parts * columns;
-  const int end = min(begin + columns, out${last});
+  const int end = begin + min(columns, out${last} - begin);
   rest /= parts;
   size_t target = (size_t)n * filters + f;
 % for i in list(axes)[:-1]:

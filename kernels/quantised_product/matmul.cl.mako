@@ -32,7 +32,7 @@ ${pieces.scale_parameters(scale_type, target)}\
   global ${target}* result = y + (batch * rows + m) * columns;
   const int row = m % point_rows;
   const int x_point = ${pieces.point("x_zero", points[0], "row")};
-  const int begin = get_global_id(0) * chunk, end = min(begin + chunk, columns);
+  const int begin = get_global_id(0) * chunk, end = begin + min(chunk, columns - begin);
   for (int n = begin; n < end; n += ${tile}) {
     const int count = min(${tile}, end - n);
     int sums[${tile}], w_points[${tile}];

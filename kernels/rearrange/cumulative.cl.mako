@@ -8,7 +8,7 @@ itself; reverse: from the end.
 kernel void ${entry}(
     global const ${type}* restrict x, global ${type}* restrict y, int length, int inner, int lines, int chunk) {
   const int begin = get_global_id(0) * chunk;
-  const int end = min(begin + chunk, lines);
+  const int end = begin + min(chunk, lines - begin);
   for (int line = begin; line < end; ++line) {
     const int outer = line / inner;
     const long first = (long)outer * length * inner + (line - outer * inner);

@@ -13,7 +13,7 @@ kernel void ${entry}(
   const int begin = get_global_id(0) * column_chunk;
   const int part = min(column_chunk, columns - begin);
   const int row_begin = get_global_id(1) * row_chunk;
-  const int row_end = min(row_begin + row_chunk, rows);
+  const int row_end = row_begin + min(row_chunk, rows - row_begin);
   for (int row = row_begin; row < row_end; ++row) {
 % if time_first:
     const int step = row / batch, b = row - step * batch;

@@ -12,9 +12,9 @@ kernel void ${entry}(
     global const ${type}* restrict x, ${"global const %s* restrict" % given if given else "int"} k,
     global ${type}* restrict y, int height, int columns, int rows, int row_chunk, int column_chunk) {
   const int begin = get_global_id(0) * column_chunk;
-  const int end = min(begin + column_chunk, columns);
+  const int end = begin + min(column_chunk, columns - begin);
   const int row_begin = get_global_id(1) * row_chunk;
-  const int row_end = min(row_begin + row_chunk, rows);
+  const int row_end = row_begin + min(row_chunk, rows - row_begin);
 % if given:
   const int diagonal = clamp((long)k[0], -(long)height - columns, (long)height + columns);
 % else:

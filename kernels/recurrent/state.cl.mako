@@ -21,10 +21,10 @@ kernel void ${entry}(
   const long inner = (d * batch + b) * padded, outer = d * outside_direction + b * outside_batch;
   const int begin = get_global_id(0) * share;
 % if finish:
-  const int end = min(begin + share, hidden);
+  const int end = begin + min(share, hidden - begin);
   for (int j = begin; j < end; ++j) outside[outer + j] = ${"lengths[b] <= 0 ? 0.0f : " if lengths else ""}state[inner + j];
 % else:
-  const int end = min(begin + share, padded);
+  const int end = begin + min(share, padded - begin);
   for (int j = begin; j < end; ++j) state[inner + j] = j < hidden ? outside[outer + j] : 0.0f;
 % endif
 }

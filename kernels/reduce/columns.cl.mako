@@ -23,8 +23,8 @@ kernel void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int inner, int rows,
     int columns) {
   const int begin = get_global_id(0) * columns;
-  const int end = min(begin + columns, inner);
-  const int row_end = min((int)(get_global_id(1) + 1) * rows, outer);
+  const int end = begin + min(columns, inner - begin);
+  const int row_end = (int)get_global_id(1) * rows + min(rows, outer - (int)get_global_id(1) * rows);
   for (int row = get_global_id(1) * rows; row < row_end; ++row) {
     int c = begin;
     for (; c + ${width} <= end; c += ${width}) {

@@ -11,7 +11,7 @@ from clconv.lowering.ctext import set_element
 %>\
 kernel void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int rows) {
-  const int end = min((int)(get_global_id(0) + 1) * rows, outer);
+  const int end = (int)get_global_id(0) * rows + min(rows, outer - (int)get_global_id(0) * rows);
   const int vectors = n / ${width};
   for (int row = get_global_id(0) * rows; row < end; ++row) {
     global const ${stored("x")}* source = x + (size_t)row * n;

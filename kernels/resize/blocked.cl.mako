@@ -26,7 +26,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global ${stored("y")}* restrict y, int in_height, int in_width, int out_height, int out_width, int rows) {
   const size_t plane = (size_t)get_global_id(2) * get_global_size(1) + get_global_id(1);
   global const ${stored("x")}* image = x + plane * in_height * in_width * ${block};
-  const int row_end = min((int)(get_global_id(0) + 1) * rows, out_height);
+  const int row_end = (int)get_global_id(0) * rows + min(rows, out_height - (int)get_global_id(0) * rows);
   for (int oh = get_global_id(0) * rows; oh < row_end; ++oh) {
 % for i in range(TH):
     global const ${stored("x")}* line${i} = image + (size_t)row_index[oh * ${TH} + ${i}] * in_width * ${block};

@@ -44,7 +44,7 @@ kernel void ${entry}(
 % for i in reversed(axes[:-1]):
   const int o${i} = rest % out${i}; rest /= out${i};
 % endfor
-  const int stop = min((int)(get_global_id(0) + 1) * chunk, out${last});
+  const int stop = (int)get_global_id(0) * chunk + min(chunk, out${last} - (int)get_global_id(0) * chunk);
   for (int o${last} = get_global_id(0) * chunk; o${last} < stop; ++o${last}) {
     const size_t at = (size_t)get_global_id(1) * out${last} + o${last};
 % if crops and outsides:

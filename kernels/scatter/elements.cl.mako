@@ -16,7 +16,7 @@ kernel void ${entry}(
 % endfor
     , int length, int limit, long from_stride, long to_stride, int lines, int chunk) {
   const int begin = get_global_id(0) * chunk;
-  const int end = min(begin + chunk, lines);
+  const int end = begin + min(chunk, lines - begin);
   for (int line = begin; line < end; ++line) {
     long from = 0, to = 0;
 % if others:

@@ -14,9 +14,9 @@ kernel void ${entry}(
 % endfor
     , int count, int rows, int columns, int row_chunk, int column_chunk) {
   const int column_begin = get_global_id(0) * column_chunk;
-  const int column_end = min(column_begin + column_chunk, columns);
+  const int column_end = column_begin + min(column_chunk, columns - column_begin);
   const int row_begin = get_global_id(1) * row_chunk;
-  const int row_end = min(row_begin + row_chunk, rows);
+  const int row_end = row_begin + min(row_chunk, rows - row_begin);
   for (int m = 0; m < count; ++m) {
     global const ${index}* vector = indices + (long)m * ${depth};
     long row = 0;

@@ -42,7 +42,7 @@ from clconv.lowering.ctext import assign, load, store, vector_type
 kernel void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int n, int inner, int columns) {
   const int row = get_global_id(1);
-  const int end = min((int)(get_global_id(0) + 1) * columns, inner);
+  const int end = (int)get_global_id(0) * columns + min(columns, inner - (int)get_global_id(0) * columns);
   int c = get_global_id(0) * columns;
   for (; c + ${width} <= end; c += ${width}) {
     ${column(vector_type(width))}

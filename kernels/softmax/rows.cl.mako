@@ -16,7 +16,7 @@ from clconv.lowering.ctext import assign, element, load, set_element, store, vec
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int rows) {
-  const int end = min((int)(get_global_id(0) + 1) * rows, outer);
+  const int end = (int)get_global_id(0) * rows + min(rows, outer - (int)get_global_id(0) * rows);
   const int vectors = n / ${width};
   const int whole = vectors * ${width};
   for (int row = get_global_id(0) * rows; row < end; ++row) {

@@ -32,7 +32,7 @@ kernel void ${entry}(
     global const ${type}* restrict x, global ${type}* restrict values, global long* restrict places, int length, int k,
     int inner, int lines, int chunk) {
   const int begin = get_global_id(0) * chunk;
-  const int end = min(begin + chunk, lines);
+  const int end = begin + min(chunk, lines - begin);
   for (int line = begin; line < end; ++line) {
     const int outer = line / inner, column = line - outer * inner;
     global const ${type}* s = x + (long)outer * length * inner + column;

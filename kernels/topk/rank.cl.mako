@@ -18,7 +18,7 @@ kernel void ${entry}(
     int length, int k, int inner, int lines, int chunk) {
   const int own = get_global_id(0);
   const int begin = get_global_id(1) * chunk;
-  const int end = min(begin + chunk, lines);
+  const int end = begin + min(chunk, lines - begin);
   for (int line = begin; line < end; ++line) {
     const int outer = line / inner, column = line - outer * inner;
     global const ${type}* s = x + (long)outer * length * inner + column;

@@ -37,7 +37,7 @@ _TRIED = 6  # cases for each dtype
 LIMITS = {
     **dict.fromkeys(SEQUENCE_OPS, "inside a graph: models take and return tensors"),
     "BatchNormalization": "with `training_mode` 1 the input's rank must be known",
-    "DFT": "a matrix product: work grows with the square of the length",
+    "DFT": "products with matrices of the length's factors, as a fast Fourier transform",
     "Optional": "with a tensor in it",
     "Dropout": "inference only: passes its input on",
     "If": "a condition that is known at load leaves one branch",

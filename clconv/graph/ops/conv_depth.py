@@ -13,19 +13,22 @@ import numpy as np
 
 from clconv.graph.ir import Constant, TensorSpec
 from clconv.graph.ops.base import Expansion
+from clconv.graph.ops.depth import MOST_PLACES, MOST_TAPS
 
 _BY_DEPTH = (0, 2, 1, 3, 4)  # (batch, channels, depth, ...) <-> (batch, depth, channels, ...)
 
 
 def expand_conv(e: Expansion, depth: int) -> bool:
     """Writes a 3-D Conv whose result has that depth; False for others, and for groups that have several taps
-    along the depth and are not one for each channel."""
+    along the depth and are not one for each channel, and for windows so deep that the tables would be large."""
     x, w, at = e.call.spec(0), e.call.spec(1), e.call.attrs
     if x.rank != 5 or not depth:
         return False
     taps = w.shape[2]
     depthwise = at.group == x.shape[1] == w.shape[0]
     if taps > 1 and at.group > 1 and not depthwise:
+        return False
+    if taps > MOST_TAPS or depth * taps > MOST_PLACES:
         return False
     (slices,) = e.emit("Transpose", e.call.node.inputs[0], perm=_BY_DEPTH)
     if at.pads[0] or at.pads[3]:

@@ -66,6 +66,10 @@ def _infer(call: Call) -> Sequence[TensorSpec]:
             size >= 1 and whole - cut >= 1,
             f"pads cut {cut} from the {whole} pixels of spatial axis {i}, nothing is left",
         )
+        call.expect(
+            whole < 1 << 48,
+            f"{whole:,} pixels along spatial axis {i} are more than anything counts",
+        )
         sizes.append(whole - cut)
     return [TensorSpec((x.shape[0], filters, *sizes), dtype)]
 

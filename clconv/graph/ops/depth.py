@@ -12,6 +12,11 @@ import numpy as np
 
 from clconv.graph.ops.base import Expansion
 
+# Each tap along the depth becomes a node, each of its places an entry of a table: beyond these the kernels for any
+# number of axes take the node as it is.
+MOST_TAPS = 64
+MOST_PLACES = 1 << 22
+
 _BY_DEPTH = (0, 2, 1, 3, 4)  # (batch, channels, depth, ...) <-> (batch, depth, channels, ...)
 
 
@@ -21,6 +26,8 @@ def expand_pool(e: Expansion, sizes: tuple[int, ...], counts_pads: bool = False)
     if x.rank != 5 or at.pad_mode != "constant" or not (x.size and min(sizes)):
         return False
     if len(node.outputs) > 1 and node.outputs[1]:
+        return False
+    if at.kernel_shape[0] > MOST_TAPS or sizes[0] > MOST_PLACES // MOST_TAPS:
         return False
     image = _slices(e)
     flat = {
@@ -64,6 +71,8 @@ def expand_conv_transpose(e: Expansion, sizes: tuple[int, ...]) -> bool:
         return False
     batch, _, depth = x.shape[:3]
     filters, taps = w.shape[1:3]
+    if taps > MOST_TAPS or sizes[0] * depth * taps > MOST_PLACES:
+        return False
     (weights,) = e.emit("Transpose", node.inputs[1], perm=_BY_DEPTH)
     shape = e.ints(w.shape[0], taps * filters, *w.shape[3:])
     (weights,) = e.emit("Reshape", weights, shape, allowzero=1)

@@ -25,7 +25,6 @@ from clconv.graph.ops.window import (
     output_size,
     pad_array,
     settle_auto_pad,
-    window_positions,
 )
 from clconv.graph.rules import images, known
 
@@ -74,24 +73,47 @@ def _pooled(call: Call, kind: str) -> TensorSpec:
     return TensorSpec((*x.shape[:2], *sizes), dtype)
 
 
-def _windows(
-    at: Any, x: np.ndarray, count_pads: bool, *more: np.ndarray
-) -> Iterator[tuple[np.ndarray, ...]]:
-    """For each window position: whether it lies on a counted pixel, x there, and `more` there."""
-    spatial = x.ndim - 2
-    sizes = window_counts(at, x.shape[2:])
-    counts = float(count_pads or at.pad_mode != "constant")
-    inside = pad_array(np.ones((1, 1, *x.shape[2:])), at.pads, "constant", counts)
-    padded = [inside, *(pad_array(a, at.pads, at.pad_mode) for a in (x, *more))]
-    overhang = [
-        max(0, (n - 1) * s + d * (k - 1) + 1 - size)
-        for n, s, d, k, size in zip(
-            sizes, at.strides, at.dilations, at.kernel_shape, inside.shape[2:], strict=True
-        )
-    ]
-    padded = [pad_array(a, [0] * spatial + overhang) for a in padded]
-    for position in itertools.product(*(range(k) for k in at.kernel_shape)):
-        yield tuple(window_positions(a, position, sizes, at.strides, at.dilations) for a in padded)
+def _windows(at: Any, x: np.ndarray, *more: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """For each tap that meets the image anywhere: where it does, x there, and `more` there.
+
+    Taps that only ever lie beyond the image are left out: a window may be far larger than what it looks at.
+    """
+    sizes, pads = window_counts(at, x.shape[2:]), at.pads
+    arrays = [x, *more]
+    if at.pad_mode != "constant":
+        arrays = [pad_array(a, pads, at.pad_mode) for a in arrays]
+        pads = (0,) * len(pads)
+    axes = []
+    for i, (size, count) in enumerate(zip(arrays[0].shape[2:], sizes, strict=True)):
+        begin, stride, step = pads[i], at.strides[i], at.dilations[i]
+        first = max(0, -((-begin + (count - 1) * stride) // step))
+        stop = min(at.kernel_shape[i], (size - 1 + begin) // step + 1) if size else first
+        starts = np.arange(count) * stride - begin
+        axes.append([starts + k * step for k in range(first, stop)])
+    for places in itertools.product(*axes):
+        inside = np.ones((), np.bool_)
+        index = []
+        for i, (place, size) in enumerate(zip(places, arrays[0].shape[2:], strict=True)):
+            shape = [-1 if j == i else 1 for j in range(len(places))]
+            inside = inside & ((place >= 0) & (place < size)).reshape(shape)
+            index.append(np.clip(place, 0, size - 1))
+        where: Any = (slice(None), slice(None), *np.ix_(*index))
+        yield (np.broadcast_to(inside, sizes), *(a[where] for a in arrays))
+
+
+def _counted(at: Any, sizes: Sequence[int], count_pads: bool) -> np.ndarray:
+    """How many pixels count in each window, (out...)."""
+    result = np.ones((), np.float64)
+    for i, (size, count) in enumerate(zip(sizes, window_counts(at, sizes), strict=True)):
+        begin, end = at.pads[i], at.pads[i + len(sizes)]
+        kernel, step = at.kernel_shape[i], at.dilations[i]
+        starts = np.arange(count) * at.strides[i] - begin
+        padded = count_pads or at.pad_mode != "constant"
+        stop = np.clip((size + (end if padded else 0) - 1 - starts) // step + 1, 0, kernel)
+        first = 0 if padded else np.clip(-(starts // step), 0, kernel)
+        taps = np.maximum(stop - first, 0).astype(np.float64)
+        result = result[..., None] * taps
+    return result
 
 
 def _max_pool(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -105,25 +127,26 @@ def _max_pool(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shape = (*x.shape[:2], *window_counts(at, x.shape[2:]))
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     best, where = np.full(shape, lowest, x.dtype), np.full(shape, -1, np.int64)
-    for inside, value, index in _windows(at, x, False, flat):
-        better = (inside > 0) & ((value > best) | (value != value) | (where < 0))
+    for inside, value, index in _windows(at, x, flat):
+        better = inside & ((value > best) | (value != value) | (where < 0))
         best, where = np.where(better, value, best), np.where(better, index, where)
     return best, where
 
 
 def _average_pool(at: Any, x: np.ndarray) -> np.ndarray:
     """Mean of the counted pixels of each window; 0 where there is none."""
-    total, count = np.zeros(()), np.zeros(())
-    for inside, value in _windows(at, x.astype(np.float64), bool(at.count_include_pad)):
-        total, count = total + np.where(inside > 0, value, 0), count + inside
+    total = np.zeros((*x.shape[:2], *window_counts(at, x.shape[2:])))
+    for inside, value in _windows(at, x.astype(np.float64)):
+        total += np.where(inside, value, 0)
+    count = _counted(at, x.shape[2:], bool(at.count_include_pad))
     return (total / np.maximum(count, 1)).astype(x.dtype)
 
 
 def _lp_pool(at: Any, x: np.ndarray) -> np.ndarray:
     """(sum |x|^p)^(1/p) over each window."""
-    total = np.zeros(())
-    for inside, value in _windows(at, x.astype(np.float64), False):
-        total = total + np.where(inside > 0, np.abs(value) ** at.p, 0)
+    total = np.zeros((*x.shape[:2], *window_counts(at, x.shape[2:])))
+    for inside, value in _windows(at, x.astype(np.float64)):
+        total += np.where(inside, np.abs(value) ** at.p, 0)
     return (total ** (1 / at.p)).astype(x.dtype)
 
 
@@ -138,9 +161,18 @@ def _infer_lp(call: Call) -> Sequence[TensorSpec]:
     return [_pooled(call, "float")]
 
 
+def taps_that_matter(node: Node, x: TensorSpec | None) -> list[int]:
+    """How many taps of a window can meet the image, along each spatial axis."""
+    kernel = node.attrs.kernel_shape
+    if x is None or node.attrs.pad_mode != "constant":
+        return list(kernel)
+    return [min(k, size) for k, size in zip(kernel, x.shape[2:], strict=True)]
+
+
 def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]) -> Cost:
-    window = math.prod(node.attrs.kernel_shape)
-    return Cost(window * outputs[0].size, moved_bytes(inputs, outputs))
+    return Cost(
+        math.prod(taps_that_matter(node, inputs[0])) * outputs[0].size, moved_bytes(inputs, outputs)
+    )
 
 
 register(

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from clconv.errors import DeviceMemoryError
 from clconv.graph.ir import Attributes, Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
@@ -44,6 +45,12 @@ RESIZE_ATTRIBUTES = {
     "axes": (),  # which axes scales, sizes and roi are about; () is all
     "keep_aspect_ratio_policy": "stretch",
 }
+
+# Entries of an axis's tables of pixels and weights, 16 bytes each on the host.
+_MOST_TAPS = 1 << 27
+_TAPS_AT_ONCE = (
+    1 << 22
+)  # entries that are computed together: what lies between takes several times their memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,6 +147,29 @@ def axis_taps(attrs: Attributes, axis: AxisResize) -> tuple[np.ndarray, np.ndarr
     Positions beyond the image are clamped to its edge (weight 0 with exclude_outside).
     """
     x = axis_coordinates(attrs.coordinate_transformation_mode, axis)
+    pixels = max(1, _TAPS_AT_ONCE // taps_of(attrs, axis))
+    parts = [_taps_at(attrs, axis, x[i : i + pixels]) for i in range(0, max(axis.out, 1), pixels)]
+    if len(parts) == 1:
+        return parts[0]
+    indices, weights = zip(*parts, strict=True)
+    return np.concatenate(indices), np.concatenate(weights)
+
+
+def taps_of(attrs: Attributes, axis: AxisResize) -> int:
+    """How many input pixels axis_taps gives for each output pixel."""
+    return 1 if axis.is_copy or attrs.mode == "nearest" else 2 - 2 * _first_tap(attrs, axis)[0]
+
+
+def _first_tap(attrs: Attributes, axis: AxisResize) -> tuple[int, float]:
+    """How far the first pixel lies before an output pixel, and what distances are shrunk by."""
+    reach = 1 if attrs.mode == "linear" else 2
+    # Antialiasing stretches the kernel over as many input pixels as an output pixel covers.
+    stretch = min(axis.scale, 1.0) if attrs.antialias else 1.0
+    return math.floor(-reach / stretch) + 1, stretch
+
+
+def _taps_at(attrs: Attributes, axis: AxisResize, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """axis_taps of the output pixels that lie at x."""
     last = axis.size - 1
     if axis.is_copy or attrs.mode == "nearest":
         rounded = {
@@ -148,11 +178,8 @@ def axis_taps(attrs: Attributes, axis: AxisResize) -> tuple[np.ndarray, np.ndarr
             "floor": lambda: np.floor(x),
             "ceil": lambda: np.ceil(x),
         }[attrs.nearest_mode]()
-        return np.clip(rounded, 0, last).astype(np.int64)[:, None], np.ones((axis.out, 1))
-    reach = 1 if attrs.mode == "linear" else 2
-    # Antialiasing stretches the kernel over as many input pixels as an output pixel covers.
-    stretch = min(axis.scale, 1.0) if attrs.antialias else 1.0
-    first = math.floor(-reach / stretch) + 1
+        return np.clip(rounded, 0, last).astype(np.int64)[:, None], np.ones((x.size, 1))
+    first, stretch = _first_tap(attrs, axis)
     base = np.floor(x.astype(np.float64))
     positions = base[:, None] + np.arange(first, 2 - first)[None, :]
     distance = (positions - x.astype(np.float64)[:, None]) * stretch
@@ -203,11 +230,20 @@ def call_axes(call: Call) -> list[AxisResize]:
         sizes = np.array(index_values(call, 3), np.int64)
         call.expect(sizes.size == count, f"{sizes.size} sizes for {count} axes")
         call.expect((sizes >= 0).all(), f"sizes {sizes} must be positive")
+    if scales is not None:
+        longest = float(np.abs(scales).max(initial=0)) * max(x.shape, default=0)
+        call.expect(longest < 1 << 48, f"scales {scales} make more pixels than anything counts")
     axes = resize_axes(at, x.shape, roi, scales, sizes)
     for axis in axes:
         call.expect(
             axis.out <= LONGEST, f"an axis of {axis.size} pixels becomes longer than {LONGEST:,}"
         )
+        taps = taps_of(at, axis)
+        if not axis.is_copy and axis.out * taps > _MOST_TAPS:
+            raise DeviceMemoryError(
+                f"node '{call.node.name}' (Resize): {axis.size:,} pixels become {axis.out:,}, of {taps:,} each: tables "
+                f"have at most {_MOST_TAPS:,} entries along an axis ({x}, {at})"
+            )
     for axis in axes:  # an empty batch stays one
         call.expect(bool(axis.size) == bool(axis.out), f"{axis.size} pixels become {axis.out}")
     return axes

@@ -14,6 +14,9 @@ from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import check_constant_indices, expect_index, expect_kind, moved_bytes
 
+# Samples of a bin along each axis, if the model says how many: no image has more pixels that they could tell apart.
+_MOST_SAMPLES = 4096
+
 ROI_ATTRIBUTES = {
     "mode": "avg",
     "output_height": 1,
@@ -43,14 +46,16 @@ def _infer(call: Call) -> Sequence[TensorSpec]:
         min(at.output_height, at.output_width) >= 1 and at.sampling_ratio >= 0,
         "output_height and output_width must be at least 1, sampling_ratio at least 0",
     )
+    call.expect(
+        at.sampling_ratio <= _MOST_SAMPLES,
+        f"sampling_ratio {at.sampling_ratio} is more than the {_MOST_SAMPLES} samples along a bin that would end",
+    )
     shape = (rois.shape[0], x.shape[1], at.output_height, at.output_width)
     return [TensorSpec(shape, x.dtype)]
 
 
 def _corners(place: float, size: int) -> list[tuple[int, float]]:
-    """The two pixels around a place along one axis with their weights; none outside the image."""
-    if place < -1 or place > size:
-        return [(0, 0.0), (0, 0.0)]
+    """The two pixels around a place along one axis of the image, with their weights."""
     place = max(place, 0.0)
     low = int(place)
     if low >= size - 1:
@@ -58,24 +63,34 @@ def _corners(place: float, size: int) -> list[tuple[int, float]]:
     return [(low, 1 - (place - low)), (low + 1, place - low)]
 
 
-def _bin(at: Any, image: np.ndarray, ys: Sequence[float], xs: Sequence[float]) -> np.ndarray:
-    """One output pixel of every channel. ONNX's max takes the largest weighted corner."""
+def _samples(start: float, step: float, i: int, count: int, size: int) -> list[float]:
+    """Places of the samples of bin i that lie on the image, of `count` along an axis: there may be 1e9 others."""
+    places = range(count)
+    if count > 2 * size + 8:
+        first = math.floor(((-1 - start) / step - i) * count - 0.5) - 1
+        last = math.ceil(((size - start) / step - i) * count + 0.5) + 1
+        places = range(min(max(first, 0), count), min(max(last, 0), count))
+    found = (start + (i + (k + 0.5) / count) * step for k in places)
+    return [place for place in found if -1 <= place <= size]
+
+
+def _bin(at: Any, image: np.ndarray, ys: Sequence[float], xs: Sequence[float], count: int) -> Any:
+    """One output pixel of every channel, of `count` samples. ONNX's max takes the largest weighted corner."""
     height, width = image.shape[1:]
-    samples = []
-    for y in ys:
-        for x in xs:
-            inside = -1 <= y <= height and -1 <= x <= width
-            samples.append(
-                [
-                    (wy * wx if inside else 0.0) * image[:, py, px]
-                    for py, wy in _corners(y, height)
-                    for px, wx in _corners(x, width)
-                ]
-            )
-    if not samples:
+    corners = [
+        [
+            wy * wx * image[:, py, px]
+            for py, wy in _corners(y, height)
+            for px, wx in _corners(x, width)
+        ]
+        for y in ys
+        for x in xs
+    ]
+    if not corners:
         return np.zeros(image.shape[0])
-    corners = np.array(samples)
-    return corners.max((0, 1)) if at.mode == "max" else corners.sum(1).mean(0)
+    if at.mode == "max":
+        return np.maximum(np.max(corners, (0, 1)), 0.0 if len(corners) < count else -np.inf)
+    return np.sum(corners, (0, 1)) / count
 
 
 def _reference(at: Any, x: np.ndarray, rois: np.ndarray, batch: np.ndarray) -> np.ndarray:
@@ -89,14 +104,16 @@ def _reference(at: Any, x: np.ndarray, rois: np.ndarray, batch: np.ndarray) -> n
         if not half_pixel:  # degenerate regions become one pixel
             width, height = max(width, 1.0), max(height, 1.0)
         step_y, step_x = height / at.output_height, width / at.output_width
-        count_y = at.sampling_ratio or math.ceil(step_y)
-        count_x = at.sampling_ratio or math.ceil(step_x)
+        if not np.isfinite([x0, y0, step_y, step_x]).all():
+            continue
+        count_y = at.sampling_ratio or max(math.ceil(step_y), 0)
+        count_x = at.sampling_ratio or max(math.ceil(step_x), 0)
         image = x[image_index].astype(np.float64)
         for i in range(at.output_height):
             for j in range(at.output_width):
-                ys = [y0 + (i + (k + 0.5) / count_y) * step_y for k in range(count_y)]
-                xs = [x0 + (j + (k + 0.5) / count_x) * step_x for k in range(count_x)]
-                out[n, :, i, j] = _bin(at, image, ys, xs)
+                ys = _samples(y0, step_y, i, count_y, x.shape[2])
+                xs = _samples(x0, step_x, j, count_x, x.shape[3])
+                out[n, :, i, j] = _bin(at, image, ys, xs, count_y * count_x)
     return out.astype(x.dtype)
 
 

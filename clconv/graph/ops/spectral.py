@@ -1,11 +1,12 @@
 """Fourier transforms and what goes with them: DFT, STFT, MelWeightMatrix.
 
-A transform is a product with a matrix of cosines and sines, which is how a device runs it. Complex numbers are
-pairs on the last axis.
+A transform is written as products with matrices of cosines and sines, see fourier. Complex numbers are pairs on the
+last axis.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -13,13 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from clconv.errors import DeviceMemoryError
 from clconv.graph.ir import Attributes, Constant, DType, TensorSpec
 from clconv.graph.ops.base import Call, Expansion, Op, register, same_dtype
 from clconv.graph.ops.create import known_dtype
+from clconv.graph.ops.fourier import DIRECT, dft_matrix, mirrored, transform
 from clconv.graph.ops.numeric import expect_kind, one_value
 
-# A matrix of more elements than this is made anew for each plan.
-_SHARED = 1 << 22
+# So many lines or more are transformed by one product while its matrix is not larger than this: it then lies in a cache
+# (measured up to 1024 points on two cores: half the time at 512 real ones, twice at 1024 complex ones).
+_MANY_LINES = 8
+_DENSE = 1 << 19
+
+
+_MOST_FRAMES = 1 << 29  # numbers; the table of where they lie takes twice as many bytes as they do
+_MOST_WEIGHTS = 1 << 28  # of a MelWeightMatrix
 
 
 def _transform(call: Call) -> tuple[int, int, int]:
@@ -65,41 +74,9 @@ def _dft(
     return np.stack([result.real, result.imag], -1).astype(x.dtype)
 
 
-def dft_matrix(
-    given: int, parts: int, length: int, places: int, inverse: bool, onesided: bool
-) -> np.ndarray:
-    """(given * parts, places * 2) or, for a one-sided inverse, (given * parts, places), float64.
-
-    A row of numbers, parts side by side, times it is their transform. given: how many there are; those past
-    `length` are left out, those missing are zeros.
-    """
-    time, place = np.arange(min(given, length))[:, None], np.arange(places)[None]
-    # Products modulo the length keep the angle exact.
-    angle = 2 * np.pi * ((time * place) % length) / length
-    cosine, sine = np.cos(angle), np.sin(angle) * (1 if inverse else -1)
-    if inverse and onesided:
-        time = time[: length // 2 + 1]
-        cosine, sine = cosine[: len(time)], sine[: len(time)]
-        twice = np.where((time == 0) | (2 * time == length), 1.0, 2.0)  # the other half mirrors it
-        rows = np.stack([cosine * twice, -sine * twice], 1)[..., None]
-    else:
-        rows = np.stack([np.stack([cosine, sine], -1), np.stack([-sine, cosine], -1)], 1)
-    rows = rows[:, :parts] / (length if inverse else 1)
-    matrix = np.zeros((given, *rows.shape[1:]))
-    matrix[: len(rows)] = rows
-    return matrix.reshape(given * parts, -1)
-
-
 @functools.lru_cache(32)
-def _shared_matrix(dtype: DType, *settings: Any) -> Constant:
-    return Constant(dft_matrix(*settings).astype(dtype.numpy))
-
-
 def _matrix(dtype: DType, *settings: Any) -> Constant:
     """The matrix as a constant; plans for other sizes get the same one."""
-    given, parts, _, places = settings[:4]
-    if given * parts * places * 2 <= _SHARED:
-        return _shared_matrix(dtype, *settings)
     return Constant(dft_matrix(*settings).astype(dtype.numpy))
 
 
@@ -110,18 +87,60 @@ def _expand_dft(e: Expansion) -> bool:
     x, name = call.spec(0), call.node.inputs[0]
     given, parts, made = x.shape[axis], x.shape[-1], result.shape[-1]
     outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 : -1])
-    matrix = _matrix(x.dtype, given, parts, length, places, bool(at.inverse), bool(at.onesided))
     if inner != 1:
         (name,) = e.emit("Reshape", name, e.ints(outer, given, inner, parts), allowzero=1)
         (name,) = e.emit("Transpose", name, perm=(0, 2, 1, 3))
-    (rows,) = e.emit("Reshape", name, e.ints(outer * inner, given * parts), allowzero=1)
-    (product,) = e.emit("MatMul", rows, e.constant(matrix, "waves"))
+    signal = _Signal(name, outer * inner, given, parts)
+    (product,) = _lines(e, signal, length, places, bool(at.inverse), bool(at.onesided))
     if inner != 1:
         (product,) = e.emit("Reshape", product, e.ints(outer, inner, places, made), allowzero=1)
         (product,) = e.emit("Transpose", product, perm=(0, 2, 1, 3))
     (shaped,) = e.emit("Reshape", product, e.ints(*result.shape), allowzero=1)
     e.result(shaped)
     return True
+
+
+@dataclasses.dataclass(frozen=True)
+class _Signal:
+    """A value that holds so many lines of so many numbers, of 1 or 2 parts."""
+
+    name: str
+    lines: int
+    given: int
+    parts: int
+
+
+def _lines(
+    e: Expansion, signal: _Signal, length: int, places: int, inverse: bool, onesided: bool
+) -> list[str]:
+    """The transforms of a signal's lines, `places` of each: by one product if they are short, see fourier."""
+    given, parts = signal.given, signal.parts
+    dtype = e.call.spec(0).dtype
+    matrix_size = 2 * given * parts * places
+    dense = signal.lines >= _MANY_LINES and matrix_size <= _DENSE
+    if length <= DIRECT or dense or not signal.lines or not given:
+        rows = e.emit("Reshape", signal.name, e.ints(signal.lines, given * parts), allowzero=1)
+        matrix = _matrix(dtype, given, parts, length, places, inverse, onesided)
+        return e.emit("MatMul", *rows, e.constant(matrix, "waves"))
+    name = e.emit("Reshape", signal.name, e.ints(signal.lines, given, parts))[0]
+    halves = dtype is DType.FLOAT16
+    if halves:  # what lies between the products is kept whole
+        dtype = DType.FLOAT32
+        (name,) = e.emit("Cast", name, to=dtype.value)
+    kept = min(given, length // 2 + 1 if inverse and onesided else length)
+    if kept < given:
+        (name,) = e.emit("Slice", name, e.ints(0), e.ints(kept), e.ints(1))
+    if inverse and onesided:
+        twice = mirrored(kept, length).astype(dtype.numpy).reshape(kept, 1)
+        (name,) = e.emit("Mul", name, e.constant(twice, "mirrored"))
+    if kept < length:
+        (name,) = e.emit("Pad", name, e.ints(0, 0, 0, 0, length - kept, 0), mode="constant")
+    name = transform(e, name, dtype, signal.lines, length, parts, inverse)
+    if places < length:
+        (name,) = e.emit("Slice", name, e.ints(0), e.ints(places), e.ints(1))
+    if inverse and onesided:
+        (name,) = e.emit("Slice", name, e.ints(0), e.ints(1), e.ints(2))
+    return e.emit("Cast", name, to="float16") if halves else [name]
 
 
 def _frames(call: Call) -> tuple[int, int, int]:
@@ -183,15 +202,19 @@ def _expand_stft(e: Expansion) -> bool:
     (result,) = _infer_stft(call)
     x, name = call.spec(0), call.node.inputs[0]
     parts, places = (1 if x.rank == 2 else x.shape[2]), result.shape[2]
+    if x.shape[0] * count * length > _MOST_FRAMES:
+        raise DeviceMemoryError(
+            f"node '{call.node.name}' (STFT): {count:,} frames of {length:,} of {x.shape[0]} signals are more than "
+            f"the {_MOST_FRAMES:,} numbers that are gathered at once; use a shorter signal or a larger step"
+        )
     starts = np.arange(count)[:, None] * step + np.arange(length)
     (frames,) = e.emit("Gather", name, e.constant(starts, "places"), axis=1)
     if call.has(2):
         (window,) = e.emit("Reshape", call.node.inputs[2], e.ints(length, 1), allowzero=1)
         (frames,) = e.emit("Reshape", frames, e.ints(x.shape[0], count, length, parts), allowzero=1)
         (frames,) = e.emit("Mul", frames, window)
-    (rows,) = e.emit("Reshape", frames, e.ints(x.shape[0] * count, length * parts), allowzero=1)
-    matrix = _matrix(x.dtype, length, parts, length, places, False, bool(call.attrs.onesided))
-    (product,) = e.emit("MatMul", rows, e.constant(matrix, "waves"))
+    signal = _Signal(frames, x.shape[0] * count, length, parts)
+    (product,) = _lines(e, signal, length, places, False, bool(call.attrs.onesided))
     (shaped,) = e.emit("Reshape", product, e.ints(*result.shape), allowzero=1)
     e.result(shaped)
     return True
@@ -207,6 +230,10 @@ def _infer_mel(call: Call) -> Sequence[TensorSpec]:
     )
     most = int(_corners(bins, length, rate, low, high).max())
     call.expect(most <= length // 2, f"{high} hertz lie beyond half of the {rate} samples a second")
+    call.expect(
+        (length // 2 + 1) * bins <= _MOST_WEIGHTS,
+        f"{bins:,} bins of {length // 2 + 1:,} places are more than the {_MOST_WEIGHTS:,} weights that are made",
+    )
     return [TensorSpec((length // 2 + 1, bins), known_dtype(call, call.attrs.output_datatype))]
 
 

@@ -9,6 +9,9 @@ import numpy as np
 from clconv.graph.ir import Attributes, TensorSpec
 from clconv.graph.ops.base import Call
 
+# No image has so many pixels along an axis, and sums and products with the tensors' sizes fit 64-bit integers.
+_FARTHEST = 1 << 40
+
 PAD_MODES = ("constant", "reflect", "edge", "wrap")
 
 
@@ -35,6 +38,16 @@ def check_window(call: Call, x: TensorSpec, kernel: Sequence[int]) -> tuple[int,
         ("dilations", dilations),
     ):
         call.expect(min(values, default=1) >= 1, f"{name} {tuple(values)} must be at least 1")
+    for name, values in (
+        ("strides", at.strides),
+        ("dilations", dilations),
+        ("pads", at.pads),
+        ("kernel_shape", kernel),
+    ):
+        call.expect(
+            max(values, default=0) <= _FARTHEST,
+            f"{name} {tuple(values)} go beyond the {_FARTHEST:,} pixels that are counted along an axis",
+        )
     call.expect(min(at.pads, default=0) >= 0, f"pads {at.pads} must not be negative")
     mode = at.get("pad_mode", "constant")
     call.expect(mode in PAD_MODES, f"pad_mode {mode!r} is not one of {PAD_MODES}")
