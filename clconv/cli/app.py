@@ -2,27 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import clconv
 from clconv.cli.check import check
-from clconv.cli.console import one_line_errors
+from clconv.cli.console import fail, interrupted, one_line_errors
 from clconv.cli.demo import demo
 from clconv.cli.devices import devices
 from clconv.cli.doctor import doctor
 from clconv.cli.run import run
 from clconv.cli.show import show
+from clconv.cli.terminal import flush_streams, prepare_streams
 from clconv.cli.tune import tune
+from clconv.runtime.debug import printable_lines
+
+
+@contextlib.contextmanager
+def _shown_well() -> Iterator[None]:
+    """An interrupt is one line. A bad use is shown with what was typed, which shells make of names of files that others
+    chose: without control characters."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise interrupted() from None
+    except Exception as reason:
+        message = getattr(reason, "message", None)
+        if hasattr(reason, "format_message") and isinstance(message, str):
+            reason.message = printable_lines(message)  # type: ignore[attr-defined]
+        raise
+
+
+class _Commands(TyperGroup):
+    """The group of all commands, with streams that take any text and end quietly."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        prepare_streams()
+        try:
+            return super().main(*arguments, **options)
+        finally:
+            failure = flush_streams()
+            if failure is not None:  # a full disk, say: the results are not all there
+                sys.exit(fail(f"standard output: {failure.strerror or failure}").exit_code)
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _shown_well():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, context: Any) -> Any:
+        with _shown_well():
+            return super().invoke(context)
+
 
 app = typer.Typer(
     name="clconv",
+    cls=_Commands,
     help="Runs convolutional networks (ONNX) on any OpenCL device.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (devices, run, show, check, doctor, tune, demo):
     app.command()(one_line_errors(command))

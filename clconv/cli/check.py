@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import numpy as np
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from clconv import config
 from clconv.cli.console import Device, Model, Precision, Shapes, Size, stderr, stdout
-from clconv.cli.feeds import PictureOptions, parse_size, random_feeds, read_feeds, settle_shapes
+from clconv.cli.feeds import PictureOptions, check_feeds, random_feeds, read_feeds, separate
 from clconv.cli.images import is_classifier
-from clconv.cli.progress import steps
-from clconv.graph.ir import Node
+from clconv.cli.numbers import parse_size
+from clconv.cli.progress import spinner, steps
+from clconv.cli.shapes import settle_shapes
+from clconv.errors import ConfigError
+from clconv.graph.ir import Graph, Node
+from clconv.runtime.debug import printable
 
 
 def check(
@@ -40,38 +47,64 @@ def check(
     Each layer is fed what the device computed before it, so that errors do not add up: the error is the
     largest difference over the largest value of that layer's reference. The reference is slow.
     """
-    from clconv.api import load
+    from clconv.api import load, read_model
     from clconv.runtime.check import TOLERANCE
-    from clconv.runtime.inputs import conform
+    from clconv.runtime.device import choose_device
 
-    with steps("loading the network") as shown:
-        session = load(model, device, precision=precision, progress=shown.compiling)
     wanted = parse_size(size)
-    if inputs:
-        options = PictureOptions(size=wanted, classifier=is_classifier(session.outputs))
-        feeds = read_feeds(session.inputs, inputs, options).arrays
-    else:
-        feeds = random_feeds(session.inputs, settle_shapes(session.inputs, wanted, shapes or []))
+    if inputs and shapes:
+        raise ConfigError("--shape is for random values; with --input, the files say their shapes")
+    choose_device(device)
+    config.chosen_precision(precision)
+    with steps("loading the network") as shown:
+        graph = read_model(model)
+        feeds = _feeds(graph, inputs or [], wanted, shapes or [])
+        session = load(graph, device, precision=precision, progress=shown.compiling)
+        session.prepare(feeds.shapes)
     rows: list[tuple[Node, str, float, str]] = []
-    with stderr().status("comparing") as status:
+    with stderr().status("comparing", spinner=spinner()) as status:
 
         def told(node: Node, output: str, error: float, variant: str) -> None:
             rows.append((node, output, error, variant))
-            status.update(escape(f"comparing: {node.name}"))
+            status.update(Text(printable(f"comparing: {node.name}")))
 
-        session.check(conform(session.inputs, feeds), told)
+        session.check(feeds.arrays(), told)
     if not quiet:
         stdout().print(_table(rows, TOLERANCE))
     different = [row for row in rows if not row[2] <= TOLERANCE]
     worst = max((error for _, _, error, _ in rows), default=0.0)
     stdout().print(
-        escape(
-            f"{len(rows)} layer outputs on {session.device}: {len(different)} differ by more than "
-            f"{TOLERANCE:g}, largest error {worst:.3g}"
-        )
+        f"{len(rows)} layer outputs on {session.device}: {len(different)} differ by more than "
+        f"{TOLERANCE:g}, largest error {worst:.3g}"
     )
     if different:
         raise typer.Exit(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Feeds:
+    """The inputs' shapes, and their values once those are needed: random ones may be larger than a device allows."""
+
+    shapes: dict[str, tuple[int, ...]]
+    arrays: Callable[[], dict[str, np.ndarray]]
+
+
+def _feeds(
+    graph: Graph, inputs: Sequence[str], size: tuple[int, int] | None, shapes: Sequence[str]
+) -> _Feeds:
+    specs = {name: graph.specs[name] for name in graph.inputs}
+    if not inputs:
+        settled = settle_shapes(specs, size, shapes)
+        return _Feeds(settled, lambda: random_feeds(specs, settled))
+    if len(separate(specs, inputs)) > 1:
+        raise ConfigError(
+            f"the model has one input, {len(inputs)} files are given: check one at a time"
+        )
+    outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
+    options = PictureOptions(size=size, classifier=is_classifier(outputs))
+    check_feeds(specs, inputs, options)
+    arrays = read_feeds(specs, inputs, options).arrays
+    return _Feeds({name: array.shape for name, array in arrays.items()}, lambda: arrays)
 
 
 def _table(rows: list[tuple[Node, str, float, str]], tolerance: float) -> Table:
@@ -82,5 +115,5 @@ def _table(rows: list[tuple[Node, str, float, str]], tolerance: float) -> Table:
         marked = f"{error:.2e}" if np.isfinite(error) else str(error)
         style = None if error <= tolerance else "bold red"
         cells = (node.name, node.op + fused, variant, output)
-        table.add_row(*map(escape, cells), marked if style is None else f"{marked} !", style=style)
+        table.add_row(*cells, marked if style is None else f"{marked} !", style=style)
     return table

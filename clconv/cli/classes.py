@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from clconv.errors import ConfigError
+from clconv.cli.files import check_readable
+from clconv.errors import ClconvWarning, ConfigError
+from clconv.graph.ir import TensorSpec
+
+_MOST_BYTES = 2**26
 
 
 def read_labels(path: Path) -> list[str]:
@@ -15,26 +22,63 @@ def read_labels(path: Path) -> list[str]:
 
     Raises ConfigError if the file is none of these, OSError if it is not there.
     """
+    check_readable(path, "class names", _MOST_BYTES)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() != ".json":
-            return text.splitlines()
+            names = text.rstrip("\n").split("\n")
+            if not text.strip():
+                raise ConfigError(f"{path}: names no classes")
+            return names
         content = json.loads(text)
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no UTF-8 text") from None
-    except json.JSONDecodeError as reason:
+    except (ValueError, RecursionError) as reason:  # of numbers with thousands of digits, too
         raise ConfigError(f"{path}: is no JSON: {reason}") from None
     if isinstance(content, dict):
         try:
             content = [content[str(i)] for i in range(len(content))]
         except KeyError as reason:
             raise ConfigError(f"{path}: has no class {reason}") from None
-    if not isinstance(content, list):
+    if not isinstance(content, list) or not content:
         raise ConfigError(f"{path}: is neither a list of names nor names by class number")
     # torchvision's and Keras's files hold [synset, name] for each class.
-    return [
-        str(entry[-1]) if isinstance(entry, list) and entry else str(entry) for entry in content
-    ]
+    names = [entry[-1] if isinstance(entry, list) and entry else entry for entry in content]
+    if any(isinstance(name, list | dict) for name in names):
+        raise ConfigError(f"{path}: class {_first_nested(names)} is no name")
+    return list(map(str, names))
+
+
+def _first_nested(names: list[Any]) -> int:
+    return next(i for i, name in enumerate(names) if isinstance(name, list | dict))
+
+
+def class_count(outputs: Mapping[str, TensorSpec | None]) -> int | None:
+    """How many classes a model with these outputs tells apart, None if that is known at run time only.
+
+    Raises ConfigError if its outputs are no scores of classes.
+    """
+    spec = next(iter(outputs.values()), None)
+    if len(outputs) == 1 and spec is None:
+        return None
+    if len(outputs) == 1 and spec is not None and spec.dtype.is_float and spec.rank >= 2:
+        count, *more = spec.shape[1:]
+        if not any(isinstance(side, int) and side != 1 for side in more) and count != 1:
+            return count if isinstance(count, int) else None
+    listed = ", ".join(f"{name} {spec}" for name, spec in outputs.items())
+    raise ConfigError(f"the model's output is no list of class scores: {listed}")
+
+
+def check_labels(labels: list[str], count: int) -> None:
+    """Raises ConfigError if there are too few names; a ClconvWarning if there are too many."""
+    if len(labels) < count:
+        raise ConfigError(f"the labels name {len(labels)} classes, the network has {count}")
+    if len(labels) > count:
+        warnings.warn(
+            f"the labels name {len(labels)} classes, the network has {count}: they may be of another",
+            ClconvWarning,
+            stacklevel=2,
+        )
 
 
 def scores(outputs: dict[str, np.ndarray]) -> np.ndarray | None:
@@ -54,15 +98,14 @@ def probabilities(values: np.ndarray) -> np.ndarray:
     wide = values.astype(np.float64)
     if (wide >= 0).all() and np.allclose(wide.sum(axis=1), 1, atol=1e-3):
         return wide
-    raised = np.exp(wide - wide.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # of infinite scores, shown as nan
+        raised = np.exp(wide - wide.max(axis=1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def top_classes(
     row: np.ndarray, count: int, labels: list[str] | None
 ) -> list[tuple[int, str, float]]:
-    """(class, name, probability) of the most probable ones. ConfigError if there are too few names."""
-    if labels is not None and len(labels) < len(row):
-        raise ConfigError(f"the labels name {len(labels)} classes, the network has {len(row)}")
+    """(class, name, probability) of the most probable ones; labels: a name for each class at least."""
     order = np.argsort(-row, kind="stable")[:count]
     return [(int(i), labels[i] if labels else "", float(row[i])) for i in order]

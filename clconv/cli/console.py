@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import traceback
 import warnings
@@ -10,32 +11,58 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from clconv.errors import ClconvError, ClconvWarning, InternalError
+from clconv.runtime.debug import printable, printable_lines
 
 _PIPE_WIDTH = 200  # columns of tables that no terminal limits
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class SafeConsole(Console):
+    """A console whose strings are text, never markup: what files of others say is printed as it is, with escapes for
+    control characters."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        """The command ends as it does for any other writer."""
+        raise BrokenPipeError(errno.EPIPE, "the reader has enough")
 
 
 def stdout() -> Console:
     """Results go here. Wide where no terminal limits it, so that tables can be read by other programs."""
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
+    console = SafeConsole(soft_wrap=False)
+    return console if console.is_terminal else SafeConsole(width=_PIPE_WIDTH)
 
 
 def stderr() -> Console:
     """Progress and remarks go here."""
-    return Console(stderr=True, highlight=False)
+    return SafeConsole(stderr=True)
+
+
+def remark(line: str) -> None:
+    """One line on stderr, however wide."""
+    typer.echo(printable(line), err=True)
 
 
 def fail(message: str) -> typer.Exit:
-    """Says what is wrong on stderr; raise what it returns."""
-    typer.echo(f"clconv: error: {message}", err=True)
+    """Says what is wrong on stderr; raise what it returns. Lines after the first are indented, so that none looks like
+    a message of its own."""
+    first, *more = printable_lines(message).split("\n")
+    lines = [first, *(line if line.startswith("  ") else f"  {line}" for line in more)]
+    typer.echo("clconv: error: " + "\n".join(lines), err=True)
     return typer.Exit(1)
 
 
 def _show_warning(message: Warning | str, *place: Any, **more: Any) -> None:
     """Where in the code a warning was raised means nothing to a user."""
-    typer.echo(f"clconv: warning: {message}", err=True)
+    remark(f"clconv: warning: {message}")
 
 
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,7 +77,7 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
                 warnings.showwarning = _show_warning
                 command(*arguments, **options)
         except InternalError as reason:  # to be reported with what leads to it
-            traceback.print_exc()
+            typer.echo(printable_lines(traceback.format_exc()), err=True, nl=False)
             raise fail(str(reason)) from None
         except ClconvError as reason:
             raise fail(str(reason)) from None
@@ -63,6 +90,18 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise fail("out of memory; use a smaller input") from None
 
     return guarded
+
+
+def interrupted(more: str = "") -> typer.Exit:
+    """Says so on stderr, with what that means; raise what it returns."""
+    remark(f"clconv: interrupted{more}")
+    return typer.Exit(INTERRUPTED)
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option, by its parameter's name, was on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 Model = Annotated[str, typer.Argument(help="An ONNX file.", show_default=False)]

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from clconv.cli.console import Device, stdout
-from clconv.cli.images import open_picture, save_picture
+from clconv.cli.files import check_writable
+from clconv.cli.pictures import on_white, open_picture
 from clconv.cli.progress import steps
+from clconv.cli.results import save_picture
 from clconv.demo import PICTURE
 from clconv.errors import ConfigError
 
@@ -36,12 +37,13 @@ def demo(
 
     if output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ConfigError(f"--output {output}: the name of a .png, .jpg or .webp file")
-    if not output.parent.is_dir():
-        raise ConfigError(f"--output {output}: there is no folder {output.parent}")
+    check_writable(output, "--output")
     info = choose_device(device)
-    picture = open_picture(image).convert("RGB")
-    stdout().print(escape(f"device: {info}, driver {info.driver}"))
-    stdout().print(escape(f"picture: {image} ({picture.width}x{picture.height})"))
+    opened = open_picture(image)
+    picture = on_white(opened.image)[0].convert("RGB")
+    stdout().print(f"device: {info}, driver {info.driver}")
+    remarks = "".join(f", {remark}" for remark in opened.remarks)
+    stdout().print(f"picture: {image} ({picture.width}x{picture.height}{remarks})")
     reading = _read(picture, info)
     if not reading.lines:
         stdout().print("no text found")
@@ -49,13 +51,13 @@ def demo(
     table = Table("", "text", title="what it reads", title_justify="left")
     table.add_column("confidence", justify="right")
     for number, line in enumerate(reading.lines, 1):
-        table.add_row(str(number), escape(line.text), f"{line.confidence:.1%}")
+        table.add_row(str(number), line.text, f"{line.confidence:.1%}")
     stdout().print(table)
     stdout().print(_times(reading.seconds, reading.calls))
     from clconv.cli.annotate import annotated
 
     save_picture(annotated(picture, reading.lines), output)
-    stdout().print(escape(f"saved {output}"))
+    stdout().print(f"saved {output}")
 
 
 def _read(picture: Image.Image, info: DeviceInfo) -> Reading:

@@ -6,7 +6,6 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from clconv.cli.console import Device, stderr, stdout
@@ -39,7 +38,7 @@ def devices(
             for quirk in sorted(info.quirks):
                 stderr().print(f"{info.index}: quirk {quirk}", style="dim")
             for (op, variant), why in read_quarantine(info).items():
-                line = escape(f"{info.index}: quarantined {op}:{variant}: {why}")
+                line = f"{info.index}: quarantined {op}:{variant}: {why}"
                 stderr().print(line, style="dim", soft_wrap=True)
     if failure is not None:
         raise failure

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
 from clconv.cli.console import stderr, stdout
+from clconv.cli.files import check_writable
 from clconv.errors import ConfigError
 from clconv.store.files import write
 
@@ -60,9 +60,11 @@ def doctor(
     from clconv.runtime.report import report_text
 
     operators = operators_of(ops, JOINED[0])
+    check_writable(report, "--report")
     checkups = [_examine(info, operators, quick, quiet) for info in _chosen(device)]
-    write(report, report_text(checkups, quick, operators))
-    stderr().print(escape(f"report: {report}"), soft_wrap=True)
+    text = report_text(checkups, quick, operators)
+    write(report, text.encode("utf-8", "backslashreplace"))
+    stderr().print(f"report: {report}", soft_wrap=True)
     if any(row.why for checkup in checkups for row in checkup.rows()):
         raise typer.Exit(1)
 
@@ -81,8 +83,12 @@ def operators_of(text: str | None, *more: str) -> tuple[str, ...]:
     """The operators, or `more` besides, that --ops names; ConfigError if one has no kernels."""
     from clconv.runtime.doctor import device_cases
 
+    if text is None:
+        return ()
     known = {op.lower(): op for op in (*device_cases(), *more)}
-    wanted = [part.strip() for part in (text or "").split(",") if part.strip()]
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    if not wanted:
+        raise ConfigError(f"--ops {text!r}: names of operators with commas between, Conv,Gemm")
     unknown = [part for part in wanted if part.lower() not in known]
     if unknown:
         raise ConfigError(
@@ -104,7 +110,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
     console = stdout()
-    console.print(escape(f"{info.index}: {info}, driver {info.driver}"), soft_wrap=True)
+    console.print(f"{info.index}: {info}, driver {info.driver}", soft_wrap=True)
     before = read_quarantine(info)
     always = [op for op, _ in before]
     cases = device_cases(operators, info if quick else None, always)
@@ -152,7 +158,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     if not quiet or culprits:
         console.print(_table(checkup, only_bad=quiet))
     for line in checkup.remarks(before):
-        console.print(escape(line), soft_wrap=True)
+        console.print(line, soft_wrap=True)
     return checkup
 
 
@@ -165,5 +171,5 @@ def _table(checkup: Checkup, only_bad: bool) -> Table:
         bad: Any = row.why
         if bad or not only_bad:
             cells = (row.op, row.label, str(row.cases), f"{row.error:.1e}", row.verdict)
-            table.add_row(*map(escape, cells), style="bold red" if bad else None)
+            table.add_row(*cells, style="bold red" if bad else None)
     return table

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from clconv.cli.images import Pixels, choose_pixels, open_picture, place, to_tensor
+from clconv.cli.arrays import check_npy, read_npy, read_npz
+from clconv.cli.files import check_readable
+from clconv.cli.images import Pixels, choose_pixels, place, to_tensor
+from clconv.cli.pictures import check_picture, on_white, open_picture
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import TensorSpec
+from clconv.runtime.inputs import conform
 
 LAYOUTS = ("auto", "nchw", "nhwc")
 
@@ -30,17 +33,73 @@ class PictureOptions:
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ConfigError(f"--layout {self.layout}: choose one of {', '.join(LAYOUTS)}")
-        if self.scale == 0:
-            raise ConfigError("--scale 0 would make every picture black")
+
+    @property
+    def given(self) -> list[str]:
+        """The options that say something."""
+        told = {
+            "--scale": self.scale,
+            "--mean": self.mean,
+            "--std": self.std,
+            "--layout": None if self.layout == "auto" else self.layout,
+            "--size": self.size,
+        }
+        return [name for name, value in told.items() if value is not None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Feeds:
-    """Arrays by input name; what was done, a line an input; how the last picture was scaled."""
+    """Arrays by input name, as the model takes them; what was done, a line an input; how the last picture was scaled."""
 
     arrays: dict[str, np.ndarray]
     remarks: tuple[str, ...] = ()
     pixels: Pixels | None = None
+
+
+def separate(specs: Mapping[str, TensorSpec], given: Sequence[str]) -> list[list[str]]:
+    """FILE or NAME=FILE arguments, those of each run together: of a model with one input each is a run of its own.
+
+    Raises InputError where one input of several is given twice.
+    """
+    if len(specs) == 1:
+        return [[text] for text in given]
+    taken: dict[str, str] = {}
+    for text in given:
+        name, path = _split(text, specs)
+        if name in taken:
+            raise InputError(f"input '{name}' is given twice: {taken[name]} and {path}")
+        if name:
+            taken[name] = str(path)
+    return [list(given)]
+
+
+def check_feeds(
+    specs: Mapping[str, TensorSpec], given: Sequence[str], options: PictureOptions
+) -> None:
+    """Raises what read_feeds() raises as far as the names and heads of the files tell, and ConfigError for options that
+    would change nothing: before any work."""
+    pictures = []
+    for text in given:
+        name, path = _split(text, specs)
+        if path.suffix.lower() == ".npz":
+            check_readable(path, "an .npz file")
+            continue
+        target = name or _only_input(specs, path)
+        if path.suffix.lower() == ".npy":
+            check_npy(path, target, specs[target])
+        else:
+            check_picture(path)
+            pictures.append(specs[target])
+    if options.given and not pictures:
+        raise ConfigError(f"{options.given[0]} says how pictures are read; there are arrays only")
+    if options.size and all(_is_sized(spec) for spec in pictures):
+        raise ConfigError(
+            f"--size: the model's input has a fixed size, {pictures[0]}; leave it out: pictures are resized"
+        )
+
+
+def _is_sized(spec: TensorSpec) -> bool:
+    return spec.rank != 4 or all(isinstance(size, int) for size in spec.shape[1:])
 
 
 def read_feeds(
@@ -48,8 +107,8 @@ def read_feeds(
 ) -> Feeds:
     """Reads FILE or NAME=FILE for every input: pictures, .npy, or .npz with arrays by input name.
 
-    Raises InputError or ConfigError for files that cannot be read or do not say which input they are for,
-    OSError for files that are not there.
+    Raises InputError or ConfigError for files that cannot be read or do not say which input they are for, or where two
+    are for the same; OSError for files that are not there.
     """
     arrays: dict[str, np.ndarray] = {}
     remarks: list[str] = []
@@ -57,30 +116,40 @@ def read_feeds(
     for text in given:
         name, path = _split(text, specs)
         if path.suffix.lower() == ".npz":
-            found = _read_npz(path)
             if name:
                 raise InputError(
                     f"{path}: an .npz file names its inputs itself; leave out '{name}='"
                 )
-            arrays.update(found)
+            found = read_npz(path, specs)
             remarks.append(f"{path}: {', '.join(found)}")
-            continue
-        target = name or _only_input(specs, path)
-        spec = specs[target]
-        if path.suffix.lower() == ".npy":
-            array, how = _as_asked(_read_npy(path), spec), "as it is"
         else:
-            picture = open_picture(path)
-            pixels = choose_pixels(
-                spec, options.classifier, options.scale, options.mean, options.std
-            )
-            placement = place(
-                target, spec, (picture.height, picture.width), options.layout, options.size
-            )
-            array, how = to_tensor(picture, placement, pixels, spec.dtype), str(pixels)
-        arrays[target] = array
-        remarks.append(f"input '{target}': {path} as {TensorSpec.of(array)}, {how}")
-    return Feeds(arrays, tuple(remarks), pixels)
+            target = name or _only_input(specs, path)
+            array, how, scaled = _read_one(path, target, specs[target], options)
+            pixels = scaled or pixels
+            found = {target: array}
+            remarks.append(f"input '{target}': {path} as {TensorSpec.of(array)}, {how}")
+        for target in found:
+            if target in arrays:
+                raise InputError(f"input '{target}' is given twice, the second time by {path}")
+        arrays.update(found)
+    return Feeds(conform(specs, arrays), tuple(remarks), pixels)
+
+
+def _read_one(
+    path: Path, name: str, spec: TensorSpec, options: PictureOptions
+) -> tuple[np.ndarray, str, Pixels | None]:
+    """The array of a picture or an .npy file, what was done to it, how it was scaled if it is a picture."""
+    if path.suffix.lower() == ".npy":
+        return _as_asked(read_npy(path, name, spec), spec), "as it is", None
+    picture = open_picture(path)
+    pixels = choose_pixels(spec, options.classifier, options.scale, options.mean, options.std)
+    size = (picture.image.height, picture.image.width)
+    placement = place(name, spec, size, options.layout, options.size)
+    how = [*picture.remarks]
+    if placement.channels != 4 and on_white(picture.image)[1]:
+        how.append("what is transparent as on white")
+    array = to_tensor(picture.image, placement, pixels, spec.dtype)
+    return array, ", ".join([*how, str(pixels)]), pixels
 
 
 def random_feeds(
@@ -97,74 +166,6 @@ def random_feeds(
             high = 1 if spec.dtype.is_float else 8
             arrays[name] = np.asarray(values * high, spec.dtype.numpy)
     return arrays
-
-
-def settle_shapes(
-    specs: Mapping[str, TensorSpec], size: tuple[int, int] | None, given: Sequence[str]
-) -> dict[str, tuple[int, ...]]:
-    """A shape for every input: --shape, else the model's with an open batch as 1 and an open size as --size.
-
-    Raises ConfigError naming the axes that are still open.
-    """
-    told = {}
-    for text in given:
-        name, _, shape = text.rpartition("=")
-        name = name or _only_input(specs, Path(text))
-        if name not in specs:
-            raise ConfigError(
-                f"--shape {text}: there is no input '{name}', only {', '.join(specs)}"
-            )
-        told[name] = parse_sizes(shape, "--shape")
-    return {n: told.get(n) or _settle(n, s, size) for n, s in specs.items()}
-
-
-def _settle(name: str, spec: TensorSpec, size: tuple[int, int] | None) -> tuple[int, ...]:
-    shape = list(spec.shape)
-    if shape and not isinstance(shape[0], int):
-        shape[0] = 1
-    open_axes = [i for i, d in enumerate(shape) if not isinstance(d, int)]
-    if size and len(open_axes) <= 2 and spec.rank >= 3:
-        spatial = (1, 2) if isinstance(shape[-1], int) and shape[-1] in (1, 3, 4) else (-2, -1)
-        for axis, side in zip(spatial, size, strict=True):
-            if not isinstance(shape[axis], int):
-                shape[axis] = side
-    if not all(isinstance(d, int) for d in shape):
-        raise ConfigError(
-            f"input '{name}' is {spec}, its size is open: say --size HEIGHTxWIDTH or "
-            f"--shape {name}={'x'.join('?' if not isinstance(d, int) else str(d) for d in shape)}"
-        )
-    return tuple(shape)
-
-
-def parse_sizes(text: str, option: str) -> tuple[int, ...]:
-    """ "1x3x8x8" as numbers; ConfigError if it is not."""
-    try:
-        sizes = tuple(int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise ConfigError(f"{option} {text!r}: sizes are numbers with x between, 480x640") from None
-    if any(s < 1 for s in sizes):
-        raise ConfigError(f"{option} {text!r}: sizes start at 1")
-    return sizes
-
-
-def parse_size(text: str | None) -> tuple[int, int] | None:
-    """--size as (height, width)."""
-    if text is None:
-        return None
-    sizes = parse_sizes(text, "--size")
-    if len(sizes) != 2:
-        raise ConfigError(f"--size {text!r}: say HEIGHTxWIDTH, such as 480x640")
-    return sizes[0], sizes[1]
-
-
-def parse_floats(text: str | None, option: str) -> tuple[float, ...] | None:
-    """ "0.5,0.5,0.5" as numbers."""
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(f"{option} {text!r}: numbers with commas between, 0.5,0.5,0.5") from None
 
 
 def _split(text: str, specs: Mapping[str, TensorSpec]) -> tuple[str, Path]:
@@ -190,21 +191,3 @@ def _as_asked(array: np.ndarray, spec: TensorSpec) -> np.ndarray:
     if array.dtype == np.float64 and spec.dtype.value == "float32":
         return array.astype(np.float32)
     return array
-
-
-def _read_npy(path: Path) -> np.ndarray:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as reason:
-        raise InputError(f"{path}: is no readable .npy file: {reason}") from None
-    if not isinstance(loaded, np.ndarray):
-        raise InputError(f"{path}: is no .npy file with one array")
-    return loaded
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as reason:
-        raise InputError(f"{path}: is no readable .npz file: {reason}") from None

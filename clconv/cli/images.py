@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clconv.cli.pictures import on_white, pillow
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import DType, TensorSpec
-from clconv.store.files import write
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+PICTURE_CHANNELS = tuple(_MODES)
 # What networks trained on ImageNet are fed: channel means and deviations of its training set, RGB, 0..1.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -86,34 +86,9 @@ def choose_pixels(
         if imagenet and std is None:
             std = IMAGENET_STD
     std = (1.0,) if std is None else std
-    if any(s == 0 for s in std):
-        raise ConfigError("--std: a deviation of 0 would divide by zero")
+    if min(std) <= 0:
+        raise ConfigError("--std: deviations are numbers above zero")
     return Pixels(scale, mean, std, _IMAGENET_MARGIN if classifier else 1.0)
-
-
-def open_picture(path: Path) -> Image.Image:
-    """The picture, turned as its camera says. InputError if it is none."""
-    image_module, ops = _pillow()
-    try:
-        with image_module.open(path) as picture:
-            turned = ops.exif_transpose(picture)
-            turned.load()
-            return turned
-    except image_module.UnidentifiedImageError:
-        raise InputError(
-            f"{path}: is no picture that Pillow can read, and no .npy or .npz file"
-        ) from None
-    except (ValueError, SyntaxError, image_module.DecompressionBombError) as reason:
-        raise InputError(f"{path}: cannot be read as a picture: {reason}") from None
-
-
-def save_picture(picture: Image.Image, path: Path) -> None:
-    """Writes a picture in the format that its name says. OSError if it cannot."""
-    image_module, _ = _pillow()
-    image_module.init()
-    encoded = io.BytesIO()
-    picture.save(encoded, format=image_module.EXTENSION[path.suffix.lower()])
-    write(path, encoded.getvalue())
 
 
 def place(
@@ -156,9 +131,11 @@ def place(
 def to_tensor(
     picture: Image.Image, placement: Placement, pixels: Pixels, dtype: DType
 ) -> np.ndarray:
-    """The picture's middle at the input's size, as an array of placement.shape."""
-    image_module, ops = _pillow()
-    coloured = picture.convert(_MODES[placement.channels])
+    """The picture's middle at the input's size, as an array of placement.shape; what is transparent as on a white page,
+    unless the input has four channels."""
+    image_module, ops = pillow()
+    opaque = picture if placement.channels == 4 else on_white(picture)[0]
+    coloured = opaque.convert(_MODES[placement.channels])
     wanted = (placement.width, placement.height)
     if coloured.size != wanted:
         larger = tuple(round(side * pixels.margin) for side in wanted)
@@ -184,6 +161,8 @@ def from_tensor(array: np.ndarray, pixels: Pixels) -> Image.Image:
             f"an output of shape {array.shape} is no picture (1 x channels x height x width with 1, 3 "
             "or 4 channels); save it as .npz"
         )
+    if not array.size:
+        raise InputError(f"an output of shape {array.shape} has no pixels; save it as .npz")
     values = array[0].astype(np.float64)
     if array.shape[1] in _MODES:
         values = values.transpose(1, 2, 0)
@@ -193,19 +172,18 @@ def from_tensor(array: np.ndarray, pixels: Pixels) -> Image.Image:
         std = _per_channel("--std", pixels.std, channels)
         values = (values * std + mean) / pixels.scale
     data = np.clip(np.round(np.nan_to_num(values)), 0, 255).astype(np.uint8)
-    image_module, _ = _pillow()
+    image_module, _ = pillow()
     return image_module.fromarray(data[:, :, 0] if channels == 1 else data)
+
+
+def check_channels(pixels: Pixels, shape: Sequence[int]) -> None:
+    """Raises ConfigError if from_tensor() cannot apply the pixels' mean and deviation to an output of that shape."""
+    channels = shape[1] if shape[1] in _MODES else shape[3]
+    _per_channel("--mean", pixels.mean, channels)
+    _per_channel("--std", pixels.std, channels)
 
 
 def _per_channel(option: str, values: tuple[float, ...], channels: int) -> np.ndarray:
     if len(values) not in (1, channels):
         raise ConfigError(f"{option}: {len(values)} values for {channels} channels")
     return np.broadcast_to(np.asarray(values, np.float64), (channels,))
-
-
-def _pillow() -> tuple[Any, Any]:
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise ConfigError("pictures need Pillow: pip install 'clconv[demo]'") from None
-    return Image, ImageOps

@@ -29,10 +29,20 @@ class Steps:
 def steps(first: str) -> Iterator[Steps]:
     """The bar for as long as the block lasts; nothing where stderr is no terminal."""
     console = stderr()
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(spinner()),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         shown = Steps(bar)
         shown.say(first)
         yield shown
+
+
+def spinner() -> str:
+    """The name of one that stderr can show."""
+    return "dots" if stderr().encoding.startswith("utf") else "line"

@@ -1,37 +1,40 @@
-"""`clconv run`: a model on a picture or on arrays."""
+"""`clconv run`: a model on pictures or on arrays."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
-import types
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from clconv.cli.classes import probabilities, read_labels, scores, top_classes
-from clconv.cli.console import Device, Model, Precision, Size, stdout
-from clconv.cli.feeds import PictureOptions, parse_floats, parse_size, read_feeds
-from clconv.cli.images import Pixels, from_tensor, is_classifier, save_picture
+from clconv import config
+from clconv.cli.classes import check_labels, class_count, read_labels, scores
+from clconv.cli.console import Device, Model, Precision, Size, is_given, remark, stdout
+from clconv.cli.feeds import Feeds, PictureOptions, check_feeds, read_feeds, separate
+from clconv.cli.images import Pixels, is_classifier
+from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
 from clconv.cli.progress import steps
+from clconv.cli.results import Target, print_classes, print_outputs
 from clconv.errors import ConfigError
-from clconv.store.files import replacing
+from clconv.graph.ir import TensorSpec
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+if TYPE_CHECKING:
+    from clconv.runtime.session import Session
 
 
 def run(
+    context: typer.Context,
     model: Model,
     inputs: Annotated[
         list[str],
         typer.Option(
             "--input",
             "-i",
-            help="FILE or NAME=FILE: a picture, .npy, or .npz with arrays by input name. Once an input.",
+            help="FILE or NAME=FILE: a picture, .npy, or .npz with arrays by input name. Once an input; of a model with "
+            "one input as often as you like.",
             show_default=False,
         ),
     ],
@@ -70,80 +73,87 @@ def run(
         str, typer.Option(help="Axes of picture inputs: auto, nchw or nhwc.")
     ] = "auto",
 ) -> None:
-    """Run a model on a picture (its middle, resized to the input) or on arrays."""
-    names = read_labels(labels) if labels else None
-    if output is not None and output.suffix.lower() not in (".npz", ".npy", *_PICTURES):
-        raise ConfigError(f"--output {output}: .npz, .npy or a picture ({', '.join(_PICTURES)})")
-    from clconv.api import load
-    from clconv.runtime.inputs import conform
+    """Run a model on a picture (its middle, resized to the input) or on arrays.
 
+    A model of one input runs on each file that is given; one of several takes one file for each.
+    """
+    from clconv.api import load, read_model
+    from clconv.runtime.device import choose_device
+
+    wanted = _Wanted(
+        target=None if output is None else Target(output),
+        names=None if labels is None else read_labels(labels),
+        top=top,
+        classes=labels is not None or is_given(context, "top"),
+    )
+    options = PictureOptions(
+        positive(scale, "--scale"), parse_mean(mean), parse_std(std), layout.lower(), parse_size(size)
+    )  # fmt: skip
+    choose_device(device)
+    config.chosen_precision(precision)
     started = time.perf_counter()
     with steps("loading the network") as shown:
-        session = load(model, device, precision=precision, progress=shown.compiling)
-        options = PictureOptions(
-            scale, parse_floats(mean, "--mean"), parse_floats(std, "--std"), layout.lower(),
-            parse_size(size), is_classifier(session.outputs),
-        )  # fmt: skip
-        feeds = read_feeds(session.inputs, inputs, options)
-        arrays = conform(session.inputs, feeds.arrays)
-        session.prepare({name: array.shape for name, array in arrays.items()})
+        graph = read_model(model)
+        specs = {name: graph.specs[name] for name in graph.inputs}
+        outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
+        options = dataclasses.replace(options, classifier=is_classifier(outputs))
+        runs = separate(specs, inputs)
+        if output is not None and len(runs) > 1:
+            raise ConfigError(
+                f"--output is for one result, {len(runs)} inputs are given: leave out all but one"
+            )
+        check_feeds(specs, inputs, options)
+        first = read_feeds(specs, runs[0], options)
+        wanted.check(outputs, first.pixels)
+        session = load(graph, device, precision=precision, progress=shown.compiling)
+    remark(f"device: {session.device}")
+    for number, given in enumerate(runs):
+        feeds = read_feeds(specs, given, options) if number else first
+        if len(runs) > 1:
+            stdout().print(f"{given[0]}:", soft_wrap=True)
+        _run_one(session, feeds, wanted, started)
+        started = time.perf_counter()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wanted:
+    """What becomes of the outputs. classes: whether they must be those of a classifier."""
+
+    target: Target | None
+    names: list[str] | None
+    top: int
+    classes: bool
+
+    def check(self, specs: Mapping[str, TensorSpec | None], pixels: Pixels | None = None) -> None:
+        """Raises ConfigError or InputError if outputs with these specs cannot become that."""
+        if self.target is not None:
+            self.target.check(specs, pixels)
+        if self.classes:
+            count = class_count(specs)
+            if count is not None and self.names is not None:
+                check_labels(self.names, count)
+
+
+def _run_one(session: Session, feeds: Feeds, wanted: _Wanted, started: float) -> None:
+    """One run, its remarks and its results. started: when what counts as loading began."""
+    shapes = {name: array.shape for name, array in feeds.arrays.items()}
+    with steps("preparing"):
+        session.prepare(shapes)
+        known = session.output_specs(shapes)
+    wanted.check({name: known.get(name) for name in session.outputs}, feeds.pixels)
     loaded = time.perf_counter() - started
     started = time.perf_counter()
-    outputs = session.run(arrays)
+    outputs = session.run(feeds.arrays)
     ran = time.perf_counter() - started
-
-    for line in (f"device: {session.device}", *feeds.remarks):
-        typer.echo(line, err=True)
-    typer.echo(f"loaded in {loaded:.2f} s, ran in {ran * 1e3:.1f} ms", err=True)
+    for line in (*feeds.remarks, f"loaded in {loaded:.2f} s, ran in {ran * 1e3:.1f} ms"):
+        remark(line)
     classes = scores(outputs)
-    if classes is not None and output is None:
-        _print_classes(classes, top, names)
-    elif output is None:
-        _print_outputs(outputs)
-    else:
-        _save(output, outputs, feeds.pixels or Pixels(1 / 255))
-        stdout().print(escape(f"saved {output}"))
-
-
-def _print_classes(classes: np.ndarray, top: int, names: list[str] | None) -> None:
-    for index, row in enumerate(probabilities(classes)):
-        if len(classes) > 1:
-            stdout().print(f"image {index}")
-        for number, name, probability in top_classes(row, top, names):
-            stdout().print(escape(f"{probability:7.2%}  {number:4}  {name}".rstrip()))
-
-
-def _print_outputs(outputs: dict[str, np.ndarray]) -> None:
-    table = Table("output", "shape", "type", "least", "mean", "largest")
-    for name, array in outputs.items():
-        numbers = ("", "", "")
-        if array.size:
-            numbers = (f"{array.min():.6g}", f"{array.mean():.6g}", f"{array.max():.6g}")
-        shape = "x".join(map(str, array.shape)) or "scalar"
-        table.add_row(escape(name), shape, array.dtype.name, *numbers)
-    stdout().print(table)
-
-
-def _save(path: Path, outputs: dict[str, np.ndarray], pixels: Pixels) -> None:
-    if path.suffix.lower() == ".npz":
-        _save_npz(path, outputs)
-        return
-    if path.suffix.lower() in _PICTURES:
-        pictures = [a for a in outputs.values() if a.ndim == 4]
-        picture = from_tensor(pictures[0] if pictures else next(iter(outputs.values())), pixels)
-        save_picture(picture, path)
-        return
-    if len(outputs) != 1:
-        raise ConfigError(f"{path}: the model has {len(outputs)} outputs; save them as .npz")
-    with replacing(path) as file:
-        # Only write() is shown: into a file NumPy writes by itself, and a full disk is then "4 requested and 3 written".
-        plain: Any = types.SimpleNamespace(write=file.write)
-        np.lib.format.write_array(plain, next(iter(outputs.values())), allow_pickle=False)
-
-
-def _save_npz(path: Path, outputs: dict[str, np.ndarray]) -> None:
-    """Like np.savez(), which takes no output of the name "file"."""
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, array in outputs.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
+    if classes is not None and (wanted.target is None or wanted.classes):
+        if wanted.names is not None and len(wanted.names) < classes.shape[1]:
+            check_labels(wanted.names, classes.shape[1])
+        print_classes(classes, wanted.top, wanted.names)
+    elif wanted.target is None:
+        print_outputs(outputs)
+    if wanted.target is not None:
+        wanted.target.save(outputs, feeds.pixels or Pixels(1 / 255))
+        stdout().print(f"saved {wanted.target.path}", soft_wrap=True)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from clconv.cli.console import Device, Model, Precision, Shapes, Size, stdout
-from clconv.cli.feeds import parse_size, settle_shapes
+from clconv.cli.numbers import parse_size
+from clconv.cli.shapes import settle_shapes
+from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.summary import Row, summary, totals
 
@@ -35,12 +36,22 @@ def show(
     shapes: Shapes = None,
 ) -> None:
     """Show a model's layers: volume, filters, window, stride, padding, parameters, multiply-adds."""
+    from clconv import config
     from clconv.api import read_model
+    from clconv.runtime.device import choose_device
 
+    if plan and fused:
+        raise ConfigError("--fused and --plan: choose one; a plan's layers are always fused")
+    for option, value in (("--device", device), ("--precision", precision)):
+        if value is not None and not plan:
+            raise ConfigError(f"{option} matters to plans only: add --plan, or leave it out")
+    wanted = parse_size(size)
+    if plan:
+        choose_device(device)
+        config.chosen_precision(precision)
     graph = read_model(model)
-    settled = settle_shapes(
-        {name: graph.specs[name] for name in graph.inputs}, parse_size(size), shapes or []
-    )
+    specs = {name: graph.specs[name] for name in graph.inputs}
+    settled = settle_shapes(specs, wanted, shapes or [])
     specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
     if plan:
         _show_plan(graph, specs, device, precision)
@@ -56,21 +67,17 @@ def _show_layers(graph: Graph, specs: dict[str, TensorSpec], fused: bool) -> Non
     known = run_passes(specialised.graph) if fused else specialised.graph
     rows = summary(known)
     console = stdout()
-    console.print(escape(f"{graph.name}: {_described(specs)}"))
+    console.print(f"{graph.name}: {_described(specs)}")
     console.print(_layer_table(rows))
     parameters, multiply_adds = totals(rows)
     outputs = {n: known.spec(n) for n in graph.outputs if n in known.specs or n in known.constants}
-    console.print(
-        escape(f"{len(rows)} layers, {parameters:,} parameters, {multiply_adds:,} multiply-adds")
-    )
-    console.print(escape(f"outputs: {_described(outputs)}"))
+    console.print(f"{len(rows)} layers, {parameters:,} parameters, {multiply_adds:,} multiply-adds")
+    console.print(f"outputs: {_described(outputs)}")
     if specialised.cut:
         names = ", ".join(n.name for n in specialised.cut.host_nodes) or "-"
         console.print(
-            escape(
-                f"then, once values are known (host: {names}), "
-                f"{len(specialised.cut.rest.nodes)} more layers whose sizes depend on them"
-            )
+            f"then, once values are known (host: {names}), "
+            f"{len(specialised.cut.rest.nodes)} more layers whose sizes depend on them"
         )
         _show_bodies((*specialised.cut.host_nodes, *specialised.cut.rest.nodes))
 
@@ -83,9 +90,7 @@ def _show_bodies(nodes: Iterable[Node], depth: int = 1) -> None:
             if not isinstance(body, Graph):
                 continue
             pad = "  " * depth
-            console.print(
-                escape(f"{pad}{name} of {node.name} ({node.op}): {len(body.nodes)} layers")
-            )
+            console.print(f"{pad}{name} of {node.name} ({node.op}): {len(body.nodes)} layers")
             for inner in body.nodes:
                 shape = " ".join(
                     _times(body.constants[n].spec.shape)
@@ -93,7 +98,7 @@ def _show_bodies(nodes: Iterable[Node], depth: int = 1) -> None:
                     if n in body.constants and body.constants[n].spec.rank > 1
                 )
                 tail = f", weights {shape}" if shape else ""
-                console.print(escape(f"{pad}  {inner.name} ({inner.op}){tail}"))
+                console.print(f"{pad}  {inner.name} ({inner.op}){tail}")
             _show_bodies(body.nodes, depth + 1)
 
 
@@ -114,8 +119,8 @@ def _layer_table(rows: tuple[Row, ...]) -> Table:
     for row in rows:
         groups = f" /{row.groups}" if row.groups != 1 else ""
         table.add_row(
-            escape(row.name),
-            escape("+".join((row.op, *row.epilogue))),
+            row.name,
+            "+".join((row.op, *row.epilogue)),
             _times(row.volume) or "1",
             "" if row.filters is None else f"{row.filters}{groups}",
             _times(row.window),
@@ -172,7 +177,7 @@ def _show_plan(
     if are_joined(chosen, findings):
         made = join_launches(made)
     console = stdout()
-    console.print(escape(f"{graph.name} on {made.device}: {_described(specs)}"))
+    console.print(f"{graph.name} on {made.device}: {_described(specs)}")
     if apart is not None:
         console.print(f"{apart.count} of {apart.batch} images at a time")
     table = Table("layer", "operator", "variant", "chosen by", "reads", "writes")
@@ -187,14 +192,14 @@ def _show_plan(
         calls = by_node.get(name, [])
         items = " + ".join(_times(call.global_size) for call in calls)
         if name not in nodes:
-            table.add_row(escape(name), "(conversion)", "", "", "", "", str(len(calls)), items)
+            table.add_row(name, "(conversion)", "", "", "", "", str(len(calls)), items)
             continue
         node, choice = nodes[name], made.lowered.choices[name]
         fused = "+".join((node.op, *(step.op for step in node.epilogue)))
         reads = [made.graph.spec(n) for n in node.inputs if n and n not in made.graph.constants]
         writes = [made.lowered.specs[n] for n in node.outputs if n]
         table.add_row(
-            escape(name), escape(fused), choice.name, choice.source,
+            name, fused, choice.name, choice.source,
             " ".join(_times(s.shape) for s in reads), " ".join(str(s) for s in writes),
             str(len(calls)), items,
         )  # fmt: skip
@@ -210,13 +215,11 @@ def _show_plan(
     widened = computed_wide(made.graph)
     if widened:
         console.print(
-            escape(f"computed in float32 between casts from and to float16: {', '.join(widened)}")
+            f"computed in float32 between casts from and to float16: {', '.join(widened)}"
         )
     if made.cut:
         names = ", ".join(n.name for n in made.cut.host_nodes) or "-"
         console.print(
-            escape(
-                f"then on the host: {names}; {len(made.cut.rest.nodes)} layers are planned after it"
-            )
+            f"then on the host: {names}; {len(made.cut.rest.nodes)} layers are planned after it"
         )
         _show_bodies((*made.cut.host_nodes, *made.cut.rest.nodes))

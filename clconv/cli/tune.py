@@ -8,12 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from clconv.cli.console import Device, Precision, Shapes, Size, stderr, stdout
-from clconv.cli.feeds import parse_size, settle_shapes
+from clconv.cli.console import (
+    Device,
+    Precision,
+    Shapes,
+    Size,
+    interrupted,
+    is_given,
+    stderr,
+    stdout,
+)
+from clconv.cli.files import check_readable, check_writable
+from clconv.cli.numbers import parse_size, positive
+from clconv.cli.shapes import settle_shapes
 from clconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,9 +33,11 @@ if TYPE_CHECKING:
     from clconv.runtime.tuning import Outcome
 
 _Files = list[Path] | None
+_MOST_BYTES = 2**28
 
 
 def tune(
+    context: typer.Context,
     model: Annotated[str | None, typer.Argument(help="An ONNX file.", show_default=False)] = None,
     ops: Annotated[
         str | None,
@@ -65,18 +77,40 @@ def tune(
     Every candidate is held against the reference first. Results are kept as they come: a tuning that was interrupted
     goes on where it was.
     """
-    moved = _take_over(imported or [], merge or [])
-    if model is not None or ops is not None:
-        _tune(model, ops, device, precision, (parse_size(size), shapes or []), limit, afresh)
-    elif not moved and export is None:
+    files = [*(imported or []), *(merge or [])]
+    searching = model is not None or ops is not None
+    if not searching and not files and export is None:
         raise ConfigError(
             "nothing to tune: name an ONNX file, --ops, --import, --merge or --export"
         )
+    _refuse_idle(context, searching, model is not None)
+    positive(limit, "--limit")
+    sizes = (parse_size(size), shapes or [])
+    for path in files:
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+        check_readable(path, "results of tuning", _MOST_BYTES)
+    if export is not None:
+        check_writable(export, "--export")
+    what = _What.of(model, ops, device, precision, sizes) if searching else None
+    _take_over(imported or [], merge or [])
+    if what is not None:
+        _tune(what, limit, afresh)
     if export is not None:
         _export(export)
 
 
-def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> bool:
+def _refuse_idle(context: typer.Context, searching: bool, has_model: bool) -> None:
+    """Raises ConfigError for options that would change nothing."""
+    for name in ("device", "precision", "limit", "afresh"):
+        if is_given(context, name) and not searching:
+            raise ConfigError(f"--{name} is for tuning: name an ONNX file or --ops, too")
+    for name, option in (("size", "--size"), ("shapes", "--shape")):
+        if is_given(context, name) and not has_model:
+            raise ConfigError(f"{option} is for a model's inputs: name an ONNX file, too")
+
+
+def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> None:
     from clconv.runtime.tuned_files import (
         entries_or_warning,
         merged,
@@ -86,17 +120,16 @@ def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> bool:
     )
     from clconv.store.files import Unusable
 
+    found = []
     for path, faster in [*((p, False) for p in imported), *((p, True) for p in merge)]:
-        if not path.exists():
-            raise ConfigError(f"{path}: there is no such file")
         try:
-            entries, stale = read_entries(path)
+            found.append((path, faster, *read_entries(path)))
         except Unusable as reason:
             raise ConfigError(f"{path} {reason}") from None
+    for path, faster, entries, stale in found:
         write_entries(own_file(), merged(entries_or_warning(own_file()), entries, faster))
         left_out = f", {len(stale)} left out, the first because {stale[0]}" if stale else ""
-        stdout().print(escape(f"{path}: {len(entries)} results{left_out}"), soft_wrap=True)
-    return bool(imported or merge)
+        stdout().print(f"{path}: {len(entries)} results{left_out}", soft_wrap=True)
 
 
 def _export(path: Path) -> None:
@@ -104,41 +137,60 @@ def _export(path: Path) -> None:
 
     entries = entries_or_warning(own_file())
     write_entries(path, entries)
-    stdout().print(escape(f"{path}: {len(entries)} results"), soft_wrap=True)
+    stdout().print(f"{path}: {len(entries)} results", soft_wrap=True)
 
 
-def _tune(
-    model: str | None,
-    ops: str | None,
-    device: str | None,
-    precision: str | None,
-    sizes: tuple[Any, Sequence[str]],
-    limit: float,
-    afresh: bool,
-) -> None:
-    from clconv import config
-    from clconv.api import read_model
-    from clconv.cli.doctor import operators_of
-    from clconv.graph.ir import TensorSpec
-    from clconv.graph.passes import run_passes
+@dataclasses.dataclass(frozen=True)
+class _What:
+    """What is tuned. graph: after the passes, None for cases of the operators. specs: of its inputs."""
+
+    graph: Graph | None
+    specs: dict[str, TensorSpec]
+    operators: tuple[str, ...]
+    device: DeviceInfo
+    precision: str
+
+    @classmethod
+    def of(
+        cls,
+        model: str | None,
+        ops: str | None,
+        device: str | None,
+        precision: str | None,
+        sizes: tuple[Any, Sequence[str]],
+    ) -> _What:
+        """Raises ClconvError for what does not exist or does not fit. sizes: --size and --shape."""
+        from clconv import config
+        from clconv.api import read_model
+        from clconv.cli.doctor import operators_of
+        from clconv.graph.ir import TensorSpec
+        from clconv.graph.passes import run_passes
+        from clconv.runtime.device import choose_device
+
+        chosen, operators = choose_device(device), operators_of(ops)
+        asked = config.chosen_precision(precision)
+        if model is None:
+            return cls(None, {}, operators, chosen, asked)
+        graph = run_passes(read_model(model))
+        settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
+        specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
+        return cls(graph, specs, operators, chosen, asked)
+
+
+def _tune(what: _What, limit: float, afresh: bool) -> None:
     from clconv.lowering.findings import Findings
-    from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
     from clconv.runtime.images import plan_images
     from clconv.runtime.plan import Plan, make_plan
     from clconv.runtime.probes import probed_for
     from clconv.runtime.tune import case_tasks, tasks_of
 
-    chosen, operators = choose_device(device), operators_of(ops)
-    asked = config.chosen_precision(precision)
-    known = Findings(findings_for(chosen).quarantined)
-    graph = None if model is None else run_passes(read_model(model))
-    chosen = dataclasses.replace(probed_for(graph, chosen, asked), precision=asked)
+    graph, specs, operators, asked = what.graph, what.specs, what.operators, what.precision
+    known = Findings(findings_for(what.device).quarantined)
+    chosen = dataclasses.replace(probed_for(graph, what.device, asked), precision=asked)
     if graph is None:
         _search(case_tasks(chosen, known, operators), chosen, limit, afresh)
         return
-    settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
-    specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
 
     def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
         return make_plan(graph, specs, chosen, findings=known, precision=asked)
@@ -147,7 +199,10 @@ def _tune(
     if apart is not None:
         stdout().print(f"{apart.count} of {apart.batch} images at a time, as they are run")
         graph, specs = apart.graph, apart.specs
-    outcomes = _search(tasks_of(plan.graph, chosen, known, operators), chosen, limit, afresh)
+    tasks = tasks_of(plan.graph, chosen, known, operators)
+    if operators and not tasks:
+        raise ConfigError(f"--ops: the network has no layers of {', '.join(operators)} to tune")
+    outcomes = _search(tasks, chosen, limit, afresh)
     if plan.cut:
         stderr().print("the layers behind a shape that depends on data were not tuned")
     if not all(outcome.again for outcome in outcomes):
@@ -161,9 +216,9 @@ def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: boo
     from clconv.runtime.worker import Worker
 
     errors = stderr()
-    stdout().print(escape(f"{len(tasks)} kinds of layers on {device}, driver {device.driver}"))
+    stdout().print(f"{len(tasks)} kinds of layers on {device}, driver {device.driver}")
     outcomes: list[Outcome] = []
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     with (
         Worker(quiet=not config.DEBUG.get()) as worker,
         Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar,
@@ -172,7 +227,7 @@ def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: boo
 
         def told(step: Step) -> None:
             now = tasks[min(len(outcomes), len(tasks) - 1)].shape.operator
-            bar.update(row, description=escape(f"{now}: {step.what}, best {step.gain:.2f} times"))
+            bar.update(row, description=f"{now}: {step.what}, best {step.gain:.2f} times")
 
         search = Search(device, worker, limit, told)
         try:
@@ -180,13 +235,11 @@ def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: boo
                 outcomes.append(outcome)
                 bar.advance(row)
         except KeyboardInterrupt:
-            errors.print(
-                f"interrupted after {len(outcomes)} of {len(tasks)}: results are kept, the same command goes on"
-            )
-            raise typer.Exit(130) from None
+            done = f" after {len(outcomes)} of {len(tasks)}"
+            raise interrupted(f"{done}: results are kept, the same command goes on") from None
     stdout().print(_table(outcomes))
     for line in search.rejected:
-        errors.print(escape(f"rejected: {line}"), soft_wrap=True)
+        errors.print(f"rejected: {line}", soft_wrap=True)
     return outcomes
 
 
@@ -211,7 +264,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
                 str(task.shape), usual, best, str(task.count), f"{entry.default_seconds * 1e3:.3f}",
                 f"{entry.seconds * 1e3:.3f}", f"{outcome.gain:.2f}" + " (kept)" * outcome.again,
             )  # fmt: skip
-        table.add_row(*map(escape, cells))
+        table.add_row(*cells)
     return table
 
 

@@ -34,11 +34,14 @@ _COMBINE = {
     "max": "(a > b || a != a) ? a : b",
     "min": "(a < b || a != a) ? a : b",
 }
+_COMBINE_INTEGERS = {"max": "a > b ? a : b", "min": "a < b ? a : b"}  # no NaN to look for
 _COMBINE_BOOL = {"none": "b", "add": "a || b", "mul": "a && b", "max": "a || b", "min": "a && b"}
 
 
 def _combine(problem: Problem) -> str:
-    table = _COMBINE_BOOL if problem.x.dtype is DType.BOOL else _COMBINE
+    if problem.x.dtype is DType.BOOL:
+        return _COMBINE_BOOL[problem.node.attrs.reduction]
+    table = _COMBINE if problem.x.dtype.is_float else {**_COMBINE, **_COMBINE_INTEGERS}
     return table[problem.node.attrs.reduction]
 
 

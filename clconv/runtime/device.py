@@ -10,6 +10,7 @@ from clconv.lowering.device import DeviceInfo
 from clconv.runtime import opencl
 from clconv.store.pocl_folder import settle_folder
 
+_HOW = "say part of a name, gpu, cpu, an index, or platform:device"
 _INSTALL = "a CPU can run OpenCL with: pip install 'clconv[pocl]'"
 
 
@@ -36,7 +37,8 @@ def choose_among(found: Sequence[DeviceInfo], text: str) -> DeviceInfo:
         raise DeviceError(f"no OpenCL device found; {_INSTALL}{settle_folder().remark}")
     matching = [d for d in found if _matches(d, text, found)] if text else list(found)
     if not matching:
-        raise DeviceError(f"no OpenCL device matches {text!r}; {_listing(found)}; {_INSTALL}")
+        cure = _HOW if any(d.kind == "cpu" for d in found) else f"{_HOW}; {_INSTALL}"
+        raise DeviceError(f"no OpenCL device matches {text!r}; {_listing(found)}; {cure}")
     return max(matching, key=_merit)
 
 

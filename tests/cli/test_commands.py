@@ -221,7 +221,9 @@ def test_as_a_process(command: str, models: Path, tmp_path: Path) -> None:
     assert failed.returncode == 1 and failed.stdout == ""
     assert failed.stderr.startswith("clconv: error: ") and "Traceback" not in failed.stderr
     chosen = call("devices", CLCONV_DEVICE="no such thing")
-    assert chosen.returncode == 1 and "clconv[pocl]" in chosen.stderr
+    assert chosen.returncode == 1 and "there are 0: " in chosen.stderr
+    if any(device.kind == "cpu" for device in devices()):
+        assert "pip install" not in chosen.stderr
     assert call("devices", CLCONV_DEBUG="eleven").returncode in (0, 1)
 
 

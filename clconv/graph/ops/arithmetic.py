@@ -7,6 +7,7 @@ a device: dividing by zero gives 0, and what does not fit keeps its low bits.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,31 @@ def _safe_divisor(y: np.ndarray) -> np.ndarray:
     return np.where((y == 0) | ((y < 0) & (y + 1 == 0)), 1, y).astype(y.dtype)
 
 
-# Dividing by 0 and the least integer by -1 stop a CPU: those divisors are replaced beforehand.
-_IS_MINUS_ONE = "((T)(-1) < (T)(0) && b == (T)(-1))"
-_SAFE_DIVISOR = f"(b == 0 || {_IS_MINUS_ONE} ? (T)(1) : b)"
+def _is_signed(use: Use) -> bool:
+    return use.dtypes[0].numpy.kind == "i"
+
+
+def _divisor(use: Use) -> str:
+    """Dividing by 0 and the least integer by -1 stop a CPU: those divisors are replaced beforehand."""
+    return f"(b == 0{' || b == (T)(-1)' if _is_signed(use) else ''} ? (T)(1) : b)"
 
 
 def divide_expression(use: Use) -> str:
     if use.is_float:
         return "a / b"
-    return f"b == 0 ? (T)(0) : ({_IS_MINUS_ONE} ? (T)(0 - a) : (T)(a / {_SAFE_DIVISOR}))"
+    quotient = f"(T)(a / {_divisor(use)})"
+    if _is_signed(use):
+        quotient = f"(b == (T)(-1) ? (T)(0 - a) : {quotient})"
+    return f"b == 0 ? (T)(0) : {quotient}"
+
+
+def extreme_expression(better: str) -> Callable[[Use], str]:
+    """a where it is better than b. A NaN of either is the result; compilers warn of asking integers for one."""
+
+    def expression(use: Use) -> str:
+        return f"(a {better} b{' || a != a' if use.is_float else ''}) ? a : b"
+
+    return expression
 
 
 def mod(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -52,7 +69,7 @@ def mod(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def mod_expression(use: Use) -> str:
-    rest = "fmod(a, b)" if use.is_float else f"(a % {_SAFE_DIVISOR})"
+    rest = "fmod(a, b)" if use.is_float else f"(a % {_divisor(use)})"
     if use.attrs.fmod:
         return rest if use.is_float else f"b == 0 ? (T)(0) : (T){rest}"
     fixed = f"({rest} != 0 && ({rest} < 0) != (b < 0) ? {rest} + b : {rest})"

@@ -1,0 +1,318 @@
+"""Bad uses of every command: one clear line and a non-zero exit, before any work begins."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Clconv
+from tests.compat.models import brightener
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, models: Path, picture: Path) -> Path:
+    """A folder with models, inputs, and files that are none of these."""
+    folder = tmp_path_factory.mktemp("bad uses")
+    for model in models.glob("*.onnx"):
+        (folder / model.name).symlink_to(model)
+    fixed = brightener()
+    for value in (*fixed.graph.input, *fixed.graph.output):
+        for dim, size in zip(value.type.tensor_type.shape.dim, (1, 3, 8, 8), strict=True):
+            dim.dim_value = size
+    onnx.save(fixed, str(folder / "fixed.onnx"))
+    (folder / "ok.png").symlink_to(picture)
+    np.save(folder / "ok.npy", np.zeros((1, 3, 8, 8), np.float32))
+    np.save(folder / "a.npy", np.zeros((2, 3), np.float32))
+    np.save(folder / "other shape.npy", np.zeros((1, 3, 9, 8), np.float32))
+    np.save(folder / "objects.npy", np.array([{}, None], object), allow_pickle=True)
+    np.save(folder / "complex.npy", np.zeros((1, 3, 8, 8), complex))
+    (folder / "text.npy").write_text("1 2 3\n4 5 6\n")
+    (folder / "cut.npy").write_bytes((folder / "ok.npy").read_bytes()[:-100])
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 3, 8, 8), }"
+    (folder / "claims.npy").write_bytes(_npy(header % 2**62))
+    (folder / "deep.npy").write_bytes(_npy(b"(" * 4000))
+    np.savez(folder / "stranger.npz", nobody=np.zeros(3))
+    np.savez(folder / "objects.npz", image=np.array([{}], object), allow_pickle=True)
+    (folder / "ok.npz").write_bytes(b"PK\x03\x04 no archive")
+    _bomb(folder / "bomb.npz", "image", 6 * 2**30)
+    (folder / "text.png").write_text("no picture")
+    (folder / "cut.png").write_bytes(picture.read_bytes()[:60])
+    Image.fromarray(np.ones((8, 8), np.float32)).save(folder / "floats.tif")
+    Image.fromarray(np.ones((8, 8), np.int32)).save(folder / "integers.tif")
+    (folder / "empty.txt").touch()
+    (folder / "latin.txt").write_bytes(b"caf\xe9\n")
+    (folder / "few.txt").write_text("one\ntwo\n")
+    (folder / "deep.json").write_text("[" * 100_000)
+    (folder / "nested.json").write_text(json.dumps([["n01", ["a"]]] * 10))
+    (folder / "digits.json").write_text("[" + "1" * 10_000 + "]")
+    (folder / "bad.json").write_text("{")
+    (folder / "folder").mkdir()
+    (folder / "folder.npz").mkdir()
+    (folder / "not a model.onnx").write_text("hello")
+    if hasattr(os, "mkfifo"):
+        for name in ("pipe.txt", "pipe.png", "pipe.npy", "pipe.npz", "pipe.json", "pipe.onnx"):
+            os.mkfifo(folder / name)
+    return folder
+
+
+def _npy(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+def _bomb(path: Path, name: str, nbytes: int) -> None:
+    """An archive whose only member says that it has so many bytes."""
+    np.savez_compressed(path, **{name: np.zeros(1000, np.float32)})
+    content = bytearray(path.read_bytes())
+    at = content.index(b"PK\x01\x02")
+    content[at + 24 : at + 28] = min(nbytes, 2**32 - 2).to_bytes(4, "little")
+    path.write_bytes(bytes(content))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.infolist()[0].file_size > 2**31
+
+
+RUN = "run classifier.onnx -i ok.png"
+TWO = "run two.onnx -i a=a.npy -i b=a.npy"
+
+# What is typed, and a part of what is said.
+BAD_USES = [
+    # of all commands
+    ("nonsense", "nonsense"),
+    ("--nonsense", "--nonsense"),
+    ("run", "Missing"),
+    ("show", "Missing"),
+    *((f"{command} --nonsense", "--nonsense") for command in ("devices", "show", "demo", "doctor")),
+    *((f"{command} classifier.onnx -d voodoo", "there are 0: ") for command in ("check", "tune")),
+    *(
+        (f"{command} no.onnx{more}", "no.onnx")
+        for command, more in (("run", " -i ok.png"), ("show", ""), ("check", ""), ("tune", ""))
+    ),
+    *(
+        (f"{command} 'not a model.onnx'{more}", "not a model.onnx")
+        for command, more in (("run", " -i ok.png"), ("show", ""), ("check", ""), ("tune", ""))
+    ),
+    *(
+        (f"{command} pipe.onnx{more}", "regular file")
+        for command, more in (("run", " -i ok.png"), ("show", ""), ("check", ""), ("tune", ""))
+    ),
+    *(
+        (f"{command} classifier.onnx{more} --precision float8", "float16")
+        for command, more in (
+            ("run", " -i ok.png"),
+            ("show", " --plan"),
+            ("check", ""),
+            ("tune", ""),
+        )
+    ),
+    *(
+        (f"{command} brightener.onnx --size {size}", "--size")
+        for command in ("show", "check", "tune")
+        for size in ("8", "0x8", "-1x8", "8x8x8", "nan", "ax8", "99999999999x1", "1e3x4", "''")
+    ),
+    *(
+        (f"{command} {model} --shape {shape}", "--shape")
+        for command in ("show", "check", "tune")
+        for model, shape in (
+            ("brightener.onnx", "picture=1x3x0x8"),
+            ("brightener.onnx", "picture=1x3x-2x8"),
+            ("brightener.onnx", "picture=1x3x8"),
+            ("brightener.onnx", "picture=1x4x8x8"),
+            ("brightener.onnx", "other=1x3x8x8"),
+            ("brightener.onnx", "picture="),
+            ("brightener.onnx", "1x3x8x8 --shape picture=1x3x8x8"),
+            ("two.onnx", "2x3"),
+        )
+    ),
+    *((f"{command} fixed.onnx --size 8x8", "--size") for command in ("show", "check", "tune")),
+    *((f"{command} brightener.onnx", "--size") for command in ("show", "check", "tune")),
+    (
+        "show brightener.onnx --size 8x8 --shape picture=1x3x8x8",
+        "--size",
+    ),
+    # devices
+    ("devices -d voodoo", "voodoo"),
+    ("devices extra", "extra"),
+    # show
+    ("show classifier.onnx --plan --fused", "choose one"),
+    ("show classifier.onnx -d 0", "--plan"),
+    ("show classifier.onnx --precision float16", "--plan"),
+    ("show classifier.onnx --plan -d voodoo", "voodoo"),
+    # run: numbers
+    *(
+        (f"{RUN} --scale {scale}", "--scale")
+        for scale in ("-1", "0", "nan", "inf", "-inf", "1e999", "x")
+    ),
+    *((f"{RUN} --mean {mean}", "--mean") for mean in ("a,b", "nan", "1,inf,1", "1,2", "''", ",")),
+    *((f"{RUN} --std {std}", "--std") for std in ("0", "-1", "nan", "1,0,1", "1,2", "inf")),
+    *((f"{RUN} --top {top}", "--top") for top in ("0", "-3", "2.5", "many")),
+    (f"{RUN} --layout nope", "--layout"),
+    *((f"{RUN} --size {size}", "--size") for size in ("8", "8x", "0x0", "-8x8")),
+    (f"{RUN} -d voodoo", "voodoo"),
+    # run: options that would do nothing
+    (f"{RUN} --size 8x8", "--size"),
+    ("run fixed.onnx -i ok.png --size 8x8", "--size"),
+    *(
+        (f"run classifier.onnx -i ok.npy {option}", option.split()[0])
+        for option in ("--mean 0.5", "--std 1", "--scale 1", "--layout nchw", "--size 8x8")
+    ),
+    ("run fixed.onnx -i ok.png --labels few.txt", "no list of class scores"),
+    ("run fixed.onnx -i ok.png --top 3", "no list of class scores"),
+    (f"{TWO} --labels few.txt", "no list of class scores"),
+    # run: labels
+    (f"{RUN} --labels no.txt", "no.txt"),
+    (f"{RUN} --labels folder", "folder"),
+    (f"{RUN} --labels pipe.txt", "regular file"),
+    (f"{RUN} --labels /dev/zero", "regular file"),
+    (f"{RUN} --labels empty.txt", "no classes"),
+    (f"{RUN} --labels latin.txt", "UTF-8"),
+    (f"{RUN} --labels few.txt", "2 classes, the network has 10"),
+    (f"{RUN} --labels deep.json", "no JSON"),
+    (f"{RUN} --labels digits.json", "no JSON"),
+    (f"{RUN} --labels bad.json", "no JSON"),
+    (f"{RUN} --labels nested.json", "no name"),
+    # run: outputs
+    (f"{RUN} -o result.gif", ".gif"),
+    (f"{RUN} -o result", "result"),
+    (f"{RUN} -o nowhere/result.npz", "nowhere"),
+    (f"{RUN} -o ok.png/result.npz", "no folder"),
+    (f"{RUN} -o folder.npz", "is a folder"),
+    (f"{RUN} -o pipe.npz", "regular file"),
+    (f"{RUN} -o result.png", "no picture"),
+    (f"{RUN} -o {'x' * 300}.npz", "xxx"),
+    (f"{TWO} -o result.npy", "2 outputs"),
+    (f"{RUN} -i ok.png -o result.npz", "one result"),
+    # run: inputs
+    ("run classifier.onnx", "--input"),
+    ("run two.onnx -i a=a.npy -i a=a.npy", "twice"),
+    ("run two.onnx -i a.npy", "which input"),
+    ("run two.onnx -i c=a.npy", "'c'"),
+    *(
+        (f"run classifier.onnx -i {name}", said)
+        for name, said in (
+            ("no.png", "no.png"),
+            ("folder", "folder"),
+            ("pipe.png", "regular file"),
+            ("pipe.npy", "regular file"),
+            ("pipe.npz", "regular file"),
+            ("/dev/zero", "regular file"),
+            ("text.png", "no picture"),
+            ("'not a model.onnx'", "no picture"),
+            ("''", "no path"),
+        )
+    ),
+    # doctor
+    ("doctor --ops Nonsense", "no kernels of Nonsense"),
+    ("doctor --ops ,", "--ops"),
+    ("doctor --ops ''", "--ops"),
+    ("doctor -d voodoo", "voodoo"),
+    ("doctor --report nowhere/report.md", "nowhere"),
+    ("doctor --report folder", "folder"),
+    ("doctor --report pipe.txt", "regular file"),
+    # tune
+    ("tune", "nothing to tune"),
+    ("tune --ops Nonsense", "no kernels of Nonsense"),
+    ("tune --ops ' '", "--ops"),
+    *(
+        (f"tune classifier.onnx --limit {limit}", "--limit")
+        for limit in ("0", "-1", "nan", "inf", "x")
+    ),
+    ("tune --import no.json", "no.json"),
+    ("tune --import folder", "folder"),
+    ("tune --import pipe.json", "regular file"),
+    ("tune --merge bad.json", "no JSON"),
+    ("tune --merge deep.json", "no JSON"),
+    ("tune classifier.onnx --export nowhere/results.json", "nowhere"),
+    ("tune classifier.onnx --export folder", "folder"),
+    ("tune --export results.json -d 0", "--device"),
+    ("tune --export results.json --limit 3", "--limit"),
+    ("tune --export results.json --afresh", "--afresh"),
+    ("tune --export results.json --precision float16", "--precision"),
+    ("tune --ops Gemm --size 8x8", "--size"),
+    ("tune --ops Gemm --shape x=8x8", "--shape"),
+    # check
+    ("check classifier.onnx -i ok.png -i ok.png", "one at a time"),
+    ("check classifier.onnx -i ok.npy --shape image=1x3x8x8", "--shape"),
+    ("check classifier.onnx -i ok.npy --size 8x8", "--size"),
+    ("check classifier.onnx -i 'other shape.npy'", "9"),
+    ("check two.onnx -i a=a.npy", "missing"),
+    # demo
+    ("demo -o nowhere/a.png", "nowhere"),
+    ("demo -o a.txt", ".txt"),
+    ("demo -o folder.npz", "folder.npz"),
+    ("demo -i no.png", "no.png"),
+    ("demo -i pipe.png", "regular file"),
+    ("demo -i floats.tif", "no known range"),
+    ("demo -d voodoo", "voodoo"),
+]
+
+
+class _Started(BaseException):
+    """Work began."""
+
+
+def _refuse(*arguments: Any, **options: Any) -> None:
+    raise _Started
+
+
+@pytest.mark.parametrize(("typed", "said"), BAD_USES, ids=[typed for typed, _ in BAD_USES])
+def test_it_is_refused_before_any_work(
+    typed: str, said: str, clconv: Clconv, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = shlex.split(typed)
+    if any(a.startswith("pipe.") for a in arguments) and not hasattr(os, "mkfifo"):
+        pytest.skip("there are no pipes in folders here")
+    if "/dev/zero" in arguments and not Path("/dev/zero").exists():
+        pytest.skip("there is no /dev/zero here")
+    if arguments[0] == "demo":
+        pytest.importorskip("rapidocr")
+    monkeypatch.chdir(place)
+    for work in ("session.open_device", "worker.Worker.call", "session.Session.run"):
+        monkeypatch.setattr(f"clconv.runtime.{work}", _refuse)
+    monkeypatch.setattr("clconv.cli.demo._read", _refuse)
+    before = sorted(place.iterdir())
+    result = clconv(*arguments)
+    assert result.exit_code in (1, 2), result.output
+    assert result.stdout == "" or arguments[0] == "devices"  # which lists what there is
+    assert any(part in result.stderr for part in said.split("|")), result.stderr
+    assert not isinstance(result.exception, Exception), result.exception
+    if result.exit_code == 1:
+        *others, line = result.stderr.splitlines()
+        assert line.startswith("clconv: error: ")
+        assert not others or arguments[0] == "devices"
+    assert sorted(place.iterdir()) == before  # nothing was written
+
+
+# Of one input; what is in the file is read before the network is compiled.
+BAD_FILES = {
+    "text.npy": "no readable .npy file",
+    "objects.npy": "Python objects",
+    "complex.npy": "complex128",
+    "cut.npy": "cut off",
+    "claims.npy": "cut off",
+    "deep.npy": "no readable .npy file",
+    "other shape.npy": "image",
+    "ok.npz": "no readable .npz file",
+    "objects.npz": "Python objects",
+    "stranger.npz": "nobody",
+    "bomb.npz": "unpacks to",
+    "cut.png": "cannot be read as a picture",
+    "floats.tif": "no known range",
+    "integers.tif": "no known range",
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_is_read_before_the_network_is_compiled(
+    name: str, clconv: Clconv, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clconv.runtime.session.open_device", _refuse)
+    for command in ("run", "check"):
+        clconv.fails(command, place / "classifier.onnx", "-i", place / name, saying=BAD_FILES[name])

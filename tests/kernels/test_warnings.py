@@ -1,0 +1,71 @@
+"""No rendered kernel makes a compiler warn: PoCL prints how many warnings there were on the user's terminal."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from clconv.cases import CASES, Case
+from clconv.errors import ClconvError
+from clconv.graph.ops import OPS
+from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import Kernel
+from clconv.lowering.template import program_source
+from clconv.lowering.variants import VARIANTS
+from clconv.runtime.doctor import in_precision, plan_of
+
+_KERNELS_A_PROGRAM = 50
+
+
+def _log(device: DeviceInfo, source: str) -> str:
+    """What the compiler has to say of a program that need not be linked."""
+    cl = pytest.importorskip("pyopencl")
+    from clconv.runtime.opencl import open_device
+
+    opened = open_device(device)
+    program = cl.Program(opened.context, source)
+    with warnings.catch_warnings():  # pyopencl's: a program that is compiled only is not kept
+        warnings.simplefilter("ignore")
+        program.compile(options=["-cl-std=CL1.2"])
+    log = program.get_build_info(opened.context.devices[0], cl.program_build_info.LOG)
+    return str(log).strip("\0 \n")
+
+
+def _kernels(cases: list[Case], device: DeviceInfo, precision: str) -> Iterator[Kernel]:
+    for case in cases:
+        for variant in VARIANTS.get(case.op, ()):
+            try:
+                plan = plan_of(
+                    in_precision(case, precision), device, variant.name, precision=precision
+                )
+            except ClconvError:
+                continue
+            for call in plan.calls if plan else ():
+                yield call.kernel
+
+
+def _complaints(kernels: list[Kernel], device: DeviceInfo) -> list[str]:
+    found = []
+    for start in range(0, len(kernels), _KERNELS_A_PROGRAM):
+        log = _log(device, program_source(kernels[start : start + _KERNELS_A_PROGRAM]))
+        if log:
+            found.append(log)
+    return found
+
+
+def test_kernels_of_integers(device: DeviceInfo) -> None:
+    """What they inherit from floats, such as asking for NaN, is what compilers warn of."""
+    wanted = ("Min", "Max", "Div", "Mod", "Abs", "BitShift", "ScatterND", "ScatterElements", "TopK")
+    cases = [c for c in CASES if c.op in wanted and "int" in c.name]
+    kernels = list(dict.fromkeys(_kernels(cases, device, "float32")))
+    assert len(kernels) > 20
+    assert _complaints(kernels, device) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_all_kernels(device: DeviceInfo, precision: str) -> None:
+    cases = [case for case in CASES if not OPS[case.op].host_only]
+    assert _complaints(list(dict.fromkeys(_kernels(cases, device, precision))), device) == []
