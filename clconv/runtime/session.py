@@ -30,7 +30,7 @@ from clconv.runtime.inputs import conform, conform_shapes
 from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan
-from clconv.runtime.rehearse import KernelsByNode, kernels_at, other_sizes
+from clconv.runtime.rehearse import CallsByNode, calls_at, other_sizes
 
 _PLANS_KEPT = 16
 
@@ -235,8 +235,8 @@ class _Stage:
             return False
         return not all(declared[name].is_static for name in specs)
 
-    def _rivals(self, specs: Mapping[str, TensorSpec]) -> KernelsByNode:
-        """Kernels of sizes that stand for the others to come."""
+    def _rivals(self, specs: Mapping[str, TensorSpec]) -> CallsByNode:
+        """Calls of sizes that stand for the others to come."""
         session = self._session
 
         def lower(sizes: Mapping[str, TensorSpec]) -> LoweredGraph:
@@ -251,7 +251,7 @@ class _Stage:
                 rivals=True,
             ).lowered
 
-        return kernels_at(other_sizes(self._graph.specs, specs), lower)
+        return calls_at(other_sizes(self._graph.specs, specs), lower)
 
     def run(
         self,

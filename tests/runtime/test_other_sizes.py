@@ -9,7 +9,7 @@ from clconv.lowering import persistent
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.lower import lower_graph
 from clconv.runtime import opencl
-from clconv.runtime.rehearse import kernels_at, other_sizes
+from clconv.runtime.rehearse import calls_at, other_sizes
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder, specialised
 from tests.lowering.support import AVX2
@@ -89,4 +89,4 @@ def test_sizes_that_cannot_be_are_left_out() -> None:
     def lower(specs: object) -> object:
         raise ShapeError("too large")
 
-    assert kernels_at([{"x": spec(1)}], lower) == {}  # type: ignore[arg-type]
+    assert calls_at([{"x": spec(1)}], lower) == {}  # type: ignore[arg-type]
