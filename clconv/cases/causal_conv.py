@@ -11,18 +11,17 @@ def causal(
     w: Operand,
     bias: Operand | None = None,
     past: Operand | None = None,
-    outputs: int = 2,
     **attrs: str,
 ) -> Case:
     inputs = [x, w, bias, past]
     while inputs[-1] is None:
         inputs.pop()
-    return Case("CausalConvWithState", label, tuple(inputs), attrs, outputs)
+    return Case("CausalConvWithState", label, tuple(inputs), attrs, 2)
 
 
 CASES = (
     causal("no state", data(2, 5, 19), weight(5, 1, 4)),
-    causal("result alone", data(2, 5, 19), weight(5, 1, 4), weight(5), outputs=1),
+    causal("bias", data(2, 5, 19), weight(5, 1, 4), weight(5)),
     causal("state", data(3, 7, 11), weight(7, 1, 3), None, data(3, 7, 2)),
     causal("fed weights", data(2, 4, 8), data(4, 1, 4), data(4), data(2, 4, 3), activation="silu"),
     causal("one value", data(1, 33, 1), weight(33, 1, 4), weight(33), data(1, 33, 3), activation="swish"),

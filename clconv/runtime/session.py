@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.debug import say
+from clconv.runtime.device import found_again
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
 from clconv.runtime.images import plan_images
@@ -76,9 +78,20 @@ class Session:
 
     @property
     def outputs(self) -> dict[str, TensorSpec | None]:
-        """Specs of the outputs as the model declares them, None where it does not."""
+        """Specs of the outputs as the model declares them. Where it does not, what follows if all its input sizes are
+        known, else None."""
         declared = self.graph.metadata.get("output_specs", {})
-        return {name: declared.get(name) for name in self.graph.outputs}
+        found = {name: declared.get(name) for name in self.graph.outputs}
+        inputs = self.inputs
+        if None in found.values() and all(spec.is_static for spec in inputs.values()):
+            known = self.output_specs({name: spec.shape for name, spec in inputs.items()})
+            found = {name: spec or known.get(name) for name, spec in found.items()}
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
+        have. `progress` stays behind."""
+        return _made_anew, (self.graph, self.device, self.precision, self._shared.guard)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
@@ -120,6 +133,10 @@ class Session:
             return checked_run(bound, arrays, told)
 
         return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
+
+
+def _made_anew(graph: Graph, device: DeviceInfo, precision: str, guard: int) -> Session:
+    return Session(graph, found_again(device), precision=precision, guard=guard)
 
 
 class _Shared:

@@ -68,24 +68,19 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
 def _expand(e: Expansion) -> bool:
     x, node = e.call.spec(0), e.call.node
     taps, signal = e.call.spec(1).shape[2], node.inputs[0]
-    keeps_state = len(node.outputs) > 1 and bool(node.outputs[1])
-    before = taps - 1
     if e.call.has(3):
         (signal,) = e.emit("Concat", node.inputs[3], signal, axis=2)
-        before = 0
-    elif keeps_state:
-        (signal,) = e.emit("Pad", signal, e.ints(0, 0, before, 0, 0, 0))
-        before = 0
-    window = {"strides": (1,), "dilations": (1,), "pads": (before, 0), "group": x.shape[1]}
+    else:
+        (signal,) = e.emit("Pad", signal, e.ints(0, 0, taps - 1, 0, 0, 0))
+    window = {"strides": (1,), "dilations": (1,), "pads": (0, 0), "group": x.shape[1]}
     bias = [node.inputs[2]] if e.call.has(2) else []
     (result,) = e.emit("Conv", signal, node.inputs[1], *bias, **window)
     if e.call.attrs.activation != "none":
         (result,) = e.emit("Swish", result)
     e.result(result)
-    if keeps_state:
-        ends = e.ints(x.shape[2]), e.ints(x.shape[2] + taps - 1), e.ints(2)
-        (state,) = e.emit("Slice", signal, *ends)
-        e.result(state, 1)
+    ends = e.ints(x.shape[2]), e.ints(x.shape[2] + taps - 1), e.ints(2)
+    (state,) = e.emit("Slice", signal, *ends)
+    e.result(state, 1)
     return True
 
 
