@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from clconv.graph.ir import DType, Graph, TensorSpec
+from clconv.graph.ops import make_node
 from clconv.lowering import persistent
+from clconv.lowering.arguments import Argument, Local
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import lower_graph
 from clconv.runtime import opencl
 from clconv.runtime.rehearse import calls_at, other_sizes
@@ -50,6 +53,35 @@ def test_no_size_after_the_first_compiles(
             variants |= {(node, choice.variant.name) for node, choice in choices.items()}
     assert built == []
     assert len(variants) > len({node for node, _ in variants}), "no size took another variant"
+
+
+def quantised_rows() -> Graph:
+    """A layer as exporters quantise it dynamically; groups find the range of a large input."""
+    b = Builder()
+    x = b.input("n", 8, 64)
+    b.nodes.append(make_node("DynamicQuantizeLinear", [x], ["q", "s", "z"], "quantise"))
+    weights = b.constant(b.rng.integers(0, 255, (64, 5)), "uint8")
+    product = b.node("Cast", b.node("MatMulInteger", "q", weights, "z"), to="float32")
+    return b.graph(b.node("Mul", product, "s", out="y"))
+
+
+@pytest.mark.parametrize("first", [1, 3, 200])
+def test_kernels_of_other_sizes_join_only_if_they_can(device: DeviceInfo, first: int) -> None:
+    """One that has local memory, or a work-group of its own, is compiled when its size comes."""
+    graph = quantised_rows()
+    session = Session(graph, device)
+    for batch in (first, 1, 2, 300, 3000):
+        assert_runs_right(session, graph, {"x": picture(batch, 8, 64)})
+
+
+def test_a_persistent_launch_leaves_out_what_cannot_join() -> None:
+    def call(name: str, local: tuple[int, ...], *arguments: tuple[str, Argument]) -> KernelCall:
+        return KernelCall("n", Kernel.of("cast.cl.mako", name), arguments, (64,), local)
+
+    mine, another = call("mine", (1,)), call("another", (1,))
+    others = [another, call("group", (64,)), call("local", (1,), ("l", Local(64)))]
+    launch = persistent.persistent_call([mine, mine], [(), (0,)], AVX2, (), others)
+    assert {k.entry for k in persistent.kernels_of(launch.kernel)} == {"mine", "another"}
 
 
 def test_a_node_keeps_its_variant_unless_another_is_clearly_faster() -> None:
