@@ -187,11 +187,17 @@ class BoundPlan:
         """Outputs for contiguous arrays of exactly the plan's input specs."""
         opencl.check()
         with self.lock, opencl:  # what is launched is over before the interpreter may end
-            for name in self.plan.graph.inputs:
-                self._write(name, feeds[name])
-            for kernel, global_size, local_size in self._launches:
-                self.queue.launch(kernel, global_size, local_size)
-            return self.outputs()
+            try:
+                for name in self.plan.graph.inputs:
+                    self._write(name, feeds[name])
+                for kernel, global_size, local_size in self._launches:
+                    self.queue.launch(kernel, global_size, local_size)
+                return self.outputs()
+            except (
+                BaseException
+            ):  # interrupted: what still runs would write over the inputs of the next run
+                self.queue.finish()
+                raise
 
     def outputs(self) -> dict[str, np.ndarray]:
         """The outputs, once all that is enqueued is done."""

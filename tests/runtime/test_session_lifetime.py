@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime import session as session_module
-from clconv.runtime.opencl import host_memory
+from clconv.runtime.opencl import Queue, host_memory
 from clconv.runtime.plan import make_plan
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder
@@ -29,6 +30,7 @@ from tests.lowering.support import made_up
 from tests.runtime.support import (
     assert_agrees,
     assert_runs_right,
+    counted,
     picture,
     residual,
 )
@@ -181,6 +183,20 @@ def test_nothing_of_a_session_waits_for_the_cycle_collector(device: DeviceInfo) 
             gc.set_debug(0)
             gc.garbage.clear()
     assert not [kind for kind in left if kind.__module__.startswith(("clconv", "pyopencl"))]
+
+
+def test_an_interrupted_run_is_over_before_the_next(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes on after an interrupt would write over the inputs of the next run."""
+    session = Session(residual(), device)
+    bound = session.prepare({"x": (1, 3, 8, 8)})
+    with monkeypatch.context() as context, counted(context, (Queue, "finish")) as finished:
+        context.setattr(bound, "outputs", lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            session.run({"x": picture(1, 3, 8, 8)})
+        assert finished == ["finish"]
+    assert_runs_right(session, session.graph, {"x": picture(1, 3, 8, 8, seed=1)})
 
 
 def test_a_network_larger_than_the_device_is_refused_before_allocating(device: DeviceInfo) -> None:
