@@ -19,7 +19,7 @@ Source = str | os.PathLike[str] | bytes | Graph
 
 def load(
     source: Source,
-    device: str | DeviceInfo | None = None,
+    device: str | int | DeviceInfo | None = None,
     *,
     progress: Progress | None = None,
     precision: str | None = None,

@@ -58,6 +58,10 @@ class DeviceError(ClconvError, RuntimeError):
     """No OpenCL device matches, or the device's runtime refused a request."""
 
 
+class ForkError(DeviceError):
+    """The process was forked from one that had used OpenCL, which does not survive that."""
+
+
 class DeviceMemoryError(DeviceError):
     """A tensor or the whole plan does not fit the device; raised before anything is allocated."""
 

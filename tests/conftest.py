@@ -1,13 +1,14 @@
 """Fixtures for all tests: every visible OpenCL device, and the shared models where they are.
 
 Three options are for slow or unusual OpenCL implementations, or for what others would run: --as-cpu, --as-gpu and
---most-flops.
+--most-flops. --soak is for those who have time.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--as-gpu",
         action="store_true",
         help="treat every device as a GPU: what lowering chooses for those runs on it",
+    )
+    parser.addoption(
+        "--soak",
+        action="store_true",
+        help="tests/soak at full length, some ten minutes: 20,000 runs, 500 sizes, every moment of an interrupt",
     )
     parser.addoption(
         "--most-flops",
@@ -87,6 +93,13 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPa
     for name in [n for n in os.environ if n.startswith("CLCONV_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "no-findings"))
+
+
+@pytest.fixture(scope="session")
+def how_many(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """how_many(quick, full): how often a test of tests/soak does something."""
+    full = request.config.getoption("--soak")
+    return lambda quick, most: most if full else quick
 
 
 @pytest.fixture(scope="session")

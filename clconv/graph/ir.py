@@ -82,7 +82,7 @@ PLAIN = Layout()
 Dim = int | str | None  # str or None: known only when an input arrives
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class TensorSpec:
     """Logical shape (NCHW order), element type and layout of a value."""
 
@@ -120,6 +120,8 @@ class TensorSpec:
         suffix = "" if self.layout.is_plain else f":{self.layout}"
         return f"{self.dtype.value}[{dims}]{suffix}"
 
+    __repr__ = __str__  # dictionaries of specs are printed
+
 
 _constant_keys = itertools.count()
 
@@ -134,6 +136,8 @@ class Constant:
 
     Weights that can be read again (from the model's file, or computed from other constants) are not held
     in memory: `array` reads them each time, and whoever needs one uploads it and lets it go.
+
+    Constants of the same spec and bytes are equal. A copy is the constant itself; pickled, it takes its values along.
     """
 
     __slots__ = ("_array", "_read", "derived", "key", "spec")
@@ -164,6 +168,23 @@ class Constant:
         if value.nbytes <= _KEPT_BYTES:
             self._array = value
         return value
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or not isinstance(other, Constant):
+            return self is other
+        return self.spec == other.spec and self.array.tobytes() == other.array.tobytes()
+
+    def __hash__(self) -> int:
+        return hash(self.spec)
+
+    def __copy__(self) -> Constant:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Constant:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Constant, (self.array,)
 
     def __repr__(self) -> str:
         return f"Constant({self.spec})"
@@ -196,8 +217,17 @@ class Attributes(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Attributes):
+            return NotImplemented
+        mine, theirs = self._items, other._items
+        return mine.keys() == theirs.keys() and all(_same(v, theirs[k]) for k, v in mine.items())
+
     def __hash__(self) -> int:
         return hash(tuple(sorted((k, _brief(v)) for k, v in self._items.items())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Attributes, (dict(self._items),)
 
     def replace(self, **changes: Any) -> Attributes:
         return Attributes({**self._items, **changes})
@@ -212,6 +242,12 @@ def _freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_freeze(v) for v in value)
     return value
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return Constant(one) == Constant(other)
+    return bool(one == other)
 
 
 def _brief(value: Any) -> str:
@@ -284,6 +320,11 @@ class Graph:
     def __post_init__(self) -> None:
         for field in ("specs", "constants", "metadata"):
             object.__setattr__(self, field, MappingProxyType(dict(getattr(self, field))))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What a read-only mapping lacks: copies and pickles of a graph."""
+        values = (getattr(self, field.name) for field in dataclasses.fields(self))
+        return Graph, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values)
 
     def replace(self, **changes: Any) -> Graph:
         return dataclasses.replace(self, **changes)

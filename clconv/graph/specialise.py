@@ -70,6 +70,28 @@ def specialise(
     return _Specialiser(graph, known, constants).run()
 
 
+class _Names:
+    """Names that no value and no node of a graph has. Apart from the sweep, for whoever makes names must not hold it:
+    a circle would keep all constants until the garbage collector comes."""
+
+    def __init__(self, graph: Graph, constants: Mapping[str, Constant]) -> None:
+        self._graph, self._constants = graph, constants
+        self._taken: set[str] | None = None
+
+    def fresh(self, hint: str) -> str:
+        if self._taken is None:
+            self._taken = {*self._graph.inputs, *self._constants}
+            for node in self._graph.nodes:
+                self._taken.update((node.name, *node.outputs))
+        name = hint
+        number = 1
+        while name in self._taken:
+            number += 1
+            name = f"{hint}'{number}"
+        self._taken.add(name)
+        return name
+
+
 class _Specialiser:
     """One sweep over a graph's nodes, which may put other nodes in the place of one."""
 
@@ -83,9 +105,9 @@ class _Specialiser:
         self.needed: list[str] = []
         self._blocked: set[str] = set()
         self._pending = collections.deque(graph.nodes)
-        self._taken: set[str] | None = None
-        self._inliner = Inliner(constants, self.fresh)
-        self.sequences = SequenceWriter(known, constants, self.fresh)
+        self._fresh = _Names(graph, constants).fresh
+        self._inliner = Inliner(constants, self._fresh)
+        self.sequences = SequenceWriter(known, constants, self._fresh)
 
     def run(self) -> Specialised:
         while self._pending:
@@ -113,20 +135,6 @@ class _Specialiser:
                 nodes=tuple(self.done), inputs=inputs, specs=self.known, constants=self.constants
             )
         )
-
-    def fresh(self, hint: str) -> str:
-        """A name that no value and no node has."""
-        if self._taken is None:
-            self._taken = {*self.graph.inputs, *self.constants}
-            for node in self.graph.nodes:
-                self._taken.update((node.name, *node.outputs))
-        name = hint
-        number = 1
-        while name in self._taken:
-            number += 1
-            name = f"{hint}'{number}"
-        self._taken.add(name)
-        return name
 
     def _take(self, node: Node) -> None:
         """Replaces, folds or keeps a node. Raises NeedsValue."""
@@ -183,7 +191,7 @@ class _Specialiser:
             expansion = Expansion(
                 call_of(node, self.known, self.constants),
                 self.constants,
-                lambda hint: self.fresh(f"{node.name}/{hint}"),
+                lambda hint: self._fresh(f"{node.name}/{hint}"),
             )
             if op.expand(expansion):
                 self.constants.update(expansion.constants)

@@ -16,7 +16,6 @@ from clconv.lowering.arguments import Read, Scalar, Write
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.kernel import (
-    Kernel,
     KernelCall,
     Lowered,
     Offer,
@@ -38,7 +37,7 @@ class LoweredGraph:
     buffers that only one node uses. aliases: value -> value whose memory it shares. parts: value -> the
     value it lies inside of, and how many bytes behind its beginning. stored: where each
     graph output lies (a converted value stands in for it under another name). ends: for each node of the
-    graph, how many calls there are once it is done. rivals: kernels that a node may take at another size.
+    graph, how many calls there are once it is done. rivals: calls that a node may make at another size.
     """
 
     calls: tuple[KernelCall, ...]
@@ -49,7 +48,7 @@ class LoweredGraph:
     choices: Mapping[str, Choice]
     ends: tuple[int, ...] = ()
     parts: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
-    rivals: Mapping[str, tuple[Kernel, ...]] = dataclasses.field(default_factory=dict)
+    rivals: Mapping[str, tuple[KernelCall, ...]] = dataclasses.field(default_factory=dict)
 
     def place(self, value: str) -> tuple[str, int]:
         """The value that owns the memory in which a value lies, and how many bytes behind its beginning."""
@@ -75,7 +74,7 @@ def lower_graph(
     """Kernel calls for a graph whose specs are all known.
 
     findings: what is known of the device from earlier runs; variants that are not forced respect it.
-    rivals: whether to find out which kernels other sizes may take. known: see select, by node.
+    rivals: whether to find out which calls other sizes may make. known: see select, by node.
     Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
     takes on this device or that would not end, DeviceMemoryError for a value that does not fit or is larger than
     kernels count.
@@ -164,7 +163,7 @@ class _Lowering:
         self.parts: dict[str, tuple[str, int]] = {}
         self.converted: dict[tuple[str, Layout], str] = {}
         self.ends: list[int] = []
-        self.rivals: dict[str, tuple[Kernel, ...]] | None = {} if rivals else None
+        self.rivals: dict[str, tuple[KernelCall, ...]] | None = {} if rivals else None
 
     def run(self) -> LoweredGraph:
         graph = self.graph
@@ -203,7 +202,7 @@ class _Lowering:
             return  # nothing to compute
         if self.rivals is not None:
             self.rivals[node.name] = tuple(
-                call.kernel
+                call
                 for rival in choice.rivals
                 if signature in rival.signatures(problem)
                 for call in rival.lower(dataclasses.replace(laid_out, parameters={})).calls

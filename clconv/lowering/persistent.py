@@ -89,18 +89,20 @@ def persistent_call(
     awaited: Sequence[Sequence[int]],
     device: DeviceInfo,
     compiled: Iterable[Kernel] = (),
-    others: Iterable[Kernel] = (),
+    others: Iterable[KernelCall] = (),
 ) -> KernelCall:
     """One launch that does what these calls do.
 
     awaited: for each call, which of them must be over before. compiled: kernels that are at hand; the first
-    persistent one that has all that is needed serves, so that another input size compiles nothing. others: kernels
-    that are compiled along with these if none of those serves.
+    persistent one that has all that is needed serves, so that another input size compiles nothing. others: calls of
+    other sizes; the kernels of those that can be joined are compiled along with these if none of those serves.
     """
     wanted = {call.kernel for call in calls}
     serving = (k for k in compiled if is_persistent(k) and wanted <= set(kernels_of(k)))
     kernel = next(serving, None)
-    kernel = kernel or persistent_kernel([*wanted, *others])
+    if kernel is None:
+        joining = [call.kernel for call in others if can_join(call)]
+        kernel = persistent_kernel([*wanted, *joining])
     number = {k: i for i, k in enumerate(kernels_of(kernel))}
     workers = device.compute_units
     operations = np.zeros(len(calls), _OPERATION)

@@ -26,6 +26,7 @@ from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.memory import Slot, apart
 from clconv.runtime.opencl import Device, Queue, host_memory, set_arguments, sub_buffer
 from clconv.runtime.plan import Plan
+from clconv.runtime.process import opencl
 
 _SCALARS: dict[str, Any] = {
     "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
@@ -98,6 +99,10 @@ class BoundPlan:
             queue.finish()
             if first:
                 device.launched()
+
+    def __del__(self) -> None:
+        with opencl.released():
+            self.__dict__.clear()
 
     @functools.cached_property
     def launches(self) -> list[_Launch]:
@@ -180,12 +185,19 @@ class BoundPlan:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs for contiguous arrays of exactly the plan's input specs."""
-        with self.lock:
-            for name in self.plan.graph.inputs:
-                self._write(name, feeds[name])
-            for kernel, global_size, local_size in self._launches:
-                self.queue.launch(kernel, global_size, local_size)
-            return self.outputs()
+        opencl.check()
+        with self.lock, opencl:  # what is launched is over before the interpreter may end
+            try:
+                for name in self.plan.graph.inputs:
+                    self._write(name, feeds[name])
+                for kernel, global_size, local_size in self._launches:
+                    self.queue.launch(kernel, global_size, local_size)
+                return self.outputs()
+            except (
+                BaseException
+            ):  # interrupted: what still runs would write over the inputs of the next run
+                self.queue.finish()
+                raise
 
     def outputs(self) -> dict[str, np.ndarray]:
         """The outputs, once all that is enqueued is done."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from clconv import config
@@ -19,7 +20,20 @@ def devices() -> tuple[DeviceInfo, ...]:
     return opencl.device_infos()
 
 
-def choose_device(wanted: str | DeviceInfo | None = None) -> DeviceInfo:
+def found_again(device: DeviceInfo) -> DeviceInfo:
+    """The device, where it stands among those of this process. Raises DeviceError if it is not here."""
+
+    def identity(info: DeviceInfo) -> tuple[str, ...]:
+        return info.platform, info.name, info.vendor, info.kind
+
+    here = [d for d in devices() if identity(d) == identity(device)]
+    if not here:
+        raise DeviceError(f"no device {device} in this process; {_listing(devices())}")
+    nearest = min(here, key=lambda d: abs(d.index - device.index))
+    return dataclasses.replace(device, index=nearest.index)
+
+
+def choose_device(wanted: str | int | DeviceInfo | None = None) -> DeviceInfo:
     """The device that `wanted`, else CLCONV_DEVICE, names; without either the best.
 
     wanted: part of a name, "gpu", "cpu", an index, or "platform:device" with parts of both names or an

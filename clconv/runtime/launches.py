@@ -15,7 +15,7 @@ from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.persistent import groups, is_wanted, persistent_call
 from clconv.runtime.memory import MemoryPlan
 from clconv.runtime.plan import Plan
-from clconv.runtime.rehearse import KernelsByNode
+from clconv.runtime.rehearse import CallsByNode
 
 # What `clconv doctor` quarantines where joined launches give wrong results, as if it were a variant.
 JOINED = ("launches", "joined")
@@ -32,11 +32,11 @@ def are_joined(device: DeviceInfo, findings: Findings) -> bool:
 
 
 def join_launches(
-    plan: Plan, compiled: Iterable[Kernel] = (), rivals: KernelsByNode | None = None
+    plan: Plan, compiled: Iterable[Kernel] = (), rivals: CallsByNode | None = None
 ) -> Plan:
     """The plan with those of its calls as one launch that stand side by side and can be joined.
 
-    compiled: see persistent_call. rivals: kernels by node that other sizes may take, besides those that lowering
+    compiled: see persistent_call. rivals: calls by node that other sizes may take, besides those that lowering
     knows of.
 
     The kernels that other sizes may take are in the same program, so that those sizes compile nothing.
@@ -51,7 +51,7 @@ def join_launches(
             continue
         awaited = dependencies([_access(call, lowered, plan.memory) for call in calls])
         nodes = dict.fromkeys(call.node for call in calls)
-        others = [k for by_node in several for node in nodes for k in by_node.get(node, ())]
+        others = [c for by_node in several for node in nodes for c in by_node.get(node, ())]
         launches.append(persistent_call(calls, awaited, plan.device, compiled, others))
     return dataclasses.replace(plan, launches=tuple(launches))
 

@@ -28,7 +28,7 @@ from clconv.lowering.device import (
 from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.persistent import ADDRESS, is_persistent, kernels_of
 from clconv.lowering.template import numbered, program_source
-from clconv.runtime import pages
+from clconv.runtime import pages, process
 from clconv.runtime.debug import say
 from clconv.store.pocl_folder import settle_folder
 from clconv.store.pocl_programs import Programs
@@ -95,16 +95,17 @@ _KINDS = {cl.device_type.GPU: "gpu", cl.device_type.CPU: "cpu"}
 @functools.cache
 def _raw_devices() -> tuple[Any, ...]:
     place = settle_folder()  # before OpenCL is touched
-    try:
-        platforms = cl.get_platforms()
-    except cl.Error:  # no ICD at all
-        return ()
-    found = []
-    for platform in platforms:
+    with process.opencl:
         try:
-            found.extend(platform.get_devices())
-        except cl.Error:  # a platform without devices
-            continue
+            platforms = cl.get_platforms()
+        except cl.Error:  # no ICD at all
+            return ()
+        found = []
+        for platform in platforms:
+            try:
+                found.extend(platform.get_devices())
+            except cl.Error:  # a platform without devices
+                continue
     if any(_is_pocl(device.platform.name) for device in found):
         place.tell()
     return tuple(found)
@@ -114,9 +115,14 @@ def _is_pocl(platform: str) -> bool:
     return "portable computing language" in platform.lower()
 
 
-@functools.cache
 def device_infos() -> tuple[DeviceInfo, ...]:
-    """Every device of every platform, in the order the platforms report them."""
+    """Every device of every platform, in the order the platforms report them. Raises ForkError."""
+    process.opencl.check()
+    return _device_infos()
+
+
+@functools.cache
+def _device_infos() -> tuple[DeviceInfo, ...]:
     return tuple(_describe(device, i) for i, device in enumerate(_raw_devices()))
 
 
@@ -179,7 +185,8 @@ class Device:
     def __init__(self, info: DeviceInfo) -> None:
         self.info = info
         self._raw = _raw_devices()[info.index]
-        self.context = cl.Context([self._raw])
+        with process.opencl:
+            self.context = cl.Context([self._raw])
         self._lock = threading.Lock()
         # By kernel, as long as a plan uses them; the latest are kept for networks that are loaded again.
         self._programs: weakref.WeakValueDictionary[Kernel, Program] = weakref.WeakValueDictionary()
@@ -247,7 +254,8 @@ class Device:
             warnings.simplefilter("ignore", cl.CompilerWarning)  # Intel's logs successful builds
             say(4, f"program for {self.info}\n{numbered(source)}")
             try:
-                program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+                with process.opencl:
+                    program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
                 say(5, f"build log: {self._log(program)}")
                 return program
             except cl.Error as reason:
@@ -295,9 +303,14 @@ class Device:
             self._stored.remember()
 
 
-@functools.cache
 def open_device(info: DeviceInfo) -> Device:
-    """The Device of an info, one for the life of the process."""
+    """The Device of an info, one for the life of the process. Raises ForkError."""
+    process.opencl.check()
+    return _open_device(info)
+
+
+@functools.cache
+def _open_device(info: DeviceInfo) -> Device:
     return Device(info)
 
 
@@ -314,13 +327,15 @@ class Queue:
     def write(self, buffer: Any, array: np.ndarray, wait: bool = False) -> None:
         """Copies a contiguous array into a buffer; without wait the array must stay untouched."""
         if array.nbytes:
-            cl.enqueue_copy(self._queue, buffer, array, is_blocking=wait)
+            with process.opencl:
+                cl.enqueue_copy(self._queue, buffer, array, is_blocking=wait)
 
     @_said("read a buffer")
     def read(self, array: np.ndarray, buffer: Any, wait: bool = False) -> None:
         """Copies a buffer into a contiguous array; without wait it is there after finish()."""
         if array.nbytes:
-            cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
+            with process.opencl:
+                cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
 
     @_said("launch a kernel")
     def launch(
@@ -334,7 +349,8 @@ class Queue:
 
     @_said("finish what is enqueued")
     def finish(self) -> None:
-        self._queue.finish()
+        with process.opencl:
+            self._queue.finish()
 
 
 @_said("take a part of a buffer")
@@ -357,5 +373,6 @@ def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
 @_said("time a launch")
 def seconds(event: Any) -> float:
     """How long a launch on a profiling queue ran."""
-    event.wait()
+    with process.opencl:
+        event.wait()
     return float(event.profile.end - event.profile.start) * 1e-9

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 
 from clconv.errors import ClconvError
 from clconv.graph.ir import TensorSpec
-from clconv.lowering.kernel import Kernel
+from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import LoweredGraph
 
 Specs = Mapping[str, TensorSpec]
-KernelsByNode = Mapping[str, tuple[Kernel, ...]]
+CallsByNode = Mapping[str, tuple[KernelCall, ...]]
 
 _MOST_BYTES = 1 << 26  # of inputs: larger ones take the kernels of half their size
 
@@ -45,17 +46,15 @@ def other_sizes(declared: Specs, specs: Specs) -> list[Specs]:
     return found
 
 
-def kernels_at(sizes: list[Specs], lower: Callable[[Specs], LoweredGraph]) -> KernelsByNode:
-    """The kernels that each node takes, or may take, at these sizes. Sizes that the network cannot have are
-    left out: whoever asks for them gets the error."""
-    found: dict[str, dict[Kernel, None]] = {}
+def calls_at(sizes: list[Specs], lower: Callable[[Specs], LoweredGraph]) -> CallsByNode:
+    """The calls that each node makes, or may make, at these sizes, one for each kernel. Sizes that the network
+    cannot have are left out: whoever asks for them gets the error."""
+    found: dict[str, dict[Kernel, KernelCall]] = {}
     for specs in sizes:
         try:
             lowered = lower(specs)
         except ClconvError:
             continue
-        for call in lowered.calls:
-            found.setdefault(call.node, {})[call.kernel] = None
-        for node, kernels in lowered.rivals.items():
-            found.setdefault(node, {}).update(dict.fromkeys(kernels))
-    return {node: tuple(kernels) for node, kernels in found.items()}
+        for call in (*lowered.calls, *itertools.chain(*lowered.rivals.values())):
+            found.setdefault(call.node, {})[call.kernel] = call
+    return {node: tuple(calls.values()) for node, calls in found.items()}

@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.debug import say
+from clconv.runtime.device import found_again
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
 from clconv.runtime.images import plan_images
@@ -30,7 +32,8 @@ from clconv.runtime.inputs import conform, conform_shapes
 from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan
-from clconv.runtime.rehearse import KernelsByNode, kernels_at, other_sizes
+from clconv.runtime.process import opencl
+from clconv.runtime.rehearse import CallsByNode, calls_at, other_sizes
 
 _PLANS_KEPT = 16
 
@@ -56,25 +59,17 @@ class Session:
         precision: str | None = None,
     ) -> None:
         self.device = device
-        self.precision = config.chosen_precision(precision)
-        self._dump = Dump.from_config()
-        self.graph = run_passes(graph, self._on_pass("import"))
-        self._forced = config.VARIANT.get()
-        self._findings = findings_for(device)
-        self._progress, self._guard = progress, guard
-        self._opened = open_device(device)
-        self._queue = self._opened.queue()
-        self._constants = DeviceConstants(self._opened, self._queue)
-        self._joined = are_joined(device, self._findings) and not guard
-        self._compiled: list[Kernel] = []
-        self._converted: Converted = {}
-        self._stage = _Stage(self, self.graph)
-        # By identity; the graph is kept so that its id stays its own.
-        self._bodies: dict[int, tuple[Graph, _Stage]] = {}
-        self._bodies_lock = threading.Lock()
+        self._shared = shared = _Shared(device, progress, guard, precision)
+        self.graph = run_passes(graph, shared.on_pass("import"))
+        self._stage = _Stage(shared, self.graph)
+        self._bodies = _Bodies(shared)
         say(1, f"device {device}, driver {device.driver}")
         if all(self.graph.specs[name].is_static for name in self.graph.inputs):
             self.prepare({n: self.graph.specs[n].shape for n in self.graph.inputs})
+
+    @property
+    def precision(self) -> str:
+        return self._shared.precision
 
     @property
     def inputs(self) -> dict[str, TensorSpec]:
@@ -83,9 +78,20 @@ class Session:
 
     @property
     def outputs(self) -> dict[str, TensorSpec | None]:
-        """Specs of the outputs as the model declares them, None where it does not."""
+        """Specs of the outputs as the model declares them. Where it does not, what follows if all its input sizes are
+        known, else None."""
         declared = self.graph.metadata.get("output_specs", {})
-        return {name: declared.get(name) for name in self.graph.outputs}
+        found = {name: declared.get(name) for name in self.graph.outputs}
+        inputs = self.inputs
+        if None in found.values() and all(spec.is_static for spec in inputs.values()):
+            known = self.output_specs({name: spec.shape for name, spec in inputs.items()})
+            found = {name: spec or known.get(name) for name, spec in found.items()}
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
+        have. `progress` stays behind."""
+        return _made_anew, (self.graph, self.device, self.precision, self._shared.guard)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
@@ -116,7 +122,7 @@ class Session:
         unknown = [name for name in wanted if name not in self.graph.outputs]
         if unknown:
             raise InputError(f"no outputs {unknown}; the model has {list(self.graph.outputs)}")
-        values = self._stage.run(arrays)
+        values = self._stage.run(arrays, self._bodies)
         return {name: values[name] for name in wanted}
 
     def check(self, feeds: Mapping[str, np.ndarray], told: OnNode) -> dict[str, np.ndarray]:
@@ -126,23 +132,55 @@ class Session:
         def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             return checked_run(bound, arrays, told)
 
-        return self._stage.run(conform(self.inputs, feeds), execute=execute)
+        return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
 
-    def _body(self, graph: Graph) -> _Stage:
-        """The stage of a subgraph, made at its first run; its plans are kept like those of the whole."""
-        with self._bodies_lock:
-            if id(graph) not in self._bodies:
-                passed = run_passes(graph, self._on_pass(f"body {graph.name}"))
-                self._bodies[id(graph)] = (graph, _Stage(self, passed))
-            return self._bodies[id(graph)][1]
 
-    def _on_pass(self, stage: str) -> Callable[[str, Graph], None]:
+def _made_anew(graph: Graph, device: DeviceInfo, precision: str, guard: int) -> Session:
+    return Session(graph, found_again(device), precision=precision, guard=guard)
+
+
+class _Shared:
+    """What the stages of a session have in common. Nothing here leads back to a stage: without a circle all goes, the
+    memory on the device too, with the last reference to the session."""
+
+    def __init__(
+        self, device: DeviceInfo, progress: Progress, guard: int, precision: str | None
+    ) -> None:
+        self.device, self.progress, self.guard = device, progress, guard
+        self.precision = config.chosen_precision(precision)
+        self.dump = Dump.from_config()
+        self.forced = config.VARIANT.get()
+        self.findings = findings_for(device)
+        self.opened = open_device(device)
+        self.queue = self.opened.queue()
+        self.constants = DeviceConstants(self.opened, self.queue)
+        self.joined = are_joined(device, self.findings) and not guard
+        self.compiled: list[Kernel] = []
+        self.converted: Converted = {}
+
+    def on_pass(self, stage: str) -> Callable[[str, Graph], None]:
         def told(name: str, graph: Graph) -> None:
             say(3, f"{stage} pass {name}: {len(graph.nodes)} nodes")
-            if self._dump:
-                self._dump.graph(stage, name, graph)
+            if self.dump:
+                self.dump.graph(stage, name, graph)
 
         return told
+
+
+class _Bodies:
+    """The stages of subgraphs, made at their first run; their plans are kept like those of the whole."""
+
+    def __init__(self, shared: _Shared) -> None:
+        self._shared, self._lock = shared, threading.Lock()
+        # By identity; the graph is kept so that its id stays its own.
+        self._stages: dict[int, tuple[Graph, _Stage]] = {}
+
+    def stage(self, graph: Graph) -> _Stage:
+        with self._lock:
+            if id(graph) not in self._stages:
+                passed = run_passes(graph, self._shared.on_pass(f"body {graph.name}"))
+                self._stages[id(graph)] = (graph, _Stage(self._shared, passed))
+            return self._stages[id(graph)][1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,8 +200,8 @@ class _Ready:
 class _Stage:
     """A graph and its plans by input specs; what a plan could not do yet is the next stage."""
 
-    def __init__(self, session: Session, graph: Graph) -> None:
-        self._session, self._graph = session, graph
+    def __init__(self, shared: _Shared, graph: Graph) -> None:
+        self._shared, self._graph = shared, graph
         self._plans: collections.OrderedDict[_Key, _Ready] = collections.OrderedDict()
         self._known: dict[str, str] = {}  # the first plan's variants, by node
         self._lock = threading.Lock()
@@ -173,6 +211,7 @@ class _Stage:
             *sorted((n, s.shape, s.dtype.value) for n, s in specs.items()),
             *sorted((n, a.shape, a.tobytes()) for n, a in values.items()),
         )
+        opencl.check()
         with self._lock:
             if key not in self._plans:
                 self._plans[key] = self._make(specs, values)
@@ -182,31 +221,31 @@ class _Stage:
             return self._plans[key]
 
     def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> _Ready:
-        session = self._session
+        shared = self._shared
         shapes = " ".join(str(s) for s in specs.values())
-        others = session._joined and not values and self._will_see_others(specs)
+        others = shared.joined and not values and self._will_see_others(specs)
 
         def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
             return make_plan(
                 graph,
                 specs,
-                session.device,
+                shared.device,
                 values=values,
-                forced=session._forced,
-                findings=session._findings,
-                guard=session._guard,
-                on_pass=session._on_pass(shapes),
-                converted=session._converted,
-                precision=session.precision,
+                forced=shared.forced,
+                findings=shared.findings,
+                guard=shared.guard,
+                on_pass=shared.on_pass(shapes),
+                converted=shared.converted,
+                precision=shared.precision,
                 known=self._known,
                 rivals=others,
             )
 
         with Guard(f"the plan for {shapes}"):
             plan, apart = plan_images(make, self._graph, specs, values)
-            if session._joined:
+            if shared.joined:
                 rivals = self._rivals(specs if apart is None else apart.specs) if others else {}
-                plan = join_launches(plan, session._compiled, rivals)
+                plan = join_launches(plan, shared.compiled, rivals)
         if apart is not None:
             say(1, f"{apart.count} of {apart.batch} images at a time")
         say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
@@ -214,19 +253,19 @@ class _Stage:
             say(2, call)
         for name, choice in plan.lowered.choices.items():
             say(3, f"{name}: {choice}")
-        session._compiled += {c.kernel for c in plan.launches} - {*session._compiled}
-        if session._dump:
-            session._dump.plan(plan)
+        shared.compiled += {c.kernel for c in plan.launches} - {*shared.compiled}
+        if shared.dump:
+            shared.dump.plan(plan)
         bound = BoundPlan(
             plan,
-            session._opened,
-            session._queue,
-            session._constants,
-            session._progress,
-            guarded=bool(session._guard),
+            shared.opened,
+            shared.queue,
+            shared.constants,
+            shared.progress,
+            guarded=bool(shared.guard),
         )
         self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
-        return _Ready(bound, None if plan.cut is None else _Stage(session, plan.cut.rest), apart)
+        return _Ready(bound, None if plan.cut is None else _Stage(shared, plan.cut.rest), apart)
 
     def _will_see_others(self, specs: Mapping[str, TensorSpec]) -> bool:
         """Whether other sizes than these, the first ones, may come."""
@@ -235,27 +274,28 @@ class _Stage:
             return False
         return not all(declared[name].is_static for name in specs)
 
-    def _rivals(self, specs: Mapping[str, TensorSpec]) -> KernelsByNode:
-        """Kernels of sizes that stand for the others to come."""
-        session = self._session
+    def _rivals(self, specs: Mapping[str, TensorSpec]) -> CallsByNode:
+        """Calls of sizes that stand for the others to come."""
+        shared = self._shared
 
         def lower(sizes: Mapping[str, TensorSpec]) -> LoweredGraph:
             return make_plan(
                 self._graph,
                 sizes,
-                session.device,
-                forced=session._forced,
-                findings=session._findings,
-                converted=session._converted,
-                precision=session.precision,
+                shared.device,
+                forced=shared.forced,
+                findings=shared.findings,
+                converted=shared.converted,
+                precision=shared.precision,
                 rivals=True,
             ).lowered
 
-        return kernels_at(other_sizes(self._graph.specs, specs), lower)
+        return calls_at(other_sizes(self._graph.specs, specs), lower)
 
     def run(
         self,
         arrays: Mapping[str, np.ndarray],
+        bodies: _Bodies,
         known: Mapping[str, np.ndarray] | None = None,
         execute: Execute | None = None,
     ) -> dict[str, np.ndarray]:
@@ -271,22 +311,26 @@ class _Stage:
         constants = cut.rest.constants  # the plan keeps only those its own part reads
         available = {**{n: c.array for n, c in constants.items()}, **arrays, **values}
         for node in cut.host_nodes:
-            available.update(self._on_host(node, available, execute))
+            available.update(self._on_host(node, available, bodies, execute))
         carried = {name: available[name] for name in rest._graph.inputs}
-        result = rest.run(carried, {n: available[n] for n in cut.needed}, execute)
+        result = rest.run(carried, bodies, {n: available[n] for n in cut.needed}, execute)
         return {
             name: result[name] if name in result else available[name]
             for name in self._graph.outputs
         }
 
     def _on_host(
-        self, node: Node, available: Mapping[str, np.ndarray], execute: Execute
+        self,
+        node: Node,
+        available: Mapping[str, np.ndarray],
+        bodies: _Bodies,
+        execute: Execute,
     ) -> dict[str, np.ndarray]:
         """A host node's outputs; the subgraphs of control flow run on the device like any graph."""
 
         def run(graph: Graph, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             arrays = {n: np.asarray(a, order="C") for n, a in feeds.items()}
-            return self._session._body(graph).run(arrays, execute=execute)
+            return bodies.stage(graph).run(arrays, bodies, execute=execute)
 
         results = evaluate_node(node, [available[n] if n else None for n in node.inputs], run)
         named = zip(node.outputs, results, strict=False)

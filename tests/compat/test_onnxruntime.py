@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,3 +198,31 @@ def test_imports_reach_the_stand_in() -> None:
     major, minor, *_ = (int(part) for part in stand_in.__version__.split("."))
     assert (major, minor) >= (1, 17)
     assert stand_in.get_available_providers() and stand_in.get_device() in ("CPU", "GPU")
+
+
+def test_profiling_ends_with_a_file_if_it_was_asked_for(tmp_path: Path) -> None:
+    for package in (stand_in, original):
+        options = package.SessionOptions()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(tmp_path / package.__name__)
+        session = package.InferenceSession(BYTES, options, providers=CPU)
+        feeds = {
+            a.name: np.zeros([d if isinstance(d, int) else 1 for d in a.shape], np.float32)
+            for a in session.get_inputs()
+        }
+        for _ in range(2):
+            session.run(None, feeds)
+        begin = session.get_profiling_start_time_ns()
+        assert abs(begin - time.time_ns()) < 600e9
+        name = session.end_profiling()
+        events = json.loads(Path(name).read_text(encoding="utf-8"))
+        assert sum(e["name"] == "model_run" for e in events) == 2
+        assert all(
+            {"ts", "dur", "ph", "cat", "pid", "tid"} <= e.keys()
+            for e in events
+            if e["name"] == "model_run"
+        )
+        assert session.end_profiling() == ""
+        session.run(None, feeds)
+        plain = package.InferenceSession(BYTES, providers=CPU)
+        assert (plain.end_profiling(), plain.get_profiling_start_time_ns()) == ("", 0)

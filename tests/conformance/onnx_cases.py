@@ -38,6 +38,26 @@ class OnnxCase:
         return f"{self.kind}/{self.name}"
 
 
+def with_open_sizes(case: OnnxCase) -> OnnxCase:
+    """The case with every size of its inputs open until they are fed: each has a name of its own."""
+
+    def opened() -> onnx.ModelProto:
+        model = onnx.ModelProto()
+        model.CopyFrom(case.model())
+        constant = {tensor.name for tensor in model.graph.initializer}
+        for value in model.graph.input:
+            if value.name not in constant and value.type.HasField("tensor_type"):
+                for axis, size in enumerate(value.type.tensor_type.shape.dim):
+                    size.dim_param = f"{value.name}_{axis}"
+        for value in model.graph.output:
+            if value.type.HasField("tensor_type"):
+                value.type.tensor_type.ClearField("shape")
+        del model.graph.value_info[:]
+        return model
+
+    return dataclasses.replace(case, model=opened)
+
+
 @functools.cache
 def all_cases() -> tuple[OnnxCase, ...]:
     """Every case: node, light, simple, pytorch-converted and pytorch-operator, in a fixed order."""

@@ -5,11 +5,13 @@ unsupported.txt lists what is refused. A case that starts to pass must leave it,
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from clconv.errors import UnsupportedError
 from clconv.lowering.device import DeviceInfo
-from tests.conformance.onnx_cases import OnnxCase, all_cases
+from tests.conformance.onnx_cases import OnnxCase, all_cases, with_open_sizes
 from tests.conformance.outcome import names_the_cause, read_list, run_case
 
 UNSUPPORTED = read_list()
@@ -33,6 +35,24 @@ def test_case(case: OnnxCase, device: DeviceInfo) -> None:
         run_case(case, str(device.index))
         pytest.fail(f"{case.id} passes: take it out of unsupported.txt", pytrace=False)
     assert names_the_cause(caught.value, case.model()), str(caught.value)
+
+
+def _cases_with_open_sizes() -> list[Any]:
+    """ONNX's cases of single operators that clconv has; all but the first of each operator are slow."""
+    found, seen = [], set()
+    for case in all_cases():
+        if case.kind == "node" and not case.id.endswith("_expanded") and case.id not in UNSUPPORTED:
+            op = case.model().graph.node[0].op_type
+            marks = [pytest.mark.slow] if op in seen else []
+            found.append(pytest.param(with_open_sizes(case), id=case.id, marks=marks))
+            seen.add(op)
+    return found
+
+
+@pytest.mark.parametrize("case", _cases_with_open_sizes())
+def test_case_with_open_sizes(case: OnnxCase, device: DeviceInfo) -> None:
+    """The same operators where no size is known at load: other passes apply, and kernels of other sizes go along."""
+    run_case(case, str(device.index))
 
 
 def test_the_list_names_cases_that_exist_in_order() -> None:

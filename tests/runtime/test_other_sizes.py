@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+import onnx
 import pytest
 
+from clconv.api import load, read_model
 from clconv.graph.ir import DType, Graph, TensorSpec
+from clconv.graph.reference import run_reference
 from clconv.lowering import persistent
+from clconv.lowering.arguments import Argument, Local
 from clconv.lowering.device import DeviceInfo
+from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import lower_graph
 from clconv.runtime import opencl
-from clconv.runtime.rehearse import kernels_at, other_sizes
+from clconv.runtime.rehearse import calls_at, other_sizes
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder, specialised
 from tests.lowering.support import AVX2
-from tests.runtime.support import SAME, assert_runs_right, counted, picture
+from tests.runtime.support import SAME, assert_agrees, assert_runs_right, counted, picture
 
 
 def classifier() -> Graph:
@@ -50,6 +56,46 @@ def test_no_size_after_the_first_compiles(
             variants |= {(node, choice.variant.name) for node, choice in choices.items()}
     assert built == []
     assert len(variants) > len({node for node, _ in variants}), "no size took another variant"
+
+
+def quantised_rows(*shape: object) -> bytes:
+    """A layer as exporters quantise it dynamically; groups of work-items find the range of some inputs."""
+    node = onnx.helper.make_node
+    weights = np.random.default_rng(0).integers(0, 255, (8, 5)).astype(np.uint8)
+    graph = onnx.helper.make_graph(
+        [
+            node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+            node("MatMulInteger", ["q", "w", "z"], ["product"]),
+            node("Cast", ["product"], ["steps"], to=onnx.TensorProto.FLOAT),
+            node("Mul", ["steps", "s"], ["y"]),
+        ],
+        "rows",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    opset = onnx.helper.make_opsetid("", 18)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9).SerializeToString()
+
+
+@pytest.mark.parametrize("first", [1, 4, 2000])
+def test_kernels_of_other_sizes_join_only_if_they_can(device: DeviceInfo, first: int) -> None:
+    """One that has local memory, or a work-group of its own, is compiled when its size comes."""
+    session = load(quantised_rows("n", 8), device)
+    for batch in (first, 1, 300, 30000):
+        x = picture(batch, 8)
+        expected = run_reference(read_model(quantised_rows(batch, 8)), {"x": x})
+        assert_agrees(session.run({"x": x}), expected)
+
+
+def test_a_persistent_launch_leaves_out_what_cannot_join() -> None:
+    def call(name: str, local: tuple[int, ...], *arguments: tuple[str, Argument]) -> KernelCall:
+        return KernelCall("n", Kernel.of("cast.cl.mako", name), arguments, (64,), local)
+
+    mine, another = call("mine", (1,)), call("another", (1,))
+    others = [another, call("group", (64,)), call("local", (1,), ("l", Local(64)))]
+    launch = persistent.persistent_call([mine, mine], [(), (0,)], AVX2, (), others)
+    assert {k.entry for k in persistent.kernels_of(launch.kernel)} == {"mine", "another"}
 
 
 def test_a_node_keeps_its_variant_unless_another_is_clearly_faster() -> None:
@@ -89,4 +135,4 @@ def test_sizes_that_cannot_be_are_left_out() -> None:
     def lower(specs: object) -> object:
         raise ShapeError("too large")
 
-    assert kernels_at([{"x": spec(1)}], lower) == {}  # type: ignore[arg-type]
+    assert calls_at([{"x": spec(1)}], lower) == {}  # type: ignore[arg-type]

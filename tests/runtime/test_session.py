@@ -40,12 +40,12 @@ def test_a_new_size_compiles_renders_and_uploads_nothing(
     graph = residual()
     session = Session(graph, device)
     session.run({"x": picture(1, 3, 24, 24)})
-    uploaded = session._constants.nbytes
+    uploaded = session._shared.constants.nbytes
     with counted(monkeypatch, (opencl.Device, "_build"), (opencl, "program_source")) as calls:
         for size in ((1, 3, 20, 28), (2, 3, 24, 24), (1, 3, 48, 40)):
             assert_runs_right(session, graph, {"x": picture(*size)})
     assert calls == []
-    assert session._constants.nbytes == uploaded > 0
+    assert session._shared.constants.nbytes == uploaded > 0
 
 
 def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import signal
 import subprocess
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from clconv.errors import DeviceMemoryError
+from clconv.api import load
+from clconv.errors import DeviceMemoryError, InputError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.device import DeviceInfo
 from clconv.runtime import session as session_module
+from clconv.runtime.opencl import Queue, host_memory
 from clconv.runtime.plan import make_plan
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder
@@ -24,9 +30,12 @@ from tests.lowering.support import made_up
 from tests.runtime.support import (
     assert_agrees,
     assert_runs_right,
+    counted,
     picture,
     residual,
 )
+
+BOOL, FLOAT, INT64 = onnx.TensorProto.BOOL, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
 
 def run_in_threads(sessions: list[Session], graph: Graph) -> None:
@@ -94,8 +103,100 @@ def test_what_only_one_size_needs_goes_with_its_plan(
     sizes = []
     for size in (32, 33, 34, 35, 36):
         assert_runs_right(session, graph, {"x": picture(1, 1, size, 32)})
-        sizes.append(session._constants.nbytes)
+        sizes.append(session._shared.constants.nbytes)
     assert sizes[-1] <= 2 * 36 * 32 * 4
+
+
+@contextlib.contextmanager
+def without_the_cycle_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def control_flow_model() -> bytes:
+    """A loop whose trips are fed, and a size that follows from what it gives."""
+    value = onnx.helper.make_tensor_value_info
+    node = onnx.helper.make_node
+    body = onnx.helper.make_graph(
+        [node("Add", ["carried", "x"], ["more"]), node("Identity", ["goes_on"], ["still"])],
+        "body",
+        [value("trip", INT64, []), value("goes_on", BOOL, []), value("carried", FLOAT, ["n"])],
+        [value("still", BOOL, []), value("more", FLOAT, ["n"])],
+    )
+    graph = onnx.helper.make_graph(
+        [
+            node("Loop", ["trips", "", "x"], ["y"], body=body),
+            node("NonZero", ["y"], ["places"]),
+            node("Cast", ["places"], ["z"], to=FLOAT),
+        ],
+        "graph",
+        [value("x", FLOAT, ["n"]), value("trips", INT64, [])],
+        [value("z", FLOAT, None)],
+    )
+    opset = onnx.helper.make_opsetid("", 18)
+    return onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9).SerializeToString()
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_dropped_session_goes_at_once(
+    device: DeviceInfo, checked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the garbage collector: what holds device memory and weights is in no circle."""
+    if checked:
+        monkeypatch.setenv("CLCONV_CHECK", "1")
+    graph = residual()
+    with without_the_cycle_collector():
+        session = Session(graph, device)
+        for size in (6, 9):
+            assert_runs_right(session, graph, {"x": picture(1, 3, size, size)})
+        with pytest.raises(InputError):
+            session.run({"x": picture(1, 4, 5, 5)})
+        bound = session.prepare({"x": (1, 3, 6, 6)})
+        held = [session, bound, *bound._held, session._shared, session._shared.queue, session.graph]
+        gone = [weakref.ref(one) for one in held]
+        buffers = [memory for memory in map(host_memory, bound._arenas) if memory is not None]
+        gone += [weakref.ref(memory) for memory in buffers]
+        del session, bound, held, buffers
+        assert [ref() for ref in gone] == [None] * len(gone)
+
+
+def test_nothing_of_a_session_waits_for_the_cycle_collector(device: DeviceInfo) -> None:
+    """Not a graph, nor any weights, that planning left behind."""
+    model = control_flow_model()
+    with without_the_cycle_collector():
+        session = load(model, device)
+        for size in (3, 4):
+            session.run({"x": np.ones(size, np.float32), "trips": np.int64(size)})
+        assert session._bodies._stages, "the loop was written out"
+        gone = weakref.ref(session)
+        del session
+        assert gone() is None
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            gc.collect()
+            left = {type(one) for one in gc.garbage}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+    assert not [kind for kind in left if kind.__module__.startswith(("clconv", "pyopencl"))]
+
+
+def test_an_interrupted_run_is_over_before_the_next(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes on after an interrupt would write over the inputs of the next run."""
+    session = Session(residual(), device)
+    bound = session.prepare({"x": (1, 3, 8, 8)})
+    with monkeypatch.context() as context, counted(context, (Queue, "finish")) as finished:
+        context.setattr(bound, "outputs", lambda: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            session.run({"x": picture(1, 3, 8, 8)})
+        assert finished == ["finish"]
+    assert_runs_right(session, session.graph, {"x": picture(1, 3, 8, 8, seed=1)})
 
 
 def test_a_network_larger_than_the_device_is_refused_before_allocating(device: DeviceInfo) -> None:

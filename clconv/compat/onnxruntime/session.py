@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from clconv.api import load
 from clconv.compat.onnxruntime.binding import IOBinding, OrtValue
 from clconv.compat.onnxruntime.exceptions import InvalidArgument, InvalidProtobuf, NoSuchFile
 from clconv.compat.onnxruntime.options import RunOptions, SessionOptions
+from clconv.compat.onnxruntime.profiling import Profile
 from clconv.compat.onnxruntime.surroundings import OPENCL_PROVIDER, PROVIDERS
 from clconv.compat.onnxruntime.types import type_name
 from clconv.errors import InputError
@@ -71,12 +73,15 @@ class InferenceSession:
         if not isinstance(path_or_bytes, bytes):
             _expect_file(path_or_bytes)
         self._options = SessionOptions() if sess_options is None else sess_options
-        self._session = load(
-            path_or_bytes,
-            _option(providers, provider_options, "device"),
-            progress=type(self).progress,
-            precision=_option(providers, provider_options, "precision"),
-        )
+        profiled = self._options.enable_profiling
+        self._profile = Profile(self._options.profile_file_prefix) if profiled else None
+        with self._event("model_loading"):
+            self._session = load(
+                path_or_bytes,
+                _option(providers, provider_options, "device"),
+                progress=type(self).progress,
+                precision=_option(providers, provider_options, "precision"),
+            )
 
     @property
     def session(self) -> Any:
@@ -106,8 +111,20 @@ class InferenceSession:
             )
         feeds = {name: _array(name, value, specs.get(name)) for name, value in input_feed.items()}
         names = list(output_names) if output_names else self.output_names
-        values = self._session.run(feeds, list(dict.fromkeys(names)))
+        with self._event("model_run"):
+            values = self._session.run(feeds, list(dict.fromkeys(names)))
         return [values[name] for name in names]
+
+    def _event(self, name: str) -> AbstractContextManager[None]:
+        return nullcontext() if self._profile is None else self._profile.event(name)
+
+    def end_profiling(self) -> str:
+        """Writes when the model was loaded and run into a file, and returns its name; "" unless `enable_profiling`
+        was set, or if it ended before. Raises OSError."""
+        return "" if self._profile is None else self._profile.end()
+
+    def get_profiling_start_time_ns(self) -> int:
+        return 0 if self._profile is None else self._profile.begin
 
     def run_with_ort_values(
         self,
@@ -127,13 +144,7 @@ class InferenceSession:
         return [_node_arg(name, spec) for name, spec in self._session.inputs.items()]
 
     def get_outputs(self) -> list[NodeArg]:
-        found = self._session.outputs
-        inputs = self._session.inputs
-        if None in found.values() and all(spec.is_static for spec in inputs.values()):
-            # The file does not say, but the plan for its only size does.
-            known = self._session.output_specs({n: spec.shape for n, spec in inputs.items()})
-            found = {n: spec or known.get(n) for n, spec in found.items()}
-        return [_node_arg(name, spec) for name, spec in found.items()]
+        return [_node_arg(name, spec) for name, spec in self._session.outputs.items()]
 
     def get_overridable_initializers(self) -> list[NodeArg]:
         return []

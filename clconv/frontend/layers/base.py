@@ -147,7 +147,8 @@ class Network:
     def graph(self, *unnamed: str, **outputs: str) -> Graph:
         """The finished graph. outputs: value by the name it gets; unnamed values keep theirs.
 
-        Specs are complete if the batch is known, else only the input's is there.
+        Specs are complete if the batch is known, else only the input's is there. metadata: "output_specs" has the
+        outputs' in either case.
         """
         if not unnamed and not outputs:
             raise ConfigError(f"network '{self.name}' needs at least one output")
@@ -172,8 +173,13 @@ class Network:
         if not isinstance(self._batch, int):
             specs = {self.input: TensorSpec((self._batch, *self.volume(self.input)))}
         results = tuple(dict.fromkeys(names.values()))
+        declared = {
+            name: dataclasses.replace(self._specs[value], shape=(self._batch, *self.volume(value)))
+            for value, name in names.items()
+        }
+        inputs, metadata = (self.input,), {"output_specs": declared}
         return verify(
-            Graph(self.name, tuple(nodes), (self.input,), results, specs, self._constants)
+            Graph(self.name, tuple(nodes), inputs, results, specs, self._constants, metadata)
         )
 
 

@@ -1,0 +1,40 @@
+"""Processes with caches of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from clconv.lowering.device import DeviceInfo
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 500
+
+
+def started(folder: Path, work: str, device: DeviceInfo, number: int) -> subprocess.Popen[str]:
+    """A process of tests.soak.work whose caches lie below a folder."""
+    caches = {
+        name: str(folder / name)
+        for name in ("CLCONV_CACHE_DIR", "POCL_CACHE_DIR", "XDG_CACHE_HOME")
+    }
+    return subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-m", "tests.soak.work", work, str(device.index), str(number)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **caches},
+    )  # fmt: skip
+
+
+def printed(process: subprocess.Popen[str]) -> str:
+    """What a process prints that must end well, and must not complain."""
+    out, complaints = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, complaints
+    lines = [
+        line for line in complaints.splitlines() if not line.rstrip().endswith("generated.")
+    ]  # a compiler's count of warnings
+    assert not lines, complaints
+    return out.strip()

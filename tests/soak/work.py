@@ -1,0 +1,112 @@
+"""What the processes of these tests do. Run as python -m tests.soak.work WORK DEVICE NUMBER."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from clconv.api import load
+from clconv.graph.ir import Graph
+from clconv.graph.reference import run_reference
+from clconv.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential
+from clconv.runtime.check import relative_error
+from clconv.runtime.session import Session
+
+
+def network(number: int = 0) -> Graph:
+    """A small network; each number has kernels of its own."""
+    layers = Sequential(
+        Conv2d(8 + number, 3, padding="same"), Relu(), MaxPool2d(2), Flatten(), Dense(7)
+    )
+    return layers.build((3, 12, 12), batch=None, seed=number)
+
+
+def picture(batch: int = 2) -> np.ndarray:
+    return np.random.default_rng(batch).uniform(-1, 1, (batch, 3, 12, 12)).astype(np.float32)
+
+
+def assert_right(session: Session, graph: Graph, batch: int = 2) -> None:
+    feeds = {"input": picture(batch)}
+    expected = run_reference(graph, feeds)["output"]
+    assert relative_error(session.run(feeds)["output"], expected) < 2e-5
+
+
+def once(device: str, number: int) -> None:
+    """Loads, runs, prints what came out."""
+    session = load(network(number), device)
+    assert_right(session, network(number))
+    print(hashlib.sha256(session.run({"input": picture()})["output"].tobytes()).hexdigest())
+
+
+def in_threads(device: str, count: int) -> None:
+    """As many threads find the device, load and run at once, nothing being there yet: networks of their own, and one
+    that all load."""
+    start, failures = threading.Barrier(count), []
+
+    def work(number: int) -> None:
+        try:
+            start.wait()
+            for which in (number % 4, 0):
+                assert_right(load(network(which), device), network(which), 1 + number % 3)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    print("right")
+
+
+def interrupted(device: str, count: int) -> None:
+    """An interrupt somewhere in a load, a first run of a size, or a run, as often as said: KeyboardInterrupt comes out
+    and nothing else, and everything goes on."""
+    chance = random.Random(7)
+    graph = network()
+    session = load(graph, device)
+    assert_right(session, graph)
+
+    def load_another(i: int) -> None:
+        load(network(i % 50 + 1), device).run({"input": picture()})
+
+    def new_size(i: int) -> None:
+        session.run({"input": picture(i % 200 + 3)})
+
+    def runs(i: int) -> None:
+        while True:
+            session.run({"input": picture()})
+
+    longest = {load_another: 0.6, new_size: 0.06, runs: 0.02}
+    works: list[Callable[[int], None]] = list(longest)
+    met = 0
+    for i in range(count):
+        work = works[i % 3]
+        delay = chance.uniform(0, longest[work])
+        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            timer.start()
+            work(i)
+            timer.join()
+            time.sleep(0.01)  # where an interrupt that came late is met
+        except KeyboardInterrupt:
+            met += 1
+        timer.join()
+        assert_right(session, graph)
+    print(f"right after {met} of {count}")
+
+
+WORKS = {"once": once, "threads": in_threads, "interrupted": interrupted}
+
+if __name__ == "__main__":
+    WORKS[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
