@@ -34,7 +34,7 @@ def pillow() -> tuple[Any, Any]:
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise ConfigError("pictures need Pillow: pip install 'clconv[demo]'") from None
+        raise ConfigError("pictures need Pillow: pip install 'clconv[images]'") from None
     return Image, ImageOps
 
 
@@ -76,7 +76,7 @@ def _decoded(path: Path, read: Any) -> Any:
     image_module, _ = pillow()
     try:
         # Not by its path: Pillow then maps plain TIFF files, and takes the turned size for the stored one.
-        with path.open("rb") as file, image_module.open(file) as picture:
+        with path.open("rb") as file, image_module.open(file, formats=_formats()) as picture:
             if min(picture.size) < 1:
                 raise InputError(f"{path}: is a picture of {picture.width} x {picture.height}")
             return read(picture)
@@ -91,6 +91,14 @@ def _decoded(path: Path, read: Any) -> Any:
             raise
         lines = str(reason).splitlines() or [type(reason).__name__]
         raise InputError(f"{path}: cannot be read as a picture: {lines[0]}") from None
+
+
+def _formats() -> list[str]:
+    """All that Pillow reads by itself. For PostScript it would start Ghostscript, an interpreter, on the file; the
+    others are drawings, which only a library of the system can draw."""
+    image_module, _ = pillow()
+    image_module.init()
+    return [name for name in image_module.OPEN if name not in ("EPS", "WMF", "MPEG")]
 
 
 @dataclasses.dataclass(frozen=True)

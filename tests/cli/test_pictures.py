@@ -205,3 +205,17 @@ def test_run_says_what_it_did(clconv: Clconv, models: Path, tmp_path: Path) -> N
     assert "what is transparent as on white" in said
     with Image.open(target) as halved:
         np.testing.assert_allclose(np.asarray(halved), 127, atol=1)
+
+
+def test_postscript_is_refused_and_starts_no_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    monkeypatch.setattr("subprocess.Popen", lambda *args, **named: started.append(args))
+    path = tmp_path / "drawing.eps"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    with pytest.raises(InputError, match="no picture that Pillow can read"):
+        open_picture(path)
+    assert not started
