@@ -21,7 +21,7 @@ _SIMPLE: dict[int, tuple[str, Callable[[Any], Any]]] = {
 }
 
 # Left over from the first opsets, where it said which inputs an operator may overwrite.
-_MEANINGLESS = ("consumed_inputs",)
+MEANINGLESS = ("consumed_inputs",)
 
 
 def read_attributes(
@@ -41,7 +41,7 @@ def read_attributes(
         name = attribute.name
         if name in found:
             raise GraphError(f"{label}: attribute '{name}' is given twice")
-        if name in _MEANINGLESS:
+        if name in MEANINGLESS:
             continue
         kind = attribute.type
         if schema is not None:

@@ -13,6 +13,7 @@ from clconv.frontend.onnx.arity import check_arity, schema_of
 from clconv.frontend.onnx.attributes import read_attributes
 from clconv.frontend.onnx.boundary import Boundary, SubgraphBoundary
 from clconv.frontend.onnx.build import Builder, Source
+from clconv.frontend.onnx.calls import opset_of
 from clconv.frontend.onnx.conditions import known_condition
 from clconv.frontend.onnx.control import subgraph_model
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
@@ -141,8 +142,9 @@ class _Walk:
         if not is_known(node):
             self._list_with_subgraphs(node, name)
             return
-        extension = is_extension(node, self._opset)
-        schema = None if extension else schema_of(op, self._opset)
+        opset = opset_of(node, self._opset)
+        extension = is_extension(node, opset)
+        schema = None if extension else schema_of(op, opset)
         foreign = SCHEMAS[op] if schema is None else None
         kinds = None if foreign is None else foreign.kinds
         attrs = read_attributes(node, label, schema, self._origin, kinds)
@@ -152,7 +154,7 @@ class _Walk:
             _trimmed(self._readable(op, renames.get(n, n)) for n in node.input),
             _trimmed(renames.get(n, n) for n in node.output),
             attrs,
-            self._opset,
+            opset,
         )
         if foreign is not None:
             foreign.check(source)
