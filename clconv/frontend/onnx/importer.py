@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
@@ -223,7 +224,7 @@ class _Walk:
             subgraph_model(
                 self._model, proto, {n: self._build.facts.declaration(outside[n]) for n in taken}
             ),
-            Origin(where, self._origin.folder),
+            dataclasses.replace(self._origin, label=where, weights={}),
             SubgraphBoundary,
         )
         walk._build.constants.update(constants)

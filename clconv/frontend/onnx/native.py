@@ -13,6 +13,8 @@ from clconv.frontend.onnx.structure import subgraphs
 
 # Rules of onnx's that look at the type of an input without asking whether there is one.
 _TRUSTING = frozenset({"EyeLike", "RegexFullMatch", "SequenceMap"})
+# Rules that write past the shape of a further output where an axis is none of the input's.
+_ONE_OUTPUT = frozenset({"LayerNormalization"})
 
 
 def is_complete(kind: onnx.TypeProto) -> bool:
@@ -68,6 +70,8 @@ def keep_sound(graph: onnx.GraphProto, opset: int, around: Collection[str] = ())
             or (node.op_type in _TRUSTING and not declared.issuperset(filter(None, node.input)))
         ):
             continue
+        if node.op_type in _ONE_OUTPUT:
+            del node.output[1:]
         for inner in subgraphs(node):
             keep_sound(inner, opset, declared)
         kept.append(node)
