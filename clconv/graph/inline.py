@@ -11,12 +11,21 @@ import numpy as np
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op, make_node
-from clconv.graph.ops.control import branch_of, empty_scan, length_along, trip_count, truth
+from clconv.graph.ops.control import (
+    branch_of,
+    declares,
+    empty_scan,
+    length_along,
+    trip_count,
+    truth,
+)
 
 # Iterations are written out up to so many nodes; longer loops are driven by the host, which takes no sequences:
 # loops that carry one may be longer.
 UNROLL_LIMIT = 2048
 SEQUENCE_LIMIT = 1 << 15
+# Nodes that all loops of a graph are written out to, those inside others included; the host drives the rest.
+TOTAL_LIMIT = 1 << 14
 _FOLLOWED = 1024  # elements of a value that is followed through a loop's iterations
 
 
@@ -38,9 +47,11 @@ class Inliner:
     def loop(self, node: Node, limit: int = UNROLL_LIMIT) -> list[Node] | None:
         """Every iteration of a Loop whose end is known, None if that would be more nodes than `limit`."""
         body, carried = node.attrs.body, node.attrs.carried
-        count = self._trips(node, limit // max(1, len(body.nodes)))
+        count = self._trips(node, limit // max(1, weight(body)))
         if count is None:
             return None
+        if not count and not all(declares(body, name) for name in body.outputs[1 + carried :]):
+            return None  # what the host does then tells the shapes
         values = list(node.inputs[2 : 2 + carried])
         outside = node.inputs[2 + carried :]
         own = self._own_constants(body, node)
@@ -74,7 +85,7 @@ class Inliner:
         if at.batched or len(lengths) != 1:
             return None
         (length,) = lengths
-        if length * (len(body.nodes) + count) > UNROLL_LIMIT:
+        if length * (weight(body) + count) > UNROLL_LIMIT:
             return None
         backwards = at.scan_input_directions or (0,) * count
         values, outside = list(node.inputs[:states]), node.inputs[states + count :]
@@ -209,6 +220,18 @@ class Inliner:
     def _spec(self, name: str, specs: Mapping[str, TensorSpec]) -> TensorSpec:
         constant = self._constants.get(name)
         return specs[name] if constant is None else constant.spec
+
+
+def weight(body: Graph) -> int:
+    """How many nodes one run of a subgraph is, loops inside it written out as far as their ends are known."""
+    total = 0
+    for node in body.nodes:
+        inner = [value for value in node.attrs.values() if isinstance(value, Graph)]
+        times = 1
+        if node.op == "Loop" and node.inputs[0] in body.constants:
+            times = max(1, trip_count(body.constants[node.inputs[0]].array))
+        total += 1 + times * sum(weight(graph) for graph in inner)
+    return total
 
 
 def _counting_nodes(body: Graph) -> list[Node]:

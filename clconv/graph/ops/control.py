@@ -66,6 +66,9 @@ def _loop(attrs: Attributes, arrays: Arrays, run: RunGraph) -> tuple[np.ndarray,
             kept.append(part)
         iteration += 1
     names = body.outputs[1 + attrs.carried :]
+    if not iteration and not all(declares(body, name) for name in names):
+        start = [np.array(0, np.int64), np.array(True), *carried, *outside]
+        return (*(np.asarray(a) for a in carried), *_never_made(body, names, start, run))
     scanned = [_stacked(s, body, n, 0) for s, n in zip(slices, names, strict=True)]
     return tuple(np.asarray(a) for a in (*carried, *scanned))
 
@@ -176,6 +179,20 @@ def _stacked(slices: list[np.ndarray], body: Graph, name: str, axis: int) -> np.
             )
         return np.stack(slices, axis)
     return empty_scan(body, name, axis)
+
+
+def declares(body: Graph, name: str) -> bool:
+    """Whether a subgraph says of which shape, perhaps with open sizes, an output is."""
+    return name in body.metadata.get("output_specs", {})
+
+
+def _never_made(
+    body: Graph, names: Sequence[str], start: Sequence[np.ndarray | None], run: RunGraph
+) -> list[np.ndarray]:
+    """Empty scan outputs of a Loop whose body never ran and declares no shapes: as its first trip would have
+    made them."""
+    values = run(body, _feeds(body, start))
+    return [np.zeros((0, *values[name].shape), values[name].dtype) for name in names]
 
 
 def empty_scan(body: Graph, name: str, axis: int) -> np.ndarray:
