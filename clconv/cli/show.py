@@ -38,10 +38,8 @@ def show(
     from clconv.api import read_model
 
     graph = read_model(model)
-    settled = settle_shapes(
-        {name: graph.specs[name] for name in graph.inputs}, parse_size(size), shapes or []
-    )
-    specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
+    settled = settle_shapes(graph.input_specs(), parse_size(size), shapes or [])
+    specs = {n: TensorSpec(s, graph.input_specs()[n].dtype) for n, s in settled.items()}
     if plan:
         _show_plan(graph, specs, device, precision)
     else:

@@ -137,8 +137,8 @@ def _tune(
     if graph is None:
         _search(case_tasks(chosen, known, operators), chosen, limit, afresh)
         return
-    settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
-    specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
+    settled = settle_shapes(graph.input_specs(), *sizes)
+    specs = {n: TensorSpec(s, graph.input_specs()[n].dtype) for n, s in settled.items()}
 
     def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
         return make_plan(graph, specs, chosen, findings=known, precision=asked)

@@ -82,6 +82,9 @@ PLAIN = Layout()
 Dim = int | str | None  # str or None: known only when an input arrives
 
 
+ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
+
+
 @dataclasses.dataclass(frozen=True)
 class TensorSpec:
     """Logical shape (NCHW order), element type and layout of a value."""
@@ -116,7 +119,8 @@ class TensorSpec:
         return cls(tuple(array.shape), DType.of(array))
 
     def __str__(self) -> str:
-        dims = "x".join("?" if d is None else str(d) for d in self.shape) or "scalar"
+        words = {None: "?", ...: "..."}
+        dims = "x".join(words.get(d) or str(d) for d in self.shape) or "scalar"
         suffix = "" if self.layout.is_plain else f":{self.layout}"
         return f"{self.dtype.value}[{dims}]{suffix}"
 
@@ -292,6 +296,14 @@ class Graph:
         """Spec of an input, a constant or (after shape inference) any value; KeyError if unknown."""
         constant = self.constants.get(name)
         return constant.spec if constant is not None else self.specs[name]
+
+    def input_specs(self) -> dict[str, TensorSpec]:
+        """Specs of the inputs as declared; the shape is ANY_SHAPE where not even the rank is."""
+        unranked: Mapping[str, DType] = self.metadata.get("unranked", {})
+        return {
+            n: self.specs[n] if n in self.specs else TensorSpec(ANY_SHAPE, unranked[n])
+            for n in self.inputs
+        }
 
     def producers(self) -> dict[str, Node]:
         return {out: node for node in self.nodes for out in node.outputs if out}

@@ -26,7 +26,7 @@ from clconv.runtime.debug import say
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
 from clconv.runtime.images import plan_images
-from clconv.runtime.inputs import conform, conform_shapes
+from clconv.runtime.inputs import conform, conform_shapes, fed_defaults, with_inputs
 from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan
@@ -58,6 +58,8 @@ class Session:
         self.device = device
         self.precision = config.chosen_precision(precision)
         self._dump = Dump.from_config()
+        self._imported = graph if graph.metadata.get("defaults") else None
+        self._with_fed: dict[frozenset[str], Session] = {}
         self.graph = run_passes(graph, self._on_pass("import"))
         self._forced = config.VARIANT.get()
         self._findings = findings_for(device)
@@ -73,13 +75,13 @@ class Session:
         self._bodies: dict[int, tuple[Graph, _Stage]] = {}
         self._bodies_lock = threading.Lock()
         say(1, f"device {device}, driver {device.driver}")
-        if all(self.graph.specs[name].is_static for name in self.graph.inputs):
-            self.prepare({n: self.graph.specs[n].shape for n in self.graph.inputs})
+        if all(spec.is_static for spec in self.inputs.values()):
+            self.prepare({n: spec.shape for n, spec in self.inputs.items()})
 
     @property
     def inputs(self) -> dict[str, TensorSpec]:
         """Specs of the inputs as the model declares them; unknown sizes are names or None."""
-        return {name: self.graph.specs[name] for name in self.graph.inputs}
+        return self.graph.input_specs()
 
     @property
     def outputs(self) -> dict[str, TensorSpec | None]:
@@ -107,8 +109,11 @@ class Session:
     ) -> dict[str, np.ndarray]:
         """Output arrays by name for input arrays by name.
 
-        outputs: which ones, all by default. Raises InputError for a wrong name, rank, size or dtype.
+        outputs: which ones, all by default. feeds may hold values for initialisers that the model lists among its
+        inputs, too. Raises InputError for a wrong name, rank, size or dtype.
         """
+        if self._imported is not None and (fed := fed_defaults(self._imported, feeds)):
+            return self._fed(self._imported, fed).run(feeds, outputs)
         arrays = conform(self.inputs, feeds)
         if isinstance(outputs, str):
             raise InputError(f"outputs are a list of names, not the text {outputs!r}")
@@ -118,6 +123,16 @@ class Session:
             raise InputError(f"no outputs {unknown}; the model has {list(self.graph.outputs)}")
         values = self._stage.run(arrays)
         return {name: values[name] for name in wanted}
+
+    def _fed(self, graph: Graph, names: frozenset[str]) -> Session:
+        """A session for runs that give values for initialisers, which are inputs there."""
+        with self._bodies_lock:
+            if names not in self._with_fed:
+                self._with_fed[names] = Session(
+                    with_inputs(graph, names), self.device, guard=self._guard,
+                    precision=self.precision,
+                )  # fmt: skip
+            return self._with_fed[names]
 
     def check(self, feeds: Mapping[str, np.ndarray], told: OnNode) -> dict[str, np.ndarray]:
         """Like run(), but node by node: told(node, output, relative error, variant) hears how far each

@@ -10,6 +10,7 @@ from onnx import AttributeProto
 
 from clconv.errors import GraphError, UnsupportedError
 from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.sparse import read_sparse
 from clconv.frontend.onnx.tensors import read_tensor
 
 _SIMPLE: dict[int, tuple[str, Callable[[Any], Any]]] = {
@@ -94,6 +95,8 @@ def _value(attribute: AttributeProto, kind: int, label: str, origin: Origin) -> 
         return tuple(_text(s, name, label) for s in attribute.strings)
     if kind == AttributeProto.TENSOR:
         return read_tensor(attribute.t, f"{label}, attribute {name}", origin)
+    if kind == AttributeProto.SPARSE_TENSOR:
+        return read_sparse(attribute.sparse_tensor, f"{label}, attribute {name}", origin)
     raise UnsupportedError(f"{label}: attribute '{name}' of type {_kind_name(kind)}")
 
 

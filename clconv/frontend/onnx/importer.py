@@ -35,7 +35,7 @@ from clconv.frontend.onnx.structure import (
     value_names,
 )
 from clconv.frontend.onnx.unsupported import Unsupported
-from clconv.graph.ir import Constant, Graph
+from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.verify import verify
 
 
@@ -70,7 +70,7 @@ class _Walk:
         self._build = Builder(Facts(model), Names(set(value_names(model.graph))), Names(taken))
         self._used_names: set[str] = set()
         self._unsupported = Unsupported()
-        self._boundary = boundary(origin, self._build)
+        self._boundary = boundary(origin, self._build, model.ir_version)
         self._first_error: ModelError | None = None
         self._count = 0
 
@@ -98,9 +98,24 @@ class _Walk:
                 outputs,
                 {n: spec for n, spec in inputs.items() if spec is not None},
                 {n: c for n, c in self._build.constants.items() if n in needed},
-                read_metadata(self._model, self._origin, self._boundary.sequences),
+                {
+                    **read_metadata(self._model, self._origin, self._boundary.sequences),
+                    "unranked": self._boundary.unranked,
+                    "defaults": {n: s for n, s in self._boundary.defaults.items() if n in needed},
+                },
             )
         )
+
+    def _defaults(self) -> dict[str, TensorSpec]:
+        """Initializers that a run may give another value for, as nothing was decided by theirs."""
+        keys = {
+            self._build.constants[n].key for n in self._build.decided & self._build.constants.keys()
+        }
+        return {
+            name: spec
+            for name, spec in self._boundary.defaults.items()
+            if self._build.constants[name].key not in keys
+        }
 
     def _nodes(
         self,
@@ -219,6 +234,7 @@ class _Walk:
             if name in self._boundary.odd_tensors:
                 raise self._boundary.odd_tensors[name]
         constants = {n: c for n, o in outside.items() if (c := self._build.constants.get(o))}
+        self._build.decided.update(outside[n] for n in constants)  # the subgraph's own from here on
         taken = [n for n in taken if n not in constants]
         walk = _Walk(
             subgraph_model(
@@ -254,6 +270,7 @@ class _Walk:
             )
         inner = dict(renames)
         own = [t.name for t in branch.initializer]
+        own += [t.values.name for t in branch.sparse_initializer]
         own += [o for n in branch.node for o in n.output if o]
         for name in own:  # both branches, and other Ifs, may use the same names
             inner[name] = self._build.values.fresh(f"{source.name}/{name}")
@@ -261,6 +278,7 @@ class _Walk:
         for name in captured(branch) - defined:
             raise GraphError(f"{where} uses '{name}', which nothing defines")
         visible = defined | {t.name for t in branch.initializer}
+        visible |= {t.values.name for t in branch.sparse_initializer}
         self._nodes(branch.node, visible, inner, where)
         for value, output in zip(branch.output, source.outputs, strict=False):
             if output:
@@ -284,10 +302,10 @@ def _constant_value(source: Source) -> np.ndarray:
     if len(source.attrs) != 1:
         source.fail(f"must have exactly one value, has {sorted(source.attrs)}")
     form, value = next(iter(source.attrs.items()))
-    if form == "value":
+    if form in ("value", "sparse_value"):
         return np.asarray(value)
     if form in ("value_float", "value_floats"):
         return np.array(value, np.float32)
     if form in ("value_int", "value_ints"):
         return np.array(value, np.int64)
-    source.unsupported(f"{form}: text and sparse tensors are not supported")
+    source.unsupported(f"{form}: text is not supported")
