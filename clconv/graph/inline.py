@@ -41,7 +41,7 @@ class Inliner:
     def branch(self, node: Node, condition: np.ndarray) -> list[Node]:
         """The nodes of the branch that the condition chooses, and an Identity for each output of the If."""
         branch, given = branch_of(node, truth(condition))
-        nodes, results = self._copy(branch, given, node, self._own_constants(branch, node))
+        nodes, results = self.copy(branch, given, node, self._own_constants(branch, node))
         return [*nodes, *self._handed_on(node, dict(enumerate(results)))]
 
     def loop(self, node: Node, limit: int = UNROLL_LIMIT) -> list[Node] | None:
@@ -55,12 +55,12 @@ class Inliner:
         values = list(node.inputs[2 : 2 + carried])
         outside = node.inputs[2 + carried :]
         own = self._own_constants(body, node)
-        going = self._constant(node, np.array(True))
+        going = self.constant(node, np.array(True))
         nodes: list[Node] = []
         slices: list[list[str]] = [[] for _ in body.outputs[1 + carried :]]
         for iteration in range(count):
-            index = self._constant(node, np.array(iteration, np.int64))
-            inside, results = self._copy(body, (index, going, *values, *outside), node, own)
+            index = self.constant(node, np.array(iteration, np.int64))
+            inside, results = self.copy(body, (index, going, *values, *outside), node, own)
             nodes += inside
             values = results[1 : 1 + carried]
             for kept, part in zip(slices, results[1 + carried :], strict=True):
@@ -96,16 +96,14 @@ class Inliner:
         for step in range(length):
             parts = []
             for name, axis, back in zip(sequences, axes, backwards, strict=True):
-                place = self._constant(
-                    node, np.array(length - 1 - step if back else step, np.int64)
-                )
+                place = self.constant(node, np.array(length - 1 - step if back else step, np.int64))
                 parts.append(self._fresh(f"{node.name}/slice"))
                 nodes.append(
                     make_node(
                         "Gather", (name, place), parts[-1:], self._fresh(parts[-1]), axis=axis
                     )
                 )
-            inside, results = self._copy(body, (*values, *parts, *outside), node, own)
+            inside, results = self.copy(body, (*values, *parts, *outside), node, own)
             nodes += inside
             values = results[:states]
             for kept, part in zip(slices, results[states:], strict=True):
@@ -170,7 +168,7 @@ class Inliner:
             self._constants[names[name]] = constant
         return names
 
-    def _copy(
+    def copy(
         self, body: Graph, given: Sequence[str], node: Node, own: Mapping[str, str]
     ) -> tuple[list[Node], list[str]]:
         """The subgraph's nodes for the given inputs, and the names of its outputs."""
@@ -204,7 +202,7 @@ class Inliner:
         if not parts:
             self._constants[output] = Constant(empty_scan(body, name, axis))
             return []
-        axes = self._constant(node, np.array([axis], np.int64))
+        axes = self.constant(node, np.array([axis], np.int64))
         raised = [self._fresh(f"{node.name}/{output}/part") for _ in parts]
         nodes = [
             make_node("Unsqueeze", (part, axes), (name,), self._fresh(name))
@@ -212,7 +210,7 @@ class Inliner:
         ]
         return [*nodes, make_node("Concat", raised, (output,), self._fresh(output), axis=axis)]
 
-    def _constant(self, node: Node, value: np.ndarray) -> str:
+    def constant(self, node: Node, value: np.ndarray) -> str:
         name = self._fresh(f"{node.name}/constant")
         self._constants[name] = Constant(value)
         return name

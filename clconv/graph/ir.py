@@ -48,7 +48,12 @@ class DType(enum.Enum):
     @classmethod
     def of(cls, dtype: Any) -> DType:
         """The DType of a NumPy dtype or array; ValueError if clconv has none for it."""
-        return cls(np.dtype(getattr(dtype, "dtype", dtype)).name)
+        found = getattr(dtype, "dtype", dtype)
+        known = _OF_NUMPY.get(found) if isinstance(found, np.dtype) else None
+        return known or cls(np.dtype(found).name)
+
+
+_OF_NUMPY = {dtype.numpy: dtype for dtype in DType}
 
 
 @dataclasses.dataclass(frozen=True)

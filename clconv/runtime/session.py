@@ -14,8 +14,10 @@ from clconv.errors import Guard, InputError
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.images import Apart
 from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ops.control import run_loop
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import Converted
+from clconv.graph.trips import blocks_of
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Kernel
 from clconv.lowering.lower import LoweredGraph
@@ -35,6 +37,7 @@ from clconv.runtime.rehearse import KernelsByNode, kernels_at, other_sizes
 _PLANS_KEPT = 16
 
 _Key = tuple[object, ...]
+Blocks = tuple[tuple[int, Graph], ...]
 Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
@@ -73,6 +76,7 @@ class Session:
         self._stage = _Stage(self, self.graph)
         # By identity; the graph is kept so that its id stays its own.
         self._bodies: dict[int, tuple[Graph, _Stage]] = {}
+        self._blocks: dict[int, tuple[Graph, Blocks]] = {}
         self._bodies_lock = threading.Lock()
         say(1, f"device {device}, driver {device.driver}")
         if all(spec.is_static for spec in self.inputs.values()):
@@ -150,6 +154,14 @@ class Session:
                 passed = run_passes(graph, self._on_pass(f"body {graph.name}"))
                 self._bodies[id(graph)] = (graph, _Stage(self, passed))
             return self._bodies[id(graph)][1]
+
+    def _trips_at_once(self, node: Node) -> Blocks:
+        """Several trips of a Loop as one graph, where that can be; the same graphs for every run."""
+        body = node.attrs.body
+        with self._bodies_lock:
+            if id(body) not in self._blocks:
+                self._blocks[id(body)] = (body, blocks_of(body, node.attrs.carried))
+            return self._blocks[id(body)][1]
 
     def _on_pass(self, stage: str) -> Callable[[str, Graph], None]:
         def told(name: str, graph: Graph) -> None:
@@ -303,6 +315,10 @@ class _Stage:
             arrays = {n: np.asarray(a, order="C") for n, a in feeds.items()}
             return self._session._body(graph).run(arrays, execute=execute)
 
-        results = evaluate_node(node, [available[n] if n else None for n in node.inputs], run)
+        given = [available[n] if n else None for n in node.inputs]
+        if node.op == "Loop" and execute is BoundPlan.run:
+            results = run_loop(node.attrs, given, run, self._session._trips_at_once(node))
+        else:
+            results = evaluate_node(node, given, run)
         named = zip(node.outputs, results, strict=False)
         return {n: np.asarray(r, order="C") for n, r in named if n}
