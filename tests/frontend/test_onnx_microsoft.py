@@ -262,16 +262,25 @@ MISSPELT = [
         "FusedMatMul",
         [normal(2, 3), normal(3, 4)],
         {"alpha": "one"},
-        "'alpha' is 'one', must be a number",
+        "'alpha' is STRING, must be FLOAT",
     ),
     ("QuickGelu", [normal(2, 3)], {"aplha": 1.0}, "unknown attribute 'aplha'"),
-    ("GroupNorm", [normal(1, 2, 2, 4), normal(4), normal(4)], {}, r"\['groups'\] are required"),
-    ("GroupNorm", [normal(1, 2, 2, 4), normal(4)], {"groups": 2}, "input 2 .* is missing"),
+    ("GroupNorm", [normal(1, 2, 2, 4), normal(4), normal(4)], {}, "'groups'.* are required"),
+    (
+        "GroupNorm",
+        [normal(1, 2, 2, 4), normal(4)],
+        {"groups": 2, "activation": 0},
+        "input 2 is missing",
+    ),
     ("Attention", [normal(2, 5, 8), normal(8, 24)], {}, r"\['num_heads'\] are required"),
-    ("NhwcMaxPool", [whole(1, 4, 4, 3)], {"kernel_shape": 2}, "must be whole numbers"),
+    (
+        "NhwcMaxPool",
+        [whole(1, 4, 4, 3)],
+        {"kernel_shape": 2},
+        "'kernel_shape' is INT, must be INTS",
+    ),
     ("QLinearConcat", [scale(1.0)], {"axis": 1}, "is missing"),
     ("QLinearAdd", [whole(2, 3)], {}, "is missing"),
-    ("BiasGelu", [normal(2, 3), normal(3), normal(3)], {}, "3 inputs, takes at most 2"),
     ("ExpandDims", [normal(2, 3)], {}, "is missing"),
 ]
 
@@ -286,7 +295,7 @@ def test_what_no_operator_takes_is_named(
 
 
 @pytest.mark.parametrize("op", sorted(MICROSOFT))
-def test_every_operator_has_a_signature_and_survives_any_use_of_it(op: str) -> None:
+def test_every_operator_survives_any_use_of_it(op: str) -> None:
     """Inputs of every rank, any number of them, none known: an import or an error of clconv."""
     for count in range(10):
         for rank in range(5):

@@ -339,4 +339,6 @@ def test_a_condition_that_may_end_a_loop_is_looked_at_after_each_trip(device: De
         [value("x", FLOAT, []), value("n", INT64, [])],
         [value("y")],
     )
-    agree(model(main), device, *({"x": np.array(x, np.float32), "n": np.array(200)} for x in (0, 60)))
+    agree(
+        model(main), device, *({"x": np.array(x, np.float32), "n": np.array(200)} for x in (0, 60))
+    )
