@@ -9,7 +9,7 @@ import onnx
 
 from clconv.errors import ModelError, UnsupportedError
 from clconv.frontend.onnx.calls import MAIN_DOMAIN
-from clconv.frontend.onnx.native import is_complete, keep_sound
+from clconv.frontend.onnx.native import follows_values, is_complete, keep_sound
 from clconv.frontend.onnx.structure import subgraphs
 from clconv.frontend.onnx.tensors import DTYPES, dtype_of
 from clconv.graph.ir import DType, TensorSpec
@@ -66,7 +66,8 @@ class Facts:
         versions = [o.version for o in light.opset_import if o.domain in MAIN_DOMAIN]
         keep_sound(light.graph, max(versions, default=0))
         try:
-            return onnx.shape_inference.infer_shapes(light, data_prop=True).graph
+            followed = follows_values(light.graph)
+            return onnx.shape_inference.infer_shapes(light, data_prop=followed).graph
         except Exception:
             return onnx.GraphProto()
 

@@ -3,6 +3,7 @@ ends the process where that is wrong."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator
 
 import onnx
@@ -13,6 +14,8 @@ from clconv.frontend.onnx.structure import subgraphs
 
 # Rules of onnx's that look at the type of an input without asking whether there is one.
 _TRUSTING = frozenset({"EyeLike", "RegexFullMatch", "SequenceMap"})
+# Most elements that are declared of a vector, of any other tensor, for values to be followed.
+_VECTOR, _TENSOR = 1 << 16, 1 << 31
 # Rules that write past the shape of a further output where an axis is none of the input's.
 _ONE_OUTPUT = frozenset({"LayerNormalization"})
 
@@ -78,6 +81,15 @@ def keep_sound(graph: onnx.GraphProto, opset: int, around: Collection[str] = ())
     if len(kept) < len(graph.node):
         del graph.node[:]
         graph.node.extend(kept)
+
+
+def follows_values(graph: onnx.GraphProto) -> bool:
+    """Whether onnx may follow values as well as shapes: it makes a symbol for every element of a vector, and a
+    vector may have been said to be, or be made of, more than memory holds."""
+    tensors = [t.dims for t in graph.initializer]
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        tensors.append([max(d.dim_value, 1) for d in value.type.tensor_type.shape.dim])
+    return all(math.prod(dims) <= (_VECTOR if len(dims) == 1 else _TENSOR) for dims in tensors)
 
 
 def _declared(graph: onnx.GraphProto) -> Iterator[str]:
