@@ -18,6 +18,8 @@ CASES = (
     einsum("diagonal", "...ii->...i", (3, 5, 5)),
     einsum("implicit", "ij,jk", (5, 7), (7, 3)),
     einsum("ellipsis", "...ij,...jk->...ik", (2, 1, 5, 4), (3, 4, 6)),
+    einsum("ellipsis left out", "...ij->ij", (2, 3, 5, 4)),
+    einsum("ellipsis of several left out", "...ij,...jk->ik", (2, 1, 5, 4), (3, 4, 6)),
     einsum("attention", "bhqd,bhkd->bhqk", (1, 2, 5, 8), (1, 2, 7, 8)),
     einsum("outer", "i,j->ij", (5,), (7,)),
     einsum("three", "ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),

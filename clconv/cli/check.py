@@ -92,7 +92,7 @@ class _Feeds:
 def _feeds(
     graph: Graph, inputs: Sequence[str], size: tuple[int, int] | None, shapes: Sequence[str]
 ) -> _Feeds:
-    specs = {name: graph.specs[name] for name in graph.inputs}
+    specs = graph.input_specs()
     if not inputs:
         settled = settle_shapes(specs, size, shapes)
         return _Feeds(settled, lambda: random_feeds(specs, settled))

@@ -94,7 +94,7 @@ def run(
     started = time.perf_counter()
     with steps("loading the network") as shown:
         graph = read_model(model)
-        specs = {name: graph.specs[name] for name in graph.inputs}
+        specs = graph.input_specs()
         outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
         options = dataclasses.replace(options, classifier=is_classifier(outputs))
         runs = separate(specs, inputs)

@@ -50,9 +50,9 @@ def show(
         choose_device(device)
         config.chosen_precision(precision)
     graph = read_model(model)
-    specs = {name: graph.specs[name] for name in graph.inputs}
-    settled = settle_shapes(specs, wanted, shapes or [])
-    specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
+    inputs = graph.input_specs()
+    settled = settle_shapes(inputs, wanted, shapes or [])
+    specs = {n: TensorSpec(s, inputs[n].dtype) for n, s in settled.items()}
     if plan:
         _show_plan(graph, specs, device, precision)
     else:

@@ -172,8 +172,8 @@ class _What:
         if model is None:
             return cls(None, {}, operators, chosen, asked)
         graph = run_passes(read_model(model))
-        settled = settle_shapes({name: graph.specs[name] for name in graph.inputs}, *sizes)
-        specs = {n: TensorSpec(s, graph.specs[n].dtype) for n, s in settled.items()}
+        settled = settle_shapes(graph.input_specs(), *sizes)
+        specs = {n: TensorSpec(s, graph.input_specs()[n].dtype) for n, s in settled.items()}
         return cls(graph, specs, operators, chosen, asked)
 
 

@@ -113,6 +113,8 @@ def _spec(
     name: str, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
 ) -> TensorSpec:
     constant = constants.get(name)
+    if constant is None and name not in specs:
+        raise GraphError(f"'{name}' is no tensor whose shape is known; is it a sequence?")
     return constant.spec if constant is not None else specs[name]
 
 

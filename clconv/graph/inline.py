@@ -11,12 +11,21 @@ import numpy as np
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op, make_node
-from clconv.graph.ops.control import branch_of, empty_scan, length_along, trip_count, truth
+from clconv.graph.ops.control import (
+    branch_of,
+    declares,
+    empty_scan,
+    length_along,
+    trip_count,
+    truth,
+)
 
 # Iterations are written out up to so many nodes; longer loops are driven by the host, which takes no sequences:
 # loops that carry one may be longer.
 UNROLL_LIMIT = 2048
 SEQUENCE_LIMIT = 1 << 15
+# Nodes that all loops of a graph are written out to, those inside others included; the host drives the rest.
+TOTAL_LIMIT = 1 << 14
 _FOLLOWED = 1024  # elements of a value that is followed through a loop's iterations
 
 
@@ -32,24 +41,26 @@ class Inliner:
     def branch(self, node: Node, condition: np.ndarray) -> list[Node]:
         """The nodes of the branch that the condition chooses, and an Identity for each output of the If."""
         branch, given = branch_of(node, truth(condition))
-        nodes, results = self._copy(branch, given, node, self._own_constants(branch, node))
+        nodes, results = self.copy(branch, given, node, self._own_constants(branch, node))
         return [*nodes, *self._handed_on(node, dict(enumerate(results)))]
 
     def loop(self, node: Node, limit: int = UNROLL_LIMIT) -> list[Node] | None:
         """Every iteration of a Loop whose end is known, None if that would be more nodes than `limit`."""
         body, carried = node.attrs.body, node.attrs.carried
-        count = self._trips(node, limit // max(1, len(body.nodes)))
+        count = self._trips(node, limit // max(1, weight(body)))
         if count is None:
             return None
+        if not count and not all(declares(body, name) for name in body.outputs[1 + carried :]):
+            return None  # what the host does then tells the shapes
         values = list(node.inputs[2 : 2 + carried])
         outside = node.inputs[2 + carried :]
         own = self._own_constants(body, node)
-        going = self._constant(node, np.array(True))
+        going = self.constant(node, np.array(True))
         nodes: list[Node] = []
         slices: list[list[str]] = [[] for _ in body.outputs[1 + carried :]]
         for iteration in range(count):
-            index = self._constant(node, np.array(iteration, np.int64))
-            inside, results = self._copy(body, (index, going, *values, *outside), node, own)
+            index = self.constant(node, np.array(iteration, np.int64))
+            inside, results = self.copy(body, (index, going, *values, *outside), node, own)
             nodes += inside
             values = results[1 : 1 + carried]
             for kept, part in zip(slices, results[1 + carried :], strict=True):
@@ -74,7 +85,7 @@ class Inliner:
         if at.batched or len(lengths) != 1:
             return None
         (length,) = lengths
-        if length * (len(body.nodes) + count) > UNROLL_LIMIT:
+        if length * (weight(body) + count) > UNROLL_LIMIT:
             return None
         backwards = at.scan_input_directions or (0,) * count
         values, outside = list(node.inputs[:states]), node.inputs[states + count :]
@@ -85,16 +96,14 @@ class Inliner:
         for step in range(length):
             parts = []
             for name, axis, back in zip(sequences, axes, backwards, strict=True):
-                place = self._constant(
-                    node, np.array(length - 1 - step if back else step, np.int64)
-                )
+                place = self.constant(node, np.array(length - 1 - step if back else step, np.int64))
                 parts.append(self._fresh(f"{node.name}/slice"))
                 nodes.append(
                     make_node(
                         "Gather", (name, place), parts[-1:], self._fresh(parts[-1]), axis=axis
                     )
                 )
-            inside, results = self._copy(body, (*values, *parts, *outside), node, own)
+            inside, results = self.copy(body, (*values, *parts, *outside), node, own)
             nodes += inside
             values = results[:states]
             for kept, part in zip(slices, results[states:], strict=True):
@@ -159,7 +168,7 @@ class Inliner:
             self._constants[names[name]] = constant
         return names
 
-    def _copy(
+    def copy(
         self, body: Graph, given: Sequence[str], node: Node, own: Mapping[str, str]
     ) -> tuple[list[Node], list[str]]:
         """The subgraph's nodes for the given inputs, and the names of its outputs."""
@@ -193,7 +202,7 @@ class Inliner:
         if not parts:
             self._constants[output] = Constant(empty_scan(body, name, axis))
             return []
-        axes = self._constant(node, np.array([axis], np.int64))
+        axes = self.constant(node, np.array([axis], np.int64))
         raised = [self._fresh(f"{node.name}/{output}/part") for _ in parts]
         nodes = [
             make_node("Unsqueeze", (part, axes), (name,), self._fresh(name))
@@ -201,7 +210,7 @@ class Inliner:
         ]
         return [*nodes, make_node("Concat", raised, (output,), self._fresh(output), axis=axis)]
 
-    def _constant(self, node: Node, value: np.ndarray) -> str:
+    def constant(self, node: Node, value: np.ndarray) -> str:
         name = self._fresh(f"{node.name}/constant")
         self._constants[name] = Constant(value)
         return name
@@ -209,6 +218,18 @@ class Inliner:
     def _spec(self, name: str, specs: Mapping[str, TensorSpec]) -> TensorSpec:
         constant = self._constants.get(name)
         return specs[name] if constant is None else constant.spec
+
+
+def weight(body: Graph) -> int:
+    """How many nodes one run of a subgraph is, loops inside it written out as far as their ends are known."""
+    total = 0
+    for node in body.nodes:
+        inner = [value for value in node.attrs.values() if isinstance(value, Graph)]
+        times = 1
+        if node.op == "Loop" and node.inputs[0] in body.constants:
+            times = max(1, trip_count(body.constants[node.inputs[0]].array))
+        total += 1 + times * sum(weight(graph) for graph in inner)
+    return total
 
 
 def _counting_nodes(body: Graph) -> list[Node]:

@@ -48,7 +48,12 @@ class DType(enum.Enum):
     @classmethod
     def of(cls, dtype: Any) -> DType:
         """The DType of a NumPy dtype or array; ValueError if clconv has none for it."""
-        return cls(np.dtype(getattr(dtype, "dtype", dtype)).name)
+        found = getattr(dtype, "dtype", dtype)
+        known = _OF_NUMPY.get(found) if isinstance(found, np.dtype) else None
+        return known or cls(np.dtype(found).name)
+
+
+_OF_NUMPY = {dtype.numpy: dtype for dtype in DType}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +85,9 @@ class Layout:
 PLAIN = Layout()
 
 Dim = int | str | None  # str or None: known only when an input arrives
+
+
+ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -116,7 +124,8 @@ class TensorSpec:
         return cls(tuple(array.shape), DType.of(array))
 
     def __str__(self) -> str:
-        dims = "x".join("?" if d is None else str(d) for d in self.shape) or "scalar"
+        words = {None: "?", ...: "..."}
+        dims = "x".join(words.get(d) or str(d) for d in self.shape) or "scalar"
         suffix = "" if self.layout.is_plain else f":{self.layout}"
         return f"{self.dtype.value}[{dims}]{suffix}"
 
@@ -333,6 +342,14 @@ class Graph:
         """Spec of an input, a constant or (after shape inference) any value; KeyError if unknown."""
         constant = self.constants.get(name)
         return constant.spec if constant is not None else self.specs[name]
+
+    def input_specs(self) -> dict[str, TensorSpec]:
+        """Specs of the inputs as declared; the shape is ANY_SHAPE where not even the rank is."""
+        unranked: Mapping[str, DType] = self.metadata.get("unranked", {})
+        return {
+            n: self.specs[n] if n in self.specs else TensorSpec(ANY_SHAPE, unranked[n])
+            for n in self.inputs
+        }
 
     def producers(self) -> dict[str, Node]:
         return {out: node for node in self.nodes for out in node.outputs if out}

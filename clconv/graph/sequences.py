@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from clconv.errors import GraphError, NeedsValue, ShapeError
+from clconv.errors import GraphError, NeedsValue, ShapeError, UnsupportedError
+from clconv.graph.inline import SEQUENCE_LIMIT
 from clconv.graph.ir import Constant, Node, TensorSpec
 from clconv.graph.ops import make_node
 
@@ -132,8 +133,11 @@ class SequenceWriter:
         if not -len(shape) <= at.axis < len(shape):
             raise ShapeError(f"node '{node.name}' ({node.op}): axis {at.axis} of shape {shape}")
         size = shape[at.axis]
-        sizes, squeezed = [1] * size, not at.keepdims
-        if len(node.inputs) > 1 and node.inputs[1]:
+        squeezed = not at.keepdims
+        if len(node.inputs) < 2 or not node.inputs[1]:
+            self._refuse_more(node, size)
+            sizes = [1] * size
+        else:
             given = self._constants.get(node.inputs[1])
             if given is None:
                 raise NeedsValue(node.name, 1, node.inputs[1])
@@ -147,7 +151,9 @@ class SequenceWriter:
                 step = sizes[0]
                 if step < 1:
                     raise ShapeError(f"node '{node.name}' ({node.op}): parts of {step}")
+                self._refuse_more(node, -(-size // step))
                 sizes = [min(step, size - start) for start in range(0, size, step)]
+            self._refuse_more(node, len(sizes))
         parts = tuple(self._fresh(f"{node.name}/part") for _ in sizes)
         self.sequences[node.outputs[0]] = parts
         if not parts:
@@ -162,6 +168,13 @@ class SequenceWriter:
                 for piece, part in zip(pieces, parts, strict=True)
             ]
         return nodes
+
+    def _refuse_more(self, node: Node, count: int) -> None:
+        if count > SEQUENCE_LIMIT:
+            raise UnsupportedError(
+                f"node '{node.name}' ({node.op}): a sequence of {count:,} tensors; clconv follows at most "
+                f"{SEQUENCE_LIMIT:,}: give larger parts"
+            )
 
     def _constant(self, value: np.ndarray) -> str:
         name = self._fresh("sequence/constant")

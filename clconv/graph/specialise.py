@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from clconv.errors import GraphError, Guard, InputError, NeedsValue, UnsupportedError
+from clconv.errors import ClconvError, GraphError, Guard, InputError, NeedsValue, UnsupportedError
 from clconv.graph.evaluate import call_of, evaluate_node, infer_node, is_quick, settle_node
-from clconv.graph.inline import SEQUENCE_LIMIT, UNROLL_LIMIT, Inliner
+from clconv.graph.inline import SEQUENCE_LIMIT, TOTAL_LIMIT, UNROLL_LIMIT, Inliner
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
 from clconv.graph.ops.base import Expansion
@@ -67,7 +67,20 @@ def specialise(
             known[name] = specs[name]
         else:
             raise InputError(f"no shape given for input '{name}'")
-    return _Specialiser(graph, known, constants).run()
+    driven: set[str] = set()
+    while True:
+        try:
+            return _Specialiser(graph, dict(known), dict(constants), driven).run()
+        except _Overgrown as grown:
+            driven.add(grown.loop)
+
+
+class _Overgrown(ClconvError):
+    """Written out, what is inside this loop of the graph would become too much: the host drives it."""
+
+    def __init__(self, loop: str) -> None:
+        super().__init__(loop)
+        self.loop = loop
 
 
 class _Names:
@@ -96,9 +109,17 @@ class _Specialiser:
     """One sweep over a graph's nodes, which may put other nodes in the place of one."""
 
     def __init__(
-        self, graph: Graph, known: dict[str, TensorSpec], constants: dict[str, Constant]
+        self,
+        graph: Graph,
+        known: dict[str, TensorSpec],
+        constants: dict[str, Constant],
+        driven: Collection[str],
     ) -> None:
-        self.graph, self.known, self.constants = graph, known, constants
+        """driven: names of loops that are not written out."""
+        self.graph, self.known, self.constants, self._driven = graph, known, constants, driven
+        self._growth = 0
+        # Nodes that were written for a loop of the graph -> that loop, and whether it can be driven.
+        self._part_of: dict[str, tuple[str, bool]] = {}
         self.done: list[Node] = []
         self.waiting: list[Node] = []
         self.host: list[Node] = []
@@ -140,9 +161,37 @@ class _Specialiser:
         """Replaces, folds or keeps a node. Raises NeedsValue."""
         others = self._others(node)
         if others is not None:
+            self._grow(node, others)
             self._pending.extendleft(reversed(others))
         elif not fold(node, self.known, self.constants):
             self._keep(node)
+
+    def _is_driven(self, node: Node) -> bool:
+        """Whether a loop is left to the host without a look at it: it is large inside, or the others were."""
+        if node.name in self._driven:
+            return True
+        carries = any(n in self.sequences.sequences for n in node.inputs)
+        return self._growth > TOTAL_LIMIT - UNROLL_LIMIT and not (
+            carries or node.name in self._part_of
+        )
+
+    def _grow(self, node: Node, written: Sequence[Node]) -> None:
+        """Counts what loops are written out to. Raises _Overgrown, UnsupportedError where no loop can be left."""
+        if node.op in ("Loop", "Scan"):
+            self._growth += len(written)
+        carries = any(n in self.sequences.sequences for n in node.inputs)
+        loop, free = self._part_of.get(node.name, (node.name, True))
+        free = free and not (node.op == "Loop" and carries)
+        if node.op in ("Loop", "Scan", "If"):
+            self._part_of.update((other.name, (loop, free)) for other in written)
+        if node.op in ("Loop", "Scan") and self._growth > TOTAL_LIMIT:
+            if free:
+                raise _Overgrown(loop)
+            if self._growth > SEQUENCE_LIMIT:
+                raise UnsupportedError(
+                    f"node '{loop}' (Loop): written out, it and what is inside it have more than {SEQUENCE_LIMIT:,} "
+                    "nodes, and a loop that carries sequences cannot be left to the host"
+                )
 
     def _wait(self, node: Node) -> None:
         self.waiting.append(node)
@@ -157,6 +206,8 @@ class _Specialiser:
             if condition is None:
                 raise NeedsValue(node.name, 0, node.inputs[0])
             return self._inliner.branch(node, condition.array)
+        if node.op in ("Loop", "Scan") and self._is_driven(node):
+            return None
         if node.op == "Loop":
             carried = [n for n in node.inputs if n in self.sequences.sequences]
             written = self._inliner.loop(node, SEQUENCE_LIMIT if carried else UNROLL_LIMIT)

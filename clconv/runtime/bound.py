@@ -87,6 +87,8 @@ class BoundPlan:
         self._programs = device.prepare(
             (call.kernel for call in plan.launches), self._steps.compiled
         )
+        wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
+        self._held += constants.prepare(wanted)
         self._launches = [self._bind(call) for call in plan.launches]
         outputs = (plan.lowered.stored[name] for name in plan.graph.outputs)
         for value in {*plan.graph.inputs, *outputs} - plan.graph.constants.keys():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from clconv.errors import InputError
-from clconv.graph.ir import TensorSpec
+from clconv.errors import ClconvWarning, InputError
+from clconv.graph.ir import ANY_SHAPE, Graph, TensorSpec
+from clconv.graph.ops import make_node
+
+_CALLER = 5  # frames from here to whoever called run()
 
 
 def conform(
@@ -24,7 +28,10 @@ def conform(
         raise InputError(f"takes a mapping from input name to array, got {type(feeds).__name__}")
     _check_names(specs, feeds)
     bound: dict[str, int] = {}
-    return {name: _conform_one(name, spec, feeds[name], bound) for name, spec in specs.items()}
+    found = {}
+    for name, spec in specs.items():
+        found[name] = _conform_one(name, spec, feeds[name], bound)
+    return found
 
 
 def conform_shapes(
@@ -76,13 +83,21 @@ def _check_shape(
     name: str, spec: TensorSpec, shape: tuple[int, ...], bound: dict[str, int]
 ) -> None:
     """InputError for another rank or size; bound: what names of sizes stand for so far."""
+    if spec.shape == ANY_SHAPE:
+        return
     if len(shape) != spec.rank:
         raise InputError(f"input '{name}' takes {spec}, got shape {shape}")
     for wanted, size in zip(spec.shape, shape, strict=True):
-        if isinstance(wanted, str):
-            wanted = bound.setdefault(wanted, size)
-        if wanted is not None and wanted != size:
-            raise InputError(f"input '{name}' takes {spec}, got shape {shape}{_why(spec, bound)}")
+        if isinstance(wanted, int) and wanted != size:
+            raise InputError(f"input '{name}' takes {spec}, got shape {shape}")
+        if isinstance(wanted, str) and bound.setdefault(wanted, size) != size:
+            # Exporters call different sizes by one name; what is fed decides, as with onnxruntime.
+            warnings.warn(
+                f"input '{name}' takes {spec}, got shape {shape} where {wanted} = {bound[wanted]}: the model has one "
+                "name for two sizes, each is taken as it is",
+                ClconvWarning,
+                stacklevel=_CALLER,
+            )
 
 
 def _described(value: Any, array: np.ndarray) -> str:
@@ -114,7 +129,24 @@ def _as_array(name: str, spec: TensorSpec, value: Any) -> np.ndarray:
     return array
 
 
-def _why(spec: TensorSpec, bound: Mapping[str, int]) -> str:
-    """The sizes that names in the spec stand for in this run."""
-    known = [f"{d} = {bound[d]}" for d in dict.fromkeys(spec.shape) if d in bound]
-    return f" where {', '.join(known)}" if known else ""
+def fed_defaults(graph: Graph, feeds: Any) -> frozenset[str]:
+    """Initialisers of the model that are among the feeds, in the place of which these come for this run."""
+    defaults: Mapping[str, TensorSpec] = graph.metadata["defaults"]
+    return frozenset(defaults.keys() & feeds.keys()) if isinstance(feeds, Mapping) else frozenset()
+
+
+def with_inputs(graph: Graph, names: frozenset[str]) -> Graph:
+    """The graph with these of its constants as inputs."""
+    defaults: Mapping[str, TensorSpec] = graph.metadata["defaults"]
+    chosen = {n: spec for n, spec in defaults.items() if n in names}
+    # Values that are the same constant under another name are what is fed as well.
+    keys = {graph.constants[n].key: n for n in chosen if n in graph.constants}
+    others = {n: keys[c.key] for n, c in graph.constants.items() if c.key in keys}
+    again = [make_node("Identity", (n,), (o,), f"{o}/fed") for o, n in others.items() if o != n]
+    return graph.replace(
+        inputs=(*graph.inputs, *chosen),
+        specs={**graph.specs, **chosen},
+        nodes=(*again, *graph.nodes),
+        constants={n: c for n, c in graph.constants.items() if n not in others},
+        metadata={**graph.metadata, "defaults": {}},
+    )

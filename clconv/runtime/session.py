@@ -15,8 +15,10 @@ from clconv.errors import Guard, InputError
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.images import Apart
 from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ops.control import run_loop
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import Converted
+from clconv.graph.trips import blocks_of
 from clconv.lowering.device import DeviceInfo
 from clconv.lowering.kernel import Kernel
 from clconv.lowering.lower import LoweredGraph
@@ -28,7 +30,7 @@ from clconv.runtime.device import found_again
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
 from clconv.runtime.images import plan_images
-from clconv.runtime.inputs import conform, conform_shapes
+from clconv.runtime.inputs import conform, conform_shapes, fed_defaults, with_inputs
 from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
 from clconv.runtime.plan import Plan, make_plan
@@ -38,6 +40,7 @@ from clconv.runtime.rehearse import CallsByNode, calls_at, other_sizes
 _PLANS_KEPT = 16
 
 _Key = tuple[object, ...]
+Blocks = tuple[tuple[int, Graph], ...]
 Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
@@ -60,12 +63,15 @@ class Session:
     ) -> None:
         self.device = device
         self._shared = shared = _Shared(device, progress, guard, precision)
+        self._imported = graph if graph.metadata.get("defaults") else None
+        self._with_fed: dict[frozenset[str], Session] = {}
+        self._with_fed_lock = threading.Lock()
         self.graph = run_passes(graph, shared.on_pass("import"))
         self._stage = _Stage(shared, self.graph)
         self._bodies = _Bodies(shared)
         say(1, f"device {device}, driver {device.driver}")
-        if all(self.graph.specs[name].is_static for name in self.graph.inputs):
-            self.prepare({n: self.graph.specs[n].shape for n in self.graph.inputs})
+        if all(spec.is_static for spec in self.inputs.values()):
+            self.prepare({n: spec.shape for n, spec in self.inputs.items()})
 
     @property
     def precision(self) -> str:
@@ -74,7 +80,7 @@ class Session:
     @property
     def inputs(self) -> dict[str, TensorSpec]:
         """Specs of the inputs as the model declares them; unknown sizes are names or None."""
-        return {name: self.graph.specs[name] for name in self.graph.inputs}
+        return self.graph.input_specs()
 
     @property
     def outputs(self) -> dict[str, TensorSpec | None]:
@@ -113,8 +119,11 @@ class Session:
     ) -> dict[str, np.ndarray]:
         """Output arrays by name for input arrays by name.
 
-        outputs: which ones, all by default. Raises InputError for a wrong name, rank, size or dtype.
+        outputs: which ones, all by default. feeds may hold values for initialisers that the model lists among its
+        inputs, too. Raises InputError for a wrong name, rank, size or dtype.
         """
+        if self._imported is not None and (fed := fed_defaults(self._imported, feeds)):
+            return self._fed(self._imported, fed).run(feeds, outputs)
         arrays = conform(self.inputs, feeds)
         if isinstance(outputs, str):
             raise InputError(f"outputs are a list of names, not the text {outputs!r}")
@@ -124,6 +133,16 @@ class Session:
             raise InputError(f"no outputs {unknown}; the model has {list(self.graph.outputs)}")
         values = self._stage.run(arrays, self._bodies)
         return {name: values[name] for name in wanted}
+
+    def _fed(self, graph: Graph, names: frozenset[str]) -> Session:
+        """A session for runs that give values for initialisers, which are inputs there."""
+        with self._with_fed_lock:
+            if names not in self._with_fed:
+                self._with_fed[names] = Session(
+                    with_inputs(graph, names), self.device, guard=self._shared.guard,
+                    precision=self.precision,
+                )  # fmt: skip
+            return self._with_fed[names]
 
     def check(self, feeds: Mapping[str, np.ndarray], told: OnNode) -> dict[str, np.ndarray]:
         """Like run(), but node by node: told(node, output, relative error, variant) hears how far each
@@ -174,6 +193,7 @@ class _Bodies:
         self._shared, self._lock = shared, threading.Lock()
         # By identity; the graph is kept so that its id stays its own.
         self._stages: dict[int, tuple[Graph, _Stage]] = {}
+        self._blocks: dict[int, tuple[Graph, Blocks]] = {}
 
     def stage(self, graph: Graph) -> _Stage:
         with self._lock:
@@ -181,6 +201,14 @@ class _Bodies:
                 passed = run_passes(graph, self._shared.on_pass(f"body {graph.name}"))
                 self._stages[id(graph)] = (graph, _Stage(self._shared, passed))
             return self._stages[id(graph)][1]
+
+    def trips_at_once(self, node: Node) -> Blocks:
+        """Several trips of a Loop as one graph, where that can be; the same graphs for every run."""
+        body = node.attrs.body
+        with self._lock:
+            if id(body) not in self._blocks:
+                self._blocks[id(body)] = (body, blocks_of(body, node.attrs.carried))
+            return self._blocks[id(body)][1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -332,6 +360,10 @@ class _Stage:
             arrays = {n: np.asarray(a, order="C") for n, a in feeds.items()}
             return bodies.stage(graph).run(arrays, bodies, execute=execute)
 
-        results = evaluate_node(node, [available[n] if n else None for n in node.inputs], run)
+        given = [available[n] if n else None for n in node.inputs]
+        if node.op == "Loop" and execute is BoundPlan.run:
+            results = run_loop(node.attrs, given, run, bodies.trips_at_once(node))
+        else:
+            results = evaluate_node(node, given, run)
         named = zip(node.outputs, results, strict=False)
         return {n: np.asarray(r, order="C") for n, r in named if n}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +12,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from clconv.errors import UnsupportedError
+from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
+from clconv.frontend.onnx.converters.microsoft import IN_MAIN_DOMAIN, MICROSOFT
 from clconv.graph.evaluate import evaluate_graph
 from clconv.graph.specialise import specialise
 
@@ -105,10 +107,38 @@ EXAMPLES = [
         "LayerNormalization", [normal(2, 3, 8), normal(8), normal(8)], {"axis": -1}, domain=""
     ),
     Example("Attention", [normal(2, 5, 8), normal(8, 24), normal(24)], {"num_heads": 2}),
+    *(
+        Example(
+            "Attention", [normal(2, 5, 8), normal(8, 24), normal(24), mask],
+            {"num_heads": 2, **attrs}, label=label,
+        )
+        for label, mask, attrs in (
+            ("keys", np.int32([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]), {}),
+            ("keys, causal", np.int32([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]), {"unidirectional": 1}),
+            ("a small filter value", np.int32([[1, 0, 1, 0, 1], [1, 1, 0, 1, 1]]), {"mask_filter_value": -2.0}),
+            ("queries and keys", (np.arange(50).reshape(2, 5, 5) % 3 > 0).astype(np.int32), {}),
+            ("ends", np.int32([3, 5]), {}),
+            ("ends and beginnings", np.int32([3, 5, 1, 2]), {}),
+        )
+    ),
+    Example(
+        "Attention",
+        [normal(2, 5, 8), normal(8, 24), normal(24), np.int32([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]), None,
+         normal(2, 2, 5, 5)],
+        {"num_heads": 2}, label="mask and bias",
+    ),
     Example(
         "MultiHeadAttention",
         [normal(2, 5, 8), normal(2, 5, 8), normal(2, 5, 8), normal(24)],
         {"num_heads": 4},
+    ),
+    *(
+        Example(
+            "MultiHeadAttention",
+            [normal(2, 3, 8), normal(2, 5, 8), normal(2, 5, 8), None, mask],
+            {"num_heads": 4}, label=f"masked {mask.ndim}",
+        )
+        for mask in (np.int32([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]), np.int32([3, 5]))
     ),
     Example("QLinearAdd", [whole(1, 3, 4), *QUANTISED, whole(3, 4), scale(0.01), zero(3), *RESULT], output=U8),
     Example(
@@ -218,3 +248,60 @@ def test_what_clconv_cannot_say_is_refused_by_name() -> None:
         import_onnx(build(example))
     with pytest.raises(UnsupportedError, match=r"com\.microsoft\.EmbedLayerNormalization"):
         import_onnx(build(Example("EmbedLayerNormalization", [normal(3, 5)])))
+
+
+MISSPELT = [
+    (
+        "FusedConv",
+        [normal(1, 3, 7, 7), normal(4, 3, 3, 3)],
+        {"activtaion": "Relu"},
+        "unknown attribute 'activtaion'",
+    ),
+    ("FusedGemm", [normal(2, 3), normal(3, 4)], {"tansB": 1}, "unknown attribute 'tansB'"),
+    (
+        "FusedMatMul",
+        [normal(2, 3), normal(3, 4)],
+        {"alpha": "one"},
+        "'alpha' is STRING, must be FLOAT",
+    ),
+    ("QuickGelu", [normal(2, 3)], {"aplha": 1.0}, "unknown attribute 'aplha'"),
+    ("GroupNorm", [normal(1, 2, 2, 4), normal(4), normal(4)], {}, "'groups'.* are required"),
+    (
+        "GroupNorm",
+        [normal(1, 2, 2, 4), normal(4)],
+        {"groups": 2, "activation": 0},
+        "input 2 is missing",
+    ),
+    ("Attention", [normal(2, 5, 8), normal(8, 24)], {}, r"\['num_heads'\] are required"),
+    (
+        "NhwcMaxPool",
+        [whole(1, 4, 4, 3)],
+        {"kernel_shape": 2},
+        "'kernel_shape' is INT, must be INTS",
+    ),
+    ("QLinearConcat", [scale(1.0)], {"axis": 1}, "is missing"),
+    ("QLinearAdd", [whole(2, 3)], {}, "is missing"),
+    ("ExpandDims", [normal(2, 3)], {}, "is missing"),
+]
+
+
+@pytest.mark.parametrize(("op", "arrays", "attrs", "wanted"), MISSPELT)
+def test_what_no_operator_takes_is_named(
+    op: str, arrays: Sequence[np.ndarray], attrs: dict[str, Any], wanted: str
+) -> None:
+    with pytest.raises(GraphError, match=wanted) as caught:
+        import_onnx(build(Example(op, arrays, attrs)))
+    assert op in str(caught.value)
+
+
+@pytest.mark.parametrize("op", sorted(MICROSOFT))
+def test_every_operator_survives_any_use_of_it(op: str) -> None:
+    """Inputs of every rank, any number of them, none known: an import or an error of clconv."""
+    for count in range(10):
+        for rank in range(5):
+            arrays = [np.ones((2,) * rank, np.float32)] * count
+            for attrs in ({}, {"num_heads": 2}, {"groups": 2}, {"axis": 9}, {"kernel_shape": [2]}):
+                domain = "com.microsoft" if op not in IN_MAIN_DOMAIN else ""
+                example = Example(op, arrays or [normal(2)], attrs, domain=domain)
+                with contextlib.suppress(ModelError):
+                    import_onnx(build(example))

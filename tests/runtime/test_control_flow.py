@@ -291,3 +291,54 @@ def test_what_cannot_be_says_so(device: DeviceInfo) -> None:
     with pytest.raises(ShapeError, match="one bool"):
         proto.graph.input[1].type.CopyFrom(value("limit", FLOAT, [2]).type)
         load(proto.SerializeToString(), device).run({"x": IMAGE, "limit": np.zeros(2, np.float32)})
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_long_loops_run_many_trips_at_once(device: DeviceInfo, growing: bool) -> None:
+    """What one trip hands to the next, its number, and its slices, whatever the number of trips."""
+    step = [
+        helper.make_node("Cast", ["i"], ["number"], to=FLOAT),
+        helper.make_node("Add", ["a", "number"], ["t"]),
+        helper.make_node("Mul", ["t", "half"], ["b" if not growing else "u"]),
+        helper.make_node("Identity", ["c"], ["d"]),
+        helper.make_node("ReduceSum", ["t"], ["s"], keepdims=0),
+        helper.make_node("Neg", ["p"], ["q"]),
+    ]
+    if growing:
+        step.append(helper.make_node("Concat", ["u", "half"], ["b"], axis=0))
+    body = graph(
+        step,
+        [value("i", INT64, []), value("c", BOOL, []), value("a"), value("p")],
+        [value("d", BOOL, []), value("b"), value("q"), value("s"), value("p")],
+        half=np.float32([0.5]),
+    )
+    loop = helper.make_node("Loop", ["n", "", "x", "x"], ["y", "z", "sums", "all"], body=body)
+    main = graph(
+        [loop],
+        [value("x", FLOAT, [2]), value("n", INT64, [])],
+        [value("y"), value("z"), value("sums"), value("all")],
+    )
+    x = np.float32([1, -2])
+    runs = [{"x": x, "n": np.array(n, np.int64)} for n in (1, 7, 8, 63, 64, 65, 150)]
+    agree(model(main), device, *runs)
+
+
+def test_a_condition_that_may_end_a_loop_is_looked_at_after_each_trip(device: DeviceInfo) -> None:
+    body = graph(
+        [
+            helper.make_node("Add", ["a", "one"], ["b"]),
+            helper.make_node("Less", ["b", "end"], ["d"]),
+        ],
+        [value("i", INT64, []), value("c", BOOL, []), value("a")],
+        [value("d", BOOL, []), value("b")],
+        one=np.float32(1),
+        end=np.float32(70),
+    )
+    main = graph(
+        [helper.make_node("Loop", ["n", "", "x"], ["y"], body=body)],
+        [value("x", FLOAT, []), value("n", INT64, [])],
+        [value("y")],
+    )
+    agree(
+        model(main), device, *({"x": np.array(x, np.float32), "n": np.array(200)} for x in (0, 60))
+    )

@@ -147,7 +147,8 @@ class InferenceSession:
         return [_node_arg(name, spec) for name, spec in self._session.outputs.items()]
 
     def get_overridable_initializers(self) -> list[NodeArg]:
-        return []
+        defaults = self._session.graph.metadata.get("defaults", {})
+        return [_node_arg(name, spec) for name, spec in defaults.items()]
 
     def get_modelmeta(self) -> ModelMetadata:
         graph = self._session.graph

@@ -10,6 +10,7 @@ from onnx import AttributeProto
 
 from clconv.errors import GraphError, UnsupportedError
 from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.sparse import read_sparse
 from clconv.frontend.onnx.tensors import read_tensor
 
 _SIMPLE: dict[int, tuple[str, Callable[[Any], Any]]] = {
@@ -21,7 +22,7 @@ _SIMPLE: dict[int, tuple[str, Callable[[Any], Any]]] = {
 }
 
 # Left over from the first opsets, where it said which inputs an operator may overwrite.
-_MEANINGLESS = ("consumed_inputs",)
+MEANINGLESS = ("consumed_inputs",)
 
 
 def read_attributes(
@@ -41,7 +42,7 @@ def read_attributes(
         name = attribute.name
         if name in found:
             raise GraphError(f"{label}: attribute '{name}' is given twice")
-        if name in _MEANINGLESS:
+        if name in MEANINGLESS:
             continue
         kind = attribute.type
         if schema is not None:
@@ -94,6 +95,8 @@ def _value(attribute: AttributeProto, kind: int, label: str, origin: Origin) -> 
         return tuple(_text(s, name, label) for s in attribute.strings)
     if kind == AttributeProto.TENSOR:
         return read_tensor(attribute.t, f"{label}, attribute {name}", origin)
+    if kind == AttributeProto.SPARSE_TENSOR:
+        return read_sparse(attribute.sparse_tensor, f"{label}, attribute {name}", origin)
     raise UnsupportedError(f"{label}: attribute '{name}' of type {_kind_name(kind)}")
 
 

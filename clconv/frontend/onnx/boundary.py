@@ -11,18 +11,22 @@ from clconv.frontend.onnx.build import Builder
 from clconv.frontend.onnx.facts import declared_spec
 from clconv.frontend.onnx.files import Origin
 from clconv.frontend.onnx.packed import WIDENED, read_widened
-from clconv.frontend.onnx.tensors import read_constant
-from clconv.graph.ir import TensorSpec
+from clconv.frontend.onnx.sparse import read_sparse
+from clconv.frontend.onnx.tensors import dtype_of, read_constant
+from clconv.graph.ir import Constant, DType, TensorSpec
 
 
 class Boundary:
     """The edge of a model's graph. odd_tensors: initializers that are an error once something uses them, but for
-    the operators that may read a widened one."""
+    the operators that may read a widened one. unranked: inputs that declare no shape, by their element type. defaults:
+    initializers that a run may replace, as declared."""
 
     sequences = False  # whether they may cross it
 
-    def __init__(self, origin: Origin, build: Builder) -> None:
-        self._origin, self._build = origin, build
+    def __init__(self, origin: Origin, build: Builder, ir_version: int) -> None:
+        self._origin, self._build, self._ir_version = origin, build, ir_version
+        self.unranked: dict[str, DType] = {}
+        self.defaults: dict[str, TensorSpec] = {}
         self.odd_tensors: dict[str, UnsupportedError] = {}
         self._packed: dict[str, onnx.TensorProto] = {}
         self._widened: dict[str, str] = {}
@@ -36,24 +40,25 @@ class Boundary:
         return outputs
 
     def initializers(self, proto: onnx.GraphProto, renames: Mapping[str, str]) -> None:
-        label = self._origin.label
-        if proto.sparse_initializer:
-            raise UnsupportedError(
-                f"{label}: sparse initializer '{proto.sparse_initializer[0].values.name}'; "
-                "clconv has dense tensors only"
-            )
+        for sparse in proto.sparse_initializer:
+            name = self._initializer_name(sparse.values.name, renames)
+            self._build.constants[name] = Constant(read_sparse(sparse, name, self._origin))
         for tensor in proto.initializer:
-            name = renames.get(tensor.name, tensor.name)
-            if not name:
-                raise GraphError(f"{label}: an initializer has no name")
-            if name in self._build.constants or name in self.odd_tensors:
-                raise GraphError(f"{label}: initializer '{name}' is defined twice")
+            name = self._initializer_name(tensor.name, renames)
             try:
                 self._build.constants[name] = read_constant(tensor, name, self._origin)
             except UnsupportedError as reason:  # an error only if something uses it
                 self.odd_tensors[name] = reason
                 if tensor.data_type in WIDENED:
                     self._packed[name] = tensor
+
+    def _initializer_name(self, name: str, renames: Mapping[str, str]) -> str:
+        label, name = self._origin.label, renames.get(name, name)
+        if not name:
+            raise GraphError(f"{label}: an initializer has no name")
+        if name in self._build.constants or name in self.odd_tensors:
+            raise GraphError(f"{label}: initializer '{name}' is defined twice")
+        return name
 
     def widened(self, name: str) -> str:
         """The constant that some operators may read in a tensor's place, the name itself if there is none."""
@@ -71,18 +76,27 @@ class Boundary:
             if value.name in found:
                 raise GraphError(f"{self._origin.label}: input '{value.name}' is defined twice")
             if value.name in self._build.constants or value.name in self.odd_tensors:
-                continue  # before IR version 4 every initializer was an input, too
+                self._default(value)
+                continue
             found[value.name] = self._input_spec(value)
         return found
 
     def _input_spec(self, value: onnx.ValueInfoProto) -> TensorSpec | None:
-        spec = declared_spec(value, f"{self._origin.label}: input")
+        what = f"{self._origin.label}: input"
+        spec = declared_spec(value, what)
         if spec is None:
-            raise UnsupportedError(
-                f"{self._origin.label}: input '{value.name}' declares no shape, not even how many "
-                "axes it has: declare one, sizes may be symbolic"
+            self.unranked[value.name] = dtype_of(
+                value.type.tensor_type.elem_type, f"{what} '{value.name}'"
             )
         return spec
+
+    def _default(self, value: onnx.ValueInfoProto) -> None:
+        """An initializer that is an input as well: from IR version 4 on, runs may give another value."""
+        if self._ir_version < 4 or value.name not in self._build.constants:
+            return
+        constant = self._build.constants[value.name].spec
+        declared = declared_spec(value, f"{self._origin.label}: input")
+        self.defaults[value.name] = constant if declared is None else declared
 
 
 class SubgraphBoundary(Boundary):

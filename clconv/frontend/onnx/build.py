@@ -54,6 +54,7 @@ class Builder:
     def __init__(self, facts: Facts, values: Names, node_names: Names) -> None:
         self.nodes: list[Node] = []
         self.constants: dict[str, Constant] = {}
+        self.decided: set[str] = set()  # constants whose values the graph's form depends on
         self.facts = facts
         self.values = values
         self.node_names = node_names
@@ -105,6 +106,7 @@ class Builder:
     def known(self, name: str) -> np.ndarray | None:
         """The value, if it is a constant."""
         constant = self.constants.get(name)
+        self.decided.add(name)
         return None if constant is None else constant.array
 
     def shape(self, name: str) -> tuple[Any, ...] | None:

@@ -8,6 +8,9 @@ from typing import Any
 import onnx
 
 from clconv.errors import ModelError, UnsupportedError
+from clconv.frontend.onnx.calls import MAIN_DOMAIN
+from clconv.frontend.onnx.native import follows_values, is_complete, keep_sound
+from clconv.frontend.onnx.structure import subgraphs
 from clconv.frontend.onnx.tensors import DTYPES, dtype_of
 from clconv.graph.ir import DType, TensorSpec
 
@@ -52,13 +55,44 @@ class Facts:
 
     @cached_property
     def _inferred(self) -> dict[str, onnx.ValueInfoProto]:
+        graph = self._inferred_graph
+        return {v.name: v for v in (*graph.value_info, *graph.output)}
+
+    @cached_property
+    def _inferred_graph(self) -> onnx.GraphProto:
         # Only models that need it pay for inference. It may fail on models that are fine otherwise (and
         # on damaged ones); then nothing more is known, and whoever needed it says so.
+        light = light_copy(self._model)
+        versions = [o.version for o in light.opset_import if o.domain in MAIN_DOMAIN]
+        keep_sound(light.graph, max(versions, default=0))
         try:
-            result = onnx.shape_inference.infer_shapes(light_copy(self._model), data_prop=True)
+            followed = follows_values(light.graph)
+            return onnx.shape_inference.infer_shapes(light, data_prop=followed).graph
         except Exception:
-            return {}
-        return {v.name: v for v in (*result.graph.value_info, *result.graph.output)}
+            return onnx.GraphProto()
+
+    @cached_property
+    def _types(self) -> dict[str, onnx.TypeProto]:
+        """Types of the values of all graphs; those of a name that means several things are left out."""
+        found: dict[str, onnx.TypeProto] = {}
+        twice: set[str] = set()
+        graphs = [self._model.graph, self._inferred_graph]
+        for graph in graphs:
+            graphs += (inner for node in graph.node for inner in subgraphs(node))
+            for value in (*graph.value_info, *graph.output, *graph.input):
+                if is_complete(value.type):
+                    known = found.setdefault(value.name, value.type)
+                    if not _agree(known, value.type):
+                        twice.add(value.name)
+            for tensor in graph.initializer:
+                found[tensor.name] = onnx.helper.make_tensor_type_proto(
+                    tensor.data_type, tensor.dims
+                )
+        return {name: kind for name, kind in found.items() if name not in twice}
+
+    def type_of(self, name: str) -> onnx.TypeProto | None:
+        """The complete type of a value of the model or of a subgraph, None if it is not known."""
+        return self._types.get(name)
 
     def shape(self, name: str) -> tuple[Any, ...] | None:
         """Sizes (int), names (str) or None of every axis; None if not even the rank is known."""
@@ -82,6 +116,16 @@ class Facts:
                 if found is not None:
                     return found
         return None
+
+
+def _agree(a: onnx.TypeProto, b: onnx.TypeProto) -> bool:
+    """Whether two types have the same elements; one of them may know more of the shape."""
+    kind = a.WhichOneof("value")
+    if kind != b.WhichOneof("value"):
+        return False
+    if kind == "tensor_type":
+        return a.tensor_type.elem_type == b.tensor_type.elem_type
+    return kind is None or _agree(getattr(a, kind).elem_type, getattr(b, kind).elem_type)
 
 
 def _tensor_type(value: onnx.ValueInfoProto) -> onnx.TypeProto.Tensor:

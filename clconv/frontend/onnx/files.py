@@ -11,13 +11,8 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.spans import (
-    BytesReader,
-    FileReader,
-    Reader,
-    Span,
-    leave_out_weights,
-)
+from clconv.frontend.onnx.readers import BytesReader, FileReader, Span
+from clconv.frontend.onnx.spans import leave_out_weights
 from clconv.frontend.onnx.text import refuse_broken_text
 
 PROTOBUF_LIMIT = 2**31 - 1  # bytes in one protobuf message
@@ -37,13 +32,16 @@ _LOOKALIKES = (
 class Origin:
     """Where a model came from.
 
-    label: for messages. folder: for external data, None for bytes. weights: where large tensors lie that
-    were left out of the parsed model, by their names.
+    label: for messages. folder: for external data, None for bytes; target: where the model lies that a
+    symbolic link in the folder leads to, else None. weights: where large tensors lie that were left out of the
+    parsed model, by their names. opened: files of external data, by their paths.
     """
 
     label: str
     folder: Path | None
+    target: Path | None = None
     weights: Mapping[str, Span] = dataclasses.field(default_factory=dict)
+    opened: dict[Path, FileReader] = dataclasses.field(default_factory=dict)
 
 
 def read_model(source: str | os.PathLike[str] | bytes) -> tuple[onnx.ModelProto, Origin]:
@@ -51,13 +49,17 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[onnx.ModelProto,
 
     Raises ModelError, naming the file, for whatever is not a readable ONNX model.
     """
+    reader: BytesReader | FileReader
     if isinstance(source, bytes | bytearray | memoryview):
-        data, origin = bytes(source), Origin(f"<{len(source)} bytes>", None)
-        reader: Reader = BytesReader(data)
+        given = bytes(source)
+        reader, origin = BytesReader(given), Origin(f"<{len(given)} bytes>", None)
+        data = memoryview(given)
     elif isinstance(source, str | os.PathLike):
         path = _path(source)
-        data, origin = _read(path), Origin(str(path), path.parent)
-        reader = FileReader(path)
+        reader = _opened(path)
+        data = reader.read(0, reader.size).data
+        target = path.resolve().parent if path.is_symlink() else None
+        origin = Origin(str(path), path.parent, target)
     else:
         raise ModelError(f"a model is a path or bytes, not {type(source).__name__}")
     skeleton, weights = leave_out_weights(data, reader)
@@ -74,7 +76,7 @@ def _path(source: str | os.PathLike[str]) -> Path:
     return Path(text)
 
 
-def _read(path: Path) -> bytes:
+def _opened(path: Path) -> FileReader:
     try:
         if path.is_dir():
             inside = sorted(p.name for p in path.glob("*.onnx"))[:5]
@@ -89,7 +91,7 @@ def _read(path: Path) -> bytes:
             raise ModelError(
                 f"{path}: {size} bytes, but protobuf stops at 2 GiB: save the model with external data"
             )
-        return path.read_bytes()
+        return FileReader(path)
     except OSError as reason:
         raise ModelError(f"{path}: cannot be read: {reason.strerror or reason}") from None
 

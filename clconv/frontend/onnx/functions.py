@@ -6,15 +6,22 @@ from collections.abc import Collection
 from typing import Any
 
 import onnx
-import onnx.inliner
 
-from clconv.errors import GraphError, ModelError
-from clconv.frontend.onnx.calls import expand_by_calls
-from clconv.frontend.onnx.facts import Facts, light_copy
+from clconv.errors import GraphError
+from clconv.frontend.onnx.calls import (
+    MAIN_DOMAIN,
+    Budget,
+    Function,
+    Key,
+    key_of,
+    nodes_of,
+    opset_of,
+    write_out,
+)
+from clconv.frontend.onnx.definitions import NoDefinition, definition_of
+from clconv.frontend.onnx.facts import Facts
 from clconv.frontend.onnx.files import Origin
-from clconv.frontend.onnx.structure import all_nodes, subgraphs
-
-MAIN_DOMAIN = ("", "ai.onnx")
+from clconv.frontend.onnx.structure import Names, all_nodes, value_names
 
 
 def expand_functions(
@@ -23,60 +30,94 @@ def expand_functions(
     """The model without local functions, and without operators that are not in `supported` but whose
     definition is a function of operators that may be.
 
-    Raises GraphError for functions that call themselves, ModelError if onnx cannot inline them.
+    Raises GraphError for functions that call themselves or take less than a call gives, UnsupportedError if
+    too many nodes would come of them.
     """
+    budget = Budget(origin.label)
     if model.functions:
-        _refuse_recursion(model, origin)
-        model = _with_nodes(model, _inline_local(model, origin))
+        model = _without_functions(model, origin, budget)
     for op in _definable(model, supported):
-        expanded = _expand_fully(model, op, supported)
+        expanded = _expand_fully(model, op, supported, budget)
         if expanded is not None:
             model = expanded
     return model
 
 
+def _without_functions(model: onnx.ModelProto, origin: Origin, budget: Budget) -> onnx.ModelProto:
+    bodies: dict[Key, onnx.FunctionProto] = {}
+    for proto in model.functions:
+        if key_of(proto) in bodies:
+            raise GraphError(
+                f"{origin.label}: function {proto.domain}.{proto.name} is defined twice"
+            )
+        bodies[key_of(proto)] = proto
+    _refuse_recursion(bodies, origin)
+    opset = _opset(model)
+    functions = {key: Function.local(proto, opset) for key, proto in bodies.items()}
+    written = _copy(model)
+    names = _all_names(written)
+    write_out(written.graph, opset, names, budget, lambda node: functions.get(key_of(node)))
+    _add_opsets(written, bodies.values())
+    return written
+
+
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.functions[:]
+    return copy
+
+
+def _all_names(model: onnx.ModelProto) -> Names:
+    nodes = (node.name for node in all_nodes(model.graph))
+    return Names({*value_names(model.graph), *nodes})
+
+
+def _add_opsets(model: onnx.ModelProto, functions: Collection[onnx.FunctionProto]) -> None:
+    """Domains that only functions import."""
+    named = {"" if o.domain in MAIN_DOMAIN else o.domain for o in model.opset_import}
+    for function in functions:
+        for opset in function.opset_import:
+            domain = "" if opset.domain in MAIN_DOMAIN else opset.domain
+            if domain not in named:
+                named.add(domain)
+                model.opset_import.add(domain=domain, version=opset.version)
+
+
 def _expand_fully(
-    model: onnx.ModelProto, op: str, supported: Collection[str]
+    model: onnx.ModelProto, op: str, supported: Collection[str], budget: Budget
 ) -> onnx.ModelProto | None:
     """The model without the operator and without those that its definition brings in; None if some of
     them stay: that would only hide what is missing."""
-    expanded = expand_operator(model, op)
+    expanded = _expand_operator(model, op, budget)
     if expanded is None:
         return None
     for domain, inner in sorted(_missing(expanded, supported) - _missing(model, supported)):
         if domain not in MAIN_DOMAIN or inner not in _definable(expanded, supported):
             return None
-        further = _expand_fully(expanded, inner, supported)
+        further = _expand_fully(expanded, inner, supported, budget)
         if further is None:
             return None
         expanded = further
     return expanded
 
 
-def expand_operator(model: onnx.ModelProto, op: str) -> onnx.ModelProto | None:
-    """The model with every use of one operator replaced by ONNX's definition; None if onnx cannot."""
-    light = light_copy(model)
-    types = Facts(model)
-    for node in all_nodes(light.graph):
-        if node.op_type == op and node.domain in MAIN_DOMAIN:
-            _fill_defaults(node, _opset(model))
+def _expand_operator(model: onnx.ModelProto, op: str, budget: Budget) -> onnx.ModelProto | None:
+    """The model with every use of one operator replaced by ONNX's definition; None if there is none for one of
+    them, as its inputs are of a type that is not known or that it does not take."""
+    facts, opset = Facts(model), _opset(model)
+    expanded = _copy(model)
+
+    def function_of(node: onnx.NodeProto) -> Function | None:
+        if node.op_type != op or node.domain not in MAIN_DOMAIN:
+            return None
+        return definition_of(node, opset_of(node, opset), facts)
+
     try:
-        inlined = onnx.inliner.inline_selected_functions(
-            light, [("", op)], inline_schema_functions=True
-        )
-    except Exception:
-        # onnx cannot do it by itself where an optional input is left out before others.
-        expanded = expand_by_calls(light, op, types)
-        return None if expanded is None else _with_nodes(model, expanded)
-    return _with_nodes(model, inlined)
-
-
-def _fill_defaults(node: onnx.NodeProto, opset: int) -> None:
-    """onnx's inliner takes an attribute that is not given for one without a value."""
-    given = {a.name for a in node.attribute}
-    for name, attribute in onnx.defs.get_schema(node.op_type, opset, "").attributes.items():
-        if name not in given and attribute.default_value.type:
-            node.attribute.append(attribute.default_value)
+        write_out(expanded.graph, opset, _all_names(expanded), budget, function_of)
+    except NoDefinition:
+        return None
+    return expanded
 
 
 def _missing(model: onnx.ModelProto, supported: Collection[str]) -> set[tuple[str, str]]:
@@ -88,52 +129,16 @@ def _opset(model: onnx.ModelProto) -> int:
     return max((o.version for o in model.opset_import if o.domain in MAIN_DOMAIN), default=0)
 
 
-def _with_nodes(model: onnx.ModelProto, inlined: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with the nodes and opsets of another; initializers never leave Python."""
-    result = onnx.ModelProto()
-    result.CopyFrom(inlined)
-    result.ir_version = model.ir_version
-    result.metadata_props.extend(model.metadata_props)
-    for field in ("producer_name", "producer_version", "domain", "model_version", "doc_string"):
-        setattr(result, field, getattr(model, field))
-    graph, source = result.graph, model.graph
-    graph.doc_string = source.doc_string
-    for field in ("initializer", "sparse_initializer", "input"):
-        del getattr(graph, field)[:]
-        getattr(graph, field).extend(getattr(source, field))
-    return result
-
-
-def _inline_local(model: onnx.ModelProto, origin: Origin) -> onnx.ModelProto:
-    try:
-        return onnx.inliner.inline_local_functions(light_copy(model), convert_version=True)
-    except Exception as reason:
-        names = ", ".join(sorted({f"{f.domain}.{f.name}" for f in model.functions})[:8])
-        raise ModelError(f"{origin.label}: functions {names} cannot be inlined: {reason}") from None
-
-
-def _refuse_recursion(model: onnx.ModelProto, origin: Origin) -> None:
-    """GraphError for a circle of calls: onnx's inliner would never return."""
-    bodies = {(f.domain, f.name): f for f in model.functions}
-    calls = {
-        key: {(n.domain, n.op_type) for n in _body_nodes(f)} & bodies.keys()
-        for key, f in bodies.items()
-    }
-    done: set[tuple[str, str]] = set()
+def _refuse_recursion(bodies: dict[Key, onnx.FunctionProto], origin: Origin) -> None:
+    """GraphError for a circle of calls: writing it out would not end."""
+    calls = {key: {key_of(n) for n in nodes_of(f)} & bodies.keys() for key, f in bodies.items()}
+    done: set[Key] = set()
     while len(done) < len(calls):
         leaves = {k for k, called in calls.items() if k not in done and called <= done}
         if not leaves:
-            names = ", ".join(sorted(f"{d}.{n}" for d, n in calls.keys() - done)[:8])
+            names = ", ".join(sorted(f"{d}.{n}" for d, n, _ in calls.keys() - done)[:8])
             raise GraphError(f"{origin.label}: functions call themselves: {names}")
         done |= leaves
-
-
-def _body_nodes(function: onnx.FunctionProto) -> list[onnx.NodeProto]:
-    nodes = list(function.node)
-    for node in function.node:
-        for inner in subgraphs(node):
-            nodes += all_nodes(inner)
-    return nodes
 
 
 def _definable(model: onnx.ModelProto, supported: Collection[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,7 @@ from clconv.frontend.onnx.arity import check_arity, schema_of
 from clconv.frontend.onnx.attributes import read_attributes
 from clconv.frontend.onnx.boundary import Boundary, SubgraphBoundary
 from clconv.frontend.onnx.build import Builder, Source
+from clconv.frontend.onnx.calls import opset_of
 from clconv.frontend.onnx.conditions import known_condition
 from clconv.frontend.onnx.control import subgraph_model
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
@@ -33,7 +35,7 @@ from clconv.frontend.onnx.structure import (
     value_names,
 )
 from clconv.frontend.onnx.unsupported import Unsupported
-from clconv.graph.ir import Constant, Graph
+from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.verify import verify
 
 
@@ -68,7 +70,7 @@ class _Walk:
         self._build = Builder(Facts(model), Names(set(value_names(model.graph))), Names(taken))
         self._used_names: set[str] = set()
         self._unsupported = Unsupported()
-        self._boundary = boundary(origin, self._build)
+        self._boundary = boundary(origin, self._build, model.ir_version)
         self._first_error: ModelError | None = None
         self._count = 0
 
@@ -96,9 +98,24 @@ class _Walk:
                 outputs,
                 {n: spec for n, spec in inputs.items() if spec is not None},
                 {n: c for n, c in self._build.constants.items() if n in needed},
-                read_metadata(self._model, self._origin, self._boundary.sequences),
+                {
+                    **read_metadata(self._model, self._origin, self._boundary.sequences),
+                    "unranked": self._boundary.unranked,
+                    "defaults": {n: s for n, s in self._boundary.defaults.items() if n in needed},
+                },
             )
         )
+
+    def _defaults(self) -> dict[str, TensorSpec]:
+        """Initializers that a run may give another value for, as nothing was decided by theirs."""
+        keys = {
+            self._build.constants[n].key for n in self._build.decided & self._build.constants.keys()
+        }
+        return {
+            name: spec
+            for name, spec in self._boundary.defaults.items()
+            if self._build.constants[name].key not in keys
+        }
 
     def _nodes(
         self,
@@ -141,8 +158,9 @@ class _Walk:
         if not is_known(node):
             self._list_with_subgraphs(node, name)
             return
-        extension = is_extension(node, self._opset)
-        schema = None if extension else schema_of(op, self._opset)
+        opset = opset_of(node, self._opset)
+        extension = is_extension(node, opset)
+        schema = None if extension else schema_of(op, opset)
         foreign = SCHEMAS[op] if schema is None else None
         kinds = None if foreign is None else foreign.kinds
         attrs = read_attributes(node, label, schema, self._origin, kinds)
@@ -152,7 +170,7 @@ class _Walk:
             _trimmed(self._readable(op, renames.get(n, n)) for n in node.input),
             _trimmed(renames.get(n, n) for n in node.output),
             attrs,
-            self._opset,
+            opset,
         )
         if foreign is not None:
             foreign.check(source)
@@ -216,12 +234,13 @@ class _Walk:
             if name in self._boundary.odd_tensors:
                 raise self._boundary.odd_tensors[name]
         constants = {n: c for n, o in outside.items() if (c := self._build.constants.get(o))}
+        self._build.decided.update(outside[n] for n in constants)  # the subgraph's own from here on
         taken = [n for n in taken if n not in constants]
         walk = _Walk(
             subgraph_model(
                 self._model, proto, {n: self._build.facts.declaration(outside[n]) for n in taken}
             ),
-            Origin(where, self._origin.folder),
+            dataclasses.replace(self._origin, label=where, weights={}),
             SubgraphBoundary,
         )
         walk._build.constants.update(constants)
@@ -251,6 +270,7 @@ class _Walk:
             )
         inner = dict(renames)
         own = [t.name for t in branch.initializer]
+        own += [t.values.name for t in branch.sparse_initializer]
         own += [o for n in branch.node for o in n.output if o]
         for name in own:  # both branches, and other Ifs, may use the same names
             inner[name] = self._build.values.fresh(f"{source.name}/{name}")
@@ -258,6 +278,7 @@ class _Walk:
         for name in captured(branch) - defined:
             raise GraphError(f"{where} uses '{name}', which nothing defines")
         visible = defined | {t.name for t in branch.initializer}
+        visible |= {t.values.name for t in branch.sparse_initializer}
         self._nodes(branch.node, visible, inner, where)
         for value, output in zip(branch.output, source.outputs, strict=False):
             if output:
@@ -281,10 +302,10 @@ def _constant_value(source: Source) -> np.ndarray:
     if len(source.attrs) != 1:
         source.fail(f"must have exactly one value, has {sorted(source.attrs)}")
     form, value = next(iter(source.attrs.items()))
-    if form == "value":
+    if form in ("value", "sparse_value"):
         return np.asarray(value)
     if form in ("value_float", "value_floats"):
         return np.array(value, np.float32)
     if form in ("value_int", "value_ints"):
         return np.array(value, np.int64)
-    source.unsupported(f"{form}: text and sparse tensors are not supported")
+    source.unsupported(f"{form}: text is not supported")

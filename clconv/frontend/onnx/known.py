@@ -5,10 +5,10 @@ from __future__ import annotations
 import onnx
 
 from clconv.frontend.onnx.arity import has_schema
+from clconv.frontend.onnx.calls import MAIN_DOMAIN
 from clconv.frontend.onnx.control import convert_if, convert_loop, convert_scan
 from clconv.frontend.onnx.converters import CONVERTERS
 from clconv.frontend.onnx.converters.microsoft import DOMAIN, IN_MAIN_DOMAIN, MICROSOFT
-from clconv.frontend.onnx.functions import MAIN_DOMAIN
 from clconv.graph.ops import OPS
 
 CONTROL = {"If": convert_if, "Loop": convert_loop, "Scan": convert_scan}

@@ -21,7 +21,8 @@ def read_metadata(
     version: the model's own number. ir_version: ONNX's. opsets: domain ("" is ONNX's) -> version.
     custom: the model's key -> value pairs. source: the path, or a word for bytes.
     output_specs: output name -> TensorSpec as declared, symbolic sizes as text, unknown ones None;
-    outputs declared without a shape are missing, and so are sequences, where they may be.
+    outputs declared without a shape are missing, and so are sequences, where they may be. The importer adds
+    unranked: inputs that declare no shape -> DType; defaults: initializers that runs may replace -> TensorSpec.
     """
     return {
         "producer_name": model.producer_name,

@@ -12,8 +12,8 @@ import numpy as np
 from onnx import TensorProto
 
 from clconv.errors import ModelError
+from clconv.frontend.onnx.external import external_bytes
 from clconv.frontend.onnx.files import Origin
-from clconv.frontend.onnx.tensors import read_external
 from clconv.graph.ir import Constant
 
 WIDENED = frozenset({TensorProto.INT4, TensorProto.UINT4, TensorProto.BFLOAT16})
@@ -52,7 +52,7 @@ def _stored(tensor: TensorProto, what: str, expected: int, origin: Origin) -> np
     """The bytes, wherever they are."""
     span = origin.weights.get(tensor.name)
     if tensor.data_location == TensorProto.EXTERNAL:
-        return read_external(tensor, what, expected, origin)
+        return external_bytes(tensor, what, expected, origin)
     if tensor.HasField("raw_data"):
         return np.frombuffer(tensor.raw_data, np.uint8)
     if span is not None and not tensor.int32_data:

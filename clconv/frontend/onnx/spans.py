@@ -8,73 +8,12 @@ ModelProto.graph = 7, GraphProto.initializer = 5, and of TensorProto name = 8 an
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-
-from clconv.errors import ModelError
+from clconv.frontend.onnx.readers import Reader, Span
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
-_LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
-
-
-class Reader(Protocol):
-    """Reads a part of the model again, long after it was parsed."""
-
-    def read(self, offset: int, length: int) -> np.ndarray:
-        """That many bytes as uint8. Raises ModelError if they are gone."""
-
-
-@dataclasses.dataclass(frozen=True)
-class BytesReader:
-    """The model was given as bytes, which stay."""
-
-    data: bytes
-
-    def read(self, offset: int, length: int) -> np.ndarray:
-        return np.frombuffer(self.data, np.uint8, length, offset)
-
-
-class FileReader:
-    """The model is a file; it must not change while weights are still to be read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = self._state()
-
-    def _state(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return found.st_size, found.st_mtime_ns
-
-    def read(self, offset: int, length: int) -> np.ndarray:
-        try:
-            array = np.fromfile(self._path, np.uint8, length, offset=offset)
-        except OSError as reason:
-            raise ModelError(
-                f"{self._path}: cannot be read again: {reason.strerror or reason}; keep the file until "
-                "the session has run once"
-            ) from None
-        if self._state() != self._seen or array.size != length:
-            raise ModelError(f"{self._path}: changed since it was loaded; load it again")
-        return array
-
-
-@dataclasses.dataclass(frozen=True)
-class Span:
-    """Where the raw data of a tensor lies."""
-
-    reader: Reader
-    offset: int
-    length: int
-
-    def read(self) -> np.ndarray:
-        return self.reader.read(self.offset, self.length)
+LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,19 +30,20 @@ class _OddWire(Exception):
     """Not the wire format; protobuf will say what is wrong with it."""
 
 
-def leave_out_weights(data: bytes, reader: Reader) -> tuple[bytes, dict[str, Span]]:
+def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str, Span]]:
     """The model's bytes without the raw data of large initializers, and where each one lies.
 
     Bytes that are no protobuf come back as they are, for the parser to refuse. So do models in which
     the name of a large tensor is not unique.
     """
     try:
-        found = list(_large_tensors(memoryview(data)))
+        found = list(_large_tensors(data))
     except _OddWire:
-        return data, {}
+        return bytes(data), {}
+    names = {name for name, _, _, _ in found}
+    if not found or len(names) != len(found):
+        return bytes(data), {}
     spans = {name: Span(reader, raw.value, raw.end - raw.value) for name, _, _, raw in found}
-    if not found or len(spans) != len(found):
-        return data, {}
     return _rewrite(data, found), spans
 
 
@@ -113,12 +53,12 @@ def _large_tensors(view: memoryview) -> Iterator[tuple[str, _Field, _Field, _Fie
     if len(graphs) != 1:  # protobuf would merge several; leave that to it
         return
     for tensor in _fields(view, graphs[0].value, graphs[0].end):
-        if tensor.number != _INITIALIZER or tensor.end - tensor.value < _LARGE:
+        if tensor.number != _INITIALIZER or tensor.end - tensor.value < LARGE:
             continue
         inner = list(_fields(view, tensor.value, tensor.end))
         names = [f for f in inner if f.number == _NAME]
         raws = [f for f in inner if f.number == _RAW_DATA]
-        if len(names) == len(raws) == 1 and raws[0].end - raws[0].value >= _LARGE:
+        if len(names) == len(raws) == 1 and raws[0].end - raws[0].value >= LARGE:
             try:
                 name = bytes(view[names[0].value : names[0].end]).decode()
             except UnicodeDecodeError:
@@ -126,13 +66,13 @@ def _large_tensors(view: memoryview) -> Iterator[tuple[str, _Field, _Field, _Fie
             yield name, graphs[0], tensor, raws[0]
 
 
-def _rewrite(data: bytes, found: list[tuple[str, _Field, _Field, _Field]]) -> bytes:
+def _rewrite(data: memoryview, found: list[tuple[str, _Field, _Field, _Field]]) -> bytes:
     graph = found[0][1]
-    body: list[bytes] = []
+    body: list[bytes | memoryview] = []
     position = graph.value
     for _, _, tensor, raw in found:
         body.append(data[position : tensor.start])
-        kept = data[tensor.value : raw.start] + data[raw.end : tensor.end]
+        kept = b"".join([data[tensor.value : raw.start], data[raw.end : tensor.end]])
         body += [_tag(_INITIALIZER), _varint(len(kept)), kept]
         position = tensor.end
     body.append(data[position : graph.end])

@@ -31,9 +31,13 @@ class Names:
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """Graphs that are attributes of the node (branches, bodies), not those inside them."""
     for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
+        yield from graphs_of(attribute)
+
+
+def graphs_of(attribute: onnx.AttributeProto) -> Iterator[onnx.GraphProto]:
+    if attribute.HasField("g"):
+        yield attribute.g
+    yield from attribute.graphs
 
 
 def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -48,6 +52,7 @@ def value_names(graph: onnx.GraphProto) -> Iterator[str]:
     """Every name of a value, also inside subgraphs; some more than once."""
     yield from (v.name for v in (*graph.input, *graph.output, *graph.value_info))
     yield from (t.name for t in graph.initializer)
+    yield from (t.values.name for t in graph.sparse_initializer)
     for node in graph.node:
         yield from node.input
         yield from node.output
@@ -58,6 +63,7 @@ def value_names(graph: onnx.GraphProto) -> Iterator[str]:
 def captured(graph: onnx.GraphProto) -> set[str]:
     """Names that a subgraph uses and does not define itself."""
     own = {v.name for v in graph.input} | {t.name for t in graph.initializer}
+    own |= {t.values.name for t in graph.sparse_initializer}
     own.update(o for node in graph.node for o in node.output)
     used = {v.name for v in graph.output}
     for node in graph.node:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import sys
-from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto
 
 from clconv.errors import ModelError, UnsupportedError
+from clconv.frontend.onnx.external import external_bytes, external_span
 from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.spans import LARGE
 from clconv.graph.ir import Constant, DType, TensorSpec
 
 DTYPES: dict[int, DType] = {
@@ -80,7 +81,8 @@ def read_tensor(tensor: TensorProto, name: str, origin: Origin) -> np.ndarray:
     what = f"{origin.label}: tensor '{name}'"
     dtype, shape = _checked(tensor, what)
     if tensor.data_location == TensorProto.EXTERNAL:
-        flat = _external(tensor, what, math.prod(shape), dtype, origin)
+        expected = math.prod(shape) * dtype.itemsize
+        flat = _from_bytes(external_bytes(tensor, what, expected, origin), dtype)
     elif tensor.HasField("raw_data"):
         flat = _raw(tensor.raw_data, what, shape, dtype)
     else:
@@ -89,24 +91,34 @@ def read_tensor(tensor: TensorProto, name: str, origin: Origin) -> np.ndarray:
 
 
 def read_constant(tensor: TensorProto, name: str, origin: Origin) -> Constant:
-    """The tensor as a constant: read again when needed if it was left out of the parsed model.
+    """The tensor as a constant: one that is large and lies in a file is read when it is needed, each time.
 
     Raises what read_tensor does.
     """
-    span = origin.weights.get(tensor.name)
-    given = tensor.HasField("raw_data") or any(len(getattr(tensor, f)) for f, _ in _FIELDS.values())
-    if span is None or given or tensor.data_location == TensorProto.EXTERNAL:
-        return Constant(read_tensor(tensor, name, origin))
     what = f"{origin.label}: tensor '{name}'"
+    span = origin.weights.get(tensor.name)
+    if tensor.data_location == TensorProto.EXTERNAL:
+        dtype, shape = _checked(tensor, what)
+        span = external_span(tensor, what, math.prod(shape) * dtype.itemsize, origin)
+        if span.length < LARGE:
+            return Constant(_from_bytes(span.read(), dtype).reshape(shape))
+    elif (
+        span is None
+        or tensor.HasField("raw_data")
+        or any(len(getattr(tensor, f)) for f, _ in _FIELDS.values())
+    ):
+        return Constant(read_tensor(tensor, name, origin))
     dtype, shape = _checked(tensor, what)
     expected = math.prod(shape) * dtype.itemsize
     if span.length != expected:
         raise _wrong_length(what, shape, dtype, expected, span.length)
+    return Constant.reread(
+        TensorSpec(shape, dtype), lambda: _from_bytes(span.read(), dtype).reshape(shape)
+    )
 
-    def read() -> np.ndarray:
-        return _native(span.read().view(_little_endian(dtype)), dtype).reshape(shape)
 
-    return Constant.reread(TensorSpec(shape, dtype), read)
+def _from_bytes(data: np.ndarray, dtype: DType) -> np.ndarray:
+    return _native(data.view(_little_endian(dtype)), dtype)
 
 
 def _checked(tensor: TensorProto, what: str) -> tuple[DType, tuple[int, ...]]:
@@ -158,80 +170,6 @@ def _typed(tensor: TensorProto, what: str, shape: tuple[int, ...], dtype: DType)
     if dtype is DType.FLOAT16:  # the bits of the half, one to an int32
         return values.astype(np.uint16).view(np.float16)
     return values.astype(dtype.numpy)
-
-
-def read_external(tensor: TensorProto, what: str, count: int, origin: Origin) -> np.ndarray:
-    """So many bytes of a tensor's external file."""
-    return _external(tensor, what, count, DType.UINT8, origin)
-
-
-def _external(
-    tensor: TensorProto, what: str, count: int, dtype: DType, origin: Origin
-) -> np.ndarray:
-    entries = {e.key: e.value for e in tensor.external_data}
-    location = entries.get("location", "")
-    if origin.folder is None:
-        raise ModelError(
-            f"{what} lies in the external file {location!r}, which bytes cannot lead to: "
-            "import the model by its path"
-        )
-    path = _inside(location, what, origin.folder)
-    offset = _whole_number(entries, "offset", what, 0)
-    expected = count * dtype.itemsize
-    length = _whole_number(entries, "length", what, expected)
-    if length != expected:
-        raise ModelError(
-            f"{what} of shape {tuple(tensor.dims)} and type {dtype.value} needs {expected} bytes, "
-            f"its external data says {length}"
-        )
-    try:
-        size = path.stat().st_size
-        if offset + length > size:
-            raise ModelError(
-                f"{what}: external file {path} is too short: {size} bytes, "
-                f"{offset + length} are needed"
-            )
-        with path.open("rb") as file:
-            array = np.fromfile(file, _little_endian(dtype), count, offset=offset)
-    except OSError as reason:
-        raise ModelError(
-            f"{what}: external file {path} cannot be read: {reason.strerror or reason}"
-        ) from None
-    if array.size != count:
-        raise ModelError(f"{what}: external file {path} became shorter while it was read")
-    return _native(array, dtype)
-
-
-def _inside(location: str, what: str, folder: Path) -> Path:
-    """The external file, which must lie in the model's own folder, symbolic links resolved."""
-    parts = location.replace("\\", "/").split("/")
-    if not location or "\0" in location:
-        raise ModelError(f"{what}: external data has no usable location ({location!r})")
-    if location.startswith(("/", "\\")) or parts[0].endswith(":") or ".." in parts:
-        raise ModelError(
-            f"{what}: external data {location!r} must be a relative path inside the model's folder"
-        )
-    try:
-        path, home = (folder / location).resolve(), folder.resolve()
-        exists = path.is_file()
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-    ) as reason:  # a loop of links, a name that is too long
-        raise ModelError(f"{what}: external file {location!r}: {reason}") from None
-    if not path.is_relative_to(home):
-        raise ModelError(f"{what}: external file {location!r} leads out of the model's folder")
-    if not exists:
-        raise ModelError(f"{what}: external file {path} does not exist")
-    return path
-
-
-def _whole_number(entries: dict[str, str], key: str, what: str, default: int) -> int:
-    text = entries.get(key, "") or str(default)
-    if not (text.isascii() and text.isdigit()):
-        raise ModelError(f"{what}: external data has the {key} {text!r}, not a whole number")
-    return int(text)
 
 
 def write_tensor(array: np.ndarray, name: str) -> onnx.TensorProto:

@@ -43,11 +43,17 @@ def _if(attrs: Attributes, arrays: Arrays, run: RunGraph) -> tuple[np.ndarray, .
     return tuple(values[name] for name in branch.outputs)
 
 
-def _loop(attrs: Attributes, arrays: Arrays, run: RunGraph) -> tuple[np.ndarray, ...]:
+def run_loop(
+    attrs: Attributes,
+    arrays: Arrays,
+    run: RunGraph,
+    blocks: Sequence[tuple[int, Graph]] = (),
+) -> tuple[np.ndarray, ...]:
     """Inputs: trip count or none, condition or none, carried values, values from outside.
 
     The body gets iteration, condition, carried, outside; it gives condition, carried, and one slice of each
-    scan output. Stops when the trip count is reached or the condition is false.
+    scan output. Stops when the trip count is reached or the condition is false. blocks: how many trips
+    are one graph (graph/trips.py has what it gives), the most first, taken while so many are left.
     """
     body = attrs.body
     limit = None if arrays[0] is None else trip_count(arrays[0])
@@ -58,14 +64,19 @@ def _loop(attrs: Attributes, arrays: Arrays, run: RunGraph) -> tuple[np.ndarray,
     iteration = 0
     while going and (limit is None or iteration < limit):
         count, condition = np.array(iteration, np.int64), np.array(going, np.bool_)
-        values = run(body, _feeds(body, [count, condition, *carried, *outside]))
-        results = [values[name] for name in body.outputs]
+        left = 1 if limit is None else limit - iteration
+        size, graph = next(((n, block) for n, block in blocks if n <= left), (1, body))
+        values = run(graph, _feeds(graph, [count, condition, *carried, *outside]))
+        results = [values[name] for name in graph.outputs]
         going = truth(results[0])
         carried = list(results[1 : 1 + attrs.carried])
-        for kept, part in zip(slices, results[1 + attrs.carried :], strict=True):
-            kept.append(part)
-        iteration += 1
+        for i, part in enumerate(results[1 + attrs.carried :]):
+            slices[i % len(slices)].append(part)
+        iteration += size
     names = body.outputs[1 + attrs.carried :]
+    if not iteration and not all(declares(body, name) for name in names):
+        start = [np.array(0, np.int64), np.array(True), *carried, *outside]
+        return (*(np.asarray(a) for a in carried), *_never_made(body, names, start, run))
     scanned = [_stacked(s, body, n, 0) for s, n in zip(slices, names, strict=True)]
     return tuple(np.asarray(a) for a in (*carried, *scanned))
 
@@ -178,6 +189,20 @@ def _stacked(slices: list[np.ndarray], body: Graph, name: str, axis: int) -> np.
     return empty_scan(body, name, axis)
 
 
+def declares(body: Graph, name: str) -> bool:
+    """Whether a subgraph says of which shape, perhaps with open sizes, an output is."""
+    return name in body.metadata.get("output_specs", {})
+
+
+def _never_made(
+    body: Graph, names: Sequence[str], start: Sequence[np.ndarray | None], run: RunGraph
+) -> list[np.ndarray]:
+    """Empty scan outputs of a Loop whose body never ran and declares no shapes: as its first trip would have
+    made them."""
+    values = run(body, _feeds(body, start))
+    return [np.zeros((0, *values[name].shape), values[name].dtype) for name in names]
+
+
 def empty_scan(body: Graph, name: str, axis: int) -> np.ndarray:
     """A scan output of a body that never ran: what it declares, sizes it leaves open being 0."""
     declared: TensorSpec | None = body.metadata.get("output_specs", {}).get(name)
@@ -223,7 +248,7 @@ register(
         attributes={"body": REQUIRED, "carried": REQUIRED},
         inputs=(0, None),
         host_only=True,
-        control=_loop,
+        control=run_loop,
     )
 )
 register(

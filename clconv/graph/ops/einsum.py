@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,7 +57,6 @@ def _infer(call: Call) -> Sequence[TensorSpec]:
         len(set(letters)) == len(letters) and set(letters) <= set(sizes),
         f"the result '{result}' has labels twice or that no input has",
     )
-    call.expect("..." in result or not shared, f"the result '{result}' leaves the ellipsis out")
     start = result.index("...") if "..." in result else len(letters)
     before, after = letters[:start], letters[start:]
     shape = (
@@ -67,8 +67,27 @@ def _infer(call: Call) -> Sequence[TensorSpec]:
     return [TensorSpec(shape, dtype)]
 
 
+def _without_ellipsis(terms: list[str], result: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+    """The terms with letters of their own in the place of ellipses, which a result may leave out: summed over."""
+    used = {c for term in terms for c in term}
+    free = [c for c in string.ascii_letters if c not in used]
+    counts = [
+        rank - len(term.replace("...", "", 1)) for term, rank in zip(terms, ranks, strict=True)
+    ]
+    most = max(n for n, term in zip(counts, terms, strict=True) if "..." in term)
+    letters = "".join(free[:most])
+    written = [
+        term.replace("...", letters[most - count :], 1)
+        for term, count in zip(terms, counts, strict=True)
+    ]
+    return written, result
+
+
 def _reference(at: Any, *arrays: np.ndarray) -> np.ndarray:
-    equation = at.equation.replace(" ", "")
+    terms, result = einsum_terms(at.equation)
+    if "..." not in result and any("..." in term for term in terms):  # NumPy wants it there
+        terms, result = _without_ellipsis(terms, result, [a.ndim for a in arrays])
+    equation = f"{','.join(terms)}->{result}"
     return np.asarray(np.einsum(equation, *map(widen, arrays))).astype(arrays[0].dtype)
 
 

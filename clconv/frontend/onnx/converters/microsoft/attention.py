@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
+from clconv.frontend.onnx.converters.microsoft.mask import add_mask
 
 
 def _attention(source: Source, build: Builder) -> None:
     """x @ weights + bias, cut into queries, keys and values; inputs x, weights, bias, mask, past, added."""
-    _refuse(source, {3: "mask_index", 4: "past", 6: "past_sequence_length"})
+    _refuse(source, {4: "past", 6: "past_sequence_length"})
     if any(source.outputs[1:]) or source.attrs.get("do_rotary"):
         source.unsupported("a cache of keys and values, or rotary embedding")
     projected = build.helper(source, "MatMul", source.inputs[:2], "projected")
@@ -20,12 +21,14 @@ def _attention(source: Source, build: Builder) -> None:
         inputs.append(build.integers(source, sizes, "sizes"))
         del attrs["num_outputs"]
     build.emit("Split", inputs, parts, build.node_names.fresh(f"{source.name}/split"), attrs)
-    _emit(source, build, parts, source.input(5), source.attrs.get("unidirectional", 0))
+    added = add_mask(source, build, 3, source.input(0), source.input(5))
+    _emit(source, build, parts, added, source.attrs.get("unidirectional", 0))
 
 
 def _multi_head(source: Source, build: Builder) -> None:
     """Inputs query, key, value, bias, key padding mask, added, past key, past value."""
-    _refuse(source, {4: "key_padding_mask", 6: "past_key", 7: "past_value"})
+    cache = {6: "past_key", 7: "past_value", 8: "past_sequence_length", 9: "cache_indirection"}
+    _refuse(source, cache)
     if any(source.outputs[1:]):
         source.unsupported("a cache of keys and values")
     parts = list(source.inputs[:3])
@@ -39,7 +42,8 @@ def _multi_head(source: Source, build: Builder) -> None:
         parts = [
             build.helper(source, "Add", pair, "biased") for pair in zip(parts, pieces, strict=True)
         ]
-    _emit(source, build, parts, source.input(5), source.attrs.get("unidirectional", 0))
+    added = add_mask(source, build, 4, source.input(1), source.input(5))
+    _emit(source, build, parts, added, source.attrs.get("unidirectional", 0))
 
 
 def _emit(source: Source, build: Builder, parts: list[str], added: str, causal: int) -> None:

@@ -140,7 +140,7 @@ def _bias_softmax(source: Source, build: Builder) -> None:
     biased = build.helper(source, "Add", source.inputs, "biased")
     axis = source.attrs.get("axis", 1)
     rank = build.rank(source.input(0))
-    if axis != -1 and (rank is None or axis % rank != rank - 1):
+    if axis != -1 and (not rank or axis % rank != rank - 1):
         source.unsupported(f"axis {axis} of rank {rank}, only the last axis")
     build.emit("Softmax", (biased,), source.outputs, source.name, {"axis": -1})
 

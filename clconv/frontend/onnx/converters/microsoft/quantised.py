@@ -79,7 +79,7 @@ def _where(source: Source, build: Builder) -> None:
 def _softmax(source: Source, build: Builder) -> None:
     if source.attrs.get("opset", 13) < 13:
         rank, axis = build.rank(source.input(0)), source.attrs.get("axis", 1)
-        if rank is None or axis % rank != rank - 1:
+        if not rank or axis % rank != rank - 1:
             source.unsupported("the form before opset 13 of an axis that is not the last")
     x = real(source, build, 0)
     axis = {"axis": source.attrs.get("axis", -1)}
