@@ -203,7 +203,7 @@ def test_a_network_larger_than_the_device_is_refused_before_allocating(device: D
     graph, spec = residual(), {"x": TensorSpec((1, 3, 64, 64))}
     small = made_up("small", kind="cpu", vector_width=8, largest_allocation=100_000)
     with pytest.raises(
-        DeviceMemoryError, match=r"value '.*' needs [\d,]{7,} bytes.* at most 100,000"
+        DeviceMemoryError, match=r"value '.*' .*needs [\d,]{7,} bytes.* at most 100,000"
     ):
         make_plan(graph, spec, small)
     small = made_up("small", kind="cpu", vector_width=8, global_memory=300_000)
@@ -212,7 +212,7 @@ def test_a_network_larger_than_the_device_is_refused_before_allocating(device: D
     b = Builder()
     b.conv(b.input(1, 64, 1, 1), 512, 64, out="y")
     small = made_up("small", largest_allocation=100_000)
-    with pytest.raises(DeviceMemoryError, match=r"constant 'c0' has 131,072 bytes"):
+    with pytest.raises(DeviceMemoryError, match=r"'c0' .*131,072 bytes"):
         make_plan(b.graph("y"), {"x": TensorSpec((1, 64, 1, 1))}, small)
     session = Session(graph, device)
     side = int((device.global_memory // 64) ** 0.5)
