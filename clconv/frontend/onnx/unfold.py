@@ -141,6 +141,8 @@ def _unfold_quantised(node: Node, names: Names, constants: dict[str, Constant]) 
         return step("Sub", number, zero)
 
     steps = step("Round", step("Div", x, scale))
-    kept = step("Min", step("Max", steps, bound("low")), bound("high"))
+    least = bound("low")
+    known = step("Where", step("IsNaN", steps), least, steps)  # NaN is the least value there
+    kept = step("Min", step("Max", known, least), bound("high"))
     step("Mul", kept, scale, out=node.outputs[0])
     return made
