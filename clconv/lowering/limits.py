@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceMemoryError, UnsupportedError
 from clconv.graph.ir import Graph, TensorSpec
-from clconv.lowering.arguments import Scalar, Table
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall, Lowered, Problem, Signature
+from clconv.lowering.model.arguments import Scalar, Table
+from clconv.lowering.model.kernel import KernelCall, Lowered, Problem, Signature
 
 # One less than this many vectors, tiles or groups may follow the last element without an overflow.
 _ROOM = 1 << 16

@@ -9,8 +9,8 @@ to the mean, or None; measure: the reduction to the factor; rest: as in norm/row
 outputs, in float, too.
 </%doc>
 <%!
-from clconv.lowering.ctext import element, set_element
-from clconv.lowering.normal import RUN
+from clconv.lowering.model.ctext import element, set_element
+from clconv.lowering.ops.norm.specification import RUN
 %>\
 ## Along the last axis in runs, whose results are joined: one sum of floats would lose what is small against it.
 <%def name="walk(op, name)">
