@@ -15,9 +15,9 @@ from clconv.errors import Guard, UnsupportedError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.choice.layout import choose_signatures, is_free
+from clconv.lowering.choice.limits import check_lowered, check_sizes, check_work, layouts_that_fit
 from clconv.lowering.choice.select import Choice, check_forced, select
 from clconv.lowering.copies.reorder import reorder_call
-from clconv.lowering.limits import check_lowered, check_sizes, check_work, layouts_that_fit
 from clconv.lowering.model.arguments import Read, Scalar, Write
 from clconv.lowering.model.kernel import (
     KernelCall,

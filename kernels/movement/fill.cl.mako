@@ -4,7 +4,7 @@ y[offset + i * step] = value for i in 0..total - 1, of which one item does `chun
 value: the element's bits in the low bytes. Index space: (total / chunk).
 Parameters: type: an unsigned integer of the element's size; width: vector lanes; past 1, step is 1.
 </%doc>
-<%namespace name="run" file="/move/run.mako"/>
+<%namespace name="run" file="/movement/run.mako"/>
 ${run.vector_type(entry, type, width)}
 kernel void ${entry}(
     global ${type}* restrict y, long offset, long step, ulong value, long total, long chunk) {

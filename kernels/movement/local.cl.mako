@@ -9,7 +9,7 @@ tile's edge, x_row and y_column 1; neither is looked at.
 Index space: local (32, 8); groups (column tiles, row tiles, plane items).
 Parameters: type: an unsigned integer of the element's size; outer: axes in front of the last two.
 </%doc>
-<%namespace name="loops" file="/move/loops.mako"/>
+<%namespace name="loops" file="/movement/loops.mako"/>
 kernel __attribute__((reqd_work_group_size(32, 8, 1))) void ${entry}(${loops.parameters(type, outer)}) {
   local ${type} tile[32 * 33];
   const int across = get_local_id(0), down = get_local_id(1);

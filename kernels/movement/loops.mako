@@ -1,6 +1,6 @@
 <%doc>
 What the strided copies share: their arguments, and the loop over planes (all axes but the last two).
-  <%namespace name="loops" file="/move/loops.mako"/>
+  <%namespace name="loops" file="/movement/loops.mako"/>
 </%doc>
 
 <%def name="parameters(type, outer)">\

@@ -11,7 +11,7 @@ Parameters: type: an unsigned integer of the element's size; width: vector lanes
 common.padded_index; given: whether there is `value`; single: unit is 1.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%namespace name="run" file="/move/run.mako"/>
+<%namespace name="run" file="/movement/run.mako"/>
 <%
   last = rank - 1
   U = "1" if single else "unit"

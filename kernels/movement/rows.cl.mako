@@ -9,8 +9,8 @@ vector lanes; step: the columns are neighbours in y and in x are neighbours ("on
 ("zero"), every other ("two"), backwards ("back"), or both have strides ("any"); run: a constant number of columns,
 0 if an argument says it.
 </%doc>
-<%namespace name="run_of" file="/move/run.mako"/>
-<%namespace name="loops" file="/move/loops.mako"/>
+<%namespace name="run_of" file="/movement/run.mako"/>
+<%namespace name="loops" file="/movement/loops.mako"/>
 <%
   lanes = range(width)
 %>

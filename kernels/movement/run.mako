@@ -1,6 +1,6 @@
 <%doc>
 Mako pieces that kernels which move runs of elements share. Import with
-  <%namespace name="run" file="/move/run.mako"/>
+  <%namespace name="run" file="/movement/run.mako"/>
 All move bits: `type` is an unsigned integer of the element's size.
 </%doc>
 

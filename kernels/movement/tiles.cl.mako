@@ -7,8 +7,8 @@ rows, column_chunk columns. A tile at an edge moves back so that it is full and 
 Index space: (column items, row items, plane items). x_row and y_column are 1 and not looked at.
 Parameters: type: an unsigned integer of the element's size; outer: axes in front of the last two.
 </%doc>
-<%namespace name="run" file="/move/run.mako"/>
-<%namespace name="loops" file="/move/loops.mako"/>
+<%namespace name="run" file="/movement/run.mako"/>
+<%namespace name="loops" file="/movement/loops.mako"/>
 ${run.vector_type(entry, type, 8)}
 kernel void ${entry}(${loops.parameters(type, outer)}) {
   ${loops.ranges()}

@@ -7,8 +7,8 @@ with the offsets and plane strides of any strided copy. One item does plane_chun
 and all WAYS rows. Index space: (column items, 1, plane items). The strides that are 1 or WAYS are not looked at.
 Parameters: type: an unsigned integer of the element's size; outer: axes in front of the last two; kind; ways 2..4.
 </%doc>
-<%namespace name="run" file="/move/run.mako"/>
-<%namespace name="loops" file="/move/loops.mako"/>
+<%namespace name="run" file="/movement/run.mako"/>
+<%namespace name="loops" file="/movement/loops.mako"/>
 <%
   woven = [(way, lane) for lane in range(8) for way in range(ways)]
 %>

@@ -6,7 +6,7 @@ Parameters: source: integer type; scale_type, target: C types in memory; compute
 integer type that holds x - zero; zero_point: whether there is one; varied: see places.mako.
 </%doc>
 <%namespace name="storage" file="/storage.mako"/>
-<%namespace name="places" file="/quantise/places.mako"/>
+<%namespace name="places" file="/quantised/places.mako"/>
 kernel void ${entry}(
     global const ${source}* restrict x, global const ${scale_type}* restrict scale,
 % if zero_point:

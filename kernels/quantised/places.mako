@@ -2,7 +2,7 @@
 Where the scale and the zero point of an element lie. A tensor is (outer, length, inner); element (o, a, i) has
 scale[o * scale_outer + a / block * scale_axis + i * scale_inner]. All steps are 0 for one scale of the tensor,
 scale_axis is 1 for one along the axis; block is 1 where there are no blocks. Import with
-  <%namespace name="places" file="/quantise/places.mako"/>
+  <%namespace name="places" file="/quantised/places.mako"/>
 </%doc>
 <%def name="parameters()">\
 int length, int inner, int block, long scale_outer, long scale_axis, long scale_inner, long total, long share\

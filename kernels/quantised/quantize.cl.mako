@@ -7,7 +7,7 @@ quotient: C text of a / b, rounded as IEEE 754 has it where the device can; zero
 half_quotient: it is rounded to half first; low, high: range of the target; varied: see places.mako.
 </%doc>
 <%namespace name="storage" file="/storage.mako"/>
-<%namespace name="places" file="/quantise/places.mako"/>
+<%namespace name="places" file="/quantised/places.mako"/>
 kernel void ${entry}(
     global const ${source}* restrict x, global const ${scale_type}* restrict scale,
 % if zero_point:

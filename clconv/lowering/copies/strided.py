@@ -7,8 +7,8 @@ import math
 
 from clconv.graph.ops.base import Cost
 from clconv.lowering.copies.boxes import Axis, Copy, collapse
-from clconv.lowering.copies.reorder import MOVE_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar
+from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
 
 # Many devices limit the work-groups along the second and third axis to 65535.

@@ -10,7 +10,7 @@ import numpy as np
 
 from clconv.graph.ir import DType
 from clconv.graph.ops.elementwise.row import c_number
-from clconv.lowering.copies.reorder import C_TYPES
+from clconv.lowering.model.c_types import C_TYPES
 
 
 def vector_type(width: int, base: str = "float") -> str:

@@ -10,8 +10,8 @@ from collections.abc import Hashable
 from clconv.graph.ir import DType
 from clconv.graph.ops.attention import AttentionSizes
 from clconv.graph.ops.base import Cost
-from clconv.lowering.copies.reorder import C_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

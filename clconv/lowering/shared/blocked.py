@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clconv.graph.ir import PLAIN, DType, Layout
-from clconv.lowering.copies.reorder import c_type as c_type
-from clconv.lowering.limits import size_obstacle
+from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.arguments import Argument, Scalar
+from clconv.lowering.model.c_types import c_type as c_type
 from clconv.lowering.model.kernel import Problem, Signature
 from clconv.lowering.model.obstacles import computed, dtype_obstacle
 from clconv.lowering.shared.epilogue import epilogue_obstacle

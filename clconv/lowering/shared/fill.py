@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.lowering.copies.reorder import MOVE_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar
+from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from clconv.graph.ir import TensorSpec
-from clconv.lowering.copies.reorder import C_TYPES
 from clconv.lowering.copies.strided import MOST_GROUPS
+from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import Problem
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from clconv.graph.ir import PLAIN, RUNNING, DType, EpilogueStep, Layout
-from clconv.lowering.copies.reorder import c_type
 from clconv.lowering.model.arguments import (
     Argument,
     Packed,
@@ -20,6 +19,7 @@ from clconv.lowering.model.arguments import (
     Scalar,
     Write,
 )
+from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.kernel import (
     Kernel,
     KernelCall,

@@ -5,7 +5,7 @@ indices and y (size0, size1, ...), `total` elements      x: stride0, ...; its si
 A negative index counts from the end, one outside the axis is clamped. One item does `chunk` elements of y.
 Index space: (total / chunk). Parameters: type: an unsigned integer of the element's size; index: int or long; rank; axis.
 </%doc>
-<%namespace name="place" file="/gather/place.mako"/>
+<%namespace name="place" file="/indexing/gather/place.mako"/>
 kernel void ${entry}(
     global const ${type}* restrict x, global const ${index}* restrict indices, global ${type}* restrict y
 % for what in ("int size", "long stride"):

@@ -1,6 +1,6 @@
 <%doc>
 Mako pieces that kernels with indices share. Import with
-  <%namespace name="place" file="/gather/place.mako"/>
+  <%namespace name="place" file="/indexing/gather/place.mako"/>
 </%doc>
 ## An index counted from the end if it is negative, and clamped to 0..limit - 1. An expression.
 <%def name="clamped(index, limit)">\

@@ -7,8 +7,8 @@ end, one outside its axis is clamped.
 One item copies row_chunk rows of y, column_chunk columns of each: (column items, row items).
 Parameters: type: an unsigned integer of the element's size; index: int or long; width: vector lanes; depth; shared.
 </%doc>
-<%namespace name="run" file="/move/run.mako"/>
-<%namespace name="place" file="/gather/place.mako"/>
+<%namespace name="run" file="/movement/run.mako"/>
+<%namespace name="place" file="/indexing/gather/place.mako"/>
 ${run.vector_type(entry, type, width)}
 kernel void ${entry}(
     global const ${type}* restrict x, global const ${index}* restrict indices, global ${type}* restrict y

@@ -5,7 +5,7 @@ x, y (steps, batch, columns) if time_first, else (batch, steps, columns)     len
 One item copies row_chunk of the rows = steps * batch, column_chunk columns of each: (column items, row items).
 Parameters: type: an unsigned integer of the element's size; index: int or long; width: vector lanes; time_first.
 </%doc>
-<%namespace name="run" file="/move/run.mako"/>
+<%namespace name="run" file="/movement/run.mako"/>
 ${run.vector_type(entry, type, width)}
 kernel void ${entry}(
     global const ${type}* restrict x, global const ${index}* restrict lengths, global ${type}* restrict y,

@@ -6,7 +6,7 @@ x, y (rows, columns), a matrix being `height` rows. One item does row_chunk rows
 Parameters: type: an unsigned integer of the element's size; width: vector lanes; upper; given: the type of k on the
 device, "" if it is a number.
 </%doc>
-<%namespace name="run" file="/move/run.mako"/>
+<%namespace name="run" file="/movement/run.mako"/>
 ${run.vector_type(entry, type, width)}
 kernel void ${entry}(
     global const ${type}* restrict x, ${"global const %s* restrict" % given if given else "int"} k,

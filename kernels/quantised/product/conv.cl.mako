@@ -10,7 +10,7 @@ registers. Index space: (column items * rows, filters, N).
 Parameters: spatial axes; x_type, w_type, target; bias; points and scales: see pieces.mako; tile; inside: the last axis
 has a stride of 1, so that a tile reads neighbours.
 </%doc>
-<%namespace name="pieces" file="/quantised_product/pieces.mako"/>
+<%namespace name="pieces" file="/quantised/product/pieces.mako"/>
 <%
   axes = range(spatial)
   last = spatial - 1

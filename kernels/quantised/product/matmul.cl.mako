@@ -9,7 +9,7 @@ x_batches, w_batches: matrices of x and w for each of y.
 One item computes `chunk` columns of one row, TILE at a time in registers. Index space: (column items, rows, batch).
 Parameters: x_type, w_type, target; points and scales: see pieces.mako; batched; tile.
 </%doc>
-<%namespace name="pieces" file="/quantised_product/pieces.mako"/>
+<%namespace name="pieces" file="/quantised/product/pieces.mako"/>
 kernel void ${entry}(
     global const ${x_type}* restrict x, global const ${w_type}* restrict w\
 ${pieces.point_parameters(x_type, w_type, points)}\

@@ -1,6 +1,6 @@
 <%doc>
 What the products of quantised tensors share. Import with
-  <%namespace name="pieces" file="/quantised_product/pieces.mako"/>
+  <%namespace name="pieces" file="/quantised/product/pieces.mako"/>
 points: for each of x_zero and w_zero "" (none), "one" or "many" (a vector). wide: double where the device has it.
 </%doc>
 ## Parameters of both zero points, as far as they are there.

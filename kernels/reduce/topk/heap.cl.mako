@@ -5,7 +5,7 @@ x (O, length, inner)     values, places (O, k, inner), where the heap lies while
 One item does `chunk` lines. Index space: (lines / chunk).
 Parameters: type of the elements; largest or smallest first; is_float: there may be NaN.
 </%doc>
-<%namespace name="order" file="/topk/order.mako"/>
+<%namespace name="order" file="/reduce/topk/order.mako"/>
 ## Puts (value, place) at `hole` of a heap of `size`, or below it, so that every parent comes after its children.
 void ${entry}_sift(
     global ${type}* values, global long* places, long inner, int hole, int size, ${type} value, long place) {

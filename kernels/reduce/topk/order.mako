@@ -1,6 +1,6 @@
 <%doc>
 The order that TopK sorts by. Import with
-  <%namespace name="order" file="/topk/order.mako"/>
+  <%namespace name="order" file="/reduce/topk/order.mako"/>
 </%doc>
 ## Whether value va at index ia comes before vb at ib: the larger (or smaller) value, then the lower index. NaN counts as
 ## larger than any number. An expression; the operands are names.

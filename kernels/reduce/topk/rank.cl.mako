@@ -6,7 +6,7 @@ x (O, length, inner)     values, places (O, k, inner)     lines = O * inner
 One item does one element of `chunk` lines. Index space: (length, lines / chunk).
 Parameters: type of the elements; largest or smallest first; is_float: there may be NaN; values, places: which are wanted.
 </%doc>
-<%namespace name="order" file="/topk/order.mako"/>
+<%namespace name="order" file="/reduce/topk/order.mako"/>
 kernel void ${entry}(
     global const ${type}* restrict x,
 % if values:

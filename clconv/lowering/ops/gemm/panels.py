@@ -28,9 +28,9 @@ from clconv.lowering.model.kernel import (
     Problem,
     Variant,
 )
-from clconv.lowering.ops.elementwise.cast import cast_call
 from clconv.lowering.ops.gemm.shape import alpha_of, float_obstacle, plan_addend
 from clconv.lowering.shared.blocked import rows_an_item
+from clconv.lowering.shared.conversion import cast_call
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.product import Product
 

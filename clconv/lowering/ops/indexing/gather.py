@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from clconv.lowering.copies.boxes import Span
 from clconv.lowering.copies.movement import copy_box, out, read
-from clconv.lowering.copies.reorder import MOVE_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     KernelCall,

@@ -11,8 +11,8 @@ import math
 
 from clconv.graph.ir import DType
 from clconv.lowering.copies.movement import copy_box, out, read, whole
-from clconv.lowering.copies.reorder import C_TYPES, MOVE_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES, MOVE_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     KernelCall,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from clconv.graph.ops.movement.create import range_length
-from clconv.lowering.copies.reorder import C_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

@@ -7,9 +7,9 @@ import math
 
 from clconv.graph.ops.movement.pad import center_crop_pad_widths, pad_widths
 from clconv.lowering.copies.movement import blocked_signature, node_call, register_mover
-from clconv.lowering.copies.reorder import MOVE_TYPES
 from clconv.lowering.copies.strided import MOST_GROUPS
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.kernel import Kernel, Lowered, Problem
 from clconv.lowering.shared.blocked import kernel_pad_mode
 

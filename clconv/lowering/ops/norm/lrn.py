@@ -6,9 +6,9 @@ import math
 
 from clconv.graph.ir import DType, Layout
 from clconv.graph.ops.elementwise.row import c_float
-from clconv.lowering.copies.reorder import c_type
-from clconv.lowering.limits import size_obstacle
+from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

@@ -6,8 +6,8 @@ import dataclasses
 import math
 
 from clconv.graph.ir import DType
-from clconv.lowering.copies.reorder import c_type
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

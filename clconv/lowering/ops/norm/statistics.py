@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from clconv.graph.ir import DType
-from clconv.lowering.copies.reorder import c_type
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.kernel import Kernel, Lowered, Problem
 from clconv.lowering.model.obstacles import computed, has_double
 from clconv.lowering.ops.norm.specification import RUN, Normal, kept_outputs, normal_of
@@ -27,6 +27,7 @@ def statistics_lower(problem: Problem) -> Lowered:
         "norm/statistics.cl.mako",
         "norm_statistics",
         kept=len(kept),
+        run=RUN,
         reduced=len(reduced),
         type=c_type(dtype),
         wide="double" if double or dtype is DType.FLOAT64 else "float",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from clconv.graph.ir import DType
 from clconv.graph.ops.pool.unpool import column_positions, may_count_default, unpooled_size
-from clconv.lowering.copies.reorder import C_TYPES, MOVE_TYPES
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES, MOVE_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     KernelCall,

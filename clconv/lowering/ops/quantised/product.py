@@ -9,8 +9,8 @@ from collections.abc import Hashable
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.lowering.copies.reorder import C_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Table, Write
+from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

@@ -10,8 +10,8 @@ import numpy as np
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Cost
-from clconv.lowering.copies.reorder import C_TYPES
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

@@ -6,8 +6,8 @@ import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.graph.ops.elementwise.row import c_number
-from clconv.lowering.copies.reorder import c_type
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.ctext import saturated
 from clconv.lowering.model.kernel import (
     Kernel,

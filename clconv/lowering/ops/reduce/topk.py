@@ -6,8 +6,8 @@ import math
 
 from clconv.graph.ir import TensorSpec
 from clconv.lowering.copies.movement import outputs
-from clconv.lowering.copies.reorder import C_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

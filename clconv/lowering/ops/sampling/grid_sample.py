@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from clconv.lowering.copies.reorder import C_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,

@@ -20,8 +20,8 @@ from clconv.graph.ops.sampling.resize import (
     resize_axes,
     taps_of,
 )
-from clconv.lowering.copies.reorder import MOVE_TYPES
 from clconv.lowering.model.arguments import Argument, Scalar, Table, Write
+from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
     Lowered,
