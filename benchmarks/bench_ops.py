@@ -27,16 +27,16 @@ from rich.table import Table
 from benchmarks.bench_models import machine
 from benchmarks.nets import NETS
 from clconv.cases import CASES, Case
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis.peak import Peak, measure_peak
 from clconv.errors import VariantError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph, Node
 from clconv.graph.ops import OPS
 from clconv.graph.ops.base import Cost
-from clconv.lowering.device import DeviceInfo
 from clconv.lowering.variants import VARIANTS
+from clconv.planning.plan import Plan, make_plan
 from clconv.runtime.device import choose_device
-from clconv.runtime.peak import Peak, measure_peak
-from clconv.runtime.plan import Plan, make_plan
 from clconv.runtime.profile import profile
 
 # Work below which starting the launch is most of the time.

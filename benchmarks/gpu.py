@@ -260,8 +260,8 @@ def main() -> int:
 
 def proven(bench: Bench) -> tuple[Any, dict[str, str]]:
     """The device with those of its matrix instructions that are right, each tried where it can do no harm."""
-    from clconv.runtime.matrix_probe import refusal, settle
-    from clconv.runtime.shuffle_probe import shuffling_for
+    from clconv.probes.matrix_probe import refusal, settle
+    from clconv.probes.shuffle_probe import shuffling_for
 
     def tried(instruction: str, device: Any, precision: str) -> str:
         wrong, failed = bench.ours.call(refusal, device, precision, limit=30)

@@ -12,11 +12,11 @@ from benchmarks.gpu_lanes import Bench, in_parallel, networks
 def case_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
     """Variants on cases, a few for each variant in each precision first; how many these are."""
     from benchmarks.gpu_work import examined
+    from clconv.diagnosis.doctor import cheap_first, device_cases, in_precision
     from clconv.errors import ShapeError
+    from clconv.lowering.choice.select import needs_instruction
     from clconv.lowering.lower import problem_of
-    from clconv.lowering.select import needs_instruction
     from clconv.lowering.variants import VARIANTS
-    from clconv.runtime.doctor import cheap_first, device_cases, in_precision
 
     found: list[tuple[int, tuple[Any, ...]]] = []
     for op, cases in device_cases(bench.options.cases).items():

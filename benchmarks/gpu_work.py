@@ -18,9 +18,9 @@ import numpy as np
 
 from benchmarks.nets import OPEN
 from clconv.cases.base import Case
-from clconv.cases.conv import conv
+from clconv.cases.conv.conv import conv
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph, TensorSpec
-from clconv.lowering.device import DeviceInfo
 
 Feeds = dict[str, np.ndarray]
 
@@ -78,8 +78,8 @@ def layer_case(name: str, batch: int, shrink: int = 1) -> Case:
 
 
 def examined(case: Case, device: DeviceInfo, variant: str, precision: str) -> Any:
-    from clconv.lowering.findings import NOTHING_FOUND
-    from clconv.runtime.doctor import examine
+    from clconv.device.findings import NOTHING_FOUND
+    from clconv.diagnosis.doctor import examine
 
     return examine(case, device, variant, NOTHING_FOUND, precision)
 
@@ -91,9 +91,9 @@ def compiled_layer(name: str, batch: int, precision: str, device: DeviceInfo) ->
 
 def compiled(name: str, size: int, batch: int, precision: str, device: DeviceInfo) -> int:
     """Compiles a network's kernels, so that the driver's cache has them: how many there are."""
-    from clconv.runtime.matrix_probe import proven_for
+    from clconv.planning.plan import make_plan
+    from clconv.probes.matrix_probe import proven_for
     from clconv.runtime.opencl import open_device
-    from clconv.runtime.plan import make_plan
 
     graph = closed(network_graph(name, size), batch)
     able = proven_for(graph, device, precision)
@@ -182,11 +182,11 @@ def layer(
 ) -> tuple[dict[str, Any], Feeds]:
     """Milliseconds of a layer through each rival that applies, what is chosen, and its output."""
     from clconv.errors import ClconvError
+    from clconv.planning.plan import make_plan
+    from clconv.probes.matrix_probe import proven_for
     from clconv.runtime.bound import BoundPlan
     from clconv.runtime.constants import DeviceConstants
-    from clconv.runtime.matrix_probe import proven_for
     from clconv.runtime.opencl import open_device
-    from clconv.runtime.plan import make_plan
 
     graph, feeds = layer_case(name, batch, shrink).build()
     able = proven_for(graph, device, precision)

@@ -32,11 +32,11 @@ from benchmarks.disassembly import (
 from benchmarks.nets import NETS
 from benchmarks.offline_compile import NETWORKS, RESULTS
 from benchmarks.offline_targets import TARGETS, Target, amd_assembly, nvidia_binary, run
-from clconv.lowering.kernel import KernelCall
-from clconv.lowering.matrix import Matrix
-from clconv.lowering.template import program_source
-from clconv.lowering.tiles import Tile
-from clconv.runtime.plan import make_plan
+from clconv.lowering.choice.matrix import Matrix
+from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.template import program_source
+from clconv.lowering.shared.tiles import Tile
+from clconv.planning.plan import make_plan
 
 BATCHES = (1, 16)
 LEAST = 0.04  # of a network's arithmetic: what a product's kernel is shown for

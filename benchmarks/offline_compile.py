@@ -25,18 +25,18 @@ from pathlib import Path
 from benchmarks.nets import NETS
 from benchmarks.offline_targets import TARGETS, Target
 from clconv.cases import CASES
+from clconv.device.info import DeviceInfo
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
-from clconv.graph.specialise import specialise
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall
+from clconv.graph.specialise.specialise import specialise
+from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.lower import problem_of
-from clconv.lowering.matrix import Matrix
-from clconv.lowering.template import program_source
-from clconv.lowering.tiles import Tile
+from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.template import program_source
+from clconv.lowering.shared.tiles import Tile
 from clconv.lowering.variants import VARIANTS
-from clconv.runtime.plan import make_plan
+from clconv.planning.plan import make_plan
 
 NETWORKS = ("resnet50", "vgg16", "mobilenetv2", "unet")
 BATCHES = (1, 16)  # tiles grow with the work there is

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clconv import errors, layers
     from clconv.api import load
+    from clconv.device.info import DeviceInfo
     from clconv.errors import ClconvError
     from clconv.graph.ir import Graph
-    from clconv.lowering.device import DeviceInfo
     from clconv.runtime.device import devices
     from clconv.runtime.session import Session
 
-__version__ = "0.1.0"
+from clconv.version import __version__
 
 __all__ = [
     "ClconvError",
@@ -37,7 +37,7 @@ __all__ = [
 # Public name -> the module that has it; a name that is a module of its own maps to itself.
 _HOMES = {
     "ClconvError": "clconv.errors",
-    "DeviceInfo": "clconv.lowering.device",
+    "DeviceInfo": "clconv.device.info",
     "Graph": "clconv.graph.ir",
     "Session": "clconv.runtime.session",
     "devices": "clconv.runtime.device",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from clconv import config
+from clconv.device.info import DeviceInfo
 from clconv.errors import ModelError
 from clconv.frontend.onnx import import_onnx
 from clconv.graph.ir import Graph
-from clconv.lowering.device import DeviceInfo
+from clconv.probes.probed import probed_for
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
-from clconv.runtime.probes import probed_for
 from clconv.runtime.session import Session
 
 Source = str | os.PathLike[str] | bytes | Graph

@@ -1,7 +1,5 @@
 """The version, and where the package lies."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 __version__ = "0.1.0"

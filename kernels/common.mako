@@ -2,7 +2,7 @@
 Mako pieces that kernels share. Import with
   <%namespace name="common" file="/common.mako"/>
 </%doc>
-<%! from clconv.lowering.ctext import load %>
+<%! from clconv.lowering.model.ctext import load %>
 
 ## Parameters that an epilogue appends to a kernel's own: one pointer an operand.
 <%def name="epilogue_parameters(names)">\

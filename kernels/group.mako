@@ -6,7 +6,7 @@ a lowering.groups.Share: how a group shares the lines along the middle axis of a
 is split, their chunk number get_group_id(1); see lowering.split.
 </%doc>
 <%!
-from clconv.lowering.ctext import load, vector_type
+from clconv.lowering.model.ctext import load, vector_type
 %>
 
 ## What a kernel with this share needs in front of it: a value of the work-item whose number differs in one bit.

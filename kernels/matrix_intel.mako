@@ -10,7 +10,7 @@ component r of the vector is row r in column `lane`.
 kind: a lowering.tiles.Matrix with 8 or 16 lanes; tile: a lowering.tiles.Tile.
 </%doc>
 <%!
-from clconv.lowering.tile_text import Warps
+from clconv.lowering.shared.tile_text import Warps
 R = range(8)
 %>
 ## Functions that the kernel calls: the instruction, which old compilers do not declare. The tiles in local memory hold

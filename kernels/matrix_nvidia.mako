@@ -13,7 +13,7 @@ kind: a lowering.tiles.Matrix; tile: a lowering.tiles.Tile.
 </%doc>
 <%namespace name="emulation" file="/matrix_emulated.mako"/>
 <%!
-from clconv.lowering.tile_text import Warps
+from clconv.lowering.shared.tile_text import Warps
 
 def registers(kind):
     """(those of a fragment of A, of B), 32 bits each"""

@@ -13,8 +13,8 @@ operations       counters: for each operation `segments` lines of items taken an
 workers done; all zero before and after.   Index space: the workers.   Parameter: kernels.
 </%doc>
 <%!
-from clconv.lowering.callable import call_text, function_text
-from clconv.lowering.persistent import LINE, SPINS
+from clconv.planning.functions import call_text, function_text
+from clconv.planning.persistent import LINE, SPINS
 %>
 #define get_global_id(d) global_id_##d
 #define get_global_size(d) global_size_##d

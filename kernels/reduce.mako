@@ -3,7 +3,7 @@ Pieces of the reductions. Import with
   <%namespace name="reduce" file="/reduce.mako"/>
 An `op` is a lowering.reduction.Reduction: it writes C texts.
 </%doc>
-<%! from clconv.lowering.ctext import element, load, vector_type %>
+<%! from clconv.lowering.model.ctext import element, load, vector_type %>
 
 ## Reduces n elements (or vectors) at address, address + step, ... into a new variable `name`.
 ## Sums of 64 are summed, four side by side: few roundings on top of each other, and no waiting for the adder.

@@ -9,7 +9,7 @@ index of the work-item in its group.
 <%namespace name="nvidia" file="/matrix_nvidia.mako"/>
 <%namespace name="intel" file="/matrix_intel.mako"/>
 <%!
-from clconv.lowering.tile_text import item_place, variables, word_type
+from clconv.lowering.shared.tile_text import item_place, variables, word_type
 %>
 
 ## What a kernel needs in front of it.

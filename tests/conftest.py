@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.evaluate import node_cost
-from clconv.lowering.device import DeviceInfo
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

@@ -158,8 +158,8 @@ import sys
 from pathlib import Path
 import clconv
 from clconv.lowering.peak import arithmetic_call, copy_call
-from clconv.lowering.persistent import ADDRESS, persistent_kernel
-from clconv.lowering.template import PRELUDE, kernel_folder, prelude, render, template_names
+from clconv.planning.persistent import ADDRESS, persistent_kernel
+from clconv.lowering.model.template import PRELUDE, kernel_folder, prelude, render, template_names
 
 home = Path(clconv.__file__).resolve().parent
 assert home == Path(sys.argv[1]).resolve() / "clconv", home

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import clconv
 from clconv.cli.check import check
 from clconv.cli.console import fail, interrupted, one_line_errors
 from clconv.cli.demo import demo
@@ -20,7 +19,8 @@ from clconv.cli.run import run
 from clconv.cli.show import show
 from clconv.cli.terminal import flush_streams, prepare_streams
 from clconv.cli.tune import tune
-from clconv.runtime.debug import printable_lines
+from clconv.debug import printable_lines
+from clconv.version import __version__
 
 
 @contextlib.contextmanager
@@ -75,7 +75,7 @@ for command in (devices, run, show, check, doctor, tune, demo):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"clconv {clconv.__version__}")
+        typer.echo(f"clconv {__version__}")
         raise typer.Exit
 
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from clconv.cli.files import check_readable
 from clconv.cli.shapes import fits
+from clconv.debug import printable
 from clconv.errors import ClconvError, InputError
 from clconv.graph.ir import DType, TensorSpec
-from clconv.runtime.debug import printable
 from clconv.store.files import replacing
 
 # Of all arrays that an .npz file unpacks to. A few megabytes can hold terabytes of zeros.

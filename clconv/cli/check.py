@@ -18,9 +18,9 @@ from clconv.cli.images import is_classifier
 from clconv.cli.numbers import parse_size
 from clconv.cli.progress import spinner, steps
 from clconv.cli.shapes import settle_shapes
+from clconv.debug import printable
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node
-from clconv.runtime.debug import printable
 
 
 def check(

@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from clconv.debug import printable, printable_lines
 from clconv.errors import ClconvError, ClconvWarning, InternalError
-from clconv.runtime.debug import printable, printable_lines
 
 _PIPE_WIDTH = 200  # columns of tables that no terminal limits
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from clconv.cli.reading import Reading
-    from clconv.lowering.device import DeviceInfo
+    from clconv.device.info import DeviceInfo
 
 
 def demo(

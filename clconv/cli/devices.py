@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from clconv.cli.console import Device, stderr, stdout
+from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError
-from clconv.lowering.device import DeviceInfo
 
 
 def devices(

@@ -17,9 +17,9 @@ from clconv.errors import ConfigError
 from clconv.store.files import write
 
 if TYPE_CHECKING:
-    from clconv.lowering.device import DeviceInfo
-    from clconv.runtime.doctor import Result
-    from clconv.runtime.report import Checkup
+    from clconv.device.info import DeviceInfo
+    from clconv.diagnosis.doctor import Result
+    from clconv.diagnosis.report import Checkup
 
 
 def doctor(
@@ -56,8 +56,8 @@ def doctor(
     Kernels that are wrong are quarantined: as long as the driver stays the same, others run in their place. Where many
     kernels go as one launch, whole networks are tried so, too. Also measures the devices' speed, and writes a report.
     """
-    from clconv.runtime.launches import JOINED
-    from clconv.runtime.report import report_text
+    from clconv.diagnosis.report import report_text
+    from clconv.planning.joining import JOINED
 
     operators = operators_of(ops, JOINED[0])
     check_writable(report, "--report")
@@ -81,7 +81,7 @@ def _chosen(device: str | None) -> Sequence[DeviceInfo]:
 
 def operators_of(text: str | None, *more: str) -> tuple[str, ...]:
     """The operators, or `more` besides, that --ops names; ConfigError if one has no kernels."""
-    from clconv.runtime.doctor import device_cases
+    from clconv.diagnosis.doctor import device_cases
 
     if text is None:
         return ()
@@ -99,14 +99,14 @@ def operators_of(text: str | None, *more: str) -> tuple[str, ...]:
 
 def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: bool) -> Checkup:
     from clconv import config
-    from clconv.lowering.findings import Findings
-    from clconv.runtime.doctor import Examiner, device_cases, find_culprits, new_quarantine
+    from clconv.device.findings import Findings
+    from clconv.diagnosis.doctor import Examiner, device_cases, find_culprits, new_quarantine
+    from clconv.diagnosis.joined import examine_joined
+    from clconv.diagnosis.matrix_cases import examine_matrix
+    from clconv.diagnosis.report import Checkup, Speed, measure
+    from clconv.planning.joining import JOINED
+    from clconv.probes.shuffle_probe import shuffling_for
     from clconv.runtime.findings import read_quarantine, write_quarantine
-    from clconv.runtime.joined import examine_joined
-    from clconv.runtime.launches import JOINED
-    from clconv.runtime.matrix_cases import examine_matrix
-    from clconv.runtime.report import Checkup, Speed, measure
-    from clconv.runtime.shuffle_probe import shuffling_for
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
     console = stdout()

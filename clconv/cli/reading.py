@@ -13,8 +13,8 @@ import numpy as np
 
 import clconv.compat.onnxruntime as stand_in
 from clconv import config
+from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError, ConfigError
-from clconv.lowering.device import DeviceInfo
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -61,7 +61,7 @@ def show(
 
 def _show_layers(graph: Graph, specs: dict[str, TensorSpec], fused: bool) -> None:
     from clconv.graph.passes import run_passes
-    from clconv.graph.specialise import specialise
+    from clconv.graph.specialise.specialise import specialise
 
     specialised = specialise(graph, specs)
     known = run_passes(specialised.graph) if fused else specialised.graph
@@ -156,12 +156,12 @@ def _show_plan(
     from clconv import config
     from clconv.graph.passes import run_passes
     from clconv.graph.passes.half import computed_wide
+    from clconv.planning.batch import plan_images
+    from clconv.planning.joining import JOINED, are_joined, join_launches, may_join
+    from clconv.planning.plan import Plan, make_plan
+    from clconv.probes.probed import probed_for
     from clconv.runtime.device import choose_device
     from clconv.runtime.findings import findings_for
-    from clconv.runtime.images import plan_images
-    from clconv.runtime.launches import JOINED, are_joined, join_launches, may_join
-    from clconv.runtime.plan import Plan, make_plan
-    from clconv.runtime.probes import probed_for
 
     asked = config.chosen_precision(precision)
     chosen = probed_for(graph, choose_device(device), asked)

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from clconv.runtime.debug import escaped
+from clconv.debug import escaped
 
 # What stands for a character of ours where the encoding lacks it.
 _SPELLED = {"µ": "u", "×": "x", "…": "~", "–": "-", "—": "-", "’": "'", "→": "->"}

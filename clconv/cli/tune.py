@@ -27,10 +27,10 @@ from clconv.cli.shapes import settle_shapes
 from clconv.errors import ConfigError
 
 if TYPE_CHECKING:
+    from clconv.device.info import DeviceInfo
     from clconv.graph.ir import Graph, TensorSpec
-    from clconv.lowering.device import DeviceInfo
-    from clconv.runtime.tune import Task
-    from clconv.runtime.tuning import Outcome
+    from clconv.tuning.runs import Outcome
+    from clconv.tuning.tasks import Task
 
 _Files = list[Path] | None
 _MOST_BYTES = 2**28
@@ -111,7 +111,7 @@ def _refuse_idle(context: typer.Context, searching: bool, has_model: bool) -> No
 
 
 def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> None:
-    from clconv.runtime.tuned_files import (
+    from clconv.runtime.measurement_files import (
         entries_or_warning,
         merged,
         own_file,
@@ -133,7 +133,7 @@ def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> None:
 
 
 def _export(path: Path) -> None:
-    from clconv.runtime.tuned_files import entries_or_warning, own_file, write_entries
+    from clconv.runtime.measurement_files import entries_or_warning, own_file, write_entries
 
     entries = entries_or_warning(own_file())
     write_entries(path, entries)
@@ -178,12 +178,12 @@ class _What:
 
 
 def _tune(what: _What, limit: float, afresh: bool) -> None:
-    from clconv.lowering.findings import Findings
+    from clconv.device.findings import Findings
+    from clconv.planning.batch import plan_images
+    from clconv.planning.plan import Plan, make_plan
+    from clconv.probes.probed import probed_for
     from clconv.runtime.findings import findings_for
-    from clconv.runtime.images import plan_images
-    from clconv.runtime.plan import Plan, make_plan
-    from clconv.runtime.probes import probed_for
-    from clconv.runtime.tune import case_tasks, tasks_of
+    from clconv.tuning.tasks import case_tasks, tasks_of
 
     graph, specs, operators, asked = what.graph, what.specs, what.operators, what.precision
     known = Findings(findings_for(what.device).quarantined)
@@ -211,9 +211,9 @@ def _tune(what: _What, limit: float, afresh: bool) -> None:
 
 def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: bool) -> list[Outcome]:
     from clconv import config
-    from clconv.runtime.search import Search, Step
-    from clconv.runtime.tuning import tune_all
     from clconv.runtime.worker import Worker
+    from clconv.tuning.runs import tune_all
+    from clconv.tuning.search import Search, Step
 
     errors = stderr()
     stdout().print(f"{len(tasks)} kinds of layers on {device}, driver {device.driver}")
@@ -244,7 +244,7 @@ def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: boo
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
-    from clconv.runtime.search import candidate_text
+    from clconv.tuning.search import candidate_text
 
     table = Table("layer", "usual", "best")
     for title in ("layers", "usual ms", "best ms", "gain"):
@@ -270,7 +270,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
 
 def _compare(graph: Any, specs: Any, device: Any, known: Any, outcomes: list[Outcome]) -> None:
     """Says what the whole network gains, and takes back what does not speed it up."""
-    from clconv.runtime.tuning import SLOWER, as_usual, compare_whole, keep
+    from clconv.tuning.runs import SLOWER, as_usual, compare_whole, keep
 
     entries = [o.entry for o in outcomes if o.entry is not None and not o.entry.is_default]
     if not entries:

@@ -6,7 +6,7 @@ from clconv.errors import GraphError, ShapeError
 from clconv.graph.evaluate import check_arity, infer_node
 from clconv.graph.ir import RUNNING, Graph, Node
 from clconv.graph.ops import get_op
-from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops.elementwise.elementwise import ROWS
 
 
 def verify(graph: Graph) -> Graph:

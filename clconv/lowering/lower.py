@@ -9,23 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from clconv.device.findings import NOTHING_FOUND, Findings
+from clconv.device.info import DeviceInfo
 from clconv.errors import Guard, UnsupportedError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
-from clconv.lowering.arguments import Read, Scalar, Write
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.findings import NOTHING_FOUND, Findings
-from clconv.lowering.kernel import (
+from clconv.lowering.choice.layout import choose_signatures, is_free
+from clconv.lowering.choice.limits import check_lowered, check_sizes, check_work, layouts_that_fit
+from clconv.lowering.choice.select import Choice, check_forced, select
+from clconv.lowering.copies.reorder import reorder_call
+from clconv.lowering.model.arguments import Read, Scalar, Write
+from clconv.lowering.model.kernel import (
     KernelCall,
     Lowered,
     Offer,
     Problem,
     Signature,
 )
-from clconv.lowering.layout import choose_signatures, is_free
-from clconv.lowering.limits import check_lowered, check_sizes, check_work, layouts_that_fit
-from clconv.lowering.reorder import reorder_call
-from clconv.lowering.select import Choice, check_forced, select
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
 
 

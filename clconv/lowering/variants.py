@@ -1,71 +1,12 @@
 """Importing this module registers the variants of every operator."""
 
-from clconv.lowering import (
-    arg_reduce,
-    attention,
-    batch_norm,
-    cast,
-    conv,
-    conv_transpose,
-    create,
-    deform_conv,
-    einsum,
-    elementwise,
-    gather,
-    gemm,
-    global_pool,
-    grid_sample,
-    lrn,
-    move,
-    norm,
-    pad,
-    pool,
-    quantise,
-    quantised_product,
-    rearrange,
-    recurrent,
-    reduce,
-    resize,
-    roi_align,
-    scatter,
-    shape,
-    softmax,
-    topk,
-    unpool,
-)
-from clconv.lowering.kernel import VARIANTS
+import importlib
+import pkgutil
 
-__all__ = [
-    "VARIANTS",
-    "arg_reduce",
-    "attention",
-    "batch_norm",
-    "cast",
-    "conv",
-    "conv_transpose",
-    "create",
-    "deform_conv",
-    "einsum",
-    "elementwise",
-    "gather",
-    "gemm",
-    "global_pool",
-    "grid_sample",
-    "lrn",
-    "move",
-    "norm",
-    "pad",
-    "pool",
-    "quantise",
-    "quantised_product",
-    "rearrange",
-    "recurrent",
-    "reduce",
-    "resize",
-    "roi_align",
-    "scatter",
-    "shape",
-    "softmax",
-    "topk",
-    "unpool",
-]
+from clconv.lowering import ops
+from clconv.lowering.model.kernel import VARIANTS
+
+for _module in pkgutil.walk_packages(ops.__path__, f"{ops.__name__}."):
+    importlib.import_module(_module.name)
+
+__all__ = ["VARIANTS"]

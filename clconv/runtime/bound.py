@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clconv.errors import CheckError
-from clconv.lowering.arguments import (
+from clconv.lowering.model.arguments import (
     Addresses,
     Local,
     Packed,
@@ -21,11 +21,11 @@ from clconv.lowering.arguments import (
     Table,
     Write,
 )
-from clconv.lowering.kernel import KernelCall
+from clconv.lowering.model.kernel import KernelCall
+from clconv.planning.memory import Slot, apart
+from clconv.planning.plan import Plan
 from clconv.runtime.constants import DeviceConstants, Held
-from clconv.runtime.memory import Slot, apart
 from clconv.runtime.opencl import Device, Queue, host_memory, set_arguments, sub_buffer
-from clconv.runtime.plan import Plan
 from clconv.runtime.process import opencl
 
 _SCALARS: dict[str, Any] = {

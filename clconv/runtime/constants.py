@@ -13,7 +13,7 @@ import numpy as np
 
 from clconv.errors import Guard
 from clconv.graph.ir import Constant
-from clconv.lowering.arguments import Packing
+from clconv.lowering.model.arguments import Packing
 from clconv.runtime import pages
 from clconv.runtime.opencl import Device, Queue, host_memory, sub_buffer
 

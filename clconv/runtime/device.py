@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from clconv import config
+from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime import opencl
 from clconv.store.pocl_folder import settle_folder
 

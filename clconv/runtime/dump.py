@@ -10,7 +10,7 @@ from pathlib import Path
 from clconv import config
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph
-from clconv.lowering.arguments import (
+from clconv.lowering.model.arguments import (
     Local,
     Packed,
     Read,
@@ -18,9 +18,9 @@ from clconv.lowering.arguments import (
     Table,
     Write,
 )
-from clconv.lowering.kernel import KernelCall
-from clconv.lowering.template import numbered, program_source
-from clconv.runtime.plan import Plan
+from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.template import numbered, program_source
+from clconv.planning.plan import Plan
 from clconv.store.files import write
 
 _REPLAY = '''"""Replays one launch of {symbol} (node {node}).

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from clconv.device.findings import Findings
+from clconv.device.info import DeviceInfo
 from clconv.errors import warn_once
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.findings import Findings
-from clconv.runtime.tuned_files import tuned_for
+from clconv.runtime.measurement_files import tuned_for
 from clconv.store.files import Unusable
 from clconv.store.kept import kept_path
 from clconv.store.records import read_records, write_records

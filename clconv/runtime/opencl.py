@@ -17,19 +17,19 @@ os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
 import numpy as np
 import pyopencl as cl
 
-from clconv.errors import DeviceError, KernelBuildError
-from clconv.lowering.device import (
+from clconv.debug import say
+from clconv.device.info import (
     DeviceInfo,
     apply_quirks,
     intel_matrix,
     nvidia_matrix,
     shuffle_of,
 )
-from clconv.lowering.kernel import Kernel, KernelCall
-from clconv.lowering.persistent import ADDRESS, is_persistent, kernels_of
-from clconv.lowering.template import numbered, program_source
+from clconv.errors import DeviceError, KernelBuildError
+from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.template import numbered, program_source
+from clconv.planning.persistent import ADDRESS, is_persistent, kernels_of
 from clconv.runtime import pages, process
-from clconv.runtime.debug import say
 from clconv.store.pocl_folder import settle_folder
 from clconv.store.pocl_programs import Programs
 

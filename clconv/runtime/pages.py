@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 
 PAGE = 2 << 20  # of x86-64, and of AArch64 with small pages of 4 KiB
 _SMALL = 4 << 10

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clconv.lowering.kernel import KernelCall
+from clconv.lowering.model.kernel import KernelCall
+from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device, seconds
-from clconv.runtime.plan import Plan
 
 
 @dataclasses.dataclass(frozen=True)

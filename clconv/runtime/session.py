@@ -11,31 +11,31 @@ from typing import Any
 import numpy as np
 
 from clconv import config
+from clconv.debug import say
+from clconv.device.info import DeviceInfo
 from clconv.errors import Guard, InputError
+from clconv.graph.batch_split import Apart
 from clconv.graph.evaluate import evaluate_node
-from clconv.graph.images import Apart
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops.control import run_loop
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import Converted
-from clconv.graph.trips import blocks_of
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import Kernel
+from clconv.graph.specialise.trips import blocks_of
 from clconv.lowering.lower import LoweredGraph
+from clconv.lowering.model.kernel import Kernel
+from clconv.planning.batch import plan_images
+from clconv.planning.joining import are_joined, join_launches
+from clconv.planning.other_sizes import CallsByNode, calls_at, other_sizes
+from clconv.planning.plan import Plan, make_plan
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.debug import say
 from clconv.runtime.device import found_again
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import findings_for
-from clconv.runtime.images import plan_images
 from clconv.runtime.inputs import conform, conform_shapes, fed_defaults, with_inputs
-from clconv.runtime.launches import are_joined, join_launches
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import Plan, make_plan
 from clconv.runtime.process import opencl
-from clconv.runtime.rehearse import CallsByNode, calls_at, other_sizes
 
 _PLANS_KEPT = 16
 

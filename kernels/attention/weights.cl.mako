@@ -11,7 +11,7 @@ Parameters: type; width: lanes for the exponentials; mask: "", "add" or "choose"
 whether scores are bent; mode: what is shown, -1 nothing, 0 scaled, 1 bent, 2 masked, 3 weights.
 </%doc>
 <%!
-  from clconv.lowering.ctext import load, store, vector_type
+  from clconv.lowering.model.ctext import load, store, vector_type
 %>
 <%
   V = vector_type(width, type)

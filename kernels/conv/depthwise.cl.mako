@@ -14,7 +14,7 @@ constant, reflect, edge, wrap; bias; epilogue.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
-from clconv.lowering.ctext import load, vector_type
+from clconv.lowering.model.ctext import load, vector_type
 %>
 <%
   V = vector_type(block)

@@ -12,7 +12,7 @@ dilations; pad_mode none, constant, reflect, edge, wrap; multiplier; bias; epilo
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import assign, element, vector_type
+from clconv.lowering.model.ctext import assign, element, vector_type
 %>\
 <%
   KH, KW = kernel

@@ -20,7 +20,7 @@ tile; tail: channels of the last block, 0 if it is full; kernel, strides, dilati
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
 <%!
-from clconv.lowering.ctext import load, vector_type
+from clconv.lowering.model.ctext import load, vector_type
 %>
 <%
   V = vector_type(block)

@@ -5,7 +5,7 @@ whose parameters and C variables it uses.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
-from clconv.lowering.ctext import load, vector_type
+from clconv.lowering.model.ctext import load, vector_type
 %>
 ## Puts a pixel's lanes, halves in memory, into an array of floats.
 <%def name="widen(floats, address)">\

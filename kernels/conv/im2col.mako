@@ -7,7 +7,7 @@ the tile holds.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.tile_text import pair_of, raw_type, read_raw, word_type, words
+from clconv.lowering.shared.tile_text import pair_of, raw_type, read_raw, word_type, words
 
 def a_loads(tile, kind):
     """Loads of four weights that an item does; some do the last of them, if they are not alike."""

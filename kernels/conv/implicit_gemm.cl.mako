@@ -18,8 +18,8 @@ subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
 <%namespace name="product" file="/tile_product.mako"/>
 <%namespace name="im2col" file="/conv/im2col.mako"/>
 <%!
-from clconv.lowering.ctext import assign, set_element, vector_type
-from clconv.lowering.tile_text import columns
+from clconv.lowering.model.ctext import assign, set_element, vector_type
+from clconv.lowering.shared.tile_text import columns
 %>
 <%
   steps = -(-channels * kernel[0] * kernel[1] // tile.k)

@@ -2,7 +2,7 @@
 The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulators a<p>_<v> in registers.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%! from clconv.lowering.ctext import assign, load, vector_type %>
+<%! from clconv.lowering.model.ctext import assign, load, vector_type %>
 
 ## Adds `lanes` input channels: C variable `tap` points at their weights, lanes x (vectors * block);
 ## pixel(p) is C text of the address of pixel p's first lane.

@@ -10,7 +10,7 @@ epilogue: terms applied before the store (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import element, set_element
+from clconv.lowering.model.ctext import element, set_element
 %>\
 <%
   axes = range(spatial)

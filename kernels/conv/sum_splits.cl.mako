@@ -6,7 +6,7 @@ One work-item makes one element. Index space: (total). Parameters: bias, epilogu
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import set_element
+from clconv.lowering.model.ctext import set_element
 %>\
 kernel void ${entry}(
     global const float* restrict parts,

@@ -14,7 +14,7 @@ bias; epilogue. Pixels past the padded image count as zeros; tiles past the last
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%namespace name="shared" file="/conv/winograd_tile.mako"/>
 <%!
-from clconv.lowering.ctext import element
+from clconv.lowering.model.ctext import element
 %>\
 kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x, global const float* restrict w,

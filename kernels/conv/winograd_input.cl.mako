@@ -14,7 +14,7 @@ Pixels past the padded image, which only pad out the last tiles, count as zeros.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.model.ctext import load, store, vector_type
 %>
 <%
   V = vector_type(block)

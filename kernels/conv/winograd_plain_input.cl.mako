@@ -9,7 +9,7 @@ image count as zeros; tiles past the last hold anything finite or not, which no 
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%namespace name="tile" file="/conv/winograd_tile.mako"/>
 <%!
-from clconv.lowering.ctext import element
+from clconv.lowering.model.ctext import element
 %>\
 <%
   n = len(transform)

@@ -10,7 +10,7 @@ epilogue.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="tile" file="/conv/winograd_tile.mako"/>
 <%!
-from clconv.lowering.ctext import element
+from clconv.lowering.model.ctext import element
 %>\
 kernel void ${entry}(
     global const float* restrict product,

@@ -18,7 +18,7 @@ three tiles: so loading them from memory hides behind multiplying them.
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
-from clconv.lowering.ctext import assign, load, vector_type
+from clconv.lowering.model.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)

@@ -5,7 +5,7 @@ What the kernels of Winograd's convolution on plain tensors share. Import with
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%!
-from clconv.lowering.ctext import assign, vector_type
+from clconv.lowering.model.ctext import assign, vector_type
 %>
 ## Rows and columns of the n x n pixels from (top, left) on, of an image of height x width, and masks that are 0 where a
 ## pixel is outside and counts as zero. Another is read in its place: no condition for each of them.

@@ -10,7 +10,7 @@ continues: the terms start from operand `before`; aligned: rows are whole vector
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import assign, element, load, set_element, vector_type
+from clconv.lowering.model.ctext import assign, element, load, set_element, vector_type
 %>
 <%
   V = vector_type(width)

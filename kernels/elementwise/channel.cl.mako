@@ -10,7 +10,7 @@ Parameters: block 2..16; operands: (input index, kind, batched); terms: expressi
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import assign, element, load, vector_type
+from clconv.lowering.model.ctext import assign, element, load, vector_type
 %>
 <%
   V = vector_type(block)

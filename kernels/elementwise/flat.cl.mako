@@ -7,7 +7,7 @@ first of which read the inputs; aligned: whether vectors are read where the type
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import assign, set_element, vector_type
+from clconv.lowering.model.ctext import assign, set_element, vector_type
 %>
 <%
   V = vector_type(width)

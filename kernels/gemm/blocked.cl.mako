@@ -16,7 +16,7 @@ alpha; addend none, columns, matrix; addend_columns: whether the matrix c has mo
 </%doc>
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%!
-from clconv.lowering.ctext import assign, element, load, set_element, vector_type
+from clconv.lowering.model.ctext import assign, element, load, set_element, vector_type
 %>
 <%
   V = vector_type(block)

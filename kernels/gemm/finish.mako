@@ -6,7 +6,7 @@ row to row, several columns if addend_columns).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import element, load
+from clconv.lowering.model.ctext import element, load
 %>
 
 ## The parameters that a kernel needs for it, behind its own.

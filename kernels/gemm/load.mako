@@ -6,7 +6,7 @@ A load is of `width` neighbours on a line of the matrix; it is done `more` times
 of several lines.
 </%doc>
 <%!
-from clconv.lowering.tile_text import pair_of, raw_type, read_raw, word_type, words
+from clconv.lowering.shared.tile_text import pair_of, raw_type, read_raw, word_type, words
 
 def sides(tile, a_inner, b_inner, a_width, b_width):
     """Of A and of B: name, lines of the tile, C text of the matrix's, whether these run along K, elements of a load."""

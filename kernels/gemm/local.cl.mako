@@ -20,8 +20,8 @@ by side, 0 for the compiler's choice; epilogue.
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%namespace name="load" file="/gemm/load.mako"/>
 <%!
-from clconv.lowering.ctext import assign, set_element, vector_type
-from clconv.lowering.tile_text import columns as columns_of
+from clconv.lowering.model.ctext import assign, set_element, vector_type
+from clconv.lowering.shared.tile_text import columns as columns_of
 %>
 <%
   a_row, b_row = tile.row_lengths(kind, a_inner, b_inner)

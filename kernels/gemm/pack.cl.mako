@@ -7,7 +7,7 @@ One work-item packs one panel; index space: (columns / width, batch).
 Parameters: block 4, 8, 16 divides width; transposed.
 </%doc>
 <%!
-from clconv.lowering.ctext import element, load, store, vector_type
+from clconv.lowering.model.ctext import element, load, store, vector_type
 %>
 <%
   V = vector_type(block)

@@ -13,7 +13,7 @@ Parameters: type; sum_type; scaled: whether alpha and beta count; factor: their 
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.ctext import element, set_element
+from clconv.lowering.model.ctext import element, set_element
 %>\
 kernel void ${entry}(
     global const ${stored("a", type)}* restrict a, global const ${stored("b", type)}* restrict b,

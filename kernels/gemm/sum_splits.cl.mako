@@ -7,7 +7,7 @@ Parameters: scaled, addend, addend_columns: see gemm/finish; epilogue.
 </%doc>
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%!
-from clconv.lowering.ctext import set_element
+from clconv.lowering.model.ctext import set_element
 %>\
 kernel void ${entry}(
     global const float* restrict parts, global ${stored("y")}* restrict y, int total, int rows, int columns,

@@ -17,8 +17,8 @@ addend_columns: see gemm/finish; epilogue.
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%namespace name="group" file="/group.mako"/>
 <%!
-from clconv.lowering.ctext import element, set_element, vector_type
-from clconv.lowering.reduction import FLOAT_REDUCTIONS
+from clconv.lowering.model.ctext import element, set_element, vector_type
+from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS
 SUM = FLOAT_REDUCTIONS["ReduceSum"]
 %>
 <%

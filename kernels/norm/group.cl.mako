@@ -13,7 +13,7 @@ rest: with a mean, a lowering.normal.Rest; affine: "none", "element" or "segment
 </%doc>
 <%namespace name="group" file="/group.mako"/>
 <%!
-from clconv.lowering.ctext import assign, element, load, set_element, vector_type
+from clconv.lowering.model.ctext import assign, element, load, set_element, vector_type
 %>
 <%
   V = vector_type(share.width)

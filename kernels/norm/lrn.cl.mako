@@ -9,7 +9,7 @@ window; bias, scale (alpha / size): C literals; power: C text of the divisor's i
 </%doc>
 <%!
 import re
-from clconv.lowering.ctext import assign, load, vector_type
+from clconv.lowering.model.ctext import assign, load, vector_type
 %>
 <%def name="column(V, read, write)">
       global const ${stored("x", type)}* source = x + (size_t)get_global_id(1) * channels * pixels + p;

@@ -9,7 +9,7 @@ literals; power: C text of the divisor's inverse, of s and T.
 </%doc>
 <%!
 import re
-from clconv.lowering.ctext import assign, load, vector_type
+from clconv.lowering.model.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)

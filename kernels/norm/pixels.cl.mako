@@ -7,7 +7,7 @@ Parameters: block; mean, measure: reductions; rest: as there.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import assign, load, vector_type
+from clconv.lowering.model.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)

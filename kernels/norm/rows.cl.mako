@@ -14,7 +14,7 @@ are outputs too.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import assign, element, load, set_element, vector_type
+from clconv.lowering.model.ctext import assign, element, load, set_element, vector_type
 %>
 <%
   V = vector_type(width)

@@ -6,22 +6,21 @@ reduced_stride<i>: the same of the reduced ones. mean, rest, factor (kept0, kept
 One work-item computes `share` of them. Index space: (total / share).
 Parameters: kept, reduced: numbers of axes; type: C type of x; wide: type of the sums; center: the reduction
 to the mean, or None; measure: the reduction to the factor; rest: as in norm/rows; keep_mean, keep_factor: whether they are
-outputs, in float, too.
+outputs, in float, too; run: elements of the last axis that are reduced before they are joined with those before.
 </%doc>
 <%!
-from clconv.lowering.ctext import element, set_element
-from clconv.lowering.normal import RUN
+from clconv.lowering.model.ctext import element, set_element
 %>\
 ## Along the last axis in runs, whose results are joined: one sum of floats would lose what is small against it.
 <%def name="walk(op, name)">
     ${wide} ${name} = ${op.text("start", wide)};
 % for axis in range(reduced):
-    for (long r${axis} = 0; r${axis} < reduced${axis}; ${"r%d += %d" % (axis, RUN) if axis == reduced - 1 else "++r%d" % axis})
+    for (long r${axis} = 0; r${axis} < reduced${axis}; ${"r%d += %d" % (axis, run) if axis == reduced - 1 else "++r%d" % axis})
 % endfor
     {
       ${wide} own = ${op.text("start", wide)};
 % if reduced:
-      const long last = r${reduced - 1} + ${RUN} < reduced${reduced - 1} ? r${reduced - 1} + ${RUN} : reduced${reduced - 1};
+      const long last = r${reduced - 1} + ${run} < reduced${reduced - 1} ? r${reduced - 1} + ${run} : reduced${reduced - 1};
       for (long r = r${reduced - 1}; r < last; ++r)
 % endif
       {

@@ -8,7 +8,7 @@ Parameters: width 1, 2, 4, 8, 16; chains: more than latency times multiply-add u
 few enough for the registers.
 </%doc>
 <%!
-from clconv.lowering.ctext import store, vector_type
+from clconv.lowering.model.ctext import store, vector_type
 %>
 <%
   assert width in (1, 2, 4, 8, 16) and chains >= 1

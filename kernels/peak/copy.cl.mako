@@ -4,7 +4,7 @@ As many bytes a second as the device moves: y = x, `total` floats, `share` of th
 Both are multiples of `width`. Index space: (total / share). Parameters: width of the vectors 1, 2, 4, 8, 16.
 </%doc>
 <%!
-from clconv.lowering.ctext import load, store, vector_type
+from clconv.lowering.model.ctext import load, store, vector_type
 %>
 <%
   assert width in (1, 2, 4, 8, 16)

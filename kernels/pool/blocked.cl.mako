@@ -15,7 +15,7 @@ kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, e
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
 <%!
-from clconv.lowering.ctext import assign, load, vector_type
+from clconv.lowering.model.ctext import assign, load, vector_type
 %>
 <%
   V = vector_type(block)

@@ -16,7 +16,7 @@ constant, reflect, edge, wrap; count_pads; epilogue.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
 <%!
-from clconv.lowering.ctext import element, set_element
+from clconv.lowering.model.ctext import element, set_element
 %>
 <%
   KH, KW = kernel

@@ -16,7 +16,7 @@ so large (pad_mode constant only); epilogue (float).
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>
 <%!
-from clconv.lowering.ctext import element, set_element
+from clconv.lowering.model.ctext import element, set_element
 %>\
 <%
   axes = range(len(kernel))

@@ -13,7 +13,7 @@ Parameters: kind; gates that r holds; vector: lanes of an item; unroll: products
 C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted.
 </%doc>
 <%!
-  from clconv.lowering.ctext import load, store, vector_type
+  from clconv.lowering.model.ctext import load, store, vector_type
 %>
 <%namespace name="pieces" file="/recurrent/pieces.mako"/>
 <%

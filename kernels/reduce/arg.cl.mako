@@ -7,7 +7,7 @@ Parameters: type: C type of x; width: floats of a vector, 1 for other types; bet
 last of equals; is_float.
 </%doc>
 <%!
-from clconv.lowering.ctext import load, vector_type
+from clconv.lowering.model.ctext import load, vector_type
 %>
 <%def name="search(vector, index, take)">
       global const ${stored("x", type)}* source = x + (size_t)row * n * inner + c;

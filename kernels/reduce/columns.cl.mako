@@ -8,7 +8,7 @@ subtracts, or None.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import assign, vector_type
+from clconv.lowering.model.ctext import assign, vector_type
 %>
 <%def name="column(vector)">
       global const ${stored("x")}* source = x + (size_t)row * n * inner + c;

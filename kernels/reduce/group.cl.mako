@@ -9,7 +9,7 @@ Parameters: share: see group; op: the reduction; top: the reduction whose result
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="group" file="/group.mako"/>
 <%!
-from clconv.lowering.ctext import set_element
+from clconv.lowering.model.ctext import set_element
 %>
 ${group.functions(share)}
 kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}(

@@ -7,7 +7,7 @@ subtracts, or None.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
-from clconv.lowering.ctext import set_element
+from clconv.lowering.model.ctext import set_element
 %>\
 kernel void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int outer, int n, int rows) {

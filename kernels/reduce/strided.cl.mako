@@ -8,7 +8,7 @@ Parameters: kept, reduced: numbers of axes; source: C type of x; target: of y; s
 reduced; wide: in which is finished; conversion: C text of the target value from `result`; op: the reduction; top: the reduction whose result op subtracts.
 </%doc>
 <%!
-from clconv.lowering.ctext import element, set_element
+from clconv.lowering.model.ctext import element, set_element
 %>\
 <%def name="walk(op, name, type)">
     ${type} ${name} = ${op.text("start", type)};

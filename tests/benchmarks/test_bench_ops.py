@@ -11,9 +11,9 @@ import pytest
 from benchmarks import bench_ops
 from benchmarks.bench_ops import Row, bench_case, best, describe, large_cases, merge
 from clconv.cases import CASES
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis.peak import Peak
 from clconv.graph.ops.base import Cost
-from clconv.lowering.device import DeviceInfo
-from clconv.runtime.peak import Peak
 
 CASE = next(c for c in CASES if c.name == "Conv-3x3_same")
 ROW = Row("case", "Conv", "a", "direct", 1, Cost(4_000_000, 1000), 2e-3)

@@ -6,7 +6,7 @@ import dataclasses
 
 from benchmarks.offline_compile import launches
 from clconv.cases.base import Case, data
-from clconv.lowering.device import nvidia_matrix
+from clconv.device.info import nvidia_matrix
 from tests.lowering.support import NVIDIA
 
 HOPPER = dataclasses.replace(NVIDIA, matrix=nvidia_matrix((9, 0)), largest_work_group=1024)

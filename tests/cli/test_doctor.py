@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from clconv.diagnosis.joined import NETWORKS
+from clconv.planning.joining import JOINED, may_join
 from clconv.runtime.device import choose_device
 from clconv.runtime.findings import quarantine_file, write_quarantine
-from clconv.runtime.joined import NETWORKS
-from clconv.runtime.launches import JOINED, may_join
 from tests.cli.conftest import Clconv
 
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from clconv.cli.app import app
 from clconv.cli.terminal import flush_streams, prepare_streams
-from clconv.runtime.debug import printable, printable_lines, say
+from clconv.debug import printable, printable_lines, say
 from tests.cli.conftest import Clconv
 from tests.compat.models import classifier
 

@@ -10,14 +10,14 @@ import pytest
 
 from clconv.cases import CASES
 from clconv.runtime.device import choose_device
-from clconv.runtime.tuned_files import own_file, read_entries
+from clconv.runtime.measurement_files import own_file, read_entries
 from tests.cli.conftest import Clconv
 
 
 @pytest.fixture(autouse=True)
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("clconv.runtime.tuned_files._shipped", lambda: ())
+    monkeypatch.setattr("clconv.runtime.measurement_files._shipped", lambda: ())
 
 
 def test_tune_show_export_import_merge(clconv: Clconv, models: Path, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_operators_are_tuned_in_the_precision_that_is_asked_for(
 ) -> None:
     """With matrix instructions, emulated, as one of the candidates, and held against the bound of that precision."""
     (case,) = (c for c in CASES if c.name == "MatMul-several_tiles")
-    monkeypatch.setattr("clconv.runtime.tune.CASES", (case,))
+    monkeypatch.setattr("clconv.tuning.tasks.CASES", (case,))
     matrix = frozenset({"tf32", "f16", "f16 k16", "emulated"})
     able = dataclasses.replace(choose_device(), kind="gpu", matrix=matrix)
     monkeypatch.setattr("clconv.runtime.opencl.device_infos", lambda: (able,))

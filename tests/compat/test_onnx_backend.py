@@ -9,8 +9,8 @@ from onnx import TensorProto, helper
 from onnx.backend.base import Backend, BackendRep
 
 from clconv.compat import onnx_backend
+from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, InputError, UnsupportedError
-from clconv.lowering.device import DeviceInfo
 
 X = np.array([[-1, 2, -3]], np.float32)
 

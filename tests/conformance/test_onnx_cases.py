@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import UnsupportedError
-from clconv.lowering.device import DeviceInfo
 from tests.conformance.onnx_cases import OnnxCase, all_cases, with_open_sizes
 from tests.conformance.outcome import names_the_cause, read_list, run_case
 

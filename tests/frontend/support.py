@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from clconv.frontend.onnx import export_onnx, import_onnx
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
 
 node = helper.make_node

@@ -29,7 +29,7 @@ from clconv.frontend.layers import (
 from clconv.graph.ir import TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from clconv.graph.summary import totals
 from tests.frontend.layer_support import image, run, volume
 

@@ -16,7 +16,7 @@ from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
 from clconv.frontend.onnx.converters.microsoft import IN_MAIN_DOMAIN, MICROSOFT
 from clconv.graph.evaluate import evaluate_graph
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 
 F, U8, I8 = TensorProto.FLOAT, TensorProto.UINT8, TensorProto.INT8
 rng = np.random.default_rng(7)

@@ -12,7 +12,7 @@ from clconv.errors import ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
 from clconv.frontend.onnx.facts import Facts
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from tests.frontend.support import model, node, untyped, value
 
 CUSTOM = [helper.make_opsetid("com.acme", 1)]

@@ -11,7 +11,7 @@ import pytest
 from clconv.frontend.onnx import export_onnx, import_onnx
 from clconv.graph.ir import TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
 from tests.frontend.support import run_onnxruntime
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from clconv.errors import ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 
 node = helper.make_node
 

@@ -16,10 +16,10 @@ from clconv.graph.evaluate import evaluate_node, node_cost
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.lowering.arguments import Packed
-from clconv.lowering.template import program_source
+from clconv.lowering.model.arguments import Packed
+from clconv.lowering.model.template import program_source
+from clconv.planning.plan import Plan, make_plan
 from clconv.runtime.inputs import conform
-from clconv.runtime.plan import Plan, make_plan
 from tests.lowering.support import AVX2, NVIDIA
 
 _DEVICES = (AVX2, NVIDIA)

@@ -9,7 +9,7 @@ import numpy as np
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
 
 CONV = {"strides": (1, 1), "dilations": (1, 1), "pads": (0, 0, 0, 0)}

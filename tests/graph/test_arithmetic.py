@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from clconv.api import load
-from clconv.cases.cast import FAR
-from clconv.cases.elementwise import INTEGERS, ends
-from clconv.graph.ops.arithmetic import divide, mod, shrink
+from clconv.cases.elementwise.cast import FAR
+from clconv.cases.elementwise.elementwise import INTEGERS, ends
+from clconv.device.info import DeviceInfo
+from clconv.graph.ops.elementwise.arithmetic import divide, mod, shrink
 from clconv.graph.ops.numeric import converted
-from clconv.lowering.device import DeviceInfo
 from tests.frontend.support import model, node, value
 
 

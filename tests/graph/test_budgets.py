@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from clconv.errors import UnsupportedError
 from clconv.frontend.onnx import import_onnx
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from tests.frontend.support import model, node, untyped, value
 
 INT, BOOL = TensorProto.INT64, TensorProto.BOOL

@@ -11,7 +11,7 @@ from clconv.cases import CASES, Case
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops import OPS
-from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops.elementwise.elementwise import ROWS
 from clconv.graph.reference import run_reference
 
 

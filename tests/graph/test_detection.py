@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from clconv.graph.evaluate import evaluate_node
-from clconv.graph.ops import detection, make_node
+from clconv.graph.ops import make_node
+from clconv.graph.ops.sampling import detection
 
 NAMES = ("boxes", "scores", "most", "overlap", "least")
 

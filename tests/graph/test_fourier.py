@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from clconv.graph.evaluate import evaluate_graph
-from clconv.graph.ops.fourier import DIRECT, factor_of
-from clconv.graph.specialise import specialise
+from clconv.graph.ops.spectral.fourier import DIRECT, factor_of
+from clconv.graph.specialise.specialise import specialise
 from tests.graph.graph_builder import Builder
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from clconv.cases import CASES, Case
-from clconv.graph.images import batch_of, take_apart
+from clconv.graph.batch_split import batch_of, take_apart
 from clconv.graph.ir import Graph
 from clconv.graph.ops import OPS
-from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops.elementwise.elementwise import ROWS
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from tests.graph.graph_builder import CONV, Builder
 
 # Operators that have a rule.

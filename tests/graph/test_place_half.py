@@ -8,7 +8,7 @@ from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes.half import Converted, TakesHalf, computed_wide, fits_half, place_half
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
+from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
 
 RNG = np.random.default_rng(3)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from clconv.cases import Case
+from clconv.device.info import DeviceInfo
 from clconv.errors import VariantError
 from clconv.graph.ir import Graph
-from clconv.lowering.device import DeviceInfo
 from clconv.lowering.variants import VARIANTS
+from clconv.planning.plan import Plan, make_plan
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import Plan, make_plan
 
 GUARD = 256
 

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from clconv.cases import CASES, Case
+from clconv.device.info import DeviceInfo
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 

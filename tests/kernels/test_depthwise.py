@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from clconv.cases import CASES
+from clconv.device.info import DeviceInfo
 from clconv.errors import VariantError
 from clconv.graph.reference import run_reference
-from clconv.lowering.conv import depthwise_gpu
-from clconv.lowering.device import DeviceInfo
+from clconv.lowering.ops.conv import depthwise_gpu
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 

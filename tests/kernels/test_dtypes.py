@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from clconv.runtime.session import Session
 from tests.tools.operators_table import running_cases

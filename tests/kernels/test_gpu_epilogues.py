@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
-from clconv.lowering.device import DeviceInfo
+from clconv.graph.specialise.specialise import specialise
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 

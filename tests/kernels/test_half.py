@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 from clconv.cases import Case
+from clconv.device.info import DeviceInfo
 from clconv.errors import KernelBuildError, VariantError
 from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
-from clconv.lowering.device import DeviceInfo
+from clconv.graph.specialise.specialise import specialise
 from clconv.lowering.variants import VARIANTS
+from clconv.planning.plan import Plan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import Plan
 from tests.kernels.halves import OPS, cases_of
 from tests.kernels.support import plan_for, run
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from clconv.cases.base import Case, Operand
+from clconv.device.info import DeviceInfo
 from clconv.errors import VariantError
 from clconv.graph.ir import Graph
-from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops.elementwise.elementwise import ROWS
 from clconv.graph.passes.fuse_epilogue import EPILOGUE_STEPS, fuse_epilogue
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
+from clconv.planning.plan import Plan
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import Plan
 from tests.graph.graph_builder import Builder
 from tests.kernels.support import plan_for, run
 

@@ -10,15 +10,15 @@ import pytest
 
 from clconv.cases import CASES, Case
 from clconv.cases.base import data, weight
+from clconv.device.info import DeviceInfo
 from clconv.errors import VariantError
 from clconv.graph.ir import Graph
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.lowering.variants import VARIANTS
+from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import Plan
 from tests.kernels.support import plan_for
 
 HOSTILE = (np.nan, np.inf, 1e30)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from clconv.cases import Case, Operand, data, ints, weight
+from clconv.device.info import DeviceInfo
 from clconv.errors import UnsupportedError
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, plans, run
 

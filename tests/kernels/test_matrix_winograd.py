@@ -9,11 +9,11 @@ import pytest
 
 from clconv.cases import CASES, Case
 from clconv.cases.base import data, weight
+from clconv.device.info import DeviceInfo
 from clconv.errors import VariantError
 from clconv.graph.ir import Constant
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.tiles import MATRIX_TILES
+from clconv.lowering.shared.tiles import MATRIX_TILES
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
-from clconv.graph.specialise import specialise
-from clconv.lowering.device import DeviceInfo
+from clconv.graph.specialise.specialise import specialise
+from clconv.planning.plan import Plan
 from clconv.runtime.check import relative_error
-from clconv.runtime.plan import Plan
 from tests.kernels.support import plan_for, run
 
 rng = np.random.default_rng(5)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from clconv.cases import CASES, Case
+from clconv.device.findings import Findings
+from clconv.device.info import DeviceInfo
+from clconv.device.measurements import Entry, Machine, Shape, Tuned
+from clconv.diagnosis.doctor import GUARD, plan_of
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.findings import Findings
-from clconv.lowering.kernel import VARIANTS, Variant
-from clconv.lowering.tuned import Entry, Machine, Shape, Tuned
+from clconv.lowering.model.kernel import VARIANTS, Variant
+from clconv.planning.plan import Plan, make_plan
 from clconv.runtime.check import relative_error
-from clconv.runtime.doctor import GUARD, plan_of
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import Plan, make_plan
 from tests.kernels.support import run
 
 TUNABLE = [v for variants in VARIANTS.values() for v in variants if v.space]

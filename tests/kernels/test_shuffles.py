@@ -13,16 +13,16 @@ import pytest
 import clconv
 from clconv.cases import CASES, Case
 from clconv.cases.base import data
+from clconv.device.info import DeviceInfo, shuffle_of
 from clconv.errors import KernelBuildError, VariantError
 from clconv.frontend.layers import Dense, Sequential, Softmax
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo, shuffle_of
-from clconv.lowering.groups import Share
-from clconv.runtime import shuffle_probe
+from clconv.lowering.shared.groups import Share
+from clconv.planning.plan import Plan
+from clconv.probes import shuffle_probe
+from clconv.probes.shuffle_probe import shuffling, shuffling_for
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
-from clconv.runtime.plan import Plan
-from clconv.runtime.shuffle_probe import shuffling, shuffling_for
 from tests.kernels.support import plan_for, run
 from tests.lowering.support import NVIDIA
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from clconv.cases import CASES, Case
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Constant
 from clconv.graph.reference import run_reference
-from clconv.lowering.conv import implicit_gemm
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.gemm import local
-from clconv.lowering.tiles import INTEL_TILES, MATRIX_TILES, TILES, WIDE_GROUP, Tile
+from clconv.lowering.ops.conv import implicit_gemm
+from clconv.lowering.ops.gemm import local
+from clconv.lowering.shared.tiles import INTEL_TILES, MATRIX_TILES, TILES, WIDE_GROUP, Tile
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 

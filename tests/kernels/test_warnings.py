@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from clconv.cases import CASES, Case
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis.doctor import in_precision, plan_of
 from clconv.errors import ClconvError
 from clconv.graph.ops import OPS
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import Kernel
-from clconv.lowering.template import program_source
+from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.template import program_source
 from clconv.lowering.variants import VARIANTS
-from clconv.runtime.doctor import in_precision, plan_of
 
 _KERNELS_A_PROGRAM = 50
 

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from clconv.cases import Case, data, weight
+from clconv.device.info import DeviceInfo
 from clconv.errors import ShapeError
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plans, run
 

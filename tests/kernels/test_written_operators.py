@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from clconv.cases import CASES, Case
+from clconv.device.info import DeviceInfo
 from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from clconv.runtime.session import Session
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clconv.cases import CASES, Case
+from clconv.device.info import DeviceInfo
 from clconv.graph.ops import OPS
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall, Problem, Signature, Variant
 from clconv.lowering.lower import lower_graph, problem_of
+from clconv.lowering.model.kernel import KernelCall, Problem, Signature, Variant
 from clconv.lowering.variants import VARIANTS
 
 DEVICES = {

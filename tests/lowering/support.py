@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
-from clconv.graph.specialise import specialise
-from clconv.lowering.device import DeviceInfo
+from clconv.graph.specialise.specialise import specialise
 from clconv.lowering.lower import LoweredGraph, lower_graph
 
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clconv.graph.ir import Layout, TensorSpec
-from clconv.lowering.arguments import layout_packing
-from clconv.lowering.boxes import Axis, Copy, Span, box_copies, collapse
+from clconv.lowering.copies.boxes import Axis, Copy, Span, box_copies, collapse
+from clconv.lowering.model.arguments import layout_packing
 
 NOTHING = -1
 

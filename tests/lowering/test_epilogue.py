@@ -11,10 +11,10 @@ from clconv.errors import VariantError
 from clconv.graph.ir import RUNNING, Constant, DType, EpilogueStep, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes import run_passes
-from clconv.lowering.arguments import Packed, Read, layout_packing
-from clconv.lowering.epilogue import channel_packing, epilogue_obstacle, plan_epilogue
-from clconv.lowering.kernel import Problem
 from clconv.lowering.lower import lower_graph
+from clconv.lowering.model.arguments import Packed, Read, layout_packing
+from clconv.lowering.model.kernel import Problem
+from clconv.lowering.shared.epilogue import channel_packing, epilogue_obstacle, plan_epilogue
 from tests.graph.graph_builder import CONV, Builder, specialised
 from tests.lowering.support import AVX2
 

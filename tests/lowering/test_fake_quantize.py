@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import TensorSpec
-from clconv.lowering.device import DeviceInfo
-from clconv.runtime.plan import make_plan
+from clconv.planning.plan import make_plan
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA
 

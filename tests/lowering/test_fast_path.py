@@ -15,12 +15,12 @@ import pytest
 from benchmarks.nets import NETS
 from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.passes import run_passes
-from clconv.graph.specialise import specialise
-from clconv.lowering.kernel import Kernel
+from clconv.graph.specialise.specialise import specialise
 from clconv.lowering.lower import LoweredGraph, lower_graph
-from clconv.lowering.persistent import groups
-from clconv.runtime.images import plan_images
-from clconv.runtime.plan import Plan, make_plan
+from clconv.lowering.model.kernel import Kernel
+from clconv.planning.batch import plan_images
+from clconv.planning.persistent import groups
+from clconv.planning.plan import Plan, make_plan
 from tests.lowering.support import AVX2
 
 WINOGRAD = {"winograd4", "winograd2"}
@@ -173,7 +173,7 @@ def test_concatenations_keep_the_layout_at_batch_2(name: str) -> None:
     graph, plan = lowered(name, 2)
     nodes = {node.name for node in graph.nodes if node.op == "Concat"}
     calls = [call for call in plan.calls if call.node in nodes]
-    assert calls and {call.kernel.template for call in calls} == {"move/rows.cl.mako"}
+    assert calls and {call.kernel.template for call in calls} == {"movement/rows.cl.mako"}
     assert not [
         c.node
         for c in plan.calls

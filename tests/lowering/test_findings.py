@@ -6,11 +6,11 @@ import warnings
 
 import pytest
 
+from clconv.device.findings import Findings
 from clconv.errors import ClconvWarning
 from clconv.graph.ir import Graph
-from clconv.lowering.findings import Findings
-from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.lower import LoweredGraph, lower_graph
+from clconv.lowering.model.kernel import VARIANTS
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, optimised
 

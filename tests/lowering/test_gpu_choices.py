@@ -10,15 +10,15 @@ import pytest
 from clconv.cases import CASES, Case
 from clconv.cases.base import data, weight
 from clconv.config import PRECISIONS
+from clconv.device.info import DeviceInfo, intel_matrix, nvidia_matrix
 from clconv.graph.ir import TensorSpec
-from clconv.lowering.device import DeviceInfo, intel_matrix, nvidia_matrix
-from clconv.lowering.kernel import VARIANTS
+from clconv.lowering.choice.matrix import matrix_of
+from clconv.lowering.choice.select import select
 from clconv.lowering.lower import lower_graph, problem_of
-from clconv.lowering.matrix import matrix_of
-from clconv.lowering.select import select
-from clconv.lowering.tile_choice import MOST_SPLITS, Work, best_splits, best_tile
-from clconv.lowering.tiles import INTEL_TILES, MATRIX_TILES, TILES, Tile
-from clconv.runtime.plan import make_plan
+from clconv.lowering.model.kernel import VARIANTS
+from clconv.lowering.shared.tile_choice import MOST_SPLITS, Work, best_splits, best_tile
+from clconv.lowering.shared.tiles import INTEL_TILES, MATRIX_TILES, TILES, Tile
+from clconv.planning.plan import make_plan
 from tests.graph.graph_builder import Builder
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import CPUS, GPUS, NVIDIA

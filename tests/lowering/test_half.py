@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from clconv.lowering.arguments import Packed, Read, Write
-from clconv.lowering.kernel import Kernel, KernelCall
-from clconv.lowering.template import program_source, render
+from clconv.lowering.model.arguments import Packed, Read, Write
+from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.template import program_source, render
 from tests.kernels.halves import OPS, cases_of
 from tests.lowering.every_call import DEVICES, calls_of
 from tests.lowering.test_signatures import parameters_of
@@ -46,7 +46,7 @@ def check(call: KernelCall) -> None:
 def test_the_functions_for_halves_come_only_where_they_are_called() -> None:
     kernels = {
         source: Kernel.of(
-            "cast.cl.mako",
+            "elementwise/cast.cl.mako",
             "cast",
             source=source,
             target="float",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clconv.lowering.hazards import Access, Extent, dependencies
+from clconv.planning.hazards import Access, Extent, dependencies
 
 
 @st.composite

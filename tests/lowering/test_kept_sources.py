@@ -10,9 +10,9 @@ import pytest
 
 from clconv import errors
 from clconv.errors import ClconvWarning
-from clconv.lowering import template
-from clconv.lowering.kernel import Kernel
-from clconv.lowering.template import program_source
+from clconv.lowering.model import template
+from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.template import program_source
 
 CACHES = (template._lookup, template._origin, template.prelude, template.render)
 KERNELS = (Kernel.of("address.cl.mako", "address"),)

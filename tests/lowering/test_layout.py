@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
-from clconv.lowering.kernel import Signature
-from clconv.lowering.layout import choose_signatures, is_free
+from clconv.lowering.choice.layout import choose_signatures, is_free
+from clconv.lowering.model.kernel import Signature
 
 BLOCKED = Layout(8)
 Options = Mapping[int, Sequence[Signature]]

@@ -11,8 +11,8 @@ import pytest
 
 from clconv.errors import ClconvError, DeviceMemoryError, ShapeError, UnsupportedError
 from clconv.graph.ir import DType, Graph, TensorSpec
-from clconv.lowering.limits import MOST_ELEMENTS, MOST_WORK
-from clconv.runtime.plan import Plan, make_plan
+from clconv.lowering.choice.limits import MOST_ELEMENTS, MOST_WORK
+from clconv.planning.plan import Plan, make_plan
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA
 

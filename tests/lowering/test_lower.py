@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import UnsupportedError, VariantError
 from clconv.graph.ir import PLAIN, Constant, DType, Graph, Layout, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.lowering.arguments import Packed, Read
-from clconv.lowering.device import DeviceInfo
 from clconv.lowering.lower import lower_graph
-from clconv.runtime.plan import make_plan, value_lifetimes
+from clconv.lowering.model.arguments import Packed, Read
+from clconv.planning.plan import make_plan, value_lifetimes
 from tests.graph.graph_builder import CONV, Builder
 from tests.lowering.support import (
     AVX2,

@@ -8,13 +8,13 @@ import contextlib
 import pytest
 
 from clconv.cases import CASES
+from clconv.device.info import DeviceInfo
 from clconv.errors import UnsupportedError, VariantError
 from clconv.graph.ir import Graph
-from clconv.lowering import parts as composite
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import VARIANTS, Problem, plain_signature
+from clconv.lowering.choice.select import Choice, select
 from clconv.lowering.lower import lower_graph
-from clconv.lowering.select import Choice, select
+from clconv.lowering.model.kernel import VARIANTS, Problem, plain_signature
+from clconv.lowering.shared import composite
 from tests.lowering.support import AVX2, NVIDIA, SSE
 
 Recorded = list[tuple[Problem, Choice]]

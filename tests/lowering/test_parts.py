@@ -6,13 +6,13 @@ import dataclasses
 
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph, Layout, Node, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.lowering.arguments import Read, Write
-from clconv.lowering.device import DeviceInfo
+from clconv.lowering.copies.movement import part_offset
 from clconv.lowering.lower import LoweredGraph, lower_graph
-from clconv.lowering.mover import part_offset
-from clconv.runtime.plan import make_plan, value_lifetimes
+from clconv.lowering.model.arguments import Read, Write
+from clconv.planning.plan import make_plan, value_lifetimes
 from tests.graph.graph_builder import Builder, specialised
 from tests.lowering.support import AVX2, NVIDIA
 

@@ -8,9 +8,9 @@ import pytest
 
 from clconv.errors import UnsupportedError, VariantError
 from clconv.graph.ir import Graph
-from clconv.lowering.kernel import VARIANTS
 from clconv.lowering.lower import LoweredGraph, lower_graph
-from clconv.lowering.share import nested
+from clconv.lowering.model.kernel import VARIANTS
+from clconv.lowering.shared.work_split import nested
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, optimised
 

@@ -6,15 +6,15 @@ import re
 
 import pytest
 
-from clconv.lowering.arguments import (
+from clconv.lowering.model.arguments import (
     Local,
     Packed,
     Read,
     Scalar,
     Write,
 )
-from clconv.lowering.kernel import KernelCall
-from clconv.lowering.template import prelude, render
+from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.template import prelude, render
 from clconv.lowering.variants import VARIANTS
 from tests.lowering.every_call import DEVICE_CASES, DEVICES, calls_of
 

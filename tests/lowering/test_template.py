@@ -9,10 +9,16 @@ import pytest
 from mako.lookup import TemplateLookup
 
 from clconv.errors import TemplateError
-from clconv.lowering import template
-from clconv.lowering.kernel import Kernel
 from clconv.lowering.lower import lower_graph
-from clconv.lowering.template import kernel_folder, numbered, program_source, render, template_names
+from clconv.lowering.model import template
+from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.template import (
+    kernel_folder,
+    numbered,
+    program_source,
+    render,
+    template_names,
+)
 from clconv.runtime.dump import safe_name
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA, optimised

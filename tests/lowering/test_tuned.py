@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clconv.device.findings import Findings
+from clconv.device.info import DeviceInfo, nvidia_matrix
+from clconv.device.measurements import Entry, Machine, Shape, Tuned
 from clconv.graph.ir import DType, Graph, TensorSpec
-from clconv.lowering.device import DeviceInfo, nvidia_matrix
-from clconv.lowering.findings import Findings
-from clconv.lowering.kernel import AUTO, VARIANTS
+from clconv.lowering.choice.select import Choice
 from clconv.lowering.lower import lower_graph
-from clconv.lowering.select import Choice
-from clconv.lowering.tuned import Entry, Machine, Shape, Tuned
+from clconv.lowering.model.kernel import AUTO, VARIANTS
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, AVX512, NVIDIA, optimised
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import AVX512, NEON
 from tests.lowering.test_signatures import DEVICE_OPS, check

@@ -9,7 +9,7 @@ import onnxruntime
 from PIL import Image
 
 import clconv
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from clconv.runtime.check import relative_error
 
 TOLERANCE = 1e-4

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import clconv
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from tests.compat.clients import voice
 from tests.models.support import compare, peer
 

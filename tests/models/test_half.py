@@ -14,8 +14,8 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from clconv.api import load
+from clconv.device.info import DeviceInfo
 from clconv.graph.passes.half import computed_wide
-from clconv.lowering.device import DeviceInfo
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:

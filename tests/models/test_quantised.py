@@ -9,6 +9,7 @@ import pytest
 from onnxruntime import quantization
 
 from clconv.api import load
+from clconv.device.info import DeviceInfo
 from clconv.frontend.layers import (
     Add,
     Conv2d,
@@ -21,7 +22,6 @@ from clconv.frontend.layers import (
     Sequential,
 )
 from clconv.frontend.onnx.exporter import export_onnx
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from tests.models.support import peer
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import clconv
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from tests.models.support import compare, peer
 
 pytest.importorskip("rapidocr")

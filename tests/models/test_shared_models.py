@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from tests.models.support import agree, photo
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(1, 3, 1, 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 
 POCL = Path(sysconfig.get_path("purelib"), "pyopencl", ".libs", "pocl.icd")
 INTEL = Path(sys.prefix, "lib", "libintelocl.so")

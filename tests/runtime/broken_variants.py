@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from clconv.lowering.kernel import Lowered, Problem, Variant, always
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, always
 from clconv.lowering.variants import VARIANTS
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder

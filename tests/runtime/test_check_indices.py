@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto
 
 from clconv.api import load
+from clconv.device.info import DeviceInfo
 from clconv.errors import CheckError
-from clconv.lowering.device import DeviceInfo
 from tests.frontend.support import model, node, value
 
 UPDATES = {"u": np.ones((1, 3), np.float32)}

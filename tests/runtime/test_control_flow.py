@@ -19,8 +19,8 @@ from onnx import (
 )
 
 from clconv.api import load
+from clconv.device.info import DeviceInfo
 from clconv.errors import GraphError, ShapeError
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.session import Session
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL

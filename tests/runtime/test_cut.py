@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime import session as session_module
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import SAME, assert_runs_right, counted, picture, session_for

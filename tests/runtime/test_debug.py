@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from mako.lookup import TemplateLookup
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import CheckError, ConfigError, KernelBuildError
 from clconv.graph.ir import Graph
 from clconv.graph.passes import PASSES
-from clconv.lowering import template
-from clconv.lowering.arguments import Write
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import (
+from clconv.lowering.model import template
+from clconv.lowering.model.arguments import Write
+from clconv.lowering.model.kernel import (
     VARIANTS,
     Kernel,
     Lowered,
@@ -27,7 +27,7 @@ from clconv.lowering.kernel import (
     Variant,
     always,
 )
-from clconv.lowering.template import kernel_folder
+from clconv.lowering.model.template import kernel_folder
 from clconv.runtime import opencl
 from clconv.runtime.check import relative_error
 from clconv.runtime.session import Session

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from clconv import config
+from clconv.device.info import DeviceInfo, apply_quirks
 from clconv.errors import ClconvError, ConfigError, DeviceError
-from clconv.lowering.device import DeviceInfo, apply_quirks
 from clconv.runtime.device import choose_among, choose_device, devices
 from tests.lowering.support import made_up
 

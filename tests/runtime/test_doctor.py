@@ -10,12 +10,10 @@ import pytest
 
 from clconv import errors
 from clconv.cases import CASES, Case
-from clconv.errors import ClconvWarning
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.findings import Findings
-from clconv.lowering.kernel import VARIANTS
-from clconv.runtime import doctor
-from clconv.runtime.doctor import (
+from clconv.device.findings import Findings
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis import doctor
+from clconv.diagnosis.doctor import (
     Examiner,
     Result,
     device_cases,
@@ -23,13 +21,15 @@ from clconv.runtime.doctor import (
     new_quarantine,
     plan_of,
 )
+from clconv.diagnosis.report import Checkup, report_text, without_paths
+from clconv.errors import ClconvWarning
+from clconv.lowering.model.kernel import VARIANTS
 from clconv.runtime.findings import (
     findings_for,
     quarantine_file,
     read_quarantine,
     write_quarantine,
 )
-from clconv.runtime.report import Checkup, report_text, without_paths
 from clconv.runtime.session import Session
 from clconv.runtime.worker import Failed, Worker, WorkerError, WorkerTimeout
 from tests.graph.graph_builder import Builder

@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvWarning, ConfigError, DeviceMemoryError
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
-from clconv.runtime.images import plan_images
-from clconv.runtime.plan import Plan, make_plan
+from clconv.planning.batch import plan_images
+from clconv.planning.plan import Plan, make_plan
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvWarning, InputError, ShapeError
 from clconv.graph.ir import Constant
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import assert_agrees, int_input, picture, residual, session_for
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from clconv import errors
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.findings import NOTHING_FOUND, Findings
-from clconv.runtime import joined
+from clconv.device.findings import NOTHING_FOUND, Findings
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis import joined
+from clconv.diagnosis.doctor import Examiner, find_culprits, new_quarantine
+from clconv.diagnosis.joined import NETWORKS, examine_joined, examine_network, network
+from clconv.planning.joining import JOINED, are_joined, join_launches, may_join
+from clconv.planning.plan import make_plan
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.doctor import Examiner, find_culprits, new_quarantine
 from clconv.runtime.findings import write_quarantine
-from clconv.runtime.joined import NETWORKS, examine_joined, examine_network, network
-from clconv.runtime.launches import JOINED, are_joined, join_launches, may_join
-from clconv.runtime.plan import make_plan
 from clconv.runtime.session import Session
 from clconv.runtime.worker import Worker
 from tests.lowering.support import AVX2

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 
 from clconv.api import load
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from tests.frontend.support import model, node, value
 
 MEAN, STEPS = 40000.0, (0.0, 2.0, 1.0, 3.0, 4.0, 1.0)  # steps of 1/256, float32's at that height

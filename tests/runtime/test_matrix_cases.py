@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from clconv import errors
+from clconv.device.findings import NOTHING_FOUND
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis.doctor import ROUNDED, new_quarantine
+from clconv.diagnosis.matrix_cases import MatrixCheckup, examine_matrix, matrix_work
+from clconv.diagnosis.report import Checkup, report_text
 from clconv.graph.ir import Attributes, Graph, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.findings import NOTHING_FOUND
-from clconv.lowering.kernel import VARIANTS, Lowered, Problem
-from clconv.runtime import matrix_probe
-from clconv.runtime.doctor import ROUNDED, new_quarantine
+from clconv.lowering.model.kernel import VARIANTS, Lowered, Problem
+from clconv.probes import matrix_probe
+from clconv.probes.matrix_probe import MATRIX, proven_for, refusal
 from clconv.runtime.findings import read_quarantine, write_quarantine
-from clconv.runtime.matrix_cases import MatrixCheckup, examine_matrix, matrix_work
-from clconv.runtime.matrix_probe import MATRIX, proven_for, refusal
-from clconv.runtime.report import Checkup, report_text
 from clconv.runtime.session import Session
 from clconv.runtime.worker import WorkerError
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import clconv
+from clconv.device.info import DeviceInfo
 from clconv.errors import KernelBuildError
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.lowering.device import DeviceInfo
-from clconv.runtime import matrix_probe
-from clconv.runtime.matrix_probe import proven, proven_for
+from clconv.probes import matrix_probe
+from clconv.probes.matrix_probe import proven, proven_for
 
 ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 INTEL = frozenset({"f16 8 lanes", "f16 16 lanes", "emulated"})

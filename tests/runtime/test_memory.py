@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clconv.errors import DeviceMemoryError
-from clconv.runtime.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
+from clconv.planning.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
 
 PLENTY = 1 << 40
 

@@ -7,15 +7,15 @@ import onnx
 import pytest
 
 from clconv.api import load, read_model
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.lowering import persistent
-from clconv.lowering.arguments import Argument, Local
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import Kernel, KernelCall
 from clconv.lowering.lower import lower_graph
+from clconv.lowering.model.arguments import Argument, Local
+from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.planning import persistent
+from clconv.planning.other_sizes import calls_at, other_sizes
 from clconv.runtime import opencl
-from clconv.runtime.rehearse import calls_at, other_sizes
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder, specialised
 from tests.lowering.support import AVX2
@@ -90,7 +90,7 @@ def test_kernels_of_other_sizes_join_only_if_they_can(device: DeviceInfo, first:
 
 def test_a_persistent_launch_leaves_out_what_cannot_join() -> None:
     def call(name: str, local: tuple[int, ...], *arguments: tuple[str, Argument]) -> KernelCall:
-        return KernelCall("n", Kernel.of("cast.cl.mako", name), arguments, (64,), local)
+        return KernelCall("n", Kernel.of("elementwise/cast.cl.mako", name), arguments, (64,), local)
 
     mine, another = call("mine", (1,)), call("another", (1,))
     others = [another, call("group", (64,)), call("local", (1,), ("l", Local(64)))]

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from clconv.runtime import pages
 from clconv.runtime.opencl import open_device, sub_buffer
 from clconv.runtime.session import Session

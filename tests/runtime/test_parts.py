@@ -7,11 +7,11 @@ import random
 
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
-from clconv.runtime.plan import make_plan
+from clconv.planning.plan import make_plan
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder, specialised
 from tests.runtime.support import assert_agrees, picture

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis.peak import Peak, _Probe, copied_floats, measure_peak
 from clconv.graph.ops.base import Cost
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import KernelCall
+from clconv.lowering.model.kernel import KernelCall
 from clconv.lowering.peak import (
     ADDEND,
     CHAINS,
@@ -17,7 +18,6 @@ from clconv.lowering.peak import (
     result_floats,
 )
 from clconv.runtime.opencl import open_device
-from clconv.runtime.peak import Peak, _Probe, copied_floats, measure_peak
 from tests.lowering.support import AVX2, DEVICES
 from tests.lowering.test_signatures import check
 

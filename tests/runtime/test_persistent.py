@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from clconv.lowering import persistent
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import Kernel
+from clconv.device.info import DeviceInfo
+from clconv.lowering.model.kernel import Kernel
+from clconv.planning import persistent
 from clconv.runtime import opencl
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Device, open_device

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import SAME

@@ -10,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 import clconv.compat.onnxruntime as stand_in
 from clconv.api import load
+from clconv.device.info import DeviceInfo
 from clconv.errors import ConfigError
 from clconv.graph.ir import DType
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.session import Session
 from tests.compat.models import classifier
 

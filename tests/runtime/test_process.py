@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 
 _BEGIN = """
 import atexit, multiprocessing, os, sys, threading, time, warnings

@@ -12,6 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import clconv
+from clconv.device.info import DeviceInfo
 from clconv.errors import (
     ClconvError,
     ConfigError,
@@ -22,7 +23,6 @@ from clconv.errors import (
     UnsupportedError,
 )
 from clconv.graph.ops import OPS
-from clconv.lowering.device import DeviceInfo
 from tests.frontend.support import model, node, value
 
 F32, I64 = np.float32, np.int64

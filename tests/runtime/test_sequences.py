@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import clconv
+from clconv.device.info import DeviceInfo
 from clconv.errors import UnsupportedError
-from clconv.lowering.device import DeviceInfo
 
 F, I64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 node = helper.make_node

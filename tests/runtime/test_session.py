@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import InputError, ShapeError, VariantError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime import bound as bound_module
 from clconv.runtime import opencl
 from clconv.runtime import session as session_module

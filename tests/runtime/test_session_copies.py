@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from clconv.api import load
+from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError
 from clconv.graph.ir import TensorSpec
 from clconv.layers import Conv2d, Dense, Flatten, Relu, Sequential
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.device import found_again
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder

@@ -17,13 +17,13 @@ import onnx
 import pytest
 
 from clconv.api import load
+from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceMemoryError, InputError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
+from clconv.planning.plan import make_plan
 from clconv.runtime import session as session_module
 from clconv.runtime.opencl import Queue, host_memory
-from clconv.runtime.plan import make_plan
 from clconv.runtime.session import Session
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import made_up

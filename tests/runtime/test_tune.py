@@ -15,20 +15,20 @@ import numpy as np
 import pytest
 
 from clconv import errors
+from clconv.device.findings import NOTHING_FOUND, Findings
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.findings import NOTHING_FOUND, Findings
 from clconv.lowering.lower import lower_graph
-from clconv.runtime import trial
 from clconv.runtime.check import relative_error
-from clconv.runtime.search import Search, Step, is_faster
+from clconv.runtime.measurement_files import own_file, read_entries
 from clconv.runtime.session import Session
-from clconv.runtime.trial import Candidate, Trial, time_together, verify
-from clconv.runtime.tune import Task, case_tasks, tasks_of
-from clconv.runtime.tuned_files import own_file, read_entries
-from clconv.runtime.tuning import Outcome, as_usual, compare_whole, tune_all
 from clconv.runtime.worker import Failed, Worker, WorkerTimeout
+from clconv.tuning import trial
+from clconv.tuning.runs import Outcome, as_usual, compare_whole, tune_all
+from clconv.tuning.search import Search, Step, is_faster
+from clconv.tuning.tasks import Task, case_tasks, tasks_of
+from clconv.tuning.trial import Candidate, Trial, time_together, verify
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA, optimised
 from tests.runtime.support import picture
@@ -40,7 +40,7 @@ SAME = {"pads": (1, 1, 1, 1)}
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(errors, "_warned", set())
-    monkeypatch.setattr("clconv.runtime.tuned_files._shipped", lambda: ())
+    monkeypatch.setattr("clconv.runtime.measurement_files._shipped", lambda: ())
 
 
 def network() -> Graph:
@@ -228,7 +228,7 @@ def test_first_use_searches_nothing(tmp_path: Path) -> None:
         "import sys, numpy, clconv; from clconv.frontend.layers import Conv2d;"
         "session = clconv.load(Conv2d(4, 3).build((3, 8, 8)));"
         "session.run({n: numpy.zeros(s.shape, 'f') for n, s in session.inputs.items()});"
-        "print([m for m in sys.modules if m in ('clconv.runtime.search', 'clconv.runtime.tune', 'clconv.runtime.trial')])"
+        "print([m for m in sys.modules if m in ('clconv.tuning.search', 'clconv.tuning.tasks', 'clconv.tuning.trial')])"
     )
     environment = {**os.environ, "CLCONV_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", program]
@@ -319,7 +319,7 @@ def test_a_search_on_the_device_is_used_afterwards(
         for v in task.variants
     )
     task = dataclasses.replace(task, variants=few)
-    monkeypatch.setattr("clconv.runtime.search.LEAST_GAIN", -10.0)  # whatever is not the usual one
+    monkeypatch.setattr("clconv.tuning.search.LEAST_GAIN", -10.0)  # whatever is not the usual one
     with Worker() as worker:
         (outcome,) = tune_all([task], device, Search(device, worker))
         assert outcome.entry is not None and outcome.entry.error <= 2e-5

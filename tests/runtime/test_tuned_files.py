@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from clconv import errors
+from clconv.device.info import DeviceInfo
+from clconv.device.measurements import Entry, Machine
 from clconv.errors import ClconvWarning
-from clconv.lowering.device import DeviceInfo
-from clconv.lowering.kernel import VARIANTS
-from clconv.lowering.tuned import Entry, Machine
+from clconv.lowering.model.kernel import VARIANTS
 from clconv.runtime.findings import findings_for
-from clconv.runtime.session import Session
-from clconv.runtime.tuned_files import (
+from clconv.runtime.measurement_files import (
     SHIPPED,
     merged,
     own_file,
@@ -25,6 +24,7 @@ from clconv.runtime.tuned_files import (
     tuned_for,
     write_entries,
 )
+from clconv.runtime.session import Session
 from clconv.store.files import Unusable
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2
@@ -35,7 +35,7 @@ from tests.lowering.test_tuned import entry, layer
 def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(errors, "_warned", set())
-    monkeypatch.setattr("clconv.runtime.tuned_files._shipped", lambda: ())
+    monkeypatch.setattr("clconv.runtime.measurement_files._shipped", lambda: ())
 
 
 ENTRY = entry(layer(), error=1e-6, default_error=2e-6, seconds=0.001, default_seconds=0.002)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 500

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.reference import run_reference
-from clconv.lowering.device import DeviceInfo
 from clconv.runtime.check import relative_error
 from clconv.runtime.session import Session
 from tests.soak.work import assert_right, network, picture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clconv.lowering.device import DeviceInfo
+from clconv.device.info import DeviceInfo
 from tests.soak.support import SECONDS, printed, started
 
 pytestmark = pytest.mark.slow

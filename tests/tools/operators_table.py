@@ -20,13 +20,13 @@ from clconv.frontend.onnx.converters.microsoft import MICROSOFT
 from clconv.frontend.onnx.known import CONTROL, supported
 from clconv.graph.ir import DType, Graph
 from clconv.graph.ops import OPS
-from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops.elementwise.elementwise import ROWS
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import place_half
-from clconv.graph.sequences import SEQUENCE_OPS
-from clconv.graph.specialise import specialise
-from clconv.lowering.kernel import Problem
+from clconv.graph.specialise.sequences import SEQUENCE_OPS
+from clconv.graph.specialise.specialise import specialise
 from clconv.lowering.lower import lower_graph, problem_of
+from clconv.lowering.model.kernel import Problem
 from clconv.lowering.variants import VARIANTS
 from tests.lowering.support import AVX2, NVIDIA
 

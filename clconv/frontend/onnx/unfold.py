@@ -10,7 +10,7 @@ from clconv.errors import UnsupportedError
 from clconv.frontend.onnx.structure import Names
 from clconv.graph.ir import RUNNING, Attributes, Constant, Graph, Node
 from clconv.graph.ops import make_node
-from clconv.graph.ops.pool import window_counts
+from clconv.graph.ops.pool.pool import window_counts
 
 
 def unfolded(graph: Graph) -> tuple[list[Node], dict[str, Constant]]:

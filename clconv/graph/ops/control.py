@@ -53,7 +53,7 @@ def run_loop(
 
     The body gets iteration, condition, carried, outside; it gives condition, carried, and one slice of each
     scan output. Stops when the trip count is reached or the condition is false. blocks: how many trips
-    are one graph (graph/trips.py has what it gives), the most first, taken while so many are left.
+    are one graph (graph/specialise/trips.py has what it gives), the most first, taken while so many are left.
     """
     body = attrs.body
     limit = None if arrays[0] is None else trip_count(arrays[0])

@@ -45,7 +45,7 @@ class Hooks:
     """known: what its first output is known to be before the input sizes are (passes/facts.py); None if nothing is.
     shape_input: which input names the result's shape, None if none does.
     transposed: how it reads a transposed input (passes/push_transposes.py); None if it cannot.
-    images: when it keeps the images of a batch apart (graph/images.py); None if it mixes them, or nobody knows.
+    images: when it keeps the images of a batch apart (graph/batch_split.py); None if it mixes them, or nobody knows.
     half: what becomes of it in float16.
     epilogue: whether its kernels apply element-wise steps to their results (passes/fuse_epilogue.py).
     pad: whether a Pad before it can become a part of it (passes/fuse_pad.py).

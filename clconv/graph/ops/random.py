@@ -12,7 +12,7 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, register
-from clconv.graph.ops.create import known_dtype
+from clconv.graph.ops.movement.create import known_dtype
 from clconv.graph.ops.numeric import index_values, move_cost
 
 

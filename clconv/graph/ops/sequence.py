@@ -1,4 +1,4 @@
-"""Operators on sequences of tensors. `clconv.graph.sequences` says what they mean, while a graph is specialised."""
+"""Operators on sequences of tensors. `clconv.graph.specialise.sequences` says what they mean, while a graph is specialised."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops import OPS
-from clconv.graph.ops.elementwise import ROWS, Row
+from clconv.graph.ops.elementwise.elementwise import ROWS, Row
 from clconv.graph.rules.known import Known
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from clconv.graph.ir import RUNNING, DType, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.ops import hooks_of
-from clconv.graph.ops.elementwise import ROWS
+from clconv.graph.ops.elementwise.elementwise import ROWS
 from clconv.graph.passes.editor import Editor, inherit
 from clconv.graph.passes.facts import gather_facts
 

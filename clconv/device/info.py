@@ -1,0 +1,215 @@
+"""DeviceInfo: all that lowering knows of a device, as plain data, and the table of quirks."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class DeviceInfo:
+    """What an OpenCL device says of itself. Sizes in bytes.
+
+    vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
+    matrix: matrix instructions by the type of their factors: "tf32", "f16", and "f16 k16" if 16 products at a
+        time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "emulated": plain C in their place.
+    proven: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
+    precision: what products may round their factors to, of config.PRECISIONS; "strict" also rules out variants that
+        mix what a plain sum keeps apart.
+    most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
+    shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
+        not at all. shuffles: whether that is known to work; else it is not used.
+    subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
+        to the compiler.
+    """
+
+    name: str
+    vendor: str
+    platform: str
+    platform_version: str
+    driver: str
+    kind: str  # "gpu", "cpu" or "accelerator"
+    version: str = ""
+    compute_units: int = 1
+    vector_width: int = 4
+    global_memory: int = 1 << 32
+    largest_allocation: int = 1 << 30
+    cache: int = 0  # the largest; 0 if the device does not say
+    local_memory: int = 32 << 10
+    largest_work_group: int = 256
+    base_alignment: int = 128
+    extensions: frozenset[str] = frozenset()
+    half: bool = False
+    matrix: frozenset[str] = frozenset()
+    proven: bool = False
+    precision: str = "float32"
+    shuffle: str = ""
+    shuffles: bool = False
+    subgroup: int = 0
+    most_rounds: int = 0
+    quirks: frozenset[str] = frozenset()
+    index: int = 0  # position among all devices of this machine
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether work-items do much each, on vectors of their own, one after another: the kernels for CPUs."""
+        return self.kind == "cpu" and "runs-items-in-lanes" not in self.quirks
+
+    @property
+    def registers(self) -> int:
+        """Vector registers that a CPU kernel may count on."""
+        return 16 if self.vector_width <= 8 or "halves-its-vectors" in self.quirks else 32
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.platform})"
+
+
+def nvidia_matrix(capability: tuple[int, int]) -> frozenset[str]:
+    """DeviceInfo.matrix of a compute capability, as the PTX ISA has mma.m16n8k8 and m16n8k16."""
+    if capability >= (8, 0):
+        return frozenset({"tf32", "f16", "f16 k16"})
+    return frozenset({"f16"}) if capability >= (7, 5) else frozenset()
+
+
+def intel_matrix(extensions: frozenset[str]) -> frozenset[str]:
+    """DeviceInfo.matrix by the extension; which of the two lengths of subgroups a device has, trying it shows."""
+    if "cl_intel_subgroup_matrix_multiply_accumulate" in extensions:
+        return frozenset({"f16 8 lanes", "f16 16 lanes"})
+    return frozenset()
+
+
+def shuffle_of(capability: tuple[int, int], extensions: frozenset[str]) -> str:
+    """DeviceInfo.shuffle: shfl.sync is there from compute capability 7.0 on in the form that kernels/group.mako has."""
+    if capability >= (7, 0):
+        return "nvidia"
+    return "intel" if "cl_intel_subgroups" in extensions else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Quirk:
+    """One device's misbehaviour: how to recognise it, its cure, and when the row can go."""
+
+    name: str
+    applies: Callable[[DeviceInfo], bool]
+    symptom: str
+    until: str
+    cure: Callable[[DeviceInfo], DeviceInfo] = lambda device: device
+
+
+def _is_pocl(device: DeviceInfo) -> bool:
+    return "Portable Computing Language" in device.platform
+
+
+def _is_pocl_cpu(device: DeviceInfo) -> bool:
+    return _is_pocl(device) and device.is_cpu
+
+
+def _pocl_without_avx512(device: DeviceInfo) -> bool:
+    """PoCL appends LLVM's name of the processor that it generates code for to the driver's version."""
+    old_targets = re.search(r"znver[123]\b|haswell|broadwell|skylake\b", device.version)
+    return _is_pocl(device) and old_targets is not None
+
+
+QUIRKS: tuple[Quirk, ...] = (
+    Quirk(
+        "avx2-code-only",
+        lambda d: d.vector_width > 8 and _pocl_without_avx512(d),
+        "reports 16 float lanes of the host, but its LLVM generates code for an AVX2 processor",
+        "pip PoCL ships an LLVM that knows the processor",
+        lambda d: dataclasses.replace(d, vector_width=8),
+    ),
+    Quirk(
+        "halves-its-vectors",
+        lambda d: (
+            d.platform.startswith("Intel(R) OpenCL") and d.vector_width > 8 and "AMD" in d.name
+        ),
+        "reports 16 float lanes, but keeps them in two registers of 8 on AMD's processors: tiles for 32 registers spill "
+        "(measured on an EPYC: ResNet-18's and MobileNetV2's convolutions took 1.3 to 2.6 times as long)",
+        "clconv tune finds no gain in smaller tiles there",
+    ),
+    Quirk(
+        "hides-its-vectors",
+        lambda d: d.is_cpu and d.vector_width < 4,
+        "a CPU that reports no float vectors, as rusticl's llvmpipe does; channel blocks need some",
+        "no CPU reports fewer than four lanes",
+        lambda d: dataclasses.replace(d, vector_width=4),
+    ),
+    Quirk(
+        "runs-items-in-lanes",
+        lambda d: d.kind == "cpu" and d.name.startswith("llvmpipe"),
+        "a CPU that runs work-items side by side in the lanes of its vectors, and ends a work-item's loops without an "
+        "error after 65,535 rounds of all of them together (Mesa's LP_MAX_TGSI_LOOP_ITERATIONS): what gives an item "
+        "much to do is slow and, where it is large, wrong. It gets the kernels for GPUs, and is refused what has an "
+        "item go through its loops more often",
+        "tests/kernels/test_long_loops.py passes without most_rounds",
+        lambda d: dataclasses.replace(d, most_rounds=65535),
+    ),
+    Quirk(
+        "hides-its-cache",
+        lambda d: d.platform.startswith("Intel(R) OpenCL"),
+        "reports a core's own cache, not the large one that all share",
+        "it reports more than a few megabytes on a server's processor",
+        lambda d: dataclasses.replace(d, cache=0),
+    ),
+    Quirk(
+        "spills-at-32-lanes",
+        lambda d: "Data Center GPU Max" in d.name,
+        "its compiler runs 32 work-items side by side although their registers then do not suffice",
+        "ocloc for pvc spills nothing without it in benchmarks/offline_compile.py",
+        lambda d: dataclasses.replace(d, subgroup=16),
+    ),
+    Quirk(
+        "builds-at-first-launch",
+        _is_pocl,
+        "generates a kernel's machine code at its first launch, once per local size",
+        "never: it is how PoCL works",
+    ),
+    Quirk(
+        "prefetch-does-nothing",
+        _is_pocl_cpu,
+        "OpenCL's prefetch() is empty there; clang's builtin makes the instruction",
+        "a loop with prefetch() has prefetch instructions in PoCL's cache",
+    ),
+    Quirk(
+        "small-pages",
+        _is_pocl_cpu,
+        "its buffers lie on pages of 4 KiB, which takes networks 3 to 6 % longer: large ones get memory of ours on huge "
+        "pages (runtime/pages.py)",
+        "PoCL asks for huge pages itself",
+    ),
+    Quirk(
+        "wakes-slowly",
+        lambda d: (
+            _is_pocl_cpu(d) and re.search(r"-(x86_64|aarch64)-\S*linux", d.version) is not None
+        ),
+        "its threads sleep between launches and need some 25 us to wake: many launches go as one "
+        "(planning/persistent.py), which knows how to give way on these processors under Linux. Its buffers stay "
+        "where they are, and it understands clang's atomics",
+        "an empty launch takes PoCL under 2 us",
+    ),
+    Quirk(
+        "interprets",
+        lambda d: d.platform == "Oclgrind",
+        "calls itself an accelerator and interprets kernels, thousands of times slower than a CPU runs them: it is "
+        "chosen only by name",
+        "never: it is a debugger",
+    ),
+    Quirk(
+        "forgets-what-is-initialised",
+        lambda d: d.platform == "Oclgrind",
+        "once the host has filled or written a part of a buffer, the rest of it counts as uninitialised for "
+        "good, also what kernels write there, and so does a buffer that takes the place of a smaller one: each "
+        "value gets an unfilled buffer, never released, where every access outside is seen besides",
+        "Oclgrind follows fills, host writes of parts and releases",
+    ),
+)
+
+
+def apply_quirks(device: DeviceInfo) -> DeviceInfo:
+    """The device with the name of every quirk that it has, and each one's cure applied."""
+    for quirk in QUIRKS:
+        if quirk.applies(device):
+            device = quirk.cure(device)
+            device = dataclasses.replace(device, quirks=device.quirks | {quirk.name})
+    return device

@@ -1,0 +1,1 @@
+"""`clconv doctor`: which kernels a device computes wrongly, and what it can do at most."""

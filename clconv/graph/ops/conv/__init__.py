@@ -1,0 +1,1 @@
+"""What conv operators mean: shape rule, reference, cost and hooks."""

@@ -1,0 +1,1 @@
+"""What elementwise operators mean: shape rule, reference, cost and hooks."""

@@ -1,0 +1,1 @@
+"""What gemm operators mean: shape rule, reference, cost and hooks."""

@@ -1,0 +1,1 @@
+"""What indexing operators mean: shape rule, reference, cost and hooks."""

@@ -1,0 +1,1 @@
+"""What movement operators mean: shape rule, reference, cost and hooks."""

@@ -1,0 +1,1 @@
+"""What norm operators mean: shape rule, reference, cost and hooks."""

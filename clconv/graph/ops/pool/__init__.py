@@ -1,0 +1,1 @@
+"""What pool operators mean: shape rule, reference, cost and hooks."""

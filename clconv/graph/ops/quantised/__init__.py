@@ -1,0 +1,1 @@
+"""What quantised operators mean: shape rule, reference, cost and hooks."""

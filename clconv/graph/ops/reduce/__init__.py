@@ -1,0 +1,1 @@
+"""What reduce operators mean: shape rule, reference, cost and hooks."""

@@ -1,0 +1,1 @@
+"""What sampling operators mean: shape rule, reference, cost and hooks."""

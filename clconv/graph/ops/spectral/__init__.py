@@ -1,0 +1,1 @@
+"""What spectral operators mean: shape rule, reference, cost and hooks."""

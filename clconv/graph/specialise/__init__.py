@@ -1,0 +1,1 @@
+"""A graph for known input sizes: control flow and sequences settled, shapes folded."""

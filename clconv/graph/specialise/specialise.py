@@ -1,0 +1,317 @@
+"""Known input shapes turn a Graph into one whose every shape is known.
+
+One sweep infers specs and folds what only depends on constants, because a shape rule may need a value
+that a Shape/Gather/Concat chain computes. Where a rule needs a value that only exists at run time, the
+graph is cut: what comes before is run, the value becomes known, and the rest is specialised then. The
+condition of an If is such a value; once it is known, the branch stands in the If's place.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from clconv.errors import ClconvError, GraphError, Guard, InputError, NeedsValue, UnsupportedError
+from clconv.graph.evaluate import call_of, evaluate_node, infer_node, is_quick, settle_node
+from clconv.graph.ir import Constant, Graph, Node, TensorSpec
+from clconv.graph.ops import get_op
+from clconv.graph.ops.base import Expansion
+from clconv.graph.specialise.inline import SEQUENCE_LIMIT, TOTAL_LIMIT, UNROLL_LIMIT, Inliner
+from clconv.graph.specialise.sequences import SequenceWriter
+
+# Folding may not blow a small model up: a folded tensor has at most this many elements, or is no
+# larger than what it was made of.
+FOLD_LIMIT = 1 << 22
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """Where a graph has to stop until values are known.
+
+    host_nodes run on the host with their references, once the first part has run; `needed` are values
+    whose content (not only shape) the rest needs; rest is the remaining graph, whose inputs are values of
+    the first part, outputs of the host nodes, or graph inputs.
+    """
+
+    host_nodes: tuple[Node, ...]
+    needed: tuple[str, ...]
+    rest: Graph
+
+
+@dataclasses.dataclass(frozen=True)
+class Specialised:
+    """A graph with all specs known, and the cut behind it if it is not the whole."""
+
+    graph: Graph
+    cut: Cut | None = None
+
+
+def specialise(
+    graph: Graph,
+    specs: Mapping[str, TensorSpec],
+    values: Mapping[str, np.ndarray] | None = None,
+) -> Specialised:
+    """Infers every spec for the given input specs; inputs in `values` become constants.
+
+    Raises ShapeError where shapes do not fit, InputError if an input's spec is missing.
+    """
+    known: dict[str, TensorSpec] = {}
+    constants = dict(graph.constants)
+    for name in graph.inputs:
+        if values and name in values:
+            constants[name] = Constant(values[name])
+        elif name in specs:
+            known[name] = specs[name]
+        else:
+            raise InputError(f"no shape given for input '{name}'")
+    driven: set[str] = set()
+    while True:
+        try:
+            return _Specialiser(graph, dict(known), dict(constants), driven).run()
+        except _Overgrown as grown:
+            driven.add(grown.loop)
+
+
+class _Overgrown(ClconvError):
+    """Written out, what is inside this loop of the graph would become too much: the host drives it."""
+
+    def __init__(self, loop: str) -> None:
+        super().__init__(loop)
+        self.loop = loop
+
+
+class _Names:
+    """Names that no value and no node of a graph has. Apart from the sweep, for whoever makes names must not hold it:
+    a circle would keep all constants until the garbage collector comes."""
+
+    def __init__(self, graph: Graph, constants: Mapping[str, Constant]) -> None:
+        self._graph, self._constants = graph, constants
+        self._taken: set[str] | None = None
+
+    def fresh(self, hint: str) -> str:
+        if self._taken is None:
+            self._taken = {*self._graph.inputs, *self._constants}
+            for node in self._graph.nodes:
+                self._taken.update((node.name, *node.outputs))
+        name = hint
+        number = 1
+        while name in self._taken:
+            number += 1
+            name = f"{hint}'{number}"
+        self._taken.add(name)
+        return name
+
+
+class _Specialiser:
+    """One sweep over a graph's nodes, which may put other nodes in the place of one."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        known: dict[str, TensorSpec],
+        constants: dict[str, Constant],
+        driven: Collection[str],
+    ) -> None:
+        """driven: names of loops that are not written out."""
+        self.graph, self.known, self.constants, self._driven = graph, known, constants, driven
+        self._growth = 0
+        # Nodes that were written for a loop of the graph -> that loop, and whether it can be driven.
+        self._part_of: dict[str, tuple[str, bool]] = {}
+        self.done: list[Node] = []
+        self.waiting: list[Node] = []
+        self.host: list[Node] = []
+        self.needed: list[str] = []
+        self._blocked: set[str] = set()
+        self._pending = collections.deque(graph.nodes)
+        self._fresh = _Names(graph, constants).fresh
+        self._inliner = Inliner(constants, self._fresh)
+        self.sequences = SequenceWriter(known, constants, self._fresh)
+
+    def run(self) -> Specialised:
+        while self._pending:
+            node = self._pending.popleft()
+            if self._blocked.intersection(node.inputs):
+                self._wait(node)
+                continue
+            try:
+                with Guard("its place in the plan", node.name, node.op):
+                    self._take(node)
+            except NeedsValue as reason:
+                self._expect_tensor(node, reason.value_name)
+                self.needed.append(reason.value_name)
+                self._wait(node)
+        for name in self.graph.outputs:
+            if name in self.sequences.sequences:
+                raise UnsupportedError(
+                    f"output '{name}' is a sequence; clconv returns dense tensors"
+                )
+        if self._blocked:
+            return _cut(self)
+        inputs = tuple(n for n in self.graph.inputs if n in self.known)
+        return Specialised(
+            self.graph.replace(
+                nodes=tuple(self.done), inputs=inputs, specs=self.known, constants=self.constants
+            )
+        )
+
+    def _take(self, node: Node) -> None:
+        """Replaces, folds or keeps a node. Raises NeedsValue."""
+        others = self._others(node)
+        if others is not None:
+            self._grow(node, others)
+            self._pending.extendleft(reversed(others))
+        elif not fold(node, self.known, self.constants):
+            self._keep(node)
+
+    def _is_driven(self, node: Node) -> bool:
+        """Whether a loop is left to the host without a look at it: it is large inside, or the others were."""
+        if node.name in self._driven:
+            return True
+        carries = any(n in self.sequences.sequences for n in node.inputs)
+        return self._growth > TOTAL_LIMIT - UNROLL_LIMIT and not (
+            carries or node.name in self._part_of
+        )
+
+    def _grow(self, node: Node, written: Sequence[Node]) -> None:
+        """Counts what loops are written out to. Raises _Overgrown, UnsupportedError where no loop can be left."""
+        if node.op in ("Loop", "Scan"):
+            self._growth += len(written)
+        carries = any(n in self.sequences.sequences for n in node.inputs)
+        loop, free = self._part_of.get(node.name, (node.name, True))
+        free = free and not (node.op == "Loop" and carries)
+        if node.op in ("Loop", "Scan", "If"):
+            self._part_of.update((other.name, (loop, free)) for other in written)
+        if node.op in ("Loop", "Scan") and self._growth > TOTAL_LIMIT:
+            if free:
+                raise _Overgrown(loop)
+            if self._growth > SEQUENCE_LIMIT:
+                raise UnsupportedError(
+                    f"node '{loop}' (Loop): written out, it and what is inside it have more than {SEQUENCE_LIMIT:,} "
+                    "nodes, and a loop that carries sequences cannot be left to the host"
+                )
+
+    def _wait(self, node: Node) -> None:
+        self.waiting.append(node)
+        self._blocked.update(o for o in node.outputs if o)
+
+    def _others(self, node: Node) -> list[Node] | None:
+        """The nodes that take the node's place, None if it stays. Raises NeedsValue."""
+        if self.sequences.concerns(node):
+            return self.sequences.write(node)
+        if node.op == "If":
+            condition = self.constants.get(node.inputs[0])
+            if condition is None:
+                raise NeedsValue(node.name, 0, node.inputs[0])
+            return self._inliner.branch(node, condition.array)
+        if node.op in ("Loop", "Scan") and self._is_driven(node):
+            return None
+        if node.op == "Loop":
+            carried = [n for n in node.inputs if n in self.sequences.sequences]
+            written = self._inliner.loop(node, SEQUENCE_LIMIT if carried else UNROLL_LIMIT)
+            for name in carried if written is None else ():
+                raise UnsupportedError(
+                    f"node '{node.name}' (Loop) carries the sequence '{name}', and how often it runs is not "
+                    "known from the input's sizes, or is too often: sequences are for loops that "
+                    "can be written out"
+                )
+            return written
+        for name in node.inputs:
+            self._expect_tensor(node, name)
+        if node.op == "Scan":
+            return self._inliner.scan(node, self.known)
+        return None
+
+    def _expect_tensor(self, node: Node, name: str) -> None:
+        if name in self.sequences.sequences:
+            raise GraphError(
+                f"node '{node.name}' ({node.op}): '{name}' is a sequence, the operator takes a tensor there"
+            )
+
+    def _keep(self, node: Node) -> None:
+        op = get_op(node.op)
+        if op.host_only:
+            self.host.append(node)
+            self._blocked.update(o for o in node.outputs if o)
+            return
+        node = settle_node(node, self.known, self.constants)
+        outputs = infer_node(node, self.known, self.constants)
+        if op.expand is not None:
+            expansion = Expansion(
+                call_of(node, self.known, self.constants),
+                self.constants,
+                lambda hint: self._fresh(f"{node.name}/{hint}"),
+            )
+            if op.expand(expansion):
+                self.constants.update(expansion.constants)
+                self._pending.extendleft(reversed(expansion.nodes))
+                return
+        self.known.update((n, s) for n, s in zip(node.outputs, outputs, strict=False) if n)
+        self.done.append(node)
+
+
+def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]) -> bool:
+    """Adds the node's outputs to `constants` if they only depend on constants; says whether it did."""
+    op = get_op(node.op)
+    if not op.folds or (op.control is not None and _needs_specialising(node)):
+        return False
+    if node.op in ("Shape", "Size") and node.inputs[0] in specs and specs[node.inputs[0]].is_static:
+        source: list[np.ndarray | None] = [np.empty(specs[node.inputs[0]].shape, np.bool_)]
+    elif all(not n or n in constants for n in node.inputs):
+        source = [constants[n].array if n else None for n in node.inputs]
+        if not op.host_only:
+            node = settle_node(node, specs, constants)
+            outputs = infer_node(node, specs, constants)
+            budget = max(FOLD_LIMIT, sum(a.size for a in source if a is not None))
+            if sum(s.size for s in outputs) > budget:
+                return False
+            given = [constants[n].spec if n else None for n in node.inputs]
+            if not is_quick(node, given, outputs):
+                return False
+    else:
+        return False
+    for name, value in zip(node.outputs, evaluate_node(node, source), strict=False):
+        if name:
+            constants[name] = Constant(value)
+    return True
+
+
+def _needs_specialising(node: Node) -> bool:
+    """Whether a subgraph holds what the references alone cannot compute, or may not beforehand."""
+    graphs = [value for value in node.attrs.values() if isinstance(value, Graph)]
+    return any(
+        not get_op(inner.op).folds or _needs_specialising(inner)
+        for graph in graphs
+        for inner in graph.nodes
+    )
+
+
+def _cut(state: _Specialiser) -> Specialised:
+    graph, known, constants = state.graph, state.known, state.constants
+    done, host, needed = state.done, state.host, state.needed
+    waiting = [*state.sequences.remade(state.waiting, graph.outputs), *state.waiting]
+    made_later = {o for node in waiting for o in node.outputs if o}
+    read_later = [n for node in waiting for n in node.inputs if n and n not in made_later]
+    read_later += [n for n in graph.outputs if n not in made_later]
+    boundary = tuple(dict.fromkeys(n for n in read_later if n not in constants))
+    host_inputs = [n for node in host for n in node.inputs if n and n not in constants]
+    host_outputs = {o for node in host for o in node.outputs}
+    first_outputs = dict.fromkeys(
+        n for n in (*boundary, *needed, *host_inputs) if n in known and n not in host_outputs
+    )
+    rest = graph.replace(
+        nodes=tuple(waiting),
+        inputs=tuple(dict.fromkeys((*boundary, *(n for n in needed if n not in constants)))),
+        specs={},
+        constants=constants,
+    )
+    first = graph.replace(
+        nodes=tuple(done),
+        inputs=tuple(n for n in graph.inputs if n in known),
+        outputs=tuple(first_outputs),
+        specs=known,
+        constants=constants,
+    )
+    return Specialised(first, Cut(tuple(host), tuple(dict.fromkeys(needed)), rest))

@@ -1,0 +1,66 @@
+"""Matrix instructions: which one a device may take for a product."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from clconv.device.info import DeviceInfo
+from clconv.graph.ir import DType
+from clconv.lowering.model.kernel import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Matrix:
+    """A matrix instruction: rows x columns results, each from k products, which `lanes` work-items compute together:
+    a warp NVIDIA's mma.sync, a subgroup Intel's.
+
+    type: of the factors, "tf32" or "f16"; sums are float32. k: 8 or 16. emulated: plain C in its place, for tests.
+    """
+
+    type: str
+    k: int
+    emulated: bool = False
+    lanes: int = 32
+
+    @property
+    def is_intel(self) -> bool:
+        return self.lanes < 32
+
+    @property
+    def pair(self) -> int:
+        """Factors, neighbours along k, in a 32-bit word of the tiles in local memory."""
+        return 2 if self.type == "f16" else 1
+
+    @property
+    def rows(self) -> int:
+        return 8 if self.is_intel else 16
+
+    @property
+    def columns(self) -> int:
+        return self.lanes if self.is_intel else 8
+
+
+def matrix_of(device: DeviceInfo, halves: bool) -> Matrix | None:
+    """The matrix instruction that the device has for factors that are stored as halves, or for float32 ones, which
+    it may round as far as the precision allows that was asked for.
+
+    Products of halves are exact in float32, so these need not be asked for, only proven.
+    """
+    if device.precision == "strict":
+        return None
+    emulated = "emulated" in device.matrix
+    if halves and (device.proven or device.precision == "float16"):
+        if "f16" in device.matrix:
+            return Matrix("f16", 16 if "f16 k16" in device.matrix else 8, emulated)
+        for lanes in (8, 16):
+            if f"f16 {lanes} lanes" in device.matrix:
+                return Matrix("f16", 16, emulated, lanes)
+    if device.precision == "tf32" and "tf32" in device.matrix:
+        return Matrix("tf32", 8, emulated)
+    return None
+
+
+def matrix_for(problem: Problem) -> Matrix | None:
+    """The matrix instruction for the product of the first two inputs."""
+    factors = (problem.x.dtype, problem.input(1).dtype)
+    return matrix_of(problem.device, all(dtype is DType.FLOAT16 for dtype in factors))

@@ -1,0 +1,1 @@
+"""The data that lowering makes: kernels, arguments, templates, C text."""

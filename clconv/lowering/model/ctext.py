@@ -1,0 +1,73 @@
+"""Small pieces of OpenCL C that templates ask for by name.
+
+`stored` is the element type in memory: where it is half, arithmetic is done in float nonetheless, and reading
+and writing are functions of kernels/half.mako.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.graph.ops.elementwise.row import c_number
+from clconv.lowering.model.c_types import C_TYPES
+
+
+def vector_type(width: int, base: str = "float") -> str:
+    """float, float2, float4..."""
+    return base if width == 1 else f"{base}{width}"
+
+
+def load(vector: str, address: str, stored: str = "float", aligned: bool = False) -> str:
+    """Reads a scalar or a float vector, unaligned unless said: a dereference, because vload is slow on PoCL.
+    GPUs read an unaligned vector float by float."""
+    if stored == "half":
+        return (
+            f"{'load' if aligned and vector != 'float' else 'read'}_half{_width(vector)}({address})"
+        )
+    suffix = "" if aligned or vector == "float" else "_u"
+    return f"(*(global const {vector}{suffix}*)({address}))"
+
+
+def store(vector: str, address: str, aligned: bool = False) -> str:
+    """The place that an assignment writes a scalar or a float vector, unaligned unless said, to."""
+    suffix = "" if aligned or vector == "float" else "_u"
+    return f"(*(global {vector}{suffix}*)({address}))"
+
+
+def assign(
+    vector: str, address: str, value: str, stored: str = "float", aligned: bool = False
+) -> str:
+    """Statement that stores a scalar or a float vector, unaligned unless said."""
+    if stored == "half":
+        name = "store" if aligned and vector != "float" else "write"
+        return f"{name}_half{_width(vector)}({address}, {value});"
+    return f"{store(vector, address, aligned)} = {value};"
+
+
+def element(array: str, index: str, stored: str = "float") -> str:
+    """Reads the element at an index."""
+    return f"read_half({array} + ({index}))" if stored == "half" else f"{array}[{index}]"
+
+
+def set_element(array: str, index: str, value: str, stored: str = "float") -> str:
+    """Statement that stores the element at an index."""
+    if stored == "half":
+        return f"write_half({array} + ({index}), {value});"
+    return f"{array}[{index}] = {value};"
+
+
+def saturated(value: str, source: DType, target: DType) -> str:
+    """A scalar float, in C text that is evaluated more than once, cut to an integer: what lies outside ends at the limits,
+    NaN is 0. In C itself that has no meaning."""
+    limits, kind = np.iinfo(target.numpy), C_TYPES[target.value]
+    low, high = (c_number(float(end), source) for end in (limits.min, limits.max))
+    least, most = (c_number(end, target) for end in (limits.min, limits.max))
+    return (
+        f"({value} >= {high} ? ({kind}){most} : {value} <= {low} ? ({kind}){least} : "
+        f"{value} == {value} ? ({kind})({value}) : ({kind})0)"
+    )
+
+
+def _width(vector: str) -> str:
+    return vector.removeprefix("float")

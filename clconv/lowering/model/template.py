@@ -1,0 +1,133 @@
+"""Finds and renders the kernel templates; errors show the numbered source."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clconv.errors import TemplateError
+from clconv.lowering.model.kernel import Kernel
+from clconv.store.kept import kept_text
+from clconv.version import PACKAGE
+
+if TYPE_CHECKING:
+    from mako.lookup import TemplateLookup
+    from mako.template import Template
+
+PRELUDE = "prelude.cl.mako"
+MATH = "math.mako"
+HALF = "half.mako"
+_USES_HALF = re.compile(r"\b(read|write|load|store)_half\d*\(")
+
+
+@functools.cache
+def kernel_folder() -> Path:
+    """Folder of the templates: clconv/kernels in a wheel, kernels/ beside the package in a checkout."""
+    for folder in (PACKAGE / "kernels", PACKAGE.parent / "kernels"):
+        if (folder / PRELUDE).is_file():
+            return folder
+    raise TemplateError(f"no kernel templates in {PACKAGE}; install clconv again")
+
+
+@functools.cache
+def _lookup() -> TemplateLookup:
+    from mako.lookup import TemplateLookup  # only now: most loads find all their sources rendered
+
+    # Without a folder for the Python code that Mako makes: whoever could write there would run code as this user.
+    return TemplateLookup([str(kernel_folder())], strict_undefined=True, input_encoding="utf-8")
+
+
+@functools.cache
+def _origin() -> bytes:
+    """Changes with everything that rendered sources are made of: the templates, and the Python code they import. By
+    content, not by age: an older clconv may come back."""
+    content = hashlib.sha256()
+    code = [p for room in ("lowering", "planning") for p in (PACKAGE / room).rglob("*.py")]
+    for path in (*sorted(kernel_folder().rglob("*.mako")), *sorted(code)):
+        content.update(path.name.encode() + path.read_bytes())
+    return content.digest()
+
+
+def template_names() -> list[str]:
+    """Every template that makes a kernel, as paths below the folder."""
+    folder = kernel_folder()
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.cl.mako"))
+
+
+@functools.cache
+def is_for_groups(name: str) -> bool:
+    """Whether the work-items of a group work together in this template's kernel: it names the size of the group."""
+    return "reqd_work_group_size" in (kernel_folder() / name).read_text(encoding="utf-8")
+
+
+def numbered(text: str) -> str:
+    return "\n".join(f"{i:4}  {line}" for i, line in enumerate(text.splitlines(), 1))
+
+
+@functools.lru_cache(maxsize=512)
+def render(kernel: Kernel) -> str:
+    """OpenCL C of one kernel, without the prelude. Raises TemplateError.
+
+    A template finds in `stored(name, type)` the element type that pointer `name` has: half where the
+    kernel's parameter `halves` names it, else the type, float by default.
+    """
+    return _render(kernel.template, dict(kernel.parameters) | {"entry": kernel.symbol})
+
+
+@functools.cache
+def prelude() -> str:
+    """What every program starts with: types and macros."""
+    return _render(PRELUDE, {})
+
+
+@functools.cache
+def _math() -> str:
+    """The functions that expressions call, for the programs that call one."""
+    return _render(MATH, {})
+
+
+@functools.cache
+def _half() -> str:
+    """The functions that read and write half, for the programs that call one."""
+    return _render(HALF, {})
+
+
+def _render(name: str, parameters: dict[str, object]) -> str:
+    halves = parameters.get("halves", ())
+    assert isinstance(halves, tuple)
+
+    def stored(pointer: str, type: str = "float") -> str:
+        return "half" if pointer in halves else type
+
+    parameters = {"stored": stored, **parameters}
+    try:
+        template: Template = _lookup().get_template(name)
+    except Exception as reason:  # Mako raises its own, Python's SyntaxError and OSError
+        raise TemplateError(f"template {name}: {reason}") from reason
+    try:
+        return str(template.render(**parameters))
+    except Exception as reason:
+        from mako import exceptions  # only now: it imports a highlighter
+
+        trace = exceptions.text_error_template().render()
+        raise TemplateError(
+            f"template {name} with {parameters}: {reason}\n{trace}\n{numbered(template.source)}"
+        ) from reason
+
+
+def program_source(kernels: tuple[Kernel, ...]) -> str:
+    """One program with all these kernels. Kept on disk as text, because rendering takes a tenth of a load."""
+    named = [(k.template, k.entry, k.parameters) for k in kernels]
+    key = hashlib.sha256(_origin() + repr(named).encode()).hexdigest()
+    return kept_text("sources", key, lambda: _program_source(kernels))
+
+
+def _program_source(kernels: tuple[Kernel, ...]) -> str:
+    bodies = [render(k) for k in kernels]
+    functions = [_math()] if any("clconv_" in body for body in bodies) else []
+    if any(_USES_HALF.search(body) for body in bodies):
+        functions.insert(0, _half())
+    return "\n".join([prelude(), *functions, *bodies])

@@ -1,0 +1,1 @@
+"""How a device computes each operator: one folder or file an operator."""

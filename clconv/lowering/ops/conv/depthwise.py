@@ -1,0 +1,71 @@
+"""Depthwise convolution on channel blocks for CPUs: one filter a channel."""
+
+from __future__ import annotations
+
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.model.kernel import (
+    AUTO,
+    Kernel,
+    Lowered,
+    Problem,
+    Variant,
+)
+from clconv.lowering.ops.conv.shape import ConvShape, bias_argument, packed_obstacle
+from clconv.lowering.ops.conv.weights import depthwise_weights
+from clconv.lowering.shared.blocked import blocked_signatures
+from clconv.lowering.shared.epilogue import plan_epilogue
+
+# Accumulators: with three weights and a column they fit 16 registers, with one more LLVM spills. The usual
+# widths of 112 down to 7 are multiples of it.
+_PIXELS = 7
+
+
+def _depthwise_applies(problem: Problem) -> str | None:
+    obstacle = packed_obstacle(problem)
+    if obstacle:
+        return obstacle
+    if not problem.node.attrs.group == problem.x.shape[1] == problem.y.shape[1]:
+        return "needs one filter for each channel"
+    return None
+
+
+def _depthwise_lower(problem: Problem) -> Lowered:
+    block = problem.device.vector_width
+    shape = ConvShape.of(problem)
+    epilogue = plan_epilogue(problem, block)
+    blocks = -(-shape.channels // block)
+    kernel = Kernel.of(
+        "conv/depthwise.cl.mako",
+        "conv_depthwise",
+        block=block,
+        pixels=problem.parameters.get("pixels", min(_PIXELS, problem.device.registers - 4)),
+        **shape.parameters,
+        bias=problem.has(2),
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    wanted = max(1, 16 * problem.device.compute_units // (blocks * shape.batch))
+    rows = max(1, shape.out[0] // wanted)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", Read(problem.node.inputs[0])),
+        ("w", Packed(problem.node.inputs[1], depthwise_weights(block))),
+        *([("bias", bias_argument(problem, block))] if problem.has(2) else []),
+        ("y", Write(problem.node.outputs[0])),
+        *shape.arguments,
+        ("rows", Scalar(rows)),
+        *epilogue.arguments,
+    ]
+    size = (-(-shape.out[0] // rows), blocks, shape.batch)
+    return Lowered((problem.call(kernel, arguments, size),))
+
+
+DEPTHWISE = Variant(
+    "Conv", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures,
+    space={"pixels": (AUTO, 2, 4, 6, 7, 10, 12, 14)},
+)  # fmt: skip

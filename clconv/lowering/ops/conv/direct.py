@@ -1,0 +1,192 @@
+"""Direct convolution on channel blocks for CPUs: register-blocked, NCHWc or plain in, NCHWc out."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from clconv.graph.ir import DType
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.model.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Variant,
+)
+from clconv.lowering.ops.conv.shape import (
+    TILE_SPACE,
+    ConvShape,
+    arithmetic_rate,
+    bias_argument,
+    chosen_tile,
+    packed_obstacle,
+    register_tile,
+)
+from clconv.lowering.ops.conv.weights import direct_weights
+from clconv.lowering.shared.blocked import convolution_signatures
+from clconv.lowering.shared.epilogue import plan_epilogue
+
+# Weights in float16 lie there so for at most so many output pixels: every tile converts them again.
+_PIXELS_OF_HALF_WEIGHTS = 64
+
+
+def _direct_applies(problem: Problem) -> str | None:
+    obstacle = packed_obstacle(problem)
+    if obstacle:
+        return obstacle
+    if _merged_groups(problem) > _MOST_MERGED:
+        return (
+            f"so many of its {problem.node.attrs.group} groups would have to be one to fill channel blocks of "
+            f"{problem.device.vector_width} that it would compute {_merged_groups(problem)} times as much"
+        )
+    return None
+
+
+# Groups that are one cost as much arithmetic again each, in the place of a kernel 30 times as slow.
+_MOST_MERGED = 16
+
+
+def _merged_groups(problem: Problem) -> int:
+    """How many groups count as one, so that each fills channel blocks or is the only one; what one group's channels
+    weigh for another's filters is zero then."""
+    group, block = problem.node.attrs.group, problem.device.vector_width
+    channels, filters = problem.x.shape[1] // group, problem.y.shape[1] // group
+    fitting = (
+        merged
+        for merged in range(1, group)
+        if not (group % merged or merged * channels % block or merged * filters % block)
+    )
+    return next(fitting, group)
+
+
+def _mixed_groups(problem: Problem) -> str | None:
+    """Zero times infinity is NaN."""
+    if _merged_groups(problem) > 1:
+        return "its groups that count as one multiply each other's channels by zero"
+    return None
+
+
+def _shape(problem: Problem) -> ConvShape:
+    shape = ConvShape.of(problem)
+    return dataclasses.replace(shape, group=shape.group // _merged_groups(problem))
+
+
+def _direct_lower(problem: Problem) -> Lowered:
+    block = problem.device.vector_width
+    shape = _shape(problem)
+    channels, in_block = shape.channels // shape.group, problem.x.layout.block
+    blocks = -(-(shape.filters // shape.group) // block)
+    vectors, pixels = chosen_tile(problem, blocks)
+    epilogue = plan_epilogue(problem, block * vectors)
+    kernel = Kernel.of(
+        "conv/direct.cl.mako",
+        "conv_direct",
+        block=block,
+        in_block=in_block,
+        vectors=vectors,
+        pixels=pixels,
+        tail=channels % in_block,
+        **shape.parameters,
+        bias=problem.has(2),
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    reused = shape.batch * math.prod(shape.out) > _PIXELS_OF_HALF_WEIGHTS
+    widen = reused and problem.input(1).dtype is DType.FLOAT16
+    packing = direct_weights(in_block, block * vectors, shape.group, widen, _merged_groups(problem))
+    chunks = -(-blocks // vectors)
+    split = _split(problem, shape, chunks, pixels)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", Read(problem.node.inputs[0])),
+        ("w", Packed(problem.node.inputs[1], packing)),
+        *([("bias", bias_argument(problem, block * vectors))] if problem.has(2) else []),
+        ("y", Write(problem.node.outputs[0])),
+        *shape.arguments,
+        ("in_blocks", Scalar(-(-channels // in_block))),
+        ("filters", Scalar(shape.filters // shape.group)),
+        ("groups", Scalar(shape.group)),
+        ("run", Scalar(split.run)),
+        ("runs", Scalar(split.runs)),
+        ("length", Scalar(split.length)),
+        *epilogue.arguments,
+    ]
+    size = (chunks, split.items, shape.batch * shape.group)
+    return Lowered((problem.call(kernel, arguments, size),))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Split:
+    """How output pixels are dealt out: runs of `run` pixels, and to an item `runs` of them or `length`
+    pixels of one."""
+
+    run: int
+    runs: int
+    length: int
+    items: int
+
+
+# What an item reads of the input again for every block of filters should stay in a core's own cache.
+_ITEM_BYTES = 192 << 10
+# Work-items for each core, so that none works alone at the end.
+_ITEMS_A_CORE = 16
+
+
+def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> _Split:
+    """Items small enough for a core's cache and enough of them for all cores. Rows that tiles do not fill
+    well count as one run with the rows below them."""
+    height, width = shape.out
+    read = 4 * shape.batch * shape.channels * math.prod(shape.size)
+    count = max(
+        -(-read // (_ITEM_BYTES * shape.batch * shape.group)),
+        -(-_ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
+    )
+    plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
+    if height > 1 and (plain or _ragged(width, pixels) <= _RAGGED_ROWS):
+        runs = max(1, height // count)
+        return _Split(width, runs, width, -(-height // runs))
+    run = height * width
+    length = max(2 * pixels, -(-run // count))
+    if _ragged(length, pixels) > 1:
+        length = -(-length // pixels) * pixels
+    return _Split(run, 1, length, -(-run // length))
+
+
+# Looking up each pixel of a tile costs about as much as this share of wasted pixels.
+_RAGGED_ROWS = 1.12
+
+
+def _ragged(width: int, pixels: int) -> float:
+    """Pixels computed over pixels needed when tiles fill rows; some may be one pixel narrower."""
+    tiles = -(-width // pixels)
+    if pixels > 3 and tiles * pixels - width <= tiles:
+        return 1.0
+    return tiles * pixels / max(1, width)
+
+
+# What windows that lie two apart cost more than neighbours: measured, 3x3, 64 to 512 channels.
+_STRIDED = 1.2
+
+
+def _direct_estimate(problem: Problem) -> float:
+    """Multiply-adds at the rate of a full register tile, and what ragged tiles waste."""
+    shape = _shape(problem)
+    block = problem.device.vector_width
+    blocks = -(-(shape.filters // shape.group) // block)
+    vectors, pixels = register_tile(problem.device.registers, blocks)
+    waste = min(_ragged(shape.out[1], pixels), _RAGGED_ROWS)
+    waste *= -(-blocks // vectors) * vectors / blocks * _merged_groups(problem)
+    if max(shape.strides) > 1 and max(shape.kernel) > 1:
+        waste *= _STRIDED
+    return problem.cost.flops * waste / arithmetic_rate(problem.device)
+
+
+DIRECT = Variant(
+    "Conv", "direct", _direct_applies, _direct_lower, convolution_signatures, _direct_estimate,
+    TILE_SPACE, mixes=_mixed_groups,
+)  # fmt: skip

@@ -1,0 +1,222 @@
+"""Convolution as a matrix product with local memory, for GPUs; the im2col matrix is never stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from clconv.lowering.choice.matrix import Matrix, matrix_for
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+    packed_float,
+)
+from clconv.lowering.model.kernel import (
+    Kernel,
+    KernelCall,
+    Lowered,
+    Problem,
+    Variant,
+)
+from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
+from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
+from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.shared.tile_choice import (
+    MOST_SPLITS,
+    Work,
+    chosen_splits,
+    chosen_tile,
+    product_seconds,
+)
+from clconv.lowering.shared.tiles import (
+    PRODUCT_SPACE,
+    Tile,
+    local_memory_obstacle,
+    matrix_obstacle,
+    subgroup_of,
+)
+
+_GATHERED = 1.15  # of the time of a product whose pixels lie side by side: those of a window are found one by one
+
+
+def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
+    """(group, K, filters padded to tile_m): K is (kh, kw, c) if taps_outer, else (c, kh, kw)."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        filters = w.shape[0] // group
+        flat = w.reshape(group, filters, w.shape[1], -1)
+        ordered = flat.transpose(0, 3, 2, 1) if taps_outer else flat.transpose(0, 2, 3, 1)
+        rows = ordered.reshape(group, -1, filters)
+        padded = np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m)))
+        return padded.astype(packed_float(w))
+
+    return Packing("conv.product", (taps_outer, tile_m, group), pack)
+
+
+def obstacle(problem: Problem) -> str | None:
+    """Why a product in local memory cannot run this convolution; None if it can."""
+    return (
+        weights_obstacle(problem)
+        or plain_obstacle(problem)
+        or local_memory_obstacle(problem.device)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """A convolution, or the batched product inside another algorithm, for product_call."""
+
+    shape: ConvShape
+    tile: Tile
+    splits: int
+    bias: bool
+    epilogue: Epilogue
+    kind: Matrix | None = None
+
+    @property
+    def channels(self) -> int:
+        return self.shape.channels // self.shape.group
+
+    @property
+    def filters(self) -> int:
+        return self.shape.filters // self.shape.group
+
+    @property
+    def taps_outer(self) -> bool:
+        return self.channels % self.tile.k == 0
+
+    @property
+    def fours(self) -> bool:
+        """Whether the pixels of an image are a multiple of four, which then lie where vectors may."""
+        return math.prod(self.shape.out) % 4 == 0
+
+
+def product_call(
+    problem: Problem, product: Product, x: Argument, w: Argument, bias: Argument | None, y: Argument
+) -> KernelCall:
+    """The launch of conv/implicit_gemm for a convolution of any sizes."""
+    shape, tile = product.shape, product.tile
+    final = product.splits == 1
+    epilogue = product.epilogue if final else Epilogue()
+    has_bias = bias is not None and final
+    kernel = Kernel.of(
+        "conv/implicit_gemm.cl.mako",
+        "conv_implicit_gemm",
+        tile=tile,
+        kind=product.kind,
+        channels=product.channels,
+        filters=product.filters,
+        **shape.parameters,
+        taps_outer=product.taps_outer,
+        fours=product.fours,
+        pixel_width=4 if product.fours and shape.is_pointwise else 1,
+        partial=not final,
+        subgroup=subgroup_of(problem.device, product.kind),
+        bias=has_bias,
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("x", x),
+        ("w", w),
+        *([("bias", bias)] if bias is not None and has_bias else []),
+        ("y", y),
+        *shape.arguments,
+        ("batch", Scalar(shape.batch)),
+        ("groups", Scalar(shape.group)),
+        ("splits", Scalar(product.splits)),
+        *epilogue.arguments,
+    ]
+    pixels = shape.batch * math.prod(shape.out)
+    size = (
+        -(-pixels // tile.n) * tile.items,
+        -(-product.filters // tile.m),
+        shape.group * product.splits,
+    )
+    return problem.call(kernel, arguments, size, (tile.items, 1, 1))
+
+
+def _work(shape: ConvShape) -> Work:
+    return Work(
+        shape.filters // shape.group,
+        shape.batch * math.prod(shape.out),
+        shape.channels // shape.group * math.prod(shape.kernel),
+        shape.group,
+        MOST_SPLITS if shape.group == 1 else 1,
+    )
+
+
+def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
+    shape = ConvShape.of(problem)
+    work = _work(shape)
+    tile = chosen_tile(problem, work, kind)
+    splits = chosen_splits(problem, work, tile, kind)
+    product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
+    weights = Packed(
+        problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
+    )
+    bias = bias_argument(problem, 1) if problem.has(2) else None
+    x, y = Read(problem.node.inputs[0]), Write(problem.node.outputs[0])
+    if splits == 1:
+        return Lowered((product_call(problem, product, x, weights, bias, y),))
+    parts = f"{problem.node.outputs[0]}/split sums"
+    return Lowered(
+        (
+            product_call(problem, product, x, weights, bias, Write(parts)),
+            _sum_call(problem, product, parts, bias, y),
+        ),
+        scratch={parts: splits * 4 * problem.y.size},
+    )
+
+
+def _sum_call(
+    problem: Problem, product: Product, parts: str, bias: Argument | None, y: Argument
+) -> KernelCall:
+    total, local = problem.y.size, min(128, problem.device.largest_work_group)
+    kernel = Kernel.of(
+        "conv/sum_splits.cl.mako",
+        "conv_sum_splits",
+        bias=bias is not None,
+        epilogue=product.epilogue.terms,
+        epilogue_names=product.epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("parts", Read(parts)),
+        *([("bias", bias)] if bias is not None else []),
+        ("y", y),
+        ("splits", Scalar(product.splits)),
+        ("total", Scalar(total)),
+        ("filters", Scalar(product.shape.filters)),
+        ("pixels", Scalar(math.prod(product.shape.out))),
+        *product.epilogue.arguments,
+    ]
+    return problem.call(kernel, arguments, (-(-total // local) * local,), (local,))
+
+
+def _estimate(problem: Problem, kind: Matrix | None) -> float:
+    """Infinite on CPUs, where local memory is only a detour; else by the model of tile_choice, as Winograd's."""
+    if problem.device.is_cpu:
+        return math.inf
+    shape = ConvShape.of(problem)
+    gathered = 1 if shape.is_pointwise else _GATHERED
+    return gathered * product_seconds(problem.device, _work(shape), kind)
+
+
+IMPLICIT_GEMM = Variant(
+    "Conv", "implicit_gemm", obstacle, lambda problem: _lower(problem, None),
+    estimate=lambda problem: _estimate(problem, None), space=PRODUCT_SPACE,
+)  # fmt: skip
+MATRIX_GEMM = Variant(
+    "Conv",
+    "matrix_gemm",
+    lambda problem: obstacle(problem) or matrix_obstacle(problem),
+    lambda problem: _lower(problem, matrix_for(problem)),
+    estimate=lambda problem: _estimate(problem, matrix_for(problem)),
+    space=PRODUCT_SPACE,
+)

@@ -1,0 +1,136 @@
+"""What the variants of Conv share: sizes, what channel blocks ask for, register tiles."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Hashable
+
+from clconv.device.info import DeviceInfo
+from clconv.lowering.model.arguments import Argument, Packed, Scalar
+from clconv.lowering.model.kernel import AUTO, Problem
+from clconv.lowering.shared.blocked import (
+    blocked_obstacle,
+    image_arguments,
+    kernel_pad_mode,
+    pair,
+    weights_obstacle,
+)
+from clconv.lowering.shared.epilogue import channel_packing
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvShape:
+    """Sizes of a convolution, one- and two-dimensional alike (1-D: height 1)."""
+
+    batch: int
+    channels: int
+    filters: int
+    group: int
+    size: tuple[int, int]
+    out: tuple[int, int]
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    begin: tuple[int, int]  # padding before the first row and column
+    pads: tuple[int, int, int, int]
+    pad_mode: str
+
+    @classmethod
+    def of(cls, problem: Problem) -> ConvShape:
+        """Raises nothing: applies() has checked that there are one or two spatial axes."""
+        at, x, w, y = problem.node.attrs, problem.x, problem.input(1), problem.y
+        spatial = x.rank - 2
+        begin, end = pair(at.pads[:spatial], 0), pair(at.pads[spatial:], 0)
+        shape = cls(
+            x.shape[0], x.shape[1], y.shape[1], at.group, pair(x.shape[2:], 1), pair(y.shape[2:], 1),
+            pair(w.shape[2:], 1), pair(at.strides, 1), pair(at.dilations, 1), begin, (*begin, *end),
+            at.pad_mode,
+        )  # fmt: skip
+        return shape._as_one_row() if shape.is_pointwise else shape
+
+    @property
+    def is_pointwise(self) -> bool:
+        """1x1, stride 1, no padding: pixels do not see their neighbours."""
+        return self.kernel == (1, 1) and self.strides == (1, 1) and not any(self.pads)
+
+    @property
+    def padding(self) -> str:
+        """The padding mode as templates have it: "none" where no window leaves the image."""
+        if not any(self.pads):
+            return "none"
+        return kernel_pad_mode(self.pad_mode, self.size, self.pads)
+
+    @property
+    def parameters(self) -> dict[str, Hashable]:
+        """The window, for which its kernels are made."""
+        return {
+            "kernel": self.kernel,
+            "strides": self.strides,
+            "dilations": self.dilations,
+            "pad_mode": self.padding,
+        }
+
+    @property
+    def arguments(self) -> list[tuple[str, Argument]]:
+        """The sizes and padding that its kernels take."""
+        return image_arguments(self.size, self.out, self.begin)
+
+    @property
+    def padded_arguments(self) -> list[tuple[str, Argument]]:
+        """The size of the image, the padding before it, and its size with all its padding."""
+        (height, width), (top, left), (_, _, bottom, right) = self.size, self.begin, self.pads
+        values = {
+            "height": height, "width": width, "pad_top": top, "pad_left": left,
+            "padded_height": top + height + bottom, "padded_width": left + width + right,
+        }  # fmt: skip
+        return [(name, Scalar(value)) for name, value in values.items()]
+
+    def _as_one_row(self) -> ConvShape:
+        pixels = math.prod(self.size)
+        return dataclasses.replace(self, size=(1, pixels), out=(1, pixels))
+
+
+def packed_obstacle(problem: Problem) -> str | None:
+    """Why no kernel on channel blocks, with filters packed for it, can run this convolution."""
+    return blocked_obstacle(problem) or weights_obstacle(problem)
+
+
+def bias_argument(problem: Problem, block: int) -> Argument:
+    """The bias padded to whole blocks; without one the kernel has no such parameter."""
+    return Packed(problem.node.inputs[2], channel_packing(block))
+
+
+def register_tile(device_registers: int, blocks: int) -> tuple[int, int]:
+    """(output vectors, pixels) of the register tile: accumulators + weights + one input <= registers."""
+    vectors = 2 if blocks % 2 == 0 else 3 if blocks % 3 == 0 else 1 if blocks == 1 else 2
+    pixels = (device_registers - 1 - vectors) // vectors
+    return vectors, min(pixels, 12)
+
+
+# Of register tiles: output vectors, and pixels. The larger ones spill where a device has few registers.
+TILE_SPACE: dict[str, tuple[int | str, ...]] = {
+    "vectors": (AUTO, 1, 2, 3, 4),
+    "pixels": (AUTO, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14),
+}
+
+
+def chosen_tile(problem: Problem, blocks: int) -> tuple[int, int]:
+    """register_tile(), or what tuning found better."""
+    given, registers = problem.parameters, problem.device.registers
+    vectors, pixels = register_tile(registers, blocks)
+    if "vectors" in given:
+        vectors = given["vectors"]
+        pixels = min((registers - 1 - vectors) // vectors, 12)
+    return vectors, given.get("pixels", pixels)
+
+
+def arithmetic_rate(device: DeviceInfo) -> float:
+    """Floating-point operations a second that a register tile reaches, roughly: two fused multiply-add
+    units at 2.5 GHz on every core. Only ratios between estimates matter."""
+    return 2.5e9 * 4 * device.vector_width * device.compute_units
+
+
+def cache_rate(device: DeviceInfo) -> float:
+    """Bytes a second that a core reads from the last-level cache, roughly, times the cores."""
+    return 30e9 * device.compute_units

@@ -1,0 +1,225 @@
+"""Winograd's convolution on channel blocks for CPUs: the variants of Conv for 3x3 and 5x5 windows.
+
+F(4, 3) does a quarter of the multiplications of the direct sum, F(2, 3) four ninths with weights that are
+half as large, F(2, 5) 36 for 100. With stride 2, F(4, 3) does 81 for 144, F(2, 3) 25 for 36.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clconv.device.info import DeviceInfo
+from clconv.graph.ir import DType
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.model.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Variant,
+)
+from clconv.lowering.ops.conv.shape import (
+    TILE_SPACE,
+    ConvShape,
+    arithmetic_rate,
+    bias_argument,
+    cache_rate,
+    chosen_tile,
+    packed_obstacle,
+    register_tile,
+)
+from clconv.lowering.ops.conv.transforms import (
+    F2_3,
+    F2_3_STRIDE_2,
+    F2_5,
+    F4_3,
+    F4_3_STRIDE_2,
+    Transform,
+)
+from clconv.lowering.shared.blocked import blocked_signatures
+from clconv.lowering.shared.epilogue import plan_epilogue
+
+# Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
+# their transformed inputs stay in a core's own cache.
+_MOST_TILES, _LEAST_TILES = 48, 24
+_BLOCK_BYTES = 1 << 20
+# Products of these tiles that stay in private memory: vectors of a filter block.
+_MOST_PRODUCTS = 48 * 36
+# Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
+# apart, in the same few lines of the first-level cache, and a transform's 36 stores push each other out.
+_SKEW = 16
+# Transformed inputs of one launch: small enough to be still in the last-level cache when they are used.
+_SLICE_BYTES = 4 << 20
+_MOST_SLICES = (
+    256  # launches of an image too large for anything, which must not take minutes to plan
+)
+
+
+def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Packing:
+    """U = G g G', as (filters / out_block, n * n, channels / in_block, in_block, out_block)."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        filters, channels, rows, columns = w.shape
+        both = transform.both_weights.T
+        blocks, depth = -(-filters // out_block), -(-channels // in_block)
+        u = np.zeros((blocks, transform.n**2, depth * in_block, out_block), np.float32)
+        # A block of filters at a time stays in the cache between the product and its transposition.
+        for block in range(blocks):
+            part = w[block * out_block : (block + 1) * out_block].astype(np.float32, copy=False)
+            products = part.reshape(-1, rows * columns) @ both
+            by_filter = products.reshape(part.shape[0], channels, -1)
+            u[block, :, :channels, : part.shape[0]] = by_filter.transpose(2, 1, 0)
+        return u.reshape(blocks, transform.n**2, depth, in_block, out_block)
+
+    settings = (transform.m, transform.window, transform.stride, in_block, out_block)
+    return Packing("conv.winograd", settings, pack, DType.FLOAT32)
+
+
+def window_obstacle(problem: Problem, transform: Transform) -> str | None:
+    """Why a convolution is not of the kind that the transform is for."""
+    at, w, r = problem.node.attrs, problem.input(1), transform.window
+    s = transform.stride
+    if w.shape[2:] != (r, r) or at.strides != (s, s) or at.dilations != (1, 1):
+        return (
+            f"needs a {r}x{r} window, stride {s}, dilation 1; has {w.shape[2:]}, {at.strides}, "
+            f"{at.dilations}"
+        )
+    if at.group != 1:
+        return f"needs one group, has {at.group}"
+    return None
+
+
+def mixed_tiles(problem: Problem) -> str:
+    """What Winograd's variants mix; see Variant.mixes."""
+    return "its transforms mix the pixels of a tile"
+
+
+def _lower(problem: Problem, transform: Transform) -> Lowered:
+    block = problem.device.vector_width
+    shape = ConvShape.of(problem)
+    blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
+    vectors, pixels = chosen_tile(problem, blocks)
+    m, n = transform.m, transform.n
+    tile_rows, tile_columns = -(-shape.out[0] // m), -(-shape.out[1] // m)
+    all_tiles = shape.batch * tile_rows * tile_columns
+    tiles = _block_tiles(all_tiles, shape.channels, transform, pixels)
+    epilogue = plan_epilogue(problem, block * vectors)
+    to_v = Kernel.of(
+        "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW,
+        step=m * transform.stride, transform=transform.input, pad_mode=shape.padding,
+    )  # fmt: skip
+    to_y = Kernel.of(
+        "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(transform, pixels), m=m,
+        vectors=vectors, pixels=pixels, tail=shape.channels % block,
+        transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
+        epilogue_names=epilogue.names, prefetch=_prefetches(problem.device),
+    )  # fmt: skip
+    block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
+    tile_blocks = -(-all_tiles // tiles)
+    in_slice = max(1, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes)
+    in_slice = min(in_slice, tile_blocks)
+    v = f"{problem.node.name}/winograd_v"
+    calls = []
+    for first in range(0, tile_blocks, in_slice):
+        now = min(in_slice, tile_blocks - first)
+        grid: list[tuple[str, Argument]] = [
+            ("tile_rows", Scalar(tile_rows)),
+            ("tile_columns", Scalar(tile_columns)),
+            ("tiles", Scalar(tiles)),
+            ("first_tile", Scalar(first * tiles)),
+            ("all_tiles", Scalar(all_tiles)),
+        ]
+        x_arguments: list[tuple[str, Argument]] = [
+            ("x", Read(problem.node.inputs[0])),
+            ("v", Write(v)),
+            *shape.padded_arguments,
+            *grid,
+        ]
+        y_arguments: list[tuple[str, Argument]] = [
+            ("v", Read(v)),
+            (
+                "u",
+                Packed(problem.node.inputs[1], winograd_weights(transform, block, block * vectors)),
+            ),
+            *([("bias", bias_argument(problem, block * vectors))] if problem.has(2) else []),
+            ("y", Write(problem.node.outputs[0])),
+            ("in_blocks", Scalar(in_blocks)),
+            ("out_blocks", Scalar(blocks)),
+            ("out_height", Scalar(shape.out[0])),
+            ("out_width", Scalar(shape.out[1])),
+            *grid,
+            *epilogue.arguments,
+        ]
+        calls.append(problem.call(to_v, x_arguments, (in_blocks, now)))
+        calls.append(problem.call(to_y, y_arguments, (-(-blocks // vectors), now)))
+    return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
+
+
+def _prefetches(device: DeviceInfo) -> bool:
+    return "prefetch-does-nothing" in device.quirks
+
+
+def _most_tiles(transform: Transform, pixels: int) -> int:
+    most = min(_MOST_TILES, _MOST_PRODUCTS // transform.n**2)
+    return -(-most // pixels) * pixels
+
+
+def _block_tiles(all_tiles: int, channels: int, transform: Transform, pixels: int) -> int:
+    """Tiles to a block: blocks of equal size, whole register tiles, within the cache where that leaves
+    enough of them."""
+    fitting = _BLOCK_BYTES // (4 * transform.n**2 * max(1, channels))
+    most = _most_tiles(transform, pixels)
+    limit = max(min(_LEAST_TILES, most), min(most, fitting)) // pixels * pixels
+    blocks = -(-all_tiles // max(pixels, limit))
+    even = -(-all_tiles // max(1, blocks))
+    return min(-(-even // pixels) * pixels, most)
+
+
+def _estimate(problem: Problem, transform: Transform) -> float:
+    """Products at the rate of a full register tile, both transforms, and weights read once for each block of
+    tiles."""
+    shape, device = ConvShape.of(problem), problem.device
+    block = device.vector_width
+    blocks = -(-shape.filters // block)
+    vectors, pixels = register_tile(device.registers, blocks)
+    tiles = shape.batch * -(-shape.out[0] // transform.m) * -(-shape.out[1] // transform.m)
+    positions = transform.n**2
+    filters = -(-blocks // vectors) * vectors * block
+    products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
+    block_tiles = _block_tiles(tiles, shape.channels, transform, pixels)
+    weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
+    if _prefetches(device):  # the weights of the first register tile of each block are waited for
+        weights //= max(1, -(-min(tiles, block_tiles) // pixels))
+    transforms = _TRANSFORM_OPERATIONS * positions * tiles * (shape.channels + shape.filters)
+    return (products + transforms) / arithmetic_rate(device) + weights / cache_rate(device)
+
+
+# What it takes to transform one element of a tile, in multiply-adds of a product: measured, 64 channels at
+# 56 x 56.
+_TRANSFORM_OPERATIONS = 28
+
+
+def _variant(name: str, transform: Transform) -> Variant:
+    return Variant(
+        "Conv",
+        name,
+        lambda problem: packed_obstacle(problem) or window_obstacle(problem, transform),
+        lambda problem: _lower(problem, transform),
+        blocked_signatures,
+        lambda problem: _estimate(problem, transform),
+        TILE_SPACE,
+        mixes=mixed_tiles,
+    )
+
+
+WINOGRAD4 = _variant("winograd4", F4_3)
+WINOGRAD2 = _variant("winograd2", F2_3)
+WINOGRAD2_5X5 = _variant("winograd2_5x5", F2_5)
+WINOGRAD4_STRIDE2 = _variant("winograd4_stride2", F4_3_STRIDE_2)
+WINOGRAD2_STRIDE2 = _variant("winograd2_stride2", F2_3_STRIDE_2)

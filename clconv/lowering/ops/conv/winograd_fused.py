@@ -1,0 +1,101 @@
+"""Winograd's F(2x2, 3x3) on plain tensors for GPUs in one kernel: what is transformed never leaves a work-group.
+
+F(4x4, 3x3) would need 36 sums for each filter and tile in registers, more than pays for fewer products.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.lowering.choice.matrix import matrix_for
+from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
+from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
+from clconv.lowering.ops.conv.transforms import F2_3
+from clconv.lowering.ops.conv.winograd import mixed_tiles, window_obstacle
+from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
+from clconv.lowering.shared.epilogue import plan_epilogue
+from clconv.lowering.shared.tile_choice import group_seconds
+from clconv.lowering.shared.tiles import work_group_obstacle
+
+# Of a work-group; kernels/conv/winograd_fused.cl.mako is made for these.
+_ITEMS, _FILTERS, _TILES, _CHANNELS = 256, 32, 32, 8
+_LOCAL_BYTES = 2 * 4 * F2_3.n**2 * _CHANNELS * _FILTERS
+# Instructions of an item for a step of 8 channels, counted as kernels compiled for sm_90 have them, and its registers.
+_ISSUED, _REGISTERS = 700, 128
+
+
+def _weights() -> Packing:
+    """U = G g G' as (filters / 32, channels / 8, 16, 8, 32), padded with zeros."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        filters, channels = w.shape[:2]
+        blocks, steps = -(-filters // _FILTERS), -(-channels // _CHANNELS)
+        full = np.zeros((blocks * _FILTERS, steps * _CHANNELS, F2_3.n**2), np.float32)
+        full[:filters, :channels] = (
+            w.reshape(filters, channels, 9).astype(np.float32) @ F2_3.both_weights.T
+        )
+        parts = full.reshape(blocks, _FILTERS, steps, _CHANNELS, F2_3.n**2)
+        return np.ascontiguousarray(parts.transpose(0, 2, 4, 3, 1))
+
+    return Packing("conv.winograd_fused", (), pack, DType.FLOAT32)
+
+
+def _applies(problem: Problem) -> str | None:
+    device = problem.device
+    if "Intel" in device.vendor and not device.is_cpu:
+        return "takes a few registers more than items of Intel's GPUs have"
+    return (
+        window_obstacle(problem, F2_3)
+        or weights_obstacle(problem)
+        or plain_obstacle(problem)
+        or work_group_obstacle(device, _LOCAL_BYTES, _ITEMS)
+    )
+
+
+def _lower(problem: Problem) -> Lowered:
+    shape = ConvShape.of(problem)
+    rows, columns = (-(-size // F2_3.m) for size in shape.out)
+    tiles = shape.batch * rows * columns
+    epilogue = plan_epilogue(problem)
+    kernel = Kernel.of(
+        "conv/winograd_fused.cl.mako", "winograd_fused",
+        input=F2_3.input, output=F2_3.output, pad_mode=shape.padding, store=math.gcd(shape.out[1], F2_3.m),
+        bias=problem.has(2), epilogue=epilogue.terms, epilogue_names=epilogue.names,
+    )  # fmt: skip
+    arguments: list[tuple[str, Argument]] = [
+        ("x", Read(problem.node.inputs[0])),
+        ("w", Packed(problem.node.inputs[1], _weights())),
+        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
+        ("y", Write(problem.node.outputs[0])),
+        ("channels", Scalar(shape.channels)),
+        ("filters", Scalar(shape.filters)),
+        *shape.padded_arguments,
+        ("out_height", Scalar(shape.out[0])),
+        ("out_width", Scalar(shape.out[1])),
+        ("batch", Scalar(shape.batch)),
+        ("tile_rows", Scalar(rows)),
+        ("tile_columns", Scalar(columns)),
+        *epilogue.arguments,
+    ]
+    size = (-(-tiles // _TILES) * _ITEMS, -(-shape.filters // _FILTERS))
+    return Lowered((problem.call(kernel, arguments, size, (_ITEMS, 1)),))
+
+
+def _estimate(problem: Problem) -> float:
+    """Infinite where matrix instructions may be used: one of them does more than all that the transforms save."""
+    if problem.device.is_cpu or matrix_for(problem) is not None:
+        return math.inf
+    shape = ConvShape.of(problem)
+    tiles = shape.batch * math.prod(-(-size // F2_3.m) for size in shape.out)
+    groups = -(-tiles // _TILES) * -(-shape.filters // _FILTERS)
+    steps = -(-shape.channels // _CHANNELS)
+    return group_seconds(problem.device, groups, steps, _ITEMS, _ISSUED, _REGISTERS)
+
+
+WINOGRAD2_FUSED = Variant(
+    "Conv", "winograd2_fused", _applies, _lower, estimate=_estimate, mixes=mixed_tiles
+)

@@ -1,0 +1,160 @@
+"""Winograd's convolution on plain tensors for GPUs: both transforms around one batched product, which is
+the implicit product of a 1x1 convolution with a group for every position of the tile.
+
+The product may be matrix instructions' where factors may be rounded to 11 bits (precision="tf32"), for F(2,3) alone: its
+results then err by up to 0.7 of 2^-10 of the largest one, a product's without transforms by 0.35, and those of F(4,3)
+by up to 12 (from the points 0, 1, -1, 2, -2), whose output transform takes differences of large numbers. Factors in half would be infinite where
+inputs are near half's largest number.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.lowering.choice.matrix import Matrix, matrix_of
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.ops.conv.implicit_gemm import (
+    Product,
+    obstacle,
+    product_call,
+    product_weights,
+)
+from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
+from clconv.lowering.ops.conv.transforms import F2_3, F4_3, Transform
+from clconv.lowering.ops.conv.winograd import mixed_tiles, window_obstacle
+from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.shared.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
+from clconv.lowering.shared.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
+
+
+def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
+    """U = G g G' for every position, packed as the weights of a 1x1 convolution with n * n groups."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        u = (
+            transform.both_weights @ w.reshape(-1, 9).astype(np.float32, copy=False).T
+        )  # (n * n, filters * channels)
+        as_groups = u.reshape(-1, w.shape[1], 1, 1)
+        return product_weights(taps_outer, tile_m, transform.n**2).function(as_groups)
+
+    settings = (transform.m, taps_outer, tile_m)
+    return Packing("conv.winograd_gpu", settings, pack, DType.FLOAT32)
+
+
+def _tiles(shape: ConvShape, transform: Transform) -> tuple[int, int, int]:
+    """Tile rows and columns of an image, and tiles of all images, padded to whole float4."""
+    rows, columns = (-(-size // transform.m) for size in shape.out)
+    return rows, columns, -(-shape.batch * rows * columns // 4) * 4
+
+
+def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lowered:
+    shape = ConvShape.of(problem)
+    rows, columns, tiles = _tiles(shape, transform)
+    positions = transform.n**2
+    epilogue = plan_epilogue(problem)
+    inner = ConvShape(
+        1, positions * shape.channels, positions * shape.filters, positions, (1, tiles), (1, tiles),
+        (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
+    )  # fmt: skip
+    tile = chosen_tile(problem, Work(shape.filters, tiles, shape.channels, positions), kind)
+    product = Product(inner, tile, 1, False, Epilogue(), kind)
+    v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
+    local = min(64, problem.device.largest_work_group)
+    across = -(-tiles // local) * local
+    store = math.gcd(shape.out[1], transform.m)
+    settings = {"m": transform.m, "width": store, "epilogue_names": epilogue.names}
+    to_v = Kernel.of(
+        "conv/winograd_plain_input.cl.mako", "winograd_plain_input", m=transform.m,
+        transform=transform.input, pad_mode=shape.padding,
+    )  # fmt: skip
+    to_y = Kernel.of(
+        "conv/winograd_plain_output.cl.mako", "winograd_plain_output", **settings,
+        transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
+    )  # fmt: skip
+    grid: list[tuple[str, Argument]] = [
+        ("batch", Scalar(shape.batch)),
+        ("tile_rows", Scalar(rows)),
+        ("tile_columns", Scalar(columns)),
+        ("tiles", Scalar(tiles)),
+    ]
+    x_arguments: list[tuple[str, Argument]] = [
+        ("x", Read(problem.node.inputs[0])),
+        ("v", Write(v)),
+        ("channels", Scalar(shape.channels)),
+        *shape.padded_arguments,
+        *grid,
+    ]
+    y_arguments: list[tuple[str, Argument]] = [
+        ("product", Read(m)),
+        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
+        ("y", Write(problem.node.outputs[0])),
+        ("filters", Scalar(shape.filters)),
+        ("out_height", Scalar(shape.out[0])),
+        ("out_width", Scalar(shape.out[1])),
+        *grid,
+        *epilogue.arguments,
+    ]
+    packed = Packed(problem.node.inputs[1], _weights(transform, product.taps_outer, tile.m))
+    calls = (
+        problem.call(to_v, x_arguments, (across, shape.channels), (local, 1)),
+        product_call(problem, product, Read(v), packed, None, Write(m)),
+        problem.call(to_y, y_arguments, (across, shape.filters), (local, 1)),
+    )
+    sizes = {v: 4 * positions * shape.channels * tiles, m: 4 * positions * shape.filters * tiles}
+    return Lowered(calls, scratch=sizes)
+
+
+def _estimate(problem: Problem, transform: Transform, kind: Matrix | None = None) -> float:
+    """The products by the model of tile_choice, and both transforms as launches and as streams through memory at a tenth of a
+    byte an operation."""
+    if problem.device.is_cpu:
+        return math.inf
+    shape = ConvShape.of(problem)
+    tiles = _tiles(shape, transform)[2]
+    positions = transform.n**2
+    work = Work(shape.filters, tiles, shape.channels, positions)
+    streams = 4 * positions * tiles * 2 * (shape.channels + shape.filters)
+    products = product_seconds(problem.device, work, kind) + launch_seconds(problem.device, 2)
+    return products + streams / (gpu_rate(problem.device) / 10)
+
+
+def _variant(name: str, transform: Transform) -> Variant:
+    return Variant(
+        "Conv",
+        name,
+        lambda problem: window_obstacle(problem, transform) or obstacle(problem),
+        lambda problem: _lower(problem, transform, None),
+        estimate=lambda problem: _estimate(problem, transform),
+        space=TILE_SPACE,
+        mixes=mixed_tiles,
+    )
+
+
+def _matrix_applies(problem: Problem) -> str | None:
+    if problem.x.dtype is not DType.FLOAT32:
+        return "needs float32: what is transformed would be infinite in half"
+    return window_obstacle(problem, F2_3) or obstacle(problem) or matrix_obstacle(problem)
+
+
+MATRIX_WINOGRAD2 = Variant(
+    "Conv",
+    "matrix_winograd2",
+    _matrix_applies,
+    lambda problem: _lower(problem, F2_3, matrix_of(problem.device, halves=False)),
+    estimate=lambda problem: _estimate(problem, F2_3, matrix_of(problem.device, halves=False)),
+    space=TILE_SPACE,
+    mixes=mixed_tiles,
+)
+WINOGRAD4_GPU = _variant("winograd4_gpu", F4_3)
+WINOGRAD2_GPU = _variant("winograd2_gpu", F2_3)

@@ -1,0 +1,1 @@
+"""Variants of elementwise operators."""

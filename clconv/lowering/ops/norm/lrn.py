@@ -1,0 +1,101 @@
+"""Variants of LRN: on channel blocks, and plain."""
+
+from __future__ import annotations
+
+import math
+
+from clconv.graph.ir import DType, Layout
+from clconv.graph.ops.elementwise.row import c_float
+from clconv.lowering.choice.limits import size_obstacle
+from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import c_type
+from clconv.lowering.model.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Signature,
+    Variant,
+    register,
+)
+from clconv.lowering.model.obstacles import computed, double_obstacle
+from clconv.lowering.shared.work_split import items, share_of
+
+# s ^ -beta without a power function, for the exponents that networks use.
+_POWERS = {
+    0.5: "(T)(1) / sqrt(s)",
+    0.75: "(T)(1) / (sqrt(s) * sqrt(sqrt(s)))",
+    1.0: "(T)(1) / s",
+}
+
+
+def _window(problem: Problem) -> tuple[int, int]:
+    """Channels before and after a channel that count; more than there are changes nothing."""
+    size, channels = problem.node.attrs.size, problem.x.shape[1]
+    return min((size - 1) // 2, channels), min(size // 2, channels)
+
+
+def _kernel(problem: Problem, template: str, **parameters: str | int) -> Kernel:
+    at = problem.node.attrs
+    before, after = _window(problem)
+    return Kernel.of(
+        f"norm/{template}.cl.mako",
+        f"norm_{template}",
+        before=before,
+        after=after,
+        bias=c_float(at.bias),
+        scale=c_float(at.alpha / at.size),
+        power=_POWERS.get(at.beta, f"pow(s, (T)({c_float(-at.beta)}))"),
+        **parameters,
+    )
+
+
+def _lower(problem: Problem, kernel: Kernel, lanes: int) -> Lowered:
+    batch, channels, *spatial = problem.x.shape
+    pixels = math.prod(spatial)
+    share = share_of(problem.device, 4 * problem.x.size, lanes)
+    columns = min(pixels, items(items(share, 4 * channels), lanes) * lanes)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("channels", Scalar(channels)),
+        ("pixels", Scalar(pixels)),
+        ("columns", Scalar(columns)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(pixels, columns), batch)),))
+
+
+def _blocked_applies(problem: Problem) -> str | None:
+    block = problem.device.vector_width
+    if not problem.device.is_cpu or block == 1:
+        return "channel blocks are for CPU devices with vectors"
+    if computed(problem.x.dtype) is not DType.FLOAT32 or problem.x.rank < 3:
+        return "needs float32 or float16 (batch, channels, spatial...)"
+    if max(_window(problem)) > block:
+        return f"needs windows of at most {block} channels to each side"
+    return size_obstacle(problem.y.with_layout(Layout(block)), problem.device)
+
+
+def _blocked_signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    return [Signature((blocked,), (blocked,))]
+
+
+def _blocked_lower(problem: Problem) -> Lowered:
+    if problem.x.size == 0:
+        return Lowered()
+    return _lower(problem, _kernel(problem, "lrn_blocked", block=problem.x.layout.block), 1)
+
+
+def _plain_lower(problem: Problem) -> Lowered:
+    if problem.x.size == 0:
+        return Lowered()
+    vectors = computed(problem.x.dtype) is DType.FLOAT32 and problem.device.is_cpu
+    width = problem.device.vector_width if vectors else 1
+    kernel = _kernel(problem, "lrn", type=c_type(problem.x.dtype), width=width)
+    return _lower(problem, kernel, width)
+
+
+register(
+    Variant("LRN", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
+    Variant("LRN", "plain", double_obstacle, _plain_lower),
+)

@@ -1,0 +1,259 @@
+"""Variants of the normalisations by an input's own statistics: Instance, Group, Layer, RMS, Lp and
+mean-variance. All are y = (x - mean) * factor * scale + bias over some axes of a view of x.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.model.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Signature,
+    Variant,
+    register,
+)
+from clconv.lowering.model.obstacles import computed, double_obstacle
+from clconv.lowering.ops.norm.specification import Normal, kept_outputs, normal_of
+from clconv.lowering.ops.norm.statistics import statistics_lower, statistics_rounds
+from clconv.lowering.shared.epilogue import channel_packing
+from clconv.lowering.shared.groups import Share, group_obstacle
+from clconv.lowering.shared.pointwise import Shape
+from clconv.lowering.shared.split_lines import Split, line_variants
+from clconv.lowering.shared.work_split import items, share_of
+
+# --- rows: statistics over the last axes, in one go -----------------------------------------------------
+
+
+def _affine(normal: Normal) -> str | None:
+    """How norm/rows reads scale and bias: "none", "element" or "segment"; None if it cannot."""
+    if normal.scale is None:
+        return "none"
+    whole = tuple(normal.view[i] for i in normal.axes)
+
+    def covers(shape: Shape) -> bool:
+        return shape[-len(whole) :] == whole and math.prod(shape) == math.prod(whole)
+
+    if covers(normal.scale) and (normal.bias is None or covers(normal.bias)):
+        return "element"
+    by_segment = (*normal.view[1:3], 1)
+    if normal.axes != (2, 3) or normal.scale != by_segment:
+        return None
+    return "segment" if normal.bias in (None, by_segment) else None
+
+
+def _float_obstacle(problem: Problem) -> str | None:
+    if any(s is not None and computed(s.dtype) is not DType.FLOAT32 for s in problem.inputs):
+        return "needs float32 or float16"
+    if not problem.device.is_cpu or problem.device.vector_width == 1:
+        return "needs a CPU device with vectors"
+    return None
+
+
+def _rows_obstacle(problem: Problem) -> str | None:
+    """Why no kernel can take the statistics row by row."""
+    normal = normal_of(problem)
+    if normal.rows is None:
+        return "needs statistics over the last axes"
+    if max(normal.rows) >= 1 << 31:
+        return "needs sizes below 2^31"
+    if _affine(normal) is None:
+        return f"scale {normal.scale} or bias {normal.bias} repeats inside the normalised axes"
+    return None
+
+
+def _rows_applies(problem: Problem) -> str | None:
+    return _rows_obstacle(problem) or _float_obstacle(problem)
+
+
+def _group_applies(problem: Problem) -> str | None:
+    return _rows_obstacle(problem) or group_obstacle(problem)
+
+
+def _rows_parameters(problem: Problem, normal: Normal) -> dict[str, Hashable]:
+    kept = dict(kept_outputs(problem))
+    return {
+        "mean": normal.mean,
+        "measure": normal.measure,
+        "rest": normal.rest,
+        "affine": _affine(normal),
+        "bias": normal.bias is not None,
+        "keep_mean": "kept_mean" in kept,
+        "keep_factor": "kept_factor" in kept,
+    }
+
+
+def _tensors(problem: Problem, normal: Normal) -> list[tuple[str, Argument]]:
+    return [
+        ("x", problem.argument(0)),
+        *([("scale", problem.argument(1))] if normal.scale is not None else []),
+        *([("bias", problem.argument(2))] if normal.bias is not None else []),
+        ("y", Write(problem.node.outputs[0])),
+        *kept_outputs(problem),
+    ]
+
+
+def _segments(normal: Normal, n: int) -> list[tuple[str, Argument]]:
+    """segments, length, period: how scale and bias repeat along a row and from row to row."""
+    by_segment = _affine(normal) == "segment"
+    segments = normal.view[2] if by_segment else 1
+    return [
+        ("segments", Scalar(segments)),
+        ("length", Scalar(n // segments)),
+        ("period", Scalar(normal.view[1] if by_segment else 1)),
+    ]
+
+
+def _rows_lower(problem: Problem) -> Lowered:
+    normal = normal_of(problem)
+    if problem.x.size == 0:
+        return Lowered()
+    assert normal.rows is not None
+    outer, n = normal.rows
+    kernel = Kernel.of(
+        "norm/rows.cl.mako",
+        "norm_rows",
+        width=problem.device.vector_width,
+        **_rows_parameters(problem, normal),
+    )
+    rows = items(share_of(problem.device, outer * n), n)
+    arguments: list[tuple[str, Argument]] = [
+        *_tensors(problem, normal),
+        ("outer", Scalar(outer)),
+        *_segments(normal, n),
+        ("rows", Scalar(rows)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
+
+
+def _group_lower(problem: Problem) -> Lowered:
+    normal = normal_of(problem)
+    assert normal.rows is not None
+    outer, n = normal.rows
+    share = Share.of(problem.device, outer, n, 1)
+    kernel = Kernel.of(
+        "norm/group.cl.mako", "norm_group", share=share, **_rows_parameters(problem, normal)
+    )
+    arguments: list[tuple[str, Argument]] = [
+        *_tensors(problem, normal),
+        ("outer", Scalar(outer)),
+        ("n", Scalar(n)),
+        ("inner", Scalar(1)),
+        *_segments(normal, n),
+    ]
+    return Lowered((problem.call(kernel, arguments, *share.sizes(outer, 1)),))
+
+
+# --- split: few long rows, on GPUs ----------------------------------------------------------------------
+
+
+def _lines(problem: Problem) -> tuple[int, int, int] | None:
+    rows = normal_of(problem).rows
+    return None if rows is None else (*rows, 1)
+
+
+def _split_lower(problem: Problem) -> Lowered:
+    normal, lines = normal_of(problem), _lines(problem)
+    assert lines is not None
+    split, y = Split.of(problem, lines), problem.node.outputs[0]
+    tops, rests, factors = (f"{y}/{what}" for what in ("tops", "rests", "factors"))
+    kernel = Kernel.of(
+        "norm/group.cl.mako", "norm_group", share=split.share, **_rows_parameters(problem, normal)
+    )
+    x, *others = _tensors(problem, normal)
+    arguments: list[tuple[str, Argument]] = [
+        x,
+        *(
+            [("top_parts", Read(tops)), ("rest_parts", Read(rests))]
+            if normal.mean is not None
+            else []
+        ),
+        ("factor_parts", Read(factors)),
+        *others,
+        *split.arguments(),
+        *_segments(normal, lines[1]),
+    ]
+    apply = split.call(problem, kernel, arguments)
+    if normal.rest is None or normal.mean is None:
+        measure = split.part_call(problem, normal.measure, factors)
+        return Lowered((measure, apply), {factors: split.nbytes})
+    mean = split.part_call(problem, normal.mean, tops)
+    measure = split.part_call(
+        problem, normal.measure, factors, normal.mean, tops, normal.rest.mean, rests
+    )
+    return Lowered((mean, measure, apply), dict.fromkeys((tops, rests, factors), split.nbytes))
+
+
+def _split_launches(problem: Problem) -> int:
+    return 2 if normal_of(problem).mean is None else 3
+
+
+# --- pixels: each channel of an image, on channel blocks ------------------------------------------------
+
+
+def _pixels_applies(problem: Problem) -> str | None:
+    if not (problem.is_constant(1) and problem.is_constant(2)):
+        return "needs constant scale and bias"
+    return _float_obstacle(problem)
+
+
+def _pixels_signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    return [Signature((x, PLAIN, PLAIN), (x,)) for x in (blocked, PLAIN)]
+
+
+def _pixels_lower(problem: Problem) -> Lowered:
+    layout = problem.x.layout
+    if layout.is_plain:
+        return _rows_lower(problem)
+    batch, blocks, *spatial, block = layout.physical(problem.x.shape)
+    if problem.x.size == 0:
+        return Lowered()
+    normal = normal_of(problem)
+    kernel = Kernel.of(
+        "norm/pixels.cl.mako",
+        "norm_pixels",
+        block=block,
+        mean=normal.mean,
+        measure=normal.measure,
+        rest=normal.rest,
+    )
+    packing = channel_packing(block)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("scale", Packed(problem.node.inputs[1], packing)),
+        ("bias", Packed(problem.node.inputs[2], packing)),
+        ("y", Write(problem.node.outputs[0])),
+        ("blocks", Scalar(blocks)),
+        ("n", Scalar(math.prod(spatial))),
+    ]
+    return Lowered((problem.call(kernel, arguments, (batch * blocks,)),))
+
+
+for _name in (
+    "InstanceNormalization",
+    "GroupNormalization",
+    "LayerNormalization",
+    "RMSNormalization",
+    "LpNormalization",
+    "MeanVarianceNormalization",
+):
+    register(
+        *line_variants(_name, _lines, _group_applies, _group_lower, _split_lower, _split_launches)
+    )
+    if _name == "InstanceNormalization":
+        register(Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures))
+    register(
+        Variant(_name, "rows", _rows_applies, _rows_lower),
+        Variant(_name, "simple", double_obstacle, statistics_lower, rounds=statistics_rounds),
+    )

@@ -1,0 +1,98 @@
+"""The variant of the normalisations that always applies: statistics over any axes, then point by point."""
+
+from __future__ import annotations
+
+import math
+
+from clconv.graph.ir import DType
+from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.c_types import c_type
+from clconv.lowering.model.kernel import Kernel, Lowered, Problem
+from clconv.lowering.model.obstacles import computed, has_double
+from clconv.lowering.ops.norm.specification import RUN, Normal, kept_outputs, normal_of
+from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced
+from clconv.lowering.shared.epilogue import Operand, Term
+from clconv.lowering.shared.pointwise import Place, Shape, Work, strides_call
+from clconv.lowering.shared.work_split import items, nested, share_of
+
+
+def statistics_lower(problem: Problem) -> Lowered:
+    normal, node, dtype = normal_of(problem), problem.node, problem.x.dtype
+    if problem.x.size == 0:
+        return Lowered()
+    kept, reduced = kept_and_reduced(normal.view, normal.axes)
+    outputs = kept_outputs(problem)
+    double = problem.device.is_cpu and has_double(problem.device)
+    kernel = Kernel.of(
+        "norm/statistics.cl.mako",
+        "norm_statistics",
+        kept=len(kept),
+        run=RUN,
+        reduced=len(reduced),
+        type=c_type(dtype),
+        wide="double" if double or dtype is DType.FLOAT64 else "float",
+        center=normal.mean,
+        measure=normal.measure,
+        rest=normal.rest,
+        keep_mean="kept_mean" in dict(outputs),
+        keep_factor="kept_factor" in dict(outputs),
+    )
+    total = math.prod(normal.kept)
+    n = math.prod(axis.size for axis in reduced)
+    share = items(share_of(problem.device, total * n), n)
+    mean, remainder, factor = (f"{node.name}:{what}" for what in ("mean", "remainder", "factor"))
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("mean", Write(mean)),
+        ("remainder", Write(remainder)),
+        ("factor", Write(factor)),
+        *outputs,
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+        ("n", Scalar(n, "long")),
+        *axis_arguments(kept, reduced),
+    ]
+    statistics = problem.call(kernel, arguments, (items(total, share),))
+    apply = strides_call(
+        problem,
+        Work({0: normal.view, **_affine_inputs(normal)}, lambda place: _terms(normal, place)),
+        node.outputs[0],
+        view=normal.view,
+        more={
+            "mean": (Read(mean), normal.kept),
+            "remainder": (Read(remainder), normal.kept),
+            "factor": (Read(factor), normal.kept),
+        },
+    )
+    nbytes = total * computed(dtype).itemsize
+    return Lowered((statistics, apply), dict.fromkeys((mean, remainder, factor), nbytes))
+
+
+def statistics_rounds(problem: Problem) -> int:
+    normal = normal_of(problem)
+    _, reduced = kept_and_reduced(normal.view, normal.axes)
+    if not reduced:
+        return 1
+    *others, last = (axis.size for axis in reduced)
+    return 1 + 3 * nested(*others, items(last, RUN), min(last, RUN))
+
+
+def _affine_inputs(normal: Normal) -> dict[int, Shape]:
+    given = {1: normal.scale, 2: normal.bias}
+    return {i: shape for i, shape in given.items() if shape is not None}
+
+
+def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
+    running = Operand("running")
+    terms = [
+        Term(
+            "a - b - c",
+            (place(0), Operand("variable", "v_mean"), Operand("variable", "v_remainder")),
+        ),
+        Term("a * b", (running, Operand("variable", "v_factor"))),
+    ]
+    if normal.scale is not None:
+        terms.append(Term("a * b", (running, place(1))))
+    if normal.bias is not None:
+        terms.append(Term("a + b", (running, place(2))))
+    return tuple(terms)

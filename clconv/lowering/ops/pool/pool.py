@@ -1,0 +1,255 @@
+"""Variants of MaxPool, AveragePool and LpPool: channel blocks for CPUs, and a simple one for anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+import numpy as np
+
+from clconv.graph.ops.pool.pool import taps_that_matter
+from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Variant,
+    register,
+)
+from clconv.lowering.shared.blocked import (
+    blocked_obstacle,
+    blocked_signatures,
+    c_type,
+    image_arguments,
+    kernel_pad_mode,
+    pair,
+    plain_obstacle,
+    rows_an_item,
+    stored_obstacle,
+)
+from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.shared.groups import group_estimate, row_groups
+from clconv.lowering.shared.work_split import nested
+
+_KINDS = {"MaxPool": "max", "AveragePool": "average", "LpPool": "lp"}
+# Windows this wide or narrower are unrolled along the width.
+_UNROLLED = 8
+_MOST_TAPS = 64  # of a window that is unrolled whole
+_PIXELS = 4  # results of a work-item on a GPU
+
+
+def _indices(problem: Problem) -> str:
+    """Name of MaxPool's Indices output, empty if nobody wants it."""
+    outputs = problem.node.outputs
+    return outputs[1] if len(outputs) > 1 else ""
+
+
+def _pad_mode(problem: Problem) -> str:
+    """The node's padding mode as kernels have it, "none" if no window ever leaves the image."""
+    at = problem.node.attrs
+    if not (any(at.pads) or at.ceil_mode):
+        return "none"
+    return kernel_pad_mode(at.pad_mode, problem.x.shape[2:], at.pads)
+
+
+def _counts_pads(problem: Problem) -> bool:
+    at = problem.node.attrs
+    return bool(at.get("count_include_pad")) or at.pad_mode != "constant"
+
+
+def _parameters(problem: Problem, epilogue: Epilogue) -> dict[str, Hashable]:
+    """What all kernels are made for: the mean, maximum or norm, and what follows it."""
+    return {
+        "kind": _KINDS[problem.node.op],
+        "power": problem.node.attrs.get("p", 1),
+        "count_pads": _counts_pads(problem),
+        "epilogue": epilogue.terms,
+        "epilogue_names": epilogue.names,
+    }
+
+
+def _window_parameters(problem: Problem) -> dict[str, Hashable]:
+    """The window over an image, (height, width) each."""
+    at = problem.node.attrs
+    return {
+        "kernel": pair(at.kernel_shape, 1),
+        "strides": pair(at.strides, 1),
+        "dilations": pair(at.dilations, 1),
+        "pad_mode": _pad_mode(problem),
+    }
+
+
+def _window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
+    """Sizes of the image and the result, and the padding on all sides."""
+    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
+    begin, end = pair(pads[: x.rank - 2], 0), pair(pads[x.rank - 2 :], 0)
+    return [
+        *image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin),
+        ("pad_bottom", Scalar(end[0])),
+        ("pad_right", Scalar(end[1])),
+    ]
+
+
+def _reach(problem: Problem) -> int:
+    """The largest coordinate of a window's pixel, less than what a kernel adds up on the way to it."""
+    at, sizes = problem.node.attrs, problem.x.shape[2:]
+    return max(
+        size
+        + at.pads[i]
+        + at.pads[i + len(sizes)]
+        + at.strides[i]
+        + at.dilations[i] * at.kernel_shape[i]
+        for i, size in enumerate(sizes)
+    )
+
+
+def _far_obstacle(problem: Problem) -> str | None:
+    """Why a kernel that tries every tap, and counts in 32 bits, cannot take the window."""
+    at = problem.node.attrs
+    if _reach(problem) >= 1 << 30:
+        return "the padded image or the window has 2^30 pixels along an axis, or more"
+    for size, taps in zip(problem.x.shape[2:], at.kernel_shape, strict=True):
+        if taps > max(_MOST_TAPS, 2 * size):
+            return f"most of the {taps} pixels of the window lie beyond the {size} of the image"
+    return None
+
+
+def _blocked_applies(problem: Problem) -> str | None:
+    if _indices(problem):
+        return "the indices of the maxima are wanted"
+    return blocked_obstacle(problem) or _far_obstacle(problem)
+
+
+def _blocked_lower(problem: Problem) -> Lowered:
+    x, y = problem.x, problem.y
+    if y.size == 0:
+        return Lowered()
+    block, out = problem.device.vector_width, pair(y.shape[2:], 1)
+    blocks = -(-x.shape[1] // block)
+    epilogue = plan_epilogue(problem, block)
+    kernel = Kernel.of(
+        "pool/blocked.cl.mako",
+        "pool_blocked",
+        block=block,
+        pixels=4,
+        unroll=problem.node.attrs.kernel_shape[-1] <= _UNROLLED,
+        **_window_parameters(problem),
+        **_parameters(problem, epilogue),
+    )
+    rows = rows_an_item(problem, out[0], blocks * x.shape[0])
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        *_window_arguments(problem),
+        ("rows", Scalar(rows)),
+        *epilogue.arguments,
+    ]
+    items = (-(-out[0] // rows), blocks, x.shape[0])
+    return Lowered((problem.call(kernel, arguments, items),))
+
+
+# --- register: a register tile on plain tensors, for GPUs -----------------------------------------------
+
+
+def _register_applies(problem: Problem) -> str | None:
+    if _indices(problem):
+        return "the indices of the maxima are wanted"
+    if math.prod(problem.node.attrs.kernel_shape) > _MOST_TAPS:
+        return f"unrolls windows of up to {_MOST_TAPS} pixels"
+    return plain_obstacle(problem) or _far_obstacle(problem)
+
+
+def _register_lower(problem: Problem) -> Lowered:
+    x, y = problem.x, problem.y
+    if y.size == 0:
+        return Lowered()
+    out = pair(y.shape[2:], 1)
+    epilogue = plan_epilogue(problem)
+    kernel = Kernel.of(
+        "pool/register.cl.mako",
+        "pool_register",
+        pixels=_PIXELS,
+        **_window_parameters(problem),
+        **_parameters(problem, epilogue),
+    )
+    local, (columns, row_items) = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("row_items", Scalar(row_items)),
+        *_window_arguments(problem),
+        *epilogue.arguments,
+    ]
+    items = (columns, x.shape[0] * row_items, x.shape[1])
+    return Lowered((problem.call(kernel, arguments, items, (*local, 1)),))
+
+
+# --- simple: anything -----------------------------------------------------------------------------------
+
+
+def _lowest(problem: Problem) -> str:
+    """C literal below every value of the element type: what a window without a pixel gives."""
+    dtype = problem.x.dtype.numpy
+    if dtype.kind == "f":
+        return "-INFINITY"
+    least = int(np.iinfo(dtype).min)
+    return f"({least + 1}L - 1)" if least else "0"
+
+
+def _simple_lower(problem: Problem) -> Lowered:
+    at, x, y, node = problem.node.attrs, problem.x, problem.y, problem.node
+    if y.size == 0:
+        return Lowered()
+    axes = range(x.rank - 2)
+    pixels = math.prod(y.shape[2:])
+    epilogue = plan_epilogue(problem)
+    indices = _indices(problem)
+    place = "int" if _reach(problem) < 1 << 30 else "long"
+    kernel = Kernel.of(
+        "pool/simple.cl.mako",
+        "pool_simple",
+        type=c_type(x.dtype),
+        lowest=_lowest(problem),
+        kernel=at.kernel_shape,
+        strides=at.strides,
+        dilations=at.dilations,
+        pad_mode=kernel_pad_mode(at.pad_mode, x.shape[2:], at.pads),
+        place=place,
+        values=bool(node.outputs[0]),
+        indices=bool(indices),
+        column_major=bool(at.get("storage_order")),
+        **_parameters(problem, epilogue),
+    )
+    chunk = pixels if problem.device.is_cpu else 1
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        *([("y", Write(node.outputs[0]))] if node.outputs[0] else []),
+        *([("indices", Write(indices))] if indices else []),
+        *((f"size{i}", Scalar(x.shape[2 + i])) for i in axes),
+        *((f"out{i}", Scalar(y.shape[2 + i])) for i in axes),
+        *((f"begin{i}", Scalar(at.pads[i], place)) for i in axes),
+        *((f"end{i}", Scalar(at.pads[i + x.rank - 2], place)) for i in axes),
+        ("channels", Scalar(x.shape[1])),
+        ("chunk", Scalar(chunk)),
+        *epilogue.arguments,
+    ]
+    items = (-(-pixels // chunk), x.shape[0] * x.shape[1])
+    return Lowered((problem.call(kernel, arguments, items),))
+
+
+def _simple_applies(problem: Problem) -> str | None:
+    if problem.node.attrs.pad_mode != "constant" and _reach(problem) >= 1 << 30:
+        return "the padded image or the window has 2^30 pixels along an axis, or more"
+    return stored_obstacle(problem)
+
+
+def _simple_rounds(problem: Problem) -> int:
+    return nested(1, *taps_that_matter(problem.node, problem.x))
+
+
+for _op in _KINDS:
+    register(
+        Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
+        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
+        Variant(_op, "simple", _simple_applies, _simple_lower, rounds=_simple_rounds),
+    )

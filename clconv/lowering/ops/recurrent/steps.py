@@ -1,0 +1,251 @@
+"""One matrix product for the inputs of all times, then one or two launches a time step."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.graph.ops.base import Cost
+from clconv.lowering.copies.movement import outputs
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Packing,
+    Read,
+    Scalar,
+    Table,
+    Write,
+)
+from clconv.lowering.model.kernel import Kernel, Lowered, Problem
+from clconv.lowering.ops.recurrent.layer import Layer, activations, length_type, lengths
+from clconv.lowering.shared.composite import PART_ALIGNMENT, Parts, Value
+from clconv.lowering.shared.fill import fill_call
+
+_MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
+
+
+def steps_obstacle(problem: Problem) -> str | None:
+    if problem.x.dtype is not DType.FLOAT32:
+        return f"needs float32, got {problem.x.dtype.value}"
+    for index, name in ((1, "W"), (2, "R"), (3, "B"), (7, "P")):
+        if problem.has(index) and not problem.is_constant(index):
+            return f"needs a constant {name}"
+    functions = activations(problem)
+    if any(own != functions[0] for own in functions):
+        return "needs the same activations in both directions"
+    launches = 2 if _is_split(problem) else 1
+    time = Layer.of(problem).time
+    if time * launches > _MOST_STEPS:
+        return f"{time} time steps would be more than {_MOST_STEPS} launches"
+    return None
+
+
+def _is_split(problem: Problem) -> bool:
+    """Whether a step of a GRU takes two launches: its new state needs the reset of all units."""
+    return problem.node.op == "GRU" and not problem.node.attrs.linear_before_reset
+
+
+class _Steps:
+    """Lowers one layer step by step."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.parts = problem, Parts(problem)
+        self.layer = layer = Layer.of(problem)
+        self.vector = problem.device.vector_width if problem.device.is_cpu else 1
+        self.padded = -(-layer.hidden // self.vector) * self.vector
+        # Lanes that lie side by side: those of one item on a CPU, all units where items load together.
+        self.block = self.vector if problem.device.is_cpu else self.padded
+
+    def run(self) -> Lowered:
+        layer, problem, parts = self.layer, self.problem, self.parts
+        projected = self._project()
+        shape = (layer.directions, layer.batch, self.padded)
+        states = [parts.scratch("h", shape), parts.scratch("h_next", shape)]
+        self._start(states[0], 5)
+        extra = []
+        if problem.node.op == "LSTM":
+            extra = [parts.scratch("c", shape)]
+            self._start(extra[0], 6)
+        elif _is_split(problem):
+            extra = [parts.scratch("z", shape), parts.scratch("reset", shape)]
+        found = {i: write for i, write, _ in outputs(problem)}
+        for t in range(layer.time):
+            before, after = states[t % 2], states[(t + 1) % 2]
+            if _is_split(problem):
+                self._step("GRU gates", (0, 2), t, projected, before, None, extra, None)
+                self._step("GRU new", (2, 3), t, projected, before, after, extra, found.get(0))
+            else:
+                kind = "GRU linear" if problem.node.op == "GRU" else problem.node.op
+                gates = (0, layer.gates)
+                self._step(kind, gates, t, projected, before, after, extra, found.get(0))
+        self._finish(states[layer.time % 2], found.get(1))
+        if problem.node.op == "LSTM":
+            self._finish(extra[0], found.get(2))
+        return parts.lowered()
+
+    def _units(self, array: np.ndarray, axis: int) -> np.ndarray:
+        """Zeros behind the last unit, up to whole vectors."""
+        widths = [(0, 0)] * array.ndim
+        widths[axis] = (0, self.padded - self.layer.hidden)
+        return np.pad(array, widths)
+
+    def _project(self) -> Value:
+        """What the inputs add to the gates at every time, biases included: (directions, rows, gates * padded)."""
+        layer, parts, problem = self.layer, self.parts, self.problem
+        rows, columns = layer.time * layer.batch, layer.gates * self.padded
+        step = -(-rows * columns * 4 // PART_ALIGNMENT) * PART_ALIGNMENT
+        whole = parts.scratch("projected", (layer.directions, step // 4))
+        x = parts.input(0).reshaped(rows, layer.features)
+        linear = problem.node.op == "GRU" and problem.node.attrs.linear_before_reset
+        for d in range(layer.directions):
+            settings = (d, layer.gates, self.padded, bool(linear))
+
+            def weights(array: np.ndarray, d: int = d) -> np.ndarray:
+                gates = array[d].reshape(layer.gates, layer.hidden, layer.features)
+                return self._units(gates, 1).reshape(columns, layer.features)
+
+            def biases(array: np.ndarray, d: int = d) -> np.ndarray:
+                of_inputs, of_state = array[d].reshape(2, layer.gates, layer.hidden)
+                added = of_state.copy()
+                if linear:  # the last gate's is added before the reset
+                    added[2] = 0
+                return self._units(of_inputs + added, 1).reshape(columns)
+
+            operands = [x, parts.made(1, "recurrent.w", settings, weights)]
+            if problem.has(3):
+                operands.append(parts.made(3, "recurrent.b", settings, biases))
+            target = parts.part_of(whole, d * step, (rows, columns))
+            parts.emit("Gemm", operands, target, transB=1)
+        return whole
+
+    def _packed(self, index: int, name: str, gates: tuple[int, int]) -> Packed:
+        """R as (directions, blocks, hidden, gates, block)."""
+        layer, block = self.layer, self.block
+
+        def pack(array: np.ndarray) -> np.ndarray:
+            whole = array.reshape(layer.directions, layer.gates, layer.hidden, layer.hidden)
+            part = self._units(whole[:, gates[0] : gates[1]], 2)
+            blocks = part.reshape(*part.shape[:2], -1, block, layer.hidden)
+            return np.ascontiguousarray(blocks.transpose(0, 2, 4, 1, 3))
+
+        settings = (layer.directions, layer.gates, gates, block, self.padded)
+        return Packed(self.problem.node.inputs[index], Packing(name, settings, pack))
+
+    def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
+        """Vectors first..first + count of a constant that has `of` for each direction, units padded."""
+        layer = self.layer
+
+        def pack(array: np.ndarray) -> np.ndarray:
+            whole = array.reshape(layer.directions, of, layer.hidden)
+            return np.ascontiguousarray(self._units(whole[:, first : first + count], 2))
+
+        settings = (layer.directions, first, count, of, self.padded)
+        return Packed(self.problem.node.inputs[index], Packing("recurrent.vectors", settings, pack))
+
+    def _new_bias(self) -> Argument:
+        """What a GRU with linear_before_reset adds to its new gate before the reset."""
+        if self.problem.has(3):
+            return self._vectors(3, 5, 1, 6)
+        return Table(np.zeros(self.layer.directions * self.padded, np.float32))
+
+    def _start(self, state: Value, index: int) -> None:
+        if not self.problem.has(index):
+            size = state.spec.size
+            self.parts.call(fill_call(self.problem, Write(state.name), 0, size, DType.FLOAT32))
+            return
+        arguments = [("outside", self.problem.argument(index)), ("state", Write(state.name))]
+        self._copy(False, arguments, self.padded)
+
+    def _finish(self, state: Value, target: Argument | None) -> None:
+        if target is None:
+            return
+        arguments = [("state", Read(state.name)), ("outside", target), *lengths(self.problem)]
+        self._copy(True, arguments, self.layer.hidden)
+
+    def _copy(self, finish: bool, tensors: list[tuple[str, Argument]], units: int) -> None:
+        problem, layer = self.problem, self.layer
+        kernel = Kernel.of(
+            "recurrent/state.cl.mako",
+            "recurrent_state",
+            finish=finish,
+            lengths=length_type(problem) if finish else "",
+        )
+        share = units if problem.device.is_cpu else 1
+        arguments: list[tuple[str, Argument]] = [
+            *tensors,
+            ("batch", Scalar(layer.batch)),
+            ("hidden", Scalar(layer.hidden)),
+            ("padded", Scalar(self.padded)),
+            ("outside_direction", Scalar(layer.state[0], "long")),
+            ("outside_batch", Scalar(layer.state[1], "long")),
+            ("share", Scalar(share)),
+        ]
+        size = (-(-units // share), layer.batch, layer.directions)
+        self.parts.call(problem.call(kernel, arguments, size))
+
+    def _step(
+        self,
+        kind: str,
+        gates: tuple[int, int],
+        t: int,
+        projected: Value,
+        h: Value,
+        h_next: Value | None,
+        extra: list[Value],
+        y: Argument | None,
+    ) -> None:
+        problem, layer, at = self.problem, self.layer, self.problem.node.attrs
+        peephole = problem.node.op == "LSTM" and problem.has(7)
+        count = gates[1] - gates[0]
+        parameters: dict[str, Hashable] = {
+            "kind": kind,
+            "gates": count,
+            "vector": self.vector,
+            "unroll": 2 if count > 1 else 4,
+            "direction": at.direction,
+            "lengths": length_type(problem),
+            "activations": activations(problem)[0],
+            "clip": bool(at.clip),
+            "peephole": peephole,
+            "input_forget": bool(at.get("input_forget", 0)),
+            "y": y is not None,
+        }
+        make = Write if kind in ("GRU gates", "LSTM") else Read
+        names = ("c",) if kind == "LSTM" else ("z", "reset")
+        columns = layer.gates * self.padded
+        rows = (layer.batch, 1) if not at.layout else (1, layer.time)
+        arguments: list[tuple[str, Argument]] = [
+            ("x", Read(projected.name)),
+            ("r", self._packed(2, "recurrent.r", gates)),
+            *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
+            *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
+            *lengths(problem),
+            ("h", Read(h.name)),
+            *((n, make(value.name)) for n, value in zip(names, extra, strict=False)),
+            *([("h_next", Write(h_next.name))] if h_next is not None else []),
+            *([("y", y), *layer.sequence_arguments()] if y is not None else []),
+            ("batch", Scalar(layer.batch)),
+            ("hidden", Scalar(layer.hidden)),
+            ("padded", Scalar(self.padded)),
+            ("block", Scalar(self.block)),
+            ("x_direction", Scalar(projected.shape[1], "long")),
+            ("x_time", Scalar(rows[0] * columns, "long")),
+            ("x_batch", Scalar(rows[1] * columns, "long")),
+            ("time", Scalar(layer.time)),
+            ("clip", Scalar(float(at.clip), "float")),
+            ("t", Scalar(t)),
+        ]
+        kernel = Kernel.of("recurrent/step.cl.mako", "recurrent_step", **parameters)
+        size = (self.padded // self.vector, layer.batch, layer.directions)
+        self.parts.call(problem.call(kernel, arguments, size, cost=self._step_cost(count)))
+
+    def _step_cost(self, gates: int) -> Cost:
+        layer = self.layer
+        products = layer.directions * layer.hidden * layer.hidden * gates
+        return Cost(2 * products * layer.batch, 4 * products)
+
+
+def steps_lower(problem: Problem) -> Lowered:
+    return _Steps(problem).run()

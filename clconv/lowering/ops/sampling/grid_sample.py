@@ -1,0 +1,73 @@
+"""Variants of GridSample and AffineGrid: one pass over the pixels of the result, on plain tensors."""
+
+from __future__ import annotations
+
+import math
+
+from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.c_types import C_TYPES
+from clconv.lowering.model.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Variant,
+    register,
+)
+from clconv.lowering.model.obstacles import arithmetic_obstacle
+from clconv.lowering.shared.work_split import items, share_of
+
+
+def _sample_lower(problem: Problem) -> Lowered:
+    at, x, y = problem.node.attrs, problem.x, problem.y
+    if not y.size:
+        return Lowered()
+    sizes, pixels = x.shape[2:], math.prod(y.shape[2:])
+    kernel = Kernel.of(
+        "sampling/grid_sample/sample.cl.mako",
+        "grid_sample",
+        type=C_TYPES[x.dtype.value],
+        grid_type=C_TYPES[problem.input(1).dtype.value],
+        axes=len(sizes),
+        mode=at.mode,
+        padding=at.padding_mode,
+        align_corners=bool(at.align_corners),
+    )
+    share = share_of(problem.device, pixels, least=max(16, 512 // x.shape[1]))
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("grid", problem.argument(1)),
+        ("y", Write(problem.node.outputs[0])),
+        ("channels", Scalar(x.shape[1])),
+        *((f"size{i}", Scalar(size)) for i, size in enumerate(sizes)),
+        ("pixels", Scalar(pixels, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(pixels, share), x.shape[0])),))
+
+
+def _affine_lower(problem: Problem) -> Lowered:
+    y = problem.y
+    if not y.size:
+        return Lowered()
+    sizes = y.shape[1:-1]
+    kernel = Kernel.of(
+        "sampling/grid_sample/affine.cl.mako",
+        "affine_grid",
+        type=C_TYPES[y.dtype.value],
+        axes=len(sizes),
+        align_corners=bool(problem.node.attrs.align_corners),
+    )
+    total = y.shape[0] * math.prod(sizes)
+    share = share_of(problem.device, total, least=512)
+    arguments: list[tuple[str, Argument]] = [
+        ("theta", problem.argument(0)),
+        ("grid", Write(problem.node.outputs[0])),
+        *((f"size{i}", Scalar(size)) for i, size in enumerate(sizes)),
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+
+
+register(Variant("GridSample", "simple", arithmetic_obstacle, _sample_lower))
+register(Variant("AffineGrid", "simple", arithmetic_obstacle, _affine_lower))

@@ -1,0 +1,46 @@
+"""Turning elements of one dtype into another: the text, and the launch."""
+
+from __future__ import annotations
+
+from clconv.graph.ir import DType
+from clconv.lowering.model.arguments import Argument, Scalar
+from clconv.lowering.model.c_types import C_TYPES
+from clconv.lowering.model.ctext import saturated
+from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
+from clconv.lowering.model.obstacles import computed
+from clconv.lowering.shared.work_split import items, share_of
+
+
+def conversion(source: DType, target: DType) -> str:
+    """C text that turns `value` of one dtype into another, as numeric.converted does in NumPy."""
+    if target is DType.BOOL:
+        return "value != 0"
+    if target is DType.FLOAT16:
+        return "(float)value"
+    if source.is_float and not target.is_float:
+        return saturated("value", computed(source), target)
+    return f"({C_TYPES[target.value]})value"
+
+
+def cast_call(
+    problem: Problem, x: Argument, source: DType, y: Argument, target: DType, total: int
+) -> KernelCall:
+    """The launch that turns `total` elements of one dtype into another."""
+    halved = {source, target} == {DType.FLOAT16, DType.FLOAT32}
+    width = problem.device.vector_width if halved and problem.device.is_cpu else 1
+    kernel = Kernel.of(
+        "elementwise/cast.cl.mako",
+        "cast",
+        source=C_TYPES[source.value],
+        target=C_TYPES[target.value],
+        conversion=conversion(source, target),
+        width=width,
+    )
+    share = share_of(problem.device, total, width)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", x),
+        ("y", y),
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return problem.call(kernel, arguments, (items(total, share),))

@@ -1,0 +1,283 @@
+"""Point by point: kernels for a list of terms, each applied to every element of a result.
+
+Three ways: flat vectors over operands that lie alike, channel blocks with operands that repeat over pixels or
+channels, and broadcasting by strides. Element-wise operators and normalisations are written with these.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+from clconv.graph.ir import PLAIN, RUNNING, DType, EpilogueStep, Layout
+from clconv.lowering.model.arguments import (
+    Argument,
+    Packed,
+    Read,
+    Scalar,
+    Write,
+)
+from clconv.lowering.model.c_types import c_type
+from clconv.lowering.model.kernel import (
+    Kernel,
+    KernelCall,
+    Lowered,
+    Problem,
+    Signature,
+)
+from clconv.lowering.model.obstacles import computed
+from clconv.lowering.shared.broadcast import broadcast
+from clconv.lowering.shared.epilogue import Operand, Term, channel_packing, is_channel_vector
+from clconv.lowering.shared.work_split import items, share_of
+
+MOST_OPERANDS = 16  # buffers that one kernel reads; OpenCL promises room for a hundred arguments
+Place = Callable[[int], Operand]
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """Terms to apply to every element of the first output.
+
+    read: inputs that are read from memory, and the shape in which each broadcasts to the output's.
+    terms: what is computed, given where a kernel finds an input.
+    """
+
+    read: Mapping[int, Shape]
+    terms: Callable[[Place], tuple[Term, ...]]
+
+
+def float_obstacle(problem: Problem, work: Work) -> str | None:
+    if any(computed(problem.input(i).dtype) is not DType.FLOAT32 for i in work.read):
+        return "needs float32 or float16 operands"
+    if computed(problem.y.dtype) is not DType.FLOAT32:
+        return "needs a float32 or float16 result"
+    if len(work.read) > MOST_OPERANDS:
+        return f"takes at most {MOST_OPERANDS} operands"
+    if not work.read:
+        return "needs an operand in memory"
+    return None
+
+
+# --- flat: operands that lie like the result ----------------------------------------------------------
+
+
+def flat_obstacle(problem: Problem, work: Work) -> str | None:
+    if any(shape != problem.y.shape for shape in work.read.values()):
+        return "needs operands of the output's shape"
+    return float_obstacle(problem, work)
+
+
+def flat_signatures(problem: Problem) -> list[Signature]:
+    layouts = [PLAIN]
+    if problem.device.is_cpu and problem.y.rank >= 3:
+        layouts.append(Layout(problem.device.vector_width))
+    return [Signature((x,) * len(problem.inputs), (x,)) for x in layouts]
+
+
+def flat(problem: Problem, work: Work) -> Lowered:
+    total = problem.y.nbytes // problem.y.dtype.itemsize
+    if total == 0:
+        return Lowered()
+    width = problem.device.vector_width if problem.device.is_cpu else 4
+    kernel = Kernel.of(
+        "elementwise/flat.cl.mako",
+        "elementwise_flat",
+        width=width,
+        aligned=not problem.device.is_cpu,
+        inputs=tuple(f"x{i}" for i in work.read),
+        terms=work.terms(lambda i: Operand("full", f"x{i}")),
+    )
+    share = share_of(problem.device, total, width)
+    arguments: list[tuple[str, Argument]] = [
+        *((f"x{i}", problem.argument(i)) for i in work.read),
+        ("y", Write(problem.node.outputs[0])),
+        ("total", Scalar(total, "long")),
+        ("share", Scalar(share, "long")),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+
+
+# --- channel: blocks of channels, operands that repeat over pixels or channels --------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """Where an operand lies on channel blocks.
+
+    kind: "full" (every element), "channel" (constant by channel), "gate" (one pixel for each channel),
+    "mask" (one channel for all) or "single" (one element). batched: it differs between images.
+    """
+
+    kind: str
+    batched: bool = False
+
+
+def _source(problem: Problem, index: int, shape: Shape) -> _Source | None:
+    """The source of an operand, None if the channel variant has no way to read it."""
+    spec, y = problem.input(index), problem.y
+    if spec.size == 1 and not problem.is_constant(index):
+        return _Source("single")
+    if problem.is_constant(index) and is_channel_vector(shape, y.shape):
+        return _Source("channel")
+    if spec.shape != shape or spec.rank != y.rank or spec.shape[0] not in (1, y.shape[0]):
+        return None
+    batched = spec.shape[0] == y.shape[0] and y.shape[0] > 1
+    if spec.shape[1:] == y.shape[1:]:
+        return _Source("full", batched)
+    if spec.shape[1] == y.shape[1] and all(d == 1 for d in spec.shape[2:]):
+        return _Source("gate", batched)
+    if spec.shape[1] == 1 and spec.shape[2:] == y.shape[2:]:
+        return _Source("mask", batched)
+    return None
+
+
+def channel_obstacle(problem: Problem, work: Work) -> str | None:
+    if not problem.device.is_cpu or problem.device.vector_width == 1:
+        return "channel blocks are for CPU devices with vectors"
+    if problem.y.rank < 3:
+        return "needs (batch, channels, spatial...)"
+    for index, shape in work.read.items():
+        if _source(problem, index, shape) is None:
+            return f"cannot read an operand of shape {problem.input(index).shape}"
+    return float_obstacle(problem, work)
+
+
+def channel_signatures(problem: Problem, work: Work) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    layouts = [PLAIN] * len(problem.inputs)
+    for index, shape in work.read.items():
+        source = _source(problem, index, shape)
+        if source is not None and source.kind in ("full", "gate"):
+            layouts[index] = blocked
+    return [Signature(tuple(layouts), (blocked,)), Signature((PLAIN,) * len(layouts), (PLAIN,))]
+
+
+def channel(problem: Problem, work: Work) -> Lowered:
+    """On channel blocks; where the layouts are plain, by strides."""
+    if problem.y.layout.is_plain:
+        return by_strides(problem, work)
+    batch, channels, *spatial = problem.y.shape
+    pixels, block = math.prod(spatial), problem.y.layout.block
+    if problem.y.size == 0:
+        return Lowered()
+    sources = {i: _source(problem, i, s) or _Source("full") for i, s in work.read.items()}
+    kernel = Kernel.of(
+        "elementwise/channel.cl.mako",
+        "elementwise_channel",
+        block=block,
+        operands=tuple((i, s.kind, s.batched) for i, s in sources.items()),
+        terms=work.terms(lambda i: Operand("variable", f"v{i}")),
+    )
+    blocks = -(-channels // block)
+    share = share_of(problem.device, batch * blocks * pixels * block) // block
+    columns = min(pixels, share)
+    rows = max(1, share // pixels)
+    arguments: list[tuple[str, Argument]] = [
+        *((f"x{i}", _channel_argument(problem, i, s, block)) for i, s in sources.items()),
+        ("y", Write(problem.node.outputs[0])),
+        ("batch", Scalar(batch)),
+        ("blocks", Scalar(blocks)),
+        ("pixels", Scalar(pixels)),
+        ("rows", Scalar(rows)),
+        ("columns", Scalar(columns)),
+    ]
+    size = (items(pixels, columns), items(batch * blocks, rows))
+    return Lowered((problem.call(kernel, arguments, size),))
+
+
+def _channel_argument(problem: Problem, index: int, source: _Source, block: int) -> Argument:
+    if source.kind == "channel":
+        return Packed(problem.node.inputs[index], channel_packing(block))
+    return problem.argument(index)
+
+
+# --- broadcast: any ranks and dtypes, plain -------------------------------------------------------------
+
+
+def by_strides(problem: Problem, work: Work) -> Lowered:
+    if problem.y.size == 0:
+        return Lowered()
+    return Lowered((strides_call(problem, work, problem.node.outputs[0]),))
+
+
+def strides_call(
+    problem: Problem,
+    work: Work,
+    target: str,
+    *,
+    view: Shape | None = None,
+    before: str | None = None,
+    more: Mapping[str, tuple[Argument, Shape]] = MappingProxyType({}),
+) -> KernelCall:
+    """One broadcasting kernel that writes `target`.
+
+    view: the output's shape with axes cut up, to which operands broadcast. before: a value of the
+    output's shape that the terms start from. more: operands that are no inputs of the node, by the name of
+    the variable that terms read, of the output's dtype.
+    """
+    y = problem.y
+    result = y.shape if view is None else view
+    # Parts of a long sum that go on alike are one kernel: their operands have the same names.
+    names = {i: f"x{place if before is not None else i}" for place, i in enumerate(work.read)}
+    operands = [
+        (names[i], problem.argument(i), shape, problem.input(i).dtype)
+        for i, shape in work.read.items()
+    ]
+    operands += [(name, argument, shape, y.dtype) for name, (argument, shape) in more.items()]
+    if before is not None:
+        operands.append(("before", Read(before), result, y.dtype))
+    walk = broadcast(result, [shape for _, _, shape, _ in operands])
+    dtypes = [dtype for *_, dtype in operands]
+    compute = y.dtype  # that of the operands, but for comparisons
+    if compute is DType.BOOL:
+        compute = next((d for d in dtypes if d is not DType.BOOL), DType.BOOL)
+    floats = {computed(dtype) for dtype in (*dtypes, y.dtype)} == {DType.FLOAT32}
+    largest = max(y.size, *(math.prod(shape) for _, _, shape, _ in operands), 0)
+    index = "int" if largest < 1 << 31 else "long"
+    if problem.device.is_cpu:
+        width = problem.device.vector_width if floats else 1
+    else:  # an item computes one vector, which must not cross the end of a row
+        width = 4 if floats and walk.sizes and walk.sizes[-1] % 4 == 0 else 1
+    kernel = Kernel.of(
+        "elementwise/broadcast.cl.mako",
+        "elementwise_broadcast",
+        rank=walk.rank,
+        width=width,
+        aligned=not problem.device.is_cpu,
+        index=index,
+        operands=tuple(
+            (name, c_type(dtype), strides[-1])
+            for (name, _, _, dtype), strides in zip(operands, walk.strides, strict=True)
+        ),
+        compute=c_type(compute),
+        result=c_type(y.dtype),
+        terms=work.terms(lambda i: Operand("variable", f"v_{names[i]}")),
+        continues=before is not None,
+    )
+    share = share_of(problem.device, y.size, 1 if problem.device.is_cpu else width)
+    axes = range(walk.rank)
+    arguments: list[tuple[str, Argument]] = [
+        *((name, argument) for name, argument, *_ in operands),
+        ("y", Write(target)),
+        ("share", Scalar(share, index)),
+        *((f"size{axis}", Scalar(walk.sizes[axis], index)) for axis in axes),
+        *(
+            (f"{name}_stride{axis}", Scalar(strides[axis], index))
+            for (name, *_), strides in zip(operands, walk.strides, strict=True)
+            for axis in axes[:-1]
+        ),
+    ]
+    return problem.call(kernel, arguments, (items(y.size, share),))
+
+
+def operands_of(problem: Problem, steps: Sequence[EpilogueStep]) -> list[int]:
+    """Inputs that a kernel for these steps reads from memory, each once."""
+    indices = dict.fromkeys(i for step in steps for i in step.operands if i != RUNNING)
+    return [
+        i
+        for i in indices
+        if problem.node.inputs[i] and not (problem.is_constant(i) and problem.input(i).size == 1)
+    ]

@@ -1,0 +1,171 @@
+"""Where the results of a product's tile lie, as C text that the templates of products ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+from clconv.lowering.choice.matrix import Matrix
+from clconv.lowering.model.ctext import load, vector_type
+from clconv.lowering.shared.tiles import Tile
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """Neighbouring columns of the tile in which an item has results.
+
+    first: C text of the first one's index in the tile. width: how many. rows: for each row with results here,
+    the vector variable that holds them and C text of the row's index in the tile.
+    """
+
+    first: str
+    width: int
+    rows: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Warps:
+    """How the warps (subgroups) of a work-group share a tile, in fragments of the matrix instruction's size.
+
+    across: warps side by side along the columns. fragment_rows, fragment_columns: a warp's fragments. The squarer a
+    warp's part of the tile is, the less it reads for each product.
+    """
+
+    across: int
+    fragment_rows: int
+    fragment_columns: int
+
+    @classmethod
+    def of(cls, tile: Tile, kind: Matrix) -> Warps:
+        count = tile.items // kind.lanes
+        across = min(4, count)
+        if not kind.is_intel and tile.n // across < tile.m // (count // across):
+            across //= 2
+        down = count // across
+        return cls(across, tile.m // down // kind.rows, tile.n // across // kind.columns)
+
+
+LANES_DOWN, LANES_ACROSS = 4, 8  # of the 32 items that read local memory together
+
+
+def item_place(tile: Tile) -> tuple[str, str]:
+    """C text of the row and the column in the tile of the first result of item `id`, without matrix instructions.
+
+    32 items stand 4 by 8, two rows interleaved: what 16 of them read of A are 2 vectors, of B 8, and an item's
+    neighbour or next but one reads the same. NVIDIA's local memory serves such a read of 16 at once, and others of
+    more than 128 bytes in two goes (measured by many, documented nowhere).
+    """
+    across = tile.n // tile.item_n // LANES_ACROSS
+    assert tile.m // tile.item_m % LANES_DOWN == 0 and tile.n // tile.item_n % LANES_ACROSS == 0
+    row = f"(id / {32 * across} * {LANES_DOWN} + id % 32 / 16 * 2 + id % 2) * 4"
+    return row, f"(id / 32 % {across} * {LANES_ACROSS} + id / 2 % {LANES_ACROSS}) * 4"
+
+
+def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
+    """What an item of the tile computes, by columns.
+
+    kind: None for item_m x item_n results in vectors of four, else the matrix instruction: NVIDIA's results are two
+    neighbours in each of two rows 8 apart, Intel's one column of eight rows.
+    """
+    if kind is None:
+        row_step, column_step = tile.m // (tile.item_m // 4), tile.n // (tile.item_n // 4)
+        return tuple(
+            Column(
+                f"item_column + {j * column_step}",
+                4,
+                tuple(
+                    (f"c{i}_{j}", f"item_row + {i // 4 * row_step + i % 4}")
+                    for i in range(tile.item_m)
+                ),
+            )
+            for j in range(tile.item_n // 4)
+        )
+    warps = Warps.of(tile, kind)
+    if kind.is_intel:
+        return tuple(
+            Column(
+                f"item_column + {kind.columns * j}",
+                1,
+                tuple(
+                    (f"c{i}_{j}.s{row}", f"item_row + {8 * i + row}")
+                    for i in range(warps.fragment_rows)
+                    for row in range(8)
+                ),
+            )
+            for j in range(warps.fragment_columns)
+        )
+    return tuple(
+        Column(
+            f"item_column + {8 * j}",
+            2,
+            tuple(
+                (f"c{i}_{j}_{half}", f"item_row + {16 * i + 8 * half}")
+                for i in range(warps.fragment_rows)
+                for half in range(2)
+            ),
+        )
+        for j in range(warps.fragment_columns)
+    )
+
+
+def variables(tile: Tile, kind: Matrix | None) -> list[tuple[str, list[str]]]:
+    """The variables that columns() names, by type."""
+    if kind is not None and kind.is_intel:
+        warps = Warps.of(tile, kind)
+        fragments = itertools.product(range(warps.fragment_rows), range(warps.fragment_columns))
+        return [("float8", [f"c{i}_{j}" for i, j in fragments])]
+    return [
+        (f"float{column.width}", [name for name, _ in column.rows])
+        for column in columns(tile, kind)
+    ]
+
+
+# --- what goes from global memory through registers to the tiles in local memory
+
+
+def pair_of(kind: Matrix | None) -> int:
+    """Values along k that are loaded together, for one word of a tile."""
+    return kind.pair if kind is not None else 1
+
+
+def word_type(kind: Matrix | None, width: int = 1) -> str:
+    """Of the tiles in local memory: numbers, or factors as the matrix instruction takes them."""
+    return vector_type(width, "float" if kind is None else "uint")
+
+
+def raw_type(kind: Matrix | None, width: int) -> str:
+    """Of the registers between a load and the tile. The bits of halves stay as they are: instructions for them
+    multiply what is stored as half."""
+    if pair_of(kind) == 2:
+        return "uint2" if width == 4 else vector_type(width, "ushort")
+    return vector_type(width, "float")
+
+
+def read_raw(kind: Matrix | None, stored: str, width: int, address: str) -> str:
+    """Reads `width` values that lie where a vector of them may."""
+    if pair_of(kind) == 2:
+        return f"(*(global const {raw_type(kind, width)}*)({address}))"
+    return load(vector_type(width), address, stored, aligned=True)
+
+
+def words(kind: Matrix | None, entry: str, width: int, raw: Sequence[str]) -> str:
+    """Words of a tile from the values of one k, or from those of two neighbours along k."""
+    if pair_of(kind) == 2 and width == 4:
+        low, high = raw
+        lanes = [
+            text
+            for half in ("s0", "s1")
+            for text in (
+                f"{low}.{half} & 0xffffu | {high}.{half} << 16",
+                f"{low}.{half} >> 16 | {high}.{half} & 0xffff0000u",
+            )
+        ]
+        return f"(uint4)({', '.join(lanes)})"
+    if pair_of(kind) == 2:
+        return f"(uint){raw[0]} | (uint){raw[1]} << 16"
+    if kind is None:
+        return raw[0]
+    lanes = [f"{raw[0]}.s{lane}" for lane in range(width)] if width > 1 else [raw[0]]
+    factors = ", ".join(f"{entry}_factor({lane})" for lane in lanes)
+    return f"({word_type(kind, width)})({factors})"

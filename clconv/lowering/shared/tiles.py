@@ -1,0 +1,140 @@
+"""Tiles of the products in local memory, for GPUs: what a work-group and a work-item compute."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from clconv.device.info import DeviceInfo
+from clconv.graph.ir import DType
+from clconv.lowering.choice.matrix import Matrix, matrix_for
+from clconv.lowering.model.kernel import AUTO, Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """Work-group and work-item tile of C = A B: M rows, N columns, K summed at a time, `depth` of them unrolled."""
+
+    m: int
+    n: int
+    k: int
+    item_m: int
+    item_n: int
+    depth: int = 4
+
+    @property
+    def name(self) -> str:
+        """As tuning calls it."""
+        return f"{self.m}x{self.n}"
+
+    @property
+    def items(self) -> int:
+        return self.m // self.item_m * (self.n // self.item_n)
+
+    @property
+    def local_bytes(self) -> int:
+        """Two buffers of both tiles, each of their rows padded by up to PADDING floats."""
+        return 2 * 4 * self.k * (self.m + self.n + 2 * PADDING)
+
+    def fits(self, device: DeviceInfo) -> bool:
+        return work_group_obstacle(device, self.local_bytes, self.items) is None
+
+    def lines(self, kind: Matrix | None) -> int:
+        """Lines of a tile in local memory: one for each k, or for each pair of halves along k."""
+        return self.k // (kind.pair if kind else 1)
+
+    def row_lengths(
+        self, kind: Matrix | None, a_turned: bool = False, b_turned: bool = False
+    ) -> tuple[int, int]:
+        """Words from one line to the next in the tiles of A and B, so that few items ask a bank of local memory at
+        once. a_turned, b_turned: neighbours along k are written together. The items of a warp read from four
+        lines at once for a matrix instruction, in such rows each from a bank of its own."""
+        if kind is not None:
+            return self.m + PADDING, self.n + PADDING
+        return self.m + 4 * a_turned, self.n + 4 * b_turned
+
+
+PADDING = 8
+
+# Largest first: a large tile reads each value less often, a small one fills more of the device. Results of an item
+# bound the share of multiply-adds: 8 x 8 of them take 64 for 4 vectors read from local memory, 4 x 4 take 16 for 2.
+TILES = (
+    Tile(128, 128, 8, 8, 8),
+    Tile(64, 128, 8, 8, 8),
+    Tile(64, 64, 16, 8, 4),
+    Tile(32, 64, 16, 4, 4),
+)
+
+# A matrix instruction takes up to 16 products at a time. Four warps share a tile: 64 x 64 results of one read as much
+# of local memory as NVIDIA's instructions take time, smaller parts read more.
+MATRIX_TILES = (
+    Tile(128, 128, 16, 16, 8),
+    Tile(64, 128, 16, 8, 8),
+    Tile(64, 64, 16, 8, 4),
+    Tile(32, 64, 16, 4, 4),
+)
+
+# An Intel GPU's 128 registers hold fewer fragments, and with 16 lanes fewer addresses to load from: then the smallest
+# has twice the work-items.
+INTEL_TILES = (Tile(64, 128, 16, 8, 4), Tile(64, 64, 16, 4, 4), Tile(32, 64, 16, 4, 4))
+WIDE_GROUP = Tile(32, 64, 16, 4, 2)
+
+
+def tiles_for(kind: Matrix | None) -> Sequence[Tile]:
+    """The tiles whose results a work-item has registers for."""
+    if kind is None:
+        return TILES
+    if kind.lanes == 16:
+        return (*INTEL_TILES[:-1], WIDE_GROUP)
+    return INTEL_TILES if kind.is_intel else MATRIX_TILES
+
+
+def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:
+    """Work-items side by side that a product asks for, 0 for the compiler's choice."""
+    if kind is None:
+        return device.subgroup
+    return kind.lanes if kind.is_intel and not kind.emulated else 0
+
+
+def matrix_obstacle(problem: Problem) -> str | None:
+    """Why the product of the first two inputs cannot be computed with matrix instructions."""
+    device, kind = problem.device, matrix_for(problem)
+    if kind is not None:
+        return local_memory_obstacle(device, tiles_for(kind))
+    if device.precision == "strict":
+        return "precision 'strict' was asked for: sums of plain float32 products only"
+    if problem.x.dtype is DType.FLOAT16 is problem.input(1).dtype:
+        return "the device has no matrix instructions for halves that are proven"
+    if device.precision == "float32":
+        return "float32 was asked for, matrix instructions would round it; see precision="
+    if device.precision == "float16":  # what is too large for half would be infinite
+        return "needs factors that are stored as halves"
+    return f"the device has no matrix instructions for {device.precision}"
+
+
+def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> str | None:
+    """Why no tile fits a device's local memory and work-groups."""
+    return work_group_obstacle(device, tiles[-1].local_bytes, tiles[-1].items)
+
+
+def work_group_obstacle(device: DeviceInfo, local_bytes: int, items: int) -> str | None:
+    """Why a device cannot run work-groups of so many items with so much local memory."""
+    if local_bytes <= device.local_memory and items <= device.largest_work_group:
+        return None
+    return (
+        f"needs {local_bytes} bytes of local memory and work-groups of {items}, has "
+        f"{device.local_memory} and {device.largest_work_group}"
+    )
+
+
+# What `clconv tune` may choose instead of what lowering/shared/tile_choice.py does.
+TILE_SPACE: dict[str, tuple[int | str, ...]] = {
+    "tile": (AUTO, *(tile.name for tile in TILES)),
+    "depth": (AUTO, 2, 4, 8, 16),
+}
+PRODUCT_SPACE = {**TILE_SPACE, "splits": (AUTO, 1, 2, 4, 8, 16)}
+
+
+def gpu_rate(device: DeviceInfo) -> float:
+    """Floating-point operations a second of a GPU's compute units, roughly."""
+    return 200e9 * device.compute_units

@@ -1,0 +1,34 @@
+"""How much of a node's work one work-item does."""
+
+from __future__ import annotations
+
+from clconv.device.info import DeviceInfo
+
+_LEAST_WORK = 2048  # elements: fewer cost less than starting a work-item on a CPU
+
+
+def share_of(device: DeviceInfo, work: int, unit: int = 1, least: int = _LEAST_WORK) -> int:
+    """Elements a work-item computes out of `work`, a multiple of unit: one unit on a GPU; on a CPU so many
+    that there are about eight items a compute unit, but at least `least`."""
+    if not device.is_cpu:
+        return unit
+    share = max(least, -(-work // (8 * device.compute_units)))
+    return -(-share // unit) * unit
+
+
+def items(work: int, share: int) -> int:
+    """Work-items for that much work."""
+    return -(-work // share)
+
+
+def nested(*sizes: int) -> int:
+    """Rounds of loops inside each other, outermost first: those of the outer ones count, too."""
+    rounds = 0
+    for size in reversed(sizes):
+        rounds = size * (1 + rounds)
+    return rounds
+
+
+def power_of_two(number: int) -> int:
+    """The largest power of two that is at most a positive number."""
+    return 1 << number.bit_length() - 1

@@ -1,0 +1,76 @@
+"""A kernel's text as a plain function, and the text that calls it with arguments from a table of words."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from clconv.errors import TemplateError
+from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.template import render
+
+DIMENSIONS = 3
+
+_PLACE = [f"global_{what}_{d}" for what in ("id", "size") for d in range(DIMENSIONS)]
+_BYTES = {"float": 4, "int": 4, "uint": 4, "long": 8, "ulong": 8, "double": 8}
+_HINT = re.compile(r"vec_type_hint\((float|int|uint|long|ulong|double)(\d*)\)")
+
+
+def function_text(kernel: Kernel) -> str:
+    """The kernel as a function that is told its place in the index space.
+
+    Not inlined: register allocation stays that of the kernel alone. The vector hint, which only kernels may
+    have, becomes the attribute that clang derives from it.
+    """
+    parts = _parts(kernel)
+    attributes = _HINT.sub(
+        lambda hint: f"min_vector_width({8 * _BYTES[hint[1]] * int(hint[2] or 1)})",
+        parts.attributes,
+    )
+    place = ", ".join(f"const size_t {name}" for name in _PLACE)
+    return (
+        f"{parts.helpers}static __attribute__((noinline)) {attributes}void {kernel.symbol}("
+        f"{place}, {parts.parameters}) {{{parts.body}"
+    )
+
+
+def call_text(kernel: Kernel, words: str) -> str:
+    """A call of the function, arguments from an array of 64-bit words: a number's bits or an address."""
+    parameters = _parts(kernel).parameters.split(",")
+    arguments = [_from_word(p, f"{words}[{i}]") for i, p in enumerate(parameters)]
+    return f"{kernel.symbol}({', '.join([*_PLACE, *arguments])})"
+
+
+def _from_word(declaration: str, word: str) -> str:
+    kind = " ".join(w for w in declaration.split()[:-1] if w not in ("const", "restrict"))
+    if "*" in declaration.split()[-1]:  # the star stands by the name
+        kind += "*"
+    match kind:
+        case "float":
+            return f"as_float((uint){word})"
+        case "double":
+            return f"as_double({word})"
+    return f"({kind}){word}"
+
+
+class _Parts(NamedTuple):
+    """helpers kernel attributes void symbol(parameters) { body"""
+
+    helpers: str
+    attributes: str
+    parameters: str
+    body: str
+
+
+def _parts(kernel: Kernel) -> _Parts:
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", render(kernel), flags=re.S)
+    match = re.fullmatch(
+        r"(?P<helpers>.*?)\bkernel\b(?P<attributes>[^;{]*?)\bvoid\s+"
+        + re.escape(kernel.symbol)
+        + r"\s*\((?P<parameters>[^{]*?)\)\s*\{(?P<body>.*)",
+        text,
+        re.S,
+    )
+    if match is None:
+        raise TemplateError(f"template {kernel.template} makes no kernel {kernel.symbol}")
+    return _Parts(**match.groupdict())

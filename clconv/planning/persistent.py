@@ -1,0 +1,138 @@
+"""Many launches as one persistent launch, for devices that wake slowly. See kernels/persistent.cl.mako."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from clconv.device.info import DeviceInfo
+from clconv.lowering.model.arguments import (
+    Addresses,
+    Argument,
+    Local,
+    Scalar,
+    State,
+    Table,
+)
+from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.template import is_for_groups
+
+SPINS = 500  # looks before a waiting worker gives way: about what it costs to do so
+ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
+LINE = 16  # ints of a cache line: counters that share one would slow each other down
+MOST_KERNELS = (
+    64  # in one program: its compile time stays bounded, and so does what one change compiles anew
+)
+_MOST_SEGMENTS = 16
+_CHUNKS = 16  # that a worker's share is taken in: what is left to balance with at the end
+
+_TEMPLATE = "persistent.cl.mako"
+# The struct of that template.
+_FIELDS = "function size_0 size_1 size_2 items chunk first_word first_awaited awaited"
+_OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
+
+
+def is_wanted(device: DeviceInfo) -> bool:
+    """Whether launches cost this device more than a wait between workers that stay awake."""
+    return "wakes-slowly" in device.quirks
+
+
+def can_join(call: KernelCall) -> bool:
+    """Whether a call can be one operation among many: work-items on their own, without local memory. A group that
+    works together may be of one item, too, where a line is short."""
+    return (
+        call.local_size is not None
+        and math.prod(call.local_size) == 1
+        and len(call.global_size) <= 3
+        and math.prod(call.global_size) < 1 << 31
+        and not any(isinstance(a, Local) for _, a in call.arguments)
+        and not is_for_groups(call.kernel.template)
+    )
+
+
+def groups(calls: Sequence[KernelCall]) -> list[range]:
+    """The calls, in order, cut into ranges that can be one launch each; a range of one stays as it is."""
+    found: list[range] = []
+    kernels: set[Kernel] = set()
+    for index, call in enumerate(calls):
+        joins = can_join(call) and (call.kernel in kernels or len(kernels) < MOST_KERNELS)
+        if found and kernels and joins:
+            found[-1] = range(found[-1].start, index + 1)
+        else:
+            kernels = set()
+            found.append(range(index, index + 1))
+        if can_join(call):
+            kernels.add(call.kernel)
+    return found
+
+
+def persistent_kernel(kernels: Iterable[Kernel]) -> Kernel:
+    """The kernel that can run all of these, in any order."""
+    ordered = sorted(set(kernels), key=lambda kernel: kernel.symbol)
+    return Kernel.of(_TEMPLATE, "persistent", kernels=tuple(ordered))
+
+
+def is_persistent(kernel: Kernel) -> bool:
+    return kernel.template == _TEMPLATE
+
+
+def kernels_of(kernel: Kernel) -> tuple[Kernel, ...]:
+    """The kernels that a persistent one runs, any other only itself."""
+    return dict(kernel.parameters)["kernels"] if is_persistent(kernel) else (kernel,)  # type: ignore[return-value]
+
+
+def persistent_call(
+    calls: Sequence[KernelCall],
+    awaited: Sequence[Sequence[int]],
+    device: DeviceInfo,
+    compiled: Iterable[Kernel] = (),
+    others: Iterable[KernelCall] = (),
+) -> KernelCall:
+    """One launch that does what these calls do.
+
+    awaited: for each call, which of them must be over before. compiled: kernels that are at hand; the first
+    persistent one that has all that is needed serves, so that another input size compiles nothing. others: calls of
+    other sizes; the kernels of those that can be joined are compiled along with these if none of those serves.
+    """
+    wanted = {call.kernel for call in calls}
+    serving = (k for k in compiled if is_persistent(k) and wanted <= set(kernels_of(k)))
+    kernel = next(serving, None)
+    if kernel is None:
+        joining = [call.kernel for call in others if can_join(call)]
+        kernel = persistent_kernel([*wanted, *joining])
+    number = {k: i for i, k in enumerate(kernels_of(kernel))}
+    workers = device.compute_units
+    operations = np.zeros(len(calls), _OPERATION)
+    words: list[Argument] = []
+    first_awaited = [0, *itertools.accumulate(map(len, awaited))]
+    for i, call in enumerate(calls):
+        items = math.prod(call.global_size)
+        operations[i] = (
+            number[call.kernel],
+            *call.global_size,
+            *(1,) * (3 - len(call.global_size)),
+            items,
+            max(1, items // (workers * _CHUNKS)),
+            len(words),
+            first_awaited[i],
+            len(awaited[i]),
+        )
+        words.extend(argument for _, argument in call.arguments)
+    segments = min(workers, _MOST_SEGMENTS)
+    return KernelCall(
+        f"{calls[0].node} ... {calls[-1].node}",
+        kernel,
+        (
+            ("operations", Table(operations.view(np.int32))),
+            ("count", Scalar(len(calls), "int")),
+            ("words", Addresses(tuple(words))),
+            ("awaited", Table(np.array([*itertools.chain(*awaited), 0], np.int32))),
+            ("counters", State(((segments + 1) * len(calls) + 1) * LINE * 4)),
+            ("segments", Scalar(segments, "int")),
+        ),
+        (workers,),
+        (1,),
+    )

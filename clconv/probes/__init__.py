@@ -1,0 +1,1 @@
+"""What a device is trusted with only once it was seen to work."""

@@ -1,0 +1,1 @@
+"""`clconv tune`: the fastest kernels for a device, measured."""

@@ -1,0 +1,40 @@
+<%doc>
+Strided copy that exchanges two axes, in tiles of 8 x 8 elements held in vectors, for CPUs.
+
+y[y_offset + p . y_strides + r * y_row + c] = x[x_offset + p . x_strides + r + c * x_column]: rows are
+neighbours in x, columns in y, and there are at least 8 of each. One item does plane_chunk planes, row_chunk
+rows, column_chunk columns. A tile at an edge moves back so that it is full and copies some elements again.
+Index space: (column items, row items, plane items). x_row and y_column are 1 and not looked at.
+Parameters: type: an unsigned integer of the element's size; outer: axes in front of the last two.
+</%doc>
+<%namespace name="run" file="/movement/run.mako"/>
+<%namespace name="loops" file="/movement/loops.mako"/>
+${run.vector_type(entry, type, 8)}
+kernel void ${entry}(${loops.parameters(type, outer)}) {
+  ${loops.ranges()}
+  for (int plane = plane_begin; plane < plane_end; ++plane) {
+    ${loops.plane_start(type, outer)}
+    for (int tile_row = row_begin; tile_row < row_end; tile_row += 8) {
+      const int row = min(tile_row, rows - 8);
+      for (int tile = column_begin; tile < column_end; tile += 8) {
+        const int column = min(tile, columns - 8);
+        global const ${type}* s = from + row + column * x_column;
+        global ${type}* t = to + row * y_row + column;
+% for i in range(8):
+        const ${entry}_v a${i} = *(global const ${entry}_v*)(s + ${i} * x_column);
+% endfor
+## Three rounds of interleaving rows i and i + 4 transpose the tile: each brings one bit of the row's number into
+## the column's.
+% for before, after in (("a", "b"), ("b", "c"), ("c", "d")):
+% for i in range(4):
+        const ${entry}_v ${after}${2 * i} = (${entry}_v)(${", ".join("%s%d.s%d, %s%d.s%d" % (before, i, k, before, i + 4, k) for k in range(4))});
+        const ${entry}_v ${after}${2 * i + 1} = (${entry}_v)(${", ".join("%s%d.s%d, %s%d.s%d" % (before, i, k, before, i + 4, k) for k in range(4, 8))});
+% endfor
+% endfor
+% for i in range(8):
+        *(global ${entry}_v*)(t + ${i} * y_row) = d${i};
+% endfor
+      }
+    }
+  }
+}
