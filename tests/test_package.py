@@ -1,4 +1,4 @@
-"""The package as a whole: what a wheel holds, which way imports run, that nothing is left without a twin."""
+"""The package as a whole: what a wheel holds, and that nothing is left without a twin."""
 
 from __future__ import annotations
 
@@ -20,21 +20,6 @@ from clconv.lowering.variants import VARIANTS
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "clconv"
 
-# Lowest floor first. A module may import from its own floor and from those below.
-FLOORS = (
-    ("clconv", "clconv.errors", "clconv.config"),
-    ("clconv.store",),
-    ("clconv.graph",),
-    ("clconv.cases", "clconv.frontend", "clconv.lowering"),
-    ("clconv.runtime",),
-    ("clconv.api", "clconv.layers"),
-    ("clconv.compat",),
-    ("clconv.demo", "clconv.cli"),
-    ("clconv.__main__",),
-)
-# On one floor these stand side by side and know nothing of each other.
-APART = ("clconv.cases", "clconv.frontend", "clconv.lowering")
-
 
 def modules() -> dict[str, Path]:
     found = {}
@@ -45,46 +30,6 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
-
-
-def part_of(module: str) -> str:
-    """The entry of FLOORS that a module belongs to."""
-    entries = [e for floor in FLOORS for e in floor if e != "clconv"]
-    fitting = [e for e in entries if module == e or module.startswith(f"{e}.")]
-    if module == "clconv" or not fitting:
-        assert module == "clconv", f"{module} stands on no floor; give it one in {__name__}"
-        return "clconv"
-    return max(fitting, key=len)
-
-
-def floor_of(module: str) -> int:
-    return next(i for i, floor in enumerate(FLOORS) if part_of(module) in floor)
-
-
-def imported(path: Path) -> set[str]:
-    """clconv's modules that a file imports anywhere, but for type checking in the package's own front."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [n if n in MODULES else str(node.module) for n in names]
-        else:
-            continue
-        found.update(n for n in names if n == "clconv" or n.startswith("clconv."))
-    return found
-
-
-@pytest.mark.parametrize("module", [m for m in MODULES if m != "clconv"])
-def test_imports_run_downwards(module: str) -> None:
-    for target in imported(MODULES[module]) - {"clconv"}:
-        assert floor_of(target) <= floor_of(module), f"{module} imports {target}, which is above it"
-        pair = (part_of(module), part_of(target))
-        both = pair[0] in APART and pair[1] in APART
-        assert pair[0] == pair[1] or not both, f"{module} imports {target} across its floor"
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

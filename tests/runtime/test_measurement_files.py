@@ -26,9 +26,9 @@ from clconv.runtime.measurement_files import (
 )
 from clconv.runtime.session import Session
 from clconv.store.files import Unusable
+from tests.device.test_measurements import entry, layer
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2
-from tests.lowering.test_tuned import entry, layer
 
 
 @pytest.fixture(autouse=True)

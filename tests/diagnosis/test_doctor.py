@@ -32,9 +32,9 @@ from clconv.runtime.findings import (
 )
 from clconv.runtime.session import Session
 from clconv.runtime.worker import Failed, Worker, WorkerError, WorkerTimeout
+from tests.diagnosis.broken_variants import wrong
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2
-from tests.runtime.broken_variants import wrong
 
 RELU = next(case for case in CASES if case.op == "Relu")
 
@@ -158,7 +158,7 @@ def test_a_worker_survives_what_it_runs(
 ) -> None:
     monkeypatch.setenv("BREAK_RELU", "1")
     monkeypatch.setattr(doctor, "_CASE_SECONDS", 5.0)
-    with Worker(["tests.runtime.broken_variants"]) as worker:
+    with Worker(["tests.diagnosis.broken_variants"]) as worker:
         examiner = Examiner(device, worker)
         assert worker.call(divmod, 7, 2, limit=60) == (3, 1)
         with pytest.raises(Failed, match="ZeroDivisionError"):

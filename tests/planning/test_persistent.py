@@ -16,8 +16,8 @@ from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Device, open_device
 from clconv.runtime.session import Session
 from tests.lowering.every_call import DEVICE_CASES, calls_of
+from tests.planning.test_placement import Chain
 from tests.runtime.support import counted, picture, residual
-from tests.runtime.test_parts import Chain
 
 
 @pytest.fixture
