@@ -18,6 +18,7 @@ from tests.conformance.outcome import read_list
 from tests.tools.settings_table import PAGE, with_table
 
 ROOT = Path(__file__).resolve().parent.parent
+REPOSITORY = r"(?:github\.com/clconv/clconv/blob|raw\.githubusercontent\.com/clconv/clconv)/main/"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
@@ -26,6 +27,9 @@ def test_links_and_named_files_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / target).exists(), target
+    # The README is a package's page, too: its links name the repository.
+    for target in re.findall(rf"{REPOSITORY}([^)#]+)", text):
+        assert (ROOT / target).exists(), target
     for name in re.findall(r"`((?:clconv|tests|kernels|docs)/[\w./]+)`", text):
         if "foo" not in name and name != "clconv/kernels":
             assert (ROOT / name).exists(), name
