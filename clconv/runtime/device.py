@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
+import sys
 from collections.abc import Sequence
 
 from clconv import config
@@ -12,7 +14,26 @@ from clconv.runtime import opencl
 from clconv.store.pocl_folder import settle_folder
 
 _HOW = "say part of a name, gpu, cpu, an index, or platform:device"
-_INSTALL = "a CPU can run OpenCL with: pip install 'clconv[pocl]'"
+
+
+def what_to_install(system: str = sys.platform, machine: str = "") -> str:
+    """What brings an OpenCL device on an operating system (as sys.platform) and a processor; by default this one's."""
+    if system == "darwin":
+        return (
+            "macOS has OpenCL of its own, which pyopencl from PyPI finds; with conda: "
+            "conda install -c conda-forge pyopencl ocl_icd_wrapper_apple"
+        )
+    if system == "win32":
+        return (
+            "on Windows OpenCL comes with the graphics driver of AMD, Intel or NVIDIA: install or update it; for the "
+            "CPU there is Intel's CPU Runtime for OpenCL"
+        )
+    if system == "linux" and (machine or platform.machine()) in ("x86_64", "AMD64"):
+        return "a CPU can run OpenCL with: pip install 'clconv[pocl]'"
+    return (
+        "a CPU can run OpenCL with the distribution's PoCL, on Debian and Ubuntu: "
+        "apt-get install pocl-opencl-icd"
+    )
 
 
 def devices() -> tuple[DeviceInfo, ...]:
@@ -48,10 +69,10 @@ def choose_device(wanted: str | int | DeviceInfo | None = None) -> DeviceInfo:
 def choose_among(found: Sequence[DeviceInfo], text: str) -> DeviceInfo:
     """The device that a selection text names among those found. Raises DeviceError."""
     if not found:
-        raise DeviceError(f"no OpenCL device found; {_INSTALL}{settle_folder().remark}")
+        raise DeviceError(f"no OpenCL device found; {what_to_install()}{settle_folder().remark}")
     matching = [d for d in found if _matches(d, text, found)] if text else list(found)
     if not matching:
-        cure = _HOW if any(d.kind == "cpu" for d in found) else f"{_HOW}; {_INSTALL}"
+        cure = _HOW if any(d.kind == "cpu" for d in found) else f"{_HOW}; {what_to_install()}"
         raise DeviceError(f"no OpenCL device matches {text!r}; {_listing(found)}; {cure}")
     return max(matching, key=_merit)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from clconv import config
 from clconv.device.info import DeviceInfo, apply_quirks
 from clconv.errors import ClconvError, ConfigError, DeviceError
-from clconv.runtime.device import choose_among, choose_device, devices
+from clconv.runtime.device import choose_among, choose_device, devices, what_to_install
 from tests.lowering.support import made_up
 
 POCL = "Portable Computing Language"
@@ -176,3 +178,18 @@ def test_intels_runtime_has_half_the_registers_on_amds_processors() -> None:
     assert registers("AMD EPYC", "Intel(R) OpenCL", 8) == 16
     assert registers("Intel(R) Xeon(R)", "Intel(R) OpenCL", 16) == 32
     assert registers("AMD EPYC", "another", 16) == 32
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "cure"),
+    [
+        ("linux", "x86_64", r"pip install 'clconv\[pocl\]'"),
+        ("linux", "aarch64", "apt-get install pocl-opencl-icd"),
+        ("darwin", "arm64", "OpenCL of its own"),
+        ("win32", "AMD64", "graphics driver"),
+        ("freebsd14", "amd64", "distribution's PoCL"),
+    ],
+)
+def test_each_system_has_its_own_cure(system: str, machine: str, cure: str) -> None:
+    assert re.search(cure, what_to_install(system, machine))
+    assert ("clconv[pocl]" in what_to_install(system, machine)) == (cure.startswith("pip"))
