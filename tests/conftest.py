@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="treat every device as a GPU: what lowering chooses for those runs on it",
     )
     parser.addoption(
+        "--whole",
+        action="store_true",
+        help="also the tests marked slow: what takes long, and more cases of what quicker tests run, too",
+    )
+    parser.addoption(
         "--soak",
         action="store_true",
         help="tests/soak at full length, some ten minutes: 20,000 runs, 500 sizes, every moment of an interrupt",
@@ -45,11 +50,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # -m says itself which marks are wanted.
+    asked = ("--whole", "--soak")
+    if not config.getoption("-m") and not any(config.getoption(option) for option in asked):
+        _leave_out(config, items, lambda item: item.get_closest_marker("slow") is not None)
     most = config.getoption("--most-flops")
     if most is not None:
-        large = [item for item in items if _cost(item) > most]
-        config.hook.pytest_deselected(items=large)
-        items[:] = [item for item in items if item not in large]
+        _leave_out(config, items, lambda item: _cost(item) > most)
+
+
+def _leave_out(
+    config: pytest.Config, items: list[pytest.Item], unwanted: Callable[[pytest.Item], bool]
+) -> None:
+    left = [item for item in items if unwanted(item)]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not unwanted(item)]
 
 
 def _cost(item: pytest.Item) -> float:

@@ -5,6 +5,7 @@ unsupported.txt lists what is refused. A case that starts to pass must leave it,
 
 from __future__ import annotations
 
+import collections
 from typing import Any
 
 import pytest
@@ -18,15 +19,28 @@ UNSUPPORTED = read_list()
 KINDS = {"light": 9, "pytorch-converted": 82, "pytorch-operator": 35, "simple": 23}
 
 
-# Compiling is what takes time where nothing is compiled yet. A definition written out as a graph
-# (expanded) repeats what other cases hold apart; `-m "not slow"` leaves those out.
-PARAMETERS = [
-    pytest.param(c, id=c.id, marks=[pytest.mark.slow] if c.id.endswith("_expanded") else [])
-    for c in all_cases()
-]
+# Of each operator; the others are slow, as are definitions written out as graphs (expanded), which repeat what other
+# cases hold apart.
+_QUICK = 2
 
 
-@pytest.mark.parametrize("case", PARAMETERS)
+def _operator(case: OnnxCase) -> str:
+    return str(case.model().graph.node[0].op_type)
+
+
+def _all_cases() -> list[Any]:
+    """Every case. Compiling is what takes time, so of single operators only the first few are not slow."""
+    found, seen = [], collections.Counter[str]()
+    for case in all_cases():
+        slow = case.id.endswith("_expanded")
+        if case.kind == "node" and not slow and case.id not in UNSUPPORTED:
+            seen[_operator(case)] += 1
+            slow = seen[_operator(case)] > _QUICK
+        found.append(pytest.param(case, id=case.id, marks=[pytest.mark.slow] if slow else []))
+    return found
+
+
+@pytest.mark.parametrize("case", _all_cases())
 def test_case(case: OnnxCase, device: DeviceInfo) -> None:
     if case.id not in UNSUPPORTED:
         run_case(case, str(device.index))
@@ -42,7 +56,7 @@ def _cases_with_open_sizes() -> list[Any]:
     found, seen = [], set()
     for case in all_cases():
         if case.kind == "node" and not case.id.endswith("_expanded") and case.id not in UNSUPPORTED:
-            op = case.model().graph.node[0].op_type
+            op = _operator(case)
             marks = [pytest.mark.slow] if op in seen else []
             found.append(pytest.param(with_open_sizes(case), id=case.id, marks=marks))
             seen.add(op)

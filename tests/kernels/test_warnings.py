@@ -66,6 +66,12 @@ def test_kernels_of_integers(device: DeviceInfo) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_all_kernels(device: DeviceInfo, precision: str) -> None:
+def test_kernels_of_every_template(device: DeviceInfo, precision: str) -> None:
+    """Some of each: all 6,000 take a quarter of an hour to compile."""
     cases = [case for case in CASES if not OPS[case.op].host_only]
-    assert _complaints(list(dict.fromkeys(_kernels(cases, device, precision))), device) == []
+    of_template: dict[str, list[Kernel]] = {}
+    for kernel in dict.fromkeys(_kernels(cases, device, precision)):
+        of_template.setdefault(kernel.template, []).append(kernel)
+    chosen = [k for kernels in of_template.values() for k in kernels[:: -(-len(kernels) // 4)]]
+    assert len(chosen) > 100
+    assert _complaints(chosen, device) == []

@@ -11,7 +11,7 @@ import pytest
 
 import clconv
 from clconv.cli.images import Pixels
-from clconv.cli.run import _save
+from clconv.cli.results import Target
 from clconv.errors import ConfigError, ModelError
 from clconv.frontend.onnx.exporter import export_onnx
 from clconv.layers import Conv2d, Sequential
@@ -35,11 +35,11 @@ def test_outputs(full_disk: None, tmp_path: Path, name: str, room: int) -> None:
     path.write_bytes(b"before")
     FullDisk.room = room
     with pytest.raises(OSError, match="No space left") as raised:
-        _save(path, OUTPUTS, Pixels(1 / 255))
+        Target(path).save(OUTPUTS, Pixels(1 / 255))
     assert raised.value.filename == str(path)
     assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
     FullDisk.room = 1 << 20
-    _save(path, OUTPUTS, Pixels(1 / 255))
+    Target(path).save(OUTPUTS, Pixels(1 / 255))
     assert len(path.read_bytes()) > 60
 
 
