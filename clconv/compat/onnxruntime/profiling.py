@@ -8,6 +8,9 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+
+from clconv.store.files import write
 
 
 class Profile:
@@ -44,6 +47,5 @@ class Profile:
         if events is None:
             return ""
         name = f"{self._prefix}{time.strftime('%Y-%m-%d_%H-%M-%S')}.json"
-        with open(name, "w", encoding="utf-8") as file:
-            json.dump(events, file)
+        write(Path(name), json.dumps(events))
         return name
