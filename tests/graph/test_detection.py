@@ -83,3 +83,42 @@ def test_nothing_is_kept_of_nothing(shape: tuple[int, int, int]) -> None:
     boxes, scores = np.zeros((batch, count, 4), np.float32), np.zeros(shape, np.float32)
     (found,) = evaluate_node(node, [boxes, scores, np.array(9)])
     assert found.shape == (0, 3) and found.dtype == np.int64
+
+
+@pytest.mark.parametrize("box_time", (0.0, 1.0), ids=("best first", "by pairs"))
+def test_equal_scores_keep_the_first_and_zeros_of_both_signs_are_equal(
+    monkeypatch: pytest.MonkeyPatch, box_time: float
+) -> None:
+    monkeypatch.setattr(detection, "_BOX_TIME", box_time)
+    boxes = (
+        np.repeat(np.float32([[[0, 0, 1, 1]]]), 6, 1) + np.arange(6, dtype=np.float32)[:, None] * 9
+    )
+    scores = np.float32([[[-0.0, 0.0, -np.inf, 3.0, -2.0, 0.0]]])
+    node = make_node("NonMaxSuppression", NAMES[:3], ("y",))
+    (found,) = evaluate_node(node, [boxes, scores, np.array(9)])
+    assert found[:, 2].tolist() == [3, 0, 1, 5, 4]  # minus infinity is not above the threshold
+
+
+@pytest.mark.parametrize("dtype", ("float16", "float32", "float64"))
+def test_order_of_scores(dtype: str) -> None:
+    scores = np.random.default_rng(0).standard_normal(3000).astype(dtype)
+    scores[::7] = scores[3]
+    scores[5], scores[9], scores[11] = np.inf, -np.inf, -0.0
+    wanted = np.argsort(-scores, kind="stable")
+    np.testing.assert_array_equal(detection._best_first_order(scores), wanted)
+
+
+@pytest.mark.parametrize("box_time", (0.0, 1.0), ids=("best first", "by pairs"))
+def test_keeps_one_of_many_equal_boxes_and_no_more_than_asked(
+    monkeypatch: pytest.MonkeyPatch, box_time: float
+) -> None:
+    monkeypatch.setattr(detection, "_BOX_TIME", box_time)
+    boxes = np.float32(np.repeat([[[0, 0, 1, 1], [5, 5, 6, 6], [0, 0, 0, 0]]], 700, 1))
+    scores = np.random.default_rng(0).uniform(0, 1, (1, 2, 2100)).astype(np.float32)
+    node = make_node("NonMaxSuppression", NAMES[:4], ("y",))
+    (found,) = evaluate_node(node, [boxes, scores, np.array(400), np.float32(0.5)])
+    for group in (0, 1):
+        kept = found[found[:, 1] == group, 2]
+        assert len(kept) == 400
+        assert np.sum(kept < 700) <= 1 and np.sum((kept >= 700) & (kept < 1400)) <= 1
+        assert (np.diff(scores[0, group, kept]) <= 0).all()
