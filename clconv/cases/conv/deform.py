@@ -18,13 +18,15 @@ def deform(
     bias: bool = True,
     mask: bool = False,
     offset_group: int = 1,
+    fed: bool = False,
+    offsets: tuple[float, ...] | None = None,
     **attrs: Any,
 ) -> Case:
     taps = offset_group * w[2] * w[3]
     operands: list[Operand | None] = [
         data(*x),
-        weight(*w),
-        data(x[0], 2 * taps, *out, low=-2.5, high=2.5),
+        data(*w) if fed else weight(*w),
+        data(x[0], 2 * taps, *out, low=-2.5, high=2.5, values=offsets),
         weight(w[0]) if bias else None,
     ]
     if mask:
@@ -37,6 +39,8 @@ def deform(
     )
 
 
+# Where a float that is less than the height, and one more than -1, is rounded to the next pixel if one is added.
+JUST_INSIDE = (6.9999995, -0.99999994, 1e9, -1e9, -1e-9, float("nan"), 3.0, float("inf"))
 CASES = (
     deform("3x3 same", (1, 5, 7, 6), (4, 5, 3, 3), (7, 6), pads=(1, 1, 1, 1)),
     deform("mask", (2, 4, 6, 7), (5, 4, 3, 3), (4, 5), mask=True),
@@ -53,4 +57,27 @@ CASES = (
         pads=(0, 1, 1, 0),
     ),
     deform("1x1", (1, 7, 4, 5), (3, 7, 1, 1), (4, 5)),
+    deform("many channels", (1, 37, 9, 11), (19, 37, 3, 3), (9, 11), mask=True, pads=(1, 1, 1, 1)),
+    deform(
+        "groups of both kinds",
+        (2, 72, 6, 5),
+        (10, 36, 3, 2),
+        (4, 4),
+        mask=True,
+        group=2,
+        offset_group=3,
+    ),
+    deform("fed filters", (2, 17, 5, 6), (6, 17, 2, 2), (4, 5), fed=True, bias=False),
+    deform("fed filters in groups", (1, 18, 5, 6), (6, 6, 2, 2), (4, 5), fed=True, group=3),
+    deform("filters of one channel", (1, 20, 6, 6), (20, 1, 3, 3), (4, 4), group=20),
+    # One tap at the first row and column, moved by these: the last row is 6, and rounding leads beyond it.
+    deform(
+        "just inside and far outside",
+        (1, 18, 7, 7),
+        (3, 18, 1, 1),
+        (1, 8),
+        offsets=(*JUST_INSIDE, *(0.0,) * 8),
+        strides=(9, 9),
+        pads=(0, 0, 2, 57),
+    ),
 )

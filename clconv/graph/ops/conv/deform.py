@@ -57,14 +57,15 @@ def _bilinear(images: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     height, width = images.shape[2:]
     batch = np.arange(len(images))[:, None, None]
     out = np.zeros((*images.shape[:2], *y.shape[1:]))
+    y, x = (np.where(np.isfinite(place), place, -2.0) for place in (y, x))
     low_y, low_x = np.floor(y), np.floor(x)
     for py, wy in ((low_y, low_y + 1 - y), (low_y + 1, y - low_y)):
         for px, wx in ((low_x, low_x + 1 - x), (low_x + 1, x - low_x)):
             inside = (py >= 0) & (py < height) & (px >= 0) & (px < width)
-            rows = np.clip(py, 0, height - 1).astype(np.int64)
-            columns = np.clip(px, 0, width - 1).astype(np.int64)
+            rows, columns = (np.where(inside, at, 0).astype(np.int64) for at in (py, px))
             pixels = np.moveaxis(images[batch, :, rows, columns], -1, 1)
-            out += (wy * wx * inside)[:, None] * pixels
+            # Nothing is read outside, nor at a place that is no number.
+            out += np.where(inside, wy * wx, 0)[:, None] * np.where(inside[:, None], pixels, 0)
     return out
 
 

@@ -1,10 +1,16 @@
-"""The variant of DeformConv: the samples of every tap become columns, and these are multiplied by the filters."""
+"""Variants of DeformConv: the samples of every tap become columns, and these are multiplied by the filters.
+
+On CPUs the channels of a pixel lie together, so that one place in the image is computed, and read, for all of them.
+"""
 
 from __future__ import annotations
 
 import math
 
-from clconv.lowering.model.arguments import Argument, Scalar, Write
+import numpy as np
+
+from clconv.graph.ir import DType
+from clconv.lowering.model.arguments import Argument, Read, Scalar, Table, Write
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import (
     Kernel,
@@ -14,11 +20,121 @@ from clconv.lowering.model.kernel import (
     register,
 )
 from clconv.lowering.model.obstacles import arithmetic_obstacle
-from clconv.lowering.shared.composite import Parts
+from clconv.lowering.shared.blocked import rows_an_item
+from clconv.lowering.shared.composite import Parts, Value
 from clconv.lowering.shared.work_split import items, share_of
 
 
-def _lower(problem: Problem) -> Lowered:
+def _place_arguments(problem: Problem) -> list[tuple[str, Argument]]:
+    mask = [("mask", problem.argument(4))] if problem.has(4) else []
+    return [("offset", problem.argument(2)), *mask]
+
+
+def _window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
+    at, w = problem.node.attrs, problem.input(1)
+    return [
+        ("kernel_height", Scalar(w.shape[2])),
+        ("kernel_width", Scalar(w.shape[3])),
+        ("stride_y", Scalar(at.strides[0])),
+        ("stride_x", Scalar(at.strides[1])),
+        ("dilation_y", Scalar(at.dilations[0])),
+        ("dilation_x", Scalar(at.dilations[1])),
+        ("pad_y", Scalar(at.pads[0])),
+        ("pad_x", Scalar(at.pads[1])),
+    ]
+
+
+# --- channels: a pixel's channels together, on CPUs -----------------------------------------------------
+
+
+def _channels_applies(problem: Problem) -> str | None:
+    if not problem.device.is_cpu:
+        return "reading a pixel's channels one after another is for CPU devices"
+    if problem.x.dtype is not DType.FLOAT32:
+        return f"needs float32, got {problem.x.dtype.value}"
+    return arithmetic_obstacle(problem)
+
+
+def _filters(parts: Parts, groups: int) -> Value:
+    """The filters as matrices (groups, taps * channels, filters)."""
+    count, channels, *window = parts.input(1).shape
+    shape = (groups, count // groups, channels, math.prod(window))
+    result = (groups, shape[3] * channels, shape[1])
+
+    def turned(w: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(w.reshape(shape).transpose(0, 3, 2, 1)).reshape(result)
+
+    if parts.problem.is_constant(1):
+        return parts.made(1, "deform_conv.filters", (shape,), turned)
+    w = parts.input(1).reshaped(*shape)
+    return parts.emit("Transpose", [w], perm=(0, 3, 2, 1)).reshaped(*result)
+
+
+def _samples(parts: Parts) -> Value:
+    """What each tap sees, (N, groups, pixels, taps * channels)."""
+    problem = parts.problem
+    at, x, w, y = problem.node.attrs, problem.x, problem.input(1), problem.y
+    (batch, channels, height, width), pixels = x.shape, math.prod(y.shape[2:])
+    taps = math.prod(w.shape[2:])
+    image = parts.emit("Transpose", [parts.input(0)], perm=(0, 2, 3, 1))
+    columns = parts.scratch("columns", (batch, at.group, pixels, taps * w.shape[1]))
+    kernel = Kernel.of(
+        "conv/deform/sample_channels.cl.mako",
+        "deform_sample_channels",
+        block=problem.device.vector_width,
+        mask=problem.has(4),
+    )
+    share = rows_an_item(problem, pixels, batch)
+    sizes = {
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "out_width": y.shape[3],
+        "pixels": pixels,
+        "groups": at.offset_group,
+        "batches": at.group,
+        "run": math.gcd(channels // at.offset_group, channels // at.group),
+    }
+    arguments: list[tuple[str, Argument]] = [
+        ("x", Read(image.name)),
+        *_place_arguments(problem),
+        ("nothing", Table(np.zeros(max(channels, 1), np.float32))),
+        ("columns", Write(columns.name)),
+        *((name, Scalar(size)) for name, size in sizes.items()),
+        *_window_arguments(problem),
+        ("share", Scalar(share)),
+    ]
+    parts.call(problem.call(kernel, arguments, (items(pixels, share), batch)))
+    return columns
+
+
+def _channels_lower(problem: Problem) -> Lowered:
+    y, group = problem.y, problem.node.attrs.group
+    if not y.size:
+        return Lowered()
+    parts = Parts(problem)
+    pixels, filters = math.prod(y.shape[2:]), y.shape[1] // group
+    left, right = _samples(parts), _filters(parts, group)
+    bias = [parts.input(3)] if problem.has(3) else []
+    if group == 1:
+        rows = left.reshaped(y.shape[0] * pixels, left.shape[-1])
+        product = parts.emit("Gemm", [rows, right.reshaped(*right.shape[1:]), *bias])
+    else:
+        product = parts.emit("MatMul", [left, right.reshaped(1, *right.shape)])
+    product = product.reshaped(y.shape[0], group, pixels, filters)
+    target = parts.output(0, y.shape[0], group, filters, pixels)
+    if group == 1 or not bias:
+        parts.emit("Transpose", [product], target, perm=(0, 1, 3, 2))
+        return parts.lowered()
+    turned = parts.emit("Transpose", [product], perm=(0, 1, 3, 2))
+    parts.emit("Add", [turned, bias[0].reshaped(group, filters, 1)], target)
+    return parts.lowered()
+
+
+# --- columns: on any device ----------------------------------------------------------------------------
+
+
+def _columns_lower(problem: Problem) -> Lowered:
     at, x, w, y = problem.node.attrs, problem.x, problem.input(1), problem.y
     if not y.size:
         return Lowered()
@@ -35,8 +151,7 @@ def _lower(problem: Problem) -> Lowered:
     share = min(pixels, share_of(problem.device, pixels * taps * channels * batch, least=256))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
-        ("offset", problem.argument(2)),
-        *([("mask", problem.argument(4))] if problem.has(4) else []),
+        *_place_arguments(problem),
         ("columns", Write(columns.name)),
         ("channels", Scalar(channels)),
         ("height", Scalar(height)),
@@ -44,14 +159,7 @@ def _lower(problem: Problem) -> Lowered:
         ("out_width", Scalar(y.shape[3])),
         ("pixels", Scalar(pixels)),
         ("groups", Scalar(at.offset_group)),
-        ("kernel_height", Scalar(w.shape[2])),
-        ("kernel_width", Scalar(w.shape[3])),
-        ("stride_y", Scalar(at.strides[0])),
-        ("stride_x", Scalar(at.strides[1])),
-        ("dilation_y", Scalar(at.dilations[0])),
-        ("dilation_x", Scalar(at.dilations[1])),
-        ("pad_y", Scalar(at.pads[0])),
-        ("pad_x", Scalar(at.pads[1])),
+        *_window_arguments(problem),
         ("share", Scalar(share)),
     ]
     parts.call(problem.call(kernel, arguments, (items(pixels, share), channels * taps, batch)))
@@ -68,4 +176,7 @@ def _lower(problem: Problem) -> Lowered:
     return parts.lowered()
 
 
-register(Variant("DeformConv", "columns", arithmetic_obstacle, _lower))
+register(
+    Variant("DeformConv", "channels", _channels_applies, _channels_lower),
+    Variant("DeformConv", "columns", arithmetic_obstacle, _columns_lower),
+)
