@@ -32,6 +32,7 @@ def resize(
     return Case("Resize", label, tuple(operands), attrs)
 
 
+NO_MORE: dict[str, Any] = {}
 ROI = (0.0, 0.0, 0.1, -0.2, 1.0, 1.0, 0.8, 1.3)
 CASES = (
     resize("nearest 2x", (1, 16, 5, 7), scales=(1, 1, 2, 2)),
@@ -73,6 +74,32 @@ CASES = (
     *(
         resize(f"antialias {mode}", (1, 3, 13, 11), sizes=(1, 3, 5, 4), mode=mode, antialias=1)
         for mode in ("linear", "cubic")
+    ),
+    *(
+        resize(
+            f"antialias {label}", shape, sizes=sizes, mode=mode, antialias=1, dtype=dtype, **more
+        )
+        for label, shape, sizes, mode, dtype, more in (
+            ("many channels", (2, 19, 41, 37), (2, 19, 5, 16), "cubic", "float32", NO_MORE),
+            ("up and down", (1, 3, 5, 97), (1, 3, 11, 20), "linear", "float32", {}),
+            ("to one row", (1, 2, 60, 45), (1, 2, 1, 45), "cubic", "float32", {}),
+            ("to one column", (1, 2, 60, 45), (1, 2, 7, 1), "linear", "float32", {}),
+            ("two columns", (1, 2, 33, 2), (1, 2, 4, 2), "linear", "float32", {}),
+            ("1-D", (2, 3, 150), (2, 3, 19), "cubic", "float32", {}),
+            ("3-D", (1, 2, 9, 11, 40), (1, 2, 4, 3, 18), "linear", "float32", {}),
+            ("channels, too", (1, 8, 20, 20), (1, 3, 7, 7), "linear", "float32", {}),
+            ("rank 2", (30, 40), (11, 9), "linear", "float32", {}),
+            ("uint8", (1, 3, 50, 70), (1, 3, 12, 33), "linear", "uint8", {}),
+            ("float64", (1, 3, 20, 30), (1, 3, 7, 17), "cubic", "float64", {}),
+            (
+                "align corners",
+                (1, 2, 30, 30),
+                (1, 2, 8, 21),
+                "linear",
+                "float32",
+                {"coordinate_transformation_mode": "align_corners"},
+            ),
+        )
     ),
     resize(
         "exclude outside",

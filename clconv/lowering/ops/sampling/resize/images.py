@@ -1,0 +1,105 @@
+"""Resize on CPUs, channel by channel: plain rows of few channels, and channel blocks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from clconv.lowering.model.arguments import Argument, Scalar, Table
+from clconv.lowering.model.kernel import (
+    Kernel,
+    Lowered,
+    Problem,
+    Variant,
+)
+from clconv.lowering.ops.sampling.resize.taps import (
+    image_arguments,
+    image_size,
+    image_taps,
+    images_obstacle,
+)
+from clconv.lowering.shared.blocked import blocked_signatures, rows_an_item
+from clconv.lowering.shared.work_split import power_of_two
+
+# --- rows: few plain channels, on CPUs ----------------------------------------------------------------
+
+_FEW_CHANNELS = 4  # more of them fill a channel block well enough
+
+
+def _rows_applies(problem: Problem) -> str | None:
+    obstacle = images_obstacle(problem)
+    if obstacle:
+        return obstacle
+    if problem.x.shape[1] > _FEW_CHANNELS:
+        return f"needs {_FEW_CHANNELS} channels or fewer, got {problem.x.shape[1]}"
+    if problem.y.shape[-1] < 2:
+        return "needs two columns or more"
+    return None
+
+
+def _rows_lower(problem: Problem) -> Lowered:
+    weighted = problem.node.attrs.mode != "nearest"
+    row, column = image_taps(problem)
+    out_height, out_width = image_size(problem.y.shape)
+    planes = math.prod(problem.x.shape[:2])
+    kernel = Kernel.of(
+        "sampling/resize/rows.cl.mako",
+        "resize_rows",
+        width=min(problem.device.vector_width, power_of_two(out_width)),
+        weighted=weighted,
+    )
+    weights: list[tuple[str, Argument]] = [
+        ("row_weight", Table(row.weight.astype(np.float32))),
+        ("column_weight", Table(column.weight.T.astype(np.float32))),
+        ("row_taps", Scalar(row.index.shape[1])),
+        ("column_taps", Scalar(column.index.shape[1])),
+    ]
+    rows = rows_an_item(problem, out_height, planes)
+    tables: list[tuple[str, Argument]] = [
+        ("row_index", Table(row.index.astype(np.int32))),
+        ("column_index", Table(column.index.T.astype(np.int32))),
+        *(weights if weighted else []),
+    ]
+    items = (-(-out_height // rows), planes)
+    return Lowered((problem.call(kernel, image_arguments(problem, rows, tables), items),))
+
+
+# --- blocked: channel blocks, on CPUs -----------------------------------------------------------------
+
+
+def _blocked_applies(problem: Problem) -> str | None:
+    if problem.node.attrs.antialias:
+        return "antialiasing takes as many pixels as the scale asks for"
+    return images_obstacle(problem)
+
+
+def _blocked_lower(problem: Problem) -> Lowered:
+    x, block = problem.x, problem.device.vector_width
+    row, column = image_taps(problem)
+    weighted = problem.node.attrs.mode != "nearest"
+    kernel = Kernel.of(
+        "sampling/resize/blocked.cl.mako",
+        "resize_blocked",
+        block=block,
+        taps=(row.index.shape[1], column.index.shape[1]),
+        weighted=weighted,
+    )
+    out_height, _ = image_size(problem.y.shape)
+    blocks = -(-x.shape[1] // block)
+    rows = rows_an_item(problem, out_height, blocks * x.shape[0])
+    weights: list[tuple[str, Argument]] = [
+        ("row_weight", Table(row.weight.astype(np.float32))),
+        ("column_weight", Table(column.weight.astype(np.float32))),
+    ]
+    tables: list[tuple[str, Argument]] = [
+        ("row_index", Table(row.index.astype(np.int32))),
+        ("column_index", Table((column.index * block).astype(np.int32))),
+        *(weights if weighted else []),
+    ]
+    items = (-(-out_height // rows), blocks, x.shape[0])
+    return Lowered((problem.call(kernel, image_arguments(problem, rows, tables), items),))
+
+
+ROWS = Variant("Resize", "rows", _rows_applies, _rows_lower)
+BLOCKED = Variant("Resize", "blocked", _blocked_applies, _blocked_lower, blocked_signatures)
