@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.graph.ops.sampling.resize import (
+from clconv.graph.ops.sampling.interpolation import (
     AxisResize,
     axis_taps,
     outside_pixels,
