@@ -17,10 +17,10 @@ def deform(
     *,
     bias: bool = True,
     mask: bool = False,
-    offset_group: int = 1,
     **attrs: Any,
 ) -> Case:
-    taps = offset_group * w[2] * w[3]
+    attrs = {"offset_group": 1, **attrs}
+    taps = attrs["offset_group"] * w[2] * w[3]
     operands: list[Operand | None] = [
         data(*x),
         weight(*w),
@@ -33,7 +33,7 @@ def deform(
         "DeformConv",
         label,
         tuple(operands),
-        window(2, offset_group=offset_group, **attrs),
+        window(2, **attrs),
     )
 
 

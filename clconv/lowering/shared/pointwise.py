@@ -28,7 +28,7 @@ from clconv.lowering.model.kernel import (
     Signature,
 )
 from clconv.lowering.model.obstacles import computed
-from clconv.lowering.shared.broadcast import broadcast
+from clconv.lowering.shared.broadcast import Broadcast, broadcast
 from clconv.lowering.shared.epilogue import Operand, Term, channel_packing, is_channel_vector
 from clconv.lowering.shared.work_split import items, share_of
 
@@ -203,6 +203,31 @@ def by_strides(problem: Problem, work: Work) -> Lowered:
     return Lowered((strides_call(problem, work, problem.node.outputs[0]),))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Strided:
+    """An operand that is read by strides: the shape in which it broadcasts to the result's."""
+
+    name: str
+    argument: Argument
+    shape: Shape
+    dtype: DType
+
+
+def _strided_vectors(
+    problem: Problem, operands: Sequence[_Strided], walk: Broadcast
+) -> tuple[int, DType]:
+    """How many elements an item computes at once, and the type that it computes with."""
+    compute = problem.y.dtype  # that of the operands, but for comparisons
+    dtypes = [operand.dtype for operand in operands]
+    floats = {computed(dtype) for dtype in (*dtypes, compute)} == {DType.FLOAT32}
+    if compute is DType.BOOL:
+        compute = next((d for d in dtypes if d is not DType.BOOL), DType.BOOL)
+    if problem.device.is_cpu:
+        return problem.device.vector_width if floats else 1, compute
+    # An item computes one vector, which must not cross the end of a row.
+    return 4 if floats and walk.sizes and walk.sizes[-1] % 4 == 0 else 1, compute
+
+
 def strides_call(
     problem: Problem,
     work: Work,
@@ -223,24 +248,16 @@ def strides_call(
     # Parts of a long sum that go on alike are one kernel: their operands have the same names.
     names = {i: f"x{place if before is not None else i}" for place, i in enumerate(work.read)}
     operands = [
-        (names[i], problem.argument(i), shape, problem.input(i).dtype)
+        _Strided(names[i], problem.argument(i), shape, problem.input(i).dtype)
         for i, shape in work.read.items()
     ]
-    operands += [(name, argument, shape, y.dtype) for name, (argument, shape) in more.items()]
+    operands += [_Strided(name, *given, y.dtype) for name, given in more.items()]
     if before is not None:
-        operands.append(("before", Read(before), result, y.dtype))
-    walk = broadcast(result, [shape for _, _, shape, _ in operands])
-    dtypes = [dtype for *_, dtype in operands]
-    compute = y.dtype  # that of the operands, but for comparisons
-    if compute is DType.BOOL:
-        compute = next((d for d in dtypes if d is not DType.BOOL), DType.BOOL)
-    floats = {computed(dtype) for dtype in (*dtypes, y.dtype)} == {DType.FLOAT32}
-    largest = max(y.size, *(math.prod(shape) for _, _, shape, _ in operands), 0)
+        operands.append(_Strided("before", Read(before), result, y.dtype))
+    walk = broadcast(result, [operand.shape for operand in operands])
+    width, compute = _strided_vectors(problem, operands, walk)
+    largest = max(y.size, *(math.prod(operand.shape) for operand in operands), 0)
     index = "int" if largest < 1 << 31 else "long"
-    if problem.device.is_cpu:
-        width = problem.device.vector_width if floats else 1
-    else:  # an item computes one vector, which must not cross the end of a row
-        width = 4 if floats and walk.sizes and walk.sizes[-1] % 4 == 0 else 1
     kernel = Kernel.of(
         "elementwise/broadcast.cl.mako",
         "elementwise_broadcast",
@@ -249,8 +266,8 @@ def strides_call(
         aligned=not problem.device.is_cpu,
         index=index,
         operands=tuple(
-            (name, c_type(dtype), strides[-1])
-            for (name, _, _, dtype), strides in zip(operands, walk.strides, strict=True)
+            (operand.name, c_type(operand.dtype), strides[-1])
+            for operand, strides in zip(operands, walk.strides, strict=True)
         ),
         compute=c_type(compute),
         result=c_type(y.dtype),
@@ -260,13 +277,13 @@ def strides_call(
     share = share_of(problem.device, y.size, 1 if problem.device.is_cpu else width)
     axes = range(walk.rank)
     arguments: list[tuple[str, Argument]] = [
-        *((name, argument) for name, argument, *_ in operands),
+        *((operand.name, operand.argument) for operand in operands),
         ("y", Write(target)),
         ("share", Scalar(share, index)),
         *((f"size{axis}", Scalar(walk.sizes[axis], index)) for axis in axes),
         *(
-            (f"{name}_stride{axis}", Scalar(strides[axis], index))
-            for (name, *_), strides in zip(operands, walk.strides, strict=True)
+            (f"{operand.name}_stride{axis}", Scalar(strides[axis], index))
+            for operand, strides in zip(operands, walk.strides, strict=True)
             for axis in axes[:-1]
         ),
     ]
