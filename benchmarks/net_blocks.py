@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from clconv.frontend.layers import (
-    BatchNorm2d,
-    Conv2d,
-    Layer,
-    Sequential,
-)
+from clconv.frontend.layers import BatchNorm2d, Conv2d, Layer, Sequential
 
 
 def conv_bn(

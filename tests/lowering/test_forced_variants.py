@@ -8,11 +8,7 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import VariantError
 from tests.graph.graph_builder import Builder
 from tests.lowering.networks import residual_network
-from tests.lowering.support import (
-    AVX2,
-    GPUS,
-    lower,
-)
+from tests.lowering.support import AVX2, GPUS, lower
 
 
 def test_a_forced_variant_is_taken() -> None:

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import (
-    GraphProto,
-    NodeProto,
-    helper,
-)
+from onnx import GraphProto, NodeProto, helper
 
 from clconv.api import load
 from clconv.device.info import DeviceInfo
-from tests.runtime.control_flow import (
-    BOOL,
-    FLOAT,
-    IMAGE,
-    INT64,
-    WEIGHT,
-    agree,
-    graph,
-    model,
-    value,
-)
+from tests.runtime.control_flow import BOOL, FLOAT, IMAGE, INT64, WEIGHT, agree, graph, model, value
 
 
 def loop_body(*nodes: NodeProto) -> GraphProto:

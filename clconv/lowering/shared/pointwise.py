@@ -26,6 +26,7 @@ from clconv.lowering.model.kernel import (
     Lowered,
     Problem,
     Signature,
+    Variant,
 )
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.broadcast import Broadcast, broadcast
@@ -134,7 +135,7 @@ def _source(problem: Problem, index: int, shape: Shape) -> _Source | None:
     return None
 
 
-def channel_obstacle(problem: Problem, work: Work) -> str | None:
+def _channel_obstacle(problem: Problem, work: Work) -> str | None:
     if not problem.device.is_cpu or problem.device.vector_width == 1:
         return "channel blocks are for CPU devices with vectors"
     if problem.y.rank < 3:
@@ -145,7 +146,7 @@ def channel_obstacle(problem: Problem, work: Work) -> str | None:
     return float_obstacle(problem, work)
 
 
-def channel_signatures(problem: Problem, work: Work) -> list[Signature]:
+def _channel_signatures(problem: Problem, work: Work) -> list[Signature]:
     blocked = Layout(problem.device.vector_width)
     layouts = [PLAIN] * len(problem.inputs)
     for index, shape in work.read.items():
@@ -155,7 +156,7 @@ def channel_signatures(problem: Problem, work: Work) -> list[Signature]:
     return [Signature(tuple(layouts), (blocked,)), Signature((PLAIN,) * len(layouts), (PLAIN,))]
 
 
-def channel(problem: Problem, work: Work) -> Lowered:
+def _channel(problem: Problem, work: Work) -> Lowered:
     """On channel blocks; where the layouts are plain, by strides."""
     if problem.y.layout.is_plain:
         return by_strides(problem, work)
@@ -186,6 +187,17 @@ def channel(problem: Problem, work: Work) -> Lowered:
     ]
     size = (items(pixels, columns), items(batch * blocks, rows))
     return Lowered((problem.call(kernel, arguments, size),))
+
+
+def channel_variant(op: str, work: Callable[[Problem], Work]) -> Variant:
+    """The variant of an operator on channel blocks; work: of a node."""
+    return Variant(
+        op,
+        "channel",
+        lambda problem: _channel_obstacle(problem, work(problem)),
+        lambda problem: _channel(problem, work(problem)),
+        lambda problem: _channel_signatures(problem, work(problem)),
+    )
 
 
 def _channel_argument(problem: Problem, index: int, source: _Source, block: int) -> Argument:

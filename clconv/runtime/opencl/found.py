@@ -7,13 +7,7 @@ from typing import Any
 
 import pyopencl as cl
 
-from clconv.device.info import (
-    DeviceInfo,
-    apply_quirks,
-    intel_matrix,
-    nvidia_matrix,
-    shuffle_of,
-)
+from clconv.device.info import DeviceInfo, apply_quirks, intel_matrix, nvidia_matrix, shuffle_of
 from clconv.runtime import process
 from clconv.store.pocl_folder import settle_folder
 
