@@ -101,7 +101,7 @@ class _Walk:
                 {
                     **read_metadata(self._model, self._origin, self._boundary.sequences),
                     "unranked": self._boundary.unranked,
-                    "defaults": {n: s for n, s in self._boundary.defaults.items() if n in needed},
+                    "defaults": {n: s for n, s in self._defaults().items() if n in needed},
                 },
             )
         )
