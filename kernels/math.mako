@@ -2,7 +2,7 @@
 Functions that element-wise expressions call, for float vectors and scalars alike. Every program that calls
 one starts with these. PoCL's own exp, tanh, erf and log1p are functions that it does not inline and that
 take ten times as long; what follows is straight-line vector code. Scalars take the built-in functions,
-which GPUs do well.
+which GPUs do well: see scalar_math.mako.
 
 sin, cos and tan are the built-in ones, but that lanes which need a long range reduction go one by one: where one lane does,
 PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
@@ -10,6 +10,7 @@ PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
 Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8. NaN and infinities come out as in
 C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational functions of Eigen.
 </%doc>
+<%namespace name="scalar" file="/scalar_math.mako"/>\
 <%
   widths = (2, 4, 8, 16)
 
@@ -114,22 +115,7 @@ CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
 }
 % endfor
 % endfor
-<%def name="scalar(type)">
-CLCONV_FUNCTION ${type} clconv_exp(${type} x) { return exp(x); }
-CLCONV_FUNCTION ${type} clconv_expm1_negative(${type} x) { return expm1(x); }
-CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
-CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
-CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
-CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
-% for name in ("sin", "cos", "tan"):
-CLCONV_FUNCTION ${type} clconv_${name}(${type} x) { return ${name}(x); }
-% endfor
-CLCONV_FUNCTION ${type} clconv_round_within(${type} x, ${type} low, ${type} high) {
-  x = x > low ? x : low;
-  return rint(x > high ? high : x);
-}
-</%def>
-${scalar("float")}
+${scalar.functions("float")}
 // Integer powers by squaring, modulo 2^64. Negative exponents: what is left of 1 / base^n as an integer.
 CLCONV_FUNCTION long clconv_power(long base, long exponent) {
   if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;
@@ -138,17 +124,8 @@ CLCONV_FUNCTION long clconv_power(long base, long exponent) {
     if (exponent & 1) result *= square;
   return (long)result;
 }
-<%def name="real_power(type)">
-CLCONV_FUNCTION long clconv_power(long base, ${type} exponent) {
-  if (exponent == rint(exponent) && fabs(exponent) < 1e6f) return clconv_power(base, (long)exponent);
-  const ${type} result = pow((${type})base, exponent);
-  if (result >= 9223372036854775807.0f) return LONG_MAX;
-  if (result <= -9223372036854775808.0f) return LONG_MIN;
-  return result == result ? (long)result : 0;
-}
-</%def>
-${real_power("float")}
+${scalar.real_power("float")}
 #ifdef cl_khr_fp64
-${scalar("double")}
-${real_power("double")}
+${scalar.functions("double")}
+${scalar.real_power("double")}
 #endif

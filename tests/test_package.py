@@ -143,3 +143,16 @@ def test_every_template_renders_from_the_wheel(wheel: Path, tmp_path: Path) -> N
 
 def test_the_stand_in_imports_by_its_submodules() -> None:
     assert importlib.import_module("clconv.compat.onnxruntime.capi.onnxruntime_pybind11_state")
+
+
+def test_one_folder_imports_pyopencl() -> None:
+    """And nothing else imports what is inside it, but by the folder's own name."""
+    inside = "clconv.runtime.opencl"
+    for module, path in MODULES.items():
+        if module == inside or module.startswith(f"{inside}."):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+        names |= {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+        reached = {n for n in names if n.split(".")[0] == "pyopencl" or n.startswith(f"{inside}.")}
+        assert not reached, f"{module} imports {reached}"

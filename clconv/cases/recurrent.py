@@ -9,39 +9,44 @@ from clconv.cases.base import Case, Operand, data, weight
 from clconv.graph.ops.recurrent import DEFAULTS, GATES
 
 
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Which inputs a layer has besides the sequence and its weights. fed: weights are no constants."""
+
+    bias: bool = True
+    lengths: tuple[int, ...] | None = None
+    initial: bool = False
+    peephole: bool = False
+    fed: bool = False
+
+
 def recurrent(
     op: str,
     label: str,
-    time: int,
-    batch: int,
-    features: int,
-    hidden: int,
-    *,
-    bias: bool = True,
-    lengths: tuple[int, ...] | None = None,
-    initial: bool = False,
-    peephole: bool = False,
-    layout: int = 0,
-    direction: str = "forward",
-    fed: bool = False,
+    sizes: tuple[int, int, int, int],
+    inputs: Inputs = Inputs(),
     **attrs: Any,
 ) -> Case:
-    d, gates = (2 if direction == "bidirectional" else 1), GATES[op] * hidden
-    state = (batch, d, hidden) if layout else (d, batch, hidden)
+    """sizes: time steps, batch, features, hidden units."""
+    time, batch, features, hidden = sizes
+    attrs = {"hidden_size": hidden, "direction": "forward", "layout": 0, **attrs}
+    d = 2 if attrs["direction"] == "bidirectional" else 1
+    gates = GATES[op] * hidden
+    state = (batch, d, hidden) if attrs["layout"] else (d, batch, hidden)
+    initial = data(*state) if inputs.initial else None
     operands: list[Operand | None] = [
-        data(batch, time, features) if layout else data(time, batch, features),
+        data(batch, time, features) if attrs["layout"] else data(time, batch, features),
         weight(d, gates, features),
         weight(d, gates, hidden),
-        weight(d, 2 * gates) if bias else None,
-        None if lengths is None else Operand((batch,), "int32", values=lengths),
-        data(*state) if initial else None,
+        weight(d, 2 * gates) if inputs.bias else None,
+        None if inputs.lengths is None else Operand((batch,), "int32", values=inputs.lengths),
+        initial,
     ]
     if op == "LSTM":
-        operands += [data(*state) if initial else None, weight(d, 3 * hidden) if peephole else None]
-    if fed:
+        operands += [initial, weight(d, 3 * hidden) if inputs.peephole else None]
+    if inputs.fed:
         operands = [o and dataclasses.replace(o, constant=False) for o in operands]
-    full = {"hidden_size": hidden, "direction": direction, "layout": layout, **attrs}
-    return Case(op, label, tuple(operands), full, outputs=3 if op == "LSTM" else 2)
+    return Case(op, label, tuple(operands), attrs, outputs=3 if op == "LSTM" else 2)
 
 
 CASES = (
@@ -49,57 +54,71 @@ CASES = (
         case
         for op in GATES
         for case in (
-            recurrent(op, "forward", 7, 2, 5, 6),
-            recurrent(op, "reverse", 5, 1, 3, 4, direction="reverse"),
-            recurrent(op, "both ways", 6, 3, 4, 5, direction="bidirectional", initial=True),
+            recurrent(op, "forward", (7, 2, 5, 6)),
+            recurrent(op, "reverse", (5, 1, 3, 4), direction="reverse"),
             recurrent(
-                op, "batch first", 5, 2, 3, 4, layout=1, direction="bidirectional", initial=True
+                op, "both ways", (6, 3, 4, 5), Inputs(initial=True), direction="bidirectional"
             ),
-            recurrent(op, "lengths", 5, 3, 2, 3, lengths=(5, 2, 0), initial=True),
             recurrent(
-                op, "lengths both ways", 4, 2, 3, 3, lengths=(3, 1), direction="bidirectional"
+                op,
+                "batch first",
+                (5, 2, 3, 4),
+                Inputs(initial=True),
+                layout=1,
+                direction="bidirectional",
             ),
-            recurrent(op, "no bias one step", 1, 1, 1, 1, bias=False),
-            recurrent(op, "primes", 11, 1, 37, 29),
-            recurrent(op, "clipped", 4, 2, 3, 4, clip=0.5),
-            recurrent(op, "fed weights", 3, 2, 3, 4, fed=True, direction="bidirectional"),
+            recurrent(op, "lengths", (5, 3, 2, 3), Inputs(lengths=(5, 2, 0), initial=True)),
+            recurrent(
+                op,
+                "lengths both ways",
+                (4, 2, 3, 3),
+                Inputs(lengths=(3, 1)),
+                direction="bidirectional",
+            ),
+            recurrent(op, "no bias one step", (1, 1, 1, 1), Inputs(bias=False)),
+            recurrent(op, "primes", (11, 1, 37, 29)),
+            recurrent(op, "clipped", (4, 2, 3, 4), clip=0.5),
+            recurrent(op, "fed weights", (3, 2, 3, 4), Inputs(fed=True), direction="bidirectional"),
             recurrent(
                 op,
                 "functions by direction",
-                3,
-                2,
-                3,
-                9,
+                (3, 2, 3, 9),
                 direction="bidirectional",
                 activations=(*DEFAULTS[op][:-1], "Relu", *DEFAULTS[op]),
             ),
-            recurrent(op, "whole vectors", 4, 2, 16, 32, direction="bidirectional", layout=1),
+            recurrent(op, "whole vectors", (4, 2, 16, 32), direction="bidirectional", layout=1),
         )
     ),
-    recurrent("LSTM", "peepholes", 5, 2, 3, 4, peephole=True),
-    recurrent("LSTM", "peepholes both ways", 5, 2, 3, 9, peephole=True, direction="bidirectional"),
-    recurrent("LSTM", "coupled gates", 5, 2, 3, 4, input_forget=1),
-    recurrent("GRU", "linear before reset", 6, 2, 4, 5, linear_before_reset=1),
+    recurrent("LSTM", "peepholes", (5, 2, 3, 4), Inputs(peephole=True)),
+    recurrent(
+        "LSTM",
+        "peepholes both ways",
+        (5, 2, 3, 9),
+        Inputs(peephole=True),
+        direction="bidirectional",
+    ),
+    recurrent("LSTM", "coupled gates", (5, 2, 3, 4), input_forget=1),
+    recurrent("GRU", "linear before reset", (6, 2, 4, 5), linear_before_reset=1),
     recurrent(
         "GRU",
         "linear before reset both ways",
-        3,
-        2,
-        4,
-        9,
+        (3, 2, 4, 9),
+        Inputs(lengths=(3, 1)),
         linear_before_reset=1,
         direction="bidirectional",
-        lengths=(3, 1),
         clip=0.7,
     ),
-    recurrent("GRU", "linear before reset no bias", 3, 1, 4, 5, linear_before_reset=1, bias=False),
+    recurrent(
+        "GRU",
+        "linear before reset no bias",
+        (3, 1, 4, 5),
+        Inputs(bias=False),
+        linear_before_reset=1,
+    ),
     recurrent(
         "LSTM",
         "other activations",
-        4,
-        2,
-        3,
-        4,
+        (4, 2, 3, 4),
         activations=("HardSigmoid", "Softsign", "Relu"),
         activation_alpha=(0.3,),
         activation_beta=(0.4,),
@@ -107,10 +126,7 @@ CASES = (
     recurrent(
         "RNN",
         "scaled activation",
-        4,
-        2,
-        3,
-        4,
+        (4, 2, 3, 4),
         activations=("ScaledTanh",),
         activation_alpha=(1.2,),
         activation_beta=(0.7,),

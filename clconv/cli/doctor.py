@@ -19,7 +19,8 @@ from clconv.store.files import write
 if TYPE_CHECKING:
     from clconv.device.info import DeviceInfo
     from clconv.diagnosis.doctor import Result
-    from clconv.diagnosis.report import Checkup
+    from clconv.diagnosis.report import Checkup, Speed
+    from clconv.runtime.worker import Worker
 
 
 def doctor(
@@ -103,7 +104,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     from clconv.diagnosis.doctor import Examiner, device_cases, find_culprits, new_quarantine
     from clconv.diagnosis.joined import examine_joined
     from clconv.diagnosis.matrix_cases import examine_matrix
-    from clconv.diagnosis.report import Checkup, Speed, measure
+    from clconv.diagnosis.report import Checkup
     from clconv.planning.joining import JOINED
     from clconv.probes.shuffle_probe import shuffling_for
     from clconv.runtime.findings import read_quarantine, write_quarantine
@@ -144,12 +145,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
             results.extend(together)
         progress.advance(task)
         progress.update(task, description="speed")
-        speed: Speed | None = None
-        reason = ""
-        try:
-            speed = worker.call(measure, info, limit=300.0)
-        except (WorkerError, Failed) as failure:
-            reason = str(failure)
+        speed, reason = _measured(worker, info)
     now = new_quarantine(before, culprits, results)
     if now != before:
         write_quarantine(info, now)
@@ -160,6 +156,17 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     for line in checkup.remarks(before):
         console.print(line, soft_wrap=True)
     return checkup
+
+
+def _measured(worker: Worker, info: DeviceInfo) -> tuple[Speed | None, str]:
+    """The device's speed, or why it could not be measured."""
+    from clconv.diagnosis.report import measure
+    from clconv.runtime.worker import Failed, WorkerError
+
+    try:
+        return worker.call(measure, info, limit=300.0), ""
+    except (WorkerError, Failed) as failure:
+        return None, str(failure)
 
 
 def _table(checkup: Checkup, only_bad: bool) -> Table:

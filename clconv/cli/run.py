@@ -25,53 +25,61 @@ if TYPE_CHECKING:
     from clconv.runtime.session import Session
 
 
+Inputs = Annotated[
+    list[str],
+    typer.Option(
+        "--input",
+        "-i",
+        help="FILE or NAME=FILE: a picture, .npy, or .npz with arrays by input name. Once an input; of a model with "
+        "one input as often as you like.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Save to .npz, .npy or a picture.", show_default=False),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="Names of the classes: one a line, or JSON.", show_default=False),
+]
+Top = Annotated[int, typer.Option(min=1, help="How many classes to print.")]
+Mean = Annotated[
+    str | None,
+    typer.Option(
+        help="Taken off scaled pixels: one number or one a channel, 0.5,0.5,0.5. "
+        "Default: ImageNet's for its classifiers, else 0.",
+        show_default=False,
+    ),
+]
+Std = Annotated[
+    str | None,
+    typer.Option(
+        help="Scaled pixels less the mean are divided by it. Default: like --mean, else 1.",
+        show_default=False,
+    ),
+]
+Scale = Annotated[
+    float | None,
+    typer.Option(help="Pixels 0..255 times this. Default: 1/255 for float inputs, else 1."),
+]
+PictureLayout = Annotated[str, typer.Option(help="Axes of picture inputs: auto, nchw or nhwc.")]
+
+
 def run(
     context: typer.Context,
     model: Model,
-    inputs: Annotated[
-        list[str],
-        typer.Option(
-            "--input",
-            "-i",
-            help="FILE or NAME=FILE: a picture, .npy, or .npz with arrays by input name. Once an input; of a model with "
-            "one input as often as you like.",
-            show_default=False,
-        ),
-    ],
+    inputs: Inputs,
     device: Device = None,
     precision: Precision = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Save to .npz, .npy or a picture.", show_default=False),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Names of the classes: one a line, or JSON.", show_default=False),
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 5,
+    output: Output = None,
+    labels: Labels = None,
+    top: Top = 5,
     size: Size = None,
-    mean: Annotated[
-        str | None,
-        typer.Option(
-            help="Taken off scaled pixels: one number or one a channel, 0.5,0.5,0.5. "
-            "Default: ImageNet's for its classifiers, else 0.",
-            show_default=False,
-        ),
-    ] = None,
-    std: Annotated[
-        str | None,
-        typer.Option(
-            help="Scaled pixels less the mean are divided by it. Default: like --mean, else 1.",
-            show_default=False,
-        ),
-    ] = None,
-    scale: Annotated[
-        float | None,
-        typer.Option(help="Pixels 0..255 times this. Default: 1/255 for float inputs, else 1."),
-    ] = None,
-    layout: Annotated[
-        str, typer.Option(help="Axes of picture inputs: auto, nchw or nhwc.")
-    ] = "auto",
+    mean: Mean = None,
+    std: Std = None,
+    scale: Scale = None,
+    layout: PictureLayout = "auto",
 ) -> None:
     """Run a model on a picture (its middle, resized to the input) or on arrays.
 

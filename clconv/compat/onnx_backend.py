@@ -15,7 +15,7 @@ from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from clconv.api import load
 from clconv.errors import DeviceError, InputError, ModelError, UnsupportedError
-from clconv.frontend.onnx.tensors import ENUMS
+from clconv.frontend.onnx.reading.tensors import ENUMS
 from clconv.graph.ir import DType
 from clconv.runtime.device import choose_device
 from clconv.runtime.session import Session

@@ -1,202 +1,32 @@
-"""The intermediate representation: DType, Layout, TensorSpec, Constant, Node, Graph.
+"""The intermediate representation: Graph, Node and its Attributes, and what `tensor` says about values.
 
-Everything is immutable; a pass takes a Graph and returns a new one. Shapes are logical and always in
-NCHW order, whatever layout a value is stored in.
+Everything is immutable; a pass takes a Graph and returns a new one.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import enum
-import itertools
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from clconv.graph.tensor import ANY_SHAPE, PLAIN, Constant, DType, Layout, TensorSpec
 
-class DType(enum.Enum):
-    """Element type of a tensor; the value is NumPy's name for it."""
-
-    FLOAT32 = "float32"
-    FLOAT64 = "float64"
-    FLOAT16 = "float16"
-    INT64 = "int64"
-    INT32 = "int32"
-    INT16 = "int16"
-    INT8 = "int8"
-    UINT64 = "uint64"
-    UINT32 = "uint32"
-    UINT16 = "uint16"
-    UINT8 = "uint8"
-    BOOL = "bool"
-
-    @property
-    def numpy(self) -> np.dtype[Any]:
-        return np.dtype(self.value)
-
-    @property
-    def itemsize(self) -> int:
-        return self.numpy.itemsize
-
-    @property
-    def is_float(self) -> bool:
-        return self.numpy.kind == "f"
-
-    @classmethod
-    def of(cls, dtype: Any) -> DType:
-        """The DType of a NumPy dtype or array; ValueError if clconv has none for it."""
-        found = getattr(dtype, "dtype", dtype)
-        known = _OF_NUMPY.get(found) if isinstance(found, np.dtype) else None
-        return known or cls(np.dtype(found).name)
-
-
-_OF_NUMPY = {dtype.numpy: dtype for dtype in DType}
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """How a value lies in memory.
-
-    block == 1: plain, row-major in logical order. block == c > 1: channels (axis 1) are cut into
-    blocks of c that lie innermost, (N, ceil(C/c), spatial..., c). What the lanes past the last channel
-    hold is undefined: no kernel may let them influence a real value.
-    """
-
-    block: int = 1
-
-    @property
-    def is_plain(self) -> bool:
-        return self.block == 1
-
-    def physical(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Dimensions of the stored array for a logical shape."""
-        if self.is_plain:
-            return shape
-        batch, channels, *spatial = shape
-        return (batch, -(-channels // self.block), *spatial, self.block)
-
-    def __str__(self) -> str:
-        return "plain" if self.is_plain else f"c{self.block}"
-
-
-PLAIN = Layout()
-
-Dim = int | str | None  # str or None: known only when an input arrives
-
-
-ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class TensorSpec:
-    """Logical shape (NCHW order), element type and layout of a value."""
-
-    shape: tuple[Any, ...]
-    dtype: DType = DType.FLOAT32
-    layout: Layout = PLAIN
-
-    @property
-    def rank(self) -> int:
-        return len(self.shape)
-
-    @property
-    def is_static(self) -> bool:
-        return all(isinstance(d, int) for d in self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes as stored, padding of the layout included."""
-        return math.prod(self.layout.physical(self.shape)) * self.dtype.itemsize
-
-    def with_layout(self, layout: Layout) -> TensorSpec:
-        return dataclasses.replace(self, layout=layout)
-
-    @classmethod
-    def of(cls, array: np.ndarray) -> TensorSpec:
-        return cls(tuple(array.shape), DType.of(array))
-
-    def __str__(self) -> str:
-        words = {None: "?", ...: "..."}
-        dims = "x".join(words.get(d) or str(d) for d in self.shape) or "scalar"
-        suffix = "" if self.layout.is_plain else f":{self.layout}"
-        return f"{self.dtype.value}[{dims}]{suffix}"
-
-    __repr__ = __str__  # dictionaries of specs are printed
-
-
-_constant_keys = itertools.count()
-
-
-# A re-readable constant of fewer bytes is kept once read; a larger one is read again when asked for.
-_KEPT_BYTES = 1 << 16
-
-
-class Constant:
-    """A tensor known before the first run. `key` is unique for the life of the process, so that device
-    copies can be shared between plans.
-
-    Weights that can be read again (from the model's file, or computed from other constants) are not held
-    in memory: `array` reads them each time, and whoever needs one uploads it and lets it go.
-
-    Constants of the same spec and bytes are equal. A copy is the constant itself; pickled, it takes its values along.
-    """
-
-    __slots__ = ("_array", "_read", "derived", "key", "spec")
-
-    def __init__(self, array: Any) -> None:
-        self._array: np.ndarray | None = np.asarray(array)
-        self._array.flags.writeable = False
-        self._read: Callable[[], np.ndarray] | None = None
-        self.spec = TensorSpec.of(self._array)
-        self.key = next(_constant_keys)
-        self.derived: dict[str, Constant] = {}  # constants made from this one, by how
-
-    @classmethod
-    def reread(cls, spec: TensorSpec, read: Callable[[], np.ndarray]) -> Constant:
-        """A constant of that spec whose value read() gives, the same at every call."""
-        constant = cls.__new__(cls)
-        constant._array, constant._read = None, read
-        constant.spec, constant.key, constant.derived = spec, next(_constant_keys), {}
-        return constant
-
-    @property
-    def array(self) -> np.ndarray:
-        if self._array is not None:
-            return self._array
-        assert self._read is not None
-        value = self._read()
-        value.flags.writeable = False
-        if value.nbytes <= _KEPT_BYTES:
-            self._array = value
-        return value
-
-    def __eq__(self, other: object) -> bool:
-        if self is other or not isinstance(other, Constant):
-            return self is other
-        return self.spec == other.spec and self.array.tobytes() == other.array.tobytes()
-
-    def __hash__(self) -> int:
-        return hash(self.spec)
-
-    def __copy__(self) -> Constant:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Constant:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Constant, (self.array,)
-
-    def __repr__(self) -> str:
-        return f"Constant({self.spec})"
+__all__ = [
+    "ANY_SHAPE",
+    "PLAIN",
+    "RUNNING",
+    "Attributes",
+    "Constant",
+    "DType",
+    "EpilogueStep",
+    "Graph",
+    "Layout",
+    "Node",
+    "TensorSpec",
+]
 
 
 class Attributes(Mapping[str, Any]):

@@ -3,6 +3,7 @@ One register tile of a direct convolution: sums, looks up what lies outside the 
 whose parameters and C variables it uses.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="outside" file="/conv/outside.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, vector_type
@@ -105,38 +106,7 @@ from clconv.lowering.model.ctext import load, vector_type
     if (inside) {
       ${accumulate(True)}
     } else {
-      int column[${KW}][${pixels}];
-      int pw = ow;
-% if not row_runs:
-      int row[${KH}][${pixels}];
-      int ph = oh;
-% endif
-      for (int p = 0; p < ${pixels}; ++p) {
-% if not row_runs:
-        for (int kh = 0; kh < ${KH}; ++kh) {
-          const int ih = ph * ${SH} - pad_top + kh * ${DH};
-% if zero:
-          row[kh][p] = ih < 0 || ih >= height ? -1 : ih * width * ${in_block};
-% else:
-          row[kh][p] = (${common.padded_index(pad_mode, "ih", "height")}) * width * ${in_block};
-% endif
-        }
-% endif
-        for (int kw = 0; kw < ${KW}; ++kw) {
-          const int iw = pw * ${SW} - pad_left + kw * ${DW};
-% if zero:
-          column[kw][p] = iw < 0 || iw >= width ? -1 : iw * ${in_block};
-% else:
-          column[kw][p] = (${common.padded_index(pad_mode, "iw", "width")}) * ${in_block};
-% endif
-        }
-        // Pixels past the end repeat the last one.
-% if row_runs:
-        if (first + p + 1 < end) ++pw;
-% else:
-        if (first + p + 1 < end && ++pw == out_width) { pw = 0; ++ph; }
-% endif
-      }
+      ${outside.look_up(pixels)}\
       ${accumulate(False)}
     }
 % for v in range(vectors):

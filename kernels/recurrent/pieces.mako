@@ -3,6 +3,7 @@ What the kernels of recurrent layers share. Import with
   <%namespace name="pieces" file="/recurrent/pieces.mako"/>
 activations: terms of the layer's functions; clip: whether there is a bound `clip` on what they are applied to.
 </%doc>
+<%! from clconv.lowering.model.ctext import load %>
 ## Function number i of a value, within the bounds.
 <%def name="activate(activations, i, vector, clip, value)">\
 <%
@@ -19,4 +20,29 @@ ${{"forward": "t", "reverse": "length - 1 - t", "bidirectional": "(d ? length - 
 ## Parameters: how far apart two times, batch rows and directions lie in the sequence of outputs.
 <%def name="sequence_steps()">\
 long y_time, long y_batch, long y_direction\
+</%def>
+## Adds the products of all units before with a line of recurrent weights to g0, g1, ...; `unroll` sums for each gate,
+## g0_1 and so on beside g0.
+<%def name="add_products(V, gates, unroll)">\
+int k = 0;
+% if unroll > 1:
+  for (; k + ${unroll - 1} < hidden; k += ${unroll}) {
+% for u in range(unroll):
+    const float value${u} = before[k + ${u}];
+% for g in range(gates):
+    g${g}${"_%d" % u if u else ""} += value${u} * ${load(V, "row + %d * (long)block" % (u * gates + g))};
+% endfor
+% endfor
+    row += ${unroll * gates} * (long)block;
+  }
+% for g in range(gates):
+  g${g} += ${" + ".join("g%d_%d" % (g, u) for u in range(1, unroll))};
+% endfor
+% endif
+  for (; k < hidden; ++k, row += ${gates} * (long)block) {
+    const float value = before[k];
+% for g in range(gates):
+    g${g} += value * ${load(V, "row + %d * (long)block" % g)};
+% endfor
+  }
 </%def>

@@ -82,27 +82,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   ${V} g${g}_${u} = 0;
 % endfor
 % endfor
-  int k = 0;
-% if unroll > 1:
-  for (; k + ${unroll - 1} < hidden; k += ${unroll}) {
-% for u in range(unroll):
-    const float value${u} = before[k + ${u}];
-% for g in range(gates):
-    g${g}${"_%d" % u if u else ""} += value${u} * ${load(V, "row + %d * (long)block" % (u * gates + g))};
-% endfor
-% endfor
-    row += ${unroll * gates} * (long)block;
-  }
-% for g in range(gates):
-  g${g} += ${" + ".join("g%d_%d" % (g, u) for u in range(1, unroll))};
-% endfor
-% endif
-  for (; k < hidden; ++k, row += ${gates} * (long)block) {
-    const float value = before[k];
-% for g in range(gates):
-    g${g} += value * ${load(V, "row + %d * (long)block" % g)};
-% endfor
-  }
+  ${pieces.add_products(V, gates, unroll)}\
 % if kind == "LSTM":
   const ${V} cell = ${load(V, "c + own")};
 % if peephole:

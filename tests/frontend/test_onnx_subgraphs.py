@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
-from clconv.frontend.onnx.files import Origin
 from clconv.frontend.onnx.functions import expand_functions
+from clconv.frontend.onnx.reading.files import Origin
 from tests.frontend.support import agree, model, node, random, value
 
 X = random(2, 3)

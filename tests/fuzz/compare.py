@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from tests.fuzz.mutators import graphs, node_lists
+from tests.fuzz.places import graphs, node_lists
 
 _TOLERANCE = 2e-3  # of the largest value: sums of other orders, and products in halves
 _LARGE = 1e12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -41,34 +42,32 @@ def carry_out(copies: list[Copy], source: np.ndarray, target: np.ndarray) -> int
     return written
 
 
+@dataclasses.dataclass(frozen=True)
+class End:
+    """One end of a copy of some channels: how it is stored, and channels before and behind them."""
+
+    layout: Layout
+    before: int
+    behind: int
+
+
 layouts = st.sampled_from([Layout(1), Layout(4), Layout(8)])
+ends = st.builds(End, layouts, st.integers(0, 9), st.integers(0, 3))
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    layouts,
-    layouts,
-    st.integers(1, 2),
-    st.integers(1, 19),
-    st.integers(0, 9),
-    st.integers(0, 9),
-    st.integers(0, 3),
-    st.integers(0, 3),
-)
+@given(ends, ends, st.integers(1, 2), st.integers(1, 19))
 def test_a_range_of_channels_goes_where_it_should(
-    from_layout: Layout,
-    to_layout: Layout,
-    batch: int,
-    count: int,
-    from_start: int,
-    to_start: int,
-    from_rest: int,
-    to_rest: int,
+    source_end: End, target_end: End, batch: int, count: int
 ) -> None:
+    from_layout, to_layout = source_end.layout, target_end.layout
+    from_start, to_start = source_end.before, target_end.before
     if 1 not in (from_layout.block, to_layout.block):
         to_layout = from_layout
-    source = TensorSpec((batch, from_start + count + from_rest, 2, 3)).with_layout(from_layout)
-    target = TensorSpec((batch, to_start + count + to_rest, 2, 3)).with_layout(to_layout)
+    source = TensorSpec((batch, from_start + count + source_end.behind, 2, 3)).with_layout(
+        from_layout
+    )
+    target = TensorSpec((batch, to_start + count + target_end.behind, 2, 3)).with_layout(to_layout)
     values = np.arange(source.size, dtype=np.float32).reshape(source.shape)
     memory = np.full(target.nbytes // 4, NOTHING, np.float32)
     spans = [Span(size, i, i) for i, size in enumerate(source.shape)]

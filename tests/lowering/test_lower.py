@@ -7,13 +7,14 @@ import dataclasses
 import pytest
 
 from clconv.device.info import DeviceInfo
-from clconv.errors import UnsupportedError, VariantError
+from clconv.errors import UnsupportedError
 from clconv.graph.ir import PLAIN, Constant, DType, Graph, Layout, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.lower import lower_graph
 from clconv.lowering.model.arguments import Packed, Read
 from clconv.planning.plan import make_plan, value_lifetimes
 from tests.graph.graph_builder import CONV, Builder
+from tests.lowering.networks import SAME, residual_network
 from tests.lowering.support import (
     AVX2,
     AVX512,
@@ -29,21 +30,6 @@ from tests.lowering.support import (
 on_devices = pytest.mark.parametrize("machine", DEVICES, ids=lambda d: d.name)
 on_cpus = pytest.mark.parametrize("machine", CPUS, ids=lambda d: d.name)
 on_gpus = pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
-SAME = {"pads": (1, 1, 1, 1)}
-
-
-def residual_network(size: int = 12) -> Graph:
-    """Stem, a residual block with a projection, a depthwise layer, another block without."""
-    b = Builder()
-    x = b.input(1, 3, size, size)
-    stem = b.node("Relu", b.conv(x, 32, 3, 3, **SAME))
-    y = b.node("Relu", b.conv(stem, 32, 32, 3, **SAME))
-    y = b.conv(y, 64, 32)
-    skip = b.conv(stem, 64, 32)
-    y = b.node("Relu", b.node("Add", y, skip))
-    z = b.node("HardSwish", b.conv(y, 64, 64, 3, group=64, **SAME))
-    z = b.node("Add", b.conv(z, 64, 64), y)
-    return b.graph(b.node("Sigmoid", b.conv(z, 16, 64), out="result"))
 
 
 @on_cpus
@@ -140,48 +126,6 @@ def test_padding_modes_need_no_variant_of_their_own(machine: DeviceInfo) -> None
         assert [n.op for n in graph.nodes] == ["Conv"]
         names = {c.variant.name for c in lowered.choices.values()}
         assert names != {"simple"} or not machine.is_cpu
-
-
-def test_a_forced_variant_is_taken() -> None:
-    b = Builder()
-    y = b.conv(b.input(1, 16, 9, 9), 16, 16, 3)
-    graph = b.graph(b.conv(y, 16, 16))
-    for wanted in ("direct", "simple"):
-        _, lowered = lower(graph, AVX2, {"conv": wanted})
-        assert {c.variant.name for c in lowered.choices.values()} == {wanted}
-        assert {c.source for c in lowered.choices.values()} == {"forced"}
-
-
-def test_a_forced_variant_that_does_not_exist_lists_those_that_do() -> None:
-    with pytest.raises(
-        VariantError, match=r"no variant 'fast', there are \[.*'direct', .*'simple'\]"
-    ):
-        lower(residual_network(), AVX2, {"conv": "fast"})
-    # Also where the network has no such operator: a slip of the pen must not pass in silence.
-    with pytest.raises(VariantError, match="no variant 'fast'"):
-        lower(residual_network(), AVX2, {"maxpool": "fast"})
-    with pytest.raises(VariantError, match=r"no operator 'convolution' has variants.*'Conv'"):
-        lower(residual_network(), AVX2, {"convolution": "simple"})
-
-
-@pytest.mark.parametrize(
-    ("machine", "wanted", "says"),
-    [
-        (GPUS[0], "direct", "channel blocks are for CPU devices"),
-        (AVX2, "depthwise", "needs one filter for each channel"),
-        (AVX2, "winograd4", "needs|only|channels|window|3x3"),
-    ],
-)
-def test_a_forced_variant_that_cannot_apply_names_the_condition(
-    machine: DeviceInfo, wanted: str, says: str
-) -> None:
-    b = Builder()
-    b.conv(b.input(1, 16, 9, 9), 16, 16, 5, out="y")
-    with pytest.raises(
-        VariantError, match=f"variant '{wanted}' cannot apply: .*({says})"
-    ) as raised:
-        lower(b.graph("y"), machine, {"conv": wanted})
-    assert "node 'Conv0' (Conv)" in str(raised.value) and str(machine) in str(raised.value)
 
 
 @on_devices

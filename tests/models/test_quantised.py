@@ -21,7 +21,7 @@ from clconv.frontend.layers import (
     Relu,
     Sequential,
 )
-from clconv.frontend.onnx.exporter import export_onnx
+from clconv.frontend.onnx.export.exporter import export_onnx
 from clconv.runtime.check import relative_error
 from tests.models.support import peer
 

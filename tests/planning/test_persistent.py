@@ -13,7 +13,7 @@ from clconv.lowering.model.kernel import Kernel
 from clconv.planning import persistent
 from clconv.runtime import opencl
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.opencl import Device, open_device
+from clconv.runtime.opencl import Device, context, open_device
 from clconv.runtime.session import Session
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.planning.test_placement import Chain
@@ -69,7 +69,7 @@ def test_other_sizes_take_the_same_kernel(
     """Also where a size needs fewer kernels: those of a larger one are there."""
     session = Session(residual(), waking)
     session.run({"x": picture(1, 3, 40, 40)})
-    with counted(monkeypatch, (opencl.Device, "_build"), (opencl, "program_source")) as calls:
+    with counted(monkeypatch, (opencl.Device, "_build"), (context, "program_source")) as calls:
         session.run({"x": picture(2, 3, 44, 36)})
     assert calls == []
     first = session.prepare({"x": (1, 3, 40, 40)}).plan

@@ -72,6 +72,29 @@ def test_an_initialiser_that_decided_something_at_load_is_no_input(device):
         session.run({"x": X, "flag": np.array(False)})
 
 
+def test_an_initialiser_that_a_subgraph_uses_is_no_input(device):
+    """The subgraph has its value since load: a run would take another one outside only."""
+    branches = [
+        helper.make_graph(
+            [node(op, ["x", "w"], [f"o{op}"])], op, [], [helper.make_empty_tensor_value_info(f"o{op}")]
+        )
+        for op in ("Add", "Sub")
+    ]  # fmt: skip
+    proto = model(
+        [
+            node("If", ["flag"], ["i"], then_branch=branches[0], else_branch=branches[1]),
+            node("Mul", ["i", "w"], ["y"]),
+        ],
+        [value("x", 2, 3), value("flag", dtype=TensorProto.BOOL), value("w", 2, 3)],
+        ["y"],
+        {"w": W},
+        ir_version=8,
+    )
+    session = both(proto, device, *({"x": X, "flag": np.array(flag)} for flag in (True, False)))
+    with pytest.raises(InputError, match="'w'"):
+        session.run({"x": X, "flag": np.array(True), "w": 3 * W})
+
+
 def test_one_name_for_two_sizes_takes_what_is_fed(device):
     proto = model([node("Neg", ["x"], ["y"])], [value("x", 1, 3, "N", "N")], ["y"])
     session = load(proto.SerializeToString(), device)

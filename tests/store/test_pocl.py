@@ -4,110 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clconv import errors
 from clconv.errors import ClconvWarning, DeviceError
-from clconv.store import pocl_folder, pocl_programs
+from clconv.store import pocl_programs
 from clconv.store.binaries import defect
-from clconv.store.pocl_folder import Place, settle_folder
+from clconv.store.pocl_folder import Place
 from clconv.store.pocl_programs import Programs
+from tests.store.pocl import fresh  # noqa: F401
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="PoCL is not here")
-
-
-@pytest.fixture(autouse=True)
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(errors, "_warned", set())
-    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "ours"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(pocl_folder.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    for name in ("XDG_CACHE_HOME", "POCL_CACHE_DIR"):
-        monkeypatch.setenv(name, "")
-    settle_folder.cache_clear()
-    yield
-    settle_folder.cache_clear()
-
-
-def test_a_home_serves(tmp_path: Path) -> None:
-    place = settle_folder()
-    assert place == Place(tmp_path / "home" / ".cache" / "pocl" / "kcache")
-    assert place.folder is not None and stat.S_IMODE(place.folder.stat().st_mode) == 0o700
-    assert os.environ["POCL_CACHE_DIR"] == str(place.folder)
-
-
-def test_without_a_home_the_folder_is_ours_not_everybodys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("HOME")
-    place = settle_folder()
-    assert place == Place(tmp_path / "ours" / "pocl") and not place.wrong
-    assert os.environ["POCL_CACHE_DIR"] == str(place.folder)
-
-
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_home_that_cannot_be_made_is_said(
-    ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    if not ours:
-        monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "file" / "too"))
-    place = settle_folder()
-    expected = tmp_path / ("ours" if ours else f"temporary/clconv-{os.geteuid()}") / "pocl"
-    assert place.folder == expected and place.source is None
-    with pytest.warns(ClconvWarning, match=r"cannot be made .*POCL_CACHE_DIR"):
-        place.tell()
-
-
-def test_no_folder_at_all_is_the_cause_of_no_device(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "file"))
-    monkeypatch.setattr(pocl_folder.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
-    monkeypatch.setattr(pocl_folder, "_temporary", lambda: None)
-    place = settle_folder()
-    assert place.folder is None and "set POCL_CACHE_DIR" in place.remark
-
-
-def test_a_folder_that_others_can_write_is_not_used(tmp_path: Path) -> None:
-    usual = tmp_path / "home" / ".cache" / "pocl" / "kcache"
-    usual.mkdir(parents=True)
-    usual.chmod(0o1777)
-    place = settle_folder()
-    assert place.folder == tmp_path / "ours" / "pocl" and place.source is None
-    assert "can be written by others" in place.wrong
-
-
-def test_another_users_folder_under_the_temporary_one_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("no folder")
-    for name in ("HOME", "CLCONV_CACHE_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / "file"))
-    theirs = tmp_path / "temporary" / f"clconv-{os.geteuid()}"
-    theirs.mkdir()
-    theirs.chmod(0o777)
-    monkeypatch.setattr(pocl_folder, "_temporary", lambda: tmp_path / "new")
-    assert settle_folder().folder == tmp_path / "new"
-
-
-def test_a_full_disk_is_left_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = tmp_path / "home" / ".cache" / "pocl" / "kcache"
-    monkeypatch.setattr(pocl_folder, "free_bytes", lambda f: 1 << 20 if f == usual else 1 << 30)
-    place = settle_folder()
-    assert place.folder == tmp_path / "ours" / "pocl" and place.source == usual
-    assert "has only 1 MB left" in place.wrong
 
 
 def elf(body: bytes = b"code") -> bytes:

@@ -13,7 +13,7 @@ import clconv
 from clconv.cli.images import Pixels
 from clconv.cli.results import Target
 from clconv.errors import ConfigError, ModelError
-from clconv.frontend.onnx.exporter import export_onnx
+from clconv.frontend.onnx.export.exporter import export_onnx
 from clconv.layers import Conv2d, Sequential
 from clconv.runtime.dump import Dump
 from clconv.runtime.findings import quarantine_file

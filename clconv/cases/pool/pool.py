@@ -33,6 +33,14 @@ SAME3 = (1, 1, 1, 1)
 
 def _shared(op: str) -> Iterator[Case]:
     """What every windowed pooling must get right."""
+    yield from _windows(op)
+    yield from _without_end(op)
+    yield from _hanging_over(op)
+    yield from _pad_modes(op)
+
+
+def _windows(op: str) -> Iterator[Case]:
+    """Strides, padding, dilation, and rounding of the size, over one to three axes."""
     yield pool(op, "2x2 stride 2", (1, 16, 8, 8), (2, 2), strides=(2, 2))
     yield pool(op, "3x3 stride 2 same", (1, 24, 13, 11), (3, 3), strides=(2, 2), pads=SAME3)
     yield pool(op, "overlapping valid", (2, 13, 7, 9), (3, 3), strides=(2, 2))
@@ -71,6 +79,10 @@ def _shared(op: str) -> Iterator[Case]:
     yield pool(
         op, "3-D dilated", (1, 3, 9, 7, 8), (3, 2, 2), dilations=(3, 2, 1), pads=(2, 0, 0, 2, 1, 1)
     )
+
+
+def _without_end(op: str) -> Iterator[Case]:
+    """Windows, strides and dilations far larger than the image."""
     far = 2**31 - 1
     yield pool(op, "window without end", (1, 5, 8, 7), (far, 3), auto_pad="SAME_UPPER")
     yield pool(op, "window without end 3-D", (1, 2, 4, 5, 3), (far, 3, far), auto_pad="SAME_LOWER")
@@ -86,7 +98,10 @@ def _shared(op: str) -> Iterator[Case]:
     )
     yield pool(op, "dilation without taps", (1, 5, 8, 7), (1, 2), dilations=(2**40, 1))
     yield pool(op, "3-D slices", (1, 9, 3, 7, 8), (1, 2, 2), strides=(1, 2, 2))
-    # One window, which hangs over the end of the padded image.
+
+
+def _hanging_over(op: str) -> Iterator[Case]:
+    """One window, which hangs over the end of the padded image."""
     yield pool(op, "ceil one window", (1, 9, 2, 2), (3, 3), strides=(2, 2), ceil_mode=1)
     yield pool(
         op, "ceil one window padded", (2, 5, 3, 1), (6, 4), strides=(3, 3), pads=SAME3, ceil_mode=1
@@ -104,6 +119,10 @@ def _shared(op: str) -> Iterator[Case]:
     yield pool(
         op, "ceil one window 3-D", (1, 3, 2, 1, 3), (3, 2, 4), strides=(2, 2, 3), ceil_mode=1
     )
+
+
+def _pad_modes(op: str) -> Iterator[Case]:
+    """Padding with the image's own pixels."""
     yield pool(op, "reflect far", (1, 9, 2, 3), (3, 2), pads=(5, 3, 2, 7), pad_mode="reflect")
     yield pool(
         op,

@@ -25,12 +25,13 @@ def qlinear_conv(
     label: str,
     x: Shape,
     w: Shape,
-    x_dtype: str,
-    w_dtype: str,
+    dtypes: tuple[str, str],
     per_filter: bool = False,
     bias: bool = True,
     **attrs: Any,
 ) -> Case:
+    """dtypes: of the images and of the weights."""
+    x_dtype, w_dtype = dtypes
     count = (w[0],) if per_filter else ()
     operands = [
         whole(*x, dtype=x_dtype, constant=False),
@@ -83,20 +84,19 @@ CASES = (
     ),
     conv_integer("per filter", (1, 3, 5, 5), (7, 3, 2, 2), point("uint8"), point("uint8", 7)),
     conv_integer("groups", (1, 6, 7, 5), (4, 3, 3, 3), point("uint8"), group=2, strides=(2, 1)),
-    qlinear_conv("uint8", (1, 5, 7, 6), (8, 5, 3, 3), "uint8", "uint8", pads=SAME3),
+    qlinear_conv("uint8", (1, 5, 7, 6), (8, 5, 3, 3), ("uint8", "uint8"), pads=SAME3),
     qlinear_conv(
-        "int8 per filter", (2, 3, 9, 8), (13, 3, 3, 3), "int8", "int8", True, strides=(2, 2)
+        "int8 per filter", (2, 3, 9, 8), (13, 3, 3, 3), ("int8", "int8"), True, strides=(2, 2)
     ),
-    qlinear_conv("mixed signs", (1, 4, 5, 5), (6, 4, 1, 1), "uint8", "int8", bias=False),
+    qlinear_conv("mixed signs", (1, 4, 5, 5), (6, 4, 1, 1), ("uint8", "int8"), bias=False),
     qlinear_conv(
-        "depthwise", (1, 11, 6, 7), (11, 1, 3, 3), "uint8", "int8", True, pads=SAME3, group=11
+        "depthwise", (1, 11, 6, 7), (11, 1, 3, 3), ("uint8", "int8"), True, pads=SAME3, group=11
     ),
     qlinear_conv(
         "same upper",
         (1, 3, 7, 7),
         (4, 3, 3, 3),
-        "int8",
-        "int8",
+        ("int8", "int8"),
         strides=(2, 2),
         auto_pad="SAME_UPPER",
     ),
@@ -130,9 +130,9 @@ CASES = (
         window(2),
     ),
     qlinear_conv(
-        "wide", (2, 19, 9, 8), (17, 19, 3, 3), "uint8", "int8", True, pads=SAME3, strides=(2, 1)
+        "wide", (2, 19, 9, 8), (17, 19, 3, 3), ("uint8", "int8"), True, pads=SAME3, strides=(2, 1)
     ),
-    qlinear_conv("1-D", (1, 3, 17), (5, 3, 4), "uint8", "uint8", pads=(2, 1)),
+    qlinear_conv("1-D", (1, 3, 17), (5, 3, 4), ("uint8", "uint8"), pads=(2, 1)),
     Case("MatMulInteger", "no zero points", (BYTE, whole(7, 5, dtype="int8"))),
     Case(
         "MatMulInteger",

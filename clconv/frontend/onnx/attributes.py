@@ -9,9 +9,9 @@ import onnx
 from onnx import AttributeProto
 
 from clconv.errors import GraphError, UnsupportedError
-from clconv.frontend.onnx.files import Origin
-from clconv.frontend.onnx.sparse import read_sparse
-from clconv.frontend.onnx.tensors import read_tensor
+from clconv.frontend.onnx.reading.files import Origin
+from clconv.frontend.onnx.reading.sparse import read_sparse
+from clconv.frontend.onnx.reading.tensors import read_tensor
 
 _SIMPLE: dict[int, tuple[str, Callable[[Any], Any]]] = {
     AttributeProto.INT: ("i", int),

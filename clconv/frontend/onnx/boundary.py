@@ -9,10 +9,10 @@ import onnx
 from clconv.errors import GraphError, UnsupportedError
 from clconv.frontend.onnx.build import Builder
 from clconv.frontend.onnx.facts import declared_spec
-from clconv.frontend.onnx.files import Origin
-from clconv.frontend.onnx.packed import WIDENED, read_widened
-from clconv.frontend.onnx.sparse import read_sparse
-from clconv.frontend.onnx.tensors import dtype_of, read_constant
+from clconv.frontend.onnx.reading.files import Origin
+from clconv.frontend.onnx.reading.packed import WIDENED, read_widened
+from clconv.frontend.onnx.reading.sparse import read_sparse
+from clconv.frontend.onnx.reading.tensors import dtype_of, read_constant
 from clconv.graph.ir import Constant, DType, TensorSpec
 
 

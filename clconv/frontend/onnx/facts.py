@@ -10,8 +10,8 @@ import onnx
 from clconv.errors import ModelError, UnsupportedError
 from clconv.frontend.onnx.calls import MAIN_DOMAIN
 from clconv.frontend.onnx.native import follows_values, is_complete, keep_sound
+from clconv.frontend.onnx.reading.tensors import DTYPES, dtype_of
 from clconv.frontend.onnx.structure import subgraphs
-from clconv.frontend.onnx.tensors import DTYPES, dtype_of
 from clconv.graph.ir import DType, TensorSpec
 
 # Shape inference needs the values of small initializers (shapes, axes), not those of weights.

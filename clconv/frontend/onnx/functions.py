@@ -20,7 +20,7 @@ from clconv.frontend.onnx.calls import (
 )
 from clconv.frontend.onnx.definitions import NoDefinition, definition_of
 from clconv.frontend.onnx.facts import Facts
-from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.reading.files import Origin
 from clconv.frontend.onnx.structure import Names, all_nodes, value_names
 
 

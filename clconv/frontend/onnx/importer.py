@@ -6,7 +6,6 @@ import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import onnx
 
 from clconv.errors import GraphError, Guard, ModelError, UnsupportedError
@@ -16,16 +15,17 @@ from clconv.frontend.onnx.boundary import Boundary, SubgraphBoundary
 from clconv.frontend.onnx.build import Builder, Source
 from clconv.frontend.onnx.calls import opset_of
 from clconv.frontend.onnx.conditions import known_condition
+from clconv.frontend.onnx.constant_node import constant_value
 from clconv.frontend.onnx.control import subgraph_model
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
 from clconv.frontend.onnx.converters.microsoft import MICROSOFT
 from clconv.frontend.onnx.converters.microsoft.schemas import SCHEMAS
 from clconv.frontend.onnx.facts import Facts
-from clconv.frontend.onnx.files import Origin, read_model
 from clconv.frontend.onnx.functions import expand_functions
 from clconv.frontend.onnx.known import CONTROL, domain_of, is_extension, is_known, supported
 from clconv.frontend.onnx.metadata import read_metadata, read_opset
-from clconv.frontend.onnx.packed import READERS
+from clconv.frontend.onnx.reading.files import Origin, read_model
+from clconv.frontend.onnx.reading.packed import READERS
 from clconv.frontend.onnx.structure import (
     Names,
     all_nodes,
@@ -101,7 +101,7 @@ class _Walk:
                 {
                     **read_metadata(self._model, self._origin, self._boundary.sequences),
                     "unranked": self._boundary.unranked,
-                    "defaults": {n: s for n, s in self._boundary.defaults.items() if n in needed},
+                    "defaults": {n: s for n, s in self._defaults().items() if n in needed},
                 },
             )
         )
@@ -179,7 +179,7 @@ class _Walk:
         assert schema is not None
         check_arity(source, schema)
         if op == "Constant":
-            self._build.constants[source.output(0)] = Constant(_constant_value(source))
+            self._build.constants[source.output(0)] = Constant(constant_value(source))
         elif op in CONTROL:
             self._control(source, defined, renames)
         else:
@@ -295,17 +295,3 @@ def _trimmed(names) -> tuple[str, ...]:  # type: ignore[no-untyped-def]
     while kept and not kept[-1]:
         kept.pop()
     return tuple(kept)
-
-
-def _constant_value(source: Source) -> np.ndarray:
-    """The value of a Constant node in any of its forms."""
-    if len(source.attrs) != 1:
-        source.fail(f"must have exactly one value, has {sorted(source.attrs)}")
-    form, value = next(iter(source.attrs.items()))
-    if form in ("value", "sparse_value"):
-        return np.asarray(value)
-    if form in ("value_float", "value_floats"):
-        return np.array(value, np.float32)
-    if form in ("value_int", "value_ints"):
-        return np.array(value, np.int64)
-    source.unsupported(f"{form}: text is not supported")

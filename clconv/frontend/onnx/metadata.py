@@ -8,7 +8,7 @@ import onnx
 
 from clconv.errors import ModelError
 from clconv.frontend.onnx.facts import declared_spec
-from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.reading.files import Origin
 from clconv.graph.ir import TensorSpec
 
 

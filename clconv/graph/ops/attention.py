@@ -164,15 +164,10 @@ def _bias(at: Any, s: AttentionSizes, mask: np.ndarray | None, lengths: np.ndarr
 
 
 def _reference(
-    at: Any,
-    q: np.ndarray,
-    k: np.ndarray,
-    v: np.ndarray,
-    mask: np.ndarray | None = None,
-    past_key: np.ndarray | None = None,
-    past_value: np.ndarray | None = None,
-    lengths: np.ndarray | None = None,
+    at: Any, q: np.ndarray, k: np.ndarray, v: np.ndarray, *optional: np.ndarray | None
 ) -> tuple[np.ndarray, ...]:
+    """optional: mask, past keys, past values, lengths of the sequences; any may be absent."""
+    mask, past_key, past_value, lengths = (*optional, None, None, None, None)[:4]
     past = 0 if past_key is None else past_key.shape[2]
     s = AttentionSizes.of(at, q.shape, k.shape, v.shape, past)
     query, key, value = _split(q, s.heads), _split(k, s.key_heads), _split(v, s.key_heads)

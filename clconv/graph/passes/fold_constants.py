@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clconv.graph.ir import Graph, Node
-from clconv.graph.specialise.specialise import fold
+from clconv.graph.specialise.fold import fold
 
 
 def fold_constants(graph: Graph) -> Graph:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-from clconv.lowering.model.arguments import Argument, Scalar
+from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.kernel import Problem
 
 
@@ -48,6 +48,17 @@ def axis_arguments(kept: Sequence[Axis], reduced: Sequence[Axis]) -> list[tuple[
         for kind, axes in (("kept", kept), ("reduced", reduced))
         for i, axis in enumerate(axes)
         for name, value in ((f"{kind}{i}", axis.size), (f"{kind}_stride{i}", axis.stride))
+    ]
+
+
+def line_arguments(
+    problem: Problem, ctype: str = "int", **sizes: int
+) -> list[tuple[str, Argument]]:
+    """x, y and sizes: what a kernel takes that goes along the lines of its first input."""
+    return [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        *((name, Scalar(size, ctype)) for name, size in sizes.items()),
     ]
 
 

@@ -7,9 +7,9 @@ import math
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
-from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
 from clconv.lowering.model.obstacles import computed
+from clconv.lowering.shared.axes import line_arguments
 from clconv.lowering.shared.epilogue import Epilogue
 from clconv.lowering.shared.reduction import Reduction
 from clconv.lowering.shared.tiles import gpu_rate
@@ -107,16 +107,11 @@ def group_call(
         epilogue_names=epilogue.names,
     )
     y = problem.y
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("outer", Scalar(outer)),
-        ("n", Scalar(n)),
-        ("inner", Scalar(inner)),
-        ("channels", Scalar(y.shape[1] if y.rank > 1 else 1)),
-        ("channel_size", Scalar(math.prod(y.shape[2:]))),
-        *epilogue.arguments,
-    ]
+    channels, channel_size = y.shape[1] if y.rank > 1 else 1, math.prod(y.shape[2:])
+    arguments = line_arguments(
+        problem, outer=outer, n=n, inner=inner, channels=channels, channel_size=channel_size
+    )
+    arguments += epilogue.arguments
     return problem.call(kernel, arguments, *share.sizes(outer, inner))
 
 

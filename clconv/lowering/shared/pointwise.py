@@ -8,45 +8,29 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 
 from clconv.graph.ir import PLAIN, RUNNING, DType, EpilogueStep, Layout
 from clconv.lowering.model.arguments import (
     Argument,
     Packed,
-    Read,
     Scalar,
     Write,
 )
-from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.kernel import (
     Kernel,
-    KernelCall,
     Lowered,
     Problem,
     Signature,
+    Variant,
 )
 from clconv.lowering.model.obstacles import computed
-from clconv.lowering.shared.broadcast import broadcast
-from clconv.lowering.shared.epilogue import Operand, Term, channel_packing, is_channel_vector
+from clconv.lowering.shared.epilogue import Operand, channel_packing, is_channel_vector
+from clconv.lowering.shared.point_work import Shape, Work
+from clconv.lowering.shared.strided_points import by_strides
 from clconv.lowering.shared.work_split import items, share_of
 
 MOST_OPERANDS = 16  # buffers that one kernel reads; OpenCL promises room for a hundred arguments
-Place = Callable[[int], Operand]
-Shape = tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """Terms to apply to every element of the first output.
-
-    read: inputs that are read from memory, and the shape in which each broadcasts to the output's.
-    terms: what is computed, given where a kernel finds an input.
-    """
-
-    read: Mapping[int, Shape]
-    terms: Callable[[Place], tuple[Term, ...]]
 
 
 def float_obstacle(problem: Problem, work: Work) -> str | None:
@@ -134,7 +118,7 @@ def _source(problem: Problem, index: int, shape: Shape) -> _Source | None:
     return None
 
 
-def channel_obstacle(problem: Problem, work: Work) -> str | None:
+def _channel_obstacle(problem: Problem, work: Work) -> str | None:
     if not problem.device.is_cpu or problem.device.vector_width == 1:
         return "channel blocks are for CPU devices with vectors"
     if problem.y.rank < 3:
@@ -145,7 +129,7 @@ def channel_obstacle(problem: Problem, work: Work) -> str | None:
     return float_obstacle(problem, work)
 
 
-def channel_signatures(problem: Problem, work: Work) -> list[Signature]:
+def _channel_signatures(problem: Problem, work: Work) -> list[Signature]:
     blocked = Layout(problem.device.vector_width)
     layouts = [PLAIN] * len(problem.inputs)
     for index, shape in work.read.items():
@@ -155,7 +139,7 @@ def channel_signatures(problem: Problem, work: Work) -> list[Signature]:
     return [Signature(tuple(layouts), (blocked,)), Signature((PLAIN,) * len(layouts), (PLAIN,))]
 
 
-def channel(problem: Problem, work: Work) -> Lowered:
+def _channel(problem: Problem, work: Work) -> Lowered:
     """On channel blocks; where the layouts are plain, by strides."""
     if problem.y.layout.is_plain:
         return by_strides(problem, work)
@@ -188,6 +172,17 @@ def channel(problem: Problem, work: Work) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size),))
 
 
+def channel_variant(op: str, work: Callable[[Problem], Work]) -> Variant:
+    """The variant of an operator on channel blocks; work: of a node."""
+    return Variant(
+        op,
+        "channel",
+        lambda problem: _channel_obstacle(problem, work(problem)),
+        lambda problem: _channel(problem, work(problem)),
+        lambda problem: _channel_signatures(problem, work(problem)),
+    )
+
+
 def _channel_argument(problem: Problem, index: int, source: _Source, block: int) -> Argument:
     if source.kind == "channel":
         return Packed(problem.node.inputs[index], channel_packing(block))
@@ -195,82 +190,6 @@ def _channel_argument(problem: Problem, index: int, source: _Source, block: int)
 
 
 # --- broadcast: any ranks and dtypes, plain -------------------------------------------------------------
-
-
-def by_strides(problem: Problem, work: Work) -> Lowered:
-    if problem.y.size == 0:
-        return Lowered()
-    return Lowered((strides_call(problem, work, problem.node.outputs[0]),))
-
-
-def strides_call(
-    problem: Problem,
-    work: Work,
-    target: str,
-    *,
-    view: Shape | None = None,
-    before: str | None = None,
-    more: Mapping[str, tuple[Argument, Shape]] = MappingProxyType({}),
-) -> KernelCall:
-    """One broadcasting kernel that writes `target`.
-
-    view: the output's shape with axes cut up, to which operands broadcast. before: a value of the
-    output's shape that the terms start from. more: operands that are no inputs of the node, by the name of
-    the variable that terms read, of the output's dtype.
-    """
-    y = problem.y
-    result = y.shape if view is None else view
-    # Parts of a long sum that go on alike are one kernel: their operands have the same names.
-    names = {i: f"x{place if before is not None else i}" for place, i in enumerate(work.read)}
-    operands = [
-        (names[i], problem.argument(i), shape, problem.input(i).dtype)
-        for i, shape in work.read.items()
-    ]
-    operands += [(name, argument, shape, y.dtype) for name, (argument, shape) in more.items()]
-    if before is not None:
-        operands.append(("before", Read(before), result, y.dtype))
-    walk = broadcast(result, [shape for _, _, shape, _ in operands])
-    dtypes = [dtype for *_, dtype in operands]
-    compute = y.dtype  # that of the operands, but for comparisons
-    if compute is DType.BOOL:
-        compute = next((d for d in dtypes if d is not DType.BOOL), DType.BOOL)
-    floats = {computed(dtype) for dtype in (*dtypes, y.dtype)} == {DType.FLOAT32}
-    largest = max(y.size, *(math.prod(shape) for _, _, shape, _ in operands), 0)
-    index = "int" if largest < 1 << 31 else "long"
-    if problem.device.is_cpu:
-        width = problem.device.vector_width if floats else 1
-    else:  # an item computes one vector, which must not cross the end of a row
-        width = 4 if floats and walk.sizes and walk.sizes[-1] % 4 == 0 else 1
-    kernel = Kernel.of(
-        "elementwise/broadcast.cl.mako",
-        "elementwise_broadcast",
-        rank=walk.rank,
-        width=width,
-        aligned=not problem.device.is_cpu,
-        index=index,
-        operands=tuple(
-            (name, c_type(dtype), strides[-1])
-            for (name, _, _, dtype), strides in zip(operands, walk.strides, strict=True)
-        ),
-        compute=c_type(compute),
-        result=c_type(y.dtype),
-        terms=work.terms(lambda i: Operand("variable", f"v_{names[i]}")),
-        continues=before is not None,
-    )
-    share = share_of(problem.device, y.size, 1 if problem.device.is_cpu else width)
-    axes = range(walk.rank)
-    arguments: list[tuple[str, Argument]] = [
-        *((name, argument) for name, argument, *_ in operands),
-        ("y", Write(target)),
-        ("share", Scalar(share, index)),
-        *((f"size{axis}", Scalar(walk.sizes[axis], index)) for axis in axes),
-        *(
-            (f"{name}_stride{axis}", Scalar(strides[axis], index))
-            for (name, *_), strides in zip(operands, walk.strides, strict=True)
-            for axis in axes[:-1]
-        ),
-    ]
-    return problem.call(kernel, arguments, (items(y.size, share),))
 
 
 def operands_of(problem: Problem, steps: Sequence[EpilogueStep]) -> list[int]:

@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
 from clconv.frontend.onnx.converters.default import convert_default, copy_node
-from clconv.frontend.onnx.tensors import DTYPES, dtype_name
+from clconv.frontend.onnx.reading.tensors import DTYPES, dtype_name
 from clconv.graph.ir import DType
 
 

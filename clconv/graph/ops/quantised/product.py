@@ -6,6 +6,7 @@ filter (or row, or column).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -93,6 +94,22 @@ def _conv_integer(
     return _integer_sums(at, _shifted(x, x_zero, 1), _shifted(w, w_zero, 0)).astype(np.int32)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Quantised:
+    """A factor of a product: (values - zero) * scale."""
+
+    values: np.ndarray
+    scale: np.ndarray
+    zero: np.ndarray
+
+
+def _quantised_product(
+    inputs: Sequence[np.ndarray],
+) -> tuple[_Quantised, _Quantised, Sequence[np.ndarray]]:
+    """Both factors, and scale and zero of the result: the first eight inputs, in this order."""
+    return _Quantised(*inputs[:3]), _Quantised(*inputs[3:6]), inputs[6:8]
+
+
 def _infer_qlinear_conv(call: Call) -> Sequence[TensorSpec]:
     shape, filters = _conv_shape(call, 0, 3), call.spec(3).shape[:1]
     _check_points(call, (1, 2, 4, 5, 6, 7), (1, 1, *filters, *filters, 1, 1))
@@ -104,23 +121,14 @@ def _infer_qlinear_conv(call: Call) -> Sequence[TensorSpec]:
     return [TensorSpec(shape, expect_quantised(call, 7, BYTES))]
 
 
-def _qlinear_conv(
-    at: Any,
-    x: np.ndarray,
-    x_scale: np.ndarray,
-    x_zero: np.ndarray,
-    w: np.ndarray,
-    w_scale: np.ndarray,
-    w_zero: np.ndarray,
-    y_scale: np.ndarray,
-    y_zero: np.ndarray,
-    bias: np.ndarray | None = None,
-) -> np.ndarray:
-    sums = _integer_sums(at, _shifted(x, x_zero, 1), _shifted(w, w_zero, 0))
-    per_filter = (1, -1, *(1,) * (x.ndim - 2))
-    if bias is not None:
+def _qlinear_conv(at: Any, *inputs: np.ndarray) -> np.ndarray:
+    """inputs: those of _quantised_product, then perhaps a bias."""
+    x, w, (y_scale, y_zero) = _quantised_product(inputs)
+    sums = _integer_sums(at, _shifted(x.values, x.zero, 1), _shifted(w.values, w.zero, 0))
+    per_filter = (1, -1, *(1,) * (x.values.ndim - 2))
+    for bias in inputs[8:]:
         sums = sums + bias.reshape(per_filter)
-    factor = (x_scale.reshape(-1) * w_scale.reshape(-1) / y_scale.reshape(-1)).reshape(per_filter)
+    factor = (x.scale.reshape(-1) * w.scale.reshape(-1) / y_scale.reshape(-1)).reshape(per_filter)
     return saturate(np.rint(sums * factor), y_zero.reshape(()), y_zero.dtype)
 
 
@@ -155,20 +163,11 @@ def _infer_qlinear_matmul(call: Call) -> Sequence[TensorSpec]:
     return [TensorSpec(shape, expect_quantised(call, 7, BYTES))]
 
 
-def _qlinear_matmul(
-    at: Any,
-    a: np.ndarray,
-    a_scale: np.ndarray,
-    a_zero: np.ndarray,
-    b: np.ndarray,
-    b_scale: np.ndarray,
-    b_zero: np.ndarray,
-    y_scale: np.ndarray,
-    y_zero: np.ndarray,
-) -> np.ndarray:
-    sums = np.matmul(_shifted(a, a_zero, -2), _shifted(b, b_zero, -1))
-    rows = a_scale.reshape(-1, 1) if a_scale.ndim == 1 and a_scale.size > 1 else a_scale
-    factor = rows * b_scale / y_scale
+def _qlinear_matmul(at: Any, *inputs: np.ndarray) -> np.ndarray:
+    a, b, (y_scale, y_zero) = _quantised_product(inputs)
+    sums = np.matmul(_shifted(a.values, a.zero, -2), _shifted(b.values, b.zero, -1))
+    rows = a.scale.reshape(-1, 1) if a.scale.ndim == 1 and a.scale.size > 1 else a.scale
+    factor = rows * b.scale / y_scale
     factor = factor.reshape(()) if factor.size == 1 else factor
     return saturate(np.rint(sums * factor), y_zero.reshape(()), y_zero.dtype)
 

@@ -16,7 +16,7 @@ from clconv.lowering.model.kernel import (
     Problem,
     Variant,
 )
-from clconv.lowering.ops.conv.shape import ConvShape, bias_argument, packed_obstacle
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packed_obstacle
 from clconv.lowering.ops.conv.weights import depthwise_weights
 from clconv.lowering.shared.blocked import blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
@@ -55,7 +55,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("w", Packed(problem.node.inputs[1], depthwise_weights(block))),
-        *([("bias", bias_argument(problem, block))] if problem.has(2) else []),
+        *bias_arguments(problem, block),
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,
         ("rows", Scalar(rows)),

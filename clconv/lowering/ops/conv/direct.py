@@ -23,7 +23,7 @@ from clconv.lowering.ops.conv.shape import (
     TILE_SPACE,
     ConvShape,
     arithmetic_rate,
-    bias_argument,
+    bias_arguments,
     chosen_tile,
     packed_obstacle,
     register_tile,
@@ -105,7 +105,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("w", Packed(problem.node.inputs[1], packing)),
-        *([("bias", bias_argument(problem, block * vectors))] if problem.has(2) else []),
+        *bias_arguments(problem, block * vectors),
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,
         ("in_blocks", Scalar(-(-channels // in_block))),

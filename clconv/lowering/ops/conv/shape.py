@@ -86,6 +86,11 @@ class ConvShape:
         }  # fmt: skip
         return [(name, Scalar(value)) for name, value in values.items()]
 
+    @property
+    def out_arguments(self) -> list[tuple[str, Argument]]:
+        """The size of the result."""
+        return [("out_height", Scalar(self.out[0])), ("out_width", Scalar(self.out[1]))]
+
     def _as_one_row(self) -> ConvShape:
         pixels = math.prod(self.size)
         return dataclasses.replace(self, size=(1, pixels), out=(1, pixels))
@@ -99,6 +104,11 @@ def packed_obstacle(problem: Problem) -> str | None:
 def bias_argument(problem: Problem, block: int) -> Argument:
     """The bias padded to whole blocks; without one the kernel has no such parameter."""
     return Packed(problem.node.inputs[2], channel_packing(block))
+
+
+def bias_arguments(problem: Problem, block: int) -> list[tuple[str, Argument]]:
+    """The bias as kernels take it that have one."""
+    return [("bias", bias_argument(problem, block))] if problem.has(2) else []
 
 
 def register_tile(device_registers: int, blocks: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
 from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
 from clconv.lowering.ops.conv.implicit_gemm import Product, obstacle, product_call, product_weights
-from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.shared.blocked import pair
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
@@ -73,7 +73,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     )
     arguments: list[tuple[str, Argument]] = [
         ("product", Read(parts)),
-        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
+        *bias_arguments(problem, 1),
         ("y", Write(problem.node.outputs[0])),
         ("filters", Scalar(y.shape[1])),
         ("height", Scalar(height)),

@@ -28,7 +28,7 @@ from clconv.lowering.ops.conv.shape import (
     TILE_SPACE,
     ConvShape,
     arithmetic_rate,
-    bias_argument,
+    bias_arguments,
     cache_rate,
     chosen_tile,
     packed_obstacle,
@@ -42,6 +42,7 @@ from clconv.lowering.ops.conv.transforms import (
     F4_3_STRIDE_2,
     Transform,
 )
+from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
 from clconv.lowering.shared.blocked import blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
 
@@ -81,33 +82,14 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
     return Packing("conv.winograd", settings, pack, DType.FLOAT32)
 
 
-def window_obstacle(problem: Problem, transform: Transform) -> str | None:
-    """Why a convolution is not of the kind that the transform is for."""
-    at, w, r = problem.node.attrs, problem.input(1), transform.window
-    s = transform.stride
-    if w.shape[2:] != (r, r) or at.strides != (s, s) or at.dilations != (1, 1):
-        return (
-            f"needs a {r}x{r} window, stride {s}, dilation 1; has {w.shape[2:]}, {at.strides}, "
-            f"{at.dilations}"
-        )
-    if at.group != 1:
-        return f"needs one group, has {at.group}"
-    return None
-
-
-def mixed_tiles(problem: Problem) -> str:
-    """What Winograd's variants mix; see Variant.mixes."""
-    return "its transforms mix the pixels of a tile"
-
-
 def _lower(problem: Problem, transform: Transform) -> Lowered:
     block = problem.device.vector_width
     shape = ConvShape.of(problem)
     blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
     vectors, pixels = chosen_tile(problem, blocks)
     m, n = transform.m, transform.n
-    tile_rows, tile_columns = -(-shape.out[0] // m), -(-shape.out[1] // m)
-    all_tiles = shape.batch * tile_rows * tile_columns
+    grid = TileGrid.of(shape, transform)
+    all_tiles = grid.count
     tiles = _block_tiles(all_tiles, shape.channels, transform, pixels)
     epilogue = plan_epilogue(problem, block * vectors)
     to_v = Kernel.of(
@@ -128,9 +110,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     calls = []
     for first in range(0, tile_blocks, in_slice):
         now = min(in_slice, tile_blocks - first)
-        grid: list[tuple[str, Argument]] = [
-            ("tile_rows", Scalar(tile_rows)),
-            ("tile_columns", Scalar(tile_columns)),
+        slice_arguments: list[tuple[str, Argument]] = [
+            *grid.arguments,
             ("tiles", Scalar(tiles)),
             ("first_tile", Scalar(first * tiles)),
             ("all_tiles", Scalar(all_tiles)),
@@ -139,7 +120,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
             ("x", Read(problem.node.inputs[0])),
             ("v", Write(v)),
             *shape.padded_arguments,
-            *grid,
+            *slice_arguments,
         ]
         y_arguments: list[tuple[str, Argument]] = [
             ("v", Read(v)),
@@ -147,13 +128,12 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
                 "u",
                 Packed(problem.node.inputs[1], winograd_weights(transform, block, block * vectors)),
             ),
-            *([("bias", bias_argument(problem, block * vectors))] if problem.has(2) else []),
+            *bias_arguments(problem, block * vectors),
             ("y", Write(problem.node.outputs[0])),
             ("in_blocks", Scalar(in_blocks)),
             ("out_blocks", Scalar(blocks)),
-            ("out_height", Scalar(shape.out[0])),
-            ("out_width", Scalar(shape.out[1])),
-            *grid,
+            *shape.out_arguments,
+            *slice_arguments,
             *epilogue.arguments,
         ]
         calls.append(problem.call(to_v, x_arguments, (in_blocks, now)))
@@ -188,7 +168,7 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     block = device.vector_width
     blocks = -(-shape.filters // block)
     vectors, pixels = register_tile(device.registers, blocks)
-    tiles = shape.batch * -(-shape.out[0] // transform.m) * -(-shape.out[1] // transform.m)
+    tiles = TileGrid.of(shape, transform).count
     positions = transform.n**2
     filters = -(-blocks // vectors) * vectors * block
     products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters

@@ -13,9 +13,9 @@ from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import matrix_for
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
 from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
-from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.ops.conv.transforms import F2_3
-from clconv.lowering.ops.conv.winograd import mixed_tiles, window_obstacle
+from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
 from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import group_seconds
@@ -58,8 +58,7 @@ def _applies(problem: Problem) -> str | None:
 
 def _lower(problem: Problem) -> Lowered:
     shape = ConvShape.of(problem)
-    rows, columns = (-(-size // F2_3.m) for size in shape.out)
-    tiles = shape.batch * rows * columns
+    grid = TileGrid.of(shape, F2_3)
     epilogue = plan_epilogue(problem)
     kernel = Kernel.of(
         "conv/winograd_fused.cl.mako", "winograd_fused",
@@ -69,19 +68,17 @@ def _lower(problem: Problem) -> Lowered:
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("w", Packed(problem.node.inputs[1], _weights())),
-        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
+        *bias_arguments(problem, 1),
         ("y", Write(problem.node.outputs[0])),
         ("channels", Scalar(shape.channels)),
         ("filters", Scalar(shape.filters)),
         *shape.padded_arguments,
-        ("out_height", Scalar(shape.out[0])),
-        ("out_width", Scalar(shape.out[1])),
+        *shape.out_arguments,
         ("batch", Scalar(shape.batch)),
-        ("tile_rows", Scalar(rows)),
-        ("tile_columns", Scalar(columns)),
+        *grid.arguments,
         *epilogue.arguments,
     ]
-    size = (-(-tiles // _TILES) * _ITEMS, -(-shape.filters // _FILTERS))
+    size = (-(-grid.count // _TILES) * _ITEMS, -(-shape.filters // _FILTERS))
     return Lowered((problem.call(kernel, arguments, size, (_ITEMS, 1)),))
 
 
@@ -90,8 +87,7 @@ def _estimate(problem: Problem) -> float:
     if problem.device.is_cpu or matrix_for(problem) is not None:
         return math.inf
     shape = ConvShape.of(problem)
-    tiles = shape.batch * math.prod(-(-size // F2_3.m) for size in shape.out)
-    groups = -(-tiles // _TILES) * -(-shape.filters // _FILTERS)
+    groups = -(-TileGrid.of(shape, F2_3).count // _TILES) * -(-shape.filters // _FILTERS)
     steps = -(-shape.channels // _CHANNELS)
     return group_seconds(problem.device, groups, steps, _ITEMS, _ISSUED, _REGISTERS)
 

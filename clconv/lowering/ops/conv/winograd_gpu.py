@@ -30,9 +30,9 @@ from clconv.lowering.ops.conv.implicit_gemm import (
     product_call,
     product_weights,
 )
-from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.ops.conv.transforms import F2_3, F4_3, Transform
-from clconv.lowering.ops.conv.winograd import mixed_tiles, window_obstacle
+from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
 from clconv.lowering.shared.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
@@ -52,15 +52,15 @@ def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
     return Packing("conv.winograd_gpu", settings, pack, DType.FLOAT32)
 
 
-def _tiles(shape: ConvShape, transform: Transform) -> tuple[int, int, int]:
-    """Tile rows and columns of an image, and tiles of all images, padded to whole float4."""
-    rows, columns = (-(-size // transform.m) for size in shape.out)
-    return rows, columns, -(-shape.batch * rows * columns // 4) * 4
+def _padded_tiles(grid: TileGrid) -> int:
+    """Tiles of all images, padded to whole float4."""
+    return -(-grid.count // 4) * 4
 
 
 def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lowered:
     shape = ConvShape.of(problem)
-    rows, columns, tiles = _tiles(shape, transform)
+    tile_grid = TileGrid.of(shape, transform)
+    tiles = _padded_tiles(tile_grid)
     positions = transform.n**2
     epilogue = plan_epilogue(problem)
     inner = ConvShape(
@@ -84,8 +84,7 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
     )  # fmt: skip
     grid: list[tuple[str, Argument]] = [
         ("batch", Scalar(shape.batch)),
-        ("tile_rows", Scalar(rows)),
-        ("tile_columns", Scalar(columns)),
+        *tile_grid.arguments,
         ("tiles", Scalar(tiles)),
     ]
     x_arguments: list[tuple[str, Argument]] = [
@@ -97,11 +96,10 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
     ]
     y_arguments: list[tuple[str, Argument]] = [
         ("product", Read(m)),
-        *([("bias", bias_argument(problem, 1))] if problem.has(2) else []),
+        *bias_arguments(problem, 1),
         ("y", Write(problem.node.outputs[0])),
         ("filters", Scalar(shape.filters)),
-        ("out_height", Scalar(shape.out[0])),
-        ("out_width", Scalar(shape.out[1])),
+        *shape.out_arguments,
         *grid,
         *epilogue.arguments,
     ]
@@ -121,7 +119,7 @@ def _estimate(problem: Problem, transform: Transform, kind: Matrix | None = None
     if problem.device.is_cpu:
         return math.inf
     shape = ConvShape.of(problem)
-    tiles = _tiles(shape, transform)[2]
+    tiles = _padded_tiles(TileGrid.of(shape, transform))
     positions = transform.n**2
     work = Work(shape.filters, tiles, shape.channels, positions)
     streams = 4 * positions * tiles * 2 * (shape.channels + shape.filters)

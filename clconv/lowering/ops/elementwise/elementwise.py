@@ -10,22 +10,19 @@ from collections.abc import Sequence
 
 from clconv.graph.ir import RUNNING, EpilogueStep, Node
 from clconv.graph.ops.elementwise.elementwise import ROWS
-from clconv.lowering.model.kernel import KernelCall, Lowered, Problem, Signature, Variant, register
+from clconv.lowering.model.kernel import KernelCall, Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.shared.epilogue import Term, make_term
+from clconv.lowering.shared.point_work import Place, Work
 from clconv.lowering.shared.pointwise import (
     MOST_OPERANDS,
-    Place,
-    Work,
-    channel,
-    channel_obstacle,
-    channel_signatures,
+    channel_variant,
     flat,
     flat_obstacle,
     flat_signatures,
     operands_of,
-    strides_call,
 )
+from clconv.lowering.shared.strided_points import strides_call
 
 
 def steps_of(node: Node) -> tuple[EpilogueStep, ...]:
@@ -61,18 +58,6 @@ def _flat_lower(problem: Problem) -> Lowered:
     return flat(problem, _work(problem))
 
 
-def _channel_applies(problem: Problem) -> str | None:
-    return channel_obstacle(problem, _work(problem))
-
-
-def _channel_signatures(problem: Problem) -> list[Signature]:
-    return channel_signatures(problem, _work(problem))
-
-
-def _channel_lower(problem: Problem) -> Lowered:
-    return channel(problem, _work(problem))
-
-
 def _broadcast_lower(problem: Problem) -> Lowered:
     if problem.y.size == 0:
         return Lowered()
@@ -105,6 +90,6 @@ def _first_steps(problem: Problem, steps: list[EpilogueStep]) -> list[EpilogueSt
 for _name in ROWS:
     register(
         Variant(_name, "flat", _flat_applies, _flat_lower, flat_signatures),
-        Variant(_name, "channel", _channel_applies, _channel_lower, _channel_signatures),
+        channel_variant(_name, _work),
         Variant(_name, "broadcast", double_obstacle, _broadcast_lower),
     )

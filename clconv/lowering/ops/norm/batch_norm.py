@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from clconv.graph.ops.elementwise.row import c_float
-from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import double_obstacle
 from clconv.lowering.shared.epilogue import Operand, Term, make_term
-from clconv.lowering.shared.pointwise import (
-    Place,
-    Work,
-    by_strides,
-    channel,
-    channel_obstacle,
-    channel_signatures,
-    operands_of,
-)
+from clconv.lowering.shared.point_work import Place, Work
+from clconv.lowering.shared.pointwise import channel_variant, operands_of
+from clconv.lowering.shared.strided_points import by_strides
 
 
 def _work(problem: Problem) -> Work:
@@ -37,23 +31,11 @@ def _work(problem: Problem) -> Work:
     return Work(read, terms)
 
 
-def _channel_applies(problem: Problem) -> str | None:
-    return channel_obstacle(problem, _work(problem))
-
-
-def _channel_signatures(problem: Problem) -> list[Signature]:
-    return channel_signatures(problem, _work(problem))
-
-
-def _channel_lower(problem: Problem) -> Lowered:
-    return channel(problem, _work(problem))
-
-
 def _broadcast_lower(problem: Problem) -> Lowered:
     return by_strides(problem, _work(problem))
 
 
 register(
-    Variant("BatchNormalization", "channel", _channel_applies, _channel_lower, _channel_signatures),
+    channel_variant("BatchNormalization", _work),
     Variant("BatchNormalization", "broadcast", double_obstacle, _broadcast_lower),
 )

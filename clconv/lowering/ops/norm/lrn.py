@@ -7,7 +7,6 @@ import math
 from clconv.graph.ir import DType, Layout
 from clconv.graph.ops.elementwise.row import c_float
 from clconv.lowering.choice.limits import size_obstacle
-from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.kernel import (
     Kernel,
@@ -18,6 +17,7 @@ from clconv.lowering.model.kernel import (
     register,
 )
 from clconv.lowering.model.obstacles import computed, double_obstacle
+from clconv.lowering.shared.axes import line_arguments
 from clconv.lowering.shared.work_split import items, share_of
 
 # s ^ -beta without a power function, for the exponents that networks use.
@@ -54,13 +54,7 @@ def _lower(problem: Problem, kernel: Kernel, lanes: int) -> Lowered:
     pixels = math.prod(spatial)
     share = share_of(problem.device, 4 * problem.x.size, lanes)
     columns = min(pixels, items(items(share, 4 * channels), lanes) * lanes)
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("channels", Scalar(channels)),
-        ("pixels", Scalar(pixels)),
-        ("columns", Scalar(columns)),
-    ]
+    arguments = line_arguments(problem, channels=channels, pixels=pixels, columns=columns)
     return Lowered((problem.call(kernel, arguments, (items(pixels, columns), batch)),))
 
 

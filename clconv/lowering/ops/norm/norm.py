@@ -28,7 +28,7 @@ from clconv.lowering.ops.norm.specification import Normal, kept_outputs, normal_
 from clconv.lowering.ops.norm.statistics import statistics_lower, statistics_rounds
 from clconv.lowering.shared.epilogue import channel_packing
 from clconv.lowering.shared.groups import Share, group_obstacle
-from clconv.lowering.shared.pointwise import Shape
+from clconv.lowering.shared.point_work import Shape
 from clconv.lowering.shared.split_lines import Split, line_variants
 from clconv.lowering.shared.work_split import items, share_of
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from clconv.graph.ir import DType
-from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.arguments import Argument, Read, Write
 from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.kernel import (
     Kernel,
@@ -16,6 +16,7 @@ from clconv.lowering.model.kernel import (
     register,
 )
 from clconv.lowering.model.obstacles import computed, double_obstacle
+from clconv.lowering.shared.axes import line_arguments
 from clconv.lowering.shared.groups import Share, group_obstacle
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS, LARGEST
 from clconv.lowering.shared.split_lines import Split, line_variants
@@ -59,13 +60,7 @@ def _rows_lower(problem: Problem) -> Lowered:
         log=problem.node.op == "LogSoftmax",
         largest=LARGEST,
     )
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("outer", Scalar(outer)),
-        ("n", Scalar(n)),
-        ("rows", Scalar(rows)),
-    ]
+    arguments = line_arguments(problem, outer=outer, n=n, rows=rows)
     return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
 
 
@@ -83,13 +78,7 @@ def _columns_lower(problem: Problem) -> Lowered:
         log=problem.node.op == "LogSoftmax",
         largest=LARGEST,
     )
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("n", Scalar(n)),
-        ("inner", Scalar(inner)),
-        ("columns", Scalar(columns)),
-    ]
+    arguments = line_arguments(problem, n=n, inner=inner, columns=columns)
     return Lowered((problem.call(kernel, arguments, (items(inner, columns), outer)),))
 
 
@@ -111,13 +100,7 @@ def _group_lower(problem: Problem) -> Lowered:
     outer, n, inner = _three(problem)
     share = Share.of(problem.device, outer, n, inner)
     kernel = _group_kernel(problem, share)
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("outer", Scalar(outer)),
-        ("n", Scalar(n)),
-        ("inner", Scalar(inner)),
-    ]
+    arguments = line_arguments(problem, outer=outer, n=n, inner=inner)
     return Lowered((problem.call(kernel, arguments, *share.sizes(outer, inner)),))
 
 
@@ -151,14 +134,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         op=problem.node.op,
         type=c_type(problem.x.dtype),
     )
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("n", Scalar(n, "long")),
-        ("inner", Scalar(inner, "long")),
-        ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
-    ]
+    arguments = line_arguments(problem, "long", n=n, inner=inner, total=total, share=share)
     return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
 
 

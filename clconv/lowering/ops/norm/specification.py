@@ -8,7 +8,7 @@ import math
 from clconv.graph.ops.elementwise.row import c_float
 from clconv.lowering.model.arguments import Argument, Write
 from clconv.lowering.model.kernel import Problem
-from clconv.lowering.shared.pointwise import Shape
+from clconv.lowering.shared.point_work import Shape
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS, Reduction
 
 RUN = 64  # elements that norm/statistics reduces before it joins the result with those before

@@ -12,7 +12,8 @@ from clconv.lowering.model.obstacles import computed, has_double
 from clconv.lowering.ops.norm.specification import RUN, Normal, kept_outputs, normal_of
 from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced
 from clconv.lowering.shared.epilogue import Operand, Term
-from clconv.lowering.shared.pointwise import Place, Shape, Work, strides_call
+from clconv.lowering.shared.point_work import Place, Shape, Work
+from clconv.lowering.shared.strided_points import strides_call
 from clconv.lowering.shared.work_split import items, nested, share_of
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable
 
 import numpy as np
@@ -47,6 +48,15 @@ def _is_split(problem: Problem) -> bool:
     return problem.node.op == "GRU" and not problem.node.attrs.linear_before_reset
 
 
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """What one launch does of a step: its kind (see step.cl.mako), and the gates first..end that it makes."""
+
+    kind: str
+    first: int
+    end: int
+
+
 class _Steps:
     """Lowers one layer step by step."""
 
@@ -74,12 +84,12 @@ class _Steps:
         for t in range(layer.time):
             before, after = states[t % 2], states[(t + 1) % 2]
             if _is_split(problem):
-                self._step("GRU gates", (0, 2), t, projected, before, None, extra, None)
-                self._step("GRU new", (2, 3), t, projected, before, after, extra, found.get(0))
+                self._step(_Part("GRU gates", 0, 2), t, projected, before, None, extra, None)
+                self._step(_Part("GRU new", 2, 3), t, projected, before, after, extra, found.get(0))
             else:
                 kind = "GRU linear" if problem.node.op == "GRU" else problem.node.op
-                gates = (0, layer.gates)
-                self._step(kind, gates, t, projected, before, after, extra, found.get(0))
+                part = _Part(kind, 0, layer.gates)
+                self._step(part, t, projected, before, after, extra, found.get(0))
         self._finish(states[layer.time % 2], found.get(1))
         if problem.node.op == "LSTM":
             self._finish(extra[0], found.get(2))
@@ -187,8 +197,7 @@ class _Steps:
 
     def _step(
         self,
-        kind: str,
-        gates: tuple[int, int],
+        part: _Part,
         t: int,
         projected: Value,
         h: Value,
@@ -198,7 +207,7 @@ class _Steps:
     ) -> None:
         problem, layer, at = self.problem, self.layer, self.problem.node.attrs
         peephole = problem.node.op == "LSTM" and problem.has(7)
-        count = gates[1] - gates[0]
+        kind, count = part.kind, part.end - part.first
         parameters: dict[str, Hashable] = {
             "kind": kind,
             "gates": count,
@@ -218,7 +227,7 @@ class _Steps:
         rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
             ("x", Read(projected.name)),
-            ("r", self._packed(2, "recurrent.r", gates)),
+            ("r", self._packed(2, "recurrent.r", (part.first, part.end))),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),

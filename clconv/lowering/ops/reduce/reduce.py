@@ -22,6 +22,7 @@ from clconv.lowering.shared.axes import (
     axis_arguments,
     both_sides,
     kept_and_reduced,
+    line_arguments,
     neighbours,
     reduced_axes,
 )
@@ -72,15 +73,7 @@ def _columns(problem: Problem, outer: int, n: int, inner: int) -> Lowered:
         rows = max(1, share // columns)
     op = FLOAT_REDUCTIONS[problem.node.op]
     kernel = Kernel.of("reduce/columns.cl.mako", "reduce_columns", width=width, op=op, top=_top(op))
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("outer", Scalar(outer)),
-        ("n", Scalar(n)),
-        ("inner", Scalar(inner)),
-        ("rows", Scalar(rows)),
-        ("columns", Scalar(columns)),
-    ]
+    arguments = line_arguments(problem, outer=outer, n=n, inner=inner, rows=rows, columns=columns)
     return Lowered((problem.call(kernel, arguments, (items(inner, columns), items(outer, rows))),))
 
 
@@ -113,13 +106,7 @@ def _rows_lower(problem: Problem) -> Lowered:
     kernel = Kernel.of(
         "reduce/rows.cl.mako", "reduce_rows", width=_width(problem), op=op, top=_top(op)
     )
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("outer", Scalar(outer)),
-        ("n", Scalar(n)),
-        ("rows", Scalar(rows)),
-    ]
+    arguments = line_arguments(problem, outer=outer, n=n, rows=rows)
     return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
 
 

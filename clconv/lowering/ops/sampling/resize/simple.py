@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clconv.graph.ops.sampling.resize import AxisResize, axis_taps, outside_pixels
+from clconv.graph.ops.sampling.interpolation import AxisResize, axis_taps, outside_pixels
 from clconv.lowering.model.arguments import Argument, Scalar, Table, Write
 from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.kernel import (

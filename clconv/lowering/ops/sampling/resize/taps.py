@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.graph.ops.sampling.resize import AxisResize, axis_taps, resize_axes, taps_of
+from clconv.graph.ops.sampling.interpolation import AxisResize, axis_taps, resize_axes, taps_of
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import has_double

@@ -9,8 +9,8 @@ import numpy as np
 from onnx import TensorProto
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.files import Origin
-from clconv.frontend.onnx.readers import FileReader, Span
+from clconv.frontend.onnx.reading.files import Origin
+from clconv.frontend.onnx.reading.readers import FileReader, Span
 
 
 def external_span(tensor: TensorProto, what: str, expected: int, origin: Origin) -> Span:

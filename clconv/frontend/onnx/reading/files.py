@@ -11,9 +11,9 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.readers import BytesReader, FileReader, Span
-from clconv.frontend.onnx.spans import leave_out_weights
-from clconv.frontend.onnx.text import refuse_broken_text
+from clconv.frontend.onnx.reading.readers import BytesReader, FileReader, Span
+from clconv.frontend.onnx.reading.spans import leave_out_weights
+from clconv.frontend.onnx.reading.text import refuse_broken_text
 
 PROTOBUF_LIMIT = 2**31 - 1  # bytes in one protobuf message
 

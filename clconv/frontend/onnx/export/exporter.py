@@ -13,11 +13,11 @@ from onnx import helper
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx.attributes import attribute_kind
-from clconv.frontend.onnx.export_control import inner_nodes, write_control
-from clconv.frontend.onnx.files import PROTOBUF_LIMIT
+from clconv.frontend.onnx.export.control import inner_nodes, write_control
+from clconv.frontend.onnx.export.unfold import unfolded
+from clconv.frontend.onnx.reading.files import PROTOBUF_LIMIT
+from clconv.frontend.onnx.reading.tensors import ENUMS, write_tensor
 from clconv.frontend.onnx.structure import Names
-from clconv.frontend.onnx.tensors import ENUMS, write_tensor
-from clconv.frontend.onnx.unfold import unfolded
 from clconv.graph.ir import DType, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
 from clconv.store.files import write

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.files import Origin
-from clconv.frontend.onnx.tensors import read_tensor
+from clconv.frontend.onnx.reading.files import Origin
+from clconv.frontend.onnx.reading.tensors import read_tensor
 
 _MOST_BYTES = 1 << 30  # written out: a few bytes may say a tensor of any size
 

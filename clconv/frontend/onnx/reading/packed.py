@@ -12,8 +12,8 @@ import numpy as np
 from onnx import TensorProto
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.external import external_bytes
-from clconv.frontend.onnx.files import Origin
+from clconv.frontend.onnx.reading.external import external_bytes
+from clconv.frontend.onnx.reading.files import Origin
 from clconv.graph.ir import Constant
 
 WIDENED = frozenset({TensorProto.INT4, TensorProto.UINT4, TensorProto.BFLOAT16})

@@ -9,9 +9,9 @@ import onnx
 from onnx import helper
 
 from clconv.errors import UnsupportedError
+from clconv.frontend.onnx.export.unfold import unfolded
+from clconv.frontend.onnx.reading.tensors import ENUMS, write_tensor
 from clconv.frontend.onnx.structure import Names
-from clconv.frontend.onnx.tensors import ENUMS, write_tensor
-from clconv.frontend.onnx.unfold import unfolded
 from clconv.graph.ir import DType, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 

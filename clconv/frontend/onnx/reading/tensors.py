@@ -10,9 +10,9 @@ import onnx
 from onnx import TensorProto
 
 from clconv.errors import ModelError, UnsupportedError
-from clconv.frontend.onnx.external import external_bytes, external_span
-from clconv.frontend.onnx.files import Origin
-from clconv.frontend.onnx.spans import LARGE
+from clconv.frontend.onnx.reading.external import external_bytes, external_span
+from clconv.frontend.onnx.reading.files import Origin
+from clconv.frontend.onnx.reading.spans import LARGE
 from clconv.graph.ir import Constant, DType, TensorSpec
 
 DTYPES: dict[int, DType] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from clconv.frontend.onnx.readers import Reader, Span
+from clconv.frontend.onnx.reading.readers import Reader, Span
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
 LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model

@@ -1,0 +1,1 @@
+"""From a file or bytes to a ModelProto and its tensors, believing nothing."""

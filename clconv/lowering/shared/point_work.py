@@ -1,0 +1,25 @@
+"""What kernels that go point by point are made for: operands in shapes that broadcast, and terms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from clconv.lowering.shared.epilogue import Operand, Term
+
+Shape = tuple[int, ...]
+
+
+Place = Callable[[int], Operand]
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """Terms to apply to every element of the first output.
+
+    read: inputs that are read from memory, and the shape in which each broadcasts to the output's.
+    terms: what is computed, given where a kernel finds an input.
+    """
+
+    read: Mapping[int, Shape]
+    terms: Callable[[Place], tuple[Term, ...]]

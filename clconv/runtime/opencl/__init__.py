@@ -1,0 +1,25 @@
+"""The only folder that imports pyopencl: devices, buffers, programs, launches."""
+
+from __future__ import annotations
+
+import os
+
+# pyopencl keeps binaries; PoCL keeps its own, by source. Twice costs time and disk on every first load.
+os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
+
+from clconv.runtime.opencl.context import Device, open_device
+from clconv.runtime.opencl.found import device_infos
+from clconv.runtime.opencl.program import Program
+from clconv.runtime.opencl.queue import Queue, host_memory, seconds, set_arguments, sub_buffer
+
+__all__ = [
+    "Device",
+    "Program",
+    "Queue",
+    "device_infos",
+    "host_memory",
+    "open_device",
+    "seconds",
+    "set_arguments",
+    "sub_buffer",
+]

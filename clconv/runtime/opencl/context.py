@@ -1,0 +1,166 @@
+"""A device in use: its context, its buffers, and the programs that were compiled for it."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyopencl as cl
+
+from clconv.debug import say
+from clconv.device.info import DeviceInfo
+from clconv.errors import DeviceError, KernelBuildError
+from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.template import numbered, program_source
+from clconv.planning.persistent import ADDRESS, kernels_of
+from clconv.runtime import pages, process
+from clconv.runtime.opencl.found import is_pocl, raw_devices
+from clconv.runtime.opencl.program import Program, together
+from clconv.runtime.opencl.queue import Queue, set_arguments
+from clconv.runtime.opencl.refusals import refused
+from clconv.store.pocl_folder import settle_folder
+from clconv.store.pocl_programs import Programs
+
+_PROGRAMS_KEPT = 16  # that nobody uses: a network has two or three, of some MB
+
+
+class Device:
+    """One device with its context. Sessions on it share the context; each has a queue of its own."""
+
+    @refused("make a context")
+    def __init__(self, info: DeviceInfo) -> None:
+        self.info = info
+        self._raw = raw_devices()[info.index]
+        with process.opencl:
+            self.context = cl.Context([self._raw])
+        self._lock = threading.Lock()
+        # By kernel, as long as a plan uses them; the latest are kept for networks that are loaded again.
+        self._programs: weakref.WeakValueDictionary[Kernel, Program] = weakref.WeakValueDictionary()
+        self._latest: collections.deque[Program] = collections.deque(maxlen=_PROGRAMS_KEPT)
+        self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
+        self._kept: list[Any] = []
+
+    def queue(self, profile: bool = False) -> Queue:
+        return Queue(self.info, self.context, profile)
+
+    def allocate(self, nbytes: int) -> Any:
+        """A buffer; DeviceError with the size if the runtime refuses."""
+        try:
+            flags, size = cl.mem_flags.READ_WRITE, max(int(nbytes), 4)
+            host = pages.memory(size) if pages.are_wanted(self.info) else None
+            if host is None:
+                buffer = cl.Buffer(self.context, flags, size)
+            else:  # the buffer keeps the array
+                buffer = cl.Buffer(self.context, flags | cl.mem_flags.USE_HOST_PTR, hostbuf=host)
+            if "forgets-what-is-initialised" in self.info.quirks:
+                self._kept.append(buffer)
+            return buffer
+        except (cl.Error, MemoryError, OSError, OverflowError) as reason:
+            raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
+
+    def prepare(
+        self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]
+    ) -> dict[Kernel, Program]:
+        """The programs of these kernels, which live as long as somebody holds them; those that this device does not
+        have yet are compiled, a few at a time.
+
+        progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises
+        KernelBuildError with source and log.
+        """
+        with self._lock:
+            wanted = tuple(dict.fromkeys(kernels))
+            found = {k: p for k in wanted if (p := self._programs.get(k)) and not self._is_gone(p)}
+            missing = [k for k in wanted if k not in found]
+            done, total = 0, sum(len(kernels_of(k)) for k in missing)
+            if missing:
+                progress(0, total)
+            for part in together(missing):
+                program = self._made(part)
+                found.update(dict.fromkeys(part, program))
+                done += sum(len(kernels_of(k)) for k in part)
+                progress(done, total)
+            return found
+
+    def _made(self, kernels: tuple[Kernel, ...]) -> Program:
+        source = program_source(kernels)
+        if self._stored is not None:
+            self._stored.check(source, [k.symbol for k in kernels])
+        program = Program(self._build(source), source)
+        for kernel in kernels:
+            self._programs[kernel] = program
+        self._latest.append(program)
+        return program
+
+    def _is_gone(self, program: Program) -> bool:
+        """Whether what the device still needs of a program was deleted from the disk."""
+        return self._stored is not None and self._stored.is_gone(program.source)
+
+    def _build(self, source: str) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", cl.CompilerWarning)  # Intel's logs successful builds
+            say(4, f"program for {self.info}\n{numbered(source)}")
+            try:
+                with process.opencl:
+                    program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+                say(5, f"build log: {self._log(program)}")
+                return program
+            except cl.Error as reason:
+                raise KernelBuildError(
+                    f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
+                ) from None
+
+    def _log(self, program: Any) -> str:
+        log = program.get_build_info(self._raw, cl.program_build_info.LOG)
+        return str(log).strip("\0 \n") or "(empty)"
+
+    def addresses(self, buffers: Sequence[Any]) -> np.ndarray:
+        """Where each buffer begins, as kernels on this device see it; uint64.
+
+        For devices that leave buffers where they are: see Addresses.
+        """
+        unique = {id(buffer): buffer for buffer in buffers}
+        found = np.zeros(max(len(unique), 1), np.uint64)
+        programs = self.prepare([ADDRESS], lambda done, total: None)
+        queue, launched = self.queue(), programs[ADDRESS].kernel(ADDRESS)
+        result = self.allocate(found.nbytes)
+        for place, buffer in enumerate(unique.values()):
+            set_arguments(launched, [buffer, result, np.int32(place)])
+            queue.launch(launched, (1,), (1,))
+        queue.read(found, result, wait=True)
+        by_buffer = dict(zip(unique, found, strict=False))
+        return np.array([by_buffer[id(buffer)] for buffer in buffers], np.uint64)
+
+    def first_launches(
+        self, calls: Iterable[KernelCall], programs: Mapping[Kernel, Program]
+    ) -> list[int]:
+        """Indices of the calls whose machine code no launch has asked for yet; counts them as asked."""
+        fresh = []
+        with self._lock:
+            for i, call in enumerate(calls):
+                key, launched = (call.kernel, call.local_size), programs[call.kernel].launched
+                if key not in launched:
+                    launched.add(key)
+                    fresh.append(i)
+        return fresh
+
+    def launched(self) -> None:
+        """To be called after first launches: what they left on the disk is recorded, to be checked next time."""
+        if self._stored is not None:
+            self._stored.remember()
+
+
+def open_device(info: DeviceInfo) -> Device:
+    """The Device of an info, one for the life of the process. Raises ForkError."""
+    process.opencl.check()
+    return _open_device(info)
+
+
+@functools.cache
+def _open_device(info: DeviceInfo) -> Device:
+    return Device(info)

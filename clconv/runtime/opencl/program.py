@@ -1,0 +1,59 @@
+"""Compiled programs: which kernels are compiled together, and the kernel objects of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyopencl as cl
+
+from clconv.lowering.model.kernel import Kernel
+from clconv.planning.persistent import is_persistent
+from clconv.runtime.opencl.refusals import refused
+
+# Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
+# for every kernel.
+_KERNELS_A_PROGRAM = 16
+
+
+def together(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
+    """Kernels that are compiled together; one made of others alone, because their functions are in it."""
+    alone = [(k,) for k in kernels if is_persistent(k)]
+    others = [k for k in kernels if not is_persistent(k)]
+    starts = range(0, len(others), _KERNELS_A_PROGRAM)
+    return [*alone, *(tuple(others[i : i + _KERNELS_A_PROGRAM]) for i in starts)]
+
+
+class Program:
+    """A compiled program, its source, and what was launched of it: kernels with local sizes."""
+
+    def __init__(self, compiled: Any, source: str) -> None:
+        self._compiled, self.source = compiled, source
+        self.launched: set[tuple[Kernel, tuple[int, ...] | None]] = set()
+
+    @refused("make a kernel")
+    def kernel(self, kernel: Kernel) -> Any:
+        """A new kernel object, whose arguments are its owner's."""
+        return cl.Kernel(self._compiled, kernel.symbol)
+
+
+def _keep_invokers() -> None:
+    """Lets pyopencl keep the Python code that it generates and compiles for each cl.Kernel, 0.3 ms each: a
+    plan for a new input size makes many kernels anew. The code follows from the arguments alone."""
+    from pyopencl import invoker
+
+    generate = getattr(invoker, "generate_enqueue_and_set_args", None)
+    if generate is None:  # another pyopencl: nothing to keep
+        return
+    kept: dict[object, object] = {}
+
+    def remembered(*arguments: Any, **named: Any) -> Any:
+        key = repr((arguments, sorted(named.items())))
+        if key not in kept:
+            kept[key] = generate(*arguments, **named)
+        return kept[key]
+
+    invoker.generate_enqueue_and_set_args = remembered
+
+
+_keep_invokers()

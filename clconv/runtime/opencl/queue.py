@@ -1,0 +1,77 @@
+"""Command queues, and what is done with buffers and kernels on the way to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyopencl as cl
+
+from clconv.device.info import DeviceInfo
+from clconv.runtime import process
+from clconv.runtime.opencl.refusals import refused
+
+
+class Queue:
+    """An in-order command queue."""
+
+    @refused("make a queue")
+    def __init__(self, info: DeviceInfo, context: Any, profile: bool) -> None:
+        self.info = info
+        flags = cl.command_queue_properties.PROFILING_ENABLE if profile else 0
+        self._queue = cl.CommandQueue(context, properties=flags)  # type: ignore[arg-type]
+
+    @refused("write a buffer")
+    def write(self, buffer: Any, array: np.ndarray, wait: bool = False) -> None:
+        """Copies a contiguous array into a buffer; without wait the array must stay untouched."""
+        if array.nbytes:
+            with process.opencl:
+                cl.enqueue_copy(self._queue, buffer, array, is_blocking=wait)
+
+    @refused("read a buffer")
+    def read(self, array: np.ndarray, buffer: Any, wait: bool = False) -> None:
+        """Copies a buffer into a contiguous array; without wait it is there after finish()."""
+        if array.nbytes:
+            with process.opencl:
+                cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
+
+    @refused("launch a kernel")
+    def launch(
+        self, kernel: Any, global_size: tuple[int, ...], local_size: tuple[int, ...] | None
+    ) -> Any:
+        return cl.enqueue_nd_range_kernel(self._queue, kernel, global_size, local_size)
+
+    @refused("fill a buffer")
+    def fill(self, buffer: Any, byte: int, nbytes: int) -> None:
+        cl.enqueue_fill_buffer(self._queue, buffer, np.uint8(byte), 0, nbytes)
+
+    @refused("finish what is enqueued")
+    def finish(self) -> None:
+        with process.opencl:
+            self._queue.finish()
+
+
+@refused("take a part of a buffer")
+def sub_buffer(buffer: Any, offset: int, nbytes: int) -> Any:
+    """A part of a buffer; offset must be a multiple of the device's base alignment."""
+    return buffer.get_sub_region(offset, max(int(nbytes), 4))
+
+
+def host_memory(buffer: Any) -> np.ndarray | None:
+    """The bytes of ours that a buffer lies in, None if it has memory of its own."""
+    return buffer.hostbuf if isinstance(buffer.hostbuf, np.ndarray) else None
+
+
+@refused("set a kernel's arguments")
+def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
+    """Binds buffers, NumPy scalars and local sizes (ints) in order."""
+    kernel.set_args(*(cl.LocalMemory(a) if type(a) is int else a for a in arguments))
+
+
+@refused("time a launch")
+def seconds(event: Any) -> float:
+    """How long a launch on a profiling queue ran."""
+    with process.opencl:
+        event.wait()
+    return float(event.profile.end - event.profile.start) * 1e-9

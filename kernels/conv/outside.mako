@@ -1,0 +1,48 @@
+<%doc>
+Where the pixels that a tile of a direct convolution reads lie, for tiles that reach beyond the image. Uses the parameters
+and C variables of direct.cl.mako.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+## Declares column[kw][p], and row[kh][p] where the tile's pixels may lie in several rows: offsets from the plane's start,
+## -1 outside an image that is surrounded by zeros.
+<%def name="look_up(pixels)">\
+<%
+  KH, KW = kernel
+  SH, SW = strides
+  DH, DW = dilations
+  zero = pad_mode == "constant"
+  row_runs = in_block == 1
+%>\
+int column[${KW}][${pixels}];
+      int pw = ow;
+% if not row_runs:
+      int row[${KH}][${pixels}];
+      int ph = oh;
+% endif
+      for (int p = 0; p < ${pixels}; ++p) {
+% if not row_runs:
+        for (int kh = 0; kh < ${KH}; ++kh) {
+          const int ih = ph * ${SH} - pad_top + kh * ${DH};
+% if zero:
+          row[kh][p] = ih < 0 || ih >= height ? -1 : ih * width * ${in_block};
+% else:
+          row[kh][p] = (${common.padded_index(pad_mode, "ih", "height")}) * width * ${in_block};
+% endif
+        }
+% endif
+        for (int kw = 0; kw < ${KW}; ++kw) {
+          const int iw = pw * ${SW} - pad_left + kw * ${DW};
+% if zero:
+          column[kw][p] = iw < 0 || iw >= width ? -1 : iw * ${in_block};
+% else:
+          column[kw][p] = (${common.padded_index(pad_mode, "iw", "width")}) * ${in_block};
+% endif
+        }
+        // Pixels past the end repeat the last one.
+% if row_runs:
+        if (first + p + 1 < end) ++pw;
+% else:
+        if (first + p + 1 < end && ++pw == out_width) { pw = 0; ++ph; }
+% endif
+      }
+</%def>

@@ -1,0 +1,30 @@
+<%doc>
+The functions of math.mako for scalars of a type, and powers of integers. Import with
+  <%namespace name="scalar" file="/scalar_math.mako"/>
+</%doc>
+## CLCONV_FUNCTION: see math.mako.
+<%def name="functions(type)">
+CLCONV_FUNCTION ${type} clconv_exp(${type} x) { return exp(x); }
+CLCONV_FUNCTION ${type} clconv_expm1_negative(${type} x) { return expm1(x); }
+CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
+CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
+CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
+CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
+% for name in ("sin", "cos", "tan"):
+CLCONV_FUNCTION ${type} clconv_${name}(${type} x) { return ${name}(x); }
+% endfor
+CLCONV_FUNCTION ${type} clconv_round_within(${type} x, ${type} low, ${type} high) {
+  x = x > low ? x : low;
+  return rint(x > high ? high : x);
+}
+</%def>
+## A real power of an integer, as an integer: as far as there is one.
+<%def name="real_power(type)">
+CLCONV_FUNCTION long clconv_power(long base, ${type} exponent) {
+  if (exponent == rint(exponent) && fabs(exponent) < 1e6f) return clconv_power(base, (long)exponent);
+  const ${type} result = pow((${type})base, exponent);
+  if (result >= 9223372036854775807.0f) return LONG_MAX;
+  if (result <= -9223372036854775808.0f) return LONG_MIN;
+  return result == result ? (long)result : 0;
+}
+</%def>

@@ -1,0 +1,178 @@
+"""Command lines that are wrong, and what is said of each."""
+
+from __future__ import annotations
+
+RUN = "run classifier.onnx -i ok.png"
+
+TWO = "run two.onnx -i a=a.npy -i b=a.npy"
+
+# What is typed, and a part of what is said.
+BAD_USES = [
+    # of all commands
+    ("nonsense", "nonsense"),
+    ("--nonsense", "--nonsense"),
+    ("run", "Missing"),
+    ("show", "Missing"),
+    *((f"{command} --nonsense", "--nonsense") for command in ("devices", "show", "demo", "doctor")),
+    *((f"{command} classifier.onnx -d voodoo", "there are 0: ") for command in ("check", "tune")),
+    *(
+        (f"{command} no.onnx{more}", "no.onnx")
+        for command, more in (("run", " -i ok.png"), ("show", ""), ("check", ""), ("tune", ""))
+    ),
+    *(
+        (f"{command} 'not a model.onnx'{more}", "not a model.onnx")
+        for command, more in (("run", " -i ok.png"), ("show", ""), ("check", ""), ("tune", ""))
+    ),
+    *(
+        (f"{command} pipe.onnx{more}", "regular file")
+        for command, more in (("run", " -i ok.png"), ("show", ""), ("check", ""), ("tune", ""))
+    ),
+    *(
+        (f"{command} classifier.onnx{more} --precision float8", "float16")
+        for command, more in (
+            ("run", " -i ok.png"),
+            ("show", " --plan"),
+            ("check", ""),
+            ("tune", ""),
+        )
+    ),
+    *(
+        (f"{command} brightener.onnx --size {size}", "--size")
+        for command in ("show", "check", "tune")
+        for size in ("8", "0x8", "-1x8", "8x8x8", "nan", "ax8", "99999999999x1", "1e3x4", "''")
+    ),
+    *(
+        (f"{command} {model} --shape {shape}", "--shape")
+        for command in ("show", "check", "tune")
+        for model, shape in (
+            ("brightener.onnx", "picture=1x3x0x8"),
+            ("brightener.onnx", "picture=1x3x-2x8"),
+            ("brightener.onnx", "picture=1x3x8"),
+            ("brightener.onnx", "picture=1x4x8x8"),
+            ("brightener.onnx", "other=1x3x8x8"),
+            ("brightener.onnx", "picture="),
+            ("brightener.onnx", "1x3x8x8 --shape picture=1x3x8x8"),
+            ("two.onnx", "2x3"),
+        )
+    ),
+    *((f"{command} fixed.onnx --size 8x8", "--size") for command in ("show", "check", "tune")),
+    *((f"{command} brightener.onnx", "--size") for command in ("show", "check", "tune")),
+    (
+        "show brightener.onnx --size 8x8 --shape picture=1x3x8x8",
+        "--size",
+    ),
+    # devices
+    ("devices -d voodoo", "voodoo"),
+    ("devices extra", "extra"),
+    # show
+    ("show classifier.onnx --plan --fused", "choose one"),
+    ("show classifier.onnx -d 0", "--plan"),
+    ("show classifier.onnx --precision float16", "--plan"),
+    ("show classifier.onnx --plan -d voodoo", "voodoo"),
+    # run: numbers
+    *(
+        (f"{RUN} --scale {scale}", "--scale")
+        for scale in ("-1", "0", "nan", "inf", "-inf", "1e999", "x")
+    ),
+    *((f"{RUN} --mean {mean}", "--mean") for mean in ("a,b", "nan", "1,inf,1", "1,2", "''", ",")),
+    *((f"{RUN} --std {std}", "--std") for std in ("0", "-1", "nan", "1,0,1", "1,2", "inf")),
+    *((f"{RUN} --top {top}", "--top") for top in ("0", "-3", "2.5", "many")),
+    (f"{RUN} --layout nope", "--layout"),
+    *((f"{RUN} --size {size}", "--size") for size in ("8", "8x", "0x0", "-8x8")),
+    (f"{RUN} -d voodoo", "voodoo"),
+    # run: options that would do nothing
+    (f"{RUN} --size 8x8", "--size"),
+    ("run fixed.onnx -i ok.png --size 8x8", "--size"),
+    *(
+        (f"run classifier.onnx -i ok.npy {option}", option.split()[0])
+        for option in ("--mean 0.5", "--std 1", "--scale 1", "--layout nchw", "--size 8x8")
+    ),
+    ("run fixed.onnx -i ok.png --labels few.txt", "no list of class scores"),
+    ("run fixed.onnx -i ok.png --top 3", "no list of class scores"),
+    (f"{TWO} --labels few.txt", "no list of class scores"),
+    # run: labels
+    (f"{RUN} --labels no.txt", "no.txt"),
+    (f"{RUN} --labels folder", "folder"),
+    (f"{RUN} --labels pipe.txt", "regular file"),
+    (f"{RUN} --labels /dev/zero", "regular file"),
+    (f"{RUN} --labels empty.txt", "no classes"),
+    (f"{RUN} --labels latin.txt", "UTF-8"),
+    (f"{RUN} --labels few.txt", "2 classes, the network has 10"),
+    (f"{RUN} --labels deep.json", "no JSON"),
+    (f"{RUN} --labels digits.json", "no JSON"),
+    (f"{RUN} --labels bad.json", "no JSON"),
+    (f"{RUN} --labels nested.json", "no name"),
+    # run: outputs
+    (f"{RUN} -o result.gif", ".gif"),
+    (f"{RUN} -o result", "result"),
+    (f"{RUN} -o nowhere/result.npz", "nowhere"),
+    (f"{RUN} -o ok.png/result.npz", "no folder"),
+    (f"{RUN} -o folder.npz", "is a folder"),
+    (f"{RUN} -o pipe.npz", "regular file"),
+    (f"{RUN} -o result.png", "no picture"),
+    (f"{RUN} -o {'x' * 300}.npz", "xxx"),
+    (f"{TWO} -o result.npy", "2 outputs"),
+    (f"{RUN} -i ok.png -o result.npz", "one result"),
+    # run: inputs
+    ("run classifier.onnx", "--input"),
+    ("run two.onnx -i a=a.npy -i a=a.npy", "twice"),
+    ("run two.onnx -i a.npy", "which input"),
+    ("run two.onnx -i c=a.npy", "'c'"),
+    *(
+        (f"run classifier.onnx -i {name}", said)
+        for name, said in (
+            ("no.png", "no.png"),
+            ("folder", "folder"),
+            ("pipe.png", "regular file"),
+            ("pipe.npy", "regular file"),
+            ("pipe.npz", "regular file"),
+            ("/dev/zero", "regular file"),
+            ("text.png", "no picture"),
+            ("'not a model.onnx'", "no picture"),
+            ("''", "no path"),
+        )
+    ),
+    # doctor
+    ("doctor --ops Nonsense", "no kernels of Nonsense"),
+    ("doctor --ops ,", "--ops"),
+    ("doctor --ops ''", "--ops"),
+    ("doctor -d voodoo", "voodoo"),
+    ("doctor --report nowhere/report.md", "nowhere"),
+    ("doctor --report folder", "folder"),
+    ("doctor --report pipe.txt", "regular file"),
+    # tune
+    ("tune", "nothing to tune"),
+    ("tune --ops Nonsense", "no kernels of Nonsense"),
+    ("tune --ops ' '", "--ops"),
+    *(
+        (f"tune classifier.onnx --limit {limit}", "--limit")
+        for limit in ("0", "-1", "nan", "inf", "x")
+    ),
+    ("tune --import no.json", "no.json"),
+    ("tune --import folder", "folder"),
+    ("tune --import pipe.json", "regular file"),
+    ("tune --merge bad.json", "no JSON"),
+    ("tune --merge deep.json", "no JSON"),
+    ("tune classifier.onnx --export nowhere/results.json", "nowhere"),
+    ("tune classifier.onnx --export folder", "folder"),
+    ("tune --export results.json -d 0", "--device"),
+    ("tune --export results.json --limit 3", "--limit"),
+    ("tune --export results.json --afresh", "--afresh"),
+    ("tune --export results.json --precision float16", "--precision"),
+    ("tune --ops Gemm --size 8x8", "--size"),
+    ("tune --ops Gemm --shape x=8x8", "--shape"),
+    # check
+    ("check classifier.onnx -i ok.png -i ok.png", "one at a time"),
+    ("check classifier.onnx -i ok.npy --shape image=1x3x8x8", "--shape"),
+    ("check classifier.onnx -i ok.npy --size 8x8", "--size"),
+    ("check classifier.onnx -i 'other shape.npy'", "9"),
+    ("check two.onnx -i a=a.npy", "missing"),
+    # demo
+    ("demo -o nowhere/a.png", "nowhere"),
+    ("demo -o a.txt", ".txt"),
+    ("demo -o folder.npz", "folder.npz"),
+    ("demo -i no.png", "no.png"),
+    ("demo -i pipe.png", "regular file"),
+    ("demo -i floats.tif", "no known range"),
+    ("demo -d voodoo", "voodoo"),
+]

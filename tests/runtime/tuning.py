@@ -1,0 +1,41 @@
+"""A network to tune, and a folder of its own for what is found."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from clconv import errors
+from clconv.device.findings import NOTHING_FOUND
+from clconv.graph.ir import Graph
+from clconv.tuning.tasks import Task, tasks_of
+from tests.graph.graph_builder import Builder
+from tests.lowering.support import AVX2, optimised
+
+SAME = {"pads": (1, 1, 1, 1)}
+
+
+@pytest.fixture(autouse=True)
+def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(errors, "_warned", set())
+    monkeypatch.setattr("clconv.runtime.measurement_files._shipped", lambda: ())
+
+
+def network() -> Graph:
+    """Two convolutions of one shape, the second with a residual sum, one of another, a dense layer."""
+    b = Builder()
+    x = b.node("Relu", b.conv(b.input(1, 16, 12, 12), 16, 16, 3, **SAME))
+    y = b.node("Relu", b.node("Add", b.conv(x, 16, 16, 3, **SAME), x))
+    z = b.node("Flatten", b.conv(y, 8, 16, 3, strides=(2, 2)), axis=1)
+    return optimised(b.graph(b.node("MatMul", z, b.random(200, 10), out="out")))
+
+
+def task_of() -> Task:
+    """The first convolution, as if these were its variants, and the first of them the usual one."""
+    task = tasks_of(network(), AVX2, NOTHING_FOUND)[0]
+    named = {v.name: v for v in task.variants}
+    variants = tuple(named[n] for n in ("winograd4", "winograd2", "direct"))
+    return dataclasses.replace(task, usual=("winograd4", ()), variants=variants)
