@@ -32,11 +32,12 @@ from benchmarks.disassembly import (
 from benchmarks.nets import NETS
 from benchmarks.offline_compile import NETWORKS, RESULTS
 from benchmarks.offline_targets import TARGETS, Target, amd_assembly, nvidia_binary, run
+from clconv.device.options import PlanOptions
 from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.model.kernel import KernelCall
 from clconv.lowering.model.template import program_source
 from clconv.lowering.shared.tiles import Tile
-from clconv.planning.plan import make_plan
+from clconv.planning.planner import Planner
 
 BATCHES = (1, 16)
 LEAST = 0.04  # of a network's arithmetic: what a product's kernel is shown for
@@ -151,7 +152,7 @@ def hotspots(target: Target, precision: str) -> Iterator[Hotspot]:
         for batch in BATCHES if precision == "float32" else BATCHES[-1:]:
             graph = NETS[name](batch)
             specs = {n: graph.specs[n] for n in graph.inputs}
-            calls = make_plan(graph, specs, target.device, precision=precision).calls
+            calls = Planner(target.device, PlanOptions(precision)).plan(graph, specs).calls
             total = sum(call.cost.flops for call in calls) or 1
             alike: dict[str, list[KernelCall]] = {}
             for call in calls:

@@ -27,7 +27,7 @@ DEVICE_CASES = [case for case in CASES if OPS[case.op].has_kernel]
 def calls_of(case: Case, device: DeviceInfo) -> Iterator[KernelCall]:
     graph, _ = case.build()
     # As a plan has it, with the conversions around the node.
-    yield from lower_graph(graph, device, {}).calls
+    yield from lower_graph(graph, device).calls
     problem = problem_of(graph, graph.nodes[0], device)
     for variant in VARIANTS.get(case.op, ()):
         if variant.applies(problem) is None:

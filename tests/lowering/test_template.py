@@ -126,7 +126,7 @@ def test_names_never_reach_the_source(name: str, machine) -> None:  # type: igno
             for n in graph.nodes
         )  # fmt: skip
         renamed = graph.replace(name=prefix, nodes=nodes, constants=constants)
-        return [c.kernel for c in lower_graph(optimised(renamed), machine, {}).calls]
+        return [c.kernel for c in lower_graph(optimised(renamed), machine).calls]
 
     hostile, tame = network(name), network("tame")
     assert hostile == tame

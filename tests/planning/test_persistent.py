@@ -14,7 +14,7 @@ from clconv.planning import persistent
 from clconv.runtime import opencl
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Device, open_device
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.planning.test_placement import Chain
 from tests.runtime.support import counted, picture, residual

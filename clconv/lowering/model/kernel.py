@@ -12,6 +12,7 @@ import numpy as np
 
 from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.errors import ShapeError
 from clconv.graph.ir import PLAIN, Constant, DType, Layout, Node, TensorSpec
 from clconv.graph.ops.base import Cost
@@ -113,8 +114,8 @@ AUTO = "auto"
 class Problem:
     """What a variant sees: the node, its tensors, the constants among them, the device.
 
-    Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). forced:
-    variants by operator, in lower case, that must be taken.
+    Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). options:
+    what was asked for, precision and forced variants among it.
     """
 
     node: Node
@@ -125,7 +126,7 @@ class Problem:
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     cost: Cost = Cost()
     findings: Findings = NOTHING_FOUND
-    forced: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    options: PlanOptions = PlanOptions()
 
     @property
     def x(self) -> TensorSpec:
@@ -278,7 +279,7 @@ class Variant:
     def obstacle(self, problem: Problem) -> str | None:
         """None if it can run the problem on the problem's device, else what is in the way, in words."""
         failed, most = self.applies(problem), problem.device.most_rounds
-        if failed is None and problem.device.precision == "strict" and self.mixes is not None:
+        if failed is None and problem.options.precision == "strict" and self.mixes is not None:
             mixed = self.mixes(problem)
             failed = mixed and f"{mixed}, which precision 'strict' rules out"
         if failed is not None or not most or self.rounds is None:

@@ -149,7 +149,7 @@ class Parts:
         cost = get_op(op).cost(node, [v.spec for v in values], [spec])
         part = Problem(
             node, tuple(v.spec for v in values), (spec,), constants, self.problem.device, cost=cost,
-            findings=self.problem.findings, forced=self.problem.forced,
+            findings=self.problem.findings, options=self.problem.options,
         )  # fmt: skip
         choice = select(part, plain_only=True)
         lowered = choice.variant.lower(

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.lowering.choice.matrix import Matrix, matrix_of
+from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import (
     Argument,
     Packed,
@@ -151,8 +151,8 @@ MATRIX_WINOGRAD2 = Variant(
     "Conv",
     "matrix_winograd2",
     _matrix_applies,
-    lambda problem: _lower(problem, F2_3, matrix_of(problem.device, halves=False)),
-    estimate=lambda problem: _estimate(problem, F2_3, matrix_of(problem.device, halves=False)),
+    lambda problem: _lower(problem, F2_3, matrix_for(problem)),
+    estimate=lambda problem: _estimate(problem, F2_3, matrix_for(problem)),
     space=TILE_SPACE,
     mixes=mixed_tiles,
 )
