@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.nets import NETS
 from clconv.config import IMAGES
 from clconv.runtime.device import choose_device
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 
 
 def session_for(name: str, batch: int, count: int | None) -> Session:

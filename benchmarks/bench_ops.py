@@ -28,6 +28,7 @@ from benchmarks.bench_models import machine
 from benchmarks.nets import NETS
 from clconv.cases import CASES, Case
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.diagnosis.peak import Peak, measure_peak
 from clconv.errors import VariantError
 from clconv.graph.evaluate import node_cost
@@ -35,7 +36,8 @@ from clconv.graph.ir import Graph, Node
 from clconv.graph.ops import OPS
 from clconv.graph.ops.base import Cost
 from clconv.lowering.variants import VARIANTS
-from clconv.planning.plan import Plan, make_plan
+from clconv.planning.plan import Plan
+from clconv.planning.planner import Planner
 from clconv.runtime.device import choose_device
 from clconv.runtime.profile import profile
 
@@ -76,7 +78,8 @@ class Row:
 
 
 def plan_of(graph: Graph, device: DeviceInfo, forced: dict[str, str] | None = None) -> Plan:
-    return make_plan(graph, {n: graph.specs[n] for n in graph.inputs}, device, forced=forced)
+    options = PlanOptions(forced=forced or {}, images=0, joining=False)
+    return Planner(device, options).plan(graph, {n: graph.specs[n] for n in graph.inputs})
 
 
 def is_large(case: Case) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from benchmarks.gpu_lanes import Bench, in_parallel, networks
 def case_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
     """Variants on cases, a few for each variant in each precision first; how many these are."""
     from benchmarks.gpu_work import examined
+    from clconv.device.options import PlanOptions
     from clconv.diagnosis.doctor import cheap_first, device_cases, in_precision
     from clconv.errors import ShapeError
     from clconv.lowering.choice.select import needs_instruction
@@ -21,14 +21,14 @@ def case_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
     found: list[tuple[int, tuple[Any, ...]]] = []
     for op, cases in device_cases(bench.options.cases).items():
         for precision in ("float32", "tf32", "float16"):
-            asked = dataclasses.replace(bench.device, precision=precision)
+            options = PlanOptions(precision)
             counts: dict[str, int] = {}
             for case in cheap_first(cases):
                 try:
                     graph, _ = in_precision(case, precision).build()
                 except ShapeError:
                     continue
-                problem = problem_of(graph, graph.nodes[0], asked)
+                problem = problem_of(graph, graph.nodes[0], bench.device, options)
                 for variant in VARIANTS.get(op, ()):
                     new = precision != "tf32" or needs_instruction(variant, problem)
                     if new and variant.obstacle(problem) is None:

@@ -91,16 +91,15 @@ def compiled_layer(name: str, batch: int, precision: str, device: DeviceInfo) ->
 
 def compiled(name: str, size: int, batch: int, precision: str, device: DeviceInfo) -> int:
     """Compiles a network's kernels, so that the driver's cache has them: how many there are."""
-    from clconv.planning.plan import make_plan
-    from clconv.probes.matrix_probe import proven_for
+    from clconv.device.options import PlanOptions
+    from clconv.probes.probed import planner_for
     from clconv.runtime.opencl import open_device
 
     graph = closed(network_graph(name, size), batch)
-    able = proven_for(graph, device, precision)
+    planner = planner_for(graph, device, PlanOptions(precision))
     specs = {n: graph.specs[n] for n in graph.inputs}
-    calls = make_plan(graph, specs, able, precision=precision).calls
-    kernels = list(dict.fromkeys(call.kernel for call in calls))
-    open_device(able).prepare(kernels, lambda done, total: None)
+    kernels = list(dict.fromkeys(call.kernel for call in planner.plan(graph, specs).calls))
+    open_device(planner.device).prepare(kernels, lambda done, total: None)
     return len(kernels)
 
 
@@ -181,22 +180,21 @@ def layer(
     name: str, batch: int, precision: str, device: DeviceInfo, least: float, shrink: int = 1
 ) -> tuple[dict[str, Any], Feeds]:
     """Milliseconds of a layer through each rival that applies, what is chosen, and its output."""
+    from clconv.device.options import PlanOptions
     from clconv.errors import ClconvError
-    from clconv.planning.plan import make_plan
-    from clconv.probes.matrix_probe import proven_for
+    from clconv.planning.planner import Planner
+    from clconv.probes.probed import probed_for
     from clconv.runtime.bound import BoundPlan
-    from clconv.runtime.constants import DeviceConstants
-    from clconv.runtime.opencl import open_device
+    from clconv.runtime.prepared import PreparedDevice
 
     graph, feeds = layer_case(name, batch, shrink).build()
-    able = proven_for(graph, device, precision)
-    opened = open_device(able)
-    queue = opened.queue()
+    able = probed_for(graph, device, precision)
+    prepared = PreparedDevice(able)
     specs = {n: graph.specs[n] for n in graph.inputs}
 
     def bound_to(forced: dict[str, str]) -> BoundPlan:
-        plan = make_plan(graph, specs, able, forced=forced, precision=precision)
-        return BoundPlan(plan, opened, queue, DeviceConstants(opened, queue))
+        options = PlanOptions(precision, forced, images=0, joining=False)
+        return prepared.bind(Planner(able, options).plan(graph, specs))
 
     chosen = bound_to({})
     (conv_name,) = (n.name for n in chosen.plan.graph.nodes if n.op == "Conv")

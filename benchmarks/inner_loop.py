@@ -2,10 +2,9 @@
 
     python -m benchmarks.inner_loop [TARGET ...]
 
-ResNet-50, VGG-16, MobileNetV2 and U-Net at batch 1 and 16 are planned for made-up devices, as offline_compile does, and
-what they run is compiled for sm_90 (disassembled by nvdisasm or cuobjdump) and gfx1100 (clang's assembly): the kernels
-with most of the arithmetic, also with matrix instructions, and those that move memory. Counts go into
-benchmarks/results/inner_loops.md; `bound` says how each bound follows from them. What is not installed is said.
+ResNet-50, VGG-16, MobileNetV2 and U-Net at batch 1 and 16 are planned for made-up devices, as offline_compile does. What
+they run is compiled for sm_90 (disassembled by nvdisasm or cuobjdump) and gfx1100 (clang's assembly): the hottest kernels
+and those that move memory. Counts go into benchmarks/results/inner_loops.md; `bound` says how bounds follow from them.
 """
 
 from __future__ import annotations
@@ -32,11 +31,12 @@ from benchmarks.disassembly import (
 from benchmarks.nets import NETS
 from benchmarks.offline_compile import NETWORKS, RESULTS
 from benchmarks.offline_targets import TARGETS, Target, amd_assembly, nvidia_binary, run
+from clconv.device.options import PlanOptions
 from clconv.lowering.choice.matrix import Matrix
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import program_source
 from clconv.lowering.shared.tiles import Tile
-from clconv.planning.plan import make_plan
+from clconv.planning.planner import Planner
 
 BATCHES = (1, 16)
 LEAST = 0.04  # of a network's arithmetic: what a product's kernel is shown for
@@ -151,7 +151,7 @@ def hotspots(target: Target, precision: str) -> Iterator[Hotspot]:
         for batch in BATCHES if precision == "float32" else BATCHES[-1:]:
             graph = NETS[name](batch)
             specs = {n: graph.specs[n] for n in graph.inputs}
-            calls = make_plan(graph, specs, target.device, precision=precision).calls
+            calls = Planner(target.device, PlanOptions(precision)).plan(graph, specs).calls
             total = sum(call.cost.flops for call in calls) or 1
             alike: dict[str, list[KernelCall]] = {}
             for call in calls:

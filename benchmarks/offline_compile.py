@@ -26,17 +26,18 @@ from benchmarks.nets import NETS
 from benchmarks.offline_targets import TARGETS, Target
 from clconv.cases import CASES
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
 from clconv.graph.specialise.specialise import specialise
 from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.lower import problem_of
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import program_source
 from clconv.lowering.shared.tiles import Tile
 from clconv.lowering.variants import VARIANTS
-from clconv.planning.plan import make_plan
+from clconv.planning.planner import Planner
 
 NETWORKS = ("resnet50", "vgg16", "mobilenetv2", "unet")
 BATCHES = (1, 16)  # tiles grow with the work there is
@@ -69,15 +70,16 @@ def besides() -> Iterator[tuple[str, Graph]]:
 
 def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
     """Of every variant that applies to a node and is not meant for another kind of device."""
-    ways = [device]
+    plain = PlanOptions()
+    ways = [(device, plain)]
     if device.matrix:
-        ways.append(dataclasses.replace(device, precision="tf32"))
+        ways.append((device, PlanOptions("tf32")))
     for vendor, shuffle in SHUFFLES.items():
         if device.vendor.startswith(vendor):
-            ways.append(dataclasses.replace(device, shuffle=shuffle, shuffles=True))
+            ways.append((dataclasses.replace(device, shuffle=shuffle, shuffles=True), plain))
     for node in graph.nodes:
-        for asked in ways:
-            problem = problem_of(graph, node, asked)
+        for able, options in ways:
+            problem = problem_of(graph, node, able, options)
             for variant in VARIANTS.get(node.op, ()):
                 if variant.obstacle(problem) is None and (
                     variant.estimate is None or math.isfinite(variant.estimate(problem))
@@ -88,7 +90,7 @@ def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
 def launches_of_halves(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
     """Of the network as precision="float16" stores it, as it would run."""
     specs = {n: graph.specs[n] for n in graph.inputs}
-    yield from make_plan(graph, specs, device, precision="float16").lowered.calls
+    yield from Planner(device, PlanOptions("float16")).plan(graph, specs).calls
 
 
 def measured(

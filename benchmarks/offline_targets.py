@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from clconv.device.info import DeviceInfo, apply_quirks, nvidia_matrix
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 
 CLANG = (
     "clang-19", "-x", "cl", "-cl-std=CL1.2", "-nogpulib", "-O3", "-ffp-contract=fast", "-w", "-S",

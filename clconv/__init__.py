@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clconv.errors import ClconvError
     from clconv.graph.ir import Graph
     from clconv.runtime.device import devices
-    from clconv.runtime.session import Session
+    from clconv.session.session import Session
 
 from clconv.version import __version__
 
@@ -39,7 +39,7 @@ _HOMES = {
     "ClconvError": "clconv.errors",
     "DeviceInfo": "clconv.device.info",
     "Graph": "clconv.graph.ir",
-    "Session": "clconv.runtime.session",
+    "Session": "clconv.session.session",
     "devices": "clconv.runtime.device",
     "errors": "clconv.errors",
     "layers": "clconv.layers",

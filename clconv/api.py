@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 
-from clconv import config
 from clconv.device.info import DeviceInfo
 from clconv.errors import ModelError
 from clconv.frontend.onnx import import_onnx
 from clconv.graph.ir import Graph
-from clconv.probes.probed import probed_for
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 
 Source = str | os.PathLike[str] | bytes | Graph
 
@@ -41,7 +39,7 @@ def load(
     operator that is missing), DeviceError if no device matches or it refuses.
     """
     graph = read_model(source)
-    chosen = probed_for(graph, choose_device(device), config.chosen_precision(precision))
+    chosen = choose_device(device)
     if progress is None:
         return Session(graph, chosen, precision=precision)
     return Session(graph, chosen, progress=progress, precision=precision)

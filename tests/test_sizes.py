@@ -25,17 +25,12 @@ MOST = {
 # What is larger nevertheless, and why no split of it would help a reader.
 _COMMAND = "the options of a command, which typer reads from its signature"
 _LAYER = "the settings of a public layer, named and ordered as users know them"
-_OPEN = "its split is under way"
 EXCEPTIONS = {
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
     "parameters of a function: clconv/cli/tune.py tune": _COMMAND,
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
-    "parameters of a function: clconv/planning/plan.py make_plan": _OPEN,
-    "lines of a function: clconv/cli/show.py _show_plan": _OPEN,
-    "lines of a function: clconv/cli/tune.py tune": _OPEN,
-    "lines of a file: clconv/lowering/model/kernel.py": _OPEN,
-    "lines of a file: clconv/runtime/session.py": _OPEN,
+    "lines of a function: clconv/cli/tune.py tune": _COMMAND,
 }
 
 

@@ -14,7 +14,7 @@ from clconv.cli.images import Pixels, choose_pixels, place, to_tensor
 from clconv.cli.pictures import check_picture, on_white, open_picture
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import TensorSpec
-from clconv.runtime.inputs import conform
+from clconv.session.inputs import conform
 
 LAYOUTS = ("auto", "nchw", "nhwc")
 

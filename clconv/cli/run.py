@@ -22,7 +22,7 @@ from clconv.errors import ConfigError
 from clconv.graph.ir import TensorSpec
 
 if TYPE_CHECKING:
-    from clconv.runtime.session import Session
+    from clconv.session.session import Session
 
 
 Inputs = Annotated[

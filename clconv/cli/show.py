@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -14,6 +14,9 @@ from clconv.cli.shapes import settle_shapes
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.summary import Row, summary, totals
+
+if TYPE_CHECKING:
+    from clconv.planning.plan import Plan
 
 
 def show(
@@ -153,33 +156,43 @@ def _counted(number: int, what: str) -> str:
 def _show_plan(
     graph: Graph, specs: dict[str, TensorSpec], device: str | None, precision: str | None
 ) -> None:
-    from clconv import config
+    from clconv.device.options import PlanOptions
     from clconv.graph.passes import run_passes
     from clconv.graph.passes.half import computed_wide
-    from clconv.planning.batch import plan_images
-    from clconv.planning.joining import JOINED, are_joined, join_launches, may_join
-    from clconv.planning.plan import Plan, make_plan
-    from clconv.probes.probed import probed_for
+    from clconv.planning.joining import may_join
+    from clconv.probes.probed import planner_for
     from clconv.runtime.device import choose_device
-    from clconv.runtime.findings import findings_for
 
-    asked = config.chosen_precision(precision)
-    chosen = probed_for(graph, choose_device(device), asked)
-    findings = findings_for(chosen)
-
-    def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
-        return make_plan(
-            graph, specs, chosen,
-            forced=config.VARIANT.get(), findings=findings, precision=asked,
-        )  # fmt: skip
-
-    made, apart = plan_images(make, run_passes(graph), specs)
-    if are_joined(chosen, findings):
-        made = join_launches(made)
+    planner = planner_for(graph, choose_device(device), PlanOptions.from_config(precision))
+    made = planner.plan(run_passes(graph), specs)
     console = stdout()
     console.print(f"{graph.name} on {made.device}: {_described(specs)}")
-    if apart is not None:
-        console.print(f"{apart.count} of {apart.batch} images at a time")
+    if made.batch_split is not None:
+        console.print(str(made.batch_split))
+    console.print(_plan_table(made))
+    live = made.live_bytes
+    ratio = f" ({made.memory.total / live:.2f} times)" if live else ""
+    console.print(
+        f"{_counted(len(made.calls), 'kernel')} in {_counted(len(made.launches), 'launch')}; values need {made.memory.total:,} bytes in "
+        f"{len(made.memory.arenas)} buffers, largest live set {live:,}{ratio}"
+    )
+    if may_join(made.device, planner.options) and not planner.joins:
+        console.print("launches are not joined: quarantined by clconv doctor")
+    widened = computed_wide(made.graph)
+    if widened:
+        console.print(
+            f"computed in float32 between casts from and to float16: {', '.join(widened)}"
+        )
+    if made.cut:
+        names = ", ".join(n.name for n in made.cut.host_nodes) or "-"
+        console.print(
+            f"then on the host: {names}; {len(made.cut.rest.nodes)} layers are planned after it"
+        )
+        _show_bodies((*made.cut.host_nodes, *made.cut.rest.nodes))
+
+
+def _plan_table(made: Plan) -> Table:
+    """A row for each node of the planned graph and each conversion between layouts."""
     table = Table("layer", "operator", "variant", "chosen by", "reads", "writes")
     for title in ("kernels", "work-items"):
         table.add_column(title, justify="right")
@@ -203,23 +216,4 @@ def _show_plan(
             " ".join(_times(s.shape) for s in reads), " ".join(str(s) for s in writes),
             str(len(calls)), items,
         )  # fmt: skip
-    console.print(table)
-    live = made.live_bytes
-    ratio = f" ({made.memory.total / live:.2f} times)" if live else ""
-    console.print(
-        f"{_counted(len(made.calls), 'kernel')} in {_counted(len(made.launches), 'launch')}; values need {made.memory.total:,} bytes in "
-        f"{len(made.memory.arenas)} buffers, largest live set {live:,}{ratio}"
-    )
-    if may_join(chosen) and JOINED in findings.quarantined:
-        console.print("launches are not joined: quarantined by clconv doctor")
-    widened = computed_wide(made.graph)
-    if widened:
-        console.print(
-            f"computed in float32 between casts from and to float16: {', '.join(widened)}"
-        )
-    if made.cut:
-        names = ", ".join(n.name for n in made.cut.host_nodes) or "-"
-        console.print(
-            f"then on the host: {names}; {len(made.cut.rest.nodes)} layers are planned after it"
-        )
-        _show_bodies((*made.cut.host_nodes, *made.cut.rest.nodes))
+    return table

@@ -28,7 +28,9 @@ from clconv.errors import ConfigError
 
 if TYPE_CHECKING:
     from clconv.device.info import DeviceInfo
+    from clconv.device.options import PlanOptions
     from clconv.graph.ir import Graph, TensorSpec
+    from clconv.planning.planner import Planner
     from clconv.tuning.runs import Outcome
     from clconv.tuning.tasks import Task
 
@@ -148,7 +150,7 @@ class _What:
     specs: dict[str, TensorSpec]
     operators: tuple[str, ...]
     device: DeviceInfo
-    precision: str
+    options: PlanOptions
 
     @classmethod
     def of(
@@ -160,15 +162,16 @@ class _What:
         sizes: tuple[Any, Sequence[str]],
     ) -> _What:
         """Raises ClconvError for what does not exist or does not fit. sizes: --size and --shape."""
-        from clconv import config
         from clconv.api import read_model
         from clconv.cli.doctor import operators_of
+        from clconv.device.options import PlanOptions
         from clconv.graph.ir import TensorSpec
         from clconv.graph.passes import run_passes
         from clconv.runtime.device import choose_device
 
         chosen, operators = choose_device(device), operators_of(ops)
-        asked = config.chosen_precision(precision)
+        # Which variants are best is what is looked for: none is forced.
+        asked = dataclasses.replace(PlanOptions.from_config(precision), forced={})
         if model is None:
             return cls(None, {}, operators, chosen, asked)
         graph = run_passes(read_model(model))
@@ -179,43 +182,39 @@ class _What:
 
 def _tune(what: _What, limit: float, afresh: bool) -> None:
     from clconv.device.findings import Findings
-    from clconv.planning.batch import plan_images
-    from clconv.planning.plan import Plan, make_plan
-    from clconv.probes.probed import probed_for
-    from clconv.runtime.findings import findings_for
+    from clconv.planning.planner import Planner
+    from clconv.probes.probed import planner_for
     from clconv.tuning.tasks import case_tasks, tasks_of
 
-    graph, specs, operators, asked = what.graph, what.specs, what.operators, what.precision
-    known = Findings(findings_for(what.device).quarantined)
-    chosen = dataclasses.replace(probed_for(graph, what.device, asked), precision=asked)
+    graph, specs, operators = what.graph, what.specs, what.operators
+    found = planner_for(graph, what.device, what.options)
+    untuned = Findings(found.findings.quarantined)
+    planner = Planner(found.device, found.options, untuned)
     if graph is None:
-        _search(case_tasks(chosen, known, operators), chosen, limit, afresh)
+        _search(
+            case_tasks(planner.device, what.options, untuned, operators), planner, limit, afresh
+        )
         return
-
-    def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
-        return make_plan(graph, specs, chosen, findings=known, precision=asked)
-
-    plan, apart = plan_images(make, graph, specs)
-    if apart is not None:
-        stdout().print(f"{apart.count} of {apart.batch} images at a time, as they are run")
-        graph, specs = apart.graph, apart.specs
-    tasks = tasks_of(plan.graph, chosen, known, operators)
+    plan = planner.plan(graph, specs)
+    if plan.batch_split is not None:
+        stdout().print(f"{plan.batch_split}, as they are run")
+    tasks = tasks_of(plan.graph, planner.device, what.options, untuned, operators)
     if operators and not tasks:
         raise ConfigError(f"--ops: the network has no layers of {', '.join(operators)} to tune")
-    outcomes = _search(tasks, chosen, limit, afresh)
+    outcomes = _search(tasks, planner, limit, afresh)
     if plan.cut:
         stderr().print("the layers behind a shape that depends on data were not tuned")
     if not all(outcome.again for outcome in outcomes):
-        _compare(graph, specs, chosen, known, outcomes)
+        _compare(graph, specs, planner, outcomes)
 
 
-def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: bool) -> list[Outcome]:
+def _search(tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool) -> list[Outcome]:
     from clconv import config
     from clconv.runtime.worker import Worker
     from clconv.tuning.runs import tune_all
     from clconv.tuning.search import Search, Step
 
-    errors = stderr()
+    errors, device = stderr(), planner.device
     stdout().print(f"{len(tasks)} kinds of layers on {device}, driver {device.driver}")
     outcomes: list[Outcome] = []
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
@@ -229,7 +228,7 @@ def _search(tasks: Sequence[Task], device: DeviceInfo, limit: float, afresh: boo
             now = tasks[min(len(outcomes), len(tasks) - 1)].shape.operator
             bar.update(row, description=f"{now}: {step.what}, best {step.gain:.2f} times")
 
-        search = Search(device, worker, limit, told)
+        search = Search(device, worker, limit, told, planner.options)
         try:
             for outcome in tune_all(tasks, device, search, afresh):
                 outcomes.append(outcome)
@@ -268,7 +267,9 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _compare(graph: Any, specs: Any, device: Any, known: Any, outcomes: list[Outcome]) -> None:
+def _compare(
+    graph: Graph, specs: Mapping[str, TensorSpec], planner: Planner, outcomes: list[Outcome]
+) -> None:
     """Says what the whole network gains, and takes back what does not speed it up."""
     from clconv.tuning.runs import SLOWER, as_usual, compare_whole, keep
 
@@ -276,7 +277,7 @@ def _compare(graph: Any, specs: Any, device: Any, known: Any, outcomes: list[Out
     if not entries:
         stdout().print("nothing is faster than what runs as usual")
         return
-    usual, seconds = compare_whole(graph, specs, device, known, entries)
+    usual, seconds = compare_whole(graph, specs, planner, entries)
     stdout().print(
         f"the network: {usual * 1e3:.3f} ms as usual, {seconds * 1e3:.3f} ms tuned, {usual / seconds:.3f} times as fast"
     )

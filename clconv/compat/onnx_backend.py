@@ -18,7 +18,7 @@ from clconv.errors import DeviceError, InputError, ModelError, UnsupportedError
 from clconv.frontend.onnx.reading.tensors import ENUMS
 from clconv.graph.ir import DType
 from clconv.runtime.device import choose_device
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 
 __all__ = [
     "ClconvBackend",

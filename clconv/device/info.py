@@ -15,8 +15,6 @@ class DeviceInfo:
     matrix: matrix instructions by the type of their factors: "tf32", "f16", and "f16 k16" if 16 products at a
         time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "emulated": plain C in their place.
     proven: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
-    precision: what products may round their factors to, of config.PRECISIONS; "strict" also rules out variants that
-        mix what a plain sum keeps apart.
     most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
         not at all. shuffles: whether that is known to work; else it is not used.
@@ -43,7 +41,6 @@ class DeviceInfo:
     half: bool = False
     matrix: frozenset[str] = frozenset()
     proven: bool = False
-    precision: str = "float32"
     shuffle: str = ""
     shuffles: bool = False
     subgroup: int = 0

@@ -9,19 +9,21 @@ from collections.abc import Callable, Iterator, Sequence
 from clconv.cases import CASES, Case
 from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.errors import KernelBuildError, UnsupportedError, VariantError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
 from clconv.lowering.lower import problem_of
-from clconv.lowering.model.kernel import Kernel, Problem
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Problem
 from clconv.lowering.variants import VARIANTS
-from clconv.planning.plan import Plan, make_plan
-from clconv.runtime.bound import BoundPlan
+from clconv.planning.plan import Plan
+from clconv.planning.planner import Planner
 from clconv.runtime.check import relative_error
-from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.findings import Name
 from clconv.runtime.opencl import Program, open_device
+from clconv.runtime.prepared import PreparedDevice
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 GUARD = 256  # bytes of canary around every value
@@ -120,11 +122,9 @@ def plan_of(
     """The case's plan through a variant, with canaries; None if the variant does not apply."""
     graph, _ = in_precision(case, precision).build()
     specs = {name: graph.specs[name] for name in graph.inputs}
-    forced = {case.op.lower(): variant}
+    options = PlanOptions(precision, {case.op.lower(): variant}, images=0, guard=GUARD)
     try:
-        return make_plan(
-            graph, specs, device, forced=forced, findings=findings, guard=GUARD, precision=precision
-        )
+        return Planner(device, options, findings).plan(graph, specs)
     except (VariantError, UnsupportedError):
         return None
 
@@ -177,9 +177,7 @@ def _error_of(
         return None
     graph, feeds = in_precision(case, precision).build()
     expected = run_reference(graph, feeds)
-    opened = open_device(device)
-    queue = opened.queue()
-    bound = BoundPlan(plan, opened, queue, DeviceConstants(opened, queue), guarded=True)
+    bound = PreparedDevice(device).bind(plan, guarded=True)
     found = bound.run({name: feeds[name] for name in plan.graph.inputs})
     if any(found[name].dtype != reference.dtype for name, reference in expected.items()):
         return float("inf")

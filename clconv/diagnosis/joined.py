@@ -6,12 +6,14 @@ not written yet. Such races show rarely, so each network runs many times.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.diagnosis.doctor import Result, failed_result
 from clconv.frontend.layers import (
     Add,
@@ -35,12 +37,10 @@ from clconv.frontend.layers import (
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.planning.joining import JOINED, join_launches, may_join
-from clconv.planning.plan import make_plan
-from clconv.runtime.bound import BoundPlan
+from clconv.planning.joining import JOINED, may_join
+from clconv.planning.planner import Planner
 from clconv.runtime.check import TOLERANCE, relative_error
-from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.opencl import open_device
+from clconv.runtime.prepared import PreparedDevice
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 RUNS = 30  # of each network; every other one is fed other values, so that what is left of the last run shows
@@ -128,13 +128,13 @@ def examine_network(name: str, device: DeviceInfo, findings: Findings = NOTHING_
     feeds = [{fed: rng.uniform(-1, 1, spec.shape).astype(np.float32)} for _ in range(2)]
     expected = [run_reference(graph, feed) for feed in feeds]
     optimised = run_passes(graph)
-    opened = open_device(device)
-    queue = opened.queue()
-    constants = DeviceConstants(opened, queue)
+    prepared = PreparedDevice(device)
+    # What earlier trials said of joining itself is what is asked anew.
+    kernels = dataclasses.replace(findings, quarantined=findings.quarantined - {JOINED})
 
     def largest_error(joined: bool, runs: int) -> float:
-        plan = make_plan(optimised, {fed: spec}, device, findings=findings)
-        bound = BoundPlan(join_launches(plan) if joined else plan, opened, queue, constants)
+        planner = Planner(device, PlanOptions(images=0, joining=joined), kernels)
+        bound = prepared.bind(planner.plan(optimised, {fed: spec}))
         return max(_difference(bound.run(feeds[i % 2]), expected[i % 2]) for i in range(runs))
 
     error = largest_error(True, RUNS)
@@ -154,7 +154,7 @@ def examine_joined(
 ) -> Iterator[Result]:
     """One result a network, as of a variant JOINED; none where launches are never joined. findings: kernels that are
     wrong on their own, to keep away from."""
-    for name in NETWORKS if may_join(device) else ():
+    for name in NETWORKS if may_join(device, PlanOptions.from_config()) else ():
         try:
             yield worker.call(examine_network, name, device, findings, limit=_SECONDS)
         except (WorkerError, Failed) as reason:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from clconv.cases import Case
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.diagnosis.doctor import (
     Examiner,
     Result,
@@ -70,7 +71,7 @@ def matrix_work(
 
     operators: only these. quick: a few cheap cases for each variant; always: operators of which none is left out even so.
     """
-    asked = dataclasses.replace(device, precision=precision)
+    options = PlanOptions(precision)
     found: dict[str, Work] = {}
     if not device.matrix:
         return found
@@ -81,7 +82,7 @@ def matrix_work(
                 graph, _ = in_precision(case, precision).build()
             except ShapeError:  # an operator that ONNX has for float32 alone
                 continue
-            problems.append((case, problem_of(graph, graph.nodes[0], asked)))
+            problems.append((case, problem_of(graph, graph.nodes[0], device, options)))
         names, wanted = [], set()
         for variant in VARIANTS.get(op, ()):
             fitting = [

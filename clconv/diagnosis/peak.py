@@ -12,7 +12,7 @@ import numpy as np
 from clconv.device.info import DeviceInfo
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Scalar
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.peak import arithmetic_call, copy_call, result_floats
 from clconv.runtime.opencl import Device, Queue, open_device, seconds, set_arguments
 

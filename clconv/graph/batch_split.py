@@ -1,4 +1,4 @@
-"""Takes a graph for a batch apart into runs of fewer images, where no image looks at another.
+"""Splits a graph for a batch into runs of fewer images, where no image looks at another.
 
 Axis 0 of a network's inputs is the batch. That images do not meet follows operator by operator (Hooks.images), and
 nothing but the batch may change: a constant for each image leaves the graph whole.
@@ -17,7 +17,7 @@ from clconv.graph.rules.images import Use, aligned
 
 
 @dataclasses.dataclass(frozen=True)
-class Apart:
+class BatchSplit:
     """A graph for `count` images that computes for each what the graph for `batch` of them does.
 
     inputs: those of which a run takes the part that belongs to its images; the others go to every run whole.
@@ -32,6 +32,9 @@ class Apart:
     def specs(self) -> dict[str, TensorSpec]:
         """Of the graph's inputs."""
         return {name: self.graph.specs[name] for name in self.graph.inputs}
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.batch} images at a time"
 
     def run(
         self,
@@ -65,7 +68,7 @@ def batch_of(graph: Graph) -> int:
     return next((int(shape[0]) for shape in shapes if len(shape) > 1), 1)
 
 
-def take_apart(graph: Graph, count: int) -> Apart | None:
+def split_batch(graph: Graph, count: int) -> BatchSplit | None:
     """The graph for `count` images at a time; None if it is not certain that the images do not meet.
 
     graph: with the specs of all its values.
@@ -90,7 +93,7 @@ def take_apart(graph: Graph, count: int) -> Apart | None:
     for name in inputs:
         specs[name] = dataclasses.replace(specs[name], shape=(count, *specs[name].shape[1:]))
     fewer = graph.replace(nodes=tuple(nodes), specs=specs, constants=constants)
-    return Apart(fewer, count, batch, inputs)
+    return BatchSplit(fewer, count, batch, inputs)
 
 
 def _names_batch(node: Node, shape_at: int) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.errors import Guard, UnsupportedError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
@@ -19,13 +19,8 @@ from clconv.lowering.choice.limits import check_lowered, check_sizes, check_work
 from clconv.lowering.choice.select import Choice, check_forced, select
 from clconv.lowering.copies.reorder import reorder_call
 from clconv.lowering.model.arguments import Read, Scalar, Write
-from clconv.lowering.model.kernel import (
-    KernelCall,
-    Lowered,
-    Offer,
-    Problem,
-    Signature,
-)
+from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.kernel import Lowered, Offer, Problem, Signature
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
 
 
@@ -66,22 +61,22 @@ class LoweredGraph:
 def lower_graph(
     graph: Graph,
     device: DeviceInfo,
-    forced: Mapping[str, str],
+    options: PlanOptions = PlanOptions(),
     findings: Findings = NOTHING_FOUND,
     rivals: bool = False,
     known: Mapping[str, str] | None = None,
 ) -> LoweredGraph:
     """Kernel calls for a graph whose specs are all known.
 
-    findings: what is known of the device from earlier runs; variants that are not forced respect it.
+    options: precision and forced variants are read here. findings: what is known of the device from earlier runs; variants that are not forced respect it.
     rivals: whether to find out which calls other sizes may make. known: see select, by node.
     Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
     takes on this device or that would not end, DeviceMemoryError for a value that does not fit or is larger than
     kernels count.
     """
-    check_forced(forced)
+    check_forced(options.forced)
     check_sizes(graph, device)
-    problems = [problem_of(graph, node, device, findings, forced) for node in graph.nodes]
+    problems = [problem_of(graph, node, device, options, findings) for node in graph.nodes]
     for problem in problems:
         check_work(problem)
     known = known or {}
@@ -96,20 +91,20 @@ def lower_graph(
         else problem
         for problem, choice in zip(problems, choices, strict=True)
     ]
-    options = {}
+    signatures = {}
     for i, (choice, problem) in enumerate(zip(choices, problems, strict=True)):
         with Guard("the choice of its layouts", problem.node.name, problem.node.op):
-            options[i] = layouts_that_fit(problem, choice.variant.signatures(problem))
-    signatures = choose_signatures(graph, options)
-    return _Lowering(graph, problems, choices, signatures, device, rivals).run()
+            signatures[i] = layouts_that_fit(problem, choice.variant.signatures(problem))
+    chosen = choose_signatures(graph, signatures)
+    return _Lowering(graph, problems, choices, chosen, device, rivals).run()
 
 
 def problem_of(
     graph: Graph,
     node: Node,
     device: DeviceInfo,
+    options: PlanOptions = PlanOptions(),
     findings: Findings = NOTHING_FOUND,
-    forced: Mapping[str, str] = MappingProxyType({}),
 ) -> Problem:
     """What the variants of a node see while one of them is chosen: all layouts plain."""
     return Problem(
@@ -120,7 +115,7 @@ def problem_of(
         device,
         cost=node_cost(node, graph),
         findings=findings,
-        forced=forced,
+        options=options,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clconv.device.info import DeviceInfo
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Read, Scalar, Write
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 
 CHAINS = 12  # independent sums of one work-item: hides the latency of the multiply-add, fits 16 registers
 FACTOR, ADDEND = (

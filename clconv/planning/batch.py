@@ -6,20 +6,10 @@ at a time as the cache holds leave it there; each time the weights are read anew
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
-import numpy as np
-
-from clconv import config
-from clconv.errors import ClconvWarning, DeviceMemoryError
-from clconv.graph.batch_split import Apart, batch_of, take_apart
-from clconv.graph.ir import Graph, TensorSpec
-from clconv.graph.specialise.specialise import specialise
+from clconv.graph.batch_split import batch_of
 from clconv.planning.plan import Plan
-
-MakePlan = Callable[[Graph, Mapping[str, TensorSpec]], Plan]
 
 # The rest is for the weights that pass through. Fewer images are faster on a quiet machine, more wait less for a core
 # that is busy with something else.
@@ -30,68 +20,15 @@ _CACHE_SHARE = 0.75
 _WEIGHTS = 6
 
 
-def plan_images(
-    make: MakePlan,
-    graph: Graph,
-    specs: Mapping[str, TensorSpec],
-    values: Mapping[str, np.ndarray] | None = None,
-) -> tuple[Plan, Apart | None]:
-    """The plan for these inputs; where fewer images at a time take less, or the device has no memory for all of
-    them, the plan for so many and what they are.
-
-    make: plans a graph for specs. values: inputs whose content is known already, also to make. CLCONV_IMAGES says
-    how many instead. Raises what make raises.
-    """
-    asked = config.IMAGES.get()
-    try:
-        plan, apart = make(graph, specs), None
-        whole = plan.graph
-    except DeviceMemoryError as too_large:
-        settled = specialise(graph, specs, values)
-        if settled.cut is not None:
-            raise
-        whole = settled.graph
-        plan, apart = _that_fit(make, whole, asked, too_large)
-    if plan.cut is not None or asked == 0:
-        return plan, apart
-    count = _count(plan) if asked is None else asked
-    if count >= batch_of(plan.graph):
-        return plan, apart
-    fewer = take_apart(whole, count)
-    if fewer is not None:
-        return make(fewer.graph, fewer.specs), fewer
-    if asked is not None:
-        warnings.warn(
-            f"{config.IMAGES.name}={asked}: '{graph.name}' gets its {batch_of(whole)} images at once, because it is "
-            f"not certain that none looks at another",
-            ClconvWarning,
-            stacklevel=2,
-        )
-    return plan, apart
-
-
-def _that_fit(
-    make: MakePlan, whole: Graph, asked: int | None, too_large: DeviceMemoryError
-) -> tuple[Plan, Apart]:
-    """The plan for as many images as the device has memory for: half of them, a quarter and so on, or those asked
-    for. too_large: why it is not all of them, raised where no other count helps."""
-    for count in _halves(batch_of(whole)) if asked is None else (asked,):
-        apart = take_apart(whole, count)
-        if apart is None:
-            break
-        with contextlib.suppress(DeviceMemoryError):
-            return make(apart.graph, apart.specs), apart
-    raise too_large
-
-
-def _halves(batch: int) -> Iterator[int]:
+def halves_of(batch: int) -> Iterator[int]:
+    """Half as many images, a quarter and so on down to one: what to try where the device has no room for all."""
     while batch > 1:
         batch = -(-batch // 2)
         yield batch
 
 
-def _count(plan: Plan) -> int:
-    """How many images at a time take least, as far as bytes to and from memory tell."""
+def images_at_a_time(plan: Plan) -> int:
+    """How many images of a plan's batch at a time take least, as far as bytes to and from memory tell."""
     cache, batch = plan.device.cache, batch_of(plan.graph)
     if batch < 2 or not plan.device.is_cpu or not cache or plan.memory.total <= cache:
         return batch

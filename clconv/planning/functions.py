@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from clconv.errors import TemplateError
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import render
 
 DIMENSIONS = 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from clconv import config
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.model.arguments import Read, Write
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.planning.hazards import Access, Extent, dependencies
 from clconv.planning.memory import MemoryPlan
 from clconv.planning.other_sizes import CallsByNode
@@ -21,14 +21,14 @@ from clconv.planning.plan import Plan
 JOINED = ("launches", "joined")
 
 
-def may_join(device: DeviceInfo) -> bool:
-    """Whether this device gains by launches that go as one, and CLCONV_ONE_LAUNCH does not forbid it."""
-    return config.ONE_LAUNCH.get() and is_wanted(device)
+def may_join(device: DeviceInfo, options: PlanOptions) -> bool:
+    """Whether this device gains by launches that go as one, and nothing that was asked for forbids it."""
+    return options.joining and not options.guard and is_wanted(device)
 
 
-def are_joined(device: DeviceInfo, findings: Findings) -> bool:
+def are_joined(device: DeviceInfo, options: PlanOptions, findings: Findings) -> bool:
     """Whether launches go as one on this device: they may, and did not give wrong results when they were tried."""
-    return may_join(device) and JOINED not in findings.quarantined
+    return may_join(device, options) and JOINED not in findings.quarantined
 
 
 def join_launches(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from clconv.errors import ClconvError
 from clconv.graph.ir import TensorSpec
 from clconv.lowering.lower import LoweredGraph
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 
 Specs = Mapping[str, TensorSpec]
 CallsByNode = Mapping[str, tuple[KernelCall, ...]]

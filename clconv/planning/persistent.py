@@ -17,7 +17,7 @@ from clconv.lowering.model.arguments import (
     State,
     Table,
 )
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.template import is_for_groups
 
 SPINS = 500  # looks before a waiting worker gives way: about what it costs to do so

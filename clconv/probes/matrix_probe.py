@@ -13,11 +13,8 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.planning.plan import make_plan
-from clconv.runtime.bound import BoundPlan
-from clconv.runtime.constants import DeviceConstants
+from clconv.probes.trial import outputs_of
 from clconv.runtime.findings import read_quarantine
-from clconv.runtime.opencl import open_device
 
 # What `clconv doctor` quarantines an instruction as if it were a variant of, where a process died of trying it.
 MATRIX = "matrix"
@@ -116,9 +113,5 @@ def multiplies_right(device: DeviceInfo, precision: str) -> bool:
         "y": TensorSpec((45, 70), TensorSpec.of(a).dtype),
     }
     graph = Graph("probe", (node,), ("a", "b"), ("y",), specs, {})
-    asked = dataclasses.replace(device, precision=precision)
-    plan = make_plan(graph, {n: specs[n] for n in ("a", "b")}, asked, forced={"matmul": "matrix"})
-    opened = open_device(plan.device)
-    queue = opened.queue()
-    found = BoundPlan(plan, opened, queue, DeviceConstants(opened, queue)).run({"a": a, "b": b})
+    found = outputs_of(graph, {"a": a, "b": b}, device, {"matmul": "matrix"}, precision)
     return bool(np.array_equal(found["y"], a.astype(np.float32) @ b.astype(np.float32)))

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.graph.ir import Graph
+from clconv.planning.planner import OnPass, Planner
 from clconv.probes.matrix_probe import proven_for
 from clconv.probes.shuffle_probe import shuffling_for
+from clconv.runtime.findings import findings_for
 
 
 def probed_for(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
     """The device with its matrix instructions and shuffles known to work, as far as a network in this precision can
     use them; None: any network. Nothing is tried that it cannot use."""
     return shuffling_for(graph, proven_for(graph, device, precision))
+
+
+def planner_for(
+    graph: Graph | None,
+    device: DeviceInfo,
+    options: PlanOptions,
+    on_pass: OnPass | None = None,
+) -> Planner:
+    """A planner for a network on a device of this machine, with all that is known of the device: what of it was tried,
+    and what earlier runs of `clconv doctor` and `clconv tune` found out."""
+    known = probed_for(graph, device, options.precision)
+    return Planner(known, options, findings_for(device), on_pass)

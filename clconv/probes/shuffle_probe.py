@@ -13,10 +13,7 @@ from clconv.errors import ClconvError
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.variants import VARIANTS
-from clconv.planning.plan import make_plan
-from clconv.runtime.bound import BoundPlan
-from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.opencl import open_device
+from clconv.probes.trial import outputs_of
 
 _LINES = (40, 1000)  # shared by as many items as exchange values, and by more
 
@@ -63,8 +60,5 @@ def sums_right(device: DeviceInfo, length: int) -> bool:
     specs = {"x": TensorSpec.of(x), "y": TensorSpec((37,))}
     constants = {"axes": Constant(np.array([1], np.int64))}
     graph = Graph("probe", (node,), ("x",), ("y",), specs, constants)
-    plan = make_plan(graph, {"x": specs["x"]}, device, forced={"reducesum": "group"})
-    opened = open_device(device)
-    queue = opened.queue()
-    found = BoundPlan(plan, opened, queue, DeviceConstants(opened, queue)).run({"x": x})
+    found = outputs_of(graph, {"x": x}, device, {"reducesum": "group"})
     return bool(np.array_equal(found["y"], x.sum(axis=1)))

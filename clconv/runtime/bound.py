@@ -21,7 +21,7 @@ from clconv.lowering.model.arguments import (
     Table,
     Write,
 )
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, apart
 from clconv.planning.plan import Plan
 from clconv.runtime.constants import DeviceConstants, Held

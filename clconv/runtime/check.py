@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -76,7 +77,7 @@ def node_errors(
             bound.queue.launch(*launch)
         done = end
 
-    with bound.lock:
+    with bound.lock, _finished(bound):
         for name in plan.graph.inputs:
             bound.queue.write(bound.buffer(name), feeds[name], wait=True)
         for node, end in zip(plan.graph.nodes, plan.lowered.ends, strict=True):
@@ -97,6 +98,15 @@ def node_errors(
                     choice = plan.lowered.choices[node.name].variant.name
                     yield node, name, _error(values[name], reference), choice
         launch_until(len(bound.launches))
+
+
+@contextlib.contextmanager
+def _finished(bound: BoundPlan) -> Iterator[None]:
+    """Waits for all launches at the end, an error's too: who stops half way lets go of the memory that they use."""
+    try:
+        yield
+    finally:
+        bound.queue.finish()
 
 
 def _widened(node: Node, arrays: list[np.ndarray | None]) -> list[np.ndarray | None]:

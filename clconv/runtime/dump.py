@@ -18,7 +18,7 @@ from clconv.lowering.model.arguments import (
     Table,
     Write,
 )
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.plan import Plan
 from clconv.store.files import write

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants

@@ -13,12 +13,9 @@ from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
 from clconv.device.measurements import Entry, Machine, Tuned
 from clconv.graph.ir import Graph, TensorSpec
-from clconv.planning.joining import are_joined, join_launches
-from clconv.planning.plan import make_plan
-from clconv.runtime.bound import BoundPlan
-from clconv.runtime.constants import DeviceConstants
+from clconv.planning.planner import Planner
 from clconv.runtime.measurement_files import entries_or_warning, merged, own_file, write_entries
-from clconv.runtime.opencl import open_device
+from clconv.runtime.prepared import PreparedDevice, run_batch
 from clconv.tuning.search import Search
 from clconv.tuning.tasks import Task
 
@@ -66,24 +63,16 @@ def keep(entries: Sequence[Entry]) -> None:
 
 
 def compare_whole(
-    graph: Graph,
-    specs: Mapping[str, TensorSpec],
-    device: DeviceInfo,
-    findings: Findings,
-    entries: Sequence[Entry],
+    graph: Graph, specs: Mapping[str, TensorSpec], planner: Planner, entries: Sequence[Entry]
 ) -> tuple[float, float]:
     """Median seconds of a run of the network as usual, and that times the median ratio with these results: both take
-    turns, as a Session runs them."""
-    opened = open_device(device)
-    queue = opened.queue()
-    constants = DeviceConstants(opened, queue)
+    turns, as a Session runs them. planner: that of the network as usual."""
+    device, quarantined = planner.device, planner.findings.quarantined
+    prepared = PreparedDevice(device)
     bound = []
     for tuned in (Tuned(), Tuned(Machine.of(device), tuple(entries))):
-        with_it = Findings(findings.quarantined, tuned)
-        plan = make_plan(graph, specs, device, findings=with_it, precision=device.precision)
-        if are_joined(device, findings):
-            plan = join_launches(plan)
-        bound.append(BoundPlan(plan, opened, queue, constants))
+        own = Planner(device, planner.options, Findings(quarantined, tuned))
+        bound.append(prepared.bind(own.plan(graph, specs)))
     rng = np.random.default_rng(0)
     feeds = {name: _values(spec, rng) for name, spec in specs.items()}
     times: list[list[float]] = [[], []]
@@ -91,7 +80,7 @@ def compare_whole(
     for number in range(_ROUNDS + 1):
         for plan_times, one in zip(times, bound, strict=True):
             started = time.perf_counter()
-            one.run(feeds)
+            run_batch(one, feeds)
             if number:  # the first warms up
                 plan_times.append(time.perf_counter() - started)
         if number > 2 and time.perf_counter() > until:

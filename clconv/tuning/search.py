@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 
 from clconv.device.info import DeviceInfo
 from clconv.device.measurements import Entry, Machine
+from clconv.device.options import PlanOptions
 from clconv.errors import UnsupportedError
 from clconv.graph.ir import DType
-from clconv.lowering.model.kernel import AUTO, KernelCall, Variant
+from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.kernel import AUTO, Variant
 from clconv.planning import persistent
 from clconv.runtime.worker import Failed, Worker, WorkerError
 from clconv.tuning.tasks import Task
@@ -81,7 +83,7 @@ class Search:
     """Finds the best candidate for tasks on one device.
 
     worker: where candidates are compiled and run. limit: seconds for compiling and a first run; what takes longer is
-    abandoned. rejected: what was wrong or abandoned, in words.
+    abandoned. rejected: what was wrong or abandoned, in words. options: what is asked of the network's plan; candidates get the same.
     """
 
     def __init__(
@@ -90,13 +92,18 @@ class Search:
         worker: Worker,
         limit: float = 60.0,
         told: Callable[[Step], None] = lambda step: None,
+        options: PlanOptions = PlanOptions(),
     ) -> None:
+        self._options = options
         self._device, self._worker, self._limit, self._told = device, worker, limit, told
         self.rejected: list[str] = []
 
     def run(self, task: Task) -> Entry | None:
         """The result for a task; None if not even the usual choice runs."""
-        self._task, self._trial = task, Trial.of(next(_numbers), task.graph, task.node)
+        self._task, self._trial = (
+            task,
+            Trial.of(next(_numbers), task.graph, task.node, self._options),
+        )
         self._alone = alone(task.graph, task.node)
         self._errors: dict[Candidate, float | None] = {}
         self._planned: dict[Candidate, tuple[KernelCall, ...]] = {}
@@ -188,7 +195,7 @@ class Search:
         """The launches of a candidate; none if it does not apply."""
         if candidate not in self._planned:
             try:
-                calls = plan_candidate(self._alone, self._device, candidate).calls
+                calls = plan_candidate(self._alone, self._device, self._options, candidate).calls
             except UnsupportedError:
                 calls = ()
             self._planned[candidate] = calls

@@ -9,6 +9,7 @@ from clconv.cases import CASES
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
 from clconv.device.measurements import Shape
+from clconv.device.options import PlanOptions
 from clconv.errors import ShapeError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import DType, Graph, Node
@@ -40,7 +41,11 @@ class Task:
 
 
 def tasks_of(
-    graph: Graph, device: DeviceInfo, findings: Findings, operators: Sequence[str] = ()
+    graph: Graph,
+    device: DeviceInfo,
+    options: PlanOptions,
+    findings: Findings,
+    operators: Sequence[str] = (),
 ) -> list[Task]:
     """What is worth a search in a graph as it is planned (Plan.graph): nodes with several variants that work in the same
     layouts, or with parameters; one for all of the same shape.
@@ -53,7 +58,7 @@ def tasks_of(
     for node in graph.nodes:
         if operators and node.op not in operators:
             continue
-        problem = problem_of(graph, node, device, untuned)
+        problem = problem_of(graph, node, device, options, untuned)
         if not all(spec.size for spec in problem.outputs) or not problem.outputs:
             continue
         usual = select(problem).variant
@@ -67,15 +72,17 @@ def tasks_of(
     return list(found.values())
 
 
-def case_tasks(device: DeviceInfo, findings: Findings, operators: Sequence[str]) -> list[Task]:
+def case_tasks(
+    device: DeviceInfo, options: PlanOptions, findings: Findings, operators: Sequence[str]
+) -> list[Task]:
     """The cases of operators that are large enough to be timed, as tasks: on halves, those that kernels take so, if
-    the device is asked for precision float16."""
+    precision float16 is asked for."""
     found: dict[Shape, Task] = {}
-    takes_half = half_test(device, {})
+    takes_half = half_test(device, options)
     for case in CASES:
         if case.op not in operators:
             continue
-        halves = device.precision == "float16"
+        halves = options.precision == "float16"
         try:
             graph, _ = (case.halved() if halves else case).build()
         except ShapeError:  # an operator that ONNX has for float32 alone
@@ -84,7 +91,9 @@ def case_tasks(device: DeviceInfo, findings: Findings, operators: Sequence[str])
         if node_cost(node, graph).flops < _TIMEABLE:
             continue
         if not halves or takes_half(node, graph.specs, graph.constants):
-            found.update((t.shape, t) for t in tasks_of(graph, device, findings, operators))
+            found.update(
+                (t.shape, t) for t in tasks_of(graph, device, options, findings, operators)
+            )
     return list(found.values())
 
 

@@ -13,18 +13,18 @@ import numpy as np
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
 from clconv.device.measurements import Entry, Machine, Named, Shape, Tuned
+from clconv.device.options import PlanOptions
 from clconv.errors import UnsupportedError
 from clconv.graph.ir import Attributes, Constant, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.choice.select import instruction_for, is_restricted
-from clconv.lowering.lower import lower_graph, problem_of
+from clconv.lowering.lower import problem_of
 from clconv.lowering.model.kernel import Problem
-from clconv.planning.memory import plan_memory
-from clconv.planning.plan import Plan, value_lifetimes
+from clconv.planning.plan import Plan
+from clconv.planning.planner import Planner
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
-from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.opencl import open_device
+from clconv.runtime.prepared import PreparedDevice
 
 Candidate = tuple[str, Named]  # a variant and those of its parameters that are not as by default
 
@@ -38,7 +38,8 @@ _EARLY_ROUNDS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A node with all that it reads, as data that can be sent to another process. number: tells trials apart."""
+    """A node with all that it reads, as data that can be sent to another process. number: tells trials apart. options:
+    what is asked of the plans of all candidates."""
 
     number: int
     node: Mapping[str, Any]
@@ -46,9 +47,12 @@ class Trial:
     specs: Mapping[str, TensorSpec]
     given: Mapping[str, np.ndarray]
     weights: Mapping[str, TensorSpec]
+    options: PlanOptions
 
     @classmethod
-    def of(cls, number: int, graph: Graph, node: Node) -> Trial:
+    def of(
+        cls, number: int, graph: Graph, node: Node, options: PlanOptions = PlanOptions()
+    ) -> Trial:
         names = {n for n in node.inputs if n}
         constants = {n: graph.constants[n] for n in names if n in graph.constants}
         large = {
@@ -62,6 +66,7 @@ class Trial:
             {n: graph.specs[n] for n in (*sorted(names), *node.outputs) if n and n not in constants},
             {n: np.array(c.array) for n, c in constants.items() if n not in large},
             {n: constants[n].spec for n in large},
+            options,
         )  # fmt: skip
 
     def build(self) -> tuple[Graph, dict[str, np.ndarray]]:
@@ -100,7 +105,9 @@ def shape_of(problem: Problem) -> Shape:
     return Shape.of(problem.node, problem.inputs, problem.outputs, instruction, strict)
 
 
-def plan_candidate(graph: Graph, device: DeviceInfo, candidate: Candidate) -> Plan:
+def plan_candidate(
+    graph: Graph, device: DeviceInfo, options: PlanOptions, candidate: Candidate
+) -> Plan:
     """A plan of a graph of one node through the candidate, chosen as select() would choose it had it been found best.
 
     Raises UnsupportedError if it does not apply.
@@ -108,37 +115,31 @@ def plan_candidate(graph: Graph, device: DeviceInfo, candidate: Candidate) -> Pl
     (node,) = graph.nodes
     variant, parameters = candidate
     machine = Machine.of(device)
-    shape = shape_of(problem_of(graph, node, device))
+    shape = shape_of(problem_of(graph, node, device, options))
     entry = Entry(machine, shape, variant, parameters)
-    lowered = lower_graph(graph, device, {}, Findings(tuned=Tuned(machine, (entry,))))
-    choice = lowered.choices[node.name]
+    plan = Planner(device, options, Findings(tuned=Tuned(machine, (entry,)))).plan_as_is(graph)
+    choice = plan.lowered.choices[node.name]
     if (choice.variant.name, choice.parameters) != candidate:
         raise UnsupportedError(
             f"node '{node.name}': {variant} with {dict(parameters)} cannot apply"
         )
-    memory = plan_memory(
-        value_lifetimes(graph, lowered), device.base_alignment, device.largest_allocation,
-        device.global_memory, 0,
-    )  # fmt: skip
-    return Plan(device, graph, lowered, memory, memory.total, lowered.calls)
+    return plan
 
 
 class _Bench:
     """A trial's graph on a device, and the candidates that are bound."""
 
     def __init__(self, trial: Trial, device: DeviceInfo) -> None:
-        self.number = trial.number
-        self._device = open_device(device)
-        self._queue = self._device.queue()
-        self._constants = DeviceConstants(self._device, self._queue)
+        self.number, self._options = trial.number, trial.options
+        self._info, self._prepared = device, PreparedDevice(device)
         self.graph, self.feeds = trial.build()
         self.expected = run_reference(self.graph, self.feeds)
         self._bound: dict[Candidate, BoundPlan] = {}
 
     def bound(self, candidate: Candidate) -> BoundPlan:
         if candidate not in self._bound:
-            plan = plan_candidate(self.graph, self._device.info, candidate)
-            self._bound[candidate] = BoundPlan(plan, self._device, self._queue, self._constants)
+            plan = plan_candidate(self.graph, self._info, self._options, candidate)
+            self._bound[candidate] = self._prepared.bind(plan)
         return self._bound[candidate]
 
     def keep_only(self, candidates: Sequence[Candidate]) -> None:
@@ -153,12 +154,13 @@ class _Bench:
             for launch, call in zip(bound.launches, bound.plan.calls, strict=True)
             if call.node == _NAME
         ]
-        self._queue.finish()
+        queue = self._prepared.queue
+        queue.finish()
         started = time.perf_counter()
         for _ in range(repeats):
             for launch in launches:
-                self._queue.launch(*launch)
-        self._queue.finish()
+                queue.launch(*launch)
+        queue.finish()
         return (time.perf_counter() - started) / repeats
 
 

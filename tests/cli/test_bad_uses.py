@@ -100,8 +100,12 @@ def test_it_is_refused_before_any_work(
     if arguments[0] == "demo":
         pytest.importorskip("rapidocr")
     monkeypatch.chdir(place)
-    for work in ("session.open_device", "worker.Worker.call", "session.Session.run"):
-        monkeypatch.setattr(f"clconv.runtime.{work}", _refuse)
+    for work in (
+        "runtime.prepared.open_device",
+        "runtime.worker.Worker.call",
+        "session.session.Session.run",
+    ):
+        monkeypatch.setattr(f"clconv.{work}", _refuse)
     monkeypatch.setattr("clconv.cli.demo._read", _refuse)
     before = sorted(place.iterdir())
     result = clconv(*arguments)
@@ -139,6 +143,6 @@ BAD_FILES = {
 def test_a_file_is_read_before_the_network_is_compiled(
     name: str, clconv: Clconv, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clconv.runtime.session.open_device", _refuse)
+    monkeypatch.setattr("clconv.runtime.prepared.open_device", _refuse)
     for command in ("run", "check"):
         clconv.fails(command, place / "classifier.onnx", "-i", place / name, saying=BAD_FILES[name])

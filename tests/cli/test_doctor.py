@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clconv.device.options import PlanOptions
 from clconv.diagnosis.joined import NETWORKS
 from clconv.planning.joining import JOINED, may_join
 from clconv.runtime.device import choose_device
@@ -59,7 +60,7 @@ def test_a_quarantine_is_shown_and_launches_are_tried_again(
     clconv: Clconv, tmp_path: Path, models: Path
 ) -> None:
     device, model = choose_device(), models / "classifier.onnx"
-    if not may_join(device):
+    if not may_join(device, PlanOptions.from_config()):
         pytest.skip(f"{device} gets a launch for each kernel")
     write_quarantine(device, {JOINED: "residual: error 0.5", ("Relu", "flat"): "old"})
     planned = " ".join(clconv.works("show", model, "--plan").split())

@@ -28,7 +28,7 @@ def attention() -> Graph:
 
 
 def lowered(graph: Graph, *bad: tuple[str, str]) -> LoweredGraph:
-    return lower_graph(graph, AVX2, {}, Findings(frozenset(bad)))
+    return lower_graph(graph, AVX2, findings=Findings(frozenset(bad)))
 
 
 def test_the_next_variant_that_applies_takes_the_place() -> None:

@@ -11,6 +11,7 @@ import pytest
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo, nvidia_matrix
 from clconv.device.measurements import Entry, Machine, Shape, Tuned
+from clconv.device.options import PlanOptions
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.lowering.choice.select import Choice
 from clconv.lowering.lower import lower_graph
@@ -47,10 +48,10 @@ def chosen(
     *entries: Entry,
     device: DeviceInfo = AVX2,
     quarantined: frozenset[tuple[str, str]] = frozenset(),
-    forced: dict[str, str] | None = None,
+    **options: Any,
 ) -> Choice:
     findings = Findings(quarantined, Tuned(Machine.of(device), entries))
-    (choice,) = lower_graph(graph, device, forced or {}, findings).choices.values()
+    (choice,) = lower_graph(graph, device, PlanOptions(**options), findings).choices.values()
     return choice
 
 
@@ -108,7 +109,7 @@ def test_the_best_level_and_the_nearest_shape_win() -> None:
 def test_what_is_shipped_serves_the_same_sizes_only_and_after_the_users() -> None:
     def source(graph: Graph, *own: Entry) -> tuple[str, str]:
         findings = Findings(tuned=Tuned(Machine.of(AVX2), own, (entry(layer()),)))
-        (choice,) = lower_graph(graph, AVX2, {}, findings).choices.values()
+        (choice,) = lower_graph(graph, AVX2, findings=findings).choices.values()
         return choice.source, choice.name
 
     assert source(layer()) == ("tuned: exact shape", "direct pixels=3")
@@ -121,7 +122,9 @@ def test_what_is_shipped_serves_the_same_sizes_only_and_after_the_users() -> Non
 def test_parameters_reach_the_kernel() -> None:
     findings = Findings(tuned=Tuned(Machine.of(AVX2), (entry(layer()),)))
     (call,) = [
-        c for c in lower_graph(layer(), AVX2, {}, findings).calls if c.kernel.entry == "conv_direct"
+        c
+        for c in lower_graph(layer(), AVX2, findings=findings).calls
+        if c.kernel.entry == "conv_direct"
     ]
     assert dict(call.kernel.parameters)["pixels"] == 3
 
@@ -163,50 +166,49 @@ def dense(dtype: str) -> Graph:
 def test_what_was_best_without_matrix_instructions_does_not_shut_them_out(precision: str) -> None:
     """Nor the other way about: each is found in its own class."""
     graph = dense("float16" if precision == "float16" else "float32")
-    asked = dataclasses.replace(HOPPER, precision=precision, proven=True)
+    asked = dataclasses.replace(HOPPER, proven=True)
     instruction = {"tf32": "tf32", "float16": "f16"}[precision]
     unable = dataclasses.replace(asked, matrix=frozenset(), proven=False)
     plain = entry(graph, HOPPER, variant="local", parameters=())
     usual = entry(graph, HOPPER, variant="local", parameters=(), is_default=True)
     for old in (plain, usual):
-        choice = chosen(graph, old, device=asked)
+        choice = chosen(graph, old, device=asked, precision=precision)
         assert choice.variant.name == "matrix" and choice.source == "heuristic"
-        assert chosen(graph, old, device=unable).source.startswith("tuned: exact shape")
+        assert chosen(graph, old, device=unable, precision=precision).source.startswith(
+            "tuned: exact shape"
+        )
     shape = shape_of(graph, instruction)
     assert ("instruction", instruction) in shape.kind and shape != plain.shape
     rows = [dataclasses.replace(e, shape=shape) for e in (plain, usual)]
-    assert chosen(graph, rows[0], plain, device=asked).name == "local"
-    assert chosen(graph, rows[1], device=asked).name == "matrix"
-    assert chosen(graph, rows[0], device=unable).source == "heuristic"
+    assert chosen(graph, rows[0], plain, device=asked, precision=precision).name == "local"
+    assert chosen(graph, rows[1], device=asked, precision=precision).name == "matrix"
+    assert chosen(graph, rows[0], device=unable, precision=precision).source == "heuristic"
 
 
 def test_what_tuning_finds_under_strict_is_a_class_of_its_own() -> None:
-    strict = dataclasses.replace(AVX2, precision="strict")
     usual = entry(layer(), variant="winograd4", parameters=())
     (node,) = layer().nodes
     specs = [[layer().spec(n) for n in names] for names in (node.inputs, node.outputs)]
     found = dataclasses.replace(entry(layer()), shape=Shape.of(node, *specs, strict=True))
     assert found.shape != usual.shape
-    choice = chosen(layer(), usual, found, device=strict)
+    choice = chosen(layer(), usual, found, precision="strict")
     assert choice.variant.name == "direct" and choice.source == "tuned: exact shape"
-    assert "winograd" not in chosen(layer(), usual, device=strict).name
+    assert "winograd" not in chosen(layer(), usual, precision="strict").name
     # Where strict rules nothing out, what was found without it serves.
     b = Builder()
     pointwise = optimised(b.graph(b.conv(b.input(1, 64, 14, 14), 64, 64, 1, out="y", **SAME)))
-    assert chosen(pointwise, entry(pointwise), device=strict).source == "tuned: exact shape"
+    assert chosen(pointwise, entry(pointwise), precision="strict").source == "tuned: exact shape"
     assert chosen(layer(), found).source == "heuristic"
 
 
 def test_float32_results_serve_what_no_matrix_instruction_runs() -> None:
     """Also where products may round: there are none in a mean."""
-    asked = dataclasses.replace(HOPPER, precision="tf32")
     b = Builder()
     mean = optimised(b.graph(b.node("GlobalAveragePool", b.input(2, 8, 12, 12), out="y")))
     found = entry(mean, HOPPER, variant=VARIANTS["GlobalAveragePool"][-1].name, parameters=())
-    assert chosen(mean, found, device=asked).source == "tuned: exact shape"
+    assert chosen(mean, found, device=HOPPER, precision="tf32").source == "tuned: exact shape"
     # And where the device has no instruction for it.
-    rounding = dataclasses.replace(AVX2, precision="tf32")
-    assert chosen(layer(), entry(layer()), device=rounding).source == "tuned: exact shape"
+    assert chosen(layer(), entry(layer()), precision="tf32").source == "tuned: exact shape"
 
 
 def test_a_result_that_says_as_usual_ends_the_search() -> None:

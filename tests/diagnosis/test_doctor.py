@@ -30,8 +30,8 @@ from clconv.runtime.findings import (
     read_quarantine,
     write_quarantine,
 )
-from clconv.runtime.session import Session
 from clconv.runtime.worker import Failed, Worker, WorkerError, WorkerTimeout
+from clconv.session.session import Session
 from tests.diagnosis.broken_variants import wrong
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2

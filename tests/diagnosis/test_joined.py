@@ -12,16 +12,17 @@ import pytest
 from clconv import errors
 from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.diagnosis import joined
 from clconv.diagnosis.doctor import Examiner, find_culprits, new_quarantine
 from clconv.diagnosis.joined import NETWORKS, examine_joined, examine_network, network
 from clconv.planning.joining import JOINED, are_joined, join_launches, may_join
-from clconv.planning.plan import make_plan
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.findings import write_quarantine
-from clconv.runtime.session import Session
 from clconv.runtime.worker import Worker
+from clconv.session.session import Session
 from tests.lowering.support import AVX2
+from tests.planning.support import make_plan
 from tests.runtime.support import assert_agrees, picture, residual
 
 
@@ -33,7 +34,7 @@ def own_findings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def waking(device: DeviceInfo) -> DeviceInfo:
-    if not may_join(device):
+    if not may_join(device, PlanOptions.from_config()):
         pytest.skip(f"{device} does not wake slowly: it gets a launch for each kernel")
     return device
 
@@ -145,9 +146,9 @@ def test_elsewhere_and_where_forbidden_nothing_is_examined(
 ) -> None:
     monkeypatch.setenv("CLCONV_ONE_LAUNCH", "0")
     assert list(examine_joined(device, Here())) == []
-    assert not are_joined(device, NOTHING_FOUND)
+    assert not are_joined(device, PlanOptions.from_config(), NOTHING_FOUND)
 
 
 def test_a_quarantine_is_honoured(waking: DeviceInfo) -> None:
-    assert are_joined(waking, NOTHING_FOUND)
-    assert not are_joined(waking, Findings(frozenset({JOINED})))
+    assert are_joined(waking, PlanOptions(), NOTHING_FOUND)
+    assert not are_joined(waking, PlanOptions(), Findings(frozenset({JOINED})))

@@ -22,8 +22,8 @@ from clconv.lowering.model.kernel import VARIANTS, Lowered, Problem
 from clconv.probes import matrix_probe
 from clconv.probes.matrix_probe import MATRIX, proven_for, refusal
 from clconv.runtime.findings import read_quarantine, write_quarantine
-from clconv.runtime.session import Session
 from clconv.runtime.worker import WorkerError
+from clconv.session.session import Session
 
 ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 

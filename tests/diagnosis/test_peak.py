@@ -8,7 +8,7 @@ import pytest
 from clconv.device.info import DeviceInfo
 from clconv.diagnosis.peak import Peak, _Probe, copied_floats, measure_peak
 from clconv.graph.ops.base import Cost
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.peak import (
     ADDEND,
     CHAINS,

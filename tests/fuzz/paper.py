@@ -18,9 +18,10 @@ from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
 from clconv.lowering.model.arguments import Packed
 from clconv.lowering.model.template import program_source
-from clconv.planning.plan import Plan, make_plan
-from clconv.runtime.inputs import conform
+from clconv.planning.plan import Plan
+from clconv.session.inputs import conform
 from tests.lowering.support import AVX2, NVIDIA
+from tests.planning.support import make_plan
 
 _DEVICES = (AVX2, NVIDIA)
 _STAGES = 50  # plans that values known at run time may make necessary

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clconv.cases import CASES, Case
-from clconv.graph.batch_split import batch_of, take_apart
+from clconv.graph.batch_split import batch_of, split_batch
 from clconv.graph.ir import Graph
 from clconv.graph.ops import OPS
 from clconv.graph.ops.elementwise.elementwise import ROWS
@@ -23,7 +23,7 @@ RULES = {name for name, op in OPS.items() if op.hooks and op.hooks.images}
 
 def assert_same_apart(graph: Graph, feeds: dict[str, np.ndarray], count: int) -> bool:
     """Whether the graph is taken apart; the outputs are the same then."""
-    apart = take_apart(graph, count)
+    apart = split_batch(graph, count)
     if apart is None:
         return False
     expected = run_reference(graph, feeds)
@@ -45,7 +45,7 @@ TWO = [case for case in CASES if batch_of(case.build()[0]) > 1]
 def test_a_case_that_is_taken_apart_computes_the_same(case: Case) -> None:
     graph, feeds = case.build()
     if case.op not in RULES or any(a.size == 0 for a in feeds.values()):
-        assert take_apart(graph, 1) is None or case.op in RULES
+        assert split_batch(graph, 1) is None or case.op in RULES
         return
     with np.errstate(all="ignore"):
         assert_same_apart(graph, feeds, 1)
@@ -54,7 +54,7 @@ def test_a_case_that_is_taken_apart_computes_the_same(case: Case) -> None:
 def test_rules_are_met_by_cases() -> None:
     """Every rule is met by a case or a network, but those of element-wise operators, which are all one, and that
     of Identity, which the passes remove."""
-    met = {case.op for case in TWO if take_apart(case.build()[0], 1) is not None}
+    met = {case.op for case in TWO if split_batch(case.build()[0], 1) is not None}
     met |= {node.op for last in APART.values() for node in network(Builder(), last).nodes}
     assert met & ROWS.keys()
     assert RULES - ROWS.keys() - met == {"Identity"}
@@ -136,7 +136,7 @@ def test_images_that_stay_apart(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_images_that_meet(name: str) -> None:
-    assert take_apart(network(Builder(), TOGETHER[name]), 1) is None
+    assert split_batch(network(Builder(), TOGETHER[name]), 1) is None
 
 
 def test_inputs_that_belong_to_all_images_go_to_each_run() -> None:
@@ -147,12 +147,12 @@ def test_inputs_that_belong_to_all_images_go_to_each_run() -> None:
     feeds = {"x": np.random.default_rng(1).random((4, 3, 5, 5), np.float32)}
     feeds["scale"] = np.full((1, 3, 1, 1), 2, np.float32)
     assert assert_same_apart(graph, feeds, 3)
-    apart = take_apart(graph, 3)
+    apart = split_batch(graph, 3)
     assert apart is not None and apart.inputs == {"x"} and apart.batch == 4
 
 
 @pytest.mark.parametrize("count", [0, 4, 5])
-def test_nothing_to_take_apart(count: int) -> None:
+def test_nothing_to_split_batch(count: int) -> None:
     b = Builder()
     graph = b.graph(b.node("Relu", b.input(4, 3, 5, 5)))
-    assert take_apart(specialise(graph, graph.specs).graph, count) is None
+    assert split_batch(specialise(graph, graph.specs).graph, count) is None

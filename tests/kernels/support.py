@@ -11,10 +11,9 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import VariantError
 from clconv.graph.ir import Graph
 from clconv.lowering.variants import VARIANTS
-from clconv.planning.plan import Plan, make_plan
-from clconv.runtime.bound import BoundPlan
-from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.opencl import open_device
+from clconv.planning.plan import Plan
+from clconv.runtime.prepared import PreparedDevice
+from tests.planning.support import make_plan
 
 GUARD = 256
 
@@ -29,13 +28,13 @@ def plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
             continue
 
 
-def plan_for(graph: Graph, device: DeviceInfo, forced: dict[str, str]) -> Plan:
+def plan_for(
+    graph: Graph, device: DeviceInfo, forced: dict[str, str], precision: str = "float32"
+) -> Plan:
     specs = {name: graph.specs[name] for name in graph.inputs}
-    return make_plan(graph, specs, device, forced=forced, guard=GUARD)
+    return make_plan(graph, specs, device, forced=forced, guard=GUARD, precision=precision)
 
 
 def run(plan: Plan, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    opened = open_device(plan.device)
-    queue = opened.queue()
-    bound = BoundPlan(plan, opened, queue, DeviceConstants(opened, queue), guarded=True)
+    bound = PreparedDevice(plan.device).bind(plan, guarded=True)
     return bound.run({name: feeds[name] for name in plan.graph.inputs})

@@ -11,7 +11,7 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import KernelBuildError, UnsupportedError
 from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import Program, open_device
 from tests.kernels.support import plan_for, plans, run

@@ -10,7 +10,7 @@ from clconv.graph.ir import DType
 from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
 from clconv.runtime.check import relative_error
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.tools.operators_table import running_cases
 
 # Half has 11 bits, and what is kept in it between two steps is rounded twice.

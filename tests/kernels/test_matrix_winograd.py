@@ -23,21 +23,21 @@ RAGGED = Case("Conv", "ragged", (data(2, 37, 13, 11), weight(45, 37, 3, 3), weig
 DEEP = Case("Conv", "deep", (data(1, 256, 9, 10, low=0.0), weight(40, 256, 3, 3)), SAME)
 
 
-def tf32(device: DeviceInfo) -> DeviceInfo:
+def able_of(device: DeviceInfo) -> DeviceInfo:
     least = MATRIX_TILES[-1]
     if least.local_bytes > device.local_memory or least.items > device.largest_work_group:
         pytest.skip("the device has no room for the tile")
-    return dataclasses.replace(device, precision="tf32", matrix=frozenset({"tf32", "emulated"}))
+    return dataclasses.replace(device, matrix=frozenset({"tf32", "emulated"}))
 
 
 def error_of(case: Case, device: DeviceInfo, variant: str) -> float:
     graph, feeds = case.build()
-    found = run(plan_for(graph, device, {"conv": variant}), feeds)
+    found = run(plan_for(graph, device, {"conv": variant}, "tf32"), feeds)
     return max(relative_error(found[n], r) for n, r in run_reference(graph, feeds).items())
 
 
 def test_every_case_keeps_to_the_bound(device: DeviceInfo) -> None:
-    able, tried = tf32(device), 0
+    able, tried = able_of(device), 0
     for case in CASES:
         if case.op == "Conv":
             try:
@@ -51,7 +51,7 @@ def test_every_case_keeps_to_the_bound(device: DeviceInfo) -> None:
 
 @pytest.mark.parametrize("case", (RAGGED, DEEP), ids=lambda case: case.label)
 def test_factors_are_rounded_and_no_more(case: Case, device: DeviceInfo) -> None:
-    error = error_of(case, tf32(device), "matrix_winograd2")
+    error = error_of(case, able_of(device), "matrix_winograd2")
     assert 1e-5 < error <= BOUND  # float32 errs by 1e-6
     # Sums are float32: integers that 11 bits hold come out exactly, transforms and all.
     graph, feeds = case.build()
@@ -62,6 +62,6 @@ def test_factors_are_rounded_and_no_more(case: Case, device: DeviceInfo) -> None
         for n, c in graph.constants.items()
     }
     exact = dataclasses.replace(graph, constants=constants)
-    found = run(plan_for(exact, tf32(device), {"conv": "matrix_winograd2"}), whole)
+    found = run(plan_for(exact, able_of(device), {"conv": "matrix_winograd2"}, "tf32"), whole)
     for name, expected in run_reference(exact, whole).items():
         np.testing.assert_array_equal(found[name], expected)

@@ -11,10 +11,11 @@ from clconv.device.measurements import Entry, Machine, Shape, Tuned
 from clconv.diagnosis.doctor import GUARD, plan_of
 from clconv.graph.reference import run_reference
 from clconv.lowering.model.kernel import VARIANTS, Variant
-from clconv.planning.plan import Plan, make_plan
+from clconv.planning.plan import Plan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from tests.kernels.support import run
+from tests.planning.support import make_plan
 
 TUNABLE = [v for variants in VARIANTS.values() for v in variants if v.space]
 

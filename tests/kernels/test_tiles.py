@@ -87,7 +87,7 @@ def test_matrix_instructions_find_their_fragments(
     made_for_intel = tile not in MATRIX_TILES
     if made_for_intel != ("lanes" in kind) or (tile == WIDE_GROUP and kind != "f16 16 lanes"):
         pytest.skip("the tile is for other instructions")
-    able = dataclasses.replace(device, precision=precision, matrix=instructions)
+    able = dataclasses.replace(device, matrix=instructions)
     if tile.local_bytes > device.local_memory or tile.items > device.largest_work_group:
         pytest.skip("the device has no room for the tile")
     for module in (implicit_gemm, local):
@@ -95,7 +95,7 @@ def test_matrix_instructions_find_their_fragments(
         monkeypatch.setattr(module, "chosen_splits", lambda *sizes: 1)
     halves = precision == "float16"
     graph, feeds = (case.halved() if halves else case).build()
-    plan = plan_for(graph, able, {case.op.lower(): MATRIX[NAMES[case.name]]})
+    plan = plan_for(graph, able, {case.op.lower(): MATRIX[NAMES[case.name]]}, precision)
     assert [(tile.items, 1, 1)] == [call.local_size for call in plan.calls]
     found = run(plan, feeds)
     factors = set(graph.nodes[0].inputs[:2])

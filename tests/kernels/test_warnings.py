@@ -12,7 +12,7 @@ from clconv.device.info import DeviceInfo
 from clconv.diagnosis.doctor import in_precision, plan_of
 from clconv.errors import ClconvError
 from clconv.graph.ops import OPS
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import program_source
 from clconv.lowering.variants import VARIANTS
 

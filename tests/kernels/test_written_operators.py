@@ -9,7 +9,7 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ops import OPS
 from clconv.graph.reference import run_reference
 from clconv.runtime.check import relative_error
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 
 WRITTEN = [case for case in CASES if OPS[case.op].always_expands]
 WRITTEN += [

@@ -11,7 +11,8 @@ from clconv.cases import CASES, Case
 from clconv.device.info import DeviceInfo
 from clconv.graph.ops import OPS
 from clconv.lowering.lower import lower_graph, problem_of
-from clconv.lowering.model.kernel import KernelCall, Problem, Signature, Variant
+from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.kernel import Problem, Signature, Variant
 from clconv.lowering.variants import VARIANTS
 
 DEVICES = {
@@ -27,7 +28,7 @@ DEVICE_CASES = [case for case in CASES if OPS[case.op].has_kernel]
 def calls_of(case: Case, device: DeviceInfo) -> Iterator[KernelCall]:
     graph, _ = case.build()
     # As a plan has it, with the conversions around the node.
-    yield from lower_graph(graph, device, {}).calls
+    yield from lower_graph(graph, device).calls
     problem = problem_of(graph, graph.nodes[0], device)
     for variant in VARIANTS.get(case.op, ()):
         if variant.applies(problem) is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
 from clconv.graph.specialise.specialise import specialise
@@ -33,7 +34,7 @@ DEVICES = (*GPUS, *CPUS)
 
 
 def optimised(graph: Graph) -> Graph:
-    """As make_plan does it: shapes known, passes run."""
+    """As Planner does it: shapes known, passes run."""
     return run_passes(specialise(graph, {n: graph.specs[n] for n in graph.inputs}).graph)
 
 
@@ -41,7 +42,7 @@ def lower(
     graph: Graph, device: DeviceInfo, forced: Mapping[str, str] | None = None
 ) -> tuple[Graph, LoweredGraph]:
     after = optimised(graph)
-    return after, lower_graph(after, device, forced or {})
+    return after, lower_graph(after, device, PlanOptions(forced=forced or {}))
 
 
 def reorders(lowered: LoweredGraph) -> list[str]:

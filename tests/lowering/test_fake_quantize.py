@@ -6,9 +6,9 @@ import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import TensorSpec
-from clconv.planning.plan import make_plan
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA
+from tests.planning.support import make_plan
 
 
 @pytest.mark.parametrize("machine", [AVX2, NVIDIA], ids=["cpu", "gpu"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,10 +17,9 @@ from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.specialise.specialise import specialise
 from clconv.lowering.lower import LoweredGraph, lower_graph
-from clconv.lowering.model.kernel import Kernel
-from clconv.planning.batch import plan_images
+from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import groups
-from clconv.planning.plan import Plan, make_plan
+from clconv.planning.planner import Planner
 from tests.lowering.support import AVX2
 
 WINOGRAD = {"winograd4", "winograd2"}
@@ -41,10 +40,10 @@ def network(name: str, batch: int = 1) -> Graph:
 
 
 def planned(graph: Graph, shape: tuple[int, ...]) -> tuple[Graph, LoweredGraph]:
-    """As make_plan does it, for one input of that shape."""
+    """As Planner does it, for one input of that shape."""
     (x,) = graph.inputs
     after = run_passes(specialise(graph, {x: TensorSpec(shape)}).graph)
-    return after, lower_graph(after, AVX2, {})
+    return after, lower_graph(after, AVX2)
 
 
 @functools.cache
@@ -264,10 +263,6 @@ AT_A_TIME = {
 @pytest.mark.parametrize("name", NETS)
 def test_as_many_images_at_a_time_as_pays(name: str) -> None:
     device = dataclasses.replace(AVX2, cache=32 << 20)
-
-    def make(graph: Graph, specs: Mapping[str, TensorSpec]) -> Plan:
-        return make_plan(graph, specs, device)
-
     graph = run_passes(network(name, 16))
-    plan, _ = plan_images(make, graph, {n: graph.specs[n] for n in graph.inputs})
+    plan = Planner(device).plan(graph, {n: graph.specs[n] for n in graph.inputs})
     assert plan.graph.specs[graph.inputs[0]].shape[0] == AT_A_TIME.get(name, 16)

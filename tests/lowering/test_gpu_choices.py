@@ -11,6 +11,7 @@ from clconv.cases import CASES, Case
 from clconv.cases.base import data, weight
 from clconv.config import PRECISIONS
 from clconv.device.info import DeviceInfo, intel_matrix, nvidia_matrix
+from clconv.device.options import PlanOptions
 from clconv.graph.ir import TensorSpec
 from clconv.lowering.choice.matrix import matrix_of
 from clconv.lowering.choice.select import select
@@ -18,23 +19,26 @@ from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.model.kernel import VARIANTS
 from clconv.lowering.shared.tile_choice import MOST_SPLITS, Work, best_splits, best_tile
 from clconv.lowering.shared.tiles import INTEL_TILES, MATRIX_TILES, TILES, Tile
-from clconv.planning.plan import make_plan
 from tests.graph.graph_builder import Builder
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import CPUS, GPUS, NVIDIA
+from tests.planning.support import make_plan
 
 BY_NAME = {case.name: case for case in CASES}
 SAME = {"pads": (1, 1, 1, 1), "strides": (1, 1), "dilations": (1, 1), "group": 1}
 HOPPER = dataclasses.replace(NVIDIA, matrix=nvidia_matrix((9, 0)), largest_work_group=1024)
 
 
-def chosen(name: str, device: DeviceInfo, dtype: str | None = None) -> str:
+def chosen(
+    name: str, device: DeviceInfo, dtype: str | None = None, precision: str = "float32"
+) -> str:
     case = BY_NAME[name]
     if dtype is not None:
         inputs = tuple(i and dataclasses.replace(i, dtype=dtype) for i in case.inputs)
         case = dataclasses.replace(case, inputs=inputs)
     graph, _ = case.build()
-    return select(problem_of(graph, graph.nodes[0], device)).variant.name
+    options = PlanOptions(precision)
+    return select(problem_of(graph, graph.nodes[0], device, options)).variant.name
 
 
 @pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
@@ -103,44 +107,43 @@ def test_no_cpu_chooses_a_gpus_kernel(machine: DeviceInfo) -> None:
 @pytest.mark.parametrize("case", ["Gemm-several_tiles", "MatMul-batched", "Conv-several_tiles"])
 def test_nothing_is_rounded_unless_asked(case: str) -> None:
     assert "matrix" not in chosen(case, HOPPER)
-    assert "matrix" in chosen(case, dataclasses.replace(HOPPER, precision="tf32"))
-    half = dataclasses.replace(HOPPER, precision="float16")
+    assert "matrix" in chosen(case, HOPPER, precision="tf32")
     # A product of halves is exact in float32, so it needs no asking, only an instruction that is known to be right.
     assert "matrix" not in chosen(case, HOPPER, "float16")
     for precision in PRECISIONS:
-        known = dataclasses.replace(HOPPER, proven=True, precision=precision)
-        assert ("matrix" in chosen(case, known, "float16")) == (precision != "strict")
-        assert ("matrix" in chosen(case, known)) == (precision == "tf32")
+        known = dataclasses.replace(HOPPER, proven=True)
+        assert ("matrix" in chosen(case, known, "float16", precision)) == (precision != "strict")
+        assert ("matrix" in chosen(case, known, precision=precision)) == (precision == "tf32")
     # A float32 tensor of a network in float16 is one because half cannot hold it.
-    assert "matrix" not in chosen(case, half)
-    assert "matrix" in chosen(case, half, "float16")
+    assert "matrix" not in chosen(case, HOPPER, precision="float16")
+    assert "matrix" in chosen(case, HOPPER, "float16", "float16")
     for precision in PRECISIONS:
-        assert "matrix" not in chosen(case, dataclasses.replace(NVIDIA, precision=precision))
+        assert "matrix" not in chosen(case, NVIDIA, precision=precision)
 
 
 def test_winograd_with_matrix_instructions_where_products_may_round() -> None:
     """F(2,3), for layers deep enough that its fewer products pay for both transforms; in half it could overflow."""
     deep = Case("Conv", "", (data(1, 512, 28, 28), weight(512, 512, 3, 3)), SAME)
     shallow = Case("Conv", "", (data(1, 64, 56, 56), weight(64, 64, 3, 3)), SAME)
-    tf32 = dataclasses.replace(HOPPER, precision="tf32", proven=True)
+    proven = dataclasses.replace(HOPPER, proven=True)
 
-    def choice(case: Case, machine: DeviceInfo) -> str:
+    def choice(case: Case, precision: str = "tf32") -> str:
         graph, _ = case.build()
-        return select(problem_of(graph, graph.nodes[0], machine)).variant.name
+        options = PlanOptions(precision)
+        return select(problem_of(graph, graph.nodes[0], proven, options)).variant.name
 
-    assert choice(deep, tf32) == "matrix_winograd2"
-    assert choice(shallow, tf32) == "matrix_gemm"
+    assert choice(deep) == "matrix_winograd2"
+    assert choice(shallow) == "matrix_gemm"
     for precision in ("float32", "float16"):
-        other = dataclasses.replace(tf32, precision=precision)
-        assert "matrix" not in choice(deep, other)
+        assert "matrix" not in choice(deep, precision)
     halves = tuple(i and dataclasses.replace(i, dtype="float16") for i in deep.inputs)
-    assert choice(dataclasses.replace(deep, inputs=halves), tf32) == "matrix_gemm"
+    assert choice(dataclasses.replace(deep, inputs=halves)) == "matrix_gemm"
 
 
 def test_matrix_instructions_by_compute_capability() -> None:
     def have(capability: tuple[int, int], precision: str) -> tuple[str, int] | None:
-        device = dataclasses.replace(NVIDIA, matrix=nvidia_matrix(capability), precision=precision)
-        found = matrix_of(device, halves=precision != "tf32")
+        device = dataclasses.replace(NVIDIA, matrix=nvidia_matrix(capability))
+        found = matrix_of(device, precision, halves=precision != "tf32")
         return None if found is None else (found.type, found.k)
 
     assert have((7, 0), "float16") is None
@@ -156,9 +159,9 @@ def test_intel_has_matrix_instructions_for_halves_only() -> None:
     for lanes in (8, 16):
         (one,) = (name for name in both if name == f"f16 {lanes} lanes")
         device = dataclasses.replace(GPUS[1], matrix=frozenset({one}))
-        found = matrix_of(dataclasses.replace(device, precision="float16"), halves=True)
+        found = matrix_of(device, "float16", halves=True)
         assert found is not None and (found.rows, found.columns, found.k) == (8, lanes, 16)
-        assert matrix_of(dataclasses.replace(device, precision="tf32"), halves=False) is None
+        assert matrix_of(device, "tf32", halves=False) is None
     assert intel_matrix(frozenset()) == frozenset()
 
 
@@ -166,8 +169,7 @@ def test_a_refusal_names_the_cure() -> None:
     (variant,) = (v for v in VARIANTS["Gemm"] if v.name == "matrix")
     graph, _ = BY_NAME["Gemm-plain"].build()
     assert "precision=" in str(variant.applies(problem_of(graph, graph.nodes[0], HOPPER)))
-    volta = dataclasses.replace(NVIDIA, precision="tf32")
-    refused = variant.applies(problem_of(graph, graph.nodes[0], volta))
+    refused = variant.applies(problem_of(graph, graph.nodes[0], NVIDIA, PlanOptions("tf32")))
     assert refused == "the device has no matrix instructions for tf32"
 
 
@@ -247,7 +249,7 @@ def test_a_tuned_tile_without_room_is_not_taken() -> None:
     (variant,) = (v for v in VARIANTS["Gemm"] if v.name == "local")
     (call,) = [c for c in variant.lower(problem).calls if c.kernel.entry == "gemm_local"]
     assert call.local_size == (128, 1, 1)
-    assert lower_graph(graph, SMALL, {}).calls
+    assert lower_graph(graph, SMALL).calls
 
 
 def test_a_large_batch_has_no_more_groups_than_nvidia_allows() -> None:

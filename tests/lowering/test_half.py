@@ -7,7 +7,7 @@ import re
 import pytest
 
 from clconv.lowering.model.arguments import Packed, Read, Write
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.template import program_source, render
 from tests.kernels.halves import OPS, cases_of
 from tests.lowering.every_call import DEVICES, calls_of

@@ -11,7 +11,7 @@ import pytest
 from clconv import errors
 from clconv.errors import ClconvWarning
 from clconv.lowering.model import template
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import program_source
 
 CACHES = (template._lookup, template._origin, template.prelude, template.render)

@@ -12,9 +12,10 @@ import pytest
 from clconv.errors import ClconvError, DeviceMemoryError, ShapeError, UnsupportedError
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.lowering.choice.limits import MOST_ELEMENTS, MOST_WORK
-from clconv.planning.plan import Plan, make_plan
+from clconv.planning.plan import Plan
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA
+from tests.planning.support import make_plan
 
 # As much memory as no device has: what is refused is refused for its numbers.
 VAST = {

@@ -12,7 +12,7 @@ from clconv.graph.ir import PLAIN, Constant, DType, Graph, Layout, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.lower import lower_graph
 from clconv.lowering.model.arguments import Packed, Read
-from clconv.planning.plan import make_plan, value_lifetimes
+from clconv.planning.lifetimes import value_lifetimes
 from tests.graph.graph_builder import CONV, Builder
 from tests.lowering.networks import SAME, residual_network
 from tests.lowering.support import (
@@ -26,6 +26,7 @@ from tests.lowering.support import (
     optimised,
     reorders,
 )
+from tests.planning.support import make_plan
 
 on_devices = pytest.mark.parametrize("machine", DEVICES, ids=lambda d: d.name)
 on_cpus = pytest.mark.parametrize("machine", CPUS, ids=lambda d: d.name)
@@ -144,7 +145,7 @@ def test_an_operator_without_a_kernel_is_refused_by_name() -> None:
     specs = {"x": half, "y": dataclasses.replace(half, shape=(5, 5, 4, 1))}
     graph = Graph("half", (node,), ("x",), ("y",), specs)
     with pytest.raises(UnsupportedError, match=r"node 'turn it' \(Einsum\) on AVX2.*float16"):
-        lower_graph(graph, AVX2, {})
+        lower_graph(graph, AVX2)
 
 
 @on_devices
@@ -197,7 +198,7 @@ def test_names_of_conversions_and_scratch_never_meet_those_of_values() -> None:
     w = b.conv(z, 16, 16, 3, out="Conv1/winograd_v", **SAME)
     graph = optimised(b.graph(w, y))
     doubled = graph.replace(nodes=tuple(dataclasses.replace(n, name="same") for n in graph.nodes))
-    lowered = lower_graph(doubled, AVX2, {})
+    lowered = lower_graph(doubled, AVX2)
     values = {n for node in graph.nodes for n in node.outputs} | {"x"}
     own = [n for n in (*lowered.specs, *lowered.scratch) if n not in values]
     assert len(own) == len(set(own)) and not values & lowered.scratch.keys()

@@ -9,6 +9,7 @@ import pytest
 
 from clconv.cases import CASES
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.errors import UnsupportedError, VariantError
 from clconv.graph.ir import Graph
 from clconv.lowering.choice.select import Choice, select
@@ -50,7 +51,7 @@ def lone(problem: Problem, monkeypatch: pytest.MonkeyPatch) -> Choice:
 def lower_all_cases(machine: DeviceInfo) -> None:
     for case in CASES:
         with contextlib.suppress(UnsupportedError):  # what is always written with other operators
-            lower_graph(case.build()[0], machine, {})
+            lower_graph(case.build()[0], machine)
 
 
 @pytest.mark.parametrize("machine", [AVX2, SSE, NVIDIA], ids=str)
@@ -78,11 +79,11 @@ def attention() -> Graph:
 
 
 def test_a_part_obeys_what_is_forced(recorded: Recorded) -> None:
-    lower_graph(attention(), AVX2, {"matmul": "simple"})
+    lower_graph(attention(), AVX2, PlanOptions(forced={"matmul": "simple"}))
     products = [c for p, c in recorded if p.node.op == "MatMul"]
     assert products and all((c.variant.name, c.source) == ("simple", "forced") for c in products)
 
 
 def test_a_forced_variant_that_no_part_can_take_is_refused() -> None:
     with pytest.raises(VariantError, match="cannot apply"):
-        lower_graph(attention(), AVX2, {"matmul": "blocked"})
+        lower_graph(attention(), AVX2, PlanOptions(forced={"matmul": "blocked"}))

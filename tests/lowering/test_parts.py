@@ -12,16 +12,17 @@ from clconv.graph.ops import make_node
 from clconv.lowering.copies.movement import part_offset
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.lowering.model.arguments import Read, Write
-from clconv.planning.plan import make_plan, value_lifetimes
+from clconv.planning.lifetimes import value_lifetimes
 from tests.graph.graph_builder import Builder, specialised
 from tests.lowering.support import AVX2, NVIDIA
+from tests.planning.support import make_plan
 
 BLOCKED = Layout(8)
 
 
 def lower(graph: Graph, device: DeviceInfo = AVX2) -> LoweredGraph:
     """Without passes: the nodes are lowered as they stand."""
-    return lower_graph(graph, device, {})
+    return lower_graph(graph, device)
 
 
 def copies(lowered: LoweredGraph, op: str) -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from clconv.device.options import PlanOptions
 from clconv.errors import UnsupportedError, VariantError
 from clconv.graph.ir import Graph
 from clconv.lowering.lower import LoweredGraph, lower_graph
@@ -34,7 +35,7 @@ def test_rounds_of_nested_loops_count_the_outer_ones() -> None:
 
 
 def test_a_long_one_is_refused_with_the_numbers() -> None:
-    simple = {"matmul": "simple"}
+    simple = PlanOptions(forced={"matmul": "simple"})
     assert chosen(lower_graph(product(65534), PIPE, simple)) == "simple"
     assert chosen(lower_graph(product(65535), WITHOUT_LIMIT, simple)) == "simple"
     with pytest.raises(VariantError, match=r"65,536 rounds .* ends after 65,535"):
@@ -42,13 +43,13 @@ def test_a_long_one_is_refused_with_the_numbers() -> None:
 
 
 def test_another_variant_takes_the_place() -> None:
-    assert chosen(lower_graph(product(70000), PIPE, {})) != "simple"
+    assert chosen(lower_graph(product(70000), PIPE)) != "simple"
 
 
 def test_nothing_left_is_an_error_not_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VARIANTS, "MatMul", VARIANTS["MatMul"][-1:])
     with pytest.raises(UnsupportedError, match=r"MatMul0.*simple: needs 70,001 rounds"):
-        lower_graph(product(70000), PIPE, {})
+        lower_graph(product(70000), PIPE)
 
 
 def test_every_last_resort_with_a_loop_along_the_data_counts_it() -> None:

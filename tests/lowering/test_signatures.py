@@ -13,7 +13,7 @@ from clconv.lowering.model.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.model.kernel import KernelCall
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import prelude, render
 from clconv.lowering.variants import VARIANTS
 from tests.lowering.every_call import DEVICE_CASES, DEVICES, calls_of

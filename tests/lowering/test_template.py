@@ -11,7 +11,7 @@ from mako.lookup import TemplateLookup
 from clconv.errors import TemplateError
 from clconv.lowering.lower import lower_graph
 from clconv.lowering.model import template
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import (
     kernel_folder,
     numbered,
@@ -126,7 +126,7 @@ def test_names_never_reach_the_source(name: str, machine) -> None:  # type: igno
             for n in graph.nodes
         )  # fmt: skip
         renamed = graph.replace(name=prefix, nodes=nodes, constants=constants)
-        return [c.kernel for c in lower_graph(optimised(renamed), machine, {}).calls]
+        return [c.kernel for c in lower_graph(optimised(renamed), machine).calls]
 
     hostile, tame = network(name), network("tame")
     assert hostile == tame

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.errors import ClconvWarning, ConfigError, DeviceMemoryError
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
-from clconv.planning.batch import plan_images
-from clconv.planning.plan import Plan, make_plan
-from clconv.runtime.session import Session
+from clconv.planning.planner import Planner
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA
 from tests.runtime.support import assert_agrees, assert_runs_right, picture, residual
@@ -71,13 +71,11 @@ def test_a_count_that_is_none(device: DeviceInfo, monkeypatch: pytest.MonkeyPatc
 
 def planned(graph: Graph, device: DeviceInfo, batch: int, size: int) -> int | None:
     """How many images at a time, None for all."""
-
-    def make(graph: Graph, specs: object) -> Plan:
-        return make_plan(graph, specs, device)  # type: ignore[arg-type]
-
-    plan, apart = plan_images(make, run_passes(graph), {"x": TensorSpec((batch, 3, size, size))})
-    assert plan.graph.specs["x"].shape[0] == (batch if apart is None else apart.count)
-    return None if apart is None else apart.count
+    specs = {"x": TensorSpec((batch, 3, size, size))}
+    plan = Planner(device, PlanOptions.from_config()).plan(run_passes(graph), specs)
+    split = plan.batch_split
+    assert plan.graph.specs["x"].shape[0] == (batch if split is None else split.count)
+    return None if split is None else split.count
 
 
 def test_as_many_images_as_the_cache_holds() -> None:

@@ -12,11 +12,11 @@ from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.lower import lower_graph
 from clconv.lowering.model.arguments import Argument, Local
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.planning import persistent
 from clconv.planning.other_sizes import calls_at, other_sizes
 from clconv.runtime import opencl
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder, specialised
 from tests.lowering.support import AVX2
 from tests.runtime.support import SAME, assert_agrees, assert_runs_right, counted, picture
@@ -105,7 +105,7 @@ def test_a_node_keeps_its_variant_unless_another_is_clearly_faster() -> None:
     (node,) = graph.nodes
 
     def chosen(known: str) -> str:
-        choices = lower_graph(graph, AVX2, {}, known={node.name: known}).choices
+        choices = lower_graph(graph, AVX2, known={node.name: known}).choices
         return choices[node.name].variant.name
 
     # F(2, 3) takes a quarter more than F(4, 3) by its estimate, the direct sum twice as long.

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from clconv.device.info import DeviceInfo
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.planning import persistent
 from clconv.runtime import opencl
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Device, context, open_device
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.planning.test_placement import Chain
 from tests.runtime.support import counted, picture, residual

@@ -11,9 +11,9 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
-from clconv.planning.plan import make_plan
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder, specialised
+from tests.planning.support import make_plan
 from tests.runtime.support import assert_agrees, picture
 
 HEIGHT, WIDTH = 4, 8

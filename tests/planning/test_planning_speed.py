@@ -6,7 +6,7 @@ import time
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import SAME
 

@@ -21,7 +21,7 @@ import json
 import numpy as np
 from clconv.frontend.layers import Conv2d, GlobalAvgPool2d, Relu, Sequential
 from clconv.runtime.device import choose_device, devices
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 
 chosen = choose_device()
 net = Sequential(Conv2d(24, 3, padding=1), Relu(), Conv2d(17, 1), GlobalAvgPool2d())

@@ -14,6 +14,7 @@ from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.probes import matrix_probe
 from clconv.probes.matrix_probe import proven, proven_for
+from clconv.runtime.bound import BoundPlan
 
 ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 INTEL = frozenset({"f16 8 lanes", "f16 16 lanes", "emulated"})
@@ -53,14 +54,14 @@ def test_of_two_lengths_of_subgroups_the_one_there_is_is_kept(
 def test_a_wrong_product_is_noticed(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     able = dataclasses.replace(device, matrix=frozenset({"tf32", "emulated"}))
     assert matrix_probe.multiplies_right(able, "tf32")
-    right = matrix_probe.BoundPlan.run
+    right = BoundPlan.run
 
     def wrong(*arguments: object) -> dict[str, np.ndarray]:
         found = right(*arguments)  # type: ignore[arg-type]
         found["y"][-1, -1] += 1
         return found
 
-    monkeypatch.setattr(matrix_probe.BoundPlan, "run", wrong)
+    monkeypatch.setattr(BoundPlan, "run", wrong)
     assert not matrix_probe.multiplies_right(able, "tf32")
 
 

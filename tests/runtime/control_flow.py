@@ -19,7 +19,7 @@ from onnx import (
 
 from clconv.api import load
 from clconv.device.info import DeviceInfo
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 

@@ -13,7 +13,7 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.runtime.check import relative_error
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 
 SAME = {"pads": (1, 1, 1, 1)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,3 +48,28 @@ def test_an_index_outside(
     monkeypatch.setenv("CLCONV_CHECK", "1")
     with pytest.raises(CheckError, match=rf"'here'.*{index}"):
         session.run(feeds)
+
+
+def test_an_error_leaves_no_launch_behind(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that is compiled at its first launch may begin long after the session and its memory are gone."""
+    told: list[str] = []
+    made, shape, constants = NODES["ScatterND"]
+    fed = [value("x", 4, 3), value("i", *shape, dtype=TensorProto.INT64)]
+    session = load(model([made], fed, constants=constants).SerializeToString(), device=device)
+    queue = type(session.prepare({"x": (4, 3), "i": shape}).queue)
+    for name in ("launch", "finish"):
+        monkeypatch.setattr(queue, name, _telling(getattr(queue, name), told))
+    monkeypatch.setenv("CLCONV_CHECK", "1")
+    with pytest.raises(CheckError, match="node 'here'"):
+        session.run({"x": np.zeros((4, 3), np.float32), "i": np.full(shape, 9)})
+    assert "launch" in told and told[-1] == "finish"
+
+
+def _telling(function: Callable[..., Any], told: list[str]) -> Callable[..., Any]:
+    def telling(*arguments: Any) -> Any:
+        told.append(function.__name__)
+        return function(*arguments)
+
+    return telling

@@ -7,7 +7,7 @@ import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
-from clconv.runtime import session as session_module
+from clconv.planning.planner import Planner
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import SAME, assert_runs_right, counted, picture, session_for
 
@@ -45,14 +45,14 @@ def test_plans_behind_a_cut_are_kept(device: DeviceInfo, monkeypatch: pytest.Mon
     graph = found_rows()
     session = session_for(graph, device)
     session.run({"x": picture(4, 8), "scores": np.array([1, -1, 1, -1], np.float32)})
-    with counted(monkeypatch, (session_module, "make_plan")) as calls:
+    with counted(monkeypatch, (Planner, "plan")) as calls:
         # Two found again, though others: same shapes.
         feeds = {"x": picture(4, 8, seed=5), "scores": np.array([-1, -1, 2, 3], np.float32)}
         assert_runs_right(session, graph, feeds)
         assert calls == []
         feeds["scores"] = np.array([1, 1, 2, -3], np.float32)
         assert_runs_right(session, graph, feeds)
-    assert calls == ["make_plan"]
+    assert calls == ["plan"]
 
 
 def reshaped() -> Graph:
@@ -70,11 +70,11 @@ def test_a_shape_that_is_fed(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
     graph = reshaped()
     session = session_for(graph, device)
     shapes = ([1, 16, -1], [4, 4, -1], [-1, 6, 8])
-    with counted(monkeypatch, (session_module, "make_plan")) as calls:
+    with counted(monkeypatch, (Planner, "plan")) as calls:
         for shape in (*shapes, *shapes):
             feeds = {"x": picture(1, 8, 4, 6, seed=shape[1]), "shape": np.array(shape, np.int64)}
             assert_runs_right(session, graph, feeds)
-    assert calls == ["make_plan"] * 4, "the first part, and the rest once for each shape"
+    assert calls == ["plan"] * 4, "the first part, and the rest once for each shape"
 
 
 def test_several_cuts_one_behind_the_other(device: DeviceInfo) -> None:

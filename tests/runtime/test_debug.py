@@ -19,18 +19,12 @@ from clconv.graph.ir import Graph
 from clconv.graph.passes import PASSES
 from clconv.lowering.model import template
 from clconv.lowering.model.arguments import Write
-from clconv.lowering.model.kernel import (
-    VARIANTS,
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    always,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import VARIANTS, Lowered, Problem, Variant, always
 from clconv.lowering.model.template import kernel_folder
 from clconv.runtime import opencl
 from clconv.runtime.check import relative_error
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.lowering.test_template import HOSTILE
 from tests.runtime.support import SAME, assert_runs_right, picture, residual, session_for
@@ -141,7 +135,7 @@ def test_each_level_tells_more(
 ) -> None:
     monkeypatch.setenv("CLCONV_DEBUG", str(level))
     # As in a new process: nothing is compiled yet.
-    monkeypatch.setattr("clconv.runtime.session.open_device", lambda info: opencl.Device(info))
+    monkeypatch.setattr("clconv.runtime.prepared.open_device", lambda info: opencl.Device(info))
     Session(residual(), device).run({"x": picture(1, 3, 8, 8)})
     captured = capsys.readouterr()
     told = captured.err

@@ -24,7 +24,7 @@ from clconv.runtime.measurement_files import (
     tuned_for,
     write_entries,
 )
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from clconv.store.files import Unusable
 from tests.device.test_measurements import entry, layer
 from tests.graph.graph_builder import Builder

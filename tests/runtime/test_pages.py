@@ -11,7 +11,7 @@ import pytest
 from clconv.device.info import DeviceInfo
 from clconv.runtime import pages
 from clconv.runtime.opencl import open_device, sub_buffer
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.runtime.support import assert_runs_right, picture, residual
 
 

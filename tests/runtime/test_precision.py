@@ -13,7 +13,7 @@ from clconv.api import load
 from clconv.device.info import DeviceInfo
 from clconv.errors import ConfigError
 from clconv.graph.ir import DType
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.compat.models import classifier
 
 BYTES = classifier().SerializeToString()
@@ -128,6 +128,6 @@ def test_plans_of_a_session_share_narrowed_weights(device: DeviceInfo) -> None:
     ((name, spec),) = session.inputs.items()
     shape = [d if isinstance(d, int) else 1 for d in spec.shape]
     session.prepare({name: [2, *shape[1:]]})
-    once = session._shared.constants.nbytes
+    once = session._shared.prepared.constants.nbytes
     session.prepare({name: [3, *shape[1:]]})
-    assert session._shared.constants.nbytes == once
+    assert session._shared.prepared.constants.nbytes == once

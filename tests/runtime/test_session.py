@@ -9,11 +9,12 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import InputError, ShapeError, VariantError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
+from clconv.planning.planner import Planner
 from clconv.runtime import bound as bound_module
 from clconv.runtime import opencl
-from clconv.runtime import session as session_module
 from clconv.runtime.opencl import context
-from clconv.runtime.session import Session
+from clconv.session import stages
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import (
     SAME,
@@ -41,12 +42,12 @@ def test_a_new_size_compiles_renders_and_uploads_nothing(
     graph = residual()
     session = Session(graph, device)
     session.run({"x": picture(1, 3, 24, 24)})
-    uploaded = session._shared.constants.nbytes
+    uploaded = session._shared.prepared.constants.nbytes
     with counted(monkeypatch, (opencl.Device, "_build"), (context, "program_source")) as calls:
         for size in ((1, 3, 20, 28), (2, 3, 24, 24), (1, 3, 48, 40)):
             assert_runs_right(session, graph, {"x": picture(*size)})
     assert calls == []
-    assert session._shared.constants.nbytes == uploaded > 0
+    assert session._shared.prepared.constants.nbytes == uploaded > 0
 
 
 def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +61,8 @@ def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) ->
         (context, "program_source"),
         (bound_module, "set_arguments"),
         (bound_module, "sub_buffer"),
-        (session_module, "make_plan"),
-        (session_module, "run_passes"),
+        (Planner, "plan"),
+        (stages, "run_passes"),
     )
     with counted(monkeypatch, *made) as calls:
         first = session.run({"x": picture(1, 3, 9, 9)})
@@ -80,7 +81,7 @@ def test_a_network_of_known_sizes_is_ready_when_loaded(
         steps = [done for done, _ in told]
         assert steps == sorted(set(steps)) and steps[0] == 0
         assert {total for _, total in told} == {steps[-1]}
-    with counted(monkeypatch, (session_module, "make_plan")) as calls:
+    with counted(monkeypatch, (Planner, "plan")) as calls:
         assert_runs_right(session, graph, {"x": picture(1, 3, 8, 8)})
     assert calls == []
 

@@ -16,7 +16,7 @@ from clconv.errors import DeviceError
 from clconv.graph.ir import TensorSpec
 from clconv.layers import Conv2d, Dense, Flatten, Relu, Sequential
 from clconv.runtime.device import found_again
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import picture, residual
 

@@ -21,12 +21,12 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceMemoryError, InputError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
-from clconv.planning.plan import make_plan
-from clconv.runtime import session as session_module
 from clconv.runtime.opencl import Queue, host_memory
-from clconv.runtime.session import Session
+from clconv.session import stages
+from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import made_up
+from tests.planning.support import make_plan
 from tests.runtime.support import (
     assert_agrees,
     assert_runs_right,
@@ -75,7 +75,7 @@ def test_threads_may_share_sessions_and_sessions_a_device(count: int, device: De
 def test_plans_not_used_for_long_are_freed(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_module, "_PLANS_KEPT", 3)
+    monkeypatch.setattr(stages, "_PLANS_KEPT", 3)
     graph = residual()
     session = Session(graph, device)
     gc.disable()
@@ -94,7 +94,7 @@ def test_what_only_one_size_needs_goes_with_its_plan(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A constant made of the input's shape is on the device as long as the plan for that shape."""
-    monkeypatch.setattr(session_module, "_PLANS_KEPT", 2)
+    monkeypatch.setattr(stages, "_PLANS_KEPT", 2)
     b = Builder()
     x = b.input(1, 1, "h", "w")
     ones = b.node("ConstantOfShape", b.node("Shape", x), value=np.ones(1, np.float32))
@@ -103,7 +103,7 @@ def test_what_only_one_size_needs_goes_with_its_plan(
     sizes = []
     for size in (32, 33, 34, 35, 36):
         assert_runs_right(session, graph, {"x": picture(1, 1, size, 32)})
-        sizes.append(session._shared.constants.nbytes)
+        sizes.append(session._shared.prepared.constants.nbytes)
     assert sizes[-1] <= 2 * 36 * 32 * 4
 
 
@@ -156,7 +156,14 @@ def test_a_dropped_session_goes_at_once(
         with pytest.raises(InputError):
             session.run({"x": picture(1, 4, 5, 5)})
         bound = session.prepare({"x": (1, 3, 6, 6)})
-        held = [session, bound, *bound._held, session._shared, session._shared.queue, session.graph]
+        held = [
+            session,
+            bound,
+            *bound._held,
+            session._shared,
+            session._shared.prepared.queue,
+            session.graph,
+        ]
         gone = [weakref.ref(one) for one in held]
         buffers = [memory for memory in map(host_memory, bound._arenas) if memory is not None]
         gone += [weakref.ref(memory) for memory in buffers]
@@ -225,7 +232,7 @@ _AT_EXIT = """
 import sys
 import numpy as np
 from clconv.runtime.device import devices
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.runtime.support import picture, residual
 
 device = next(d for d in devices() if d.index == int(sys.argv[1]))

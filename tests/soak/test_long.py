@@ -11,7 +11,7 @@ import pytest
 from clconv.device.info import DeviceInfo
 from clconv.graph.reference import run_reference
 from clconv.runtime.check import relative_error
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 from tests.soak.work import assert_right, network, picture
 
 pytestmark = pytest.mark.slow
@@ -45,8 +45,8 @@ def test_many_sizes_take_no_memory(device: DeviceInfo, how_many: HowMany) -> Non
     for i in range(count):
         assert_right(session, graph, i % 251 + 1)
         if i == count // 2:
-            before, constants = resident(), session._shared.constants.nbytes
-    assert session._shared.constants.nbytes <= 2 * constants
+            before, constants = resident(), session._shared.prepared.constants.nbytes
+    assert session._shared.prepared.constants.nbytes <= 2 * constants
     assert resident() - before < 24 << 20
 
 

@@ -18,7 +18,7 @@ from clconv.graph.ir import Graph
 from clconv.graph.reference import run_reference
 from clconv.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential
 from clconv.runtime.check import relative_error
-from clconv.runtime.session import Session
+from clconv.session.session import Session
 
 
 def network(number: int = 0) -> Graph:

@@ -87,7 +87,7 @@ def runs(case: Case) -> bool:
             with np.errstate(all="ignore"):
                 case.build()
             return True
-        lower_graph(optimised(case), AVX2, {})
+        lower_graph(optimised(case), AVX2)
     except NeedsValue:
         return OPS[case.op].host_only
     except (ClconvError, ValueError, TypeError, OverflowError):
@@ -140,7 +140,7 @@ def where(op: str) -> str:
     graphs = [_specialised(case) for case in _cases()[op]]
     if not any(graph.nodes for graph in graphs):
         return "shape"
-    return "device" if any(lower_graph(g, AVX2, {}).calls for g in graphs) else "view"
+    return "device" if any(lower_graph(g, AVX2).calls for g in graphs) else "view"
 
 
 def _specialised(case: Case) -> Graph:

@@ -14,13 +14,15 @@ import pytest
 
 from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.lowering.lower import lower_graph
+from clconv.planning.planner import Planner
 from clconv.runtime.check import relative_error
 from clconv.runtime.measurement_files import own_file, read_entries
-from clconv.runtime.session import Session
 from clconv.runtime.worker import Worker
+from clconv.session.session import Session
 from clconv.tuning import trial
 from clconv.tuning.runs import Outcome, as_usual, compare_whole, tune_all
 from clconv.tuning.search import Search
@@ -29,37 +31,37 @@ from clconv.tuning.trial import Trial, time_together, verify
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA, optimised
 from tests.runtime.support import picture
-from tests.runtime.test_search import Scripted, best_of
-from tests.runtime.tuning import (
+from tests.tuning.support import (
     SAME,
     network,
     own_findings,  # noqa: F401
     task_of,
 )
+from tests.tuning.test_search import Scripted, best_of
 
 
 def test_tasks_are_shapes_with_rivals_in_the_same_layouts() -> None:
-    conv, stride, dense = tasks_of(network(), AVX2, NOTHING_FOUND)
+    conv, stride, dense = tasks_of(network(), AVX2, PlanOptions(), NOTHING_FOUND)
     assert (conv.count, stride.count, dense.count) == (2, 1, 1)
     names = [[v.name for v in task.variants] for task in (conv, stride, dense)]
-    chosen = lower_graph(network(), AVX2, {}).choices
+    chosen = lower_graph(network(), AVX2).choices
     for task, all_of_it in zip((conv, stride, dense), names, strict=True):
         assert task.usual == (chosen[task.node.name].variant.name, ())
         assert all_of_it[0] == task.usual[0] and len(set(all_of_it)) == len(all_of_it)
     assert {"winograd4", "winograd2", "direct"} <= {*names[0]} and "depthwise" not in names[0]
     assert "direct" in names[1] and "winograd4" not in names[1] and dense.node.op == "MatMul"
     assert all("simple" not in all_of_it for all_of_it in names[:2])
-    (only,) = tasks_of(network(), AVX2, NOTHING_FOUND, ["MatMul"])
+    (only,) = tasks_of(network(), AVX2, PlanOptions(), NOTHING_FOUND, ["MatMul"])
     assert only.shape == dense.shape
     bad = Findings(frozenset({("Conv", "winograd4"), ("Conv", "winograd2")}))
-    left = [v.name for v in tasks_of(network(), AVX2, bad)[0].variants]
+    left = [v.name for v in tasks_of(network(), AVX2, PlanOptions(), bad)[0].variants]
     assert left and not {"winograd4", "winograd2"} & {*left}
     for_gpus = {"implicit_gemm", "winograd4_gpu", "winograd2_gpu", "winograd2_fused"}
-    assert tasks_of(network(), NVIDIA, NOTHING_FOUND)[0].usual[0] in for_gpus
+    assert tasks_of(network(), NVIDIA, PlanOptions(), NOTHING_FOUND)[0].usual[0] in for_gpus
 
 
 def test_tasks_of_cases_are_the_large_ones() -> None:
-    tasks = case_tasks(AVX2, NOTHING_FOUND, ["Conv", "Gemm"])
+    tasks = case_tasks(AVX2, PlanOptions(), NOTHING_FOUND, ["Conv", "Gemm"])
     assert {t.shape.operator for t in tasks} == {"Conv", "Gemm"}
     assert len({t.shape for t in tasks}) == len(tasks)
 
@@ -82,7 +84,7 @@ def test_first_use_searches_nothing(tmp_path: Path) -> None:
 def test_results_are_kept_as_they_come_and_a_second_run_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tasks = tasks_of(network(), AVX2, NOTHING_FOUND)
+    tasks = tasks_of(network(), AVX2, PlanOptions(), NOTHING_FOUND)
     search = Search(AVX2, Scripted(lambda c: 1.0 - 0.1 * len(c[1])))  # type: ignore[arg-type]
     original, searched = search.run, []
 
@@ -115,7 +117,7 @@ def test_taking_back_leaves_the_usual_choice() -> None:
 @pytest.mark.parametrize("position", range(3))
 def test_a_trial_is_the_node(device: DeviceInfo, position: int) -> None:
     """As itself in another process: the same reference, also with an epilogue and random weights."""
-    task = tasks_of(network(), device, NOTHING_FOUND)[position]
+    task = tasks_of(network(), device, PlanOptions(), NOTHING_FOUND)[position]
     made = Trial.of(position, task.graph, task.node)
     graph, feeds = made.build()
     assert run_reference(graph, feeds).keys() == set(task.node.outputs)
@@ -140,7 +142,7 @@ def test_a_search_on_the_device_is_used_afterwards(
     """With a space of few values; whatever wins is right, and a session takes it."""
     b = Builder()
     graph = optimised(b.graph(b.conv(b.input(1, 16, 10, 10), 24, 16, 3, out="y", **SAME)))
-    (task,) = tasks_of(graph, device, NOTHING_FOUND)
+    (task,) = tasks_of(graph, device, PlanOptions(), NOTHING_FOUND)
     few = tuple(
         dataclasses.replace(v, space={n: values[:2] for n, values in v.space.items()})
         for v in task.variants
@@ -157,6 +159,6 @@ def test_a_search_on_the_device_is_used_afterwards(
     (found,), (expected,) = session.run(feeds).values(), run_reference(graph, feeds).values()
     assert relative_error(found, expected) < 2e-5
     specs = {"x": graph.specs["x"]}
-    seconds = compare_whole(graph, specs, device, NOTHING_FOUND, [outcome.entry])
+    seconds = compare_whole(graph, specs, Planner(device), [outcome.entry])
     assert all(0 < s < 1 for s in seconds)
     trial._bench = None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.graph.ir import Constant, Node, TensorSpec
 from clconv.graph.passes.half import TakesHalf
 from clconv.lowering.model.kernel import VARIANTS, Problem
 
 
-def half_test(device: DeviceInfo, forced: Mapping[str, str]) -> TakesHalf:
+def half_test(device: DeviceInfo, options: PlanOptions) -> TakesHalf:
     """What place_half asks: whether a variant, the forced one if there is one, takes a node as it is."""
 
     def takes(
@@ -26,8 +27,9 @@ def half_test(device: DeviceInfo, forced: Mapping[str, str]) -> TakesHalf:
             tuple(specs[n] for n in node.outputs if n),
             constants,
             device,
+            options=options,
         )
-        wanted = forced.get(node.op.lower())
+        wanted = options.forced.get(node.op.lower())
         return any(
             variant.obstacle(problem) is None
             for variant in VARIANTS.get(node.op, ())

@@ -13,7 +13,8 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceMemoryError, UnsupportedError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.lowering.model.arguments import Scalar, Table
-from clconv.lowering.model.kernel import KernelCall, Lowered, Problem, Signature
+from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Signature
 
 # One less than this many vectors, tiles or groups may follow the last element without an overflow.
 _ROOM = 1 << 16

@@ -40,22 +40,22 @@ class Matrix:
         return self.lanes if self.is_intel else 8
 
 
-def matrix_of(device: DeviceInfo, halves: bool) -> Matrix | None:
+def matrix_of(device: DeviceInfo, precision: str, halves: bool) -> Matrix | None:
     """The matrix instruction that the device has for factors that are stored as halves, or for float32 ones, which
-    it may round as far as the precision allows that was asked for.
+    it may round as far as the precision that was asked for allows.
 
     Products of halves are exact in float32, so these need not be asked for, only proven.
     """
-    if device.precision == "strict":
+    if precision == "strict":
         return None
     emulated = "emulated" in device.matrix
-    if halves and (device.proven or device.precision == "float16"):
+    if halves and (device.proven or precision == "float16"):
         if "f16" in device.matrix:
             return Matrix("f16", 16 if "f16 k16" in device.matrix else 8, emulated)
         for lanes in (8, 16):
             if f"f16 {lanes} lanes" in device.matrix:
                 return Matrix("f16", 16, emulated, lanes)
-    if device.precision == "tf32" and "tf32" in device.matrix:
+    if precision == "tf32" and "tf32" in device.matrix:
         return Matrix("tf32", 8, emulated)
     return None
 
@@ -63,4 +63,8 @@ def matrix_of(device: DeviceInfo, halves: bool) -> Matrix | None:
 def matrix_for(problem: Problem) -> Matrix | None:
     """The matrix instruction for the product of the first two inputs."""
     factors = (problem.x.dtype, problem.input(1).dtype)
-    return matrix_of(problem.device, all(dtype is DType.FLOAT16 for dtype in factors))
+    return matrix_of(
+        problem.device,
+        problem.options.precision,
+        all(dtype is DType.FLOAT16 for dtype in factors),
+    )

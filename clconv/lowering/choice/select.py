@@ -67,7 +67,7 @@ def select(problem: Problem, known_variant: str = "", plain_only: bool = False) 
     node = problem.node
     known = VARIANTS.get(node.op, [])
     label = f"node '{node.name}' ({node.op}) on {problem.device}"
-    wanted = problem.forced.get(node.op.lower())
+    wanted = problem.options.forced.get(node.op.lower())
     if wanted is not None:
         named = [v for v in known if v.name == wanted]
         if not named:
@@ -141,10 +141,10 @@ def instruction_for(problem: Problem) -> str:
 
 def is_restricted(problem: Problem) -> bool:
     """Whether precision="strict" was asked for and rules out a variant that may else have been the best one."""
-    if problem.device.precision != "strict":
+    if problem.options.precision != "strict":
         return False
     usual = dataclasses.replace(
-        problem, device=dataclasses.replace(problem.device, precision="float32")
+        problem, options=dataclasses.replace(problem.options, precision="float32")
     )
     return any(
         variant.mixes is not None

@@ -11,8 +11,8 @@ from clconv.graph.ops.base import Call
 from clconv.lowering.copies.boxes import Span, box_copies
 from clconv.lowering.copies.strided import copy_call
 from clconv.lowering.model.arguments import Argument, Write
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import (
-    KernelCall,
     Lowered,
     Problem,
     Signature,

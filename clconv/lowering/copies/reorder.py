@@ -8,7 +8,7 @@ from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Read, Scalar, Write
 from clconv.lowering.model.c_types import MOVE_TYPES
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 
 
 def reorder_call(source: str, target: str, before: TensorSpec, after: TensorSpec) -> KernelCall:

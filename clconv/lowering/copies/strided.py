@@ -9,7 +9,8 @@ from clconv.graph.ops.base import Cost
 from clconv.lowering.copies.boxes import Axis, Copy, collapse
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import MOVE_TYPES
-from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Problem
 
 # Many devices limit the work-groups along the second and third axis to 65535.
 MOST_GROUPS = 32768

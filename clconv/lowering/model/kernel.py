@@ -3,108 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import hashlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.errors import ShapeError
 from clconv.graph.ir import PLAIN, Constant, DType, Layout, Node, TensorSpec
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import (
-    Addresses,
     Argument,
-    Local,
     Packed,
     Read,
-    Scalar,
-    State,
-    Table,
     Write,
     layout_packing,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Kernel:
-    """A template with its parameters: the identity of one piece of machine code.
-
-    template: path below kernels/. entry: stem of the function's name.
-    """
-
-    template: str
-    entry: str
-    parameters: tuple[tuple[str, Hashable], ...] = ()
-
-    @classmethod
-    def of(cls, template: str, entry: str, **parameters: Hashable) -> Kernel:
-        return cls(template, entry, tuple(sorted(parameters.items())))
-
-    def storing_half(self, names: tuple[str, ...]) -> Kernel:
-        """The kernel with those of its pointers to half; see template.render."""
-        return Kernel.of(self.template, self.entry, **dict(self.parameters), halves=names)
-
-    @functools.cached_property
-    def _hash(self) -> int:
-        return hash((self.template, self.entry, self.parameters))
-
-    def __hash__(self) -> int:
-        return self._hash  # kept: parameters are long, and kernels are looked up often
-
-    @functools.cached_property
-    def symbol(self) -> str:
-        """Name of the OpenCL function, unique for template and parameters."""
-        text = repr((self.template, self.parameters))
-        return f"{self.entry}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
-
-
-@dataclasses.dataclass(frozen=True)
-class KernelCall:
-    """One launch: the kernel, its arguments by name in order, its index space, its cost."""
-
-    node: str
-    kernel: Kernel
-    arguments: tuple[tuple[str, Argument], ...]
-    global_size: tuple[int, ...]
-    local_size: tuple[int, ...] | None  # None: the runtime chooses
-    cost: Cost = Cost()
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        return tuple(a.value for _, a in self.arguments if isinstance(a, Read))
-
-    @property
-    def writes(self) -> tuple[str, ...]:
-        return tuple(a.value for _, a in self.arguments if isinstance(a, Write))
-
-    def __str__(self) -> str:
-        def text(argument: Argument) -> str:
-            match argument:
-                case Read(value, _):
-                    return value
-                case Write(value, _):
-                    return f"-> {value}"
-                case Packed(constant, packing):
-                    return f"{constant}:{packing.name}"
-                case Scalar(value, _):
-                    return str(value)
-                case Local(nbytes):
-                    return f"local {nbytes}"
-                case Table(array):
-                    return f"table {array.dtype}{list(array.shape)}"
-                case Addresses(several):
-                    return f"{len(several)} words"
-                case State(nbytes):
-                    return f"state {nbytes}"
-
-        arguments = ", ".join(f"{name}={text(a)}" for name, a in self.arguments)
-        size = "x".join(map(str, self.global_size))
-        return f"{self.kernel.symbol}<{size}>({arguments})  # {self.node}"
-
+from clconv.lowering.model.call import Kernel, KernelCall
 
 AUTO = "auto"
 
@@ -113,8 +30,8 @@ AUTO = "auto"
 class Problem:
     """What a variant sees: the node, its tensors, the constants among them, the device.
 
-    Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). forced:
-    variants by operator, in lower case, that must be taken.
+    Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). options:
+    what was asked for, precision and forced variants among it.
     """
 
     node: Node
@@ -125,7 +42,7 @@ class Problem:
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     cost: Cost = Cost()
     findings: Findings = NOTHING_FOUND
-    forced: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    options: PlanOptions = PlanOptions()
 
     @property
     def x(self) -> TensorSpec:
@@ -278,7 +195,7 @@ class Variant:
     def obstacle(self, problem: Problem) -> str | None:
         """None if it can run the problem on the problem's device, else what is in the way, in words."""
         failed, most = self.applies(problem), problem.device.most_rounds
-        if failed is None and problem.device.precision == "strict" and self.mixes is not None:
+        if failed is None and problem.options.precision == "strict" and self.mixes is not None:
             mixed = self.mixes(problem)
             failed = mixed and f"{mixed}, which precision 'strict' rules out"
         if failed is not None or not most or self.rounds is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clconv.errors import TemplateError
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.store.kept import kept_text
 from clconv.version import PACKAGE
 

@@ -24,7 +24,8 @@ from clconv.lowering.model.arguments import (
     Read,
     Write,
 )
-from clconv.lowering.model.kernel import KernelCall, Lowered, Problem
+from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem
 
 # Bytes; a multiple of every device's alignment of buffers that are part of another.
 PART_ALIGNMENT = 4096
@@ -149,7 +150,7 @@ class Parts:
         cost = get_op(op).cost(node, [v.spec for v in values], [spec])
         part = Problem(
             node, tuple(v.spec for v in values), (spec,), constants, self.problem.device, cost=cost,
-            findings=self.problem.findings, forced=self.problem.forced,
+            findings=self.problem.findings, options=self.problem.options,
         )  # fmt: skip
         choice = select(part, plain_only=True)
         lowered = choice.variant.lower(

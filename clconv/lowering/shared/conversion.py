@@ -5,8 +5,9 @@ from __future__ import annotations
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import C_TYPES
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.ctext import saturated
-from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
+from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.work_split import items, share_of
 

@@ -9,7 +9,8 @@ import numpy as np
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import MOVE_TYPES
-from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Problem
 
 
 def element_chunk(problem: Problem, total: int, least: int = 4096) -> int:

@@ -7,7 +7,8 @@ import math
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
-from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.axes import line_arguments
 from clconv.lowering.shared.epilogue import Epilogue

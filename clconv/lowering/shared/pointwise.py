@@ -17,13 +17,8 @@ from clconv.lowering.model.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Signature,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.epilogue import Operand, channel_packing, is_channel_vector
 from clconv.lowering.shared.point_work import Shape, Work

@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
-from clconv.lowering.model.kernel import AUTO, Kernel, KernelCall, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
 from clconv.lowering.shared.epilogue import Epilogue
 from clconv.lowering.shared.groups import Share
 from clconv.lowering.shared.reduction import LARGEST, Reduction

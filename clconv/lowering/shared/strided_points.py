@@ -15,12 +15,8 @@ from clconv.lowering.model.arguments import (
     Write,
 )
 from clconv.lowering.model.c_types import c_type
-from clconv.lowering.model.kernel import (
-    Kernel,
-    KernelCall,
-    Lowered,
-    Problem,
-)
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.broadcast import Broadcast, broadcast
 from clconv.lowering.shared.epilogue import Operand

@@ -98,18 +98,18 @@ def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:
 
 def matrix_obstacle(problem: Problem) -> str | None:
     """Why the product of the first two inputs cannot be computed with matrix instructions."""
-    device, kind = problem.device, matrix_for(problem)
+    precision, kind = problem.options.precision, matrix_for(problem)
     if kind is not None:
-        return local_memory_obstacle(device, tiles_for(kind))
-    if device.precision == "strict":
+        return local_memory_obstacle(problem.device, tiles_for(kind))
+    if precision == "strict":
         return "precision 'strict' was asked for: sums of plain float32 products only"
     if problem.x.dtype is DType.FLOAT16 is problem.input(1).dtype:
         return "the device has no matrix instructions for halves that are proven"
-    if device.precision == "float32":
+    if precision == "float32":
         return "float32 was asked for, matrix instructions would round it; see precision="
-    if device.precision == "float16":  # what is too large for half would be infinite
+    if precision == "float16":  # what is too large for half would be infinite
         return "needs factors that are stored as halves"
-    return f"the device has no matrix instructions for {device.precision}"
+    return f"the device has no matrix instructions for {precision}"
 
 
 def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> str | None:

@@ -16,7 +16,7 @@ import pyopencl as cl
 from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
-from clconv.lowering.model.kernel import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.persistent import ADDRESS, kernels_of
 from clconv.runtime import pages, process

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyopencl as cl
 
-from clconv.lowering.model.kernel import Kernel
+from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import is_persistent
 from clconv.runtime.opencl.refusals import refused
 

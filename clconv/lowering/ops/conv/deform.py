@@ -12,13 +12,8 @@ import numpy as np
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Table, Write
 from clconv.lowering.model.c_types import C_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
 from clconv.lowering.shared.blocked import rows_an_item
 from clconv.lowering.shared.composite import Parts, Value

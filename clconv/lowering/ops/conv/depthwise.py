@@ -9,13 +9,8 @@ from clconv.lowering.model.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.model.kernel import (
-    AUTO,
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packed_obstacle
 from clconv.lowering.ops.conv.weights import depthwise_weights
 from clconv.lowering.shared.blocked import blocked_signatures

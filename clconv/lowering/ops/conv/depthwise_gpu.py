@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import ConvShape
 from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue

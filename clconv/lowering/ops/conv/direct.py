@@ -13,12 +13,8 @@ from clconv.lowering.model.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import (
     TILE_SPACE,
     ConvShape,

@@ -17,13 +17,8 @@ from clconv.lowering.model.arguments import (
     Write,
     packed_float,
 )
-from clconv.lowering.model.kernel import (
-    Kernel,
-    KernelCall,
-    Lowered,
-    Problem,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
 from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.shared.blocked import c_type, kernel_pad_mode, stored_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.work_split import nested

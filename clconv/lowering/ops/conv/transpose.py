@@ -19,13 +19,8 @@ from clconv.lowering.model.arguments import (
     Write,
     packed_float,
 )
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.ops.conv.transpose_gpu import MATRIX_PRODUCT, PRODUCT
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,

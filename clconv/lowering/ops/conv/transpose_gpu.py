@@ -8,7 +8,8 @@ import numpy as np
 
 from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.implicit_gemm import Product, obstacle, product_call, product_weights
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.shared.blocked import pair

@@ -12,7 +12,8 @@ import numpy as np
 from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import matrix_for
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.ops.conv.transforms import F2_3
 from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle

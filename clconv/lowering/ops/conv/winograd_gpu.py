@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.lowering.choice.matrix import Matrix, matrix_of
+from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import (
     Argument,
     Packed,
@@ -23,7 +23,8 @@ from clconv.lowering.model.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.implicit_gemm import (
     Product,
     obstacle,
@@ -149,8 +150,8 @@ MATRIX_WINOGRAD2 = Variant(
     "Conv",
     "matrix_winograd2",
     _matrix_applies,
-    lambda problem: _lower(problem, F2_3, matrix_of(problem.device, halves=False)),
-    estimate=lambda problem: _estimate(problem, F2_3, matrix_of(problem.device, halves=False)),
+    lambda problem: _lower(problem, F2_3, matrix_for(problem)),
+    estimate=lambda problem: _estimate(problem, F2_3, matrix_for(problem)),
     space=TILE_SPACE,
     mixes=mixed_tiles,
 )

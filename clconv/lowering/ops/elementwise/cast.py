@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from clconv.graph.ir import PLAIN, Layout
 from clconv.lowering.model.arguments import Write
-from clconv.lowering.model.kernel import (
-    Lowered,
-    Problem,
-    Signature,
-    Variant,
-    register,
-)
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import double_obstacle
 from clconv.lowering.shared.conversion import cast_call
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from clconv.graph.ir import RUNNING, EpilogueStep, Node
 from clconv.graph.ops.elementwise.elementwise import ROWS
-from clconv.lowering.model.kernel import KernelCall, Lowered, Problem, Variant, register
+from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.shared.epilogue import Term, make_term
 from clconv.lowering.shared.point_work import Place, Work

@@ -17,13 +17,8 @@ from clconv.lowering.model.arguments import (
     Write,
     packed_float,
 )
-from clconv.lowering.model.kernel import (
-    Kernel,
-    KernelCall,
-    Lowered,
-    Problem,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.gemm.finish import WIDTH, Finish
 from clconv.lowering.ops.gemm.shape import float_obstacle, size_obstacle
 from clconv.lowering.shared.product import Product

@@ -20,14 +20,8 @@ from clconv.lowering.model.arguments import (
     Write,
     packed_float,
 )
-from clconv.lowering.model.kernel import (
-    AUTO,
-    Kernel,
-    KernelCall,
-    Lowered,
-    Problem,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
 from clconv.lowering.ops.gemm.shape import alpha_of, float_obstacle, plan_addend
 from clconv.lowering.shared.blocked import rows_an_item
 from clconv.lowering.shared.conversion import cast_call

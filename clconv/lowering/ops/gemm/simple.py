@@ -6,8 +6,9 @@ import math
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.lowering.model.arguments import Argument, Scalar, Write
+from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.ctext import saturated
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.model.obstacles import has_double
 from clconv.lowering.ops.gemm.shape import alpha_of, beta_of, factor_type, plan_addend
 from clconv.lowering.shared.blocked import c_type, stored_obstacle

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Scalar, Write, packed_float
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.gemm.finish import WIDTH, Finish
 from clconv.lowering.ops.gemm.shape import float_obstacle, size_obstacle
 from clconv.lowering.shared.product import Product

@@ -14,15 +14,8 @@ from clconv.lowering.copies.boxes import Span
 from clconv.lowering.copies.movement import copy_box, out, read
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import MOVE_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    KernelCall,
-    Lowered,
-    Problem,
-    Variant,
-    always,
-    register,
-)
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, always, register
 from clconv.lowering.shared.fill import element_chunk, fill_call
 from clconv.lowering.shared.indexed import index_type, move_width, row_chunks, row_strides
 

@@ -13,14 +13,8 @@ from clconv.graph.ir import DType
 from clconv.lowering.copies.movement import copy_box, out, read, whole
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES, MOVE_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    KernelCall,
-    Lowered,
-    Problem,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
 from clconv.lowering.shared.fill import element_chunk
 from clconv.lowering.shared.indexed import index_type, row_strides

@@ -5,14 +5,8 @@ from __future__ import annotations
 from clconv.graph.ops.movement.create import range_length
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    always,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, always, register
 from clconv.lowering.model.obstacles import has_double
 from clconv.lowering.shared.fill import element_chunk, fill_call
 

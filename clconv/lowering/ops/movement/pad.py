@@ -10,7 +10,8 @@ from clconv.lowering.copies.movement import blocked_signature, node_call, regist
 from clconv.lowering.copies.strided import MOST_GROUPS
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import MOVE_TYPES
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.shared.blocked import kernel_pad_mode
 
 

@@ -6,14 +6,8 @@ import math
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES, MOVE_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    always,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, always, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle, has_double
 from clconv.lowering.shared.fill import element_chunk
 from clconv.lowering.shared.indexed import index_type, move_width, row_chunks

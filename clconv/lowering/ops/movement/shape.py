@@ -14,15 +14,8 @@ from clconv.lowering.copies.boxes import Axis, Copy
 from clconv.lowering.copies.movement import blocked_obstacle, outputs
 from clconv.lowering.copies.strided import copy_call
 from clconv.lowering.model.arguments import Write
-from clconv.lowering.model.kernel import (
-    KernelCall,
-    Lowered,
-    Problem,
-    Signature,
-    Variant,
-    always,
-    register,
-)
+from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, always, register
 from clconv.lowering.shared.fill import fill_call
 
 

@@ -8,14 +8,8 @@ from clconv.graph.ir import DType, Layout
 from clconv.graph.ops.elementwise.row import c_float
 from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.c_types import c_type
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Signature,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.shared.axes import line_arguments
 from clconv.lowering.shared.work_split import items, share_of

@@ -15,14 +15,8 @@ from clconv.lowering.model.arguments import (
     Scalar,
     Write,
 )
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Signature,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.ops.norm.specification import Normal, kept_outputs, normal_of
 from clconv.lowering.ops.norm.statistics import statistics_lower, statistics_rounds

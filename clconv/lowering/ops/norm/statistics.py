@@ -7,7 +7,8 @@ import math
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.c_types import c_type
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.obstacles import computed, has_double
 from clconv.lowering.ops.norm.specification import RUN, Normal, kept_outputs, normal_of
 from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced

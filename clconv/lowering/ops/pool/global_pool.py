@@ -5,13 +5,8 @@ from __future__ import annotations
 import math
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     blocked_signatures,

@@ -9,13 +9,8 @@ import numpy as np
 
 from clconv.graph.ops.pool.pool import taps_that_matter
 from clconv.lowering.model.arguments import Argument, Scalar, Write
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     blocked_signatures,

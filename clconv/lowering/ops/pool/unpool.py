@@ -9,15 +9,8 @@ from clconv.graph.ir import DType
 from clconv.graph.ops.pool.unpool import column_positions, may_count_default, unpooled_size
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES, MOVE_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    KernelCall,
-    Lowered,
-    Problem,
-    Variant,
-    always,
-    register,
-)
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, always, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
 from clconv.lowering.shared.fill import fill_call
 from clconv.lowering.shared.indexed import index_type

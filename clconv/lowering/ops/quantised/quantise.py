@@ -12,13 +12,8 @@ from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-    register,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import double_obstacle, has_double
 from clconv.lowering.shared.composite import Parts, Value
 from clconv.lowering.shared.fill import fill_call

@@ -5,7 +5,8 @@ from __future__ import annotations
 from clconv.lowering.copies.movement import outputs
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.ops.recurrent.layer import Layer, activations, length_type
 from clconv.lowering.shared.composite import Parts
 from clconv.lowering.shared.work_split import nested

@@ -19,7 +19,8 @@ from clconv.lowering.model.arguments import (
     Table,
     Write,
 )
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.ops.recurrent.layer import Layer, activations, length_type, lengths
 from clconv.lowering.shared.composite import PART_ALIGNMENT, Parts, Value
 from clconv.lowering.shared.fill import fill_call

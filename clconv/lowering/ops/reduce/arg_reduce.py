@@ -7,7 +7,8 @@ import math
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import c_type
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant, register
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.shared.work_split import items, nested, share_of
 

@@ -8,15 +8,9 @@ from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.graph.ops.elementwise.row import c_number
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import c_type
+from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.ctext import saturated
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Signature,
-    Variant,
-    register,
-)
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.shared.axes import (
     axis_arguments,

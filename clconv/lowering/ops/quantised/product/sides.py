@@ -14,7 +14,8 @@ import numpy as np
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Table, Write
 from clconv.lowering.model.c_types import C_TYPES
-from clconv.lowering.model.kernel import Kernel, KernelCall, Problem
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.quantised.product.shape import has_input, inputs_of, point_kind
 from clconv.lowering.shared.blocked import rows_an_item
 from clconv.lowering.shared.product import Product

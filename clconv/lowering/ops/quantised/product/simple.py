@@ -8,12 +8,8 @@ import math
 import numpy as np
 
 from clconv.lowering.model.arguments import Argument, Scalar, Table, Write
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.quantised.product.shape import (
     has_input,
     inputs_of,

@@ -6,7 +6,8 @@ from __future__ import annotations
 import dataclasses
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
-from clconv.lowering.model.kernel import Kernel, Lowered, Problem, Variant
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.quantised.product.shape import (
     FINISHING,
     inputs_of,

@@ -11,12 +11,8 @@ import numpy as np
 from clconv.graph.ops.sampling.interpolation import AxisResize, axis_taps, outside_pixels
 from clconv.lowering.model.arguments import Argument, Scalar, Table, Write
 from clconv.lowering.model.c_types import MOVE_TYPES
-from clconv.lowering.model.kernel import (
-    Kernel,
-    Lowered,
-    Problem,
-    Variant,
-)
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.sampling.resize.taps import axes_of, sum_type_of
 from clconv.lowering.shared.blocked import c_type, stored_obstacle
 

@@ -9,6 +9,7 @@ import pytest
 
 from clconv import errors
 from clconv.device.findings import NOTHING_FOUND
+from clconv.device.options import PlanOptions
 from clconv.graph.ir import Graph
 from clconv.tuning.tasks import Task, tasks_of
 from tests.graph.graph_builder import Builder
@@ -35,7 +36,7 @@ def network() -> Graph:
 
 def task_of() -> Task:
     """The first convolution, as if these were its variants, and the first of them the usual one."""
-    task = tasks_of(network(), AVX2, NOTHING_FOUND)[0]
+    task = tasks_of(network(), AVX2, PlanOptions(), NOTHING_FOUND)[0]
     named = {v.name: v for v in task.variants}
     variants = tuple(named[n] for n in ("winograd4", "winograd2", "direct"))
     return dataclasses.replace(task, usual=("winograd4", ()), variants=variants)

@@ -14,7 +14,7 @@ from clconv.tuning.search import Search, Step, is_faster
 from clconv.tuning.tasks import Task
 from clconv.tuning.trial import Candidate, time_together, verify
 from tests.lowering.support import AVX2
-from tests.runtime.tuning import (
+from tests.tuning.support import (
     own_findings,  # noqa: F401
     task_of,
 )

@@ -1,0 +1,98 @@
+"""A piece of machine code, and one launch of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Hashable
+
+from clconv.graph.ops.base import Cost
+from clconv.lowering.model.arguments import (
+    Addresses,
+    Argument,
+    Local,
+    Packed,
+    Read,
+    Scalar,
+    State,
+    Table,
+    Write,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """A template with its parameters: the identity of one piece of machine code.
+
+    template: path below kernels/. entry: stem of the function's name.
+    """
+
+    template: str
+    entry: str
+    parameters: tuple[tuple[str, Hashable], ...] = ()
+
+    @classmethod
+    def of(cls, template: str, entry: str, **parameters: Hashable) -> Kernel:
+        return cls(template, entry, tuple(sorted(parameters.items())))
+
+    def storing_half(self, names: tuple[str, ...]) -> Kernel:
+        """The kernel with those of its pointers to half; see template.render."""
+        return Kernel.of(self.template, self.entry, **dict(self.parameters), halves=names)
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.template, self.entry, self.parameters))
+
+    def __hash__(self) -> int:
+        return self._hash  # kept: parameters are long, and kernels are looked up often
+
+    @functools.cached_property
+    def symbol(self) -> str:
+        """Name of the OpenCL function, unique for template and parameters."""
+        text = repr((self.template, self.parameters))
+        return f"{self.entry}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelCall:
+    """One launch: the kernel, its arguments by name in order, its index space, its cost."""
+
+    node: str
+    kernel: Kernel
+    arguments: tuple[tuple[str, Argument], ...]
+    global_size: tuple[int, ...]
+    local_size: tuple[int, ...] | None  # None: the runtime chooses
+    cost: Cost = Cost()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return tuple(a.value for _, a in self.arguments if isinstance(a, Read))
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return tuple(a.value for _, a in self.arguments if isinstance(a, Write))
+
+    def __str__(self) -> str:
+        def text(argument: Argument) -> str:
+            match argument:
+                case Read(value, _):
+                    return value
+                case Write(value, _):
+                    return f"-> {value}"
+                case Packed(constant, packing):
+                    return f"{constant}:{packing.name}"
+                case Scalar(value, _):
+                    return str(value)
+                case Local(nbytes):
+                    return f"local {nbytes}"
+                case Table(array):
+                    return f"table {array.dtype}{list(array.shape)}"
+                case Addresses(several):
+                    return f"{len(several)} words"
+                case State(nbytes):
+                    return f"state {nbytes}"
+
+        arguments = ", ".join(f"{name}={text(a)}" for name, a in self.arguments)
+        size = "x".join(map(str, self.global_size))
+        return f"{self.kernel.symbol}<{size}>({arguments})  # {self.node}"

@@ -1,0 +1,47 @@
+"""A device that is open for plans, and how the runs of a batch that is split follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from clconv.device.info import DeviceInfo
+from clconv.planning.plan import Plan
+from clconv.runtime.bound import BoundPlan, Progress
+from clconv.runtime.constants import DeviceConstants
+from clconv.runtime.opencl import open_device
+
+Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+class PreparedDevice:
+    """An opened device with a queue, and the constants that the plans bound to it share.
+
+    Raises DeviceError if the device refuses.
+    """
+
+    def __init__(self, info: DeviceInfo) -> None:
+        self.device = open_device(info)
+        self.queue = self.device.queue()
+        self.constants = DeviceConstants(self.device, self.queue)
+
+    def bind(
+        self,
+        plan: Plan,
+        progress: Progress = lambda done, total: None,
+        *,
+        guarded: bool = False,
+    ) -> BoundPlan:
+        """The plan, ready to run. guarded: with canaries around its values, see PlanOptions.guard."""
+        return BoundPlan(plan, self.device, self.queue, self.constants, progress, guarded)
+
+
+def run_batch(
+    bound: BoundPlan, feeds: Mapping[str, np.ndarray], execute: Execute = BoundPlan.run
+) -> dict[str, np.ndarray]:
+    """The outputs of the whole batch, also where the plan is for some of its images at a time."""
+    split = bound.plan.batch_split
+    if split is None:
+        return execute(bound, feeds)
+    return split.run(lambda part: execute(bound, part), feeds)

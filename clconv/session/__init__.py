@@ -1,0 +1,1 @@
+"""Session: a network on a device, with its plans by input size."""

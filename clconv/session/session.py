@@ -1,0 +1,142 @@
+"""Session: a network on a device. Plans are made for each set of input shapes and kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.debug import say
+from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
+from clconv.errors import InputError
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.runtime.bound import BoundPlan, Progress
+from clconv.runtime.check import OnNode, checked_run
+from clconv.runtime.device import found_again
+from clconv.session.inputs import conform, conform_shapes, fed_defaults, with_inputs
+from clconv.session.stages import Bodies, Shared, Stage
+
+
+class Session:
+    """Runs a graph on one device. Safe to call from several threads.
+
+    graph: as imported; the passes run here. device: as devices() lists it; what it says it can and the graph may use is
+    tried here, and `device` of the session is what came out right. guard: bytes of canary around every value, checked after each
+    run (for tests). precision: "float32", "strict" (float32 without variants that mix what a plain sum keeps apart), or
+    "float16" to store weights and what lies between layers as halves; None takes CLCONV_PRECISION.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        device: DeviceInfo,
+        *,
+        progress: Progress = lambda done, total: None,
+        guard: int = 0,
+        precision: str | None = None,
+    ) -> None:
+        self._given = device
+        options = PlanOptions.from_config(precision, guard=guard)
+        self._shared = shared = Shared(graph, device, options, progress)
+        self.device = shared.planner.device
+        self._imported = graph if graph.metadata.get("defaults") else None
+        self._with_fed: dict[frozenset[str], Session] = {}
+        self._with_fed_lock = threading.Lock()
+        self.graph = shared.passed(graph, "import")
+        self._stage = Stage(shared, self.graph)
+        self._bodies = Bodies(shared)
+        say(1, f"device {device}, driver {device.driver}")
+        if all(spec.is_static for spec in self.inputs.values()):
+            self.prepare({n: spec.shape for n, spec in self.inputs.items()})
+
+    @property
+    def _guard(self) -> int:
+        return self._shared.planner.options.guard
+
+    @property
+    def precision(self) -> str:
+        return self._shared.planner.options.precision
+
+    @property
+    def inputs(self) -> dict[str, TensorSpec]:
+        """Specs of the inputs as the model declares them; unknown sizes are names or None."""
+        return self.graph.input_specs()
+
+    @property
+    def outputs(self) -> dict[str, TensorSpec | None]:
+        """Specs of the outputs as the model declares them. Where it does not, what follows if all its input sizes are
+        known, else None."""
+        declared = self.graph.metadata.get("output_specs", {})
+        found = {name: declared.get(name) for name in self.graph.outputs}
+        inputs = self.inputs
+        if None in found.values() and all(spec.is_static for spec in inputs.values()):
+            known = self.output_specs({name: spec.shape for name, spec in inputs.items()})
+            found = {name: spec or known.get(name) for name, spec in found.items()}
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
+        have. `progress` stays behind."""
+        return _made_anew, (self.graph, self._given, self.precision, self._guard)
+
+    def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
+        """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
+        images if those run a few at a time. Raises InputError for shapes that the inputs do not take."""
+        return self._stage.ready(self._specs(shapes), {}).bound
+
+    def output_specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
+        """Specs of the outputs for these input shapes, less those that depend on what the inputs hold."""
+        ready = self._stage.ready(self._specs(shapes), {})
+        plan = ready.bound.plan
+        graph, split = plan.graph, plan.batch_split
+        found = {n: graph.spec(n) for n in self.graph.outputs if n in graph.outputs}
+        return found if split is None else split.whole(found)
+
+    def _specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
+        return conform_shapes(self.inputs, shapes)
+
+    def run(
+        self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Output arrays by name for input arrays by name.
+
+        outputs: which ones, all by default. feeds may hold values for initialisers that the model lists among its
+        inputs, too. Raises InputError for a wrong name, rank, size or dtype.
+        """
+        if self._imported is not None and (fed := fed_defaults(self._imported, feeds)):
+            return self._fed(self._imported, fed).run(feeds, outputs)
+        arrays = conform(self.inputs, feeds)
+        if isinstance(outputs, str):
+            raise InputError(f"outputs are a list of names, not the text {outputs!r}")
+        wanted = tuple(self.graph.outputs) if outputs is None else tuple(outputs)
+        unknown = [name for name in wanted if name not in self.graph.outputs]
+        if unknown:
+            raise InputError(f"no outputs {unknown}; the model has {list(self.graph.outputs)}")
+        values = self._stage.run(arrays, self._bodies)
+        return {name: values[name] for name in wanted}
+
+    def _fed(self, graph: Graph, names: frozenset[str]) -> Session:
+        """A session for runs that give values for initialisers, which are inputs there."""
+        with self._with_fed_lock:
+            if names not in self._with_fed:
+                self._with_fed[names] = Session(
+                    with_inputs(graph, names), self._given, guard=self._guard,
+                    precision=self.precision,
+                )  # fmt: skip
+            return self._with_fed[names]
+
+    def check(self, feeds: Mapping[str, np.ndarray], told: OnNode) -> dict[str, np.ndarray]:
+        """Like run(), but node by node: told(node, output, relative error, variant) hears how far each
+        result is from the NumPy reference."""
+
+        def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            return checked_run(bound, arrays, told)
+
+        return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
+
+
+def _made_anew(graph: Graph, device: DeviceInfo, precision: str, guard: int) -> Session:
+    return Session(graph, found_again(device), precision=precision, guard=guard)
