@@ -1,9 +1,11 @@
-"""A network to tune, and a folder of its own for what is found."""
+"""A network to tune, a folder of its own for what is found, and a script in the place of a device."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,9 @@ from clconv import errors
 from clconv.device.findings import NOTHING_FOUND
 from clconv.device.options import PlanOptions
 from clconv.graph.ir import Graph
+from clconv.tuning.search import Search
 from clconv.tuning.tasks import Task, tasks_of
+from clconv.tuning.trial import Candidate, time_together, verify
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, optimised
 
@@ -40,3 +44,28 @@ def task_of() -> Task:
     named = {v.name: v for v in task.variants}
     variants = tuple(named[n] for n in ("winograd4", "winograd2", "direct"))
     return dataclasses.replace(task, usual=("winograd4", ()), variants=variants)
+
+
+class Scripted:
+    """Stands for a Worker: errors and seconds by candidate."""
+
+    def __init__(
+        self,
+        seconds: Callable[[Candidate], float],
+        error: Callable[[Candidate], float] = lambda candidate: 1e-6,
+    ) -> None:
+        self.seconds, self.error = seconds, error
+        self.timed: list[Candidate] = []
+
+    def call(self, function: Any, *arguments: Any, limit: float) -> Any:
+        if function is verify:
+            return self.error(arguments[2])
+        if function is time_together:
+            self.timed += arguments[2]
+            return [[self.seconds(c)] * arguments[3] for c in arguments[2]]
+        return None
+
+
+def best_of(scripted: Scripted, task: Task | None = None) -> tuple[Any, Search]:
+    search = Search(AVX2, scripted)  # type: ignore[arg-type]
+    return search.run(task or task_of()), search

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,38 +10,14 @@ import pytest
 from clconv.runtime.worker import Failed, WorkerTimeout
 from clconv.tuning import trial
 from clconv.tuning.search import Search, Step, is_faster
-from clconv.tuning.tasks import Task
-from clconv.tuning.trial import Candidate, time_together, verify
+from clconv.tuning.trial import Candidate, time_together
 from tests.lowering.support import AVX2
 from tests.tuning.support import (
+    Scripted,
+    best_of,
     own_findings,  # noqa: F401
     task_of,
 )
-
-
-class Scripted:
-    """Stands for a Worker: errors and seconds by candidate."""
-
-    def __init__(
-        self,
-        seconds: Callable[[Candidate], float],
-        error: Callable[[Candidate], float] = lambda candidate: 1e-6,
-    ) -> None:
-        self.seconds, self.error = seconds, error
-        self.timed: list[Candidate] = []
-
-    def call(self, function: Any, *arguments: Any, limit: float) -> Any:
-        if function is verify:
-            return self.error(arguments[2])
-        if function is time_together:
-            self.timed += arguments[2]
-            return [[self.seconds(c)] * arguments[3] for c in arguments[2]]
-        return None
-
-
-def best_of(scripted: Scripted, task: Task | None = None) -> tuple[Any, Search]:
-    search = Search(AVX2, scripted)  # type: ignore[arg-type]
-    return search.run(task or task_of()), search
 
 
 def test_the_fastest_variant_and_parameters_are_found() -> None:

@@ -33,11 +33,12 @@ from tests.lowering.support import AVX2, NVIDIA, optimised
 from tests.runtime.support import picture
 from tests.tuning.support import (
     SAME,
+    Scripted,
+    best_of,
     network,
     own_findings,  # noqa: F401
     task_of,
 )
-from tests.tuning.test_search import Scripted, best_of
 
 
 def test_tasks_are_shapes_with_rivals_in_the_same_layouts() -> None:
