@@ -11,8 +11,8 @@ import numpy as np
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.opencl import open_device, seconds
+from clconv.runtime.opencl import seconds
+from clconv.runtime.prepared import PreparedDevice
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,9 +30,7 @@ class Timing:
 
 def profile(plan: Plan, feeds: Mapping[str, np.ndarray], repeats: int = 10) -> list[Timing]:
     """Median time of each launch over several whole runs, in the order of the plan."""
-    device = open_device(plan.device)
-    queue = device.queue()
-    bound = BoundPlan(plan, device, queue, DeviceConstants(device, queue))
+    bound = PreparedDevice(plan.device).bind(plan)
     bound.run(feeds)
     return launch_timings(bound, repeats)
 
