@@ -21,6 +21,7 @@ from clconv.lowering.shared.groups import Share
 from clconv.planning.plan import Plan
 from clconv.probes import shuffle_probe
 from clconv.probes.shuffle_probe import shuffling, shuffling_for
+from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from tests.kernels.support import plan_for, run
@@ -127,12 +128,12 @@ def test_shuffles_are_used_once_they_are_proven(
 def test_a_wrong_sum_is_noticed(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = able(device, "emulated")
     assert shuffle_probe.sums_right(machine, 1000)
-    right = shuffle_probe.BoundPlan.run
+    right = BoundPlan.run
 
     def off(*arguments: object) -> dict[str, np.ndarray]:
         found = right(*arguments)  # type: ignore[arg-type]
         found["y"][-1] += 1
         return found
 
-    monkeypatch.setattr(shuffle_probe.BoundPlan, "run", off)
+    monkeypatch.setattr(BoundPlan, "run", off)
     assert not shuffle_probe.sums_right(machine, 1000)
