@@ -17,7 +17,7 @@ class Marker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file: int | None = None
-        self._path = folder / f"{_BEGIN}{secrets.token_hex(8)}"
+        self.path = folder / f"{_BEGIN}{secrets.token_hex(8)}"
         self._owner = os.getpid()
 
     def set(self) -> bool:
@@ -31,7 +31,7 @@ class Marker:
             else:
                 died = True
                 path.unlink(missing_ok=True)
-        self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with contextlib.suppress(
             OSError
         ):  # a file system without locks: at worst work is done anew
@@ -43,7 +43,7 @@ class Marker:
         """Ends the work."""
         if self._file is not None and os.getpid() == self._owner:
             with contextlib.suppress(OSError):
-                self._path.unlink()
+                self.path.unlink()
             os.close(self._file)
             self._file = None
             atexit.unregister(self.remove)
@@ -63,3 +63,8 @@ class Marker:
         finally:
             os.close(file)
         return False
+
+
+def others_at_work(folder: Path, own: Path | None) -> bool:
+    """Whether a living process other than this one is at a piece of work in the folder."""
+    return any(path != own and Marker._is_locked(path) for path in folder.glob(f"{_BEGIN}*"))

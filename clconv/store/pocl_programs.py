@@ -21,7 +21,7 @@ from pathlib import Path
 from clconv.errors import DeviceError, warn_once
 from clconv.store import binaries, files
 from clconv.store.files import Unusable
-from clconv.store.marker import Marker
+from clconv.store.marker import Marker, others_at_work
 from clconv.store.pocl_folder import VARIABLE, Place, free_bytes
 from clconv.store.trust import make_private, objection
 
@@ -30,6 +30,7 @@ _RECORD_LIMIT = 16 << 20
 _FILE_LIMIT = 1 << 30
 _ROOM = 8 << 20  # bytes that a compilation may take
 _CLOCKS = 1.0  # seconds that a file's time may lie before ours
+_WRITING = 60.0  # seconds that a process may take to write a file
 _PROGRAM = "program.bc"
 
 _Files = dict[str, list[object]]  # path below a program's folder -> [size, checksum]
@@ -42,7 +43,8 @@ class Programs:
         self._root, self._source = place.folder, place.source
         self._pending: dict[str, tuple[Sequence[str], float]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
-        self._scanned = self._distrusts = False
+        self._scanned = False
+        self._death_found = 0.0  # when: what has no record and is older than that is not trusted
         self._marker: Marker | None = None
         self._lock = threading.Lock()
 
@@ -73,7 +75,7 @@ class Programs:
                 self._remove_distrusted(root, symbols)
             complete = record is not None
             for folder, known in (record or {}).items():
-                complete &= self._verify(root, root / folder, known)
+                complete &= self._verify(root, root / folder, known, key)
             self._folders[key] = tuple(record or ())
             if not complete:
                 self._pending[key] = (symbols, time.time() - _CLOCKS)
@@ -109,13 +111,17 @@ class Programs:
         if self._marker is None:
             make_private(root / _RECORDS)
             self._marker = Marker(root / _RECORDS)
-            self._distrusts |= self._marker.set()
+            if self._marker.set():
+                self._death_found = time.time()
 
     def _remove_distrusted(self, root: Path, symbols: Sequence[str]) -> None:
-        """Where a process died between a build and its record: whatever there is of this program."""
-        if not self._distrusts:
+        """Where a process died between a build and its record: whatever there is of this program. What was made since
+        is a living process's, which PoCL would end if its folder went."""
+        if not self._death_found:
             return
         for folder in _program_folders(root):
+            if max(_touched(folder), _time_of(folder)) >= self._death_found:
+                continue
             if any((folder / symbol).is_dir() for symbol in symbols) or _holds(folder, symbols):
                 warn_once(
                     f"{root}: a process died while it compiled or loaded kernels; they are compiled anew",
@@ -143,22 +149,32 @@ class Programs:
                 shutil.copytree(self._source / folder, root / folder)
         return record
 
-    def _verify(self, root: Path, folder: Path, known: _Files) -> bool:
-        """Removes a program's folder if a file in it is damaged. Whether all files are known."""
+    def _verify(self, root: Path, folder: Path, known: _Files, key: str = "") -> bool:
+        """Removes a program's folder, and its record by its key, if a file in it is damaged. Whether all files are known.
+        A file without a record may be one that another process is writing."""
         complete = True
         for path in _files_of(folder):
             recorded = known.get(str(path.relative_to(folder)))
             wrong = binaries.defect(path) if recorded is None else _difference(path, recorded)
             complete &= recorded is not None
+            if wrong and recorded is None and self._is_being_written(root, path):
+                return False
             if wrong:
                 warn_once(
                     f"{root}: compiled kernels were damaged ({path.relative_to(root)} {wrong}); they are removed and "
                     "compiled anew",
                     about=f"damaged {root}",
                 )
+                if key:  # what is made in its place would differ from it
+                    _record(root, key).unlink(missing_ok=True)
                 shutil.rmtree(folder)
                 return False
         return complete and folder.is_dir()
+
+    def _is_being_written(self, root: Path, path: Path) -> bool:
+        """Whether a file is so new that another process, which is at work now, may not be through with it."""
+        own = None if self._marker is None else self._marker.path
+        return time.time() - _time_of(path) < _WRITING and others_at_work(root / _RECORDS, own)
 
 
 def _key(source: str) -> str:
@@ -244,8 +260,13 @@ def _listed(folder: Path) -> _Files:
 
 def _touched(folder: Path) -> float:
     """When PoCL last used a program."""
+    return _time_of(folder / "last_accessed")
+
+
+def _time_of(path: Path) -> float:
+    """When it was changed; 0 if it is not there."""
     try:
-        return (folder / "last_accessed").stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
         return 0.0
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,35 @@ def test_a_damaged_record_is_as_none_and_cut_files_are_found_without(root: Path,
     Programs(Place(root)).check(SOURCE, [SYMBOL])
     assert folder.exists()
     damage_cut(folder / "program.bc")
+    # The one above has not ended its work: it may be writing the file.
+    Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert folder.exists()
+    os.utime(folder / "program.bc", (0, 0))
     with pytest.warns(ClconvWarning, match="compiled kernels were damaged"):
         Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert not folder.exists()
+
+
+def test_what_was_made_since_a_death_is_kept(root: Path) -> None:
+    """It is a living process's, which PoCL would end if its program went."""
+    (root / "clconv").mkdir(mode=0o700, parents=True)
+    dead = root / "clconv" / "at-work-dead"
+    folder = filled(root)
+    for record in (root / "clconv").glob("*.json"):
+        record.unlink()
+    dead.touch()
+    programs = Programs(Place(root))
+    programs.check("other", ["other"])  # finds that a process died
+    for path in (folder, folder / "last_accessed"):
+        if path.exists():
+            os.utime(path, (time.time() + 60,) * 2)
+    programs.check(SOURCE, [SYMBOL])
+    assert folder.exists()
+    for path in (folder, folder / "last_accessed"):
+        if path.exists():
+            os.utime(path, (1, 1))
+    with pytest.warns(ClconvWarning, match="a process died"):
+        programs.check(SOURCE, [SYMBOL])
     assert not folder.exists()
 
 
