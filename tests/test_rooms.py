@@ -87,6 +87,7 @@ def all_imports() -> dict[str, set[str]]:
     return found
 
 
+@functools.cache
 def room_of(name: str) -> str:
     """The room of a module or template: the longest name that it lies in. The package's front is itself alone."""
     rooms = [
