@@ -51,7 +51,8 @@ def test_a_process_killed_at_any_moment_leaves_the_caches_usable(
         process.communicate(timeout=SECONDS)
         killed += process.returncode < 0
         if not i % 4:
-            assert printed(started(tmp_path / "killed", "once", device, 0)) == right
+            again = started(tmp_path / "killed", "once", device, 0)
+            assert printed(again, after_kills=True) == right
     assert killed, "no process was still at work"
     for number in range(5):
-        printed(started(tmp_path / "killed", "once", device, number))
+        printed(started(tmp_path / "killed", "once", device, number), after_kills=True)
