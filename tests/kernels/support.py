@@ -37,4 +37,4 @@ def plan_for(
 
 def run(plan: Plan, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     bound = PreparedDevice(plan.device).bind(plan, guarded=True)
-    return bound.run({name: feeds[name] for name in plan.graph.inputs})
+    return bound.run({name: np.asarray(feeds[name], order="C") for name in plan.graph.inputs})

@@ -30,6 +30,8 @@ def _log(device: DeviceInfo, source: str) -> str:
         warnings.simplefilter("ignore")
         program.compile(options=["-cl-std=CL1.2"])
     log = program.get_build_info(opened.context.devices[0], cl.program_build_info.LOG)
+    if device.platform.startswith("Intel(R) OpenCL"):
+        pytest.skip("Intel's runtime writes a log of every program")
     return str(log).strip("\0 \n")
 
 

@@ -131,6 +131,8 @@ def test_the_interpreter_ends_while_daemon_threads_work(
     device: DeviceInfo, work: str, threads: int
 ) -> None:
     """Quietly, with whatever code the program gives; what the program does at the end still runs."""
+    if device.platform.startswith("Intel(R) OpenCL"):
+        pytest.skip("Intel's runtime aborts by itself when a thread of its own ends so")
     result = run_script(
         f"""
 session = load()
