@@ -21,7 +21,7 @@ from clconv.errors import (
     KernelBuildError,
     TemplateError,
 )
-from clconv.graph.ir import TensorSpec
+from clconv.graph.ir import ANY_SHAPE, TensorSpec
 from tests.fuzz.compare import difference
 from tests.fuzz.feeds import wrong_feed
 from tests.fuzz.mutators import MUTATORS
@@ -145,6 +145,8 @@ def feeds_for(
     feeds = {}
     for name, spec in specs.items():
         shape = tuple(d if isinstance(d, int) else sizes.get(d, 2) for d in spec.shape)
+        if spec.shape == ANY_SHAPE:
+            shape = given[name].shape if name in given else (2,)
         if TensorSpec(shape).size > _MOST_FED:
             return None
         array = given.get(name)

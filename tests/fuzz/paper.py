@@ -33,7 +33,7 @@ class Paper:
 
     def __init__(self, source: Any) -> None:
         self.graph = run_passes(read_model(source))
-        self.inputs: dict[str, TensorSpec] = {n: self.graph.specs[n] for n in self.graph.inputs}
+        self.inputs = self.graph.input_specs()
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
         arrays = conform(self.inputs, feeds)
