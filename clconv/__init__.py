@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clconv.api import load
     from clconv.device.info import DeviceInfo
     from clconv.errors import ClconvError
+    from clconv.graph.derivatives import gradients
     from clconv.graph.ir import Graph
     from clconv.runtime.device import devices
     from clconv.session.session import Session
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "devices",
     "errors",
+    "gradients",
     "layers",
     "load",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "Session": "clconv.session.session",
     "devices": "clconv.runtime.device",
     "errors": "clconv.errors",
+    "gradients": "clconv.graph.derivatives",
     "layers": "clconv.layers",
     "load": "clconv.api",
 }

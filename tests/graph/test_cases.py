@@ -23,7 +23,7 @@ def test_names_are_unique() -> None:
 def test_every_structured_operator_has_cases() -> None:
     covered = {c.op for c in CASES}
     wanted = {name for name, op in OPS.items() if not op.host_only and name not in ROWS}
-    assert not wanted - covered
+    assert wanted - covered == {"Gradient"}  # has tests of its own: it stands for a whole graph
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)

@@ -79,16 +79,11 @@ Control = Callable[[Attributes, Sequence[np.ndarray | None], RunGraph], tuple[np
 CostRule = Callable[[Node, Sequence[TensorSpec | None], Sequence[TensorSpec]], Cost]
 
 
-class Expansion:
-    """What an operator that is written with others sees, and the nodes it writes.
+class Emitter:
+    """Writes nodes. fresh: makes a name that nothing has yet from a hint."""
 
-    call: the node with the specs and known values of its inputs. fresh: makes a name of its own from a hint.
-    """
-
-    def __init__(
-        self, call: Call, constants: Mapping[str, Constant], fresh: Callable[[str], str]
-    ) -> None:
-        self.call, self.fresh, self._known = call, fresh, constants
+    def __init__(self, fresh: Callable[[str], str]) -> None:
+        self.fresh = fresh
         self.nodes: list[Node] = []
         self.constants: dict[str, Constant] = {}
 
@@ -104,12 +99,25 @@ class Expansion:
         self.constants[name] = value if isinstance(value, Constant) else Constant(value)
         return name
 
+    def ints(self, *values: int) -> str:
+        return self.constant(np.array(values, np.int64), "integers")
+
+
+class Expansion(Emitter):
+    """What an operator that is written with others sees, and the nodes it writes.
+
+    call: the node with the specs and known values of its inputs. fresh: makes a name of its own from a hint.
+    """
+
+    def __init__(
+        self, call: Call, constants: Mapping[str, Constant], fresh: Callable[[str], str]
+    ) -> None:
+        super().__init__(fresh)
+        self.call, self._known = call, constants
+
     def known(self, index: int) -> Constant | None:
         """An input of the node, if it is a constant."""
         return self._known.get(self.call.node.inputs[index])
-
-    def ints(self, *values: int) -> str:
-        return self.constant(np.array(values, np.int64), "integers")
 
     def result(self, name: str, index: int = 0) -> None:
         """Says which value is an output of the node."""

@@ -6,11 +6,18 @@ Each field must be given: a forgotten one would fail no test, it would only cost
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from clconv.graph.rules.images import ImageRule
 from clconv.graph.rules.known import KnownRule
 from clconv.graph.rules.transposed import TransposeRule
+
+if TYPE_CHECKING:
+    from clconv.graph.specialise.backward import Backward
+
+# Writes the gradients of a node's inputs; their names, "" for an input that has none.
+GradientRule = Callable[["Backward"], Sequence[str]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Hooks:
     pad: whether a Pad before it can become a part of it (passes/fuse_pad.py).
     keeps_elements: whether each element of its result is one of its first input's, so that it can change places with a
         quantisation (passes/quantised.py).
+    gradient: writes the gradients of its inputs (graph/rules/gradient); None if nobody has said how.
     """
 
     known: KnownRule | None
@@ -61,6 +69,7 @@ class Hooks:
     epilogue: bool
     pad: bool
     keeps_elements: bool
+    gradient: GradientRule | None
 
 
 NO_HOOKS = Hooks(
@@ -72,5 +81,6 @@ NO_HOOKS = Hooks(
     epilogue=False,
     pad=False,
     keeps_elements=False,
+    gradient=None,
 )
 """Of an operator that runs on the host only, or is always written with others."""

@@ -252,6 +252,7 @@ for _name, _most, _own in (
                 epilogue=False,
                 pad=False,
                 keeps_elements=False,
+                gradient=None,
             ),
         )
     )

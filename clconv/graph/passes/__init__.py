@@ -43,10 +43,13 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
 
 
 def run_passes(graph: Graph, on_pass: Callable[[str, Graph], None] | None = None) -> Graph:
-    """The graph after every pass; verified after each, and shown to on_pass(name, graph).
+    """The graph after every pass; verified after each, and shown to on_pass(name, graph). A graph whose gradients are
+    not written out yet stays as it is: passes run on it once its sizes are known.
 
     Raises GraphError or ShapeError if a graph is not sound, InternalError if a pass fails.
     """
+    if any(node.op == "Gradient" for node in graph.nodes):
+        return verify(graph)  # what rules of gradients see is the network as it was given
     for graph_pass in PASSES:
         with Guard(f"graph '{graph.name}': the pass {graph_pass.__name__}"):
             result = graph_pass(graph)

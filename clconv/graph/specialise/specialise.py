@@ -19,6 +19,12 @@ from clconv.graph.evaluate import call_of, infer_node, settle_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
 from clconv.graph.ops.base import Expansion
+from clconv.graph.specialise.differentiate import (
+    differentiate,
+    differentiated,
+    refuse_gradients,
+    with_constants,
+)
 from clconv.graph.specialise.fold import fold
 from clconv.graph.specialise.inline import SEQUENCE_LIMIT, TOTAL_LIMIT, UNROLL_LIMIT, Inliner
 from clconv.graph.specialise.sequences import SequenceWriter
@@ -64,12 +70,25 @@ def specialise(
             known[name] = specs[name]
         else:
             raise InputError(f"no shape given for input '{name}'")
+    # What gradients are asked of may not be folded into others; it is constant all the same.
+    held = {n: constants.pop(n) for n in differentiated(graph) if n in constants}
+    known.update((n, c.spec) for n, c in held.items())
     driven: set[str] = set()
     while True:
         try:
-            return _Specialiser(graph, dict(known), dict(constants), driven).run()
+            found = _Specialiser(graph, dict(known), dict(constants), driven).run()
         except _Overgrown as grown:
             driven.add(grown.loop)
+            continue
+        return (
+            found
+            if not held
+            else Specialised(
+                with_constants(found.graph, held),
+                found.cut
+                and dataclasses.replace(found.cut, rest=with_constants(found.cut.rest, held)),
+            )
+        )
 
 
 class _Overgrown(ClconvError):
@@ -203,6 +222,8 @@ class _Specialiser:
             if condition is None:
                 raise NeedsValue(node.name, 0, node.inputs[0])
             return self._inliner.branch(node, condition.array)
+        if node.op == "Gradient":
+            return differentiate(node, self.done, self.known, self.constants, self._fresh)
         if node.op in ("Loop", "Scan") and self._is_driven(node):
             return None
         if node.op == "Loop":
@@ -252,6 +273,7 @@ class _Specialiser:
 def _cut(state: _Specialiser) -> Specialised:
     graph, known, constants = state.graph, state.known, state.constants
     done, host, needed = state.done, state.host, state.needed
+    refuse_gradients(state.waiting, state.needed or [n.name for n in state.host])
     waiting = [*state.sequences.remade(state.waiting, graph.outputs), *state.waiting]
     made_later = {o for node in waiting for o in node.outputs if o}
     read_later = [n for node in waiting for n in node.inputs if n and n not in made_later]

@@ -115,6 +115,7 @@ register(
             epilogue=True,
             pad=True,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

@@ -129,6 +129,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

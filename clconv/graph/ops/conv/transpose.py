@@ -166,6 +166,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

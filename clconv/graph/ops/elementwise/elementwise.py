@@ -32,6 +32,7 @@ from clconv.graph.ops.elementwise.row import Row, Use, c_float
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import converted
 from clconv.graph.rules import images, transposed
+from clconv.graph.rules.gradient import elementwise as gradient
 
 __all__ = ["ROWS", "Row", "apply_row", "c_float"]
 
@@ -85,7 +86,10 @@ _BOOL = DType.BOOL
 # fmt: off
 _ROWS = (
     # activations
-    Row("Relu", 1, lambda at, x: np.maximum(x, 0), "a < 0 ? (T)(0) : a", kind="number"),
+    Row("Relu", 1, lambda at, x: np.maximum(x, 0), "a < 0 ? (T)(0) : a", kind="number",
+        gradient=gradient.relu),
+    # The gradient of a result that is the input where it is positive, else 0: dy where y > 0.
+    Row("ReluGradient", 2, lambda at, dy, y: np.where(y > 0, dy, 0), "b > 0 ? a : (T)(0)"),
     Row("LeakyRelu", 1, lambda at, x: np.where(x < 0, at.alpha * x, x),
         "a < 0 ? {alpha} * a : a", {"alpha": 0.01}),
     Row("PRelu", 2, lambda at, x, s: np.where(x < 0, s * x, x), "a < 0 ? a * b : a", kind="number"),
@@ -127,9 +131,12 @@ _ROWS = (
     Row("FakeQuantize", 3, _fake_quantize, "clconv_round_within(a / b, {low} - c, {high} - c) * b",
         {"low": REQUIRED, "high": REQUIRED}, flops=6),
     # arithmetic
-    Row("Add", 2, lambda at, x, y: x + y, "a + b", kind="number"),
-    Row("Sub", 2, lambda at, x, y: x - y, "a - b", kind="number"),
-    Row("Mul", 2, lambda at, x, y: x * y, "a * b", kind="number"),
+    Row("Add", 2, lambda at, x, y: x + y, "a + b", kind="number",
+        gradient=gradient.total),
+    Row("Sub", 2, lambda at, x, y: x - y, "a - b", kind="number",
+        gradient=gradient.sub),
+    Row("Mul", 2, lambda at, x, y: x * y, "a * b", kind="number",
+        gradient=gradient.mul),
     Row("Div", 2, divide, divide_expression, kind="number"),
     Row("Mod", 2, mod, mod_expression, {"fmod": 0}, "number"),
     Row("Pow", 2, power, power_expression, kind="number", flops=20),
@@ -137,7 +144,7 @@ _ROWS = (
         variadic=True),
     Row("Max", 2, lambda at, x, y: np.maximum(x, y), extreme_expression(">"), kind="number",
         variadic=True),
-    Row("Sum", 2, lambda at, x, y: x + y, "a + b", variadic=True),
+    Row("Sum", 2, lambda at, x, y: x + y, "a + b", variadic=True, gradient=gradient.total),
     Row("Neg", 1, lambda at, x: -x, "-a", kind="number"),
     Row("Abs", 1, lambda at, x: np.abs(x), "a < 0 ? -a : a", kind="number"),
     Row("Sqrt", 1, lambda at, x: np.sqrt(x), "sqrt(a)", flops=5),
@@ -258,6 +265,7 @@ def _hooks(row: Row) -> Hooks:
         epilogue=row.is_step,
         pad=False,
         keeps_elements=False,
+        gradient=row.gradient,
     )
 
 

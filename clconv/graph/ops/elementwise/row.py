@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import Attributes, DType
+from clconv.graph.ops.hooks import GradientRule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Row:
     kind: the dtypes it takes: "float", "number", "int", "bool" or "any".
     result: output dtype; None for that of the (last) input.
     flops: floating-point operations per element, for the cost.
+    gradient: writes the gradients of its inputs, see graph/rules/gradient/elementwise.py; None if nobody has said how.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Row:
     absent: tuple[float, ...] = ()  # what trailing inputs that may be absent then stand for
     condition_first: bool = False  # input 0 is bool whatever the others are
     flops: int = 1
+    gradient: GradientRule | None = None
 
     @property
     def optional(self) -> int:

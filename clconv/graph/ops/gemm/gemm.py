@@ -12,6 +12,7 @@ from clconv.graph.ops.base import Call, Cost, Op, broadcast_shapes, register, sa
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import converted, expect_kind, moved_bytes, widen
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient import gemm as gradient
 
 
 def _infer_gemm(call: Call) -> Sequence[TensorSpec]:
@@ -87,6 +88,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
+            gradient=gradient.gemm,
         ),
     )
 )
@@ -106,6 +108,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
+            gradient=gradient.matmul,
         ),
     )
 )

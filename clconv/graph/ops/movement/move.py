@@ -186,6 +186,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=None,
         ),
     )
 )
@@ -206,6 +207,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -227,6 +229,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -246,6 +249,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=None,
         ),
     )
 )
@@ -265,6 +269,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=None,
         ),
     )
 )
@@ -284,6 +289,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=None,
         ),
     )
 )

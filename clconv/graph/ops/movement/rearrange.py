@@ -136,6 +136,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=None,
         ),
     )
 )
@@ -155,6 +156,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=None,
         ),
     )
 )
@@ -175,6 +177,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -195,6 +198,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -216,6 +220,7 @@ for _name, _ufunc in (("CumSum", np.add), ("CumProd", np.multiply)):
                 epilogue=False,
                 pad=False,
                 keeps_elements=False,
+                gradient=None,
             ),
         )
     )

@@ -18,6 +18,7 @@ from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient import movement as gradient
 
 
 def reshaped(shape: Sequence[int], wanted: Sequence[int], allow_zero: bool) -> tuple[int, ...]:
@@ -134,6 +135,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=gradient.reshaped,
         ),
     )
 )
@@ -153,6 +155,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=gradient.reshaped,
         ),
     )
 )
@@ -172,6 +175,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=gradient.reshaped,
         ),
     )
 )
@@ -191,6 +195,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=gradient.reshaped,
         ),
     )
 )
@@ -209,6 +214,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
+            gradient=gradient.identity,
         ),
     )
 )
@@ -229,6 +235,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -248,6 +255,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -266,6 +274,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

@@ -110,6 +110,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -130,6 +131,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -149,6 +151,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -168,6 +171,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

@@ -125,6 +125,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -144,6 +145,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -164,6 +166,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -184,6 +187,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

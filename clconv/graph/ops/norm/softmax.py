@@ -64,6 +64,7 @@ for _name, _reference, _flops in (
                 epilogue=False,
                 pad=False,
                 keeps_elements=False,
+                gradient=None,
             ),
         )
     )

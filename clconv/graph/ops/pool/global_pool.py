@@ -55,6 +55,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -73,6 +74,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -92,6 +94,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

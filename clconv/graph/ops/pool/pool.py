@@ -193,6 +193,7 @@ register(
             epilogue=True,
             pad=True,
             keeps_elements=True,
+            gradient=None,
         ),
     )
 )
@@ -216,6 +217,7 @@ register(
             epilogue=True,
             pad=True,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -236,6 +238,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

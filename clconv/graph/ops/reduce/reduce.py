@@ -9,7 +9,7 @@ import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
-from clconv.graph.ops.hooks import Half, Hooks
+from clconv.graph.ops.hooks import GradientRule, Half, Hooks
 from clconv.graph.ops.numeric import (
     converted,
     expect_kind,
@@ -19,6 +19,7 @@ from clconv.graph.ops.numeric import (
     widen,
 )
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient import reduce as gradient
 
 
 def reduced_axes(call: Call) -> tuple[int, ...]:
@@ -69,17 +70,18 @@ def _log_sum_exp(x: np.ndarray, axes: tuple[int, ...], keep: bool) -> np.ndarray
     return total if keep else np.squeeze(total, axes)
 
 
-REDUCTIONS: dict[str, tuple[Reduction, str]] = {
-    "ReduceSum": (lambda x, a, k: widen(x).sum(a, keepdims=k), "number"),
-    "ReduceMean": (lambda x, a, k: widen(x).mean(a, keepdims=k), "number"),
-    "ReduceMax": (lambda x, a, k: _extreme(np.max, x, a, k), "any"),
-    "ReduceMin": (lambda x, a, k: _extreme(np.min, x, a, k), "any"),
-    "ReduceProd": (lambda x, a, k: widen(x).prod(a, keepdims=k), "number"),
-    "ReduceL1": (lambda x, a, k: np.abs(widen(x)).sum(a, keepdims=k), "number"),
-    "ReduceL2": (lambda x, a, k: np.sqrt((widen(x) ** 2).sum(a, keepdims=k)), "number"),
-    "ReduceSumSquare": (lambda x, a, k: (widen(x) ** 2).sum(a, keepdims=k), "number"),
-    "ReduceLogSum": (lambda x, a, k: np.log(widen(x).sum(a, keepdims=k)), "number"),
-    "ReduceLogSumExp": (_log_sum_exp, "number"),
+# By name: what it computes, the dtypes it takes, its gradient.
+REDUCTIONS: dict[str, tuple[Reduction, str, GradientRule | None]] = {
+    "ReduceSum": (lambda x, a, k: widen(x).sum(a, keepdims=k), "number", gradient.reduce_sum),
+    "ReduceMean": (lambda x, a, k: widen(x).mean(a, keepdims=k), "number", None),
+    "ReduceMax": (lambda x, a, k: _extreme(np.max, x, a, k), "any", None),
+    "ReduceMin": (lambda x, a, k: _extreme(np.min, x, a, k), "any", None),
+    "ReduceProd": (lambda x, a, k: widen(x).prod(a, keepdims=k), "number", None),
+    "ReduceL1": (lambda x, a, k: np.abs(widen(x)).sum(a, keepdims=k), "number", None),
+    "ReduceL2": (lambda x, a, k: np.sqrt((widen(x) ** 2).sum(a, keepdims=k)), "number", None),
+    "ReduceSumSquare": (lambda x, a, k: (widen(x) ** 2).sum(a, keepdims=k), "number", None),
+    "ReduceLogSum": (lambda x, a, k: np.log(widen(x).sum(a, keepdims=k)), "number", None),
+    "ReduceLogSumExp": (_log_sum_exp, "number", None),
 }
 
 
@@ -96,7 +98,7 @@ def _reference(reduction: Reduction, at: Any, x: np.ndarray, axes: Any = None) -
 _WIDE = frozenset({"ReduceProd", "ReduceLogSum", "ReduceLogSumExp"})
 
 
-def _register(name: str, reduction: Reduction, kind: str) -> None:
+def _register(name: str, reduction: Reduction, kind: str, rule: GradientRule | None) -> None:
     register(
         Op(
             name,
@@ -114,13 +116,14 @@ def _register(name: str, reduction: Reduction, kind: str) -> None:
                 epilogue=False,
                 pad=False,
                 keeps_elements=False,
+                gradient=rule,
             ),
         )
     )
 
 
-for _name, (_reduction, _kind) in REDUCTIONS.items():
-    _register(_name, _reduction, _kind)
+for _name, (_reduction, _kind, _rule) in REDUCTIONS.items():
+    _register(_name, _reduction, _kind, _rule)
 
 
 def _infer_arg(call: Call) -> Sequence[TensorSpec]:
@@ -156,6 +159,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -175,6 +179,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

@@ -147,6 +147,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )
@@ -166,6 +167,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

@@ -152,6 +152,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

@@ -139,6 +139,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
+            gradient=None,
         ),
     )
 )

@@ -1,0 +1,93 @@
+"""gradients(): a graph that computes derivatives besides."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from clconv.errors import GraphError
+from clconv.graph.ir import RUNNING, Graph, Node
+from clconv.graph.ops import make_node
+from clconv.graph.specialise.specialise import specialise
+from clconv.graph.verify import verify
+
+
+def gradients(graph: Graph, outputs: Sequence[str], inputs: Sequence[str]) -> Graph:
+    """The graph with further outputs: NAME.grad for each of `inputs`, the derivative of the sum of `outputs` with
+    respect to it, in its shape.
+
+    outputs: floats, any values of the graph. inputs: inputs, constants or other values that hold floats; what nothing in
+    `outputs` depends on gets zeros. Where all sizes are known the nodes are written here; else they are when a Session
+    learns them. Gradients of gradients are computed alike.
+
+    Raises GraphError for a name that the graph has not or that holds no floats, UnsupportedError that lists the
+    operators without a gradient rule.
+    """
+    graph = without_epilogues(graph)
+    defined = {*graph.inputs, *graph.constants, *(o for node in graph.nodes for o in node.outputs)}
+    for name in (*outputs, *inputs):
+        if name not in defined:
+            raise GraphError(f"graph '{graph.name}' has no value '{name}'")
+        spec = graph.constants[name].spec if name in graph.constants else graph.specs.get(name)
+        if spec is not None and not spec.dtype.is_float:
+            raise GraphError(f"'{name}' is {spec}; only floats have a gradient")
+    for kind, names in (("outputs", outputs), ("inputs", inputs)):
+        if isinstance(names, str) or not names:
+            raise GraphError(f"{kind} are a list of at least one name, not {names!r}")
+    fresh = namer(defined)
+    named = [fresh(f"{name}.grad") for name in inputs]
+    node = make_node(
+        "Gradient", (*outputs, *inputs), named, fresh("gradient"), results=len(outputs)
+    )
+    found = verify(graph.replace(nodes=(*graph.nodes, node), outputs=(*graph.outputs, *named)))
+    specs = graph.input_specs()
+    if all(spec.is_static for spec in specs.values()):
+        settled = specialise(found, specs)
+        return found if settled.cut is not None else settled.graph
+    return found
+
+
+def namer(taken: set[str]) -> Callable[[str], str]:
+    """A function that makes names which are not taken, and takes them."""
+
+    def fresh(hint: str) -> str:
+        name, number = hint, 1
+        while name in taken:
+            number += 1
+            name = f"{hint}'{number}"
+        taken.add(name)
+        return name
+
+    return fresh
+
+
+def without_epilogues(graph: Graph) -> Graph:
+    """The same graph with the steps of epilogues as nodes."""
+    if not any(node.epilogue for node in graph.nodes):
+        return graph
+    taken = {*graph.inputs, *graph.constants}
+    taken.update(name for node in graph.nodes for name in (node.name, *node.outputs))
+    fresh, nodes = namer(taken), list[Node]()
+    for node in graph.nodes:
+        if not node.epilogue:
+            nodes.append(node)
+            continue
+        running = fresh(f"{node.outputs[0]}.sum")
+        nodes.append(
+            dataclasses.replace(
+                node,
+                inputs=node.op_inputs,
+                outputs=(running, *node.outputs[1:]),
+                epilogue=(),
+                op_arity=None,
+            )
+        )
+        for i, step in enumerate(node.epilogue):
+            last = i == len(node.epilogue) - 1
+            result = node.outputs[0] if last else fresh(f"{node.outputs[0]}.step")
+            operands = [running if k == RUNNING else node.inputs[k] for k in step.operands]
+            label = fresh(f"{node.name}.{step.op}")
+            nodes.append(make_node(step.op, operands, (result,), label, **step.attrs))
+            running = result
+    specs = {n: graph.specs[n] for n in graph.inputs if n in graph.specs}
+    return graph.replace(nodes=tuple(nodes), specs=specs)
