@@ -30,8 +30,8 @@ class BatchSplit:
 
     @property
     def specs(self) -> dict[str, TensorSpec]:
-        """Of the graph's inputs."""
-        return {name: self.graph.specs[name] for name in self.graph.inputs}
+        """Of the graph's fed inputs."""
+        return {name: self.graph.specs[name] for name in self.graph.fed}
 
     def __str__(self) -> str:
         return f"{self.count} of {self.batch} images at a time"
@@ -63,19 +63,22 @@ class BatchSplit:
 
 
 def batch_of(graph: Graph) -> int:
-    """How many images a graph of known specs takes: axis 0 of its first input of rank 2 or more; 1 without any."""
-    shapes = (graph.specs[name].shape for name in graph.inputs)
+    """How many images a graph of known specs takes: axis 0 of its first fed input of rank 2 or more; 1 without any."""
+    shapes = (graph.specs[name].shape for name in graph.fed)
     return next((int(shape[0]) for shape in shapes if len(shape) > 1), 1)
 
 
 def split_batch(graph: Graph, count: int) -> BatchSplit | None:
-    """The graph for `count` images at a time; None if it is not certain that the images do not meet.
+    """The graph for `count` images at a time; None if it is not certain that the images do not meet, as they do in the
+    new values of state.
 
     graph: with the specs of all its values.
     """
     batch = batch_of(graph)
-    inputs = frozenset(n for n in graph.inputs if graph.specs[n].shape[:1] == (batch,))
-    of_images = _values_of_images(graph, inputs) if 0 < count < batch else None
+    inputs = frozenset(n for n in graph.fed if graph.specs[n].shape[:1] == (batch,))
+    of_images = None
+    if 0 < count < batch and not graph.updates:
+        of_images = _values_of_images(graph, inputs)
     if of_images is None:
         return None
     constants = dict(graph.constants)

@@ -146,7 +146,12 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """Nodes in execution order, with the specs of inputs and (once inferred) of every value."""
+    """Nodes in execution order, with the specs of inputs and (once inferred) of every value.
+
+    state: input -> output. After a run the input holds what the output held: weights and moments while a network
+    learns. Such inputs stay on the device and are neither fed nor read back, nor are their outputs. An input that maps
+    to itself is only read.
+    """
 
     name: str
     nodes: tuple[Node, ...]
@@ -155,9 +160,10 @@ class Graph:
     specs: Mapping[str, TensorSpec]
     constants: Mapping[str, Constant] = dataclasses.field(default_factory=dict)
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    state: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field in ("specs", "constants", "metadata"):
+        for field in ("specs", "constants", "metadata", "state"):
             object.__setattr__(self, field, MappingProxyType(dict(getattr(self, field))))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -173,12 +179,28 @@ class Graph:
         constant = self.constants.get(name)
         return constant.spec if constant is not None else self.specs[name]
 
+    @property
+    def updates(self) -> dict[str, str]:
+        """Of the state what a run changes: input -> output."""
+        return {name: new for name, new in self.state.items() if name != new}
+
+    @property
+    def fed(self) -> tuple[str, ...]:
+        """The inputs that a run is given."""
+        return tuple(n for n in self.inputs if n not in self.state)
+
+    @property
+    def returned(self) -> tuple[str, ...]:
+        """The outputs that a run gives back."""
+        kept = set(self.updates.values())
+        return tuple(n for n in self.outputs if n not in kept)
+
     def input_specs(self) -> dict[str, TensorSpec]:
-        """Specs of the inputs as declared; the shape is ANY_SHAPE where not even the rank is."""
+        """Specs of the fed inputs as declared; the shape is ANY_SHAPE where not even the rank is."""
         unranked: Mapping[str, DType] = self.metadata.get("unranked", {})
         return {
             n: self.specs[n] if n in self.specs else TensorSpec(ANY_SHAPE, unranked[n])
-            for n in self.inputs
+            for n in self.fed
         }
 
     def producers(self) -> dict[str, Node]:
@@ -204,5 +226,10 @@ class Graph:
         for node in self.nodes:
             specs = ", ".join(str(self.specs.get(o, "?")) for o in node.outputs if o)
             lines.append(f"  {node}  -> {specs}")
-        lines.append(f"  return {described(self.outputs)}")
+        lines.append(f"  return {described(self.returned)}")
+        for name, new in self.state.items():
+            lines.append(
+                f"  state {name}: {self.specs.get(name, '?')}"
+                + (f" = {new}" if new != name else "")
+            )
         return "\n".join(lines)

@@ -14,7 +14,7 @@ from clconv.graph.ir import Graph
 def run_reference(
     graph: Graph, feeds: Mapping[str, np.ndarray], keep: bool = False
 ) -> dict[str, np.ndarray]:
-    """Values of the graph's outputs (of all values with keep) for the given inputs.
+    """Values of the graph's outputs (of all values with keep) for the given inputs, state among both.
 
     Raises InputError if an input is missing.
     """
@@ -22,3 +22,13 @@ def run_reference(
     if missing:
         raise InputError(f"input '{missing[0]}' is missing; the model takes {list(graph.inputs)}")
     return evaluate_graph(graph, feeds, keep)
+
+
+def step_reference(
+    graph: Graph, feeds: Mapping[str, np.ndarray], state: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What a run returns, and what the state holds behind it. Raises InputError if an input is missing."""
+    given = {**state, **feeds}
+    values = {**given, **run_reference(graph, given)}
+    returned = {name: values[name] for name in graph.returned}
+    return returned, {name: values[new] for name, new in graph.state.items()}

@@ -13,7 +13,8 @@ def verify(graph: Graph) -> Graph:
     """The graph itself if it is sound; GraphError or ShapeError with the node's name if not.
 
     Sound: every value has one definition, before its first use; every operator exists with exactly its
-    attributes, and has the inputs that it must have; epilogues are element-wise; where specs are known they are those the operators infer.
+    attributes, and has the inputs that it must have; epilogues are element-wise; where specs are known they are those the operators infer;
+    state maps inputs of known sizes to outputs like them, no output twice.
     """
     defined = set(graph.constants)
     for name in graph.inputs:
@@ -26,8 +27,31 @@ def verify(graph: Graph) -> Graph:
     for name in graph.outputs:
         if name not in defined:
             raise GraphError(f"graph '{graph.name}': output '{name}' is never computed")
+    verify_state(graph)
     _verify_specs(graph)
     return graph
+
+
+def verify_state(graph: Graph) -> None:
+    """GraphError or ShapeError where what the graph says of its state cannot be; see verify."""
+    taken: dict[str, str] = {}
+    for name, new in graph.state.items():
+        label = f"graph '{graph.name}': state '{name}'"
+        if name not in graph.inputs:
+            raise GraphError(f"{label} is none of the inputs {list(graph.inputs)}")
+        spec = graph.specs.get(name)
+        if spec is None or not spec.is_static:
+            raise GraphError(f"{label} needs a spec whose sizes are known, has {spec}")
+        if new == name:
+            continue
+        if new not in graph.outputs:
+            raise GraphError(f"{label}: '{new}' is none of the outputs {list(graph.outputs)}")
+        if new in taken:
+            raise GraphError(f"{label}: '{new}' is the new value of '{taken[new]}' already")
+        taken[new] = name
+        is_known = new in graph.specs or new in graph.constants
+        if is_known and (made := graph.spec(new)) != spec and made.is_static:
+            raise ShapeError(f"{label} is {spec}, but its new value '{new}' is {made}")
 
 
 def _verify_node(node: Node, defined: set[str]) -> None:

@@ -9,8 +9,8 @@ from clconv.planning.memory import Lifetime
 
 
 def value_lifetimes(graph: Graph, lowered: LoweredGraph) -> list[Lifetime]:
-    """First and last step of every value that owns memory; inputs live from before the first call, outputs
-    until after the last. Raises GraphError if a call reads what nothing wrote."""
+    """First and last step of every value that owns memory of the plan, as state does not; inputs live from before the
+    first call, outputs until after the last. Raises GraphError if a call reads what nothing wrote."""
 
     def root(value: str) -> str:
         return lowered.place(value)[0]
@@ -37,4 +37,8 @@ def value_lifetimes(graph: Graph, lowered: LoweredGraph) -> list[Lifetime]:
     for name in lowered.stored.values():
         if name not in graph.constants:
             read(root(name), end, "the graph's output")
-    return [Lifetime(name, sizes[name], first[name], last[name]) for name in first]
+    return [
+        Lifetime(name, sizes[name], first[name], last[name])
+        for name in first
+        if name not in graph.state
+    ]

@@ -35,20 +35,56 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True)
 class MemoryPlan:
-    """Slot of every value and the bytes of every arena."""
+    """Slot of every value and the bytes of every arena.
+
+    external: the arenas that are not the plan's own, by the one value that lies in each: state, which outlasts it.
+    guard: bytes left free on both sides of every value, at least.
+    """
 
     slots: Mapping[str, Slot]
     arenas: tuple[int, ...]
+    external: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    guard: int = 0
 
     @property
     def total(self) -> int:
-        return sum(self.arenas)
+        """Bytes of the plan's own arenas."""
+        return sum(self.arenas) - self.external_total
+
+    @property
+    def external_total(self) -> int:
+        return sum(self.arenas[i] for i in self.external.values())
+
+
+def alone(nbytes: int, alignment: int, guard: int = 0) -> tuple[Slot, int]:
+    """The place of the only value in an arena, as arena 0, and the bytes of that arena."""
+    before = _align(guard, alignment)
+    return Slot(0, before, nbytes), before + _align(max(nbytes, 1) + guard, alignment)
+
+
+def with_external(memory: MemoryPlan, sizes: Mapping[str, int], alignment: int) -> MemoryPlan:
+    """The plan and these values, bytes by name, each in an external arena."""
+    slots, arenas, external = dict(memory.slots), list(memory.arenas), {}
+    for name, nbytes in sizes.items():
+        slot, size = alone(nbytes, alignment, memory.guard)
+        external[name] = len(arenas)
+        slots[name] = dataclasses.replace(slot, arena=len(arenas))
+        arenas.append(size)
+    return dataclasses.replace(memory, slots=slots, arenas=tuple(arenas), external=external)
 
 
 def apart(memory: MemoryPlan) -> MemoryPlan:
     """The same values, each in an arena of its own."""
-    slots = {name: Slot(i, 0, slot.nbytes) for i, (name, slot) in enumerate(memory.slots.items())}
-    return MemoryPlan(slots, tuple(slot.nbytes for slot in slots.values()))
+    slots, arenas, external = {}, [], {}
+    for i, (name, slot) in enumerate(memory.slots.items()):
+        if name in memory.external:
+            external[name] = i
+            slots[name] = dataclasses.replace(slot, arena=i)
+            arenas.append(memory.arenas[slot.arena])
+        else:
+            slots[name] = Slot(i, 0, slot.nbytes)
+            arenas.append(slot.nbytes)
+    return MemoryPlan(slots, tuple(arenas), external, memory.guard)
 
 
 def largest_live_set(lifetimes: Iterable[Lifetime]) -> int:
@@ -101,7 +137,7 @@ def plan_memory(
         for v in values
         for arena, offset in [placed.places[v.name]]
     }
-    return MemoryPlan(slots, tuple(placed.sizes))
+    return MemoryPlan(slots, tuple(placed.sizes), guard=guard)
 
 
 # Largest first packs best most of the time; in the order of execution packs chains exactly.

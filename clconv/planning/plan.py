@@ -51,6 +51,10 @@ class Plan:
         lines.append(
             f"  memory {self.memory.total:,} bytes, largest live set {self.live_bytes:,} bytes"
         )
+        if self.memory.external:
+            lines.append(
+                f"  state {self.memory.external_total:,} bytes, which other plans may share"
+            )
         if self.cut:
             host = ", ".join(n.name for n in self.cut.host_nodes)
             lines.append(f"  then on the host: {host or '-'}; needs {', '.join(self.cut.needed)}")

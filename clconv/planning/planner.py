@@ -19,6 +19,7 @@ from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import Converted, place_half
 from clconv.graph.specialise.specialise import Cut, specialise
+from clconv.graph.verify import verify_state
 from clconv.lowering.choice.half import half_test
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.lowering.model.call import Kernel
@@ -26,9 +27,16 @@ from clconv.planning.batch import halves_of, images_at_a_time
 from clconv.planning.constants import constant_bytes
 from clconv.planning.joining import are_joined, join_launches
 from clconv.planning.lifetimes import value_lifetimes
-from clconv.planning.memory import Lifetime, MemoryPlan, largest_live_set, plan_memory
+from clconv.planning.memory import (
+    Lifetime,
+    MemoryPlan,
+    largest_live_set,
+    plan_memory,
+    with_external,
+)
 from clconv.planning.other_sizes import CallsByNode, calls_at, other_sizes
 from clconv.planning.plan import Plan
+from clconv.planning.state import place_state
 
 Specs = Mapping[str, TensorSpec]
 OnPass = Callable[[str, str, Graph], None]  # the sizes that are planned for, the pass, what it made
@@ -118,6 +126,7 @@ class Planner:
         specialised = specialise(request.graph, request.specs, request.values)
         placed = self._place_halves(specialised.graph)
         optimised = run_passes(placed, request.on_pass)
+        verify_state(optimised)
         lowered = self._lower(optimised, request.ahead, request.known)
         return self._plan_of(optimised, lowered, specialised.cut)
 
@@ -129,12 +138,18 @@ class Planner:
     def _lower(
         self, graph: Graph, ahead: bool = False, known: Mapping[str, str] | None = None
     ) -> LoweredGraph:
-        return lower_graph(graph, self.device, self.options, self.findings, ahead, known)
+        lowered = lower_graph(graph, self.device, self.options, self.findings, ahead, known)
+        return place_state(graph, lowered, self.device)
 
     def _plan_of(self, graph: Graph, lowered: LoweredGraph, cut: Cut | None) -> Plan:
         lifetimes = value_lifetimes(graph, lowered)
+        state = {name: graph.spec(name).nbytes for name in graph.state}
         left = self.device.global_memory - constant_bytes(graph, lowered, self.device)
-        memory = self._memory(lifetimes, left)
+        memory = with_external(
+            self._memory(lifetimes, left - sum(state.values())),
+            state,
+            self.device.base_alignment,
+        )
         live = largest_live_set(lifetimes)
         return Plan(self.device, graph, lowered, memory, live, lowered.calls, cut)
 
@@ -178,9 +193,12 @@ class Planner:
         if split is not None:
             return self._for_images(request, split)
         if asked is not None:
+            why = "it is not certain that none looks at another"
+            if whole.updates:
+                why = "its state changes once a run"
             warnings.warn(
                 f"{config.IMAGES.name}={asked}: '{request.graph.name}' gets its {batch_of(whole)} images at once, "
-                "because it is not certain that none looks at another",
+                f"because {why}",
                 ClconvWarning,
                 stacklevel=3,
             )

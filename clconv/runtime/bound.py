@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from clconv.errors import CheckError
 from clconv.lowering.model.arguments import (
     Addresses,
     Local,
@@ -24,15 +22,16 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, apart
 from clconv.planning.plan import Plan
+from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import Device, Queue, host_memory, set_arguments, sub_buffer
 from clconv.runtime.process import opencl
+from clconv.runtime.state import DeviceState
 
 _SCALARS: dict[str, Any] = {
     "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
     "double": np.float64,
 }  # fmt: skip
-CANARY = 0xA5
 Progress = Callable[[int, int], None]
 _Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
 
@@ -55,7 +54,10 @@ class _Steps:
 
 
 class BoundPlan:
-    """Arenas, kernels with their arguments set, and the launch list of one plan."""
+    """Arenas, kernels with their arguments set, and the launch list of one plan.
+
+    state: where the plan's state lies; all of its values must be there.
+    """
 
     def __init__(
         self,
@@ -65,20 +67,16 @@ class BoundPlan:
         constants: DeviceConstants,
         progress: Progress = lambda done, total: None,
         guarded: bool = False,
+        state: DeviceState | None = None,
     ) -> None:
-        self.plan, self.device, self.queue = plan, device, queue
-        self.lock = threading.Lock()
+        self.plan, self.device, self.queue, self.state = plan, device, queue, state
+        self.lock = threading.Lock() if state is None else state.lock
         self.guarded = guarded
         self._constants = constants
         self._held: list[Held] = []
         own_buffers = "forgets-what-is-initialised" in device.info.quirks
         self._memory = apart(plan.memory) if own_buffers else plan.memory
-        self._arenas = [device.allocate(size) for size in self._memory.arenas]
-        if not own_buffers:
-            for arena, size in zip(self._arenas, self._memory.arenas, strict=True):
-                if guarded or host_memory(arena) is None:  # what is ours is zero
-                    queue.fill(arena, CANARY if guarded else 0, size)
-            queue.finish()  # inputs are copied to where they lie without the queue, and must not be overtaken
+        self._arenas = self._allocated(own_buffers)
         self._buffers: dict[Slot, Any] = {}
         self._tables: list[Any] = []
         self._reached: dict[str, np.ndarray | None] = {}
@@ -90,17 +88,42 @@ class BoundPlan:
         wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
         self._held += constants.prepare(wanted)
         self._launches = [self._bind(call) for call in plan.launches]
-        outputs = (plan.lowered.stored[name] for name in plan.graph.outputs)
-        for value in {*plan.graph.inputs, *outputs} - plan.graph.constants.keys():
+        outputs = (plan.lowered.stored[name] for name in plan.graph.returned)
+        for value in {*plan.graph.fed, *outputs} - plan.graph.constants.keys():
             if self._in_reach(value) is None:
                 self.buffer(value)  # made now, for a run only runs
         if "builds-at-first-launch" in device.info.quirks and not guarded:
-            first = device.first_launches(plan.launches, self._programs)
+            self._launch_once()
+
+    def _allocated(self, own_buffers: bool) -> list[Any]:
+        """The arenas, those of state from where it lies. The plan's own hold zeros, or canaries."""
+        names = {index: name for name, index in self._memory.external.items()}
+        arenas = []
+        for index, size in enumerate(self._memory.arenas):
+            if index in names and self.state is not None:
+                arenas.append(self.state.arena(names[index]))
+                continue
+            arenas.append(self.device.allocate(size))
+            if not own_buffers and (self.guarded or host_memory(arenas[-1]) is None):
+                self.queue.fill(arenas[-1], CANARY if self.guarded else 0, size)
+        self.queue.finish()  # inputs are copied to where they lie without the queue, and must not be overtaken
+        return arenas
+
+    def _launch_once(self) -> None:
+        """Launches what needs machine code that no launch has asked for yet. State is the same as before."""
+        first = self.device.first_launches(self.plan.launches, self._programs)
+        if not first:
+            return
+        with self.lock:
+            state = self.state
+            saved = {} if state is None else state.saved(self.plan.graph.updates)
             for index in first:
-                queue.launch(*self._launches[index])
-            queue.finish()
-            if first:
-                device.launched()
+                self.queue.launch(*self._launches[index])
+            self.queue.finish()
+            for name, array in saved.items():
+                assert state is not None
+                state.put(name, array)
+        self.device.launched()
 
     def __del__(self) -> None:
         with opencl.released():
@@ -186,11 +209,11 @@ class BoundPlan:
         return self._buffers[slot]
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Outputs for contiguous arrays of exactly the plan's input specs."""
+        """Outputs for contiguous arrays of exactly the plan's fed inputs; state changes."""
         opencl.check()
         with self.lock, opencl:  # what is launched is over before the interpreter may end
             try:
-                for name in self.plan.graph.inputs:
+                for name in self.plan.graph.fed:
                     self._write(name, feeds[name])
                 for kernel, global_size, local_size in self._launches:
                     self.queue.launch(kernel, global_size, local_size)
@@ -204,7 +227,7 @@ class BoundPlan:
     def outputs(self) -> dict[str, np.ndarray]:
         """The outputs, once all that is enqueued is done."""
         plan, found, here = self.plan, {}, []
-        for name in plan.graph.outputs:
+        for name in plan.graph.returned:
             stored = plan.lowered.stored[name]
             if stored in plan.graph.constants:
                 found[name] = plan.graph.constants[stored].array.copy()
@@ -256,27 +279,7 @@ class BoundPlan:
 
     def check_canaries(self) -> None:
         """CheckError if a kernel wrote outside every value's slot."""
-        for index, size in enumerate(self._memory.arenas):
-            content = np.empty(size, np.uint8)
-            self.queue.read(content, self._arenas[index], wait=True)
-            free = np.ones(size, bool)
-            for slot in self._memory.slots.values():
-                if slot.arena == index:
-                    free[slot.offset : slot.offset + slot.nbytes] = False
-            touched = np.flatnonzero(free & (content != CANARY))
-            if touched.size:
-                near = min(
-                    self._memory.slots.items(),
-                    key=lambda item: (
-                        min(
-                            abs(item[1].offset - int(touched[0])),
-                            abs(item[1].offset + item[1].nbytes - int(touched[0])),
-                        )
-                        if item[1].arena == index
-                        else math.inf
-                    ),
-                )
-                raise CheckError(
-                    f"{touched.size} bytes outside every value were written, the first at offset "
-                    f"{touched[0]} of arena {index}, near value '{near[0]}' ({near[1]})"
-                )
+        contents = [np.empty(size, np.uint8) for size in self._memory.arenas]
+        for content, arena in zip(contents, self._arenas, strict=True):
+            self.queue.read(content, arena, wait=True)
+        check_canaries(self._memory, contents)

@@ -68,7 +68,7 @@ def node_errors(
     """(node, output, relative error, variant) of every node, each fed what the device computed before."""
     plan = bound.plan
     values: dict[str, np.ndarray] = {n: c.array for n, c in plan.graph.constants.items()}
-    values.update({name: feeds[name] for name in plan.graph.inputs})
+    values.update({name: feeds[name] for name in plan.graph.fed})
     done = 0
 
     def launch_until(end: int) -> None:
@@ -78,8 +78,9 @@ def node_errors(
         done = end
 
     with bound.lock, _finished(bound):
-        for name in plan.graph.inputs:
+        for name in plan.graph.fed:
             bound.queue.write(bound.buffer(name), feeds[name], wait=True)
+        values.update({name: bound.fetch(name) for name in plan.graph.state})
         for node, end in zip(plan.graph.nodes, plan.lowered.ends, strict=True):
             launch_until(end)
             arrays = _widened(node, [values[n] if n else None for n in node.inputs])

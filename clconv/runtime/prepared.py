@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from clconv.device.info import DeviceInfo
+from clconv.errors import InputError
 from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device
+from clconv.runtime.state import DeviceState
 
 Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -32,9 +34,26 @@ class PreparedDevice:
         progress: Progress = lambda done, total: None,
         *,
         guarded: bool = False,
+        state: DeviceState | None = None,
     ) -> BoundPlan:
-        """The plan, ready to run. guarded: with canaries around its values, see PlanOptions.guard."""
-        return BoundPlan(plan, self.device, self.queue, self.constants, progress, guarded)
+        """The plan, ready to run. guarded: with canaries around its values, see PlanOptions.guard. state: where its
+        state lies, and room is made for what is not there yet; without it the plan has state of its own, zeros.
+
+        Raises InputError for a state that is not of this device, or has a value with another spec.
+        """
+        specs = {name: plan.graph.spec(name) for name in plan.graph.state}
+        if state is None and specs:
+            state = DeviceState(self, guard=plan.memory.guard)
+        if state is not None:
+            if state.prepared is not self:
+                raise InputError("the state lies on another device, or was prepared apart from it")
+            if specs and state.guard != plan.memory.guard:
+                raise InputError(
+                    f"the state has {state.guard} bytes of canary around its values, the plan {plan.memory.guard}"
+                )
+            state.add(specs)
+        held = state if specs else None
+        return BoundPlan(plan, self.device, self.queue, self.constants, progress, guarded, held)
 
 
 def run_batch(

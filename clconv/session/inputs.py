@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvWarning, InputError
 from clconv.graph.ir import ANY_SHAPE, Graph, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.graph.verify import verify_state
+from clconv.runtime.state import DeviceState
 
 _CALLER = 5  # frames from here to whoever called run()
 
@@ -127,6 +130,24 @@ def _as_array(name: str, spec: TensorSpec, value: Any) -> np.ndarray:
         except (ValueError, OverflowError) as reason:
             raise InputError(f"input '{name}' takes {spec}: {reason}") from None
     return array
+
+
+def check_state(
+    graph: Graph,
+    device: DeviceInfo,
+    state: DeviceState | None,
+    initial: Mapping[str, np.ndarray] | None,
+) -> None:
+    """InputError where a session of this graph on this device cannot take these, GraphError or ShapeError for state that
+    no graph can have."""
+    verify_state(graph)
+    unknown = sorted(set(initial or {}) - set(graph.state))
+    if unknown:
+        raise InputError(f"no state {unknown}; graph '{graph.name}' has {list(graph.state)}")
+    if state is not None and state.prepared.device.info.index != device.index:
+        raise InputError(
+            f"the state lies on {state.prepared.device.info}, the session is for {device}"
+        )
 
 
 def fed_defaults(graph: Graph, feeds: Any) -> frozenset[str]:

@@ -16,7 +16,14 @@ from clconv.graph.ir import Graph, TensorSpec
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.device import found_again
-from clconv.session.inputs import conform, conform_shapes, fed_defaults, with_inputs
+from clconv.runtime.state import DeviceState
+from clconv.session.inputs import (
+    check_state,
+    conform,
+    conform_shapes,
+    fed_defaults,
+    with_inputs,
+)
 from clconv.session.stages import Bodies, Shared, Stage
 
 
@@ -27,6 +34,10 @@ class Session:
     tried here, and `device` of the session is what came out right. guard: bytes of canary around every value, checked after each
     run (for tests). precision: "float32", "strict" (float32 without variants that mix what a plain sum keeps apart), or
     "float16" to store weights and what lies between layers as halves; None takes CLCONV_PRECISION.
+
+    state: where the graph's state lies; sessions that are given the same one share it, and with it their weights and
+    compiled kernels. None: one of its own. initial: values of the state by name; what is not written is zero, or what
+    the others left there. Raises InputError where these do not fit the graph, or the state lies on another device.
     """
 
     def __init__(
@@ -37,10 +48,15 @@ class Session:
         progress: Progress = lambda done, total: None,
         guard: int = 0,
         precision: str | None = None,
+        state: DeviceState | None = None,
+        initial: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self._given = device
         options = PlanOptions.from_config(precision, guard=guard)
-        self._shared = shared = Shared(graph, device, options, progress)
+        check_state(graph, device, state, initial)
+        self._shared = shared = Shared(graph, device, options, progress, state)
+        for name, value in (initial or {}).items():
+            self.state.write(name, value)
         self.device = shared.planner.device
         self._imported = graph if graph.metadata.get("defaults") else None
         self._with_fed: dict[frozenset[str], Session] = {}
@@ -61,8 +77,15 @@ class Session:
         return self._shared.planner.options.precision
 
     @property
+    def state(self) -> DeviceState:
+        """What outlasts the runs. Raises InputError for a graph without state."""
+        if self._shared.state is None:
+            raise InputError(f"graph '{self.graph.name}' has no state")
+        return self._shared.state
+
+    @property
     def inputs(self) -> dict[str, TensorSpec]:
-        """Specs of the inputs as the model declares them; unknown sizes are names or None."""
+        """Specs of the inputs that run() takes as the model declares them; unknown sizes are names or None."""
         return self.graph.input_specs()
 
     @property
@@ -70,7 +93,7 @@ class Session:
         """Specs of the outputs as the model declares them. Where it does not, what follows if all its input sizes are
         known, else None."""
         declared = self.graph.metadata.get("output_specs", {})
-        found = {name: declared.get(name) for name in self.graph.outputs}
+        found = {name: declared.get(name) for name in self.graph.returned}
         inputs = self.inputs
         if None in found.values() and all(spec.is_static for spec in inputs.values()):
             known = self.output_specs({name: spec.shape for name, spec in inputs.items()})
@@ -79,8 +102,9 @@ class Session:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
-        have. `progress` stays behind."""
-        return _made_anew, (self.graph, self._given, self.precision, self._guard)
+        have, with state of its own that holds the same. `progress` stays behind."""
+        values = {name: self.state.read(name) for name in self.graph.state}
+        return _made_anew, (self.graph, self._given, self.precision, self._guard, values)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
@@ -92,7 +116,7 @@ class Session:
         ready = self._stage.ready(self._specs(shapes), {})
         plan = ready.bound.plan
         graph, split = plan.graph, plan.batch_split
-        found = {n: graph.spec(n) for n in self.graph.outputs if n in graph.outputs}
+        found = {n: graph.spec(n) for n in self.graph.returned if n in graph.outputs}
         return found if split is None else split.whole(found)
 
     def _specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
@@ -111,10 +135,10 @@ class Session:
         arrays = conform(self.inputs, feeds)
         if isinstance(outputs, str):
             raise InputError(f"outputs are a list of names, not the text {outputs!r}")
-        wanted = tuple(self.graph.outputs) if outputs is None else tuple(outputs)
-        unknown = [name for name in wanted if name not in self.graph.outputs]
+        wanted = self.graph.returned if outputs is None else tuple(outputs)
+        unknown = [name for name in wanted if name not in self.graph.returned]
         if unknown:
-            raise InputError(f"no outputs {unknown}; the model has {list(self.graph.outputs)}")
+            raise InputError(f"no outputs {unknown}; the model has {list(self.graph.returned)}")
         values = self._stage.run(arrays, self._bodies)
         return {name: values[name] for name in wanted}
 
@@ -124,7 +148,7 @@ class Session:
             if names not in self._with_fed:
                 self._with_fed[names] = Session(
                     with_inputs(graph, names), self._given, guard=self._guard,
-                    precision=self.precision,
+                    precision=self.precision, state=self._shared.state,
                 )  # fmt: skip
             return self._with_fed[names]
 
@@ -138,5 +162,11 @@ class Session:
         return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
 
 
-def _made_anew(graph: Graph, device: DeviceInfo, precision: str, guard: int) -> Session:
-    return Session(graph, found_again(device), precision=precision, guard=guard)
+def _made_anew(
+    graph: Graph,
+    device: DeviceInfo,
+    precision: str,
+    guard: int,
+    values: Mapping[str, np.ndarray],
+) -> Session:
+    return Session(graph, found_again(device), precision=precision, guard=guard, initial=values)

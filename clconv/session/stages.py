@@ -26,6 +26,7 @@ from clconv.runtime.check import checked_run
 from clconv.runtime.dump import Dump
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
 from clconv.runtime.process import opencl
+from clconv.runtime.state import DeviceState
 
 _PLANS_KEPT = 16
 
@@ -37,7 +38,14 @@ class Shared:
     """What the stages of a session have in common. Nothing here leads back to a stage: without a circle all goes, the
     memory on the device too, with the last reference to the session."""
 
-    def __init__(self, graph: Graph, device: DeviceInfo, options: PlanOptions, progress: Progress):
+    def __init__(
+        self,
+        graph: Graph,
+        device: DeviceInfo,
+        options: PlanOptions,
+        progress: Progress,
+        state: DeviceState | None = None,
+    ):
         self.progress = progress
         self.dump = dump = Dump.from_config()
 
@@ -48,7 +56,12 @@ class Shared:
 
         self.on_pass = on_pass
         self.planner = planner_for(graph, device, options, on_pass)
-        self.prepared = PreparedDevice(self.planner.device)
+        self.prepared = PreparedDevice(self.planner.device) if state is None else state.prepared
+        self.state = state
+        if state is None and graph.state:
+            self.state = DeviceState(self.prepared, guard=options.guard)
+        if self.state is not None:
+            self.state.add({name: graph.specs[name] for name in graph.state})
 
     def passed(self, graph: Graph, stage: str) -> Graph:
         """A graph after the passes that need no sizes."""
@@ -126,7 +139,7 @@ class Stage:
         if shared.dump:
             shared.dump.plan(plan)
         guarded = bool(shared.planner.options.guard)
-        bound = shared.prepared.bind(plan, shared.progress, guarded=guarded)
+        bound = shared.prepared.bind(plan, shared.progress, guarded=guarded, state=shared.state)
         self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
         return Ready(bound, None if plan.cut is None else Stage(shared, plan.cut.rest))
 
@@ -151,11 +164,11 @@ class Stage:
         available = {**{n: c.array for n, c in constants.items()}, **arrays, **values}
         for node in cut.host_nodes:
             available.update(self._on_host(node, available, bodies, execute))
-        carried = {name: available[name] for name in rest._graph.inputs}
+        carried = {name: available[name] for name in rest._graph.fed}
         result = rest.run(carried, bodies, {n: available[n] for n in cut.needed}, execute)
         return {
             name: result[name] if name in result else available[name]
-            for name in self._graph.outputs
+            for name in self._graph.returned
         }
 
     def _on_host(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from clconv.errors import Guard
 from clconv.graph.ir import Graph
+from clconv.graph.passes.defer_updates import defer_updates
 from clconv.graph.passes.fold_batch_norm import fold_batch_norm
 from clconv.graph.passes.fold_constants import fold_constants
 from clconv.graph.passes.fold_scale import fold_scale
@@ -39,6 +40,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fuse_pad,
     fuse_epilogue,
     remove_dead,
+    defer_updates,
 )
 
 

@@ -57,14 +57,17 @@ def specialise(
     specs: Mapping[str, TensorSpec],
     values: Mapping[str, np.ndarray] | None = None,
 ) -> Specialised:
-    """Infers every spec for the given input specs; inputs in `values` become constants.
+    """Infers every spec for the given input specs; inputs in `values` become constants. State has the graph's own.
 
-    Raises ShapeError where shapes do not fit, InputError if an input's spec is missing.
+    Raises ShapeError where shapes do not fit, InputError if an input's spec is missing, UnsupportedError where sizes
+    depend on what state holds.
     """
     known: dict[str, TensorSpec] = {}
     constants = dict(graph.constants)
     for name in graph.inputs:
-        if values and name in values:
+        if name in graph.state:
+            known[name] = graph.specs[name]
+        elif values and name in values:
             constants[name] = Constant(values[name])
         elif name in specs:
             known[name] = specs[name]
@@ -156,6 +159,11 @@ class _Specialiser:
                 with Guard("its place in the plan", node.name, node.op):
                     self._take(node)
             except NeedsValue as reason:
+                if reason.value_name in self.graph.state:
+                    raise UnsupportedError(
+                        f"node '{node.name}' ({node.op}): its sizes depend on what '{reason.value_name}' holds, which is "
+                        "state and stays on the device; feed it as an input"
+                    ) from None
                 self._expect_tensor(node, reason.value_name)
                 self.needed.append(reason.value_name)
                 self._wait(node)
@@ -278,7 +286,10 @@ def _cut(state: _Specialiser) -> Specialised:
     made_later = {o for node in waiting for o in node.outputs if o}
     read_later = [n for node in waiting for n in node.inputs if n and n not in made_later]
     read_later += [n for n in graph.outputs if n not in made_later]
-    boundary = tuple(dict.fromkeys(n for n in read_later if n not in constants))
+    known_later = (constants, graph.state)  # state is where it was: on the device
+    boundary = tuple(
+        dict.fromkeys(n for n in read_later if not any(n in names for names in known_later))
+    )
     host_inputs = [n for node in host for n in node.inputs if n and n not in constants]
     host_outputs = {o for node in host for o in node.outputs}
     first_outputs = dict.fromkeys(
@@ -286,8 +297,10 @@ def _cut(state: _Specialiser) -> Specialised:
     )
     rest = graph.replace(
         nodes=tuple(waiting),
-        inputs=tuple(dict.fromkeys((*boundary, *(n for n in needed if n not in constants)))),
-        specs={},
+        inputs=tuple(
+            dict.fromkeys((*boundary, *(n for n in needed if n not in constants), *graph.state))
+        ),
+        specs={name: known[name] for name in graph.state},
         constants=constants,
     )
     first = graph.replace(
@@ -296,5 +309,6 @@ def _cut(state: _Specialiser) -> Specialised:
         outputs=tuple(first_outputs),
         specs=known,
         constants=constants,
+        state={name: name for name in graph.state},  # what changes, changes in the rest
     )
     return Specialised(first, Cut(tuple(host), tuple(dict.fromkeys(needed)), rest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import (
@@ -40,6 +40,10 @@ class Kernel:
         """The kernel with those of its pointers to half; see template.render."""
         return Kernel.of(self.template, self.entry, **dict(self.parameters), halves=names)
 
+    def in_place(self) -> Kernel:
+        """The kernel for a result that lies where one of its operands does; see template.render."""
+        return Kernel.of(self.template, self.entry, **dict(self.parameters), in_place=True)
+
     @functools.cached_property
     def _hash(self) -> int:
         return hash((self.template, self.entry, self.parameters))
@@ -56,7 +60,11 @@ class Kernel:
 
 @dataclasses.dataclass(frozen=True)
 class KernelCall:
-    """One launch: the kernel, its arguments by name in order, its index space, its cost."""
+    """One launch: the kernel, its arguments by name in order, its index space, its cost.
+
+    same_index: arguments of whose elements each is read by the one work-item that writes the result's element in its
+    place, and before it does. The result may lie in their memory.
+    """
 
     node: str
     kernel: Kernel
@@ -64,6 +72,11 @@ class KernelCall:
     global_size: tuple[int, ...]
     local_size: tuple[int, ...] | None  # None: the runtime chooses
     cost: Cost = Cost()
+    same_index: frozenset[str] = frozenset()
+
+    def reading_in_place(self, names: Iterable[str]) -> KernelCall:
+        """The call with these as its `same_index`."""
+        return dataclasses.replace(self, same_index=frozenset(names))
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PRELUDE = "prelude.cl.mako"
 MATH = "math.mako"
 HALF = "half.mako"
+_RESTRICT = re.compile(r"\brestrict ?")
 _USES_HALF = re.compile(r"\b(read|write|load|store)_half\d*\(")
 
 
@@ -72,9 +73,12 @@ def render(kernel: Kernel) -> str:
     """OpenCL C of one kernel, without the prelude. Raises TemplateError.
 
     A template finds in `stored(name, type)` the element type that pointer `name` has: half where the
-    kernel's parameter `halves` names it, else the type, float by default.
+    kernel's parameter `halves` names it, else the type, float by default. With the parameter `in_place` no
+    pointer promises that others do not lead to the same memory.
     """
-    return _render(kernel.template, dict(kernel.parameters) | {"entry": kernel.symbol})
+    parameters = dict(kernel.parameters) | {"entry": kernel.symbol}
+    text = _render(kernel.template, parameters)
+    return _RESTRICT.sub("", text) if parameters.get("in_place") else text
 
 
 @functools.cache

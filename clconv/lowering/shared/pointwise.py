@@ -76,7 +76,8 @@ def flat(problem: Problem, work: Work) -> Lowered:
         ("total", Scalar(total, "long")),
         ("share", Scalar(share, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+    call = problem.call(kernel, arguments, (items(total, share),))
+    return Lowered((call.reading_in_place(f"x{i}" for i in work.read),))
 
 
 # --- channel: blocks of channels, operands that repeat over pixels or channels --------------------------

@@ -70,8 +70,7 @@ def strides_call(
     output's shape that the terms start from. more: operands that are no inputs of the node, by the name of
     the variable that terms read, of the output's dtype.
     """
-    y = problem.y
-    result = y.shape if view is None else view
+    y, result = problem.y, problem.y.shape if view is None else view
     # Parts of a long sum that go on alike are one kernel: their operands have the same names.
     names = {i: f"x{place if before is not None else i}" for place, i in enumerate(work.read)}
     operands = [
@@ -114,4 +113,5 @@ def strides_call(
             for axis in axes[:-1]
         ),
     ]
-    return problem.call(kernel, arguments, (items(y.size, share),))
+    in_place = [operand.name for operand in operands if operand.shape == result]
+    return problem.call(kernel, arguments, (items(y.size, share),)).reading_in_place(in_place)

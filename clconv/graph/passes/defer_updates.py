@@ -1,0 +1,87 @@
+"""Nodes that make new values of state move behind those that read the old ones, so that each can be written in place."""
+
+from __future__ import annotations
+
+import heapq
+
+from clconv.graph.ir import Graph, Node
+
+# Their results may be another view of what they read, so that whoever reads those reads it, too.
+_VIEWS = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+
+
+def defer_updates(graph: Graph) -> Graph:
+    """The graph in another order of its nodes, in which updates come late; the graph itself if they do.
+
+    What reads an old value and depends on the new one, too, stays behind it.
+    """
+    order = _Order(graph)
+    for name, new in graph.updates.items():
+        order.defer(name, new)
+    return order.result() if order.later else graph
+
+
+class _Order:
+    """What each node must wait for: those that make what it reads, and what defer() adds."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        makers = {o: i for i, node in enumerate(graph.nodes) for o in node.outputs if o}
+        self.makers = makers
+        self.readers: dict[str, list[int]] = {}
+        self.followers: list[set[int]] = [set() for _ in graph.nodes]
+        for i, node in enumerate(graph.nodes):
+            for name in filter(None, node.inputs):
+                self.readers.setdefault(name, []).append(i)
+                if name in makers:
+                    self.followers[makers[name]].add(i)
+        self.later = False
+
+    def defer(self, name: str, new: str) -> None:
+        """Lets the maker of the new value wait for all that read the old one, if none of them waits for it."""
+        maker = self.makers.get(new)
+        if maker is None:
+            return
+        late = [i for i in self._reading(name) if i > maker]
+        if late and not self._waiting_for(maker).intersection(late):
+            for reader in late:
+                self.followers[reader].add(maker)
+            self.later = True
+
+    def result(self) -> Graph:
+        """The nodes in the order that was, as far as they need not wait."""
+        count = [0] * len(self.followers)
+        for followers in self.followers:
+            for i in followers:
+                count[i] += 1
+        free = [i for i, waits in enumerate(count) if not waits]
+        nodes: list[Node] = []
+        while free:
+            first = heapq.heappop(free)
+            nodes.append(self.graph.nodes[first])
+            for i in self.followers[first]:
+                count[i] -= 1
+                if not count[i]:
+                    heapq.heappush(free, i)
+        return self.graph.replace(nodes=tuple(nodes))
+
+    def _reading(self, name: str) -> set[int]:
+        """Nodes that read a value, or another view of it."""
+        found: set[int] = set()
+        names = [name]
+        while names:
+            for i in self.readers.get(names.pop(), ()):
+                if i not in found:
+                    found.add(i)
+                    node = self.graph.nodes[i]
+                    names += node.outputs[:1] if node.op in _VIEWS else ()
+        return found
+
+    def _waiting_for(self, node: int) -> set[int]:
+        found: set[int] = set()
+        wanted = [node]
+        while wanted:
+            new = self.followers[wanted.pop()] - found
+            found |= new
+            wanted += new
+        return found
