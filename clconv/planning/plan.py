@@ -7,7 +7,7 @@ import dataclasses
 from clconv.device.info import DeviceInfo
 from clconv.graph.batch_split import BatchSplit
 from clconv.graph.ir import Graph
-from clconv.graph.specialise.specialise import Cut
+from clconv.graph.specialise.cut import Cut
 from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import MemoryPlan

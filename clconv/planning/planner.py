@@ -18,7 +18,8 @@ from clconv.graph.batch_split import BatchSplit, batch_of, split_batch
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.passes.half import Converted, place_half
-from clconv.graph.specialise.specialise import Cut, specialise
+from clconv.graph.specialise.cut import Cut
+from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify_state
 from clconv.lowering.choice.half import half_test
 from clconv.lowering.lower import LoweredGraph, lower_graph

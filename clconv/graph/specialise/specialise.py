@@ -19,37 +19,11 @@ from clconv.graph.evaluate import call_of, infer_node, settle_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
 from clconv.graph.ops.base import Expansion
-from clconv.graph.specialise.differentiate import (
-    differentiate,
-    differentiated,
-    refuse_gradients,
-    with_constants,
-)
+from clconv.graph.specialise.cut import Specialised, cut
+from clconv.graph.specialise.differentiate import differentiate, differentiated, with_constants
 from clconv.graph.specialise.fold import fold
 from clconv.graph.specialise.inline import SEQUENCE_LIMIT, TOTAL_LIMIT, UNROLL_LIMIT, Inliner
 from clconv.graph.specialise.sequences import SequenceWriter
-
-
-@dataclasses.dataclass(frozen=True)
-class Cut:
-    """Where a graph has to stop until values are known.
-
-    host_nodes run on the host with their references, once the first part has run; `needed` are values
-    whose content (not only shape) the rest needs; rest is the remaining graph, whose inputs are values of
-    the first part, outputs of the host nodes, or graph inputs.
-    """
-
-    host_nodes: tuple[Node, ...]
-    needed: tuple[str, ...]
-    rest: Graph
-
-
-@dataclasses.dataclass(frozen=True)
-class Specialised:
-    """A graph with all specs known, and the cut behind it if it is not the whole."""
-
-    graph: Graph
-    cut: Cut | None = None
 
 
 def specialise(
@@ -79,7 +53,7 @@ def specialise(
     driven: set[str] = set()
     while True:
         try:
-            found = _Specialiser(graph, dict(known), dict(constants), driven).run()
+            found = Specialiser(graph, dict(known), dict(constants), driven).run()
         except _Overgrown as grown:
             driven.add(grown.loop)
             continue
@@ -124,7 +98,7 @@ class _Names:
         return name
 
 
-class _Specialiser:
+class Specialiser:
     """One sweep over a graph's nodes, which may put other nodes in the place of one."""
 
     def __init__(
@@ -173,7 +147,7 @@ class _Specialiser:
                     f"output '{name}' is a sequence; clconv returns dense tensors"
                 )
         if self._blocked:
-            return _cut(self)
+            return cut(self)
         inputs = tuple(n for n in self.graph.inputs if n in self.known)
         return Specialised(
             self.graph.replace(
@@ -276,39 +250,3 @@ class _Specialiser:
                 return
         self.known.update((n, s) for n, s in zip(node.outputs, outputs, strict=False) if n)
         self.done.append(node)
-
-
-def _cut(state: _Specialiser) -> Specialised:
-    graph, known, constants = state.graph, state.known, state.constants
-    done, host, needed = state.done, state.host, state.needed
-    refuse_gradients(state.waiting, state.needed or [n.name for n in state.host])
-    waiting = [*state.sequences.remade(state.waiting, graph.outputs), *state.waiting]
-    made_later = {o for node in waiting for o in node.outputs if o}
-    read_later = [n for node in waiting for n in node.inputs if n and n not in made_later]
-    read_later += [n for n in graph.outputs if n not in made_later]
-    known_later = (constants, graph.state)  # state is where it was: on the device
-    boundary = tuple(
-        dict.fromkeys(n for n in read_later if not any(n in names for names in known_later))
-    )
-    host_inputs = [n for node in host for n in node.inputs if n and n not in constants]
-    host_outputs = {o for node in host for o in node.outputs}
-    first_outputs = dict.fromkeys(
-        n for n in (*boundary, *needed, *host_inputs) if n in known and n not in host_outputs
-    )
-    rest = graph.replace(
-        nodes=tuple(waiting),
-        inputs=tuple(
-            dict.fromkeys((*boundary, *(n for n in needed if n not in constants), *graph.state))
-        ),
-        specs={name: known[name] for name in graph.state},
-        constants=constants,
-    )
-    first = graph.replace(
-        nodes=tuple(done),
-        inputs=tuple(n for n in graph.inputs if n in known),
-        outputs=tuple(first_outputs),
-        specs=known,
-        constants=constants,
-        state={name: name for name in graph.state},  # what changes, changes in the rest
-    )
-    return Specialised(first, Cut(tuple(host), tuple(dict.fromkeys(needed)), rest))
