@@ -64,11 +64,11 @@ def check(
     rows: list[tuple[Node, str, float, str]] = []
     with stderr().status("comparing", spinner=spinner()) as status:
 
-        def told(node: Node, output: str, error: float, variant: str) -> None:
+        def on_node(node: Node, output: str, error: float, variant: str) -> None:
             rows.append((node, output, error, variant))
             status.update(Text(printable(f"comparing: {node.name}")))
 
-        session.check(feeds.arrays(), told)
+        session.check(feeds.arrays(), on_node)
     if not quiet:
         stdout().print(_table(rows, TOLERANCE))
     different = [row for row in rows if not row[2] <= TOLERANCE]

@@ -37,14 +37,14 @@ class PictureOptions:
     @property
     def given(self) -> list[str]:
         """The options that say something."""
-        told = {
+        values = {
             "--scale": self.scale,
             "--mean": self.mean,
             "--std": self.std,
             "--layout": None if self.layout == "auto" else self.layout,
             "--size": self.size,
         }
-        return [name for name, value in told.items() if value is not None]
+        return [name for name, value in values.items() if value is not None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -224,11 +224,11 @@ def _search(tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool)
     ):
         row = bar.add_task("", total=len(tasks))
 
-        def told(step: Step) -> None:
+        def on_step(step: Step) -> None:
             now = tasks[min(len(outcomes), len(tasks) - 1)].shape.operator
             bar.update(row, description=f"{now}: {step.what}, best {step.gain:.2f} times")
 
-        search = Search(device, worker, limit, told, planner.options)
+        search = Search(device, worker, limit, on_step, planner.options)
         try:
             for outcome in tune_all(tasks, device, search, afresh):
                 outcomes.append(outcome)

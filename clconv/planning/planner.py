@@ -46,7 +46,7 @@ OnPass = Callable[[str, str, Graph], None]  # the sizes that are planned for, th
 @dataclasses.dataclass(frozen=True)
 class _Request:
     """What plan() was asked for. ahead: whether other sizes will come, whose kernels belong to the plan, too. on_pass:
-    told of each pass and what it made."""
+    called with each pass and what it made."""
 
     graph: Graph
     specs: Specs
@@ -65,7 +65,7 @@ class Planner:
     the plans so far have, so that another size compiles none.
 
     device: with what of it is proven, see clconv.probes. findings: what earlier runs found out about it.
-    on_pass: told after each pass.
+    on_pass: called after each pass.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Planner:
         """
         ahead = self.joins and declared is not None and not values and _has_open(declared, specs)
         sizes = " ".join(str(spec) for spec in specs.values())
-        request = _Request(graph, specs, values, known, ahead, self._told(sizes))
+        request = _Request(graph, specs, values, known, ahead, self._on_pass_for(sizes))
         with Guard(f"the plan for {sizes}"):
             plan, whole = self._with_room(request)
             plan = self._few_images(request, plan, whole)
@@ -223,7 +223,7 @@ class Planner:
         self._compiled.update(dict.fromkeys(call.kernel for call in joined.launches))
         return joined
 
-    def _told(self, sizes: str) -> Callable[[str, Graph], None] | None:
+    def _on_pass_for(self, sizes: str) -> Callable[[str, Graph], None] | None:
         on_pass = self._on_pass
         return None if on_pass is None else lambda name, graph: on_pass(sizes, name, graph)
 

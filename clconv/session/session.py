@@ -152,12 +152,12 @@ class Session:
                 )  # fmt: skip
             return self._with_fed[names]
 
-    def check(self, feeds: Mapping[str, np.ndarray], told: OnNode) -> dict[str, np.ndarray]:
-        """Like run(), but node by node: told(node, output, relative error, variant) hears how far each
+    def check(self, feeds: Mapping[str, np.ndarray], on_node: OnNode) -> dict[str, np.ndarray]:
+        """Like run(), but node by node: on_node(node, output, relative error, variant) learns how far each
         result is from the NumPy reference."""
 
         def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return checked_run(bound, arrays, told)
+            return checked_run(bound, arrays, on_node)
 
         return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
 

@@ -91,11 +91,11 @@ class Search:
         device: DeviceInfo,
         worker: Worker,
         limit: float = 60.0,
-        told: Callable[[Step], None] = lambda step: None,
+        on_step: Callable[[Step], None] = lambda step: None,
         options: PlanOptions = PlanOptions(),
     ) -> None:
         self._options = options
-        self._device, self._worker, self._limit, self._told = device, worker, limit, told
+        self._device, self._worker, self._limit, self._on_step = device, worker, limit, on_step
         self.rejected: list[str] = []
 
     def run(self, task: Task) -> Entry | None:
@@ -213,7 +213,7 @@ class Search:
     def _error(self, candidate: Candidate) -> float | None:
         """None if it was abandoned or failed."""
         if candidate not in self._errors:
-            self._told(Step(candidate_text(candidate), self._gain))
+            self._on_step(Step(candidate_text(candidate), self._gain))
             here = self._trial, self._device
             try:
                 self._worker.call(prepare, *here, limit=_REFERENCE_SECONDS)
@@ -228,7 +228,7 @@ class Search:
         self, candidates: Sequence[Candidate], rounds: int, afresh: bool = False
     ) -> list[list[float]]:
         """Seconds of each in each round; infinite if they cannot be timed."""
-        self._told(Step(f"timing {len(candidates)}", self._gain))
+        self._on_step(Step(f"timing {len(candidates)}", self._gain))
         arguments = (self._trial, self._device, candidates, rounds, afresh)
         try:
             return list(self._worker.call(time_together, *arguments, limit=_TIMING_SECONDS))

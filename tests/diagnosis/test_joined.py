@@ -78,7 +78,7 @@ def test_the_networks_reach_what_matters() -> None:
         plan = join_launches(plan)
         assert len(plan.calls) >= 5
         assert len(plan.launches) == 1, name
-        parts += len(plan.lowered.parts)
+        parts += len(plan.lowered.placed_inside)
         variants |= {f"{n.op}:{plan.lowered.choices[n.name].name}" for n in plan.graph.nodes}
     assert parts >= 3
     kinds = " ".join(sorted(variants))

@@ -176,12 +176,12 @@ def test_guarded_values_have_a_place_of_their_own() -> None:
 
 
 def test_passes_are_told_with_the_sizes_and_only_of_the_plan() -> None:
-    told: list[tuple[str, str]] = []
-    planner = Planner(WAKING, on_pass=lambda sizes, name, graph: told.append((sizes, name)))
+    passes: list[tuple[str, str]] = []
+    planner = Planner(WAKING, on_pass=lambda sizes, name, graph: passes.append((sizes, name)))
     planner.plan(NETWORK, images(1), declared=NETWORK.specs)
     usual: list[str] = []
     run_passes(specialise(NETWORK, images(1)).graph, lambda name, graph: usual.append(name))
-    assert told == [("float32[1x3x16x16]", name) for name in usual] and "fuse_epilogue" in usual
+    assert passes == [("float32[1x3x16x16]", name) for name in usual] and "fuse_epilogue" in usual
 
 
 def test_options_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,10 +76,10 @@ def test_a_damaged_record_makes_the_file_unusable(more: dict[str, Any]) -> None:
     own_file().write_text(changed(**more))
     with pytest.raises(Unusable, match="damaged record"):
         read_entries(own_file())
-    with pytest.warns(ClconvWarning, match="it is ignored") as told:
+    with pytest.warns(ClconvWarning, match="it is ignored") as caught:
         assert tuned_for(AVX2).entries == ()
         assert findings_for(AVX2).tuned.entries == ()
-    assert len(told) == 1
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{]", "7", '{"format": 0}', '{"format": 1, "records": [1]}'])
@@ -111,10 +111,10 @@ def test_stale_results_are_reported_and_the_others_used(more: dict[str, Any], sa
 def test_another_drivers_results_are_reported_once_and_ignored() -> None:
     newer = dataclasses.replace(AVX2, driver="2")
     write_entries(own_file(), [ENTRY])
-    with pytest.warns(ClconvWarning, match="1 results .* are of another driver") as told:
+    with pytest.warns(ClconvWarning, match="1 results .* are of another driver") as caught:
         assert tuned_for(newer).entries == ()
         tuned_for(newer)
-    assert len(told) == 1
+    assert len(caught) == 1
     write_entries(own_file(), [ENTRY, dataclasses.replace(ENTRY, machine=Machine.of(newer))])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -18,7 +18,7 @@ from clconv.lowering.model.kernel import VARIANTS, Problem, Variant, plain_signa
 class Choice:
     """The variant of one node, where it came from, and why the better ones were passed over.
 
-    rivals: variants that only the sizes of this problem made slower.
+    alternatives: variants that only the sizes of this problem made slower.
     """
 
     variant: Variant
@@ -26,7 +26,7 @@ class Choice:
     source: str
     refused: tuple[tuple[str, str], ...] = ()
     parameters: Named = ()
-    rivals: tuple[Variant, ...] = ()
+    alternatives: tuple[Variant, ...] = ()
 
     @property
     def name(self) -> str:
@@ -198,5 +198,5 @@ def _best(
     slower = [
         (v.name, f"estimated at {seconds * 1e3:.3g} ms") for seconds, v in times if v is not best
     ]
-    rivals = tuple(v for seconds, v in times if v is not best and math.isfinite(seconds))
-    return Choice(best, "heuristic", (*refused, *slower), rivals=rivals)
+    alternatives = tuple(v for seconds, v in times if v is not best and math.isfinite(seconds))
+    return Choice(best, "heuristic", (*refused, *slower), alternatives=alternatives)
