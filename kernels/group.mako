@@ -1,7 +1,7 @@
 <%doc>
 Reductions across the work-items of a group, in local memory. Import with
   <%namespace name="group" file="/group.mako"/>
-The kernel declares `id`, the index of the work-item in its group. An `op` is a lowering.reduction.Reduction; `share`
+The kernel declares `id`, the index of the work-item in its group. An `op` is a lowering.shared.reduction.Reduction; `share`
 a lowering.groups.Share: how a group shares the lines along the middle axis of a tensor (outer, n, inner), or, if it
 is split, their chunk number get_group_id(1); see lowering.split.
 </%doc>

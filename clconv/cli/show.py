@@ -158,7 +158,7 @@ def _show_plan(
 ) -> None:
     from clconv.device.options import PlanOptions
     from clconv.graph.passes import run_passes
-    from clconv.graph.passes.half import computed_wide
+    from clconv.graph.passes.half import float32_nodes
     from clconv.planning.joining import may_join
     from clconv.probes.probed import planner_for
     from clconv.runtime.device import choose_device
@@ -178,7 +178,7 @@ def _show_plan(
     )
     if may_join(made.device, planner.options) and not planner.joins:
         console.print("launches are not joined: quarantined by clconv doctor")
-    widened = computed_wide(made.graph)
+    widened = float32_nodes(made.graph)
     if widened:
         console.print(
             f"computed in float32 between casts from and to float16: {', '.join(widened)}"

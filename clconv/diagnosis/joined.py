@@ -140,8 +140,8 @@ def examine_network(name: str, device: DeviceInfo, findings: Findings = NOTHING_
     error = largest_error(True, RUNS)
     failure = ""
     if not error <= TOLERANCE:
-        apart = largest_error(False, len(feeds))
-        failure = f"error {error:.3g}, and {apart:.3g} with a launch for each kernel"
+        separate_error = largest_error(False, len(feeds))
+        failure = f"error {error:.3g}, and {separate_error:.3g} with a launch for each kernel"
     return Result(*JOINED, name, error, TOLERANCE, failure)
 
 

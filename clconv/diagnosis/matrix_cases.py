@@ -106,8 +106,8 @@ def examine_matrix(
 ) -> MatrixCheckup | None:
     """Instructions first, then variants; None where the device has no instructions for the operators. findings: kernels
     that are wrong without them, to keep away from."""
-    said = dataclasses.replace(device, proven=True)
-    if not any(matrix_work(said, precision, operators, quick=True) for precision in PRECISIONS):
+    claimed = dataclasses.replace(device, matrix_verified=True)
+    if not any(matrix_work(claimed, precision, operators, quick=True) for precision in PRECISIONS):
         return None
     results: list[Result] = []
     culprits: dict[Name, str] = {}

@@ -140,7 +140,7 @@ def _device_lines(checkup: Checkup) -> list[str]:
         "speed": str(checkup.speed) if checkup.speed else f"not measured: {checkup.unmeasured}",
     }
     if info.shuffle:
-        fields["shuffles"] = f"{info.shuffle}{'' if info.shuffles else ', not used'}"
+        fields["shuffles"] = f"{info.shuffle}{'' if info.shuffle_verified else ', not used'}"
     fields |= {"matrix instructions": checkup.matrix} if checkup.matrix else {}
     rows = checkup.rows()
     failures = [r for r in checkup.results if not r.passed]

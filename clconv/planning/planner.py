@@ -64,7 +64,7 @@ class Planner:
     """Plans networks for one device. Keeps what its plans share: constants as halves, and which joined kernels
     the plans so far have, so that another size compiles none.
 
-    device: with what of it is proven, see clconv.probes. findings: what earlier runs found out about it.
+    device: with what of it is verified, see clconv.probes. findings: what earlier runs found out about it.
     on_pass: called after each pass.
     """
 

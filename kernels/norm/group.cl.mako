@@ -9,7 +9,7 @@ again every `period` rows. Index space: local (share.local); as many groups as t
 If the share is split, rows are cut into chunks as in reduce/parts, which made top_parts and factor_parts, and the index
 space is local (share.local, 1), as many groups as the rows need by splits.
 Parameters: share: see group; mean: the reduction to the mean, or None; measure: the reduction to the factor;
-rest: with a mean, a lowering.normal.Rest; affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they are outputs too.
+rest: with a mean, a lowering.ops.norm.specification.Rest; affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they are outputs too.
 </%doc>
 <%namespace name="group" file="/group.mako"/>
 <%!
@@ -54,7 +54,7 @@ kernel __attribute__((reqd_work_group_size(${share.local}, 1, 1))) void ${entry}
 % else:
   const float top = 0, rest = 0;
 % endif
-  ${group.gather(share, measure if mean is None else rest.apart, "factor", "factor_parts")}
+  ${group.gather(share, measure if mean is None else rest.squares, "factor", "factor_parts")}
 % else:
 % if mean is not None:
   ${group.reduce(share, mean, "top")}

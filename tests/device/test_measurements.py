@@ -166,9 +166,9 @@ def dense(dtype: str) -> Graph:
 def test_what_was_best_without_matrix_instructions_does_not_shut_them_out(precision: str) -> None:
     """Nor the other way about: each is found in its own class."""
     graph = dense("float16" if precision == "float16" else "float32")
-    asked = dataclasses.replace(HOPPER, proven=True)
+    asked = dataclasses.replace(HOPPER, matrix_verified=True)
     instruction = {"tf32": "tf32", "float16": "f16"}[precision]
-    unable = dataclasses.replace(asked, matrix=frozenset(), proven=False)
+    unable = dataclasses.replace(asked, matrix=frozenset(), matrix_verified=False)
     plain = entry(graph, HOPPER, variant="local", parameters=())
     usual = entry(graph, HOPPER, variant="local", parameters=(), is_default=True)
     for old in (plain, usual):

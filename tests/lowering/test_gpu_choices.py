@@ -111,7 +111,7 @@ def test_nothing_is_rounded_unless_asked(case: str) -> None:
     # A product of halves is exact in float32, so it needs no asking, only an instruction that is known to be right.
     assert "matrix" not in chosen(case, HOPPER, "float16")
     for precision in PRECISIONS:
-        known = dataclasses.replace(HOPPER, proven=True)
+        known = dataclasses.replace(HOPPER, matrix_verified=True)
         assert ("matrix" in chosen(case, known, "float16", precision)) == (precision != "strict")
         assert ("matrix" in chosen(case, known, precision=precision)) == (precision == "tf32")
     # A float32 tensor of a network in float16 is one because half cannot hold it.
@@ -125,12 +125,12 @@ def test_winograd_with_matrix_instructions_where_products_may_round() -> None:
     """F(2,3), for layers deep enough that its fewer products pay for both transforms; in half it could overflow."""
     deep = Case("Conv", "", (data(1, 512, 28, 28), weight(512, 512, 3, 3)), SAME)
     shallow = Case("Conv", "", (data(1, 64, 56, 56), weight(64, 64, 3, 3)), SAME)
-    proven = dataclasses.replace(HOPPER, proven=True)
+    verified = dataclasses.replace(HOPPER, matrix_verified=True)
 
     def choice(case: Case, precision: str = "tf32") -> str:
         graph, _ = case.build()
         options = PlanOptions(precision)
-        return select(problem_of(graph, graph.nodes[0], proven, options)).variant.name
+        return select(problem_of(graph, graph.nodes[0], verified, options)).variant.name
 
     assert choice(deep) == "matrix_winograd2"
     assert choice(shallow) == "matrix_gemm"

@@ -113,8 +113,8 @@ def assert_parts_lie_apart(lowered: LoweredGraph) -> None:
     for inside in spans.values():
         for i, (begin, end, name) in enumerate(inside):
             for other_begin, other_end, other in inside[i + 1 :]:
-                apart = end <= other_begin or other_end <= begin
-                assert apart or _holds(lowered, name, other) or _holds(lowered, other, name)
+                separate = end <= other_begin or other_end <= begin
+                assert separate or _holds(lowered, name, other) or _holds(lowered, other, name)
 
 
 def _holds(lowered: LoweredGraph, outer: str, inner: str) -> bool:

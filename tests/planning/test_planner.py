@@ -23,7 +23,7 @@ from tests.lowering.support import AVX2, NVIDIA
 from tests.runtime.support import int_input, residual
 
 WAKING = dataclasses.replace(AVX2, quirks=frozenset({"wakes-slowly"}))
-TENSOR_CORES = dataclasses.replace(NVIDIA, matrix=frozenset({"tf32", "f16"}), proven=True)
+TENSOR_CORES = dataclasses.replace(NVIDIA, matrix=frozenset({"tf32", "f16"}), matrix_verified=True)
 NETWORK = run_passes(residual())
 
 

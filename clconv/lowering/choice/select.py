@@ -131,7 +131,7 @@ def _tuned(
 def instruction_for(problem: Problem) -> str:
     """The type of the matrix instruction that a variant of the node may take for it, "tf32" or "f16"; "" if none may.
 
-    It says all that the precision asked for and what the device is proven to have change about the choice.
+    It says all that the precision asked for and what the device is verified to have change about the choice.
     """
     if any(needs_instruction(variant, problem) for variant in VARIANTS.get(problem.node.op, ())):
         kind = matrix_for(problem)

@@ -67,7 +67,7 @@ class Share:
             turns = 1 if filled else max(1, n // _LEAST_TURNS)
             items = min(most // lanes, power_of_two(turns))
         rows = min(most // (items * lanes), power_of_two(outer))
-        whole = device.shuffles and lanes == 1 and items * rows >= _ABREAST[device.shuffle]
+        whole = device.shuffle_verified and lanes == 1 and items * rows >= _ABREAST[device.shuffle]
         return cls(items, lanes, rows, width, shuffle=device.shuffle if whole else "")
 
 

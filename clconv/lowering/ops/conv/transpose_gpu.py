@@ -34,8 +34,8 @@ def _applies(problem: Problem) -> str | None:
         return refused
     at, x, y, window = problem.node.attrs, problem.x, problem.y, problem.input(1).shape[2:]
     disjoint = tuple(size * k for size, k in zip(x.shape[2:], window, strict=True))
-    apart = tuple(at.strides) == tuple(window) and all(d == 1 for d in at.dilations)
-    if at.group != 1 or not apart or any(at.pads) or y.shape[2:] != disjoint:
+    disjoint_windows = tuple(at.strides) == tuple(window) and all(d == 1 for d in at.dilations)
+    if at.group != 1 or not disjoint_windows or any(at.pads) or y.shape[2:] != disjoint:
         return "needs one group and windows side by side, without padding"
     return None if y.size else "needs elements"
 

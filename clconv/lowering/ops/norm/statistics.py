@@ -10,7 +10,12 @@ from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.obstacles import computed, has_double
-from clconv.lowering.ops.norm.specification import RUN, Normal, kept_outputs, normal_of
+from clconv.lowering.ops.norm.specification import (
+    RUN,
+    NormSpecification,
+    kept_outputs,
+    norm_specification,
+)
 from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced
 from clconv.lowering.shared.epilogue import Operand, Term
 from clconv.lowering.shared.point_work import Place, Shape, Work
@@ -19,10 +24,10 @@ from clconv.lowering.shared.work_split import items, nested, share_of
 
 
 def statistics_lower(problem: Problem) -> Lowered:
-    normal, node, dtype = normal_of(problem), problem.node, problem.x.dtype
+    norm, node, dtype = norm_specification(problem), problem.node, problem.x.dtype
     if problem.x.size == 0:
         return Lowered()
-    kept, reduced = kept_and_reduced(normal.view, normal.axes)
+    kept, reduced = kept_and_reduced(norm.view, norm.axes)
     outputs = kept_outputs(problem)
     double = problem.device.is_cpu and has_double(problem.device)
     kernel = Kernel.of(
@@ -33,13 +38,13 @@ def statistics_lower(problem: Problem) -> Lowered:
         reduced=len(reduced),
         type=c_type(dtype),
         wide="double" if double or dtype is DType.FLOAT64 else "float",
-        center=normal.mean,
-        measure=normal.measure,
-        rest=normal.rest,
+        center=norm.mean,
+        measure=norm.measure,
+        rest=norm.rest,
         keep_mean="kept_mean" in dict(outputs),
         keep_factor="kept_factor" in dict(outputs),
     )
-    total = math.prod(normal.kept)
+    total = math.prod(norm.kept)
     n = math.prod(axis.size for axis in reduced)
     share = items(share_of(problem.device, total * n), n)
     mean, remainder, factor = (f"{node.name}:{what}" for what in ("mean", "remainder", "factor"))
@@ -57,13 +62,13 @@ def statistics_lower(problem: Problem) -> Lowered:
     statistics = problem.call(kernel, arguments, (items(total, share),))
     apply = strides_call(
         problem,
-        Work({0: normal.view, **_affine_inputs(normal)}, lambda place: _terms(normal, place)),
+        Work({0: norm.view, **_affine_inputs(norm)}, lambda place: _terms(norm, place)),
         node.outputs[0],
-        view=normal.view,
+        view=norm.view,
         more={
-            "mean": (Read(mean), normal.kept),
-            "remainder": (Read(remainder), normal.kept),
-            "factor": (Read(factor), normal.kept),
+            "mean": (Read(mean), norm.kept),
+            "remainder": (Read(remainder), norm.kept),
+            "factor": (Read(factor), norm.kept),
         },
     )
     nbytes = total * computed(dtype).itemsize
@@ -71,20 +76,20 @@ def statistics_lower(problem: Problem) -> Lowered:
 
 
 def statistics_rounds(problem: Problem) -> int:
-    normal = normal_of(problem)
-    _, reduced = kept_and_reduced(normal.view, normal.axes)
+    norm = norm_specification(problem)
+    _, reduced = kept_and_reduced(norm.view, norm.axes)
     if not reduced:
         return 1
     *others, last = (axis.size for axis in reduced)
     return 1 + 3 * nested(*others, items(last, RUN), min(last, RUN))
 
 
-def _affine_inputs(normal: Normal) -> dict[int, Shape]:
-    given = {1: normal.scale, 2: normal.bias}
+def _affine_inputs(norm: NormSpecification) -> dict[int, Shape]:
+    given = {1: norm.scale, 2: norm.bias}
     return {i: shape for i, shape in given.items() if shape is not None}
 
 
-def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
+def _terms(norm: NormSpecification, place: Place) -> tuple[Term, ...]:
     running = Operand("running")
     terms = [
         Term(
@@ -93,8 +98,8 @@ def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
         ),
         Term("a * b", (running, Operand("variable", "v_factor"))),
     ]
-    if normal.scale is not None:
+    if norm.scale is not None:
         terms.append(Term("a * b", (running, place(1))))
-    if normal.bias is not None:
+    if norm.bias is not None:
         terms.append(Term("a + b", (running, place(2))))
     return tuple(terms)
