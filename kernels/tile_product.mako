@@ -74,7 +74,7 @@ ${(intel if kind.is_intel else nvidia).functions(kind)}
     }
 </%def>
 
-## Sums the steps step_begin..step_end of K. fetch(step) reads this item's share of a step's tiles into registers,
+## Sums the steps step_begin..step_end of K. fetch(step) reads this item's part of a step's tiles into registers,
 ## keep(buffer) writes these to a buffer in local
 ## memory.
 <%def name="sum_steps(tile, kind, a_row, b_row, fetch, keep)">

@@ -42,9 +42,9 @@ def result_floats(device: DeviceInfo) -> int:
 def copy_call(device: DeviceInfo, floats: int) -> KernelCall:
     """A copy of value "x" to value "y"; `floats` is rounded down to what the work-items share evenly."""
     width = _width(device)
-    share = max(floats // _items(device) // width, 1) * width if device.is_cpu else width
-    items = max(floats // share, 1)
-    total = items * share
+    per_item = max(floats // _items(device) // width, 1) * width if device.is_cpu else width
+    items = max(floats // per_item, 1)
+    total = items * per_item
     return KernelCall(
         "copy",
         Kernel.of("peak/copy.cl.mako", "peak_copy", width=width),
@@ -52,7 +52,7 @@ def copy_call(device: DeviceInfo, floats: int) -> KernelCall:
             ("x", Read("x")),
             ("y", Write("y")),
             ("total", Scalar(total, "long")),
-            ("share", Scalar(share, "long")),
+            ("per_item", Scalar(per_item, "long")),
         ),
         (items,),
         (1,) if device.is_cpu else None,

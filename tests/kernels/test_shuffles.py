@@ -17,7 +17,7 @@ from clconv.device.info import DeviceInfo, shuffle_of
 from clconv.errors import KernelBuildError, VariantError
 from clconv.frontend.layers import Dense, Sequential, Softmax
 from clconv.graph.reference import run_reference
-from clconv.lowering.shared.groups import Share
+from clconv.lowering.shared.groups import WorkSplit
 from clconv.planning.plan import Plan
 from clconv.probes import shuffle_probe
 from clconv.probes.shuffle_probe import verified_shuffles, with_verified_shuffles
@@ -65,8 +65,11 @@ def shuffled(case: Case, machine: DeviceInfo) -> Iterator[tuple[Case, str, Plan]
     for variant in ("group", "split"):
         with contextlib.suppress(VariantError):
             plan = plan_for(graph, machine, {case.op.lower(): variant})
-            shares = [dict(call.kernel.parameters).get("share") for call in plan.calls]
-            if any(isinstance(share, Share) and share.abreast > 1 for share in shares):
+            splits = [dict(call.kernel.parameters).get("work_split") for call in plan.calls]
+            if any(
+                isinstance(work_split, WorkSplit) and work_split.abreast > 1
+                for work_split in splits
+            ):
                 yield case, variant, plan
 
 
@@ -90,12 +93,15 @@ def test_what_fills_no_lanes_is_left_to_local_memory() -> None:
     machine = dataclasses.replace(
         NVIDIA, largest_work_group=1024, shuffle="nvidia", shuffle_verified=True
     )
-    assert Share.of(machine, 1, 49, 1).abreast in (1, 32)
-    assert Share.of(machine, 64, 4096, 1).abreast == 32
-    assert Share.of(machine, 64, 4096, 8).shuffle == ""  # those that share a line lie apart
+    assert WorkSplit.of(machine, 1, 49, 1).abreast in (1, 32)
+    assert WorkSplit.of(machine, 64, 4096, 1).abreast == 32
+    assert WorkSplit.of(machine, 64, 4096, 8).shuffle == ""  # those that share a line lie apart
     narrow = dataclasses.replace(machine, largest_work_group=16)
-    assert Share.of(narrow, 64, 4096, 1).shuffle == ""
-    assert Share.of(dataclasses.replace(machine, shuffle_verified=False), 64, 4096, 1).shuffle == ""
+    assert WorkSplit.of(narrow, 64, 4096, 1).shuffle == ""
+    assert (
+        WorkSplit.of(dataclasses.replace(machine, shuffle_verified=False), 64, 4096, 1).shuffle
+        == ""
+    )
     assert shuffle_of((9, 0), frozenset()) == "nvidia" and shuffle_of((6, 1), frozenset()) == ""
     assert shuffle_of((0, 0), frozenset({"cl_intel_subgroups"})) == "intel"
 

@@ -16,7 +16,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
 from clconv.lowering.shared.composite import Composite, Value
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def _sizes(problem: Problem) -> AttentionSizes:
@@ -111,7 +111,7 @@ class _Attention:
         free = 1 << 30
         right = at.right_window_size if at.right_window_size >= 0 else free
         rows = s.batch * s.heads * s.queries
-        share = max(1, share_of(problem.device, rows * s.keys) // s.keys)
+        per_item = max(1, elements_per_item(problem.device, rows * s.keys) // s.keys)
         arguments: list[tuple[str, Argument]] = [
             ("scores", Write(scores.name)),
             *mask,
@@ -126,11 +126,11 @@ class _Attention:
             ("left", Scalar(at.left_window_size if at.left_window_size >= 0 else free)),
             ("right", Scalar(min(right, 0) if at.is_causal else right)),
             ("rows", Scalar(rows)),
-            ("share", Scalar(share)),
+            ("per_item", Scalar(per_item)),
         ]
         kernel = Kernel.of("attention/weights.cl.mako", "attention_weights", **parameters)
         cost = Cost(15 * scores.spec.size, 2 * scores.spec.nbytes)
-        self.composite.call(problem.call(kernel, arguments, (items(rows, share),), cost=cost))
+        self.composite.call(problem.call(kernel, arguments, (items(rows, per_item),), cost=cost))
 
 
 def _lower(problem: Problem) -> Lowered:

@@ -23,7 +23,7 @@ from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.epilogue import Operand, channel_packing, is_channel_vector
 from clconv.lowering.shared.point_work import Shape, Work
 from clconv.lowering.shared.strided_points import by_strides
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 MOST_OPERANDS = 16  # buffers that one kernel reads; OpenCL promises room for a hundred arguments
 
@@ -69,14 +69,14 @@ def flat(problem: Problem, work: Work) -> Lowered:
         inputs=tuple(f"x{i}" for i in work.read),
         terms=work.terms(lambda i: Operand("full", f"x{i}")),
     )
-    share = share_of(problem.device, total, width)
+    per_item = elements_per_item(problem.device, total, width)
     arguments: list[tuple[str, Argument]] = [
         *((f"x{i}", problem.argument(i)) for i in work.read),
         ("y", Write(problem.node.outputs[0])),
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    call = problem.call(kernel, arguments, (items(total, share),))
+    call = problem.call(kernel, arguments, (items(total, per_item),))
     return Lowered((call.reading_in_place(f"x{i}" for i in work.read),))
 
 
@@ -152,9 +152,9 @@ def _channel(problem: Problem, work: Work) -> Lowered:
         terms=work.terms(lambda i: Operand("variable", f"v{i}")),
     )
     blocks = -(-channels // block)
-    share = share_of(problem.device, batch * blocks * pixels * block) // block
-    columns = min(pixels, share)
-    rows = max(1, share // pixels)
+    per_item = elements_per_item(problem.device, batch * blocks * pixels * block) // block
+    columns = min(pixels, per_item)
+    rows = max(1, per_item // pixels)
     arguments: list[tuple[str, Argument]] = [
         *((f"x{i}", _channel_argument(problem, i, s, block)) for i, s in sources.items()),
         ("y", Write(problem.node.outputs[0])),

@@ -21,7 +21,7 @@ from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.broadcast import Broadcast, broadcast
 from clconv.lowering.shared.epilogue import Operand
 from clconv.lowering.shared.point_work import Shape, Work
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def by_strides(problem: Problem, work: Work) -> Lowered:
@@ -100,12 +100,12 @@ def strides_call(
         terms=work.terms(lambda i: Operand("variable", f"v_{names[i]}")),
         continues=before is not None,
     )
-    share = share_of(problem.device, y.size, 1 if problem.device.is_cpu else width)
+    per_item = elements_per_item(problem.device, y.size, 1 if problem.device.is_cpu else width)
     axes = range(walk.rank)
     arguments: list[tuple[str, Argument]] = [
         *((operand.name, operand.argument) for operand in operands),
         ("y", Write(target)),
-        ("share", Scalar(share, index)),
+        ("per_item", Scalar(per_item, index)),
         *((f"size{axis}", Scalar(walk.sizes[axis], index)) for axis in axes),
         *(
             (f"{operand.name}_stride{axis}", Scalar(strides[axis], index))
@@ -114,4 +114,4 @@ def strides_call(
         ),
     ]
     in_place = [operand.name for operand in operands if operand.shape == result]
-    return problem.call(kernel, arguments, (items(y.size, share),)).reading_in_place(in_place)
+    return problem.call(kernel, arguments, (items(y.size, per_item),)).reading_in_place(in_place)

@@ -15,9 +15,9 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
-from clconv.lowering.shared.blocked import rows_an_item
+from clconv.lowering.shared.blocked import rows_per_item
 from clconv.lowering.shared.composite import Composite, Value
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def _place_arguments(problem: Problem) -> list[tuple[str, Argument]]:
@@ -79,7 +79,7 @@ def _samples(composite: Composite) -> Value:
         block=problem.device.vector_width,
         mask=problem.has(4),
     )
-    share = rows_an_item(problem, pixels, batch)
+    per_item = rows_per_item(problem, pixels, batch)
     sizes = {
         "channels": channels,
         "height": height,
@@ -97,9 +97,9 @@ def _samples(composite: Composite) -> Value:
         ("columns", Write(columns.name)),
         *((name, Scalar(size)) for name, size in sizes.items()),
         *_window_arguments(problem),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(per_item)),
     ]
-    composite.call(problem.call(kernel, arguments, (items(pixels, share), batch)))
+    composite.call(problem.call(kernel, arguments, (items(pixels, per_item), batch)))
     return columns
 
 
@@ -143,7 +143,9 @@ def _columns_lower(problem: Problem) -> Lowered:
         type=C_TYPES[x.dtype.value],
         mask=problem.has(4),
     )
-    share = min(pixels, share_of(problem.device, pixels * taps * channels * batch, least=256))
+    per_item = min(
+        pixels, elements_per_item(problem.device, pixels * taps * channels * batch, least=256)
+    )
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         *_place_arguments(problem),
@@ -155,9 +157,11 @@ def _columns_lower(problem: Problem) -> Lowered:
         ("pixels", Scalar(pixels)),
         ("groups", Scalar(at.offset_group)),
         *_window_arguments(problem),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(per_item)),
     ]
-    composite.call(problem.call(kernel, arguments, (items(pixels, share), channels * taps, batch)))
+    composite.call(
+        problem.call(kernel, arguments, (items(pixels, per_item), channels * taps, batch))
+    )
     filters, inner = y.shape[1] // at.group, w.shape[1] * taps
     left = composite.input(1).reshaped(at.group, filters, inner)
     right = columns.reshaped(batch, at.group, inner, pixels)

@@ -25,10 +25,10 @@ from clconv.lowering.ops.norm.specification import (
 )
 from clconv.lowering.ops.norm.statistics import statistics_lower, statistics_rounds
 from clconv.lowering.shared.epilogue import channel_packing
-from clconv.lowering.shared.groups import Share, group_obstacle
+from clconv.lowering.shared.groups import WorkSplit, group_obstacle
 from clconv.lowering.shared.point_work import Shape
 from clconv.lowering.shared.split_lines import Split, line_variants
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 # --- rows: statistics over the last axes, in one go -----------------------------------------------------
 
@@ -124,7 +124,7 @@ def _rows_lower(problem: Problem) -> Lowered:
         width=problem.device.vector_width,
         **_rows_parameters(problem, norm),
     )
-    rows = items(share_of(problem.device, outer * n), n)
+    rows = items(elements_per_item(problem.device, outer * n), n)
     arguments: list[tuple[str, Argument]] = [
         *_tensors(problem, norm),
         ("outer", Scalar(outer)),
@@ -138,9 +138,9 @@ def _group_lower(problem: Problem) -> Lowered:
     norm = norm_specification(problem)
     assert norm.rows is not None
     outer, n = norm.rows
-    share = Share.of(problem.device, outer, n, 1)
+    work_split = WorkSplit.of(problem.device, outer, n, 1)
     kernel = Kernel.of(
-        "norm/group.cl.mako", "norm_group", share=share, **_rows_parameters(problem, norm)
+        "norm/group.cl.mako", "norm_group", work_split=work_split, **_rows_parameters(problem, norm)
     )
     arguments: list[tuple[str, Argument]] = [
         *_tensors(problem, norm),
@@ -149,7 +149,7 @@ def _group_lower(problem: Problem) -> Lowered:
         ("inner", Scalar(1)),
         *_segments(norm, n),
     ]
-    return Lowered((problem.call(kernel, arguments, *share.sizes(outer, 1)),))
+    return Lowered((problem.call(kernel, arguments, *work_split.sizes(outer, 1)),))
 
 
 # --- split: few long rows, on GPUs ----------------------------------------------------------------------
@@ -166,7 +166,10 @@ def _split_lower(problem: Problem) -> Lowered:
     split, y = Split.of(problem, lines), problem.node.outputs[0]
     tops, rests, factors = (f"{y}/{what}" for what in ("tops", "rests", "factors"))
     kernel = Kernel.of(
-        "norm/group.cl.mako", "norm_group", share=split.share, **_rows_parameters(problem, norm)
+        "norm/group.cl.mako",
+        "norm_group",
+        work_split=split.work_split,
+        **_rows_parameters(problem, norm),
     )
     x, *others = _tensors(problem, norm)
     arguments: list[tuple[str, Argument]] = [

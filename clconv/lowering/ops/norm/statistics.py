@@ -20,7 +20,7 @@ from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced
 from clconv.lowering.shared.epilogue import Operand, Term
 from clconv.lowering.shared.point_work import Place, Shape, Work
 from clconv.lowering.shared.strided_points import strides_call
-from clconv.lowering.shared.work_split import items, nested, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items, nested
 
 
 def statistics_lower(problem: Problem) -> Lowered:
@@ -46,7 +46,7 @@ def statistics_lower(problem: Problem) -> Lowered:
     )
     total = math.prod(norm.kept)
     n = math.prod(axis.size for axis in reduced)
-    share = items(share_of(problem.device, total * n), n)
+    per_item = items(elements_per_item(problem.device, total * n), n)
     mean, remainder, factor = (f"{node.name}:{what}" for what in ("mean", "remainder", "factor"))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
@@ -55,11 +55,11 @@ def statistics_lower(problem: Problem) -> Lowered:
         ("factor", Write(factor)),
         *outputs,
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
         ("n", Scalar(n, "long")),
         *axis_arguments(kept, reduced),
     ]
-    statistics = problem.call(kernel, arguments, (items(total, share),))
+    statistics = problem.call(kernel, arguments, (items(total, per_item),))
     apply = strides_call(
         problem,
         Work({0: norm.view, **_affine_inputs(norm)}, lambda place: _terms(norm, place)),

@@ -17,7 +17,7 @@ from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import double_obstacle, has_double
 from clconv.lowering.shared.composite import Composite, Value
 from clconv.lowering.shared.fill import fill_call
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def exact_quotient(device: DeviceInfo, compute: str = "float") -> str:
@@ -57,7 +57,7 @@ def _places(
             for name, step in zip(("scale_outer", "scale_axis", "scale_inner"), steps, strict=True)
         ),
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share_of(problem.device, total), "long")),
+        ("per_item", Scalar(elements_per_item(problem.device, total), "long")),
     ]
 
 
@@ -102,7 +102,7 @@ def _flat(problem: Problem, kernel: Kernel) -> Lowered:
         ("y", Write(problem.node.outputs[0])),
         *_walk(problem, x, problem.input(1)),
     ]
-    size = items(x.size, share_of(problem.device, x.size))
+    size = items(x.size, elements_per_item(problem.device, x.size))
     return Lowered((problem.call(kernel, arguments, (size,)),))
 
 
@@ -180,7 +180,7 @@ def _quantize_range(
         ("y", Write(y.name)),
         *_places(problem, total, 1, total, 1, (0, 0, 0)),
     ]
-    size = items(total, share_of(problem.device, total))
+    size = items(total, elements_per_item(problem.device, total))
     composite.call(problem.call(kernel, arguments, (size,)))
 
 

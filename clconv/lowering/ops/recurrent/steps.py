@@ -183,7 +183,7 @@ class _Steps:
             finish=finish,
             lengths=length_type(problem) if finish else "",
         )
-        share = units if problem.device.is_cpu else 1
+        per_item = units if problem.device.is_cpu else 1
         arguments: list[tuple[str, Argument]] = [
             *tensors,
             ("batch", Scalar(layer.batch)),
@@ -191,9 +191,9 @@ class _Steps:
             ("padded", Scalar(self.padded)),
             ("outside_direction", Scalar(layer.state[0], "long")),
             ("outside_batch", Scalar(layer.state[1], "long")),
-            ("share", Scalar(share)),
+            ("per_item", Scalar(per_item)),
         ]
-        size = (-(-units // share), layer.batch, layer.directions)
+        size = (-(-units // per_item), layer.batch, layer.directions)
         self.composite.call(problem.call(kernel, arguments, size))
 
     def _step(
