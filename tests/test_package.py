@@ -92,8 +92,10 @@ def test_the_wheel_holds_every_template_and_data_file(wheel: Path) -> None:
     }
     assert in_checkout and in_checkout <= names
     assert {"clconv/py.typed", "clconv/demo/departures.png"} <= names
-    tuned = {f"clconv/tuned/{p.name}" for p in (PACKAGE / "tuned").glob("*.json")}
-    assert tuned and tuned <= names
+    measurements = {
+        f"clconv/measurements/{p.name}" for p in (PACKAGE / "measurements").glob("*.json")
+    }
+    assert measurements and measurements <= names
     assert {f"{p.relative_to(ROOT).as_posix()}" for p in MODULES.values()} <= names
     assert not [n for n in names if n.startswith(("tests/", "kernels/"))]
 

@@ -188,17 +188,20 @@ def _tune(what: _What, limit: float, afresh: bool) -> None:
 
     graph, specs, operators = what.graph, what.specs, what.operators
     found = planner_for(graph, what.device, what.options)
-    untuned = Findings(found.findings.quarantined)
-    planner = Planner(found.device, found.options, untuned)
+    without_measurements = Findings(found.findings.quarantined)
+    planner = Planner(found.device, found.options, without_measurements)
     if graph is None:
         _search(
-            case_tasks(planner.device, what.options, untuned, operators), planner, limit, afresh
+            case_tasks(planner.device, what.options, without_measurements, operators),
+            planner,
+            limit,
+            afresh,
         )
         return
     plan = planner.plan(graph, specs)
     if plan.batch_split is not None:
         stdout().print(f"{plan.batch_split}, as they are run")
-    tasks = tasks_of(plan.graph, planner.device, what.options, untuned, operators)
+    tasks = tasks_of(plan.graph, planner.device, what.options, without_measurements, operators)
     if operators and not tasks:
         raise ConfigError(f"--ops: the network has no layers of {', '.join(operators)} to tune")
     outcomes = _search(tasks, planner, limit, afresh)
@@ -211,7 +214,7 @@ def _tune(what: _What, limit: float, afresh: bool) -> None:
 def _search(tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool) -> list[Outcome]:
     from clconv import config
     from clconv.runtime.worker import Worker
-    from clconv.tuning.runs import tune_all
+    from clconv.tuning.runs import run_tasks
     from clconv.tuning.search import Search, Step
 
     errors, device = stderr(), planner.device
@@ -230,7 +233,7 @@ def _search(tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool)
 
         search = Search(device, worker, limit, on_step, planner.options)
         try:
-            for outcome in tune_all(tasks, device, search, afresh):
+            for outcome in run_tasks(tasks, device, search, afresh):
                 outcomes.append(outcome)
                 bar.advance(row)
         except KeyboardInterrupt:

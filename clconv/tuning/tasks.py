@@ -53,12 +53,12 @@ def tasks_of(
     operators: only these; without, all that have parameters or that estimates choose among. The usual choice is what
     quarantine leaves and tuning has not touched.
     """
-    untuned = Findings(findings.quarantined)
+    without_measurements = Findings(findings.quarantined)
     found: dict[Shape, Task] = {}
     for node in graph.nodes:
         if operators and node.op not in operators:
             continue
-        problem = problem_of(graph, node, device, options, untuned)
+        problem = problem_of(graph, node, device, options, without_measurements)
         if not all(spec.size for spec in problem.outputs) or not problem.outputs:
             continue
         usual = select(problem).variant

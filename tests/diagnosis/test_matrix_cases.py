@@ -14,7 +14,7 @@ from clconv import errors
 from clconv.device.findings import NOTHING_FOUND
 from clconv.device.info import DeviceInfo
 from clconv.diagnosis.doctor import ROUNDED, new_quarantine
-from clconv.diagnosis.matrix_cases import MatrixCheckup, examine_matrix, matrix_work
+from clconv.diagnosis.matrix_cases import MatrixCheckup, examine_matrix, matrix_cases
 from clconv.diagnosis.report import Checkup, report_text
 from clconv.graph.ir import Attributes, Graph, TensorSpec
 from clconv.graph.ops import make_node
@@ -73,10 +73,10 @@ def test_every_matrix_variant_runs_in_each_precision_that_allows_it(able: Device
 
 def test_all_cases_are_run_unless_it_has_to_be_quick(able: DeviceInfo) -> None:
     claimed = dataclasses.replace(able, verified=True)
-    whole, quick = (matrix_work(claimed, "tf32", ("Gemm",), q)["Gemm"] for q in (False, True))
+    whole, quick = (matrix_cases(claimed, "tf32", ("Gemm",), q)["Gemm"] for q in (False, True))
     assert len(quick.cases) < len(whole.cases) and whole.variants == quick.variants == ("matrix",)
-    assert matrix_work(claimed, "tf32", ("Gemm",), True, always=["Gemm"])["Gemm"] == whole
-    assert {"Conv", "Gemm", "MatMul"} <= set(matrix_work(claimed, "float16"))
+    assert matrix_cases(claimed, "tf32", ("Gemm",), True, always=["Gemm"])["Gemm"] == whole
+    assert {"Conv", "Gemm", "MatMul"} <= set(matrix_cases(claimed, "float16"))
 
 
 def test_without_instructions_nothing_is_tried(device: DeviceInfo, able: DeviceInfo) -> None:

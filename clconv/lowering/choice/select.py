@@ -22,7 +22,7 @@ class Choice:
     """
 
     variant: Variant
-    # "forced", "tuned: " and the level of Tuned.find, "heuristic", or "quarantined": wrong, but nothing else applies
+    # "forced", "tuned: " and the level of Measurements.find, "heuristic", or "quarantined": wrong, but nothing else applies
     source: str
     refused: tuple[tuple[str, str], ...] = ()
     parameters: Named = ()
@@ -89,7 +89,9 @@ def select(problem: Problem, known_variant: str = "", plain_only: bool = False) 
         else:
             fitting.append(variant)
     if fitting:
-        return _tuned(fitting, problem, refused) or _best(fitting, problem, refused, known_variant)
+        return _measured(fitting, problem, refused) or _best(
+            fitting, problem, refused, known_variant
+        )
     if bad:
         warn_of_last_resort(bad[-1].name, label)
         return Choice(bad[-1], "quarantined", tuple(r for r in refused if r[0] != bad[-1].name))
@@ -106,16 +108,16 @@ def _obstacle(variant: Variant, problem: Problem, plain_only: bool) -> str | Non
     return failed
 
 
-def _tuned(
+def _measured(
     fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]
 ) -> Choice | None:
     """The variant that tuning found best among those that apply; None if it knows nothing of such a problem."""
-    tuned = problem.findings.tuned
-    if not tuned.knows(problem.node.op):
+    measurements = problem.findings.measurements
+    if not measurements.knows(problem.node.op):
         return None
     by_name = {variant.name: variant for variant in fitting}
     instruction = instruction_for(problem)
-    found = tuned.find(
+    found = measurements.find(
         problem.node, problem.inputs, problem.outputs, instruction, is_restricted(problem)
     )
     for level, entry in found:

@@ -14,7 +14,7 @@ Place = Callable[[int], Operand]
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class PointWork:
     """Terms to apply to every element of the first output.
 
     read: inputs that are read from memory, and the shape in which each broadcasts to the output's.

@@ -20,11 +20,11 @@ from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.broadcast import Broadcast, broadcast
 from clconv.lowering.shared.epilogue import Operand
-from clconv.lowering.shared.point_work import Shape, Work
+from clconv.lowering.shared.point_work import PointWork, Shape
 from clconv.lowering.shared.work_split import elements_per_item, items
 
 
-def by_strides(problem: Problem, work: Work) -> Lowered:
+def by_strides(problem: Problem, work: PointWork) -> Lowered:
     if problem.y.size == 0:
         return Lowered()
     return Lowered((strides_call(problem, work, problem.node.outputs[0]),))
@@ -57,7 +57,7 @@ def _strided_vectors(
 
 def strides_call(
     problem: Problem,
-    work: Work,
+    work: PointWork,
     target: str,
     *,
     view: Shape | None = None,

@@ -24,7 +24,7 @@ from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import (
     MOST_SPLITS,
-    Work,
+    ProductSize,
     chosen_splits,
     chosen_tile,
     product_seconds,
@@ -137,8 +137,8 @@ def product_call(
     return problem.call(kernel, arguments, size, (tile.items, 1, 1))
 
 
-def _work(shape: ConvShape) -> Work:
-    return Work(
+def _product_size(shape: ConvShape) -> ProductSize:
+    return ProductSize(
         shape.filters // shape.group,
         shape.batch * math.prod(shape.out),
         shape.channels // shape.group * math.prod(shape.kernel),
@@ -149,9 +149,9 @@ def _work(shape: ConvShape) -> Work:
 
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     shape = ConvShape.of(problem)
-    work = _work(shape)
-    tile = chosen_tile(problem, work, kind)
-    splits = chosen_splits(problem, work, tile, kind)
+    product_size = _product_size(shape)
+    tile = chosen_tile(problem, product_size, kind)
+    splits = chosen_splits(problem, product_size, tile, kind)
     product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = Packed(
         problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
@@ -200,7 +200,7 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
         return math.inf
     shape = ConvShape.of(problem)
     gathered = 1 if shape.is_pointwise else _GATHERED
-    return gathered * product_seconds(problem.device, _work(shape), kind)
+    return gathered * product_seconds(problem.device, _product_size(shape), kind)
 
 
 IMPLICIT_GEMM = Variant(

@@ -18,7 +18,7 @@ from clconv.lowering.ops.norm.specification import (
 )
 from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced
 from clconv.lowering.shared.epilogue import Operand, Term
-from clconv.lowering.shared.point_work import Place, Shape, Work
+from clconv.lowering.shared.point_work import Place, PointWork, Shape
 from clconv.lowering.shared.strided_points import strides_call
 from clconv.lowering.shared.work_split import elements_per_item, items, nested
 
@@ -62,7 +62,7 @@ def statistics_lower(problem: Problem) -> Lowered:
     statistics = problem.call(kernel, arguments, (items(total, per_item),))
     apply = strides_call(
         problem,
-        Work({0: norm.view, **_affine_inputs(norm)}, lambda place: _terms(norm, place)),
+        PointWork({0: norm.view, **_affine_inputs(norm)}, lambda place: _terms(norm, place)),
         node.outputs[0],
         view=norm.view,
         more={
