@@ -193,7 +193,7 @@ def layer(
     specs = {n: graph.specs[n] for n in graph.inputs}
 
     def bound_to(forced: dict[str, str]) -> BoundPlan:
-        options = PlanOptions(precision, forced, images=0, joining=False)
+        options = PlanOptions(precision, forced, images_at_once=0, joining=False)
         return prepared.bind(Planner(able, options).plan(graph, specs))
 
     chosen = bound_to({})

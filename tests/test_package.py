@@ -104,7 +104,7 @@ _RENDER = """
 import sys
 from pathlib import Path
 import clconv
-from clconv.lowering.peak import arithmetic_call, copy_call
+from clconv.lowering.peak_kernels import arithmetic_call, copy_call
 from clconv.planning.persistent import ADDRESS, persistent_kernel
 from clconv.lowering.model.template import PRELUDE, kernel_folder, prelude, render, template_names
 

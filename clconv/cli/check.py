@@ -14,8 +14,8 @@ from rich.text import Text
 from clconv import config
 from clconv.cli.console import Device, Model, Precision, Shapes, Size, stderr, stdout
 from clconv.cli.feeds import PictureOptions, check_feeds, random_feeds, read_feeds, separate
-from clconv.cli.images import is_classifier
 from clconv.cli.numbers import parse_size
+from clconv.cli.pixels import is_classifier
 from clconv.cli.progress import spinner, steps
 from clconv.cli.shapes import settle_shapes
 from clconv.debug import printable

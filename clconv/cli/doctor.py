@@ -107,7 +107,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     from clconv.diagnosis.report import Checkup
     from clconv.planning.joining import JOINED
     from clconv.probes.shuffle_probe import with_verified_shuffles
-    from clconv.runtime.findings import read_quarantine, write_quarantine
+    from clconv.runtime.quarantine import read_quarantine, write_quarantine
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
     console = stdout()

@@ -14,8 +14,8 @@ from clconv import config
 from clconv.cli.classes import check_labels, class_count, read_labels, scores
 from clconv.cli.console import Device, Model, Precision, Size, is_given, remark, stdout
 from clconv.cli.feeds import Feeds, PictureOptions, check_feeds, read_feeds, separate
-from clconv.cli.images import Pixels, is_classifier
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
+from clconv.cli.pixels import Pixels, is_classifier
 from clconv.cli.progress import steps
 from clconv.cli.results import Target, print_classes, print_outputs
 from clconv.errors import ConfigError

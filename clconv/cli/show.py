@@ -13,7 +13,7 @@ from clconv.cli.numbers import parse_size
 from clconv.cli.shapes import settle_shapes
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node, TensorSpec
-from clconv.graph.summary import Row, summary, totals
+from clconv.graph.summary import LayerSummary, summary, totals
 
 if TYPE_CHECKING:
     from clconv.planning.plan import Plan
@@ -113,7 +113,7 @@ def _times(sizes: tuple[Any, ...]) -> str:
     return "x".join(map(str, sizes))
 
 
-def _layer_table(rows: tuple[Row, ...]) -> Table:
+def _layer_table(rows: tuple[LayerSummary, ...]) -> Table:
     table = Table("layer", "operator", "volume")
     for title in ("filters", "window", "stride", "padding"):
         table.add_column(title, justify="right")
@@ -135,7 +135,7 @@ def _layer_table(rows: tuple[Row, ...]) -> Table:
     return table
 
 
-def _padding(row: Row) -> str:
+def _padding(row: LayerSummary) -> str:
     """One number if all sides agree, else begins and ends; the mode where it is not zeros."""
     if not any(row.padding):
         return ""

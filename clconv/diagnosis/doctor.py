@@ -21,9 +21,9 @@ from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.planning.planner import Planner
 from clconv.runtime.check import relative_error
-from clconv.runtime.findings import Name
 from clconv.runtime.opencl import Program, open_device
 from clconv.runtime.prepared import PreparedDevice
+from clconv.runtime.quarantine import Name
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 GUARD = 256  # bytes of canary around every value
@@ -122,7 +122,7 @@ def plan_of(
     """The case's plan through a variant, with canaries; None if the variant does not apply."""
     graph, _ = in_precision(case, precision).build()
     specs = {name: graph.specs[name] for name in graph.inputs}
-    options = PlanOptions(precision, {case.op.lower(): variant}, images=0, guard=GUARD)
+    options = PlanOptions(precision, {case.op.lower(): variant}, images_at_once=0, guard=GUARD)
     try:
         return Planner(device, options, findings).plan(graph, specs)
     except (VariantError, UnsupportedError):

@@ -133,7 +133,7 @@ def examine_network(name: str, device: DeviceInfo, findings: Findings = NOTHING_
     kernels = dataclasses.replace(findings, quarantined=findings.quarantined - {JOINED})
 
     def largest_error(joined: bool, runs: int) -> float:
-        planner = Planner(device, PlanOptions(images=0, joining=joined), kernels)
+        planner = Planner(device, PlanOptions(images_at_once=0, joining=joined), kernels)
         bound = prepared.bind(planner.plan(optimised, {fed: spec}))
         return max(_difference(bound.run(feeds[i % 2]), expected[i % 2]) for i in range(runs))
 

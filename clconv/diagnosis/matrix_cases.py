@@ -28,7 +28,7 @@ from clconv.lowering.choice.select import needs_instruction
 from clconv.lowering.lower import problem_of
 from clconv.lowering.variants import VARIANTS
 from clconv.probes.matrix_probe import MATRIX, refusal, settle
-from clconv.runtime.findings import Name
+from clconv.runtime.quarantine import Name
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 PRECISIONS = ("tf32", "float16")  # that allow them

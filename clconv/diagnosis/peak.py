@@ -13,7 +13,7 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Scalar
 from clconv.lowering.model.call import KernelCall
-from clconv.lowering.peak import arithmetic_call, copy_call, result_floats
+from clconv.lowering.peak_kernels import arithmetic_call, copy_call, result_floats
 from clconv.runtime.opencl import Device, Queue, open_device, seconds, set_arguments
 
 _LONG_ENOUGH = 4e-3  # seconds of one launch, so that starting it does not count

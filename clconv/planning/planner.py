@@ -170,7 +170,7 @@ class Planner:
             settled = specialise(request.graph, request.specs, request.values)
             if settled.cut is not None:
                 raise
-            asked = self.options.images
+            asked = self.options.images_at_once
             counts = halves_of(batch_of(settled.graph)) if asked is None else (asked,)
             for count in counts:
                 split = split_batch(settled.graph, count)
@@ -184,7 +184,7 @@ class Planner:
         """The plan for fewer images at a time, where those take less or the options ask for them; else the same.
 
         whole: the graph for all images."""
-        asked = self.options.images
+        asked = self.options.images_at_once
         if plan.cut is not None or asked == 0:
             return plan
         count = images_at_a_time(plan) if asked is None else asked

@@ -14,7 +14,7 @@ from clconv.errors import ClconvError
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.probes.trial import outputs_of
-from clconv.runtime.findings import read_quarantine
+from clconv.runtime.quarantine import read_quarantine
 
 # What `clconv doctor` quarantines an instruction as if it were a variant of, where a process died of trying it.
 MATRIX = "matrix"

@@ -8,7 +8,7 @@ from clconv.graph.ir import Graph
 from clconv.planning.planner import OnPass, Planner
 from clconv.probes.matrix_probe import with_verified_matrix
 from clconv.probes.shuffle_probe import with_verified_shuffles
-from clconv.runtime.findings import findings_for
+from clconv.runtime.quarantine import findings_for
 
 
 def probed_for(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:

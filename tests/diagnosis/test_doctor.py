@@ -24,7 +24,7 @@ from clconv.diagnosis.doctor import (
 from clconv.diagnosis.report import Checkup, report_text, without_paths
 from clconv.errors import ClconvWarning
 from clconv.lowering.model.kernel import VARIANTS
-from clconv.runtime.findings import (
+from clconv.runtime.quarantine import (
     findings_for,
     quarantine_file,
     read_quarantine,

@@ -18,7 +18,7 @@ from clconv.diagnosis.doctor import Examiner, find_culprits, new_quarantine
 from clconv.diagnosis.joined import NETWORKS, examine_joined, examine_network, network
 from clconv.planning.joining import JOINED, are_joined, join_launches, may_join
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.findings import write_quarantine
+from clconv.runtime.quarantine import write_quarantine
 from clconv.runtime.worker import Worker
 from clconv.session.session import Session
 from tests.lowering.support import AVX2

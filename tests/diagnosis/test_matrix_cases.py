@@ -21,7 +21,7 @@ from clconv.graph.ops import make_node
 from clconv.lowering.model.kernel import VARIANTS, Lowered, Problem
 from clconv.probes import matrix_probe
 from clconv.probes.matrix_probe import MATRIX, refusal, with_verified_matrix
-from clconv.runtime.findings import read_quarantine, write_quarantine
+from clconv.runtime.quarantine import read_quarantine, write_quarantine
 from clconv.runtime.worker import WorkerError
 from clconv.session.session import Session
 

@@ -9,7 +9,7 @@ from clconv.device.info import DeviceInfo
 from clconv.diagnosis.peak import Peak, _Probe, copied_floats, measure_peak
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.call import KernelCall
-from clconv.lowering.peak import (
+from clconv.lowering.peak_kernels import (
     ADDEND,
     CHAINS,
     FACTOR,

@@ -15,7 +15,6 @@ from clconv.device.info import DeviceInfo
 from clconv.device.measurements import Entry, Machine
 from clconv.errors import ClconvWarning
 from clconv.lowering.model.kernel import VARIANTS
-from clconv.runtime.findings import findings_for
 from clconv.runtime.measurement_files import (
     SHIPPED,
     measurements_for,
@@ -24,6 +23,7 @@ from clconv.runtime.measurement_files import (
     read_entries,
     write_entries,
 )
+from clconv.runtime.quarantine import findings_for
 from clconv.session.session import Session
 from clconv.store.files import Unusable
 from tests.device.test_measurements import entry, layer

@@ -17,7 +17,7 @@ from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.passes.facts import gather_facts
 from clconv.graph.rules.known import permutation
-from clconv.graph.rules.transposed import Operand, Permuted, inverse
+from clconv.graph.rules.transposed import NodeInput, Permuted, inverse
 
 OPEN_SIZE = 16  # what a size that is not known yet counts
 
@@ -147,10 +147,10 @@ class _Sweep:
         perm = self.put_off[name].perm
         return perm == tuple(range(len(perm)))
 
-    def _operand(self, name: str) -> Operand:
+    def _operand(self, name: str) -> NodeInput:
         found = self.put_off.get(name)
         known = self.facts.get(name) if name else None
-        return Operand(
+        return NodeInput(
             name,
             known,
             self.constants.get(name),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from clconv.lowering.shared.epilogue import Operand, Term
+from clconv.lowering.shared.epilogue import Term, TermOperand
 
 Shape = tuple[int, ...]
 
 
-Place = Callable[[int], Operand]
+Place = Callable[[int], TermOperand]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
 from clconv.lowering.model.obstacles import computed
-from clconv.lowering.shared.epilogue import Operand, channel_packing, is_channel_vector
+from clconv.lowering.shared.epilogue import TermOperand, channel_packing, is_channel_vector
 from clconv.lowering.shared.point_work import PointWork, Shape
 from clconv.lowering.shared.strided_points import by_strides
 from clconv.lowering.shared.work_split import elements_per_item, items
@@ -67,7 +67,7 @@ def flat(problem: Problem, work: PointWork) -> Lowered:
         width=width,
         aligned=not problem.device.is_cpu,
         inputs=tuple(f"x{i}" for i in work.read),
-        terms=work.terms(lambda i: Operand("full", f"x{i}")),
+        terms=work.terms(lambda i: TermOperand("full", f"x{i}")),
     )
     per_item = elements_per_item(problem.device, total, width)
     arguments: list[tuple[str, Argument]] = [
@@ -149,7 +149,7 @@ def _channel(problem: Problem, work: PointWork) -> Lowered:
         "elementwise_channel",
         block=block,
         operands=tuple((i, s.kind, s.batched) for i, s in sources.items()),
-        terms=work.terms(lambda i: Operand("variable", f"v{i}")),
+        terms=work.terms(lambda i: TermOperand("variable", f"v{i}")),
     )
     blocks = -(-channels // block)
     per_item = elements_per_item(problem.device, batch * blocks * pixels * block) // block

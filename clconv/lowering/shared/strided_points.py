@@ -19,7 +19,7 @@ from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.broadcast import Broadcast, broadcast
-from clconv.lowering.shared.epilogue import Operand
+from clconv.lowering.shared.epilogue import TermOperand
 from clconv.lowering.shared.point_work import PointWork, Shape
 from clconv.lowering.shared.work_split import elements_per_item, items
 
@@ -97,7 +97,7 @@ def strides_call(
         ),
         compute=c_type(compute),
         result=c_type(y.dtype),
-        terms=work.terms(lambda i: Operand("variable", f"v_{names[i]}")),
+        terms=work.terms(lambda i: TermOperand("variable", f"v_{names[i]}")),
         continues=before is not None,
     )
     per_item = elements_per_item(problem.device, y.size, 1 if problem.device.is_cpu else width)

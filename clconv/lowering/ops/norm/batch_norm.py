@@ -5,7 +5,7 @@ from __future__ import annotations
 from clconv.graph.ops.elementwise.row import c_float
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import double_obstacle
-from clconv.lowering.shared.epilogue import Operand, Term, make_term
+from clconv.lowering.shared.epilogue import Term, TermOperand, make_term
 from clconv.lowering.shared.point_work import Place, PointWork
 from clconv.lowering.shared.pointwise import channel_variant, operands_of
 from clconv.lowering.shared.strided_points import by_strides
@@ -19,7 +19,7 @@ def _point_work(problem: Problem) -> PointWork:
 
     def terms(place: Place) -> tuple[Term, ...]:
         scale, bias, mean, variance = (place(i) for i in range(1, 5))
-        running = Operand("running")
+        running = TermOperand("running")
         # The root does not depend on the pixel: compilers take it out of the loop.
         inverse = f"(T)(1) / sqrt(c + {c_float(node.attrs.epsilon)})"
         return (

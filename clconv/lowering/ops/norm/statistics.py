@@ -17,7 +17,7 @@ from clconv.lowering.ops.norm.specification import (
     norm_specification,
 )
 from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced
-from clconv.lowering.shared.epilogue import Operand, Term
+from clconv.lowering.shared.epilogue import Term, TermOperand
 from clconv.lowering.shared.point_work import Place, PointWork, Shape
 from clconv.lowering.shared.strided_points import strides_call
 from clconv.lowering.shared.work_split import elements_per_item, items, nested
@@ -90,13 +90,13 @@ def _affine_inputs(norm: NormSpecification) -> dict[int, Shape]:
 
 
 def _terms(norm: NormSpecification, place: Place) -> tuple[Term, ...]:
-    running = Operand("running")
+    running = TermOperand("running")
     terms = [
         Term(
             "a - b - c",
-            (place(0), Operand("variable", "v_mean"), Operand("variable", "v_remainder")),
+            (place(0), TermOperand("variable", "v_mean"), TermOperand("variable", "v_remainder")),
         ),
-        Term("a * b", (running, Operand("variable", "v_factor"))),
+        Term("a * b", (running, TermOperand("variable", "v_factor"))),
     ]
     if norm.scale is not None:
         terms.append(Term("a * b", (running, place(1))))

@@ -10,7 +10,7 @@ from clconv.graph.ops.recurrent import DEFAULTS, GATES, activation_settings, dir
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import Problem
-from clconv.lowering.shared.epilogue import Operand, Term
+from clconv.lowering.shared.epilogue import Term, TermOperand
 
 _ROWS = {name.lower(): row for name, row in ROWS.items()}
 _OTHERS = {"affine": "{alpha} * a + {beta}", "scaledtanh": "{alpha} * clconv_tanh({beta} * a)"}
@@ -57,7 +57,7 @@ def activations(problem: Problem) -> list[tuple[Term, ...]]:
         numbers = {k: v for k, v in (("alpha", alpha), ("beta", beta)) if v is not None}
         row = _ROWS.get(name)
         row = row or dataclasses.replace(ROWS["HardSigmoid"], expression=_OTHERS[name])
-        terms.append(Term(row.c_expression(Attributes(numbers)), (Operand("running"),)))
+        terms.append(Term(row.c_expression(Attributes(numbers)), (TermOperand("running"),)))
     own = len(DEFAULTS[problem.node.op])
     count = directions(problem.node.attrs)
     return [tuple(terms[d * own : (d + 1) * own]) for d in range(count)]
