@@ -15,7 +15,7 @@ FACTOR, ADDEND = (
 _ITEMS_A_CORE, _ITEMS_A_GPU_UNIT = 8, 2048  # work-items for each compute unit: enough to balance
 
 
-def arithmetic_call(device: DeviceInfo, rounds: int) -> KernelCall:
+def peak_arithmetic_call(device: DeviceInfo, rounds: int) -> KernelCall:
     """Multiply-adds in chains on all compute units; writes value "y" of `result_floats` floats."""
     width, items = _width(device), _items(device)
     kernel = Kernel.of("peak/arithmetic.cl.mako", "peak_arithmetic", width=width, chains=CHAINS)
@@ -39,7 +39,7 @@ def result_floats(device: DeviceInfo) -> int:
     return _width(device) * _items(device)
 
 
-def copy_call(device: DeviceInfo, floats: int) -> KernelCall:
+def peak_copy_call(device: DeviceInfo, floats: int) -> KernelCall:
     """A copy of value "x" to value "y"; `floats` is rounded down to what the work-items share evenly."""
     width = _width(device)
     per_item = max(floats // _items(device) // width, 1) * width if device.is_cpu else width

@@ -10,10 +10,10 @@ from onnx import TensorProto
 
 from clconv.errors import ModelError
 from clconv.frontend.onnx.reading.files import Origin
-from clconv.frontend.onnx.reading.readers import FileReader, Span
+from clconv.frontend.onnx.reading.readers import FileReader, FileSpan
 
 
-def external_span(tensor: TensorProto, what: str, expected: int, origin: Origin) -> Span:
+def external_span(tensor: TensorProto, what: str, expected: int, origin: Origin) -> FileSpan:
     """Where the tensor's bytes lie, `expected` of them. what: the tensor, for messages.
 
     Raises ModelError if they cannot be had: no file, one that leads out of the model's folder, one too short.
@@ -41,7 +41,7 @@ def external_span(tensor: TensorProto, what: str, expected: int, origin: Origin)
                 f"{what}: external file {path} is too short: {reader.size} bytes, "
                 f"{offset + length} are needed"
             )
-        return Span(reader, offset, length)
+        return FileSpan(reader, offset, length)
     except OSError as reason:
         raise ModelError(
             f"{what}: external file {path} cannot be read: {reason.strerror or reason}"

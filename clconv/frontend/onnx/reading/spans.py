@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from clconv.frontend.onnx.reading.readers import Reader, Span
+from clconv.frontend.onnx.reading.readers import FileSpan, Reader
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
 LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
@@ -30,7 +30,7 @@ class _OddWire(Exception):
     """Not the wire format; protobuf will say what is wrong with it."""
 
 
-def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str, Span]]:
+def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str, FileSpan]]:
     """The model's bytes without the raw data of large initializers, and where each one lies.
 
     Bytes that are no protobuf come back as they are, for the parser to refuse. So do models in which
@@ -43,7 +43,7 @@ def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str
     names = {name for name, _, _, _ in found}
     if not found or len(names) != len(found):
         return bytes(data), {}
-    spans = {name: Span(reader, raw.value, raw.end - raw.value) for name, _, _, raw in found}
+    spans = {name: FileSpan(reader, raw.value, raw.end - raw.value) for name, _, _, raw in found}
     return _rewrite(data, found), spans
 
 

@@ -14,7 +14,7 @@ from clconv.graph.ops.hooks import GradientRule
 
 
 @dataclasses.dataclass(frozen=True)
-class Use:
+class ExpressionUse:
     """One place where a row's expression is written, and what its text may depend on.
 
     dtypes: of the operands. numbers: the value of an operand that is a known number, else None.
@@ -44,7 +44,7 @@ class Row:
     name: str
     arity: int
     numpy: Callable[..., Any]
-    expression: str | Callable[[Use], str]
+    expression: str | Callable[[ExpressionUse], str]
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     kind: str = "float"
     result: DType | None = None
@@ -79,7 +79,7 @@ class Row:
         else:
             missing = (DType.FLOAT32,) * (self.arity - len(dtypes))
             unknown = (None,) * (self.arity - len(numbers))
-            text = self.expression(Use(attrs, (*dtypes, *missing), (*numbers, *unknown)))
+            text = self.expression(ExpressionUse(attrs, (*dtypes, *missing), (*numbers, *unknown)))
         for key, value in attrs.items():
             if isinstance(value, int | float):
                 text = text.replace("{" + key + "}", c_float(float(value)))

@@ -64,7 +64,7 @@ def obstacle(problem: Problem) -> str | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Product:
+class ConvProduct:
     """A convolution, or the batched product inside another algorithm, for product_call."""
 
     shape: ConvShape
@@ -93,7 +93,12 @@ class Product:
 
 
 def product_call(
-    problem: Problem, product: Product, x: Argument, w: Argument, bias: Argument | None, y: Argument
+    problem: Problem,
+    product: ConvProduct,
+    x: Argument,
+    w: Argument,
+    bias: Argument | None,
+    y: Argument,
 ) -> KernelCall:
     """The launch of conv/implicit_gemm for a convolution of any sizes."""
     shape, tile = product.shape, product.tile
@@ -152,7 +157,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     product_size = _product_size(shape)
     tile = chosen_tile(problem, product_size, kind)
     splits = chosen_splits(problem, product_size, tile, kind)
-    product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
+    product = ConvProduct(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = Packed(
         problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
     )
@@ -171,7 +176,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
 
 
 def _sum_call(
-    problem: Problem, product: Product, parts: str, bias: Argument | None, y: Argument
+    problem: Problem, product: ConvProduct, parts: str, bias: Argument | None, y: Argument
 ) -> KernelCall:
     total, local = problem.y.size, min(128, problem.device.largest_work_group)
     kernel = Kernel.of(

@@ -10,7 +10,12 @@ from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
-from clconv.lowering.ops.conv.implicit_gemm import Product, obstacle, product_call, product_weights
+from clconv.lowering.ops.conv.implicit_gemm import (
+    ConvProduct,
+    obstacle,
+    product_call,
+    product_weights,
+)
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.shared.blocked import pair
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
@@ -61,7 +66,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
         (0, 0, 0, 0), "constant",
     )  # fmt: skip
     tile = chosen_tile(problem, product_size, kind)
-    product = Product(shape, tile, 1, False, Epilogue(), kind)
+    product = ConvProduct(shape, tile, 1, False, Epilogue(), kind)
     weights = Packed(problem.node.inputs[1], _weights(product.taps_outer, tile.m))
     parts = f"{problem.node.outputs[0]}/product"
     multiply = product_call(

@@ -26,7 +26,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.implicit_gemm import (
-    Product,
+    ConvProduct,
     obstacle,
     product_call,
     product_weights,
@@ -74,7 +74,7 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
         (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
     )  # fmt: skip
     tile = chosen_tile(problem, ProductSize(shape.filters, tiles, shape.channels, positions), kind)
-    product = Product(inner, tile, 1, False, Epilogue(), kind)
+    product = ConvProduct(inner, tile, 1, False, Epilogue(), kind)
     v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
     local = min(64, problem.device.largest_work_group)
     across = -(-tiles // local) * local

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable
 
 from clconv.graph.ops.gemm.einsum import einsum_terms
-from clconv.lowering.copies.boxes import Axis, Copy
+from clconv.lowering.copies.boxes import Copy, CopyLoop
 from clconv.lowering.copies.strided import copy_call
 from clconv.lowering.model.arguments import Write
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
@@ -36,13 +36,13 @@ def _axis_labels(term: str, rank: int) -> list[str]:
 
 def _load(composite: Composite, value: Value, term: str) -> _Operand:
     """An operand without axes of size 1; a diagonal where a label stands twice."""
-    axes: dict[str, Axis] = {}
+    axes: dict[str, CopyLoop] = {}
     shape = value.shape
     for i, label in enumerate(_axis_labels(term, len(shape))):
         if shape[i] == 1:
             continue
         stride = math.prod(shape[i + 1 :]) + (axes[label].source if label in axes else 0)
-        axes[label] = Axis(shape[i], stride, 0)
+        axes[label] = CopyLoop(shape[i], stride, 0)
     labels = "".join(axes)
     sizes = [axis.size for axis in axes.values()]
     if math.prod(sizes) == math.prod(shape):

@@ -17,7 +17,7 @@ _OTHERS = {"affine": "{alpha} * a + {beta}", "scaledtanh": "{alpha} * clconv_tan
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
+class RecurrentLayer:
     """Sizes of a layer, and distances in elements: `state` from one direction and batch row to the next in
     initial and final states, `sequence` from one time, batch row and direction to the next in the outputs."""
 
@@ -32,7 +32,7 @@ class Layer:
     sequence: tuple[int, int, int]
 
     @classmethod
-    def of(cls, problem: Problem) -> Layer:
+    def of(cls, problem: Problem) -> RecurrentLayer:
         at, x, hidden = problem.node.attrs, problem.x.shape, problem.input(2).shape[2]
         d = directions(at)
         batch, time = x[:2] if at.layout else x[1::-1]

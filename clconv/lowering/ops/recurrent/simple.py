@@ -7,13 +7,13 @@ from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
-from clconv.lowering.ops.recurrent.layer import Layer, activations, length_type
+from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type
 from clconv.lowering.shared.composite import Composite
 from clconv.lowering.shared.work_split import nested
 
 
 def simple_lower(problem: Problem) -> Lowered:
-    at, op, layer = problem.node.attrs, problem.node.op, Layer.of(problem)
+    at, op, layer = problem.node.attrs, problem.node.op, RecurrentLayer.of(problem)
     composite = Composite(problem)
     own = ("bias", "lengths", "initial_h", "initial_c", "peephole")
     tensors = [(n, i) for n, i in zip(own, (3, 4, 5, 6, 7), strict=True) if problem.has(i)]
@@ -63,6 +63,6 @@ def simple_lower(problem: Problem) -> Lowered:
 
 
 def simple_rounds(problem: Problem) -> int:
-    layer = Layer.of(problem)
+    layer = RecurrentLayer.of(problem)
     products = nested(layer.gates * layer.hidden, layer.features + layer.hidden)
     return layer.hidden + nested(layer.time, products + 3 * layer.gates * layer.hidden)

@@ -21,7 +21,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
-from clconv.lowering.ops.recurrent.layer import Layer, activations, length_type, lengths
+from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
 from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
@@ -38,7 +38,7 @@ def steps_obstacle(problem: Problem) -> str | None:
     if any(own != functions[0] for own in functions):
         return "needs the same activations in both directions"
     launches = 2 if _is_split(problem) else 1
-    time = Layer.of(problem).time
+    time = RecurrentLayer.of(problem).time
     if time * launches > _MOST_STEPS:
         return f"{time} time steps would be more than {_MOST_STEPS} launches"
     return None
@@ -63,7 +63,7 @@ class _Steps:
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.composite = problem, Composite(problem)
-        self.layer = layer = Layer.of(problem)
+        self.layer = layer = RecurrentLayer.of(problem)
         self.vector = problem.device.vector_width if problem.device.is_cpu else 1
         self.padded = -(-layer.hidden // self.vector) * self.vector
         # Lanes that lie side by side: those of one item on a CPU, all units where items load together.
