@@ -85,7 +85,7 @@ def tune(
         raise ConfigError(
             "nothing to tune: name an ONNX file, --ops, --import, --merge or --export"
         )
-    _refuse_idle(context, searching, model is not None)
+    _refuse_unused_options(context, searching, model is not None)
     positive(limit, "--limit")
     sizes = (parse_size(size), shapes or [])
     for path in files:
@@ -94,15 +94,15 @@ def tune(
         check_readable(path, "results of tuning", _MOST_BYTES)
     if export is not None:
         check_writable(export, "--export")
-    what = _What.of(model, ops, device, precision, sizes) if searching else None
-    _take_over(imported or [], merge or [])
+    what = _TuningTarget.of(model, ops, device, precision, sizes) if searching else None
+    _import_results(imported or [], merge or [])
     if what is not None:
         _tune(what, limit, afresh)
     if export is not None:
         _export(export)
 
 
-def _refuse_idle(context: typer.Context, searching: bool, has_model: bool) -> None:
+def _refuse_unused_options(context: typer.Context, searching: bool, has_model: bool) -> None:
     """Raises ConfigError for options that would change nothing."""
     for name in ("device", "precision", "limit", "afresh"):
         if is_given(context, name) and not searching:
@@ -112,7 +112,7 @@ def _refuse_idle(context: typer.Context, searching: bool, has_model: bool) -> No
             raise ConfigError(f"{option} is for a model's inputs: name an ONNX file, too")
 
 
-def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> None:
+def _import_results(imported: Sequence[Path], merge: Sequence[Path]) -> None:
     from clconv.runtime.measurement_files import (
         entries_or_warning,
         merged,
@@ -143,7 +143,7 @@ def _export(path: Path) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _What:
+class _TuningTarget:
     """What is tuned. graph: after the passes, None for cases of the operators. specs: of its inputs."""
 
     graph: Graph | None
@@ -160,7 +160,7 @@ class _What:
         device: str | None,
         precision: str | None,
         sizes: tuple[Any, Sequence[str]],
-    ) -> _What:
+    ) -> _TuningTarget:
         """Raises ClconvError for what does not exist or does not fit. sizes: --size and --shape."""
         from clconv.api import read_model
         from clconv.cli.doctor import operators_of
@@ -180,7 +180,7 @@ class _What:
         return cls(graph, specs, operators, chosen, asked)
 
 
-def _tune(what: _What, limit: float, afresh: bool) -> None:
+def _tune(what: _TuningTarget, limit: float, afresh: bool) -> None:
     from clconv.device.findings import Findings
     from clconv.planning.planner import Planner
     from clconv.probes.probed import planner_for

@@ -76,11 +76,12 @@ def device_cases(
     if quick_for is None:
         return by_operator
     return {
-        op: cases if op in always else _few(cases, quick_for) for op, cases in by_operator.items()
+        op: cases if op in always else _cheap_cases(cases, quick_for)
+        for op, cases in by_operator.items()
     }
 
 
-def _few(cases: Sequence[Case], device: DeviceInfo) -> list[Case]:
+def _cheap_cases(cases: Sequence[Case], device: DeviceInfo) -> list[Case]:
     """For each variant that applies a few, cheap ones first, in the order of the table."""
     by_cost = cheap_first(cases)
     problems = {case.name: _problem(case, device) for case in by_cost}

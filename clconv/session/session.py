@@ -104,7 +104,7 @@ class Session:
         """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
         have, with state of its own that holds the same. `progress` stays behind."""
         values = {name: self.state.read(name) for name in self.graph.state}
-        return _made_anew, (self.graph, self._given, self.precision, self._guard, values)
+        return _restored, (self.graph, self._given, self.precision, self._guard, values)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
@@ -162,7 +162,7 @@ class Session:
         return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
 
 
-def _made_anew(
+def _restored(
     graph: Graph,
     device: DeviceInfo,
     precision: str,

@@ -119,13 +119,15 @@ class Search:
         if best == usual:
             seconds = statistics.median(self._times([usual], _ROUNDS)[0])
             return self._entry(usual, seconds, seconds)
-        rounds = self._duel(usual, best)
+        rounds = self._compare_in_turns(usual, best)
         usual_seconds, seconds = map(statistics.median, rounds)
         if not is_faster(*rounds):
             return self._entry(usual, usual_seconds, usual_seconds)
         return self._entry(best, seconds, usual_seconds)
 
-    def _duel(self, usual: Candidate, best: Candidate) -> tuple[list[float], list[float]]:
+    def _compare_in_turns(
+        self, usual: Candidate, best: Candidate
+    ) -> tuple[list[float], list[float]]:
         """Seconds of both in many rounds, in buffers that are allocated several times: which pages a buffer gets can
         change a kernel's time by more than parameters do."""
         both: tuple[list[float], list[float]] = ([], [])

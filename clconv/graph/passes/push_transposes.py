@@ -59,7 +59,7 @@ def keeps_order(source: TensorSpec, perm: Sequence[int]) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class _PutOff:
+class _DelayedTranspose:
     """A value that is Transpose(source, perm) and not made yet."""
 
     source: str
@@ -75,7 +75,7 @@ class _Sweep:
         self.nodes: list[Node] = []
         self.constants: dict[str, Constant] = dict(graph.constants)
         self.specs: dict[str, TensorSpec] = dict(graph.specs)
-        self.put_off: dict[str, _PutOff] = {}
+        self.put_off: dict[str, _DelayedTranspose] = {}
         self.made: set[str] = set()
         self.taken = {*graph.specs, *graph.constants, *graph.inputs}
         self.taken.update(o for n in graph.nodes for o in n.outputs)
@@ -110,7 +110,7 @@ class _Sweep:
                 return False
             perm = tuple(earlier.perm[p] for p in perm)
             name = earlier.source
-        self.put_off[node.outputs[0]] = _PutOff(name, perm)
+        self.put_off[node.outputs[0]] = _DelayedTranspose(name, perm)
         return True
 
     def _make(self, name: str) -> None:
@@ -173,7 +173,7 @@ class _Sweep:
                 outputs.append(name)
                 continue
             source = self._fresh(f"{name}.pushed")
-            self.put_off[name] = _PutOff(source, perm)
+            self.put_off[name] = _DelayedTranspose(source, perm)
             if name in self.specs:
                 spec = self.specs[name]
                 back = inverse(perm)

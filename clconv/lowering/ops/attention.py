@@ -42,7 +42,7 @@ class _Attention:
             return composite.lowered()
         turned = composite.emit("Transpose", [key.reshaped(pairs, s.keys, s.depth)], perm=(0, 2, 1))
         scores = composite.emit("MatMul", [query.reshaped(pairs, rows, s.depth), turned])
-        self._weigh(scores)
+        self._softmax_weights(scores)
         if 0 not in self.outputs:
             return composite.lowered()
         operands = [scores, value.reshaped(pairs, s.keys, s.value_depth)]
@@ -81,7 +81,7 @@ class _Attention:
             return self._by_head(index, s.key_heads, target).reshaped(*target.shape)
         return composite.emit("Transpose", [composite.input(index)], target, perm=(0, 1, 2, 3))
 
-    def _weigh(self, scores: Value) -> None:
+    def _softmax_weights(self, scores: Value) -> None:
         problem, s, at = self.problem, self.sizes, self.problem.node.attrs
         if not scores.spec.size:
             return

@@ -26,7 +26,7 @@ class _Field:
     end: int
 
 
-class _OddWire(Exception):
+class _MalformedWire(Exception):
     """Not the wire format; protobuf will say what is wrong with it."""
 
 
@@ -38,7 +38,7 @@ def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str
     """
     try:
         found = list(_large_tensors(data))
-    except _OddWire:
+    except _MalformedWire:
         return bytes(data), {}
     names = {name for name, _, _, _ in found}
     if not found or len(names) != len(found):
@@ -62,7 +62,7 @@ def _large_tensors(view: memoryview) -> Iterator[tuple[str, _Field, _Field, _Fie
             try:
                 name = bytes(view[names[0].value : names[0].end]).decode()
             except UnicodeDecodeError:
-                raise _OddWire from None
+                raise _MalformedWire from None
             yield name, graphs[0], tensor, raws[0]
 
 
@@ -98,9 +98,9 @@ def _fields(view: memoryview, position: int, end: int) -> Iterator[_Field]:
             length, value = _read_varint(view, position, end)
             position = value + length
         else:
-            raise _OddWire
+            raise _MalformedWire
         if position > end or not number:
-            raise _OddWire
+            raise _MalformedWire
         yield _Field(number if kind == 2 else 0, start, value, position)
 
 
@@ -114,7 +114,7 @@ def _read_varint(view: memoryview, position: int, end: int) -> tuple[int, int]:
         result |= (byte & 0x7F) << shift
         if byte < 0x80:
             return result, position
-    raise _OddWire
+    raise _MalformedWire
 
 
 def _varint(value: int) -> bytes:

@@ -20,7 +20,7 @@ from clconv.lowering.shared.work_split import elements_per_item, items, nested
 _WORK = 4  # an element of a softmax costs about as much as four of a sum
 
 
-def _three(problem: Problem) -> tuple[int, int, int]:
+def _line_sizes(problem: Problem) -> tuple[int, int, int]:
     """(outer, along the axis, inner)."""
     shape = problem.x.shape
     axis = problem.node.attrs.axis % len(shape)
@@ -32,19 +32,19 @@ def _vector_obstacle(problem: Problem) -> str | None:
         return f"needs float32 or float16, got {problem.x.dtype.value}"
     if not problem.device.is_cpu or problem.device.vector_width == 1:
         return "needs a CPU device with vectors"
-    if max(_three(problem)) >= 1 << 31:
+    if max(_line_sizes(problem)) >= 1 << 31:
         return "needs sizes below 2^31"
     return None
 
 
 def _rows_applies(problem: Problem) -> str | None:
-    if _three(problem)[2] != 1:
+    if _line_sizes(problem)[2] != 1:
         return "needs the last axis"
     return _vector_obstacle(problem)
 
 
 def _rows_lower(problem: Problem) -> Lowered:
-    outer, n, _ = _three(problem)
+    outer, n, _ = _line_sizes(problem)
     if problem.x.size == 0:
         return Lowered()
     rows = items(elements_per_item(problem.device, _WORK * outer * n), _WORK * n)
@@ -60,7 +60,7 @@ def _rows_lower(problem: Problem) -> Lowered:
 
 
 def _columns_lower(problem: Problem) -> Lowered:
-    outer, n, inner = _three(problem)
+    outer, n, inner = _line_sizes(problem)
     if problem.x.size == 0:
         return Lowered()
     width = problem.device.vector_width
@@ -94,7 +94,7 @@ def _group_kernel(problem: Problem, work_split: WorkSplit) -> Kernel:
 
 
 def _group_lower(problem: Problem) -> Lowered:
-    outer, n, inner = _three(problem)
+    outer, n, inner = _line_sizes(problem)
     work_split = WorkSplit.of(problem.device, outer, n, inner)
     kernel = _group_kernel(problem, work_split)
     arguments = line_arguments(problem, outer=outer, n=n, inner=inner)
@@ -102,7 +102,7 @@ def _group_lower(problem: Problem) -> Lowered:
 
 
 def _split_lower(problem: Problem) -> Lowered:
-    split, y = Split.of(problem, _three(problem)), problem.node.outputs[0]
+    split, y = Split.of(problem, _line_sizes(problem)), problem.node.outputs[0]
     tops, totals = f"{y}/tops", f"{y}/totals"
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
@@ -120,7 +120,7 @@ def _split_lower(problem: Problem) -> Lowered:
 
 
 def _simple_lower(problem: Problem) -> Lowered:
-    outer, n, inner = _three(problem)
+    outer, n, inner = _line_sizes(problem)
     if problem.x.size == 0:
         return Lowered()
     total = outer * inner
@@ -136,7 +136,7 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 
 def _simple_rounds(problem: Problem) -> int:
-    return nested(1, _simple_passes(problem) * _three(problem)[1])
+    return nested(1, _simple_passes(problem) * _line_sizes(problem)[1])
 
 
 def _simple_passes(problem: Problem) -> int:
@@ -147,7 +147,7 @@ def _simple_passes(problem: Problem) -> int:
 for _name in ("Softmax", "LogSoftmax"):
     register(
         *line_variants(
-            _name, _three, group_obstacle, _group_lower, _split_lower, lambda problem: 3
+            _name, _line_sizes, group_obstacle, _group_lower, _split_lower, lambda problem: 3
         ),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _vector_obstacle, _columns_lower),
