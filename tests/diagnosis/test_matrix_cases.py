@@ -72,7 +72,7 @@ def test_every_matrix_variant_runs_in_each_precision_that_allows_it(able: Device
 
 
 def test_all_cases_are_run_unless_it_has_to_be_quick(able: DeviceInfo) -> None:
-    claimed = dataclasses.replace(able, verified=True)
+    claimed = dataclasses.replace(able, matrix_verified=True)
     whole, quick = (matrix_cases(claimed, "tf32", ("Gemm",), q)["Gemm"] for q in (False, True))
     assert len(quick.cases) < len(whole.cases) and whole.variants == quick.variants == ("matrix",)
     assert matrix_cases(claimed, "tf32", ("Gemm",), True, always=["Gemm"])["Gemm"] == whole
