@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from tests.fuzz.hand_made_control import branches, function, loop, open_loop, scan, sequences
-from tests.fuzz.small_model import F, BuiltModel, node, random_array, small_model
+from tests.fuzz.small_model import BuiltModel, F, node, random_array, small_model
 
 
 def _network() -> BuiltModel:

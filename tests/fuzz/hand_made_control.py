@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from tests.fuzz.small_model import BOOL, I64, F, BuiltModel, info, node, random_array, small_model
+from tests.fuzz.small_model import BOOL, I64, BuiltModel, F, info, node, random_array, small_model
 
 
 def branches() -> BuiltModel:

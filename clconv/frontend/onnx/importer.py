@@ -67,9 +67,8 @@ class _Walk:
         self._origin = origin
         self._opset = read_opset(model, origin)
         taken = {n.name for n in all_nodes(model.graph)}
-        self._build = Builder(
-            Declarations(model), Names(set(value_names(model.graph))), Names(taken)
-        )
+        values = Names(set(value_names(model.graph)))
+        self._build = Builder(Declarations(model), values, Names(taken))
         self._used_names: set[str] = set()
         self._unsupported = Unsupported()
         self._boundary = boundary(origin, self._build, model.ir_version)
