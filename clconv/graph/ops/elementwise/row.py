@@ -34,7 +34,7 @@ class Row:
     """One element-wise operator.
 
     numpy(attrs, *arrays): floats arrive as float64, other dtypes as they are.
-    expression: OpenCL C, or a function of the Use that returns it; {name} is an attribute.
+    expression: OpenCL C, or a function of the ExpressionUse that returns it; {name} is an attribute.
     kind: the dtypes it takes: "float", "number", "int", "bool" or "any".
     result: output dtype; None for that of the (last) input.
     flops: floating-point operations per element, for the cost.
@@ -72,7 +72,7 @@ class Row:
     ) -> str:
         """OpenCL C of a, b, c and T with the attributes filled in as literals.
 
-        dtypes, numbers: as in Use; float32 and unknown where they are not given.
+        dtypes, numbers: as in ExpressionUse; float32 and unknown where they are not given.
         """
         if isinstance(self.expression, str):
             text = self.expression
