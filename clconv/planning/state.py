@@ -8,7 +8,7 @@ import itertools
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import PLAIN, Graph, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.lowering.copies.boxes import CopyLoop, Copy
+from clconv.lowering.copies.boxes import Copy, CopyLoop
 from clconv.lowering.copies.strided import copy_call
 from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.model.arguments import Argument, Packed, Read, Write
