@@ -46,7 +46,7 @@ LEAST_FLOPS, LEAST_BYTES = 200_000, 50_000
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class MeasuredOperator:
     """One operator measured: its work in one run, the seconds of one run, how often it stands there."""
 
     where: str
@@ -78,7 +78,7 @@ class Row:
 
 
 def plan_of(graph: Graph, device: DeviceInfo, forced: dict[str, str] | None = None) -> Plan:
-    options = PlanOptions(forced=forced or {}, images=0, joining=False)
+    options = PlanOptions(forced=forced or {}, images_at_once=0, joining=False)
     return Planner(device, options).plan(graph, {n: graph.specs[n] for n in graph.inputs})
 
 
@@ -101,7 +101,7 @@ def large_cases(words: list[str]) -> list[Case]:
 
 def bench_case(
     case: Case, device: DeviceInfo, repeats: int, every_variant: bool = False
-) -> Iterator[Row]:
+) -> Iterator[MeasuredOperator]:
     """The case with the variant that is chosen, or with each that applies."""
     graph, feeds = case.build()
     node = graph.nodes[0]
@@ -115,7 +115,7 @@ def bench_case(
             continue
         if not plan.calls or node.name not in plan.lowered.choices:
             continue  # a view, a part, or replaced by the passes
-        yield Row(
+        yield MeasuredOperator(
             "case",
             case.op,
             case.label,
@@ -126,7 +126,9 @@ def bench_case(
         )
 
 
-def bench_network(name: str, device: DeviceInfo, batch: int, repeats: int) -> list[Row]:
+def bench_network(
+    name: str, device: DeviceInfo, batch: int, repeats: int
+) -> list[MeasuredOperator]:
     """The nodes of a network in the order of their first appearance, equal ones as one row."""
     graph = NETS[name](batch)
     plan = plan_of(graph, device)
@@ -137,23 +139,25 @@ def bench_network(name: str, device: DeviceInfo, batch: int, repeats: int) -> li
     seconds: dict[str, list[float]] = {}
     for timing in profile(plan, feeds, repeats):
         seconds.setdefault(timing.call.node, []).append(timing.seconds)
-    rows: dict[tuple[str, ...], Row] = {}
+    rows: dict[tuple[str, ...], MeasuredOperator] = {}
     for node in plan.graph.nodes:
         if node.name not in seconds:
             continue  # nothing to launch
         times = seconds.pop(node.name)
         variant = plan.lowered.choices[node.name].variant.name
-        row = Row(
+        row = MeasuredOperator(
             name, node.op, describe(node, plan.graph), variant, len(times),
             node_cost(node, plan.graph), sum(times),
         )  # fmt: skip
         merge(rows, row)
     for times in seconds.values():  # conversions between layouts have names of their own
-        merge(rows, Row(name, "-", "layout", "reorder", len(times), Cost(), sum(times)))
+        merge(
+            rows, MeasuredOperator(name, "-", "layout", "reorder", len(times), Cost(), sum(times))
+        )
     return list(rows.values())
 
 
-def merge(rows: dict[tuple[str, ...], Row], row: Row) -> None:
+def merge(rows: dict[tuple[str, ...], MeasuredOperator], row: MeasuredOperator) -> None:
     """Adds a row to the one of an equal layer: mean seconds, one more of them."""
     key = (row.op, row.label, row.variant)
     known = rows.get(key)
@@ -230,7 +234,7 @@ def main(words: list[str]) -> None:
     console, progress = Console(), Console(stderr=True)
     device = choose_device(options.device)
     peak = measure_peak(device)
-    measured: dict[str, list[Row]] = {}
+    measured: dict[str, list[MeasuredOperator]] = {}
     if "cases" not in options.skip:
         measured["cases"] = [
             row

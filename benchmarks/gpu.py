@@ -134,17 +134,17 @@ def main() -> int:
     return 0
 
 
-def proven(bench: Bench) -> tuple[Any, dict[str, str]]:
+def verified_device(bench: Bench) -> tuple[Any, dict[str, str]]:
     """The device with those of its matrix instructions that are right, each tried where it can do no harm."""
     from clconv.probes.matrix_probe import refusal, settle
-    from clconv.probes.shuffle_probe import shuffling_for
+    from clconv.probes.shuffle_probe import with_verified_shuffles
 
     def tried(instruction: str, device: Any, precision: str) -> str:
         wrong, failed = bench.ours.call(refusal, device, precision, limit=30)
         return str(wrong or failed)
 
     able, refused = settle(bench.device, ("tf32", "float16"), tried)
-    shuffling, reason = bench.ours.call(shuffling_for, None, able, limit=30)
+    shuffling, reason = bench.ours.call(with_verified_shuffles, None, able, limit=30)
     return shuffling or able, refused | ({"shuffles": reason} if reason else {})
 
 
@@ -167,9 +167,9 @@ def measure_all(bench: Bench, started: float) -> None:
     options, record = bench.options, bench.record
     loading = threading.Thread(target=load_peer, args=(bench,))
     loading.start()
-    bench.device, refused = proven(bench)
+    bench.device, refused = verified_device(bench)
     record["matrix"] = {"right": sorted(bench.device.matrix), "refused": refused}
-    record["shuffles"] = bench.device.shuffles and bench.device.shuffle
+    record["shuffles"] = bench.device.shuffle_verified and bench.device.shuffle
     print(f"matrix instructions {record['matrix']}, shuffles {record['shuffles']}", flush=True)
     parts: dict[str, Callable[[], None]] = {
         "cases": lambda: run_cases(bench),

@@ -95,7 +95,7 @@ def run_cases(bench: Bench) -> None:
 
 def quarantine(device: Any, names: Sequence[tuple[str, str]]) -> None:
     """Networks do without what no case came out right with, so that the rest is measured. In this run's own folder."""
-    from clconv.runtime.findings import read_quarantine, write_quarantine
+    from clconv.runtime.quarantine import read_quarantine, write_quarantine
 
     known = read_quarantine(device)
     write_quarantine(device, {**known, **dict.fromkeys(names, "no case is right")})

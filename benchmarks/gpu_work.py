@@ -179,7 +179,7 @@ def latencies(run: Callable[[], object], runs: int) -> list[float]:
 def layer(
     name: str, batch: int, precision: str, device: DeviceInfo, least: float, shrink: int = 1
 ) -> tuple[dict[str, Any], Feeds]:
-    """Milliseconds of a layer through each rival that applies, what is chosen, and its output."""
+    """Milliseconds of a layer through each alternative that applies, what is chosen, and its output."""
     from clconv.device.options import PlanOptions
     from clconv.errors import ClconvError
     from clconv.planning.planner import Planner
@@ -193,7 +193,7 @@ def layer(
     specs = {n: graph.specs[n] for n in graph.inputs}
 
     def bound_to(forced: dict[str, str]) -> BoundPlan:
-        options = PlanOptions(precision, forced, images=0, joining=False)
+        options = PlanOptions(precision, forced, images_at_once=0, joining=False)
         return prepared.bind(Planner(able, options).plan(graph, specs))
 
     chosen = bound_to({})
@@ -246,8 +246,8 @@ def time_launches(bound: Any, least: float) -> float:
 def short(reason: BaseException | str) -> str:
     """An error in a line or a few: what it begins with, and what a compiler calls an error. Sources are long."""
     lines = [line.strip() for line in str(reason).splitlines() if line.strip()] or ["no reason"]
-    told = [line for line in lines[1:] if "error" in line.lower()][:4]
-    return " | ".join([lines[0][:300], *(line[:200] for line in told)])
+    errors = [line for line in lines[1:] if "error" in line.lower()][:4]
+    return " | ".join([lines[0][:300], *(line[:200] for line in errors)])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -76,7 +76,9 @@ def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
         ways.append((device, PlanOptions("tf32")))
     for vendor, shuffle in SHUFFLES.items():
         if device.vendor.startswith(vendor):
-            ways.append((dataclasses.replace(device, shuffle=shuffle, shuffles=True), plain))
+            ways.append(
+                (dataclasses.replace(device, shuffle=shuffle, shuffle_verified=True), plain)
+            )
     for node in graph.nodes:
         for able, options in ways:
             problem = problem_of(graph, node, able, options)

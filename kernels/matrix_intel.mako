@@ -7,7 +7,7 @@ is said in cl_intel_subgroup_matrix_multiply_accumulate: of A, register r holds 
 the pair from 2 * lane on; of B, register r holds the pair of index K from 2 * r on in column `lane`; of the results,
 component r of the vector is row r in column `lane`.
 
-kind: a lowering.tiles.Matrix with 8 or 16 lanes; tile: a lowering.tiles.Tile.
+kind: a lowering.shared.tiles.Matrix with 8 or 16 lanes; tile: a lowering.shared.tiles.Tile.
 </%doc>
 <%!
 from clconv.lowering.shared.tile_text import Warps

@@ -9,7 +9,7 @@ f16; of B, column group and index K place + 4 * r or 2 * place + 8 * r; of the r
 columns 2 * place and the next. The tiles in local memory hold these registers: a line of them is one k of tf32, or a
 pair of f16.
 
-kind: a lowering.tiles.Matrix; tile: a lowering.tiles.Tile.
+kind: a lowering.shared.tiles.Matrix; tile: a lowering.shared.tiles.Tile.
 </%doc>
 <%namespace name="emulation" file="/matrix_emulated.mako"/>
 <%!

@@ -1,7 +1,7 @@
 <%doc>
 Pieces of the reductions. Import with
   <%namespace name="reduce" file="/reduce.mako"/>
-An `op` is a lowering.reduction.Reduction: it writes C texts.
+An `op` is a lowering.shared.reduction.Reduction: it writes C texts.
 </%doc>
 <%! from clconv.lowering.model.ctext import element, load, vector_type %>
 

@@ -3,7 +3,7 @@ What the products in local memory share: C[m, n] = sum over k of A[k, m] * B[k, 
 A and B that lie in local memory twice, so that one is loaded while the other is multiplied. Import with
   <%namespace name="product" file="/tile_product.mako"/>
 
-tile: a lowering.tiles.Tile; kind: None, or the lowering.tiles.Matrix that multiplies. The kernel declares `id`, the
+tile: a lowering.shared.tiles.Tile; kind: None, or the lowering.shared.tiles.Matrix that multiplies. The kernel declares `id`, the
 index of the work-item in its group.
 </%doc>
 <%namespace name="nvidia" file="/matrix_nvidia.mako"/>
@@ -74,7 +74,7 @@ ${(intel if kind.is_intel else nvidia).functions(kind)}
     }
 </%def>
 
-## Sums the steps step_begin..step_end of K. fetch(step) reads this item's share of a step's tiles into registers,
+## Sums the steps step_begin..step_end of K. fetch(step) reads this item's part of a step's tiles into registers,
 ## keep(buffer) writes these to a buffer in local
 ## memory.
 <%def name="sum_steps(tile, kind, a_row, b_row, fetch, keep)">

@@ -92,8 +92,10 @@ def test_the_wheel_holds_every_template_and_data_file(wheel: Path) -> None:
     }
     assert in_checkout and in_checkout <= names
     assert {"clconv/py.typed", "clconv/demo/departures.png"} <= names
-    tuned = {f"clconv/tuned/{p.name}" for p in (PACKAGE / "tuned").glob("*.json")}
-    assert tuned and tuned <= names
+    measurements = {
+        f"clconv/measurements/{p.name}" for p in (PACKAGE / "measurements").glob("*.json")
+    }
+    assert measurements and measurements <= names
     assert {f"{p.relative_to(ROOT).as_posix()}" for p in MODULES.values()} <= names
     assert not [n for n in names if n.startswith(("tests/", "kernels/"))]
 
@@ -102,7 +104,7 @@ _RENDER = """
 import sys
 from pathlib import Path
 import clconv
-from clconv.lowering.peak import arithmetic_call, copy_call
+from clconv.lowering.peak_kernels import peak_arithmetic_call, peak_copy_call
 from clconv.planning.persistent import ADDRESS, persistent_kernel
 from clconv.lowering.model.template import PRELUDE, kernel_folder, prelude, render, template_names
 
@@ -111,7 +113,7 @@ assert home == Path(sys.argv[1]).resolve() / "clconv", home
 assert kernel_folder() == home / "kernels", kernel_folder()
 rendered = {PRELUDE} if prelude() else set()
 for device in DEVICES.values():  # the probes of a device's peak belong to no operator
-    for call in (arithmetic_call(device, 1), copy_call(device, 64)):
+    for call in (peak_arithmetic_call(device, 1), peak_copy_call(device, 64)):
         assert call.kernel.symbol in render(call.kernel)
         rendered.add(call.kernel.template)
 for kernel in (ADDRESS, persistent_kernel([call.kernel])):  # nor do those that join launches

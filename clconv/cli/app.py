@@ -24,7 +24,7 @@ from clconv.version import __version__
 
 
 @contextlib.contextmanager
-def _shown_well() -> Iterator[None]:
+def _readable_errors() -> Iterator[None]:
     """An interrupt is one line. A bad use is shown with what was typed, which shells make of names of files that others
     chose: without control characters."""
     try:
@@ -51,11 +51,11 @@ class _Commands(TyperGroup):
                 sys.exit(fail(f"standard output: {failure.strerror or failure}").exit_code)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
-        with _shown_well():
+        with _readable_errors():
             return super().make_context(*arguments, **options)
 
     def invoke(self, context: Any) -> Any:
-        with _shown_well():
+        with _readable_errors():
             return super().invoke(context)
 
 

@@ -30,7 +30,7 @@ def check_npy(path: Path, name: str, spec: TensorSpec) -> int:
     check_readable(path, "an .npy file")
     with _one_line(path, ".npy"), path.open("rb") as file:
         shape, dtype = _header(file)
-        _refuse_unfit(path, name, spec, shape)
+        _refuse_mismatch(path, name, spec, shape)
         nbytes = math.prod(shape) * dtype.itemsize
         if nbytes > path.stat().st_size - file.tell():
             raise ValueError("it is cut off")
@@ -55,7 +55,7 @@ def read_npz(path: Path, specs: Mapping[str, TensorSpec]) -> dict[str, np.ndarra
         for name, member in members.items():
             with archive.open(member) as file:
                 shape, dtype = _header(file)
-            _refuse_unfit(path, name, specs[name], shape)
+            _refuse_mismatch(path, name, specs[name], shape)
             if math.prod(shape) * dtype.itemsize > member.file_size:
                 raise ValueError(f"'{name}' is cut off")
         arrays = {}
@@ -135,7 +135,7 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _refuse_unfit(path: Path, name: str, spec: TensorSpec, shape: tuple[int, ...]) -> None:
+def _refuse_mismatch(path: Path, name: str, spec: TensorSpec, shape: tuple[int, ...]) -> None:
     if not fits(spec, shape):
         raise InputError(f"{path}: input '{name}' takes {spec}, got shape {shape}")
 

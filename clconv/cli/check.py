@@ -14,8 +14,8 @@ from rich.text import Text
 from clconv import config
 from clconv.cli.console import Device, Model, Precision, Shapes, Size, stderr, stdout
 from clconv.cli.feeds import PictureOptions, check_feeds, random_feeds, read_feeds, separate
-from clconv.cli.images import is_classifier
 from clconv.cli.numbers import parse_size
+from clconv.cli.pixels import is_classifier
 from clconv.cli.progress import spinner, steps
 from clconv.cli.shapes import settle_shapes
 from clconv.debug import printable
@@ -64,11 +64,11 @@ def check(
     rows: list[tuple[Node, str, float, str]] = []
     with stderr().status("comparing", spinner=spinner()) as status:
 
-        def told(node: Node, output: str, error: float, variant: str) -> None:
+        def on_node(node: Node, output: str, error: float, variant: str) -> None:
             rows.append((node, output, error, variant))
             status.update(Text(printable(f"comparing: {node.name}")))
 
-        session.check(feeds.arrays(), told)
+        session.check(feeds.arrays(), on_node)
     if not quiet:
         stdout().print(_table(rows, TOLERANCE))
     different = [row for row in rows if not row[2] <= TOLERANCE]

@@ -61,10 +61,10 @@ def demo(
 
 
 def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
-    from clconv.cli.reading import Reader
+    from clconv.cli.reading import ModelReader
 
     with steps("loading the networks") as shown:
-        reader = Reader(info, shown.compiling)
+        reader = ModelReader(info, shown.compiling)
         shown.say("reading for the first time")
         reader.read(picture)
         shown.say("reading")

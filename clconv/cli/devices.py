@@ -22,7 +22,7 @@ def devices(
     """List the OpenCL devices and say which one would be chosen."""
     from clconv.runtime.device import choose_device
     from clconv.runtime.device import devices as find_devices
-    from clconv.runtime.findings import read_quarantine
+    from clconv.runtime.quarantine import read_quarantine
 
     found = find_devices()
     failure = None

@@ -106,8 +106,8 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
     from clconv.diagnosis.matrix_cases import examine_matrix
     from clconv.diagnosis.report import Checkup
     from clconv.planning.joining import JOINED
-    from clconv.probes.shuffle_probe import shuffling_for
-    from clconv.runtime.findings import read_quarantine, write_quarantine
+    from clconv.probes.shuffle_probe import with_verified_shuffles
+    from clconv.runtime.quarantine import read_quarantine, write_quarantine
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
     console = stdout()
@@ -122,7 +122,7 @@ def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: b
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
     ):
         with contextlib.suppress(WorkerError, Failed):  # without, local memory serves
-            info = worker.call(shuffling_for, None, info, limit=120.0)
+            info = worker.call(with_verified_shuffles, None, info, limit=120.0)
         examiner = Examiner(info, worker)
         task = progress.add_task("", total=len(cases) + 2)
         for op, some in cases.items():

@@ -10,8 +10,8 @@ import numpy as np
 
 from clconv.cli.arrays import check_npy, read_npy, read_npz
 from clconv.cli.files import check_readable
-from clconv.cli.images import Pixels, choose_pixels, place, to_tensor
 from clconv.cli.pictures import check_picture, on_white, open_picture
+from clconv.cli.pixels import Pixels, choose_pixels, place, to_tensor
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import TensorSpec
 from clconv.session.inputs import conform
@@ -37,14 +37,14 @@ class PictureOptions:
     @property
     def given(self) -> list[str]:
         """The options that say something."""
-        told = {
+        values = {
             "--scale": self.scale,
             "--mean": self.mean,
             "--std": self.std,
             "--layout": None if self.layout == "auto" else self.layout,
             "--size": self.size,
         }
-        return [name for name, value in told.items() if value is not None]
+        return [name for name, value in values.items() if value is not None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Reading:
     calls: dict[str, int]
 
 
-class Reader:
+class ModelReader:
     """RapidOCR on one device. progress(done, all) is called while kernels are compiled.
 
     For the rest of the process `import onnxruntime` means clconv. Raises ConfigError if rapidocr is not

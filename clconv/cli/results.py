@@ -15,8 +15,8 @@ from clconv.cli.arrays import write_npy, write_npz
 from clconv.cli.classes import probabilities, top_classes
 from clconv.cli.console import remark, stdout
 from clconv.cli.files import check_writable
-from clconv.cli.images import PICTURE_CHANNELS, Pixels, check_channels, from_tensor
 from clconv.cli.pictures import pillow
+from clconv.cli.pixels import PICTURE_CHANNELS, Pixels, check_channels, from_tensor
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import TensorSpec
 from clconv.store.files import write

@@ -14,8 +14,8 @@ from clconv import config
 from clconv.cli.classes import check_labels, class_count, read_labels, scores
 from clconv.cli.console import Device, Model, Precision, Size, is_given, remark, stdout
 from clconv.cli.feeds import Feeds, PictureOptions, check_feeds, read_feeds, separate
-from clconv.cli.images import Pixels, is_classifier
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
+from clconv.cli.pixels import Pixels, is_classifier
 from clconv.cli.progress import steps
 from clconv.cli.results import Target, print_classes, print_outputs
 from clconv.errors import ConfigError
@@ -88,7 +88,7 @@ def run(
     from clconv.api import load, read_model
     from clconv.runtime.device import choose_device
 
-    wanted = _Wanted(
+    wanted = _OutputOptions(
         target=None if output is None else Target(output),
         names=None if labels is None else read_labels(labels),
         top=top,
@@ -124,7 +124,7 @@ def run(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Wanted:
+class _OutputOptions:
     """What becomes of the outputs. classes: whether they must be those of a classifier."""
 
     target: Target | None
@@ -142,7 +142,7 @@ class _Wanted:
                 check_labels(self.names, count)
 
 
-def _run_one(session: Session, feeds: Feeds, wanted: _Wanted, started: float) -> None:
+def _run_one(session: Session, feeds: Feeds, wanted: _OutputOptions, started: float) -> None:
     """One run, its remarks and its results. started: when what counts as loading began."""
     shapes = {name: array.shape for name, array in feeds.arrays.items()}
     with steps("preparing"):

@@ -16,8 +16,8 @@ def settle_shapes(
 
     Raises ConfigError naming the axes that are still open, or an option that contradicts the model or says nothing.
     """
-    told = _told(specs, given)
-    sized = {n: _sized(s, size) for n, s in specs.items() if n not in told}
+    asked = _asked_shapes(specs, given)
+    sized = {n: _sized(s, size) for n, s in specs.items() if n not in asked}
     if size and all(shape == _sized(specs[n], None) for n, shape in sized.items()):
         listed = ", ".join(f"{name} {spec}" for name, spec in specs.items())
         raise ConfigError(f"--size: no input leaves its height or width open: {listed}")
@@ -28,26 +28,26 @@ def settle_shapes(
                 f"--shape {name}={'x'.join('?' if not isinstance(d, int) else str(d) for d in shape)}"
             )
     settled = {n: tuple(d for d in s if isinstance(d, int)) for n, s in sized.items()}
-    return {name: told[name] if name in told else settled[name] for name in specs}
+    return {name: asked[name] if name in asked else settled[name] for name in specs}
 
 
-def _told(specs: Mapping[str, TensorSpec], given: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    told: dict[str, tuple[int, ...]] = {}
+def _asked_shapes(
+    specs: Mapping[str, TensorSpec], given: Sequence[str]
+) -> dict[str, tuple[int, ...]]:
+    asked: dict[str, tuple[int, ...]] = {}
     for text in given:
         name, _, shape = text.rpartition("=")
         if not name and len(specs) == 1:
             name = next(iter(specs))
         if name not in specs:
-            said = (
-                f"there is no input '{name}'" if name else "which input is it for? Say NAME=SHAPE"
-            )
-            raise ConfigError(f"--shape {text}: {said}; the model takes {', '.join(specs)}")
-        if name in told:
+            why = f"there is no input '{name}'" if name else "which input is it for? Say NAME=SHAPE"
+            raise ConfigError(f"--shape {text}: {why}; the model takes {', '.join(specs)}")
+        if name in asked:
             raise ConfigError(f"--shape {text}: the shape of '{name}' is given twice")
-        told[name] = parse_sizes(shape, "--shape")
-        if not fits(specs[name], told[name]):
+        asked[name] = parse_sizes(shape, "--shape")
+        if not fits(specs[name], asked[name]):
             raise ConfigError(f"--shape {text}: input '{name}' is {specs[name]}")
-    return told
+    return asked
 
 
 def fits(spec: TensorSpec, shape: Sequence[int]) -> bool:

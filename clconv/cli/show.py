@@ -13,7 +13,7 @@ from clconv.cli.numbers import parse_size
 from clconv.cli.shapes import settle_shapes
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node, TensorSpec
-from clconv.graph.summary import Row, summary, totals
+from clconv.graph.summary import LayerSummary, summary, totals
 
 if TYPE_CHECKING:
     from clconv.planning.plan import Plan
@@ -113,7 +113,7 @@ def _times(sizes: tuple[Any, ...]) -> str:
     return "x".join(map(str, sizes))
 
 
-def _layer_table(rows: tuple[Row, ...]) -> Table:
+def _layer_table(rows: tuple[LayerSummary, ...]) -> Table:
     table = Table("layer", "operator", "volume")
     for title in ("filters", "window", "stride", "padding"):
         table.add_column(title, justify="right")
@@ -135,7 +135,7 @@ def _layer_table(rows: tuple[Row, ...]) -> Table:
     return table
 
 
-def _padding(row: Row) -> str:
+def _padding(row: LayerSummary) -> str:
     """One number if all sides agree, else begins and ends; the mode where it is not zeros."""
     if not any(row.padding):
         return ""
@@ -158,7 +158,7 @@ def _show_plan(
 ) -> None:
     from clconv.device.options import PlanOptions
     from clconv.graph.passes import run_passes
-    from clconv.graph.passes.half import computed_wide
+    from clconv.graph.passes.half import float32_nodes
     from clconv.planning.joining import may_join
     from clconv.probes.probed import planner_for
     from clconv.runtime.device import choose_device
@@ -178,7 +178,7 @@ def _show_plan(
     )
     if may_join(made.device, planner.options) and not planner.joins:
         console.print("launches are not joined: quarantined by clconv doctor")
-    widened = computed_wide(made.graph)
+    widened = float32_nodes(made.graph)
     if widened:
         console.print(
             f"computed in float32 between casts from and to float16: {', '.join(widened)}"

@@ -85,7 +85,7 @@ def tune(
         raise ConfigError(
             "nothing to tune: name an ONNX file, --ops, --import, --merge or --export"
         )
-    _refuse_idle(context, searching, model is not None)
+    _refuse_unused_options(context, searching, model is not None)
     positive(limit, "--limit")
     sizes = (parse_size(size), shapes or [])
     for path in files:
@@ -94,15 +94,15 @@ def tune(
         check_readable(path, "results of tuning", _MOST_BYTES)
     if export is not None:
         check_writable(export, "--export")
-    what = _What.of(model, ops, device, precision, sizes) if searching else None
-    _take_over(imported or [], merge or [])
+    what = _TuningTarget.of(model, ops, device, precision, sizes) if searching else None
+    _import_results(imported or [], merge or [])
     if what is not None:
         _tune(what, limit, afresh)
     if export is not None:
         _export(export)
 
 
-def _refuse_idle(context: typer.Context, searching: bool, has_model: bool) -> None:
+def _refuse_unused_options(context: typer.Context, searching: bool, has_model: bool) -> None:
     """Raises ConfigError for options that would change nothing."""
     for name in ("device", "precision", "limit", "afresh"):
         if is_given(context, name) and not searching:
@@ -112,7 +112,7 @@ def _refuse_idle(context: typer.Context, searching: bool, has_model: bool) -> No
             raise ConfigError(f"{option} is for a model's inputs: name an ONNX file, too")
 
 
-def _take_over(imported: Sequence[Path], merge: Sequence[Path]) -> None:
+def _import_results(imported: Sequence[Path], merge: Sequence[Path]) -> None:
     from clconv.runtime.measurement_files import (
         entries_or_warning,
         merged,
@@ -143,7 +143,7 @@ def _export(path: Path) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _What:
+class _TuningTarget:
     """What is tuned. graph: after the passes, None for cases of the operators. specs: of its inputs."""
 
     graph: Graph | None
@@ -160,7 +160,7 @@ class _What:
         device: str | None,
         precision: str | None,
         sizes: tuple[Any, Sequence[str]],
-    ) -> _What:
+    ) -> _TuningTarget:
         """Raises ClconvError for what does not exist or does not fit. sizes: --size and --shape."""
         from clconv.api import read_model
         from clconv.cli.doctor import operators_of
@@ -180,7 +180,7 @@ class _What:
         return cls(graph, specs, operators, chosen, asked)
 
 
-def _tune(what: _What, limit: float, afresh: bool) -> None:
+def _tune(what: _TuningTarget, limit: float, afresh: bool) -> None:
     from clconv.device.findings import Findings
     from clconv.planning.planner import Planner
     from clconv.probes.probed import planner_for
@@ -188,17 +188,20 @@ def _tune(what: _What, limit: float, afresh: bool) -> None:
 
     graph, specs, operators = what.graph, what.specs, what.operators
     found = planner_for(graph, what.device, what.options)
-    untuned = Findings(found.findings.quarantined)
-    planner = Planner(found.device, found.options, untuned)
+    without_measurements = Findings(found.findings.quarantined)
+    planner = Planner(found.device, found.options, without_measurements)
     if graph is None:
         _search(
-            case_tasks(planner.device, what.options, untuned, operators), planner, limit, afresh
+            case_tasks(planner.device, what.options, without_measurements, operators),
+            planner,
+            limit,
+            afresh,
         )
         return
     plan = planner.plan(graph, specs)
     if plan.batch_split is not None:
         stdout().print(f"{plan.batch_split}, as they are run")
-    tasks = tasks_of(plan.graph, planner.device, what.options, untuned, operators)
+    tasks = tasks_of(plan.graph, planner.device, what.options, without_measurements, operators)
     if operators and not tasks:
         raise ConfigError(f"--ops: the network has no layers of {', '.join(operators)} to tune")
     outcomes = _search(tasks, planner, limit, afresh)
@@ -211,7 +214,7 @@ def _tune(what: _What, limit: float, afresh: bool) -> None:
 def _search(tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool) -> list[Outcome]:
     from clconv import config
     from clconv.runtime.worker import Worker
-    from clconv.tuning.runs import tune_all
+    from clconv.tuning.runs import run_tasks
     from clconv.tuning.search import Search, Step
 
     errors, device = stderr(), planner.device
@@ -224,13 +227,13 @@ def _search(tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool)
     ):
         row = bar.add_task("", total=len(tasks))
 
-        def told(step: Step) -> None:
+        def on_step(step: Step) -> None:
             now = tasks[min(len(outcomes), len(tasks) - 1)].shape.operator
             bar.update(row, description=f"{now}: {step.what}, best {step.gain:.2f} times")
 
-        search = Search(device, worker, limit, told, planner.options)
+        search = Search(device, worker, limit, on_step, planner.options)
         try:
-            for outcome in tune_all(tasks, device, search, afresh):
+            for outcome in run_tasks(tasks, device, search, afresh):
                 outcomes.append(outcome)
                 bar.advance(row)
         except KeyboardInterrupt:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
-from clconv.device.measurements import Tuned
+from clconv.device.measurements import Measurements
 from clconv.errors import ClconvWarning
 
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
     """quarantined: (operator, variant) pairs that gave wrong results, or none, when `clconv doctor` tried them
-    on this device with this driver. tuned: what `clconv tune` measured, here or on a device like this."""
+    on this device with this driver. measurements: what `clconv tune` measured, here or on a device like this."""
 
     quarantined: frozenset[tuple[str, str]] = frozenset()
-    tuned: Tuned = dataclasses.field(default_factory=Tuned)
+    measurements: Measurements = dataclasses.field(default_factory=Measurements)
 
 
 NOTHING_FOUND = Findings()

@@ -14,10 +14,10 @@ class DeviceInfo:
     vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
     matrix: matrix instructions by the type of their factors: "tf32", "f16", and "f16 k16" if 16 products at a
         time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "emulated": plain C in their place.
-    proven: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
+    matrix_verified: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
     most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
-        not at all. shuffles: whether that is known to work; else it is not used.
+        not at all. shuffle_verified: whether that is known to work; else it is not used.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -40,9 +40,9 @@ class DeviceInfo:
     extensions: frozenset[str] = frozenset()
     half: bool = False
     matrix: frozenset[str] = frozenset()
-    proven: bool = False
+    matrix_verified: bool = False
     shuffle: str = ""
-    shuffles: bool = False
+    shuffle_verified: bool = False
     subgroup: int = 0
     most_rounds: int = 0
     quirks: frozenset[str] = frozenset()

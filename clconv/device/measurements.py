@@ -188,7 +188,7 @@ class Entry:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuned:
+class Measurements:
     """Entries for one device. entries: the user's; those of other devices may be among them. shipped: clconv's."""
 
     machine: Machine | None = None

@@ -15,7 +15,7 @@ class PlanOptions:
     precision: what products may round their factors to, of config.PRECISIONS; "float16" also stores as halves what the
         network has as float32, "strict" rules out variants that mix what a plain sum keeps apart.
     forced: variants by operator, both in lower case, that must be taken.
-    images: how many images of a batch run at a time, 0 all of them, None as many as take least.
+    images_at_once: how many images of a batch run at a time, 0 all of them, None as many as take least.
     joining: whether launches may go to the device as one where it gains by that.
     guard: free bytes around every value, none of which then shares its place with another; launches are not joined.
 
@@ -24,7 +24,7 @@ class PlanOptions:
 
     precision: str = "float32"
     forced: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    images: int | None = None
+    images_at_once: int | None = None
     joining: bool = True
     guard: int = 0
 

@@ -21,9 +21,9 @@ from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.planning.planner import Planner
 from clconv.runtime.check import relative_error
-from clconv.runtime.findings import Name
 from clconv.runtime.opencl import Program, open_device
 from clconv.runtime.prepared import PreparedDevice
+from clconv.runtime.quarantine import Name
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 GUARD = 256  # bytes of canary around every value
@@ -76,11 +76,12 @@ def device_cases(
     if quick_for is None:
         return by_operator
     return {
-        op: cases if op in always else _few(cases, quick_for) for op, cases in by_operator.items()
+        op: cases if op in always else _cheap_cases(cases, quick_for)
+        for op, cases in by_operator.items()
     }
 
 
-def _few(cases: Sequence[Case], device: DeviceInfo) -> list[Case]:
+def _cheap_cases(cases: Sequence[Case], device: DeviceInfo) -> list[Case]:
     """For each variant that applies a few, cheap ones first, in the order of the table."""
     by_cost = cheap_first(cases)
     problems = {case.name: _problem(case, device) for case in by_cost}
@@ -122,7 +123,7 @@ def plan_of(
     """The case's plan through a variant, with canaries; None if the variant does not apply."""
     graph, _ = in_precision(case, precision).build()
     specs = {name: graph.specs[name] for name in graph.inputs}
-    options = PlanOptions(precision, {case.op.lower(): variant}, images=0, guard=GUARD)
+    options = PlanOptions(precision, {case.op.lower(): variant}, images_at_once=0, guard=GUARD)
     try:
         return Planner(device, options, findings).plan(graph, specs)
     except (VariantError, UnsupportedError):

@@ -133,15 +133,15 @@ def examine_network(name: str, device: DeviceInfo, findings: Findings = NOTHING_
     kernels = dataclasses.replace(findings, quarantined=findings.quarantined - {JOINED})
 
     def largest_error(joined: bool, runs: int) -> float:
-        planner = Planner(device, PlanOptions(images=0, joining=joined), kernels)
+        planner = Planner(device, PlanOptions(images_at_once=0, joining=joined), kernels)
         bound = prepared.bind(planner.plan(optimised, {fed: spec}))
         return max(_difference(bound.run(feeds[i % 2]), expected[i % 2]) for i in range(runs))
 
     error = largest_error(True, RUNS)
     failure = ""
     if not error <= TOLERANCE:
-        apart = largest_error(False, len(feeds))
-        failure = f"error {error:.3g}, and {apart:.3g} with a launch for each kernel"
+        separate_error = largest_error(False, len(feeds))
+        failure = f"error {error:.3g}, and {separate_error:.3g} with a launch for each kernel"
     return Result(*JOINED, name, error, TOLERANCE, failure)
 
 

@@ -28,7 +28,7 @@ from clconv.lowering.choice.select import needs_instruction
 from clconv.lowering.lower import problem_of
 from clconv.lowering.variants import VARIANTS
 from clconv.probes.matrix_probe import MATRIX, refusal, settle
-from clconv.runtime.findings import Name
+from clconv.runtime.quarantine import Name
 from clconv.runtime.worker import Failed, Worker, WorkerError
 
 PRECISIONS = ("tf32", "float16")  # that allow them
@@ -52,27 +52,27 @@ class MatrixCheckup:
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class MatrixCases:
     """The variants of an operator that need matrix instructions, and the cases that any of them takes."""
 
     variants: tuple[str, ...]
     cases: tuple[Case, ...]
 
 
-def matrix_work(
+def matrix_cases(
     device: DeviceInfo,
     precision: str,
     operators: Sequence[str] = (),
     quick: bool = False,
     always: Sequence[str] = (),
-) -> dict[str, Work]:
+) -> dict[str, MatrixCases]:
     """By operator, what its device's matrix instructions run in a precision. Of what it is said to have, unless it is
     known better: see settle.
 
     operators: only these. quick: a few cheap cases for each variant; always: operators of which none is left out even so.
     """
     options = PlanOptions(precision)
-    found: dict[str, Work] = {}
+    found: dict[str, MatrixCases] = {}
     if not device.matrix:
         return found
     for op, cases in device_cases(operators).items():
@@ -92,7 +92,7 @@ def matrix_work(
                 names.append(variant.name)
                 wanted.update(fitting[:_QUICK_CASES] if quick and op not in always else fitting)
         if names:
-            found[op] = Work(tuple(names), tuple(c for c in cases if c.name in wanted))
+            found[op] = MatrixCases(tuple(names), tuple(c for c in cases if c.name in wanted))
     return found
 
 
@@ -106,8 +106,8 @@ def examine_matrix(
 ) -> MatrixCheckup | None:
     """Instructions first, then variants; None where the device has no instructions for the operators. findings: kernels
     that are wrong without them, to keep away from."""
-    said = dataclasses.replace(device, proven=True)
-    if not any(matrix_work(said, precision, operators, quick=True) for precision in PRECISIONS):
+    claimed = dataclasses.replace(device, matrix_verified=True)
+    if not any(matrix_cases(claimed, precision, operators, quick=True) for precision in PRECISIONS):
         return None
     results: list[Result] = []
     culprits: dict[Name, str] = {}
@@ -129,13 +129,15 @@ def examine_matrix(
     able, refused = settle(device, PRECISIONS, tried)
     for precision in PRECISIONS:
         examiner = Examiner(able, worker, precision)
-        work = matrix_work(able, precision, operators, quick, always)
+        by_operator = matrix_cases(able, precision, operators, quick, always)
         found = [
             result
-            for one in work.values()
+            for one in by_operator.values()
             for result in examiner.operator(one.cases, findings, one.variants)
         ]
-        culprits.update(find_culprits(examiner, {op: [*w.cases] for op, w in work.items()}, found))
+        culprits.update(
+            find_culprits(examiner, {op: [*w.cases] for op, w in by_operator.items()}, found)
+        )
         results += found
     right = tuple(sorted(able.matrix - {"emulated"}))
     return MatrixCheckup(right, refused, tuple(results), culprits)

@@ -13,7 +13,7 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Scalar
 from clconv.lowering.model.call import KernelCall
-from clconv.lowering.peak import arithmetic_call, copy_call, result_floats
+from clconv.lowering.peak_kernels import peak_arithmetic_call, peak_copy_call, result_floats
 from clconv.runtime.opencl import Device, Queue, open_device, seconds, set_arguments
 
 _LONG_ENOUGH = 4e-3  # seconds of one launch, so that starting it does not count
@@ -45,12 +45,12 @@ def measure_peak(device: DeviceInfo, repeats: int = 7) -> Peak:
     """
     probe = _Probe(open_device(device))
     rounds = 64
-    call = arithmetic_call(device, rounds)
+    call = peak_arithmetic_call(device, rounds)
     while probe.time(call, 2) < _LONG_ENOUGH and rounds < _MOST_ROUNDS:
         rounds *= 4
-        call = arithmetic_call(device, rounds)
+        call = peak_arithmetic_call(device, rounds)
     flops = call.cost.flops / probe.time(call, repeats)
-    call = copy_call(device, copied_floats(device))
+    call = peak_copy_call(device, copied_floats(device))
     return Peak(flops, call.cost.bytes / probe.time(call, repeats))
 
 
@@ -61,7 +61,7 @@ def measure_launch(device: DeviceInfo, repeats: int = 7, launches: int = 200) ->
     """
     opened = open_device(device)
     probe = _Probe(opened, profile=False)
-    call = arithmetic_call(device, 0)
+    call = peak_arithmetic_call(device, 0)
     buffers = probe.buffers(call)
     launch = probe.bind(call, buffers)
     return min(probe.row(launch, launches) for _ in range(repeats + 1)) / launches

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from clconv.device.info import DeviceInfo
 from clconv.diagnosis.doctor import Result
 from clconv.diagnosis.peak import Peak, measure_launch, measure_peak
-from clconv.runtime.findings import Name
+from clconv.runtime.quarantine import Name
 from clconv.version import __version__
 
 _PACKAGES = ("numpy", "pyopencl", "mako", "onnx", "pocl-binary-distribution", "intel-opencl-rt")
@@ -34,7 +34,7 @@ def measure(device: DeviceInfo) -> Speed:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class VariantSummary:
     """A variant's results on all its cases in one precision. why: what is wrong with it, if it is quarantined for that."""
 
     op: str
@@ -69,7 +69,7 @@ class Checkup:
     unmeasured: str = ""
     matrix: str = ""
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[VariantSummary]:
         """One a variant and precision, in the order in which they were examined."""
         by_name: dict[tuple[str, str, str], list[Result]] = {}
         for result in self.results:
@@ -79,7 +79,7 @@ class Checkup:
         for name, found in by_name.items():
             failed = sum(not result.passed for result in found)
             why = self.quarantined.get(name[:2], "") if failed else ""
-            rows.append(Row(*name, len(found), failed, max(r.error for r in found), why))
+            rows.append(VariantSummary(*name, len(found), failed, max(r.error for r in found), why))
         return rows
 
     def remarks(self, before: Mapping[Name, str]) -> list[str]:
@@ -140,7 +140,7 @@ def _device_lines(checkup: Checkup) -> list[str]:
         "speed": str(checkup.speed) if checkup.speed else f"not measured: {checkup.unmeasured}",
     }
     if info.shuffle:
-        fields["shuffles"] = f"{info.shuffle}{'' if info.shuffles else ', not used'}"
+        fields["shuffles"] = f"{info.shuffle}{'' if info.shuffle_verified else ', not used'}"
     fields |= {"matrix instructions": checkup.matrix} if checkup.matrix else {}
     rows = checkup.rows()
     failures = [r for r in checkup.results if not r.passed]

@@ -63,7 +63,7 @@ class Attributes(Mapping[str, Any]):
         return mine.keys() == theirs.keys() and all(_same(v, theirs[k]) for k, v in mine.items())
 
     def __hash__(self) -> int:
-        return hash(tuple(sorted((k, _brief(v)) for k, v in self._items.items())))
+        return hash(tuple(sorted((k, _short_text(v)) for k, v in self._items.items())))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Attributes, (dict(self._items),)
@@ -72,7 +72,7 @@ class Attributes(Mapping[str, Any]):
         return Attributes({**self._items, **changes})
 
     def __str__(self) -> str:
-        return " ".join(f"{k}={_brief(v)}" for k, v in self._items.items())
+        return " ".join(f"{k}={_short_text(v)}" for k, v in self._items.items())
 
     __repr__ = __str__
 
@@ -89,9 +89,9 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _brief(value: Any) -> str:
+def _short_text(value: Any) -> str:
     if isinstance(value, tuple):
-        return "(" + ",".join(_brief(v) for v in value) + ")"
+        return "(" + ",".join(_short_text(v) for v in value) + ")"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Graph):

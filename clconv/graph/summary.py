@@ -18,7 +18,7 @@ _PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class LayerSummary:
     """One node with the epilogue fused into it.
 
     output: shape of the (first) result, batch included. window, stride: one value a spatial axis, ()
@@ -46,8 +46,8 @@ class Row:
         return self.output[1:]
 
 
-def summary(graph: Graph) -> tuple[Row, ...]:
-    """A row for every node of a graph whose shapes are known.
+def summary(graph: Graph) -> tuple[LayerSummary, ...]:
+    """A LayerSummary for every node of a graph whose shapes are known.
 
     Raises GraphError if they are not: specialise the graph first.
     """
@@ -55,13 +55,13 @@ def summary(graph: Graph) -> tuple[Row, ...]:
     return tuple(_row(graph, node, counted) for node in graph.nodes)
 
 
-def totals(rows: Iterable[Row]) -> tuple[int, int]:
+def totals(rows: Iterable[LayerSummary]) -> tuple[int, int]:
     """Parameters and multiply-adds of all rows."""
     listed = list(rows)
     return sum(r.parameters for r in listed), sum(r.multiply_adds for r in listed)
 
 
-def _row(graph: Graph, node: Node, counted: set[int]) -> Row:
+def _row(graph: Graph, node: Node, counted: set[int]) -> LayerSummary:
     result = next(o for o in node.outputs if o)
     for name in (result, *filter(None, node.inputs)):
         if name not in graph.constants and name not in graph.specs:
@@ -78,7 +78,7 @@ def _row(graph: Graph, node: Node, counted: set[int]) -> Row:
         filters = weights[0] if node.op == "Conv" else weights[1] * attrs.group
     elif node.op == "Gemm":
         filters = weights[0 if attrs.transB else 1]
-    return Row(
+    return LayerSummary(
         name=node.name,
         op=node.op,
         output=graph.spec(result).shape,

@@ -20,7 +20,7 @@ from clconv.lowering.choice.select import Choice, check_forced, select
 from clconv.lowering.copies.reorder import reorder_call
 from clconv.lowering.model.arguments import Read, Scalar, Write
 from clconv.lowering.model.call import KernelCall
-from clconv.lowering.model.kernel import Lowered, Offer, Problem, Signature
+from clconv.lowering.model.kernel import Lowered, Placement, Problem, Signature
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
 
 
@@ -29,10 +29,10 @@ class LoweredGraph:
     """What a device has to do for a graph.
 
     calls: launches in order. specs: every value with its layout, conversions included. scratch: bytes of
-    buffers that only one node uses. aliases: value -> value whose memory it shares. parts: value -> the
+    buffers that only one node uses. aliases: value -> value whose memory it shares. placed_inside: value -> the
     value it lies inside of, and how many bytes behind its beginning. stored: where each
     graph output lies (a converted value stands in for it under another name). ends: for each node of the
-    graph, how many calls there are once it is done. rivals: calls that a node may make at another size.
+    graph, how many calls there are once it is done. alternatives: calls that a node may make at another size.
     """
 
     calls: tuple[KernelCall, ...]
@@ -42,8 +42,8 @@ class LoweredGraph:
     stored: Mapping[str, str]
     choices: Mapping[str, Choice]
     ends: tuple[int, ...] = ()
-    parts: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
-    rivals: Mapping[str, tuple[KernelCall, ...]] = dataclasses.field(default_factory=dict)
+    placed_inside: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
+    alternatives: Mapping[str, tuple[KernelCall, ...]] = dataclasses.field(default_factory=dict)
 
     def place(self, value: str) -> tuple[str, int]:
         """The value that owns the memory in which a value lies, and how many bytes behind its beginning."""
@@ -51,8 +51,8 @@ class LoweredGraph:
         while True:
             if value in self.aliases:
                 value = self.aliases[value]
-            elif value in self.parts:
-                value, further = self.parts[value]
+            elif value in self.placed_inside:
+                value, further = self.placed_inside[value]
                 offset += further
             else:
                 return value, offset
@@ -63,13 +63,13 @@ def lower_graph(
     device: DeviceInfo,
     options: PlanOptions = PlanOptions(),
     findings: Findings = NOTHING_FOUND,
-    rivals: bool = False,
+    alternatives: bool = False,
     known: Mapping[str, str] | None = None,
 ) -> LoweredGraph:
     """Kernel calls for a graph whose specs are all known.
 
     options: precision and forced variants are read here. findings: what is known of the device from earlier runs; variants that are not forced respect it.
-    rivals: whether to find out which calls other sizes may make. known: see select, by node.
+    alternatives: whether to find out which calls other sizes may make. known: see select, by node.
     Raises VariantError for a forced variant that cannot apply, UnsupportedError for a node that no variant
     takes on this device or that would not end, DeviceMemoryError for a value that does not fit or is larger than
     kernels count.
@@ -96,7 +96,7 @@ def lower_graph(
         with Guard("the choice of its layouts", problem.node.name, problem.node.op):
             signatures[i] = layouts_that_fit(problem, choice.variant.signatures(problem))
     chosen = choose_signatures(graph, signatures)
-    return _Lowering(graph, problems, choices, chosen, device, rivals).run()
+    return _Lowering(graph, problems, choices, chosen, device, alternatives).run()
 
 
 def problem_of(
@@ -147,7 +147,7 @@ class _Lowering:
         choices: list[Choice],
         signatures: Mapping[int, Signature],
         device: DeviceInfo,
-        rivals: bool,
+        alternatives: bool,
     ) -> None:
         self.graph, self.problems, self.choices = graph, problems, choices
         self.signatures, self.device = signatures, device
@@ -155,10 +155,10 @@ class _Lowering:
         self.specs: dict[str, TensorSpec] = {n: graph.specs[n] for n in graph.inputs}
         self.scratch: dict[str, int] = {}
         self.aliases: dict[str, str] = {}
-        self.parts: dict[str, tuple[str, int]] = {}
+        self.placed_inside: dict[str, tuple[str, int]] = {}
         self.converted: dict[tuple[str, Layout], str] = {}
         self.ends: list[int] = []
-        self.rivals: dict[str, tuple[KernelCall, ...]] | None = {} if rivals else None
+        self.alternatives: dict[str, tuple[KernelCall, ...]] | None = {} if alternatives else None
 
     def run(self) -> LoweredGraph:
         graph = self.graph
@@ -179,8 +179,8 @@ class _Lowering:
             stored,
             chosen,
             tuple(self.ends),
-            self.parts,
-            self.rivals or {},
+            self.placed_inside,
+            self.alternatives or {},
         )
 
     def _lower(self, problem: Problem, choice: Choice, signature: Signature) -> None:
@@ -195,21 +195,21 @@ class _Lowering:
         self.specs.update(zip(named, laid_out.outputs, strict=True))
         if not any(spec.size for spec in laid_out.outputs):
             return  # nothing to compute
-        if self.rivals is not None:
-            self.rivals[node.name] = tuple(
+        if self.alternatives is not None:
+            self.alternatives[node.name] = tuple(
                 call
-                for rival in choice.rivals
-                if signature in rival.signatures(problem)
-                for call in rival.lower(dataclasses.replace(laid_out, parameters={})).calls
+                for alternative in choice.alternatives
+                if signature in alternative.signatures(problem)
+                for call in alternative.lower(dataclasses.replace(laid_out, parameters={})).calls
             )
         lowered = self._own_scratch(choice.variant.lower(laid_out))
         check_lowered(laid_out, lowered)
         calls = [*lowered.calls]
-        for offer in lowered.offers:
-            if self._accepts(offer):
-                self.parts[offer.part] = (offer.container, offer.offset)
+        for placement in lowered.placements:
+            if self._accepts(placement):
+                self.placed_inside[placement.value] = (placement.container, placement.offset)
             else:
-                calls += offer.calls
+                calls += placement.calls
         for call in calls:
             _check_numbers(node, call)
         # OpenCL does not allow an index space without items.
@@ -217,17 +217,17 @@ class _Lowering:
         self.scratch.update(lowered.scratch)
         self.aliases.update(lowered.aliases)
 
-    def _accepts(self, offer: Offer) -> bool:
-        """Whether the part owns its memory so far, so that it can be placed, and lies where a buffer may
+    def _accepts(self, placement: Placement) -> bool:
+        """Whether the value owns its memory so far, so that it can be placed, and lies where a buffer may
         begin; the container must have memory of its own too."""
-        constants, taken = self.graph.constants, (self.aliases, self.parts)
+        constants, taken = self.graph.constants, (self.aliases, self.placed_inside)
         return (
             "loses-sight-of-sub-buffers" not in self.device.quirks
-            and offer.part not in self.graph.inputs
-            and offer.part not in constants
-            and offer.container not in constants
-            and not any(offer.part in names for names in taken)
-            and offer.offset % self.device.base_alignment == 0
+            and placement.value not in self.graph.inputs
+            and placement.value not in constants
+            and placement.container not in constants
+            and not any(placement.value in names for names in taken)
+            and placement.offset % self.device.base_alignment == 0
         )
 
     def _own_scratch(self, lowered: Lowered) -> Lowered:

@@ -22,21 +22,21 @@ def function_text(kernel: Kernel) -> str:
     Not inlined: register allocation stays that of the kernel alone. The vector hint, which only kernels may
     have, becomes the attribute that clang derives from it.
     """
-    parts = _parts(kernel)
+    text = _kernel_text(kernel)
     attributes = _HINT.sub(
         lambda hint: f"min_vector_width({8 * _BYTES[hint[1]] * int(hint[2] or 1)})",
-        parts.attributes,
+        text.attributes,
     )
     place = ", ".join(f"const size_t {name}" for name in _PLACE)
     return (
-        f"{parts.helpers}static __attribute__((noinline)) {attributes}void {kernel.symbol}("
-        f"{place}, {parts.parameters}) {{{parts.body}"
+        f"{text.helpers}static __attribute__((noinline)) {attributes}void {kernel.symbol}("
+        f"{place}, {text.parameters}) {{{text.body}"
     )
 
 
 def call_text(kernel: Kernel, words: str) -> str:
     """A call of the function, arguments from an array of 64-bit words: a number's bits or an address."""
-    parameters = _parts(kernel).parameters.split(",")
+    parameters = _kernel_text(kernel).parameters.split(",")
     arguments = [_from_word(p, f"{words}[{i}]") for i, p in enumerate(parameters)]
     return f"{kernel.symbol}({', '.join([*_PLACE, *arguments])})"
 
@@ -53,7 +53,7 @@ def _from_word(declaration: str, word: str) -> str:
     return f"({kind}){word}"
 
 
-class _Parts(NamedTuple):
+class _KernelText(NamedTuple):
     """helpers kernel attributes void symbol(parameters) { body"""
 
     helpers: str
@@ -62,7 +62,7 @@ class _Parts(NamedTuple):
     body: str
 
 
-def _parts(kernel: Kernel) -> _Parts:
+def _kernel_text(kernel: Kernel) -> _KernelText:
     text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", render(kernel), flags=re.S)
     match = re.fullmatch(
         r"(?P<helpers>.*?)\bkernel\b(?P<attributes>[^;{]*?)\bvoid\s+"
@@ -73,4 +73,4 @@ def _parts(kernel: Kernel) -> _Parts:
     )
     if match is None:
         raise TemplateError(f"template {kernel.template} makes no kernel {kernel.symbol}")
-    return _Parts(**match.groupdict())
+    return _KernelText(**match.groupdict())

@@ -32,17 +32,17 @@ def are_joined(device: DeviceInfo, options: PlanOptions, findings: Findings) -> 
 
 
 def join_launches(
-    plan: Plan, compiled: Iterable[Kernel] = (), rivals: CallsByNode | None = None
+    plan: Plan, compiled: Iterable[Kernel] = (), alternatives: CallsByNode | None = None
 ) -> Plan:
     """The plan with those of its calls as one launch that stand side by side and can be joined.
 
-    compiled: see persistent_call. rivals: calls by node that other sizes may take, besides those that lowering
+    compiled: see persistent_call. alternatives: calls by node that other sizes may take, besides those that lowering
     knows of.
 
     The kernels that other sizes may take are in the same program, so that those sizes compile nothing.
     """
     lowered, compiled = plan.lowered, tuple(compiled)
-    several = (lowered.rivals, rivals or {})
+    several = (lowered.alternatives, alternatives or {})
     launches: list[KernelCall] = []
     for group in groups(lowered.calls):
         calls = lowered.calls[group.start : group.stop]
@@ -72,5 +72,5 @@ def _extent(value: str, lowered: LoweredGraph, memory: MemoryPlan) -> Extent:
     root, offset = lowered.place(value)
     slot = memory.slots[root]
     begin = slot.offset + offset
-    nbytes = lowered.specs[value].nbytes if value in lowered.parts else slot.nbytes
+    nbytes = lowered.specs[value].nbytes if value in lowered.placed_inside else slot.nbytes
     return Extent(slot.arena, begin, begin + nbytes)

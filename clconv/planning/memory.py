@@ -73,7 +73,7 @@ def with_external(memory: MemoryPlan, sizes: Mapping[str, int], alignment: int) 
     return dataclasses.replace(memory, slots=slots, arenas=tuple(arenas), external=external)
 
 
-def apart(memory: MemoryPlan) -> MemoryPlan:
+def separate_buffers(memory: MemoryPlan) -> MemoryPlan:
     """The same values, each in an arena of its own."""
     slots, arenas, external = {}, [], {}
     for i, (name, slot) in enumerate(memory.slots.items()):

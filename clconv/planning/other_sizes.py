@@ -55,6 +55,6 @@ def calls_at(sizes: list[Specs], lower: Callable[[Specs], LoweredGraph]) -> Call
             lowered = lower(specs)
         except ClconvError:
             continue
-        for call in (*lowered.calls, *itertools.chain(*lowered.rivals.values())):
+        for call in (*lowered.calls, *itertools.chain(*lowered.alternatives.values())):
             found.setdefault(call.node, {})[call.kernel] = call
     return {node: tuple(calls.values()) for node, calls in found.items()}

@@ -46,7 +46,7 @@ OnPass = Callable[[str, str, Graph], None]  # the sizes that are planned for, th
 @dataclasses.dataclass(frozen=True)
 class _Request:
     """What plan() was asked for. ahead: whether other sizes will come, whose kernels belong to the plan, too. on_pass:
-    told of each pass and what it made."""
+    called with each pass and what it made."""
 
     graph: Graph
     specs: Specs
@@ -64,8 +64,8 @@ class Planner:
     """Plans networks for one device. Keeps what its plans share: constants as halves, and which joined kernels
     the plans so far have, so that another size compiles none.
 
-    device: with what of it is proven, see clconv.probes. findings: what earlier runs found out about it.
-    on_pass: told after each pass.
+    device: with what of it is verified, see clconv.probes. findings: what earlier runs found out about it.
+    on_pass: called after each pass.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Planner:
         """
         ahead = self.joins and declared is not None and not values and _has_open(declared, specs)
         sizes = " ".join(str(spec) for spec in specs.values())
-        request = _Request(graph, specs, values, known, ahead, self._told(sizes))
+        request = _Request(graph, specs, values, known, ahead, self._on_pass_for(sizes))
         with Guard(f"the plan for {sizes}"):
             plan, whole = self._with_room(request)
             plan = self._few_images(request, plan, whole)
@@ -170,7 +170,7 @@ class Planner:
             settled = specialise(request.graph, request.specs, request.values)
             if settled.cut is not None:
                 raise
-            asked = self.options.images
+            asked = self.options.images_at_once
             counts = halves_of(batch_of(settled.graph)) if asked is None else (asked,)
             for count in counts:
                 split = split_batch(settled.graph, count)
@@ -184,7 +184,7 @@ class Planner:
         """The plan for fewer images at a time, where those take less or the options ask for them; else the same.
 
         whole: the graph for all images."""
-        asked = self.options.images
+        asked = self.options.images_at_once
         if plan.cut is not None or asked == 0:
             return plan
         count = images_at_a_time(plan) if asked is None else asked
@@ -223,7 +223,7 @@ class Planner:
         self._compiled.update(dict.fromkeys(call.kernel for call in joined.launches))
         return joined
 
-    def _told(self, sizes: str) -> Callable[[str, Graph], None] | None:
+    def _on_pass_for(self, sizes: str) -> Callable[[str, Graph], None] | None:
         on_pass = self._on_pass
         return None if on_pass is None else lambda name, graph: on_pass(sizes, name, graph)
 

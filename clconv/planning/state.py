@@ -8,7 +8,7 @@ import itertools
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import PLAIN, Graph, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.lowering.copies.boxes import Axis, Copy
+from clconv.lowering.copies.boxes import Copy, CopyLoop
 from clconv.lowering.copies.strided import copy_call
 from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.model.arguments import Argument, Packed, Read, Write
@@ -104,7 +104,7 @@ class _Placing:
         node = make_node("Identity", (source,), (target,), f"{source}->{target}")
         problem = Problem(node, (flat,), (flat,), self.graph.constants, self.device)
         given: Argument = Packed(source) if constant else Read(source)
-        copy = Copy((Axis(spec.size, 1, 1),))
+        copy = Copy((CopyLoop(spec.size, 1, 1),))
         return copy_call(problem, copy, given, Write(target), spec.dtype.itemsize)
 
     def _unused(self, name: str) -> str:

@@ -14,7 +14,7 @@ from clconv.errors import ClconvError
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.probes.trial import outputs_of
-from clconv.runtime.findings import read_quarantine
+from clconv.runtime.quarantine import read_quarantine
 
 # What `clconv doctor` quarantines an instruction as if it were a variant of, where a process died of trying it.
 MATRIX = "matrix"
@@ -29,8 +29,8 @@ _ORDER = (
 )
 
 
-def proven_for(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
-    """The device, with those of its matrix instructions that a network may use and that are proven.
+def with_verified_matrix(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
+    """The device, with those of its matrix instructions that a network may use and that are verified.
 
     Unchanged if the network asks for none: neither by the precision nor by products of halves, which are
     exact in float32. Then nothing is tried, nor is what `clconv doctor` saw a process die of. None: no network but what
@@ -45,7 +45,7 @@ def proven_for(graph: Graph | None, device: DeviceInfo, precision: str) -> Devic
         return device
     deadly = {name for kind, name in read_quarantine(device) if kind == MATRIX}
     harmless = dataclasses.replace(device, matrix=device.matrix - deadly)
-    return proven(harmless, frozenset(asked))
+    return verified_matrix(harmless, frozenset(asked))
 
 
 def _has_halves(graph: Graph) -> bool:
@@ -62,7 +62,7 @@ def _has_halves(graph: Graph) -> bool:
 
 
 @functools.cache
-def proven(
+def verified_matrix(
     device: DeviceInfo, precisions: frozenset[str] = frozenset({"tf32", "float16"})
 ) -> DeviceInfo:
     """The device, with those of its matrix instructions for the precisions that a small product came out exactly
@@ -90,7 +90,7 @@ def settle(
                 refused[instruction] = reason
             else:
                 kept |= {instruction}
-    return dataclasses.replace(device, matrix=kept, proven=kept > emulated), refused
+    return dataclasses.replace(device, matrix=kept, matrix_verified=kept > emulated), refused
 
 
 def refusal(device: DeviceInfo, precision: str) -> str:

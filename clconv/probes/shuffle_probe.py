@@ -18,14 +18,14 @@ from clconv.probes.trial import outputs_of
 _LINES = (40, 1000)  # shared by as many items as exchange values, and by more
 
 
-def shuffling_for(graph: Graph | None, device: DeviceInfo) -> DeviceInfo:
+def with_verified_shuffles(graph: Graph | None, device: DeviceInfo) -> DeviceInfo:
     """The device, with shuffles known to work if they do and a network has operators whose groups share lines.
 
     Unchanged for other networks and devices, also for CPUs, where no group shares a line; then nothing is tried. None:
     any network.
     """
     wanted = device.shuffle and not device.is_cpu and (graph is None or _shares_lines(graph))
-    return shuffling(device) if wanted else device
+    return verified_shuffles(device) if wanted else device
 
 
 def _shares_lines(graph: Graph) -> bool:
@@ -37,11 +37,11 @@ def _shares_lines(graph: Graph) -> bool:
 
 
 @functools.cache
-def shuffling(device: DeviceInfo) -> DeviceInfo:
+def verified_shuffles(device: DeviceInfo) -> DeviceInfo:
     """The device, with its shuffles known to work if sums with them come out exactly right."""
     if not device.shuffle:
         return device
-    able = dataclasses.replace(device, shuffles=True)
+    able = dataclasses.replace(device, shuffle_verified=True)
     try:
         if all(sums_right(able, length) for length in _LINES):
             return able

@@ -21,6 +21,6 @@ def outputs_of(
     precision: str = "float32",
 ) -> dict[str, np.ndarray]:
     """The outputs by name. Raises what planning and the device's compiler raise."""
-    options = PlanOptions(precision, forced, images=0, joining=False)
+    options = PlanOptions(precision, forced, images_at_once=0, joining=False)
     plan = Planner(device, options).plan(graph, {name: graph.specs[name] for name in feeds})
     return PreparedDevice(device).bind(plan).run(feeds)

@@ -20,7 +20,7 @@ from clconv.lowering.model.arguments import (
     Write,
 )
 from clconv.lowering.model.call import KernelCall
-from clconv.planning.memory import Slot, apart
+from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.plan import Plan
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
@@ -75,7 +75,7 @@ class BoundPlan:
         self._constants = constants
         self._held: list[Held] = []
         own_buffers = "forgets-what-is-initialised" in device.info.quirks
-        self._memory = apart(plan.memory) if own_buffers else plan.memory
+        self._memory = separate_buffers(plan.memory) if own_buffers else plan.memory
         self._arenas = self._allocated(own_buffers)
         self._buffers: dict[Slot, Any] = {}
         self._tables: list[Any] = []

@@ -44,9 +44,9 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def checked_run(
-    bound: BoundPlan, feeds: Mapping[str, np.ndarray], told: OnNode | None = None
+    bound: BoundPlan, feeds: Mapping[str, np.ndarray], on_node: OnNode | None = None
 ) -> dict[str, np.ndarray]:
-    """Like BoundPlan.run, node by node. told hears of every result; without it CheckError at the first
+    """Like BoundPlan.run, node by node. on_node gets every result; without it CheckError at the first
     node that differs."""
 
     def stop(node: Node, output: str, error: float, variant: str) -> None:
@@ -57,7 +57,7 @@ def checked_run(
             )
 
     for row in node_errors(bound, feeds):
-        (told or stop)(*row)
+        (on_node or stop)(*row)
     with bound.lock:
         return bound.outputs()
 

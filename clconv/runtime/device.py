@@ -74,7 +74,7 @@ def choose_among(found: Sequence[DeviceInfo], text: str) -> DeviceInfo:
     if not matching:
         cure = _HOW if any(d.kind == "cpu" for d in found) else f"{_HOW}; {what_to_install()}"
         raise DeviceError(f"no OpenCL device matches {text!r}; {_listing(found)}; {cure}")
-    return max(matching, key=_merit)
+    return max(matching, key=_preference)
 
 
 def _matches(device: DeviceInfo, text: str, found: Sequence[DeviceInfo]) -> bool:
@@ -98,7 +98,7 @@ def _position_on_platform(device: DeviceInfo, found: Sequence[DeviceInfo]) -> in
     return sum(d.platform == device.platform and d.index < device.index for d in found)
 
 
-def _merit(device: DeviceInfo) -> tuple[int, int, int]:
+def _preference(device: DeviceInfo) -> tuple[int, int, int]:
     """GPUs before accelerators before CPUs, interpreters last; then more compute units; then the first."""
     kind = -1 if "interprets" in device.quirks else {"gpu": 2, "accelerator": 1}.get(device.kind, 0)
     return kind, device.compute_units, -device.index

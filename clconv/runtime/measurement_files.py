@@ -1,4 +1,4 @@
-"""Results of tuning as JSON with named parameters: this user's, and those that clconv ships in clconv/tuned/."""
+"""Results of tuning as JSON with named parameters: this user's, and those that clconv ships in clconv/measurements/."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clconv.device.info import DeviceInfo
-from clconv.device.measurements import Entry, Machine, Named, Shape, Tuned
+from clconv.device.measurements import Entry, Machine, Measurements, Named, Shape
 from clconv.errors import warn_once
 from clconv.lowering.choice.select import unknown_parameter
 from clconv.lowering.variants import VARIANTS
@@ -18,7 +18,7 @@ from clconv.store.kept import kept_path
 from clconv.store.records import read_records, write_records
 from clconv.version import PACKAGE
 
-SHIPPED = PACKAGE / "tuned"
+SHIPPED = PACKAGE / "measurements"
 
 
 def own_file() -> Path:
@@ -26,7 +26,7 @@ def own_file() -> Path:
     return kept_path("tuned.json")
 
 
-def tuned_for(device: DeviceInfo) -> Tuned:
+def measurements_for(device: DeviceInfo) -> Measurements:
     """All results that may serve a device: the user's before those that clconv ships.
 
     What is of no use is reported once, as a ClconvWarning, and left alone: damaged files, variants and parameters
@@ -41,7 +41,7 @@ def tuned_for(device: DeviceInfo) -> Tuned:
             f"{own_file()}: {len(outdated)} results for {device} are of another driver ({old.driver}, {old.version}; "
             f"now {mine.driver}, {mine.version}): ignored until `clconv tune` has run again"
         )
-    return Tuned(mine, tuple(e for e in own if e not in outdated), _shipped())
+    return Measurements(mine, tuple(e for e in own if e not in outdated), _shipped())
 
 
 def _shipped() -> tuple[Entry, ...]:

@@ -53,7 +53,7 @@ class Gate:
         depth = self._depth.get(thread, 0)
         self._depth[thread] = depth + 1
         if self._is_over(thread) and (not depth or thread in self._leaving):
-            self._turn_away(thread)
+            self._end_thread(thread)
 
     def __exit__(
         self,
@@ -74,7 +74,7 @@ class Gate:
         depth = self._depth.get(thread, 0)
         self._depth[thread] = depth + 1
         if self._is_over(thread) and not depth:
-            self._stay(thread)
+            self._sleep_forever(thread)
         try:
             yield
         finally:
@@ -83,13 +83,13 @@ class Gate:
     def _is_over(self, thread: int) -> bool:
         return self._ending is not None and self._ending != thread
 
-    def _turn_away(self, thread: int) -> None:
+    def _end_thread(self, thread: int) -> None:
         if thread in self._leaving:
-            self._stay(thread)
+            self._sleep_forever(thread)
         self._leaving.add(thread)  # it counts as inside until it has let go of all it holds
         raise SystemExit
 
-    def _stay(self, thread: int) -> NoReturn:
+    def _sleep_forever(self, thread: int) -> NoReturn:
         """Where a thread can do no harm until the process is gone."""
         self._depth.pop(thread, None)
         while True:

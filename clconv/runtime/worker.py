@@ -50,7 +50,7 @@ class Worker:
                 raise WorkerTimeout(f"not done after {limit:g} s")
             done, result = pipe.recv()
         except (EOFError, OSError):
-            raise WorkerError(self._last_words()) from None
+            raise WorkerError(self._exit_reason()) from None
         if not done:
             raise Failed(result)
         return result
@@ -87,10 +87,10 @@ class Worker:
             try:
                 self._pipe.recv()  # it is ready
             except EOFError:
-                raise WorkerError(self._last_words()) from None
+                raise WorkerError(self._exit_reason()) from None
         return self._pipe
 
-    def _last_words(self) -> str:
+    def _exit_reason(self) -> str:
         self._process.join(5)
         code = self._process.exitcode
         self.close()

@@ -104,7 +104,7 @@ class Session:
         """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
         have, with state of its own that holds the same. `progress` stays behind."""
         values = {name: self.state.read(name) for name in self.graph.state}
-        return _made_anew, (self.graph, self._given, self.precision, self._guard, values)
+        return _restored, (self.graph, self._given, self.precision, self._guard, values)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
@@ -152,17 +152,17 @@ class Session:
                 )  # fmt: skip
             return self._with_fed[names]
 
-    def check(self, feeds: Mapping[str, np.ndarray], told: OnNode) -> dict[str, np.ndarray]:
-        """Like run(), but node by node: told(node, output, relative error, variant) hears how far each
+    def check(self, feeds: Mapping[str, np.ndarray], on_node: OnNode) -> dict[str, np.ndarray]:
+        """Like run(), but node by node: on_node(node, output, relative error, variant) learns how far each
         result is from the NumPy reference."""
 
         def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-            return checked_run(bound, arrays, told)
+            return checked_run(bound, arrays, on_node)
 
         return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
 
 
-def _made_anew(
+def _restored(
     graph: Graph,
     device: DeviceInfo,
     precision: str,

@@ -135,7 +135,7 @@ class Stage:
             known=self._known,
             declared=None if self._plans else self._graph.specs,  # others come behind the first
         )
-        _tell(plan, " ".join(str(spec) for spec in specs.values()))
+        _log_plan(plan, " ".join(str(spec) for spec in specs.values()))
         if shared.dump:
             shared.dump.plan(plan)
         guarded = bool(shared.planner.options.guard)
@@ -193,7 +193,7 @@ class Stage:
         return {n: np.asarray(r, order="C") for n, r in named if n}
 
 
-def _tell(plan: Plan, shapes: str) -> None:
+def _log_plan(plan: Plan, shapes: str) -> None:
     if plan.batch_split is not None:
         say(1, plan.batch_split)
     say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")

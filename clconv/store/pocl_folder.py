@@ -57,7 +57,7 @@ def settle_folder() -> Place:
     if not hasattr(os, "geteuid"):
         return Place(None)
     usual = _usual()
-    wrong = "" if usual is None else _unfit(usual)
+    wrong = "" if usual is None else _folder_problem(usual)
     if usual is not None and not wrong:
         os.environ[VARIABLE] = str(usual)  # where it looks is said, not guessed
         return Place(usual)
@@ -66,7 +66,7 @@ def settle_folder() -> Place:
         kept_path("pocl"),
         Path(tempfile.gettempdir(), f"clconv-{os.geteuid()}", "pocl"),
     ):
-        if not (_unfit(folder.parent, making=True) or _unfit(folder)):
+        if not (_folder_problem(folder.parent, making=True) or _folder_problem(folder)):
             break
     else:
         temporary = _temporary()
@@ -87,7 +87,7 @@ def _usual() -> Path | None:
     return Path(cache, "pocl", "kcache") if cache else None
 
 
-def _unfit(folder: Path, making: bool = False) -> str:
+def _folder_problem(folder: Path, making: bool = False) -> str:
     """Why the folder does not serve, in words; making: it need only hold a folder."""
     try:
         make_private(folder)

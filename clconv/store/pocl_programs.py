@@ -97,7 +97,7 @@ class Programs:
             pending, self._pending = self._pending, {}
             folders = list(_program_folders(root))
             for key, (symbols, since) in pending.items():
-                own = [f for f in folders if _touched(f) >= since and _holds(f, symbols)]
+                own = [f for f in folders if _last_used(f) >= since and _holds(f, symbols)]
                 own += [root / f for f in self._folders.get(key, ()) if root / f not in own]
                 record = {str(f.relative_to(root)): _listed(f) for f in own if f.is_dir()}
                 self._folders[key] = tuple(record)
@@ -120,7 +120,7 @@ class Programs:
         if not self._death_found:
             return
         for folder in _program_folders(root):
-            if max(_touched(folder), _time_of(folder)) >= self._death_found:
+            if max(_last_used(folder), _time_of(folder)) >= self._death_found:
                 continue
             if any((folder / symbol).is_dir() for symbol in symbols) or _holds(folder, symbols):
                 warn_once(
@@ -258,7 +258,7 @@ def _listed(folder: Path) -> _Files:
         raise OSError(str(reason)) from None
 
 
-def _touched(folder: Path) -> float:
+def _last_used(folder: Path) -> float:
     """When PoCL last used a program."""
     return _time_of(folder / "last_accessed")
 

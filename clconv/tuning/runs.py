@@ -11,7 +11,7 @@ import numpy as np
 
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
-from clconv.device.measurements import Entry, Machine, Tuned
+from clconv.device.measurements import Entry, Machine, Measurements
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.planning.planner import Planner
 from clconv.runtime.measurement_files import entries_or_warning, merged, own_file, write_entries
@@ -39,7 +39,7 @@ class Outcome:
         return self.entry.default_seconds / self.entry.seconds
 
 
-def tune_all(
+def run_tasks(
     tasks: Sequence[Task], device: DeviceInfo, search: Search, afresh: bool = False
 ) -> Iterator[Outcome]:
     """Results in order. Each is in the user's file before the next is searched, so that a tuning that was interrupted
@@ -70,8 +70,8 @@ def compare_whole(
     device, quarantined = planner.device, planner.findings.quarantined
     prepared = PreparedDevice(device)
     bound = []
-    for tuned in (Tuned(), Tuned(Machine.of(device), tuple(entries))):
-        own = Planner(device, planner.options, Findings(quarantined, tuned))
+    for measurements in (Measurements(), Measurements(Machine.of(device), tuple(entries))):
+        own = Planner(device, planner.options, Findings(quarantined, measurements))
         bound.append(prepared.bind(own.plan(graph, specs)))
     rng = np.random.default_rng(0)
     feeds = {name: _values(spec, rng) for name, spec in specs.items()}

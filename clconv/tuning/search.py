@@ -91,11 +91,11 @@ class Search:
         device: DeviceInfo,
         worker: Worker,
         limit: float = 60.0,
-        told: Callable[[Step], None] = lambda step: None,
+        on_step: Callable[[Step], None] = lambda step: None,
         options: PlanOptions = PlanOptions(),
     ) -> None:
         self._options = options
-        self._device, self._worker, self._limit, self._told = device, worker, limit, told
+        self._device, self._worker, self._limit, self._on_step = device, worker, limit, on_step
         self.rejected: list[str] = []
 
     def run(self, task: Task) -> Entry | None:
@@ -119,13 +119,15 @@ class Search:
         if best == usual:
             seconds = statistics.median(self._times([usual], _ROUNDS)[0])
             return self._entry(usual, seconds, seconds)
-        rounds = self._duel(usual, best)
+        rounds = self._compare_in_turns(usual, best)
         usual_seconds, seconds = map(statistics.median, rounds)
         if not is_faster(*rounds):
             return self._entry(usual, usual_seconds, usual_seconds)
         return self._entry(best, seconds, usual_seconds)
 
-    def _duel(self, usual: Candidate, best: Candidate) -> tuple[list[float], list[float]]:
+    def _compare_in_turns(
+        self, usual: Candidate, best: Candidate
+    ) -> tuple[list[float], list[float]]:
         """Seconds of both in many rounds, in buffers that are allocated several times: which pages a buffer gets can
         change a kernel's time by more than parameters do."""
         both: tuple[list[float], list[float]] = ([], [])
@@ -213,7 +215,7 @@ class Search:
     def _error(self, candidate: Candidate) -> float | None:
         """None if it was abandoned or failed."""
         if candidate not in self._errors:
-            self._told(Step(candidate_text(candidate), self._gain))
+            self._on_step(Step(candidate_text(candidate), self._gain))
             here = self._trial, self._device
             try:
                 self._worker.call(prepare, *here, limit=_REFERENCE_SECONDS)
@@ -228,7 +230,7 @@ class Search:
         self, candidates: Sequence[Candidate], rounds: int, afresh: bool = False
     ) -> list[list[float]]:
         """Seconds of each in each round; infinite if they cannot be timed."""
-        self._told(Step(f"timing {len(candidates)}", self._gain))
+        self._on_step(Step(f"timing {len(candidates)}", self._gain))
         arguments = (self._trial, self._device, candidates, rounds, afresh)
         try:
             return list(self._worker.call(time_together, *arguments, limit=_TIMING_SECONDS))

@@ -53,16 +53,16 @@ def tasks_of(
     operators: only these; without, all that have parameters or that estimates choose among. The usual choice is what
     quarantine leaves and tuning has not touched.
     """
-    untuned = Findings(findings.quarantined)
+    without_measurements = Findings(findings.quarantined)
     found: dict[Shape, Task] = {}
     for node in graph.nodes:
         if operators and node.op not in operators:
             continue
-        problem = problem_of(graph, node, device, options, untuned)
+        problem = problem_of(graph, node, device, options, without_measurements)
         if not all(spec.size for spec in problem.outputs) or not problem.outputs:
             continue
         usual = select(problem).variant
-        variants = _rivals(problem, usual, bool(operators))
+        variants = _candidate_variants(problem, usual, bool(operators))
         if len(variants) < 2 and not usual.space:
             continue
         shape = shape_of(problem)
@@ -97,7 +97,7 @@ def case_tasks(
     return list(found.values())
 
 
-def _rivals(problem: Problem, usual: Variant, asked_for: bool) -> list[Variant]:
+def _candidate_variants(problem: Problem, usual: Variant, asked_for: bool) -> list[Variant]:
     """The usual variant first, then those that may replace it: right here as far as is known, in the same layouts (what
     others cost depends on the neighbours), and not hopeless by their own estimate."""
     known = VARIANTS[problem.node.op]

@@ -12,7 +12,7 @@ import numpy as np
 
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
-from clconv.device.measurements import Entry, Machine, Named, Shape, Tuned
+from clconv.device.measurements import Entry, Machine, Measurements, Named, Shape
 from clconv.device.options import PlanOptions
 from clconv.errors import UnsupportedError
 from clconv.graph.ir import Attributes, Constant, EpilogueStep, Graph, Node, TensorSpec
@@ -117,7 +117,9 @@ def plan_candidate(
     machine = Machine.of(device)
     shape = shape_of(problem_of(graph, node, device, options))
     entry = Entry(machine, shape, variant, parameters)
-    plan = Planner(device, options, Findings(tuned=Tuned(machine, (entry,)))).plan_as_is(graph)
+    plan = Planner(
+        device, options, Findings(measurements=Measurements(machine, (entry,)))
+    ).plan_as_is(graph)
     choice = plan.lowered.choices[node.name]
     if (choice.variant.name, choice.parameters) != candidate:
         raise UnsupportedError(

@@ -6,7 +6,7 @@ mask   numbers to add, or whether to attend, for the first mask_keys keys, the o
        and mask_query elements apart, 0 where it repeats     lengths (batch): keys that are there at all
 A query at i attends to the keys place - left .. place + right with place = i + offset (lengths[b] - queries with lengths);
 left and right as large as there are keys say nothing. A row without any key is zeros.
-One item does `share` of the `rows` = batch * heads * queries rows; index space: (rows / share).
+One item does `per_item` of the `rows` = batch * heads * queries rows; index space: (rows / per_item).
 Parameters: type; width: lanes for the exponentials; mask: "", "add" or "choose"; lengths: whether there are some; softcap:
 whether scores are bent; mode: what is shown, -1 nothing, 0 scaled, 1 bent, 2 masked, 3 weights.
 </%doc>
@@ -27,8 +27,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if mode >= 0:
     global ${type}* restrict shown,
 % endif
-    int heads, int queries, int keys, ${type} scale, ${type} softcap, int offset, int left, int right, int rows, int share) {
-  const int begin = get_global_id(0) * share, end = begin + min(share, rows - begin);
+    int heads, int queries, int keys, ${type} scale, ${type} softcap, int offset, int left, int right, int rows, int per_item) {
+  const int begin = get_global_id(0) * per_item, end = begin + min(per_item, rows - begin);
   for (int line = begin; line < end; ++line) {
     const int i = line % queries, head = line / queries % heads, b = line / queries / heads;
     global ${type}* row = scores + (size_t)line * keys;

@@ -28,7 +28,7 @@ def b_guard(tile, kind, pixel_width):
 %>
 ## What of the tiles this item loads: the registers for it, its columns of the im2col tile, and the line that it
 ## begins with.
-<%def name="share()">
+<%def name="registers()">
 <%
   pair = range(pair_of(kind))
   A, B = raw_type(kind, 4), raw_type(kind, pixel_width)
@@ -60,7 +60,7 @@ def b_guard(tile, kind, pixel_width):
 % endif
 % endif
 </%def>
-## Reads this item's share of tile `step` into registers next_a and next_b.
+## Reads this item's part of tile `step` into registers next_a and next_b.
 <%def name="fetch(step)">
 <%
   KH, KW = kernel

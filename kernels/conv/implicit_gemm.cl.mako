@@ -54,7 +54,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   const int step_begin = 0, step_end = ${steps};
   global ${stored("y")}* target = y;
 % endif
-  ${im2col.share()}
+  ${im2col.registers()}
   ${product.results(tile, kind)}
   ${product.sum_steps(tile, kind, a_row, b_row, im2col.fetch, im2col.keep)}
 % for column in columns(tile, kind):

@@ -3,7 +3,7 @@ Element-wise terms over plain tensors that broadcast: any dtypes, any number of 
 
 y (size0, size1, ...) lies row by row. Operand i has `<name>_stride<axis>` elements from one index of an axis to
 the next, 0 where it is repeated; along the last axis its step is 0 or 1.
-One work-item computes `share` consecutive elements of y. Index space: (elements / share).
+One work-item computes `per_item` consecutive elements of y. Index space: (elements / per_item).
 Parameters: rank: axes; width: floats of a vector, 1 for scalars; index: type of indices, int or long;
 operands: (name, C type, step); compute, result: C types; terms: expressions that read v_<name>;
 continues: the terms start from operand `before`; aligned: rows are whole vectors.
@@ -21,7 +21,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for name, type, step in operands:
     global const ${stored(name, type)}* restrict ${name},
 % endfor
-    global ${stored("y", result)}* restrict y, ${index} share
+    global ${stored("y", result)}* restrict y, ${index} per_item
 % for axis in range(rank):
     , ${index} size${axis}
 % endfor
@@ -31,9 +31,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endfor
 % endfor
     ) {
-  const ${index} begin = get_global_id(0) * share;
+  const ${index} begin = get_global_id(0) * per_item;
   ${index} left = ${" * ".join("size%d" % axis for axis in range(rank))} - begin;
-  left = left < share ? left : share;
+  left = left < per_item ? left : per_item;
   ${index} rest = begin;
 % for axis in reversed(range(rank)):
   ${index} i${axis} = rest % size${axis}; rest /= size${axis};

@@ -1,8 +1,8 @@
 <%doc>
 Change of element type: floats are cut towards zero, anything to bool is "not zero".
 
-x, y: `total` elements each, in whatever layout. One work-item converts `share` elements.
-Index space: (total / share). Parameters: source, target: C types, half among them; conversion: C text of
+x, y: `total` elements each, in whatever layout. One work-item converts `per_item` elements.
+Index space: (total / per_item). Parameters: source, target: C types, half among them; conversion: C text of
 the target value from `value`, which is a float where the source is half; width: elements of a vector, more than 1
 only between float and half.
 </%doc>
@@ -13,9 +13,9 @@ from clconv.lowering.model.ctext import assign, element, load, set_element, vect
   read = "float" if source == "half" else source
 %>
 kernel void ${entry}(
-    global const ${source}* restrict x, global ${target}* restrict y, long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    global const ${source}* restrict x, global ${target}* restrict y, long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
 % if width > 1:
 <%
   V = vector_type(width)

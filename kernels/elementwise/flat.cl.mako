@@ -1,8 +1,8 @@
 <%doc>
 Element-wise terms over float tensors that lie alike, element by element, in whatever layout.
 
-Inputs and y: `total` elements each. One work-item computes `share` elements, a multiple of `width`.
-Index space: (total / share). Parameters: width of the vectors 2..16; inputs: names; terms: expressions, the
+Inputs and y: `total` elements each. One work-item computes `per_item` elements, a multiple of `width`.
+Index space: (total / per_item). Parameters: width of the vectors 2..16; inputs: names; terms: expressions, the
 first of which read the inputs; aligned: whether vectors are read where the type wants them.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -16,9 +16,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for name in inputs:
     global const ${stored(name)}* restrict ${name},
 % endfor
-    global ${stored("y")}* restrict y, long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    global ${stored("y")}* restrict y, long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   long i = begin;
   for (; i + ${width} <= end; i += ${width}) {
     ${V} value;

@@ -7,7 +7,7 @@ a       rows x inner: row-major with `step` elements a row, or transposed with `
 panels  (batch of B, columns / WIDTH, inner, WIDTH) with WIDTH = vectors * block: b, packed
 y       (batch, rows, columns), row-major        a_batches, b_batches: matrices of A and B for each of y
 c       "columns": a vector of columns padded to whole panels; "matrix": c[m * c_row (+ n)] * beta
-One work-item computes `share` rows of one panel; index space: (row items, columns / WIDTH, batch).
+One work-item computes `per_item` rows of one panel; index space: (row items, columns / WIDTH, batch).
 A tile of one row is a stream of the panel: `steps` inner indices have accumulators of their own then, for one
 chain of additions is slower than memory.
 
@@ -52,7 +52,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const int* restrict a_batches, global const int* restrict b_batches,
 % endif
     global ${stored("y")}* restrict y, int rows, int inner, int columns, int step,
-    int share${after.parameters(scaled, addend, epilogue_names)}) {
+    int per_item${after.parameters(scaled, addend, epilogue_names)}) {
   const int chunk = get_global_id(1);
   const int batch = get_global_id(2);
 % if batched:
@@ -62,8 +62,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   global const ${stored("a")}* left = a;
   global const ${stored("panels")}* panel = panels + (size_t)chunk * inner * ${WIDTH};
 % endif
-  const int begin = get_global_id(0) * share;
-  const int end = begin + min(share, rows - begin);
+  const int begin = get_global_id(0) * per_item;
+  const int end = begin + min(per_item, rows - begin);
   const int left_columns = columns - chunk * ${WIDTH};
   for (int tile = begin; tile < end; tile += ${tile_rows}) {
     // The last tile moves back so that it is full; it computes some rows again.

@@ -19,7 +19,7 @@ def loads(tile, kind, size, along_inner, width):
     return k * more, lines, more, -(-tile.k * size // (k * lines * more) // tile.items)
 %>
 ## The registers between global and local memory.
-<%def name="share()">
+<%def name="registers()">
 % for side, size, _, along_inner, width in sides(tile, a_inner, b_inner, a_width, b_width):
 <%
   more, count = loads(tile, kind, size, along_inner, width)[2:]
@@ -49,7 +49,7 @@ def loads(tile, kind, size, along_inner, width):
       const int k = at / ${size // width} * ${k_step}, line = at % ${size // width} * ${width};
 % endif
 </%def>
-## Reads the item's share of a step into next_a<i>_<h>, next_b<i>_<h>. Lines past the last are the last once more, which
+## Reads the item's part of a step into next_a<i>_<h>, next_b<i>_<h>. Lines past the last are the last once more, which
 ## no result that is kept reads; past the end of K there are zeros.
 <%def name="fetch(step)">
     const int k0 = (${step}) * ${tile.k};

@@ -60,7 +60,7 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   global const ${stored("a")}* a_matrix = a;
   global const ${stored("b")}* b_matrix = b;
 % endif
-  ${load.share()}
+  ${load.registers()}
   ${product.results(tile, kind)}
   ${product.sum_steps(tile, kind, a_row, b_row, load.fetch, load.keep)}
 % for column in columns_of(tile, kind):

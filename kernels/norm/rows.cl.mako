@@ -9,7 +9,7 @@ deviation.
 scale, bias: one value for each element of a row (n), or for each segment of a row (period * segments), taken
 up again every `period` rows. One work-item normalises `rows` rows. Index space: (outer / rows).
 Parameters: width of the vectors, at least 2; mean: the reduction to the mean, or None; measure: the
-reduction to the factor; rest: with a mean, a lowering.normal.Rest; affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they
+reduction to the factor; rest: with a mean, a lowering.ops.norm.specification.Rest; affine: "none", "element" or "segment"; bias; keep_mean, keep_factor: whether they
 are outputs too.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>

@@ -3,7 +3,7 @@ Mean and factor of a normalisation over any axes of plain x, by definition. The 
 
 kept<i>, kept_stride<i>: size of kept axis i and its distance in elements in x; reduced<i>,
 reduced_stride<i>: the same of the reduced ones. mean, rest, factor (kept0, kept1, ...), `total` elements.
-One work-item computes `share` of them. Index space: (total / share).
+One work-item computes `per_item` of them. Index space: (total / per_item).
 Parameters: kept, reduced: numbers of axes; type: C type of x; wide: type of the sums; center: the reduction
 to the mean, or None; measure: the reduction to the factor; rest: as in norm/rows; keep_mean, keep_factor: whether they are
 outputs, in float, too; run: elements of the last axis that are reduced before they are joined with those before.
@@ -40,7 +40,7 @@ kernel void ${entry}(
 % if keep_factor:
     , global ${stored("kept_factor")}* restrict kept_factor
 % endif
-    , long total, long share, long n
+    , long total, long per_item, long n
 % for axis in range(kept):
     , long kept${axis}, long kept_stride${axis}
 % endfor
@@ -48,8 +48,8 @@ kernel void ${entry}(
     , long reduced${axis}, long reduced_stride${axis}
 % endfor
     ) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long at = begin; at < end; ++at) {
     long index = at;
     global const ${stored("x", type)}* from = x;

@@ -1,7 +1,7 @@
 <%doc>
 y = (x - zero point) * scale.
 
-x, y: `total` elements; scale, zero: see places.mako. One item does `share` elements; index space: (total / share).
+x, y: `total` elements; scale, zero: see places.mako. One item does `per_item` elements; index space: (total / per_item).
 Parameters: source: integer type; scale_type, target: C types in memory; compute: float or double; difference: an
 integer type that holds x - zero; zero_point: whether there is one; varied: see places.mako.
 </%doc>

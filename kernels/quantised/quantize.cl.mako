@@ -1,7 +1,7 @@
 <%doc>
 y = saturate(rint(x / scale) + zero point), half rounded to even.
 
-x, y: `total` elements; scale, zero: see places.mako. One item does `share` elements; index space: (total / share).
+x, y: `total` elements; scale, zero: see places.mako. One item does `per_item` elements; index space: (total / per_item).
 Parameters: source, scale_type: C types in memory; compute: type of the quotient; target: integer type;
 quotient: C text of a / b, rounded as IEEE 754 has it where the device can; zero_point: whether there is one;
 half_quotient: it is rounded to half first; low, high: range of the target; varied: see places.mako.

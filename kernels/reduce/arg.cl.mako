@@ -2,7 +2,7 @@
 Index of the largest or smallest element along the middle axis of x (outer, n, inner), to y (outer, inner),
 int64. The first of equals, or the last; a NaN beats every number.
 
-One work-item finds `share` elements of y. Index space: (outer * inner / share).
+One work-item finds `per_item` elements of y. Index space: (outer * inner / per_item).
 Parameters: type: C type of x; width: floats of a vector, 1 for other types; better: ">" or "<"; last: the
 last of equals; is_float.
 </%doc>
@@ -27,9 +27,9 @@ from clconv.lowering.model.ctext import load, vector_type
       }
 </%def>
 kernel void ${entry}(
-    global const ${stored("x", type)}* restrict x, global long* restrict y, int n, long inner, long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    global const ${stored("x", type)}* restrict x, global long* restrict y, int n, long inner, long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   long row = begin / inner;
   long c = begin - row * inner;
   for (long at = begin; at < end;) {

@@ -3,7 +3,7 @@ Reduction of any axes of a plain tensor of any dtype, by its definition.
 
 kept<i>, kept_stride<i>: size of kept axis i and its distance in elements in x; reduced<i>,
 reduced_stride<i>: the same of the reduced ones. y (kept0, kept1, ...), `total` elements.
-One work-item computes `share` elements of y. Index space: (total / share).
+One work-item computes `per_item` elements of y. Index space: (total / per_item).
 Parameters: kept, reduced: numbers of axes; source: C type of x; target: of y; sum: type in which is
 reduced; wide: in which is finished; conversion: C text of the target value from `result`; op: the reduction; top: the reduction whose result op subtracts.
 </%doc>
@@ -21,7 +21,7 @@ from clconv.lowering.model.ctext import element, set_element
     }
 </%def>
 kernel void ${entry}(
-    global const ${stored("x", source)}* restrict x, global ${stored("y", target)}* restrict y, long total, long share, long n
+    global const ${stored("x", source)}* restrict x, global ${stored("y", target)}* restrict y, long total, long per_item, long n
 % for axis in range(kept):
     , long kept${axis}, long kept_stride${axis}
 % endfor
@@ -29,8 +29,8 @@ kernel void ${entry}(
     , long reduced${axis}, long reduced_stride${axis}
 % endfor
     ) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long at = begin; at < end; ++at) {
     long rest = at;
     global const ${stored("x", source)}* from = x;

@@ -5,7 +5,7 @@ x (N, channels, height, width)   rois (regions, 4): x0, y0, x1, y1   images (reg
 A bin has samples x samples samples; 0: as many along each axis as it has pixels, of which those beyond the image are
 skipped. A region of an image that is not there
 gives zeros. Places are computed in type `wide`: the number of samples is rounded up from them.
-One item does `share` elements of y; index space: (elements / share).
+One item does `per_item` elements of y; index space: (elements / per_item).
 Parameters: type; wide; index: int or long; largest; half_pixel: regions are moved by half a pixel, and may be empty.
 </%doc>
 // The two pixels around a place along one axis and their weights; no weight outside the image.
@@ -36,9 +36,9 @@ int ${entry}_here(${wide} begin, ${wide} stretch, ${wide} count, int size, int s
 kernel void ${entry}(
     global const ${type}* restrict x, global const ${type}* restrict rois, global const ${index}* restrict images,
     global ${type}* restrict y, int batch, int channels, int height, int width, int rows, int columns, int samples,
-    float spatial_scale, long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    float spatial_scale, long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long at = begin; at < end; ++at) {
     long rest = at;
     const int j = rest % columns; rest /= columns;

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks import bench_ops
-from benchmarks.bench_ops import Row, bench_case, best, describe, large_cases, merge
+from benchmarks.bench_ops import MeasuredOperator, bench_case, best, describe, large_cases, merge
 from clconv.cases import CASES
 from clconv.device.info import DeviceInfo
 from clconv.diagnosis.peak import Peak
 from clconv.graph.ops.base import Cost
 
 CASE = next(c for c in CASES if c.name == "Conv-3x3_same")
-ROW = Row("case", "Conv", "a", "direct", 1, Cost(4_000_000, 1000), 2e-3)
+ROW = MeasuredOperator("case", "Conv", "a", "direct", 1, Cost(4_000_000, 1000), 2e-3)
 
 
 def test_large_cases_are_worth_timing() -> None:
@@ -35,7 +35,7 @@ def test_rates_are_of_the_operators_work() -> None:
 
 
 def test_equal_layers_are_one_row_with_their_mean() -> None:
-    rows: dict[tuple[str, ...], Row] = {}
+    rows: dict[tuple[str, ...], MeasuredOperator] = {}
     for seconds in (1e-3, 2e-3, 6e-3):
         merge(rows, dataclasses.replace(ROW, seconds=seconds))
     merge(rows, dataclasses.replace(ROW, label="b"))

@@ -33,5 +33,5 @@ def test_each_precision_that_there_are_instructions_for() -> None:
 
 def test_lines_are_shared_by_local_memory_and_by_shuffles() -> None:
     graph, _ = Case("Softmax", "rows", (data(64, 4096),)).build()
-    shares = [dict(call.kernel.parameters).get("share") for call in launches(graph, HOPPER)]
-    assert {share.shuffle for share in shares if share is not None} == {"", "nvidia"}
+    splits = [dict(call.kernel.parameters).get("work_split") for call in launches(graph, HOPPER)]
+    assert {work_split.shuffle for work_split in splits if work_split is not None} == {"", "nvidia"}

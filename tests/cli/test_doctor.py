@@ -12,7 +12,7 @@ from clconv.device.options import PlanOptions
 from clconv.diagnosis.joined import NETWORKS
 from clconv.planning.joining import JOINED, may_join
 from clconv.runtime.device import choose_device
-from clconv.runtime.findings import quarantine_file, write_quarantine
+from clconv.runtime.quarantine import quarantine_file, write_quarantine
 from tests.cli.conftest import Clconv
 
 

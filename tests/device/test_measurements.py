@@ -10,7 +10,7 @@ import pytest
 
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo, nvidia_matrix
-from clconv.device.measurements import Entry, Machine, Shape, Tuned
+from clconv.device.measurements import Entry, Machine, Measurements, Shape
 from clconv.device.options import PlanOptions
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.lowering.choice.select import Choice
@@ -50,7 +50,7 @@ def chosen(
     quarantined: frozenset[tuple[str, str]] = frozenset(),
     **options: Any,
 ) -> Choice:
-    findings = Findings(quarantined, Tuned(Machine.of(device), entries))
+    findings = Findings(quarantined, Measurements(Machine.of(device), entries))
     (choice,) = lower_graph(graph, device, PlanOptions(**options), findings).choices.values()
     return choice
 
@@ -108,7 +108,7 @@ def test_the_best_level_and_the_nearest_shape_win() -> None:
 
 def test_what_is_shipped_serves_the_same_sizes_only_and_after_the_users() -> None:
     def source(graph: Graph, *own: Entry) -> tuple[str, str]:
-        findings = Findings(tuned=Tuned(Machine.of(AVX2), own, (entry(layer()),)))
+        findings = Findings(measurements=Measurements(Machine.of(AVX2), own, (entry(layer()),)))
         (choice,) = lower_graph(graph, AVX2, findings=findings).choices.values()
         return choice.source, choice.name
 
@@ -120,7 +120,7 @@ def test_what_is_shipped_serves_the_same_sizes_only_and_after_the_users() -> Non
 
 
 def test_parameters_reach_the_kernel() -> None:
-    findings = Findings(tuned=Tuned(Machine.of(AVX2), (entry(layer()),)))
+    findings = Findings(measurements=Measurements(Machine.of(AVX2), (entry(layer()),)))
     (call,) = [
         c
         for c in lower_graph(layer(), AVX2, findings=findings).calls
@@ -166,9 +166,9 @@ def dense(dtype: str) -> Graph:
 def test_what_was_best_without_matrix_instructions_does_not_shut_them_out(precision: str) -> None:
     """Nor the other way about: each is found in its own class."""
     graph = dense("float16" if precision == "float16" else "float32")
-    asked = dataclasses.replace(HOPPER, proven=True)
+    asked = dataclasses.replace(HOPPER, matrix_verified=True)
     instruction = {"tf32": "tf32", "float16": "f16"}[precision]
-    unable = dataclasses.replace(asked, matrix=frozenset(), proven=False)
+    unable = dataclasses.replace(asked, matrix=frozenset(), matrix_verified=False)
     plain = entry(graph, HOPPER, variant="local", parameters=())
     usual = entry(graph, HOPPER, variant="local", parameters=(), is_default=True)
     for old in (plain, usual):

@@ -24,7 +24,7 @@ from clconv.diagnosis.doctor import (
 from clconv.diagnosis.report import Checkup, report_text, without_paths
 from clconv.errors import ClconvWarning
 from clconv.lowering.model.kernel import VARIANTS
-from clconv.runtime.findings import (
+from clconv.runtime.quarantine import (
     findings_for,
     quarantine_file,
     read_quarantine,
@@ -113,10 +113,10 @@ def test_a_forced_variant_is_run_though_quarantined(
 )
 def test_a_damaged_file_is_reported_once_and_ignored(device: DeviceInfo, text: str) -> None:
     quarantine_file().write_text(text)
-    with pytest.warns(ClconvWarning, match="it is ignored") as told:
+    with pytest.warns(ClconvWarning, match="it is ignored") as caught:
         assert findings_for(device).quarantined == frozenset()
         findings_for(device)
-    assert len(told) == 1
+    assert len(caught) == 1
     write_quarantine(device, {("Relu", "flat"): "x"})
     assert read_quarantine(device) == {("Relu", "flat"): "x"}
 

@@ -18,7 +18,7 @@ from clconv.diagnosis.doctor import Examiner, find_culprits, new_quarantine
 from clconv.diagnosis.joined import NETWORKS, examine_joined, examine_network, network
 from clconv.planning.joining import JOINED, are_joined, join_launches, may_join
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.findings import write_quarantine
+from clconv.runtime.quarantine import write_quarantine
 from clconv.runtime.worker import Worker
 from clconv.session.session import Session
 from tests.lowering.support import AVX2
@@ -78,7 +78,7 @@ def test_the_networks_reach_what_matters() -> None:
         plan = join_launches(plan)
         assert len(plan.calls) >= 5
         assert len(plan.launches) == 1, name
-        parts += len(plan.lowered.parts)
+        parts += len(plan.lowered.placed_inside)
         variants |= {f"{n.op}:{plan.lowered.choices[n.name].name}" for n in plan.graph.nodes}
     assert parts >= 3
     kinds = " ".join(sorted(variants))

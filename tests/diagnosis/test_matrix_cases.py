@@ -14,14 +14,14 @@ from clconv import errors
 from clconv.device.findings import NOTHING_FOUND
 from clconv.device.info import DeviceInfo
 from clconv.diagnosis.doctor import ROUNDED, new_quarantine
-from clconv.diagnosis.matrix_cases import MatrixCheckup, examine_matrix, matrix_work
+from clconv.diagnosis.matrix_cases import MatrixCheckup, examine_matrix, matrix_cases
 from clconv.diagnosis.report import Checkup, report_text
 from clconv.graph.ir import Attributes, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.model.kernel import VARIANTS, Lowered, Problem
 from clconv.probes import matrix_probe
-from clconv.probes.matrix_probe import MATRIX, proven_for, refusal
-from clconv.runtime.findings import read_quarantine, write_quarantine
+from clconv.probes.matrix_probe import MATRIX, refusal, with_verified_matrix
+from clconv.runtime.quarantine import read_quarantine, write_quarantine
 from clconv.runtime.worker import WorkerError
 from clconv.session.session import Session
 
@@ -72,11 +72,11 @@ def test_every_matrix_variant_runs_in_each_precision_that_allows_it(able: Device
 
 
 def test_all_cases_are_run_unless_it_has_to_be_quick(able: DeviceInfo) -> None:
-    said = dataclasses.replace(able, proven=True)
-    whole, quick = (matrix_work(said, "tf32", ("Gemm",), q)["Gemm"] for q in (False, True))
+    claimed = dataclasses.replace(able, matrix_verified=True)
+    whole, quick = (matrix_cases(claimed, "tf32", ("Gemm",), q)["Gemm"] for q in (False, True))
     assert len(quick.cases) < len(whole.cases) and whole.variants == quick.variants == ("matrix",)
-    assert matrix_work(said, "tf32", ("Gemm",), True, always=["Gemm"])["Gemm"] == whole
-    assert {"Conv", "Gemm", "MatMul"} <= set(matrix_work(said, "float16"))
+    assert matrix_cases(claimed, "tf32", ("Gemm",), True, always=["Gemm"])["Gemm"] == whole
+    assert {"Conv", "Gemm", "MatMul"} <= set(matrix_cases(claimed, "float16"))
 
 
 def test_without_instructions_nothing_is_tried(device: DeviceInfo, able: DeviceInfo) -> None:
@@ -162,8 +162,8 @@ def test_an_instruction_that_a_process_dies_of_is_never_tried_by_load(
 
     monkeypatch.setattr(matrix_probe, "multiplies_right", noted)
     fresh = dataclasses.replace(able, compute_units=able.compute_units + 1)  # not tried before
-    assert proven_for(product(), fresh, "tf32").matrix == {"emulated"} and not tried
-    assert proven_for(product(), fresh, "float16").matrix == ALL - {"tf32"} and tried
+    assert with_verified_matrix(product(), fresh, "tf32").matrix == {"emulated"} and not tried
+    assert with_verified_matrix(product(), fresh, "float16").matrix == ALL - {"tf32"} and tried
 
 
 def test_a_process_that_lives_releases_it(able: DeviceInfo) -> None:

@@ -9,12 +9,12 @@ from clconv.device.info import DeviceInfo
 from clconv.diagnosis.peak import Peak, _Probe, copied_floats, measure_peak
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.call import KernelCall
-from clconv.lowering.peak import (
+from clconv.lowering.peak_kernels import (
     ADDEND,
     CHAINS,
     FACTOR,
-    arithmetic_call,
-    copy_call,
+    peak_arithmetic_call,
+    peak_copy_call,
     result_floats,
 )
 from clconv.runtime.opencl import open_device
@@ -40,7 +40,7 @@ def result(device: DeviceInfo, call: KernelCall, floats: int, **given: np.ndarra
 
 @pytest.mark.parametrize("rounds", [0, 1, 7])
 def test_arithmetic_does_every_round_of_every_chain(device: DeviceInfo, rounds: int) -> None:
-    call = arithmetic_call(device, rounds)
+    call = peak_arithmetic_call(device, rounds)
     chains = np.arange(1, CHAINS + 1, dtype=np.float64)
     for _ in range(rounds):
         chains = chains * FACTOR + ADDEND
@@ -50,7 +50,7 @@ def test_arithmetic_does_every_round_of_every_chain(device: DeviceInfo, rounds: 
 
 
 def test_copy_moves_every_byte_once(device: DeviceInfo) -> None:
-    call = copy_call(device, 100_000)
+    call = peak_copy_call(device, 100_000)
     total = call.cost.bytes // 8
     assert 0.9 * 100_000 < total <= 100_000
     x = np.random.default_rng(0).standard_normal(total).astype(np.float32)
@@ -72,12 +72,15 @@ def test_least_seconds_is_the_roofline() -> None:
 
 @pytest.mark.parametrize("machine", DEVICES, ids=lambda d: d.name)
 def test_probes_fill_the_device(machine: DeviceInfo) -> None:
-    for call in (arithmetic_call(machine, 10), copy_call(machine, copied_floats(machine))):
+    for call in (
+        peak_arithmetic_call(machine, 10),
+        peak_copy_call(machine, copied_floats(machine)),
+    ):
         assert call.global_size[0] >= 8 * machine.compute_units
         assert call.local_size == ((1,) if machine.is_cpu else None)
         check(call)
-    assert copy_call(machine, 1).cost.bytes >= 8  # never an empty launch
+    assert peak_copy_call(machine, 1).cost.bytes >= 8  # never an empty launch
 
 
 def test_a_cpu_computes_in_its_own_vectors() -> None:
-    assert dict(arithmetic_call(AVX2, 1).kernel.parameters)["width"] == 8
+    assert dict(peak_arithmetic_call(AVX2, 1).kernel.parameters)["width"] == 8

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from clconv.errors import ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
-from clconv.frontend.onnx.facts import Facts
+from clconv.frontend.onnx.declarations import Declarations
 from clconv.graph.reference import run_reference
 from clconv.graph.specialise.specialise import specialise
 from tests.frontend.support import model, node, untyped, value
@@ -110,15 +110,15 @@ def test_inference_with_values_of_unknown_type(opset):
         made.attribute.extend(required.values())
         nodes.append(made)
     proto = model(nodes, [value("x", 2)], ["s"], opset=opset, domains=CUSTOM)
-    assert Facts(proto).shape("x") == (2,)
-    assert Facts(proto).shape("s") is None
+    assert Declarations(proto).shape("x") == (2,)
+    assert Declarations(proto).shape("s") is None
 
 
 @pytest.mark.parametrize("axis", [2**31, 2**63 - 1, -(2**63), -9, 9])
 def test_inference_with_axes_that_are_none(axis):
     nodes = [node("LayerNormalization", ["x", "x"], ["y", "m", "d"], axis=axis)]
     proto = model(nodes, [value("x", "n", 3)], [untyped(n) for n in "ymd"])
-    Facts(proto).shape("m")
+    Declarations(proto).shape("m")
     with pytest.raises(ModelError):
         graph = import_onnx(proto.SerializeToString())
         specialise(graph, {"x": graph.specs["x"].__class__((2, 3))})
@@ -132,7 +132,7 @@ def test_inference_in_graphs_that_are_attributes():
         node("If", ["c"], ["y"], then_branch=branch, else_branch=branch), inputs=("x", "c")
     )
     proto.graph.input[1].type.tensor_type.elem_type = TensorProto.BOOL
-    assert Facts(proto).shape("y") is None
+    assert Declarations(proto).shape("y") is None
     with pytest.raises(UnsupportedError, match=r"com\.acme\.Foo"):
         import_onnx(proto.SerializeToString())
 
@@ -144,5 +144,5 @@ def test_inference_of_vectors_that_no_memory_holds(shape):
     nodes += [node("Cast", ["x"], ["d"], to=7), node("Add", ["c", "c"], ["y"])]
     inputs = [value("x", *shape, dtype=TensorProto.INT32)]
     proto = model(nodes, inputs, ["y", "d"], {"all": np.int64([-1])})
-    assert Facts(proto).rank("d") == len(shape)
-    assert Facts(proto).rank("y") == 1
+    assert Declarations(proto).rank("d") == len(shape)
+    assert Declarations(proto).rank("y") == 1

@@ -28,7 +28,7 @@ def save(number: int, folder: Path) -> None:
         (folder / name).write_bytes(content)
 
 
-def _said(found: collections.Counter[str]) -> str:
+def _counts_text(found: collections.Counter[str]) -> str:
     return ", ".join(f"{count} {status}" for status, count in found.most_common())
 
 
@@ -55,7 +55,7 @@ def main() -> int:
         for number, outcome in pool.map(one, range(options.first, options.last)):
             found[outcome.status] += 1
             if not found.total() % _OFTEN:
-                print(f"{number}: {_said(found)}", file=sys.stderr, flush=True)
+                print(f"{number}: {_counts_text(found)}", file=sys.stderr, flush=True)
             if not outcome.is_right:
                 wrong += 1
                 print(f"{number} {outcome.status} [{outcome.history}] {outcome.detail}", flush=True)
@@ -63,7 +63,7 @@ def main() -> int:
                 save(number, options.save)
     for watch in watches:
         watch.__exit__()
-    print(_said(found))
+    print(_counts_text(found))
     return 1 if wrong else 0
 
 

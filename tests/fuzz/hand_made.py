@@ -9,10 +9,10 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from tests.fuzz.hand_made_control import branches, function, loop, open_loop, scan, sequences
-from tests.fuzz.small_model import F, Made, node, random_array, small_model
+from tests.fuzz.small_model import BuiltModel, F, node, random_array, small_model
 
 
-def _network() -> Made:
+def _network() -> BuiltModel:
     """Convolution, batch norm, activation, residual sum, pooling, dense; the batch is open."""
     nodes = [
         node("Pad", ["x", "pads"], ["padded"], mode="reflect"),
@@ -36,7 +36,7 @@ def _network() -> Made:
     return small_model(nodes, {"x": ("n", 3, 8, 8)}, constants), {"x": random_array(2, 3, 8, 8)}
 
 
-def _transposed() -> Made:
+def _transposed() -> BuiltModel:
     """As exporters from TensorFlow write it: channels last around channels first."""
     nodes = [
         node("Transpose", ["x"], ["a"], perm=[0, 3, 1, 2]),
@@ -56,7 +56,7 @@ def _transposed() -> Made:
     return small_model(nodes, {"x": (1, "h", "w", 3)}, constants), {"x": random_array(1, 5, 6, 3)}
 
 
-def _shapes() -> Made:
+def _shapes() -> BuiltModel:
     """Sizes that are computed from sizes."""
     nodes = [
         node("Shape", ["x"], ["shape"]),
@@ -77,7 +77,7 @@ def _shapes() -> Made:
     return small_model(nodes, {"x": ("n", 2, 6)}, constants), {"x": random_array(2, 2, 6)}
 
 
-def _quantised() -> Made:
+def _quantised() -> BuiltModel:
     """A quantised convolution as exporters write it, and one of QLinear operators."""
     nodes = [
         node("QuantizeLinear", ["x", "sx", "zx"], ["q"]),
@@ -99,7 +99,7 @@ def _quantised() -> Made:
     return small_model(nodes, {"x": ("n", 3, 6, 6)}, constants), {"x": random_array(1, 3, 6, 6)}
 
 
-def _dynamic_quantised() -> Made:
+def _dynamic_quantised() -> BuiltModel:
     nodes = [
         node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
         node("MatMulInteger", ["q", "w", "z"], ["m"]),
@@ -112,7 +112,7 @@ def _dynamic_quantised() -> Made:
     return small_model(nodes, {"x": (4, 8)}, constants), {"x": random_array(4, 8)}
 
 
-def _detection() -> Made:
+def _detection() -> BuiltModel:
     """Shapes that data decides: boxes, then what follows them."""
     nodes = [
         node("Sigmoid", ["scores"], ["p"]),
@@ -133,7 +133,7 @@ def _detection() -> Made:
     return small_model(nodes, inputs, constants, ("y", "z", "k")), feeds
 
 
-def _microsoft() -> Made:
+def _microsoft() -> BuiltModel:
     domain = {"domain": "com.microsoft"}
     nodes = [
         node("FusedConv", ["x", "w"], ["c"], activation="Relu", **domain),
@@ -151,7 +151,7 @@ def _microsoft() -> Made:
     return model, {"x": random_array(2, 3, 6, 6)}
 
 
-def _recurrent() -> Made:
+def _recurrent() -> BuiltModel:
     nodes = [
         node("LSTM", ["x", "w", "r", "b"], ["all", "h"], hidden_size=3, direction="forward"),
         node("Squeeze", ["all", "one"], ["s"]),
@@ -165,7 +165,7 @@ def _recurrent() -> Made:
     return small_model(nodes, {"x": (5, 2, 4)}, constants, opset=23), {"x": random_array(5, 2, 4)}
 
 
-def _external() -> Made:
+def _external() -> BuiltModel:
     """Weights in a file beside the model."""
     weights = random_array(4, 3, 3, 3)
     model = small_model([node("Conv", ["x", "w"], ["y"])], {"x": (1, 3, 6, 6)}, {"w": weights})
@@ -182,7 +182,7 @@ def _external() -> Made:
     return model, {"x": random_array(1, 3, 6, 6)}, {"weights.bin": bytes(16) + weights.tobytes()}
 
 
-HAND_MADE: dict[str, Callable[[], Made]] = {
+HAND_MADE: dict[str, Callable[[], BuiltModel]] = {
     build.__name__.strip("_"): build
     for build in (
         _network, _transposed, _shapes, branches, loop, open_loop, scan, sequences, function,

@@ -6,10 +6,10 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from tests.fuzz.small_model import BOOL, I64, F, Made, info, node, random_array, small_model
+from tests.fuzz.small_model import BOOL, I64, BuiltModel, F, info, node, random_array, small_model
 
 
-def branches() -> Made:
+def branches() -> BuiltModel:
     """An If whose condition is known at run time only, which captures values of the graph around it."""
     then = helper.make_graph([node("Mul", ["x", "w"], ["t"])], "then", [], [info("t", F, None)])
     other = helper.make_graph(
@@ -40,14 +40,14 @@ def _body() -> onnx.GraphProto:
     )
 
 
-def loop() -> Made:
+def loop() -> BuiltModel:
     """A Loop of known length, with a carried value and a scan output."""
     nodes = [node("Loop", ["n", "", "x"], ["y", "z"], body=_body())]
     constants = {"n": np.array(3), "w": random_array(3, 4)}
     return small_model(nodes, {"x": (3, 4)}, constants, ("y", "z")), {"x": random_array(3, 4)}
 
 
-def open_loop() -> Made:
+def open_loop() -> BuiltModel:
     """A Loop whose length data decides."""
     nodes = [
         node("ReduceMax", ["x"], ["m"], keepdims=0),
@@ -59,7 +59,7 @@ def open_loop() -> Made:
     return small_model(nodes, {"x": (3, 4)}, constants, ("y", "z")), {"x": random_array(3, 4)}
 
 
-def scan() -> Made:
+def scan() -> BuiltModel:
     body = helper.make_graph(
         [node("Add", ["s", "p"], ["t"]), node("Tanh", ["t"], ["o"])],
         "body",
@@ -71,7 +71,7 @@ def scan() -> Made:
     return small_model(nodes, {"x": (5, 4)}, constants, ("last", "y")), {"x": random_array(5, 4)}
 
 
-def sequences() -> Made:
+def sequences() -> BuiltModel:
     nodes = [
         node("SplitToSequence", ["x", "parts"], ["s"], axis=1),
         node("SequenceInsert", ["s", "x", "at"], ["t"]),
@@ -87,7 +87,7 @@ def sequences() -> Made:
     return model, {"x": random_array(2, 4, 3)}
 
 
-def function() -> Made:
+def function() -> BuiltModel:
     """A local function with an attribute, called twice, once from inside another."""
     inner = node("LeakyRelu", ["a"], ["b"])
     attribute = inner.attribute.add(name="alpha", type=onnx.AttributeProto.FLOAT)

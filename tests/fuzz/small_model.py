@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 F, I64, BOOL, U8 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL, TensorProto.UINT8
 node, info = helper.make_node, helper.make_tensor_value_info
-Made = tuple[Any, ...]  # model, feeds, and files where there are some
+BuiltModel = tuple[Any, ...]  # model, feeds, and files where there are some
 
 
 def random_array(*shape: int, seed: int = 0) -> np.ndarray:

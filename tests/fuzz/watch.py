@@ -48,21 +48,21 @@ class Watch:
         stage, history = "clconv", "made"
         began, used = time.monotonic(), self._processor_time()
         while True:
-            said = self._line(0.5)
+            answer = self._line(0.5)
             took = self._processor_time() - used
-            if said is not None and "status" in said:
-                if took > SECONDS and said["status"] != FAULT:
+            if answer is not None and "status" in answer:
+                if took > SECONDS and answer["status"] != FAULT:
                     return Outcome(FAULT, f"took {took:.0f} s", history)
-                return Outcome(said["status"], said["detail"], said["history"])
-            if said is not None and "stage" in said:
-                stage, history = said["stage"], said["history"]
-            died = process.poll() is not None and said is None
+                return Outcome(answer["status"], answer["detail"], answer["history"])
+            if answer is not None and "stage" in answer:
+                stage, history = answer["stage"], answer["history"]
+            died = process.poll() is not None and answer is None
             late = took > SECONDS + 5 or time.monotonic() - began > WALL
             if died or late:
                 what = (
                     f"died with {process.returncode}" if died else f"still runs after {took:.0f} s"
                 )
-                what += f": {self._last_words()}" if died else ""
+                what += f": {self._exit_reason()}" if died else ""
                 self._stop()
                 if stage != "clconv":
                     return Outcome(ANSWERED, f"{stage} {what}", history)
@@ -86,7 +86,7 @@ class Watch:
         deadline = time.monotonic() + 300
         while self._line(1.0) is None:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the worker does not start: {self._last_words()}")
+                raise RuntimeError(f"the worker does not start: {self._exit_reason()}")
 
     def _stop(self) -> None:
         if self._process is not None:
@@ -102,7 +102,7 @@ class Watch:
             return None
         return None if line is None else json.loads(line)
 
-    def _last_words(self) -> str:
+    def _exit_reason(self) -> str:
         self._errors.seek(0)
         return self._errors.read()[-300:].strip()
 

@@ -27,9 +27,9 @@ Pass = Callable[[Graph], Graph]
 @pytest.fixture
 def check() -> Callable[..., Graph]:
     """Runs a pass on the graph with open shapes and on the specialised one and compares the results
-    of both with the original's. Returns the specialised one (with open=True the other)."""
+    of both with the original's. Returns the specialised one (with_open_sizes=True: the other)."""
 
-    def check(graph_pass: Pass, graph: Graph, open: bool = False) -> Graph:
+    def check(graph_pass: Pass, graph: Graph, with_open_sizes: bool = False) -> Graph:
         loose = verify(graph_pass(graph))
         assert_same_results(graph, loose)
         strict = verify(graph_pass(specialised(graph)))
@@ -39,6 +39,6 @@ def check() -> Callable[..., Graph]:
         assert_same_results(graph, strict)
         again = verify(graph_pass(specialised(loose)))
         assert_same_results(graph, again)
-        return loose if open else strict
+        return loose if with_open_sizes else strict
 
     return check

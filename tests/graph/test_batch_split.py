@@ -21,20 +21,20 @@ from tests.graph.graph_builder import CONV, Builder
 RULES = {name for name, op in OPS.items() if op.hooks and op.hooks.images}
 
 
-def assert_same_apart(graph: Graph, feeds: dict[str, np.ndarray], count: int) -> bool:
+def assert_same_split(graph: Graph, feeds: dict[str, np.ndarray], count: int) -> bool:
     """Whether the graph is taken apart; the outputs are the same then."""
-    apart = split_batch(graph, count)
-    if apart is None:
+    split = split_batch(graph, count)
+    if split is None:
         return False
     expected = run_reference(graph, feeds)
-    found = apart.run(lambda part: run_reference(apart.graph, part), feeds)
+    found = split.run(lambda part: run_reference(split.graph, part), feeds)
     for name in graph.outputs:
         assert found[name].dtype == expected[name].dtype
         # NumPy may sum another number of rows in another order.
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
-    again = specialise(apart.graph, apart.specs).graph
+    again = specialise(split.graph, split.specs).graph
     outputs = {name: again.spec(name) for name in graph.outputs}
-    assert apart.whole(outputs) == {name: graph.spec(name) for name in graph.outputs}
+    assert split.whole(outputs) == {name: graph.spec(name) for name in graph.outputs}
     return True
 
 
@@ -48,7 +48,7 @@ def test_a_case_that_is_taken_apart_computes_the_same(case: Case) -> None:
         assert split_batch(graph, 1) is None or case.op in RULES
         return
     with np.errstate(all="ignore"):
-        assert_same_apart(graph, feeds, 1)
+        assert_same_split(graph, feeds, 1)
 
 
 def test_rules_are_met_by_cases() -> None:
@@ -131,7 +131,7 @@ TOGETHER: dict[str, Callable[[Builder, str], str]] = {
 def test_images_that_stay_apart(name: str, count: int) -> None:
     graph = network(Builder(), APART[name])
     images = np.random.default_rng(3).uniform(-1, 1, (5, 3, 6, 6)).astype(np.float32)
-    assert assert_same_apart(graph, {"x": images}, count)
+    assert assert_same_split(graph, {"x": images}, count)
 
 
 @pytest.mark.parametrize("name", TOGETHER)
@@ -146,9 +146,9 @@ def test_inputs_that_belong_to_all_images_go_to_each_run() -> None:
     graph = specialise(graph, graph.specs).graph
     feeds = {"x": np.random.default_rng(1).random((4, 3, 5, 5), np.float32)}
     feeds["scale"] = np.full((1, 3, 1, 1), 2, np.float32)
-    assert assert_same_apart(graph, feeds, 3)
-    apart = split_batch(graph, 3)
-    assert apart is not None and apart.inputs == {"x"} and apart.batch == 4
+    assert assert_same_split(graph, feeds, 3)
+    split = split_batch(graph, 3)
+    assert split is not None and split.inputs == {"x"} and split.batch == 4
 
 
 @pytest.mark.parametrize("count", [0, 4, 5])

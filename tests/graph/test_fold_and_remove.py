@@ -73,7 +73,7 @@ def test_identities_go_with_or_without_shapes(build, check, make):
     x = build.node("Neg", build.input(2, 3, 4))
     graph = build.graph(build.node("Abs", make(build, x)))
     assert ops(check(remove_identity, graph)) == ["Neg", "Abs"]
-    assert ops(check(remove_identity, graph, open=True)) == ["Neg", "Abs"]
+    assert ops(check(remove_identity, graph, with_open_sizes=True)) == ["Neg", "Abs"]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_outputs_keep_their_names(build, check):
         build.node("Identity", build.constant([1.0]), out="fixed"),
         "x",
     )
-    after = check(remove_identity, graph, open=True)
+    after = check(remove_identity, graph, with_open_sizes=True)
     assert ops(after) == ["Neg", "Identity", "Identity", "Abs"]
     assert after.outputs == ("first", "second", "copy", "third", "fixed", "x")
     assert after.constants["fixed"] is graph.constants["c0"]
@@ -141,7 +141,10 @@ def batch_norm(build, x: str, channels: int) -> str:
 def test_batch_norm_into_conv(build, check, bias, group):
     y = build.conv(build.input(2, 4, 5, 5), 6, 4, 3, bias=bias, group=group)
     graph = build.graph(build.node("Relu", batch_norm(build, y, 6)))
-    for after in (check(fold_batch_norm, graph), check(fold_batch_norm, graph, open=True)):
+    for after in (
+        check(fold_batch_norm, graph),
+        check(fold_batch_norm, graph, with_open_sizes=True),
+    ):
         assert ops(after) == ["Conv", "Relu"]
 
 
@@ -172,7 +175,7 @@ def test_a_gemm_whose_bias_differs_by_row_is_left_alone(build, check):
 def test_batch_norm_without_a_conv_becomes_mul_and_add(build, check):
     y = build.conv(build.input(1, 2, 3, 3), 4, 2)
     graph = build.graph(y, batch_norm(build, y, 4))  # y is an output: its conv must stay
-    after = check(fold_batch_norm, graph, open=True)
+    after = check(fold_batch_norm, graph, with_open_sizes=True)
     assert ops(after) == ["Conv", "Mul", "Add"]
     assert after.constants[after.nodes[1].inputs[1]].array.shape == (1, 4, 1, 1)
     assert ops(check(fold_batch_norm, graph)) == ["Conv", "Mul", "Add"]
@@ -196,7 +199,7 @@ def test_scales_in_a_row_all_fold(build, check):
     y = build.node("Add", y, build.random(6, 1, 1))
     y = build.node("Div", y, build.constant(255.0))
     graph = build.graph(build.node("Sub", y, build.constant([1.5]), out="y"))
-    after = check(fold_scale, graph, open=True)
+    after = check(fold_scale, graph, with_open_sizes=True)
     assert ops(after) == ["Conv"] and after.nodes[0].outputs == ("y",)
 
 

@@ -28,7 +28,7 @@ def test_the_rows_that_may_be_steps():
 @pytest.mark.parametrize("op", ["Relu", "Sigmoid", "HardSwish", "Elu", "Gelu", "Softplus", "Neg"])
 def test_unary_activation(build, check, op):
     graph = build.graph(build.node(op, build.conv(build.input(1, 3, 4, 4), 2, 3), out="y"))
-    for after in (check(fuse_epilogue, graph), check(fuse_epilogue, graph, open=True)):
+    for after in (check(fuse_epilogue, graph), check(fuse_epilogue, graph, with_open_sizes=True)):
         assert ops(after) == ["Conv"] and steps(after.nodes[0]) == [(op, (RUNNING,))]
         assert after.nodes[0].outputs == ("y",) and after.nodes[0].op_arity == 3
 
@@ -40,7 +40,7 @@ def test_constants_by_scalar_and_channel_without_known_sizes(build, check):
     x = build.node("Clip", x, "", build.constant(0.5))
     x = build.node("Sub", build.constant([2.0]), x)
     graph = build.graph(x)
-    for after in (check(fuse_epilogue, graph), check(fuse_epilogue, graph, open=True)):
+    for after in (check(fuse_epilogue, graph), check(fuse_epilogue, graph, with_open_sizes=True)):
         (node,) = after.nodes
         assert node.op_arity == 2 and node.op_inputs == ("x", "c0")
         assert steps(node) == [
@@ -67,7 +67,12 @@ def test_residual_add_keeps_the_graph_sorted(build, check):
     )
     other = build.node("Softmax", other, axis=1)
     graph = build.graph(build.node("Relu", build.node("Add", first, other), out="y"))
-    assert ops(check(fuse_epilogue, graph, open=True)) == ["Conv", "MaxPool", "Softmax", "Add"]
+    assert ops(check(fuse_epilogue, graph, with_open_sizes=True)) == [
+        "Conv",
+        "MaxPool",
+        "Softmax",
+        "Add",
+    ]
     after = check(fuse_epilogue, graph)
     assert ops(after) == ["MaxPool", "Softmax", "Conv"]
     assert steps(after.nodes[-1]) == [("Add", (RUNNING, 3)), ("Relu", (RUNNING,))]

@@ -77,7 +77,7 @@ def test_activation(build, check, label):
     x = build.node("Neg", build.input(2, 3, 4))
     graph = build.graph(build.node("Abs", make(build, x)))
     assert ops(check(fuse_patterns, graph)) == ["Neg", expected, "Abs"]
-    assert ops(check(fuse_patterns, graph, open=True)) == ["Neg", expected, "Abs"]
+    assert ops(check(fuse_patterns, graph, with_open_sizes=True)) == ["Neg", expected, "Abs"]
 
 
 def test_only_the_right_numbers_and_values_match(build, check):
@@ -105,7 +105,7 @@ def test_matmul_and_bias_become_gemm(build, check, bias, turned):
     product = build.node("MatMul", build.input(4, 3), build.random(3, 5))
     operands = (product, build.random(*bias))
     graph = build.graph(build.node("Add", *(operands[::-1] if turned else operands)))
-    assert ops(check(fuse_patterns, graph, open=True)) == ["Gemm"]
+    assert ops(check(fuse_patterns, graph, with_open_sizes=True)) == ["Gemm"]
 
 
 @pytest.mark.parametrize(

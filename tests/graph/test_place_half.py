@@ -6,7 +6,7 @@ import numpy as np
 
 from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.graph.passes.half import Converted, TakesHalf, computed_wide, fits_half, place_half
+from clconv.graph.passes.half import Converted, TakesHalf, fits_half, float32_nodes, place_half
 from clconv.graph.reference import run_reference
 from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
@@ -137,7 +137,7 @@ def test_what_a_kernel_takes_stays_half() -> None:
     placed = verify(place_half(graph, None, some("Conv", "Relu")))
     # What is element-wise stays in the type that it finds.
     assert operators(placed) == ["Conv", "Cast", "TopK", "Relu", "Cast", "Conv"]
-    assert computed_wide(placed) == ("v", "b")
+    assert float32_nodes(placed) == ("v", "b")
     found, expected = run_reference(placed, {"x": X})["y"], run_reference(graph, {"x": X})["y"]
     np.testing.assert_array_equal(found, expected)
 
@@ -175,7 +175,7 @@ def test_constants_that_half_cannot_hold_keep_their_node_wide() -> None:
         huge=np.full((1, 4, 1, 1), 1e6, np.float32),
     )
     placed = verify(place_half(graph, None, some("Conv", "Add", "Mul"), narrow=True))
-    assert computed_wide(placed) == ("b", "y")
+    assert float32_nodes(placed) == ("b", "y")
     x = X.astype(np.float32)
     assert np.isfinite(run_reference(placed, {"x": x})["y"]).all()
 

@@ -85,7 +85,7 @@ def test_transposes_between_two_convolutions_vanish(
     assert count(graph) == 4
     # What is left: the input's, the output's, and one of a single pixel.
     assert count(pushed) <= 2 + (between == "attention through dense layers")
-    check(push_transposes, graph, open=True)
+    check(push_transposes, graph, with_open_sizes=True)
     assert count(run_passes(graph)) <= 2 + (between == "attention through dense layers")
 
 

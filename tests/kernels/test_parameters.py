@@ -7,7 +7,7 @@ import pytest
 from clconv.cases import CASES, Case
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
-from clconv.device.measurements import Entry, Machine, Shape, Tuned
+from clconv.device.measurements import Entry, Machine, Measurements, Shape
 from clconv.diagnosis.doctor import GUARD, plan_of
 from clconv.graph.reference import run_reference
 from clconv.lowering.model.kernel import VARIANTS, Variant
@@ -31,7 +31,7 @@ def tuned_plan(case: Case, device: DeviceInfo, variant: Variant, name: str, valu
     machine = Machine.of(device)
     entry = Entry(machine, shape, variant.name, ((name, value),))
     specs = {n: graph.specs[n] for n in graph.inputs}
-    findings = Findings(tuned=Tuned(machine, (entry,)))
+    findings = Findings(measurements=Measurements(machine, (entry,)))
     plan = make_plan(graph, specs, device, findings=findings, guard=GUARD)
     (choice,) = plan.lowered.choices.values()
     assert choice.name == f"{variant.name} {name}={value}"

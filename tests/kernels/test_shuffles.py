@@ -17,10 +17,10 @@ from clconv.device.info import DeviceInfo, shuffle_of
 from clconv.errors import KernelBuildError, VariantError
 from clconv.frontend.layers import Dense, Sequential, Softmax
 from clconv.graph.reference import run_reference
-from clconv.lowering.shared.groups import Share
+from clconv.lowering.shared.groups import WorkSplit
 from clconv.planning.plan import Plan
 from clconv.probes import shuffle_probe
-from clconv.probes.shuffle_probe import shuffling, shuffling_for
+from clconv.probes.shuffle_probe import verified_shuffles, with_verified_shuffles
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
@@ -39,7 +39,7 @@ def able(device: DeviceInfo, kind: str) -> DeviceInfo:
         pytest.skip("the device has no subgroups of Intel's")
     if device.largest_work_group < 64:
         pytest.skip("the device has no room for a group")
-    return dataclasses.replace(device, shuffle=kind, shuffles=True)
+    return dataclasses.replace(device, shuffle=kind, shuffle_verified=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,8 +65,11 @@ def shuffled(case: Case, machine: DeviceInfo) -> Iterator[tuple[Case, str, Plan]
     for variant in ("group", "split"):
         with contextlib.suppress(VariantError):
             plan = plan_for(graph, machine, {case.op.lower(): variant})
-            shares = [dict(call.kernel.parameters).get("share") for call in plan.calls]
-            if any(isinstance(share, Share) and share.abreast > 1 for share in shares):
+            splits = [dict(call.kernel.parameters).get("work_split") for call in plan.calls]
+            if any(
+                isinstance(work_split, WorkSplit) and work_split.abreast > 1
+                for work_split in splits
+            ):
                 yield case, variant, plan
 
 
@@ -87,13 +90,18 @@ def test_groups_of_every_size(items: int, kind: str, device: DeviceInfo) -> None
 
 
 def test_what_fills_no_lanes_is_left_to_local_memory() -> None:
-    machine = dataclasses.replace(NVIDIA, largest_work_group=1024, shuffle="nvidia", shuffles=True)
-    assert Share.of(machine, 1, 49, 1).abreast in (1, 32)
-    assert Share.of(machine, 64, 4096, 1).abreast == 32
-    assert Share.of(machine, 64, 4096, 8).shuffle == ""  # those that share a line lie apart
+    machine = dataclasses.replace(
+        NVIDIA, largest_work_group=1024, shuffle="nvidia", shuffle_verified=True
+    )
+    assert WorkSplit.of(machine, 1, 49, 1).abreast in (1, 32)
+    assert WorkSplit.of(machine, 64, 4096, 1).abreast == 32
+    assert WorkSplit.of(machine, 64, 4096, 8).shuffle == ""  # those that share a line lie apart
     narrow = dataclasses.replace(machine, largest_work_group=16)
-    assert Share.of(narrow, 64, 4096, 1).shuffle == ""
-    assert Share.of(dataclasses.replace(machine, shuffles=False), 64, 4096, 1).shuffle == ""
+    assert WorkSplit.of(narrow, 64, 4096, 1).shuffle == ""
+    assert (
+        WorkSplit.of(dataclasses.replace(machine, shuffle_verified=False), 64, 4096, 1).shuffle
+        == ""
+    )
     assert shuffle_of((9, 0), frozenset()) == "nvidia" and shuffle_of((6, 1), frozenset()) == ""
     assert shuffle_of((0, 0), frozenset({"cl_intel_subgroups"})) == "intel"
 
@@ -101,15 +109,15 @@ def test_what_fills_no_lanes_is_left_to_local_memory() -> None:
 def test_shuffles_are_used_once_they_are_proven(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine = dataclasses.replace(able(device, "emulated"), kind="gpu", shuffles=False)
-    assert shuffling(machine).shuffles
+    machine = dataclasses.replace(able(device, "emulated"), kind="gpu", shuffle_verified=False)
+    assert verified_shuffles(machine).shuffle_verified
     graph = Sequential(Dense(700), Softmax()).build((30,))
     session = clconv.load(graph, machine)
-    assert session.device.shuffles
+    assert session.device.shuffle_verified
     bound = session.prepare({n: s.shape for n, s in session.inputs.items()})
     assert any("emulated" in repr(call.kernel.parameters) for call in bound.plan.calls)
     dense = Dense(7).build((30,))
-    assert shuffling_for(dense, machine) is machine  # has no lines to share
+    assert with_verified_shuffles(dense, machine) is machine  # has no lines to share
     for wrong in (False, KernelBuildError("no such instruction")):
 
         def tried(one: DeviceInfo, length: int, wrong: bool | Exception = wrong) -> bool:
@@ -119,9 +127,10 @@ def test_shuffles_are_used_once_they_are_proven(
 
         monkeypatch.setattr(shuffle_probe, "sums_right", tried)
         other = dataclasses.replace(machine, driver=f"another {wrong}")
-        assert shuffling_for(graph, other) is other
+        assert with_verified_shuffles(graph, other) is other
     assert (
-        clconv.load(graph, dataclasses.replace(machine, driver="one more")).device.shuffles is False
+        clconv.load(graph, dataclasses.replace(machine, driver="one more")).device.shuffle_verified
+        is False
     )
 
 

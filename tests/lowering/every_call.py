@@ -41,4 +41,4 @@ def _lowered(variant: Variant, problem: Problem, signature: Signature) -> tuple[
     if not any(spec.size for spec in laid_out.outputs):
         return ()  # lower_graph() does not ask then
     lowered = variant.lower(laid_out)
-    return (*lowered.calls, *(call for offer in lowered.offers for call in offer.calls))
+    return (*lowered.calls, *(call for placement in lowered.placements for call in placement.calls))

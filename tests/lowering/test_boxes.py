@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clconv.graph.ir import Layout, TensorSpec
-from clconv.lowering.copies.boxes import Axis, Copy, Span, box_copies, collapse
+from clconv.lowering.copies.boxes import Copy, CopyLoop, Span, box_copies, collapse
 from clconv.lowering.model.arguments import layout_packing
 
 NOTHING = -1
@@ -101,17 +101,21 @@ def test_axes_change_places_between_layouts(perm: tuple[int, ...], blocks: tuple
 def test_whole_blocks_are_one_run() -> None:
     spec = TensorSpec((2, 13, 5, 7)).with_layout(Layout(8))
     (copy,) = box_copies(spec, spec, [Span(size, i, i) for i, size in enumerate(spec.shape)])
-    assert collapse(copy).axes == (Axis(2 * 16 * 5 * 7, 1, 1),)
+    assert collapse(copy).axes == (CopyLoop(2 * 16 * 5 * 7, 1, 1),)
 
 
 def test_loops_that_follow_on_each_other_merge() -> None:
-    copy = Copy((Axis(5, 1, 1), Axis(1, 99, 98), Axis(3, 10, 5), Axis(2, 100, 15)), 7, 8)
-    assert collapse(copy) == Copy((Axis(2, 100, 15), Axis(3, 10, 5), Axis(5, 1, 1)), 7, 8)
-    assert collapse(Copy((Axis(3, 5, 5), Axis(5, 1, 1)))).axes == (Axis(15, 1, 1),)
+    copy = Copy(
+        (CopyLoop(5, 1, 1), CopyLoop(1, 99, 98), CopyLoop(3, 10, 5), CopyLoop(2, 100, 15)), 7, 8
+    )
+    assert collapse(copy) == Copy(
+        (CopyLoop(2, 100, 15), CopyLoop(3, 10, 5), CopyLoop(5, 1, 1)), 7, 8
+    )
+    assert collapse(Copy((CopyLoop(3, 5, 5), CopyLoop(5, 1, 1)))).axes == (CopyLoop(15, 1, 1),)
 
 
 def test_loops_too_long_for_an_int_stay_apart() -> None:
-    axes = (Axis(1 << 20, 1 << 20, 1 << 20), Axis(1 << 20, 1, 1))
+    axes = (CopyLoop(1 << 20, 1 << 20, 1 << 20), CopyLoop(1 << 20, 1, 1))
     assert collapse(Copy(axes)).axes == axes
 
 

@@ -17,7 +17,7 @@ from clconv.lowering.choice.matrix import matrix_of
 from clconv.lowering.choice.select import select
 from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.model.kernel import VARIANTS
-from clconv.lowering.shared.tile_choice import MOST_SPLITS, Work, best_splits, best_tile
+from clconv.lowering.shared.tile_choice import MOST_SPLITS, ProductSize, best_splits, best_tile
 from clconv.lowering.shared.tiles import INTEL_TILES, MATRIX_TILES, TILES, Tile
 from tests.graph.graph_builder import Builder
 from tests.lowering.every_call import DEVICE_CASES, calls_of
@@ -111,7 +111,7 @@ def test_nothing_is_rounded_unless_asked(case: str) -> None:
     # A product of halves is exact in float32, so it needs no asking, only an instruction that is known to be right.
     assert "matrix" not in chosen(case, HOPPER, "float16")
     for precision in PRECISIONS:
-        known = dataclasses.replace(HOPPER, proven=True)
+        known = dataclasses.replace(HOPPER, matrix_verified=True)
         assert ("matrix" in chosen(case, known, "float16", precision)) == (precision != "strict")
         assert ("matrix" in chosen(case, known, precision=precision)) == (precision == "tf32")
     # A float32 tensor of a network in float16 is one because half cannot hold it.
@@ -125,12 +125,12 @@ def test_winograd_with_matrix_instructions_where_products_may_round() -> None:
     """F(2,3), for layers deep enough that its fewer products pay for both transforms; in half it could overflow."""
     deep = Case("Conv", "", (data(1, 512, 28, 28), weight(512, 512, 3, 3)), SAME)
     shallow = Case("Conv", "", (data(1, 64, 56, 56), weight(64, 64, 3, 3)), SAME)
-    proven = dataclasses.replace(HOPPER, proven=True)
+    verified = dataclasses.replace(HOPPER, matrix_verified=True)
 
     def choice(case: Case, precision: str = "tf32") -> str:
         graph, _ = case.build()
         options = PlanOptions(precision)
-        return select(problem_of(graph, graph.nodes[0], proven, options)).variant.name
+        return select(problem_of(graph, graph.nodes[0], verified, options)).variant.name
 
     assert choice(deep) == "matrix_winograd2"
     assert choice(shallow) == "matrix_gemm"
@@ -200,17 +200,17 @@ def test_tiles_are_large_where_there_is_work_for_all_and_sums_are_split_where_th
     None
 ):
     h200 = dataclasses.replace(HOPPER, compute_units=132, local_memory=48 << 10)
-    large = Work(512, 16 * 56 * 56, 512, most_splits=MOST_SPLITS)
+    large = ProductSize(512, 16 * 56 * 56, 512, most_splits=MOST_SPLITS)
     tile = best_tile(h200, large, None)
     assert (tile.m, tile.n) == (128, 128) and best_splits(h200, large, tile, None) == 1
     # 2,048 to 512 channels of 7 x 7 pixels: 16 tiles at most, half of the device would be idle without.
-    small = Work(512, 49, 2048, most_splits=MOST_SPLITS)
+    small = ProductSize(512, 49, 2048, most_splits=MOST_SPLITS)
     tile = best_tile(h200, small, None)
     splits = best_splits(h200, small, tile, None)
     groups = math.ceil(512 / tile.m) * math.ceil(49 / tile.n) * splits
     assert groups >= 132 and 2048 // splits >= 4 * tile.k
     # Parts that a launch more would not pay for.
-    assert best_splits(h200, Work(512, 49, 64, most_splits=MOST_SPLITS), tile, None) == 1
+    assert best_splits(h200, ProductSize(512, 49, 64, most_splits=MOST_SPLITS), tile, None) == 1
     assert best_splits(h200, dataclasses.replace(small, most_splits=1), tile, None) == 1
 
 

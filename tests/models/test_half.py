@@ -15,7 +15,7 @@ from onnx import TensorProto, numpy_helper
 
 from clconv.api import load
 from clconv.device.info import DeviceInfo
-from clconv.graph.passes.half import computed_wide
+from clconv.graph.passes.half import float32_nodes
 
 
 def halved(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -78,7 +78,7 @@ def test_float32_networks_are_stored_in_float16(
     assert plans[1].memory.total < plans[0].memory.total
     casts = [node for node in plans[1].graph.nodes if node.op == "Cast"]
     assert len(casts) == 2, "one at the input, one at the output"
-    assert not computed_wide(plans[1].graph)
+    assert not float32_nodes(plans[1].graph)
 
 
 def test_a_checked_run_allows_for_what_half_rounds(

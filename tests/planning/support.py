@@ -25,5 +25,5 @@ def make_plan(
     **options: Any,
 ) -> Plan:
     """options: of PlanOptions."""
-    wanted = PlanOptions(**{"images": 0, "joining": False, **options})
+    wanted = PlanOptions(**{"images_at_once": 0, "joining": False, **options})
     return Planner(device, wanted, findings).plan(graph, specs, values)

@@ -39,11 +39,11 @@ def assert_sound(values: list[Lifetime], plan: MemoryPlan, alignment: int, guard
             a, b = plan.slots[one.name], plan.slots[other.name]
             together = one.first <= other.last and other.first <= one.last
             if together and a.arena == b.arena:
-                apart = (
+                separate = (
                     a.offset + max(a.nbytes, 1) + guard <= b.offset
                     or b.offset + max(b.nbytes, 1) + guard <= a.offset
                 )
-                assert apart, f"{one} at {a} and {other} at {b}"
+                assert separate, f"{one} at {a} and {other} at {b}"
 
 
 @settings(deadline=None)

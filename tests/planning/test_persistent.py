@@ -41,14 +41,14 @@ def test_random_chains_do_not_change_a_bit(
     """More workers than threads run one after another: each must get by with what was done before it."""
     graph = Chain(seed, 2).whole(24)
     manned = dataclasses.replace(waking, compute_units=workers)
-    joined, apart = Session(graph, manned), separately(graph, manned, monkeypatch)
+    joined, separated = Session(graph, manned), separately(graph, manned, monkeypatch)
     shapes = {name: graph.specs[name].shape for name in graph.inputs}
     plan = joined.prepare(shapes).plan
     assert len(plan.launches) == 1 < len(plan.calls)
-    assert apart.prepare(shapes).plan.launches == apart.prepare(shapes).plan.calls
+    assert separated.prepare(shapes).plan.launches == separated.prepare(shapes).plan.calls
     for run in range(5):  # the counters are left as they were found
         feeds = {name: picture(*shapes[name], seed=run + i) for i, name in enumerate(graph.inputs)}
-        found, expected = joined.run(feeds), apart.run(feeds)
+        found, expected = joined.run(feeds), separated.run(feeds)
         for name in expected:
             np.testing.assert_array_equal(found[name], expected[name])
 

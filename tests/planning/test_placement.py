@@ -28,7 +28,7 @@ class Chain(Builder):
         self.batch = batch
         self.channels: dict[str, int] = {}
         for i in range(2):
-            # Multiples of a vector and not, so that some offers are taken and some are refused.
+            # Multiples of a vector and not, so that some placements are taken and some are refused.
             count = self.random_choice.choice((8, 16, 24, 5))
             self.channels[self.input(batch, count, HEIGHT, WIDTH, name=f"x{i}")] = count
 
@@ -173,7 +173,7 @@ def test_other_axes(device: DeviceInfo, axis: int) -> None:
 def test_the_random_chains_do_place_parts(device: DeviceInfo) -> None:
     graphs = [Chain(seed, 1).whole() for seed in range(10)]
     plans = [make_plan(g, {n: g.specs[n] for n in g.inputs}, device) for g in graphs]
-    placed = sum(len(plan.lowered.parts) for plan in plans)
+    placed = sum(len(plan.lowered.placed_inside) for plan in plans)
     if "loses-sight-of-sub-buffers" in device.quirks:
         assert placed == 0
     else:

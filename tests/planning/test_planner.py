@@ -23,11 +23,11 @@ from tests.lowering.support import AVX2, NVIDIA
 from tests.runtime.support import int_input, residual
 
 WAKING = dataclasses.replace(AVX2, quirks=frozenset({"wakes-slowly"}))
-TENSOR_CORES = dataclasses.replace(NVIDIA, matrix=frozenset({"tf32", "f16"}), proven=True)
+TENSOR_CORES = dataclasses.replace(NVIDIA, matrix=frozenset({"tf32", "f16"}), matrix_verified=True)
 NETWORK = run_passes(residual())
 
 
-def images(count: int, size: int = 16) -> dict[str, TensorSpec]:
+def image_specs(count: int, size: int = 16) -> dict[str, TensorSpec]:
     return {"x": TensorSpec((count, 3, size, size))}
 
 
@@ -37,19 +37,19 @@ def product() -> Graph:
 
 
 def variants(planner: Planner, graph: Graph = NETWORK, size: int = 16) -> set[str]:
-    specs = images(1, size) if "x" in graph.inputs and graph is NETWORK else graph.specs
+    specs = image_specs(1, size) if "x" in graph.inputs and graph is NETWORK else graph.specs
     plan = planner.plan(graph, {name: specs[name] for name in graph.inputs})
     return {choice.variant.name for choice in plan.lowered.choices.values()}
 
 
 @pytest.mark.parametrize("machine", (AVX2, NVIDIA), ids=lambda device: device.name)
 def test_a_plan_is_the_whole_network_launch_by_launch(machine: DeviceInfo) -> None:
-    plan = Planner(machine).plan(NETWORK, images(2))
+    plan = Planner(machine).plan(NETWORK, image_specs(2))
     assert plan.device is machine and plan.cut is None and plan.batch_split is None
     assert plan.launches == plan.calls and len(plan.calls) >= 2
     assert plan.graph.spec("result").shape == (2, 16, 16, 16)
     assert plan.live_bytes <= plan.memory.total
-    assert Planner(machine).plan(NETWORK, images(2)) == plan, "the same every time"
+    assert Planner(machine).plan(NETWORK, image_specs(2)) == plan, "the same every time"
 
 
 def test_a_plan_ends_where_values_must_be_known() -> None:
@@ -67,7 +67,7 @@ def test_precision_is_asked_for_and_no_fact_of_the_device() -> None:
     for precision, matrix in (("float32", False), ("strict", False), ("tf32", True)):
         chosen = variants(Planner(TENSOR_CORES, PlanOptions(precision)), product())
         assert (chosen == {"matrix"}) == matrix
-    halves = Planner(AVX2, PlanOptions("float16")).plan(NETWORK, images(1))
+    halves = Planner(AVX2, PlanOptions("float16")).plan(NETWORK, image_specs(1))
     assert {spec.dtype for spec in halves.graph.specs.values()} == {DType.FLOAT16, DType.FLOAT32}
     assert halves.graph.spec("result").dtype is DType.FLOAT32
     assert any("winograd" in name for name in variants(Planner(AVX2), size=64))
@@ -79,7 +79,7 @@ def test_precision_is_asked_for_and_no_fact_of_the_device() -> None:
 
 def test_constants_are_converted_once_for_all_plans() -> None:
     planner = Planner(AVX2, PlanOptions("float16"))
-    first, second = (planner.plan(NETWORK, images(1, size)).graph for size in (8, 12))
+    first, second = (planner.plan(NETWORK, image_specs(1, size)).graph for size in (8, 12))
     keys = [{c.key for c in g.constants.values()} for g in (first, second)]
     assert keys[0] == keys[1]
 
@@ -101,14 +101,14 @@ def test_what_was_found_wrong_is_not_taken() -> None:
 
 def test_known_variants_are_kept_unless_another_is_clearly_faster() -> None:
     planner = Planner(AVX2)
-    nodes = planner.plan(NETWORK, images(1, 64)).lowered.choices
-    kept = planner.plan(NETWORK, images(1, 64), known=dict.fromkeys(nodes, "winograd2"))
+    nodes = planner.plan(NETWORK, image_specs(1, 64)).lowered.choices
+    kept = planner.plan(NETWORK, image_specs(1, 64), known=dict.fromkeys(nodes, "winograd2"))
     assert "winograd2" in {choice.variant.name for choice in kept.lowered.choices.values()}
 
 
 @pytest.mark.parametrize(("asked", "count"), [(1, 1), (3, 3), (0, None), (7, None), (None, None)])
 def test_images_at_a_time_as_asked(asked: int | None, count: int | None) -> None:
-    plan = Planner(AVX2, PlanOptions(images=asked)).plan(NETWORK, images(7))
+    plan = Planner(AVX2, PlanOptions(images_at_once=asked)).plan(NETWORK, image_specs(7))
     split = plan.batch_split
     assert (None if split is None else (split.count, split.batch)) == (count and (count, 7))
     assert plan.graph.specs["x"].shape[0] == (count or 7)
@@ -116,27 +116,27 @@ def test_images_at_a_time_as_asked(asked: int | None, count: int | None) -> None
 
 def test_images_at_a_time_as_the_cache_or_the_memory_holds() -> None:
     cached = dataclasses.replace(AVX2, cache=4 << 20)
-    plan = Planner(cached).plan(NETWORK, images(16, 64))
+    plan = Planner(cached).plan(NETWORK, image_specs(16, 64))
     assert plan.batch_split is not None and str(plan.batch_split) == "4 of 16 images at a time"
     assert "4 of 16 images" in str(plan)
     little = dataclasses.replace(AVX2, global_memory=7 << 20)
-    plan = Planner(little).plan(NETWORK, images(64, 64))
+    plan = Planner(little).plan(NETWORK, image_specs(64, 64))
     assert plan.batch_split is not None and plan.batch_split.count == 4
     with pytest.raises(DeviceMemoryError):
-        Planner(little, PlanOptions(images=0)).plan(NETWORK, images(64, 64))
+        Planner(little, PlanOptions(images_at_once=0)).plan(NETWORK, image_specs(64, 64))
 
 
 def test_images_that_meet_are_not_split() -> None:
     b = Builder()
     mixing = b.graph(b.node("Softmax", b.input("n", 3, 4, 4), axis=0, out="y"))
     with pytest.warns(ClconvWarning, match="CLCONV_IMAGES=1: 'test' gets its 3 images at once"):
-        plan = Planner(AVX2, PlanOptions(images=1)).plan(mixing, images(3, 4))
+        plan = Planner(AVX2, PlanOptions(images_at_once=1)).plan(mixing, image_specs(3, 4))
     assert plan.batch_split is None
 
 
 def test_launches_are_joined_where_the_device_gains_and_nothing_forbids_it() -> None:
     planner = Planner(WAKING)
-    plan = planner.plan(NETWORK, images(1))
+    plan = planner.plan(NETWORK, image_specs(1))
     assert planner.joins and len(plan.launches) == 1 < len(plan.calls)
     for other in (
         Planner(AVX2),
@@ -145,43 +145,43 @@ def test_launches_are_joined_where_the_device_gains_and_nothing_forbids_it() -> 
         Planner(WAKING, PlanOptions(guard=64)),
         Planner(WAKING, findings=Findings(frozenset({JOINED}))),
     ):
-        plan = other.plan(NETWORK, images(1))
+        plan = other.plan(NETWORK, image_specs(1))
         assert not other.joins and plan.launches == plan.calls
 
 
 def test_images_at_a_time_go_as_one_launch_too() -> None:
-    plan = Planner(WAKING, PlanOptions(images=2)).plan(NETWORK, images(6))
+    plan = Planner(WAKING, PlanOptions(images_at_once=2)).plan(NETWORK, image_specs(6))
     assert plan.batch_split is not None and len(plan.launches) == 1
 
 
 def test_another_size_takes_the_joined_kernel_that_is_there() -> None:
     planner = Planner(WAKING)
-    (first,) = planner.plan(NETWORK, images(1, 24), declared=NETWORK.specs).launches
+    (first,) = planner.plan(NETWORK, image_specs(1, 24), declared=NETWORK.specs).launches
     assert is_persistent(first.kernel)
     for count, size in ((1, 20), (2, 24), (1, 48)):
-        (other,) = planner.plan(NETWORK, images(count, size)).launches
+        (other,) = planner.plan(NETWORK, image_specs(count, size)).launches
         assert other.kernel == first.kernel
-    (alone,) = Planner(WAKING).plan(NETWORK, images(1, 24)).launches
+    (alone,) = Planner(WAKING).plan(NETWORK, image_specs(1, 24)).launches
     assert {*kernels_of(alone.kernel)} < {*kernels_of(first.kernel)}, "nothing compiled in vain"
     known = residual(1, 24, 24)
-    (closed,) = Planner(WAKING).plan(known, images(1, 24), declared=known.specs).launches
+    (closed,) = Planner(WAKING).plan(known, image_specs(1, 24), declared=known.specs).launches
     assert closed.kernel == alone.kernel
 
 
 def test_guarded_values_have_a_place_of_their_own() -> None:
-    plan = Planner(AVX2, PlanOptions(guard=256)).plan(NETWORK, images(1))
+    plan = Planner(AVX2, PlanOptions(guard=256)).plan(NETWORK, image_specs(1))
     slots = sorted(plan.memory.slots.values(), key=lambda slot: (slot.arena, slot.offset))
     for before, after in itertools.pairwise(slots):
         assert after.arena > before.arena or after.offset >= before.offset + before.nbytes + 256
 
 
 def test_passes_are_told_with_the_sizes_and_only_of_the_plan() -> None:
-    told: list[tuple[str, str]] = []
-    planner = Planner(WAKING, on_pass=lambda sizes, name, graph: told.append((sizes, name)))
-    planner.plan(NETWORK, images(1), declared=NETWORK.specs)
+    passes: list[tuple[str, str]] = []
+    planner = Planner(WAKING, on_pass=lambda sizes, name, graph: passes.append((sizes, name)))
+    planner.plan(NETWORK, image_specs(1), declared=NETWORK.specs)
     usual: list[str] = []
-    run_passes(specialise(NETWORK, images(1)).graph, lambda name, graph: usual.append(name))
-    assert told == [("float32[1x3x16x16]", name) for name in usual] and "fuse_epilogue" in usual
+    run_passes(specialise(NETWORK, image_specs(1)).graph, lambda name, graph: usual.append(name))
+    assert passes == [("float32[1x3x16x16]", name) for name in usual] and "fuse_epilogue" in usual
 
 
 def test_options_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,5 +196,5 @@ def test_options_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert options == PlanOptions("tf32", {"conv": "simple"}, 3, False, 8)
     assert PlanOptions.from_config("Strict").precision == "strict"
     monkeypatch.delenv("CLCONV_IMAGES")
-    assert options.images == 3 and PlanOptions.from_config().images is None
+    assert options.images_at_once == 3 and PlanOptions.from_config().images_at_once is None
     assert PlanOptions() == PlanOptions("float32", {}, None, True, 0)

@@ -1,4 +1,4 @@
-"""Matrix instructions are used only where they are proven; here they are emulated."""
+"""Matrix instructions are used only where they are verified; here they are emulated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clconv.errors import KernelBuildError
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.probes import matrix_probe
-from clconv.probes.matrix_probe import proven, proven_for
+from clconv.probes.matrix_probe import verified_matrix, with_verified_matrix
 from clconv.runtime.bound import BoundPlan
 
 ALL = frozenset({"tf32", "f16", "f16 k16", "emulated"})
@@ -23,8 +23,8 @@ INTEL = frozenset({"f16 8 lanes", "f16 16 lanes", "emulated"})
 def test_what_works_is_kept(device: DeviceInfo) -> None:
     for matrix in (ALL, INTEL):
         able = dataclasses.replace(device, matrix=matrix)
-        assert proven(able) == dataclasses.replace(able, proven=True)
-    assert proven(dataclasses.replace(device, matrix=frozenset())).proven is False
+        assert verified_matrix(able) == dataclasses.replace(able, matrix_verified=True)
+    assert verified_matrix(dataclasses.replace(device, matrix=frozenset())).matrix_verified is False
 
 
 def test_what_does_not_compile_or_is_wrong_is_not(
@@ -37,8 +37,8 @@ def test_what_does_not_compile_or_is_wrong_is_not(
 
     monkeypatch.setattr(matrix_probe, "multiplies_right", tried)
     able = dataclasses.replace(device, matrix=ALL, index=device.index, driver="another")
-    assert proven(able).matrix == {"f16", "emulated"}
-    assert dataclasses.replace(proven(able), matrix=ALL, proven=False) == able
+    assert verified_matrix(able).matrix == {"f16", "emulated"}
+    assert dataclasses.replace(verified_matrix(able), matrix=ALL, matrix_verified=False) == able
 
 
 def test_of_two_lengths_of_subgroups_the_one_there_is_is_kept(
@@ -48,7 +48,7 @@ def test_of_two_lengths_of_subgroups_the_one_there_is_is_kept(
         matrix_probe, "multiplies_right", lambda tried, _: "f16 16 lanes" in tried.matrix
     )
     able = dataclasses.replace(device, matrix=INTEL, driver="one more")
-    assert proven(able).matrix == {"f16 16 lanes", "emulated"}
+    assert verified_matrix(able).matrix == {"f16 16 lanes", "emulated"}
 
 
 def test_a_wrong_product_is_noticed(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,9 +93,9 @@ def test_halves_take_matrix_instructions_unasked(device: DeviceInfo) -> None:
     """Products of halves are exact in float32: as near to the exact sums as the float32 kernel is."""
     graph, feeds = product_of(np.float16)
     able = dataclasses.replace(device, kind="gpu", matrix=frozenset({"f16", "f16 k16", "emulated"}))
-    assert not able.proven
+    assert not able.matrix_verified
     session = clconv.load(graph, able)
-    assert session.precision == "float32" and session.device.proven
+    assert session.precision == "float32" and session.device.matrix_verified
     bound = session.prepare({"a": (40, 333)})
     assert [choice.name for choice in bound.plan.lowered.choices.values()] == ["matrix"]
     exact = feeds["a"].astype(np.float64) @ graph.constants["b"].array.astype(np.float64)
@@ -116,11 +116,11 @@ def test_nothing_is_tried_that_nothing_asks_for(
     monkeypatch.setattr(matrix_probe, "multiplies_right", noted)
     able = dataclasses.replace(device, matrix=ALL, driver="two more")
     wide, narrow = product_of(np.float32)[0], product_of(np.float16)[0]
-    assert proven_for(wide, able, "float32") is able
+    assert with_verified_matrix(wide, able, "float32") is able
     assert not tried
-    assert proven_for(narrow, able, "float32").matrix == ALL - {"tf32"}
+    assert with_verified_matrix(narrow, able, "float32").matrix == ALL - {"tf32"}
     assert set(tried) == {"f16", "f16 k16"}
-    assert proven_for(wide, able, "tf32").matrix == {"tf32", "emulated"}
+    assert with_verified_matrix(wide, able, "tf32").matrix == {"tf32", "emulated"}
     cast = make_node("Cast", ["a"], ["h"], to="float16")
     loop = make_node("Loop", ["n", "", "a"], ["y"], carried=1, body=wide.replace(nodes=(cast,)))
-    assert proven_for(wide.replace(nodes=(loop,)), able, "float32").proven
+    assert with_verified_matrix(wide.replace(nodes=(loop,)), able, "float32").matrix_verified

@@ -57,11 +57,11 @@ def counted(patch: pytest.MonkeyPatch, *places: tuple[Any, str]) -> Iterator[lis
     def spy(owner: Any, name: str) -> None:
         original = getattr(owner, name)
 
-        def told(*args: Any, **more: Any) -> Any:
+        def record(*args: Any, **more: Any) -> Any:
             calls.append(name)
             return original(*args, **more)
 
-        context.setattr(owner, name, told)
+        context.setattr(owner, name, record)
 
     with patch.context() as context:
         for owner, name in places:

@@ -54,22 +54,22 @@ def test_an_error_leaves_no_launch_behind(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A kernel that is compiled at its first launch may begin long after the session and its memory are gone."""
-    told: list[str] = []
+    calls: list[str] = []
     made, shape, constants = NODES["ScatterND"]
     fed = [value("x", 4, 3), value("i", *shape, dtype=TensorProto.INT64)]
     session = load(model([made], fed, constants=constants).SerializeToString(), device=device)
     queue = type(session.prepare({"x": (4, 3), "i": shape}).queue)
     for name in ("launch", "finish"):
-        monkeypatch.setattr(queue, name, _telling(getattr(queue, name), told))
+        monkeypatch.setattr(queue, name, _telling(getattr(queue, name), calls))
     monkeypatch.setenv("CLCONV_CHECK", "1")
     with pytest.raises(CheckError, match="node 'here'"):
         session.run({"x": np.zeros((4, 3), np.float32), "i": np.full(shape, 9)})
-    assert "launch" in told and told[-1] == "finish"
+    assert "launch" in calls and calls[-1] == "finish"
 
 
-def _telling(function: Callable[..., Any], told: list[str]) -> Callable[..., Any]:
+def _telling(function: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
     def telling(*arguments: Any) -> Any:
-        told.append(function.__name__)
+        calls.append(function.__name__)
         return function(*arguments)
 
     return telling

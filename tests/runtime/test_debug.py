@@ -138,7 +138,7 @@ def test_each_level_tells_more(
     monkeypatch.setattr("clconv.runtime.prepared.open_device", lambda info: opencl.Device(info))
     Session(residual(), device).run({"x": picture(1, 3, 8, 8)})
     captured = capsys.readouterr()
-    told = captured.err
+    text = captured.err
     assert captured.out == ""
     signs = [
         f"clconv: device {device}, driver {device.driver}",
@@ -147,13 +147,13 @@ def test_each_level_tells_more(
         "kernel void ",
         "build log: ",
     ]
-    assert [sign in told for sign in signs] == [level > i for i in range(5)]
+    assert [sign in text for sign in signs] == [level > i for i in range(5)]
     if level >= 1:
-        assert re.search(r"plan for float32\[1x3x8x8\]: [\d,]+ bytes, \d+ launches", told)
+        assert re.search(r"plan for float32\[1x3x8x8\]: [\d,]+ bytes, \d+ launches", text)
     if level >= 3:
-        assert re.search(r"Conv0: \w+ \(heuristic", told)
+        assert re.search(r"Conv0: \w+ \(heuristic", text)
     if level >= 4:
-        assert re.search(r"^ +1  ", told, re.M)
+        assert re.search(r"^ +1  ", text, re.M)
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ from clconv.device.info import DeviceInfo
 from clconv.device.measurements import Entry, Machine
 from clconv.errors import ClconvWarning
 from clconv.lowering.model.kernel import VARIANTS
-from clconv.runtime.findings import findings_for
 from clconv.runtime.measurement_files import (
     SHIPPED,
+    measurements_for,
     merged,
     own_file,
     read_entries,
-    tuned_for,
     write_entries,
 )
+from clconv.runtime.quarantine import findings_for
 from clconv.session.session import Session
 from clconv.store.files import Unusable
 from tests.device.test_measurements import entry, layer
@@ -45,7 +45,7 @@ def test_what_was_written_is_read() -> None:
     usual = entry(layer(size=20), variant="winograd4", parameters=(), is_default=True)
     write_entries(own_file(), [ENTRY, usual])
     assert read_entries(own_file()) == ([ENTRY, usual], [])
-    assert tuned_for(AVX2).entries == (ENTRY, usual)
+    assert measurements_for(AVX2).entries == (ENTRY, usual)
     (first, _) = json.loads(own_file().read_text())["records"]
     assert first["parameters"] == {"pixels": 3} and first["device"]["driver"] == AVX2.driver
 
@@ -76,17 +76,17 @@ def test_a_damaged_record_makes_the_file_unusable(more: dict[str, Any]) -> None:
     own_file().write_text(changed(**more))
     with pytest.raises(Unusable, match="damaged record"):
         read_entries(own_file())
-    with pytest.warns(ClconvWarning, match="it is ignored") as told:
-        assert tuned_for(AVX2).entries == ()
-        assert findings_for(AVX2).tuned.entries == ()
-    assert len(told) == 1
+    with pytest.warns(ClconvWarning, match="it is ignored") as caught:
+        assert measurements_for(AVX2).entries == ()
+        assert findings_for(AVX2).measurements.entries == ()
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{]", "7", '{"format": 0}', '{"format": 1, "records": [1]}'])
 def test_a_damaged_file_is_reported_and_ignored(text: str) -> None:
     own_file().write_text(text)
     with pytest.warns(ClconvWarning, match="it is ignored"):
-        assert tuned_for(AVX2).entries == ()
+        assert measurements_for(AVX2).entries == ()
 
 
 @pytest.mark.parametrize(
@@ -105,20 +105,20 @@ def test_stale_results_are_reported_and_the_others_used(more: dict[str, Any], sa
     content["records"].append(record)
     own_file().write_text(json.dumps(content))
     with pytest.warns(ClconvWarning, match=f"1 results are ignored.*{saying}"):
-        assert len(tuned_for(AVX2).entries) == 1
+        assert len(measurements_for(AVX2).entries) == 1
 
 
 def test_another_drivers_results_are_reported_once_and_ignored() -> None:
     newer = dataclasses.replace(AVX2, driver="2")
     write_entries(own_file(), [ENTRY])
-    with pytest.warns(ClconvWarning, match="1 results .* are of another driver") as told:
-        assert tuned_for(newer).entries == ()
-        tuned_for(newer)
-    assert len(told) == 1
+    with pytest.warns(ClconvWarning, match="1 results .* are of another driver") as caught:
+        assert measurements_for(newer).entries == ()
+        measurements_for(newer)
+    assert len(caught) == 1
     write_entries(own_file(), [ENTRY, dataclasses.replace(ENTRY, machine=Machine.of(newer))])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert [e.machine.driver for e in tuned_for(newer).entries] == ["2"]
+        assert [e.machine.driver for e in measurements_for(newer).entries] == ["2"]
 
 
 def test_merging_keeps_the_later_or_the_faster() -> None:
@@ -169,5 +169,5 @@ def test_a_number_beyond_64_bits_is_refused_and_ignored(device: DeviceInfo, tmp_
     own.write_text(path.read_text())
     own.chmod(0o600)
     with pytest.warns(ClconvWarning, match="beyond 64 bits"):
-        assert not tuned_for(device).entries
+        assert not measurements_for(device).entries
     own.unlink()

@@ -89,7 +89,7 @@ def test_strict_keeps_outliers_where_they_are(
 
 
 def test_strict_takes_neither_winograd_nor_matrix_instructions(device: DeviceInfo) -> None:
-    able = dataclasses.replace(device, matrix=frozenset({"tf32", "emulated"}), proven=True)
+    able = dataclasses.replace(device, matrix=frozenset({"tf32", "emulated"}), matrix_verified=True)
     session = load(convolution(), able, precision="strict")
     plan = session.prepare({"x": (1, 32, 20, 24)}).plan
     entries = {call.kernel.entry for call in plan.calls}

@@ -43,7 +43,7 @@ def test_instructions_are_tried(
     monkeypatch.setattr(matrix_probe, "multiplies_right", multiplies_right)
     session = make(product(), able, precision="tf32")
     assert tried == ["tf32"], "once, and what the precision does not ask for is not tried"
-    assert session.device.proven == right
+    assert session.device.matrix_verified == right
     assert session.device.matrix == {"emulated"} | ({"tf32"} if right else set())
     (choice,) = session.prepare({"x": (40, 64)}).plan.lowered.choices.values()
     assert (choice.variant.name == "matrix") == right
@@ -54,10 +54,10 @@ def test_shuffles_are_tried(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch)
     graph = b.graph(b.node("Softmax", b.input("n", 1000), axis=1, out="y"))
     able = dataclasses.replace(device, kind="gpu", shuffle="emulated", driver="shuffles")
     monkeypatch.setattr(shuffle_probe, "sums_right", lambda one, length: True)
-    assert Session(graph, able).device.shuffles
+    assert Session(graph, able).device.shuffle_verified
     wrong = dataclasses.replace(able, driver="wrong shuffles")
     monkeypatch.setattr(shuffle_probe, "sums_right", lambda one, length: False)
-    assert not Session(graph, wrong).device.shuffles
+    assert not Session(graph, wrong).device.shuffle_verified
 
 
 def test_a_plain_device_is_what_it_was(device: DeviceInfo) -> None:

@@ -75,12 +75,12 @@ def test_a_network_of_known_sizes_is_ready_when_loaded(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = residual(1, 8, 8)
-    told: list[tuple[int, int]] = []
-    session = Session(graph, device, progress=lambda done, total: told.append((done, total)))
-    if told:  # nothing is told if another test has compiled the same
-        steps = [done for done, _ in told]
+    steps_seen: list[tuple[int, int]] = []
+    session = Session(graph, device, progress=lambda done, total: steps_seen.append((done, total)))
+    if steps_seen:  # nothing is told if another test has compiled the same
+        steps = [done for done, _ in steps_seen]
         assert steps == sorted(set(steps)) and steps[0] == 0
-        assert {total for _, total in told} == {steps[-1]}
+        assert {total for _, total in steps_seen} == {steps[-1]}
     with counted(monkeypatch, (Planner, "plan")) as calls:
         assert_runs_right(session, graph, {"x": picture(1, 3, 8, 8)})
     assert calls == []

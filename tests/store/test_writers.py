@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import clconv
-from clconv.cli.images import Pixels
+from clconv.cli.pixels import Pixels
 from clconv.cli.results import Target
 from clconv.errors import ConfigError, ModelError
 from clconv.frontend.onnx.export.exporter import export_onnx
 from clconv.layers import Conv2d, Sequential
 from clconv.runtime.dump import Dump
-from clconv.runtime.findings import quarantine_file
+from clconv.runtime.quarantine import quarantine_file
 from clconv.store.records import write_records
 from tests.store.test_files import FullDisk, full_disk
 

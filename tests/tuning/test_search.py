@@ -86,7 +86,7 @@ def test_trials_of_two_searches_are_never_taken_for_each_other() -> None:
 def test_who_watches_is_told_what_is_tried_and_gained() -> None:
     steps: list[Step] = []
     scripted = Scripted(lambda c: 0.5 if c[0] == "direct" else 1.0)
-    Search(AVX2, scripted, told=steps.append).run(task_of())  # type: ignore[arg-type]
+    Search(AVX2, scripted, on_step=steps.append).run(task_of())  # type: ignore[arg-type]
     assert "direct" in [step.what for step in steps]
     assert steps[0].gain == 1.0 and steps[-1].gain == pytest.approx(2.0)
 

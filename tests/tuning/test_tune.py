@@ -24,7 +24,7 @@ from clconv.runtime.measurement_files import own_file, read_entries
 from clconv.runtime.worker import Worker
 from clconv.session.session import Session
 from clconv.tuning import trial
-from clconv.tuning.runs import Outcome, as_usual, compare_whole, tune_all
+from clconv.tuning.runs import Outcome, as_usual, compare_whole, run_tasks
 from clconv.tuning.search import Search
 from clconv.tuning.tasks import Task, case_tasks, tasks_of
 from clconv.tuning.trial import Trial, time_together, verify
@@ -97,16 +97,16 @@ def test_results_are_kept_as_they_come_and_a_second_run_goes_on(
 
     monkeypatch.setattr(search, "run", run)
     with pytest.raises(KeyboardInterrupt):
-        list(tune_all(tasks, AVX2, search))
+        list(run_tasks(tasks, AVX2, search))
     assert [e.shape for e in read_entries(own_file())[0]] == [tasks[0].shape]
     monkeypatch.setattr(search, "run", original)
-    outcomes = list(tune_all(tasks, AVX2, search))
+    outcomes = list(run_tasks(tasks, AVX2, search))
     assert [o.again for o in outcomes] == [True, False, False]
     assert all(o.gain > 1 for o in outcomes)
     assert len(read_entries(own_file())[0]) == 3
-    assert not any(o.again for o in tune_all(tasks, AVX2, search, afresh=True))
+    assert not any(o.again for o in run_tasks(tasks, AVX2, search, afresh=True))
     newer = dataclasses.replace(AVX2, driver="2")
-    assert not any(o.again for o in tune_all(tasks, newer, search))
+    assert not any(o.again for o in run_tasks(tasks, newer, search))
 
 
 def test_taking_back_leaves_the_usual_choice() -> None:
@@ -151,7 +151,7 @@ def test_a_search_on_the_device_is_used_afterwards(
     task = dataclasses.replace(task, variants=few)
     monkeypatch.setattr("clconv.tuning.search.LEAST_GAIN", -10.0)  # whatever is not the usual one
     with Worker() as worker:
-        (outcome,) = tune_all([task], device, Search(device, worker))
+        (outcome,) = run_tasks([task], device, Search(device, worker))
         assert outcome.entry is not None and outcome.entry.error <= 2e-5
     session = Session(graph, device)
     (choice,) = session.prepare({"x": (1, 16, 10, 10)}).plan.lowered.choices.values()

@@ -80,6 +80,8 @@ CASES = (
         output_padding=(1, 0, 2),
         dilations=(1, 2, 1),
     ),
-    transposed("3-D apart", (1, 4, 3, 3, 3), (4, 3, 2, 2, 2), strides=(3, 2, 2), bias=False),
+    transposed(
+        "3-D disjoint windows", (1, 4, 3, 3, 3), (4, 3, 2, 2, 2), strides=(3, 2, 2), bias=False
+    ),
     transposed("3-D groups", (1, 4, 3, 3, 3), (4, 3, 2, 2, 2), strides=(2, 2, 2), group=2),
 )

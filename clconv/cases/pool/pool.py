@@ -35,7 +35,7 @@ def _shared(op: str) -> Iterator[Case]:
     """What every windowed pooling must get right."""
     yield from _windows(op)
     yield from _without_end(op)
-    yield from _hanging_over(op)
+    yield from _partial_windows(op)
     yield from _pad_modes(op)
 
 
@@ -100,7 +100,7 @@ def _without_end(op: str) -> Iterator[Case]:
     yield pool(op, "3-D slices", (1, 9, 3, 7, 8), (1, 2, 2), strides=(1, 2, 2))
 
 
-def _hanging_over(op: str) -> Iterator[Case]:
+def _partial_windows(op: str) -> Iterator[Case]:
     """One window, which hangs over the end of the padded image."""
     yield pool(op, "ceil one window", (1, 9, 2, 2), (3, 3), strides=(2, 2), ceil_mode=1)
     yield pool(

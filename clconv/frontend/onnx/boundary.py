@@ -8,7 +8,7 @@ import onnx
 
 from clconv.errors import GraphError, UnsupportedError
 from clconv.frontend.onnx.build import Builder
-from clconv.frontend.onnx.facts import declared_spec
+from clconv.frontend.onnx.declarations import declared_spec
 from clconv.frontend.onnx.reading.files import Origin
 from clconv.frontend.onnx.reading.packed import WIDENED, read_widened
 from clconv.frontend.onnx.reading.sparse import read_sparse

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from clconv.errors import GraphError, UnsupportedError
-from clconv.frontend.onnx.facts import Facts
+from clconv.frontend.onnx.declarations import Declarations
 from clconv.frontend.onnx.structure import Names
 from clconv.graph.ir import Constant, DType, Node
 from clconv.graph.ops import make_node
@@ -51,11 +51,11 @@ class Source:
 class Builder:
     """The graph being built: nodes in order, constants, and fresh names for both."""
 
-    def __init__(self, facts: Facts, values: Names, node_names: Names) -> None:
+    def __init__(self, declarations: Declarations, values: Names, node_names: Names) -> None:
         self.nodes: list[Node] = []
         self.constants: dict[str, Constant] = {}
         self.decided: set[str] = set()  # constants whose values the graph's form depends on
-        self.facts = facts
+        self.declarations = declarations
         self.values = values
         self.node_names = node_names
 
@@ -111,7 +111,7 @@ class Builder:
 
     def shape(self, name: str) -> tuple[Any, ...] | None:
         constant = self.constants.get(name)
-        return self.facts.shape(name) if constant is None else constant.spec.shape
+        return self.declarations.shape(name) if constant is None else constant.spec.shape
 
     def rank(self, name: str) -> int | None:
         shape = self.shape(name)
@@ -119,7 +119,7 @@ class Builder:
 
     def dtype(self, name: str) -> DType | None:
         constant = self.constants.get(name)
-        return self.facts.dtype(name) if constant is None else constant.spec.dtype
+        return self.declarations.dtype(name) if constant is None else constant.spec.dtype
 
 
 Converter = Callable[[Source, Builder], None]

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from clconv.frontend.onnx.calls import Function
-from clconv.frontend.onnx.facts import Facts
+from clconv.frontend.onnx.declarations import Declarations
 from clconv.frontend.onnx.native import is_complete, is_sound
 
 
@@ -16,8 +16,8 @@ class NoDefinition(Exception):
     """ONNX has no definition of this use of an operator."""
 
 
-def definition_of(node: onnx.NodeProto, opset: int, facts: Facts) -> Function:
-    """The function that a node calls. facts: of the model that it stands in.
+def definition_of(node: onnx.NodeProto, opset: int, declarations: Declarations) -> Function:
+    """The function that a node calls. declarations: of the model that it stands in.
 
     Raises NoDefinition where the node breaks its operator's rules, or a type that the definition needs is not
     known: onnx's builders of definitions believe what they are given.
@@ -36,7 +36,7 @@ def definition_of(node: onnx.NodeProto, opset: int, facts: Facts) -> Function:
     if versions:
         data = schema.get_function_with_opset_version(max(versions))
     else:
-        data = _built(node, schema, opset, facts, defaults)
+        data = _built(node, schema, opset, declarations, defaults)
     proto = onnx.FunctionProto()
     proto.ParseFromString(data)
     given = [o.version for o in proto.opset_import if o.domain == ""]
@@ -44,11 +44,15 @@ def definition_of(node: onnx.NodeProto, opset: int, facts: Facts) -> Function:
 
 
 def _built(
-    node: onnx.NodeProto, schema: Any, opset: int, facts: Facts, defaults: dict[str, Any]
+    node: onnx.NodeProto,
+    schema: Any,
+    opset: int,
+    declarations: Declarations,
+    defaults: dict[str, Any],
 ) -> bytes:
     """The definition of an operator for these attributes and types of inputs."""
     versions = [v for v in schema.context_dependent_function_opset_versions if v <= opset]
-    types = [facts.type_of(name) if name else onnx.TypeProto() for name in node.input]
+    types = [declarations.type_of(name) if name else onnx.TypeProto() for name in node.input]
     known = [t for t, name in zip(types, node.input, strict=True) if name]
     if not versions or not all(t is not None and is_complete(t) for t in known):
         raise NoDefinition

@@ -18,8 +18,8 @@ from clconv.frontend.onnx.calls import (
     opset_of,
     write_out,
 )
+from clconv.frontend.onnx.declarations import Declarations
 from clconv.frontend.onnx.definitions import NoDefinition, definition_of
-from clconv.frontend.onnx.facts import Facts
 from clconv.frontend.onnx.reading.files import Origin
 from clconv.frontend.onnx.structure import Names, all_nodes, value_names
 
@@ -105,13 +105,13 @@ def _expand_fully(
 def _expand_operator(model: onnx.ModelProto, op: str, budget: Budget) -> onnx.ModelProto | None:
     """The model with every use of one operator replaced by ONNX's definition; None if there is none for one of
     them, as its inputs are of a type that is not known or that it does not take."""
-    facts, opset = Facts(model), _opset(model)
+    declarations, opset = Declarations(model), _opset(model)
     expanded = _copy(model)
 
     def function_of(node: onnx.NodeProto) -> Function | None:
         if node.op_type != op or node.domain not in MAIN_DOMAIN:
             return None
-        return definition_of(node, opset_of(node, opset), facts)
+        return definition_of(node, opset_of(node, opset), declarations)
 
     try:
         write_out(expanded.graph, opset, _all_names(expanded), budget, function_of)

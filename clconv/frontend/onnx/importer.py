@@ -20,7 +20,7 @@ from clconv.frontend.onnx.control import subgraph_model
 from clconv.frontend.onnx.converters import CONVERTERS, convert_default
 from clconv.frontend.onnx.converters.microsoft import MICROSOFT
 from clconv.frontend.onnx.converters.microsoft.schemas import SCHEMAS
-from clconv.frontend.onnx.facts import Facts
+from clconv.frontend.onnx.declarations import Declarations
 from clconv.frontend.onnx.functions import expand_functions
 from clconv.frontend.onnx.known import CONTROL, domain_of, is_extension, is_known, supported
 from clconv.frontend.onnx.metadata import read_metadata, read_opset
@@ -67,7 +67,8 @@ class _Walk:
         self._origin = origin
         self._opset = read_opset(model, origin)
         taken = {n.name for n in all_nodes(model.graph)}
-        self._build = Builder(Facts(model), Names(set(value_names(model.graph))), Names(taken))
+        values = Names(set(value_names(model.graph)))
+        self._build = Builder(Declarations(model), values, Names(taken))
         self._used_names: set[str] = set()
         self._unsupported = Unsupported()
         self._boundary = boundary(origin, self._build, model.ir_version)
@@ -238,7 +239,9 @@ class _Walk:
         taken = [n for n in taken if n not in constants]
         walk = _Walk(
             subgraph_model(
-                self._model, proto, {n: self._build.facts.declaration(outside[n]) for n in taken}
+                self._model,
+                proto,
+                {n: self._build.declarations.declaration(outside[n]) for n in taken},
             ),
             dataclasses.replace(self._origin, label=where, weights={}),
             SubgraphBoundary,

@@ -7,7 +7,7 @@ from typing import Any
 import onnx
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.facts import declared_spec
+from clconv.frontend.onnx.declarations import declared_spec
 from clconv.frontend.onnx.reading.files import Origin
 from clconv.graph.ir import TensorSpec
 

@@ -52,8 +52,8 @@ def expand_pool(e: Expansion, sizes: tuple[int, ...], counts_pads: bool = False)
     else:
         total = _along_depth(e, image, places, inside, depth, np.array(0, x.dtype.numpy), "Sum")
         counted = (places >= -begin) & (places < depth + at.pads[3]) if counts_pads else inside
-        shares = 1 / np.maximum(counted.sum(0), 1)
-        factor = e.constant(shares.reshape(1, -1, 1, 1, 1).astype(x.dtype.numpy), "shares")
+        reciprocals = 1 / np.maximum(counted.sum(0), 1)
+        factor = e.constant(reciprocals.reshape(1, -1, 1, 1, 1).astype(x.dtype.numpy), "shares")
         (image,) = e.emit("Mul", total, factor)
     (image,) = e.emit("Transpose", image, perm=_BY_DEPTH)
     e.result(image)

@@ -54,7 +54,7 @@ def place_half(
     return _Placing(graph, {} if converted is None else converted, takes_half, narrow).run()
 
 
-def computed_wide(graph: Graph) -> tuple[str, ...]:
+def float32_nodes(graph: Graph) -> tuple[str, ...]:
     """Names of the nodes that compute in float32 in a network of which other parts lie in float16."""
     halves = {
         node.name for node in graph.nodes for name in (*node.inputs, *node.outputs)

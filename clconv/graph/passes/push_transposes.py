@@ -17,7 +17,7 @@ from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.passes.facts import gather_facts
 from clconv.graph.rules.known import permutation
-from clconv.graph.rules.transposed import Operand, Permuted, inverse
+from clconv.graph.rules.transposed import NodeInput, Permuted, inverse
 
 OPEN_SIZE = 16  # what a size that is not known yet counts
 
@@ -59,7 +59,7 @@ def keeps_order(source: TensorSpec, perm: Sequence[int]) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class _PutOff:
+class _DelayedTranspose:
     """A value that is Transpose(source, perm) and not made yet."""
 
     source: str
@@ -75,7 +75,7 @@ class _Sweep:
         self.nodes: list[Node] = []
         self.constants: dict[str, Constant] = dict(graph.constants)
         self.specs: dict[str, TensorSpec] = dict(graph.specs)
-        self.put_off: dict[str, _PutOff] = {}
+        self.put_off: dict[str, _DelayedTranspose] = {}
         self.made: set[str] = set()
         self.taken = {*graph.specs, *graph.constants, *graph.inputs}
         self.taken.update(o for n in graph.nodes for o in n.outputs)
@@ -110,7 +110,7 @@ class _Sweep:
                 return False
             perm = tuple(earlier.perm[p] for p in perm)
             name = earlier.source
-        self.put_off[node.outputs[0]] = _PutOff(name, perm)
+        self.put_off[node.outputs[0]] = _DelayedTranspose(name, perm)
         return True
 
     def _make(self, name: str) -> None:
@@ -147,10 +147,10 @@ class _Sweep:
         perm = self.put_off[name].perm
         return perm == tuple(range(len(perm)))
 
-    def _operand(self, name: str) -> Operand:
+    def _operand(self, name: str) -> NodeInput:
         found = self.put_off.get(name)
         known = self.facts.get(name) if name else None
-        return Operand(
+        return NodeInput(
             name,
             known,
             self.constants.get(name),
@@ -173,7 +173,7 @@ class _Sweep:
                 outputs.append(name)
                 continue
             source = self._fresh(f"{name}.pushed")
-            self.put_off[name] = _PutOff(source, perm)
+            self.put_off[name] = _DelayedTranspose(source, perm)
             if name in self.specs:
                 spec = self.specs[name]
                 back = inverse(perm)

@@ -19,7 +19,7 @@ Perm = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Operand:
+class NodeInput:
     """An input: what is known of it, its value if constant; source and perm if it is a transpose."""
 
     name: str
@@ -53,10 +53,10 @@ def inverse(perm: Sequence[int]) -> Perm:
     return tuple(int(i) for i in np.argsort(perm))
 
 
-TransposeRule = Callable[[Node, Sequence[Operand]], Permuted | None]
+TransposeRule = Callable[[Node, Sequence[NodeInput]], Permuted | None]
 
 
-def pointwise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def pointwise(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """Operators on elements that broadcast: constants turn back, as do images of one pixel."""
     perm = _main_perm(operands)
     if perm is None:
@@ -70,7 +70,7 @@ def pointwise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(tuple(inputs), node.attrs, (perm,) * len(node.outputs))
 
 
-def _main_perm(operands: Sequence[Operand]) -> Perm | None:
+def _main_perm(operands: Sequence[NodeInput]) -> Perm | None:
     """The permutation of the largest transposed operand, if no operand has more axes."""
     perms = [o for o in operands if o.perm is not None]
     moving = [o for o in perms if not o.in_place] or perms
@@ -80,7 +80,7 @@ def _main_perm(operands: Sequence[Operand]) -> Perm | None:
     return perm if all(o.known is None or o.known.rank <= len(perm) for o in operands) else None
 
 
-def _aligned(operand: Operand, perm: Perm) -> str | np.ndarray | tuple[str, Perm] | None:
+def _aligned(operand: NodeInput, perm: Perm) -> str | np.ndarray | tuple[str, Perm] | None:
     """The operand as it broadcasts to the source; None if turning it would cost too much."""
     if not operand.name or operand.perm == perm:
         return operand.source
@@ -97,13 +97,13 @@ def _aligned(operand: Operand, perm: Perm) -> str | np.ndarray | tuple[str, Perm
     return None
 
 
-def _data_only(node: Node, operands: Sequence[Operand]) -> Perm | None:
+def _data_only(node: Node, operands: Sequence[NodeInput]) -> Perm | None:
     """The permutation of input 0, if it is the only transposed input."""
     first, *others = operands
     return first.perm if all(o.perm is None for o in others) else None
 
 
-def _names(operands: Sequence[Operand]) -> list[str | np.ndarray | tuple[str, Perm]]:
+def _names(operands: Sequence[NodeInput]) -> list[str | np.ndarray | tuple[str, Perm]]:
     return [operands[0].source, *(o.name for o in operands[1:])]
 
 
@@ -115,7 +115,7 @@ def _mapped(axes: Sequence[int], perm: Perm) -> tuple[int, ...] | None:
     return tuple(perm[a % rank] for a in axes)
 
 
-def along_axis(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def along_axis(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """One data input, one axis in the attributes, results of the input's rank."""
     perm = _data_only(node, operands)
     axes = None if perm is None else _mapped([node.attrs.axis], perm)
@@ -125,7 +125,7 @@ def along_axis(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(tuple(_names(operands)), attrs, (perm,) * len(node.outputs))
 
 
-def concat(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def concat(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     perm = _main_perm(operands)
     axes = None if perm is None else _mapped([node.attrs.axis], perm)
     if perm is None or axes is None:
@@ -144,7 +144,7 @@ def concat(node: Node, operands: Sequence[Operand]) -> Permuted | None:
 def axes_input(place: int) -> TransposeRule:
     """Operators with an input of axes, every axis in order if it is absent: Pad and Slice."""
 
-    def rule(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+    def rule(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
         perm = _data_only(node, operands)
         if perm is None:
             return None
@@ -166,7 +166,7 @@ def axes_input(place: int) -> TransposeRule:
     return rule
 
 
-def reduce(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def reduce(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     perm = _data_only(node, operands)
     if perm is None:
         return None
@@ -183,7 +183,7 @@ def reduce(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(inputs, node.attrs, (_real(result),))
 
 
-def arg_extreme(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def arg_extreme(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     perm = operands[0].perm
     axes = None if perm is None else _mapped([node.attrs.axis], perm)
     if perm is None or axes is None:
@@ -193,7 +193,7 @@ def arg_extreme(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted((operands[0].source,), attrs, (_real(result),))
 
 
-def squeeze(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def squeeze(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     perm = _data_only(node, operands)
     given = operands[1].ints if len(operands) > 1 else None
     axes = None if perm is None or given is None else _mapped(given, perm)
@@ -214,7 +214,7 @@ def _real(perm: Perm) -> Perm | None:
     return None if perm == tuple(range(len(perm))) else perm
 
 
-def global_pool(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def global_pool(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """As a reduction over the axes that are height and width in the source."""
     perm = operands[0].perm
     if perm is None:
@@ -224,7 +224,7 @@ def global_pool(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted((operands[0].source, axes), {"keepdims": 1}, (perm,), op)
 
 
-def reshape(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def reshape(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """The source's elements in their order, where the transpose moved none."""
     perm = _data_only(node, operands)
     shape = operands[1].ints
@@ -237,14 +237,14 @@ def reshape(node: Node, operands: Sequence[Operand]) -> Permuted | None:
     return Permuted(tuple(_names(operands)), node.attrs, (None,))
 
 
-def flatten(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def flatten(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     first = operands[0]
     if first.perm is None or not first.in_place or node.attrs.axis != 1 or first.perm[0] != 0:
         return None
     return Permuted((first.source,), node.attrs, (None,))
 
 
-def quantise(node: Node, operands: Sequence[Operand]) -> Permuted | None:
+def quantise(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """With one scale for all, or one for each channel of an axis."""
     known = operands[1].known
     perm = _data_only(node, operands)

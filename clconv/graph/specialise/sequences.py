@@ -47,12 +47,12 @@ class SequenceWriter:
         """Nodes that make the sequences again which the given nodes read, for the graph behind a cut."""
         read = {n for node in nodes for n in node.inputs} | set(outputs)
         return [
-            make_node("SequenceConstruct", parts, (name,), self._fresh(name))
-            for name, parts in self.sequences.items()
+            make_node("SequenceConstruct", elements, (name,), self._fresh(name))
+            for name, elements in self.sequences.items()
             if name in read
         ]
 
-    def _parts(self, node: Node, index: int = 0) -> tuple[str, ...]:
+    def _elements(self, node: Node, index: int = 0) -> tuple[str, ...]:
         name = node.inputs[index]
         if name not in self.sequences:
             raise GraphError(f"node '{node.name}' ({node.op}): '{name}' is no sequence")
@@ -86,44 +86,44 @@ class SequenceWriter:
         return []
 
     def insert(self, node: Node) -> list[Node]:
-        parts, new = self._parts(node), node.inputs[1]
+        elements, new = self._elements(node), node.inputs[1]
         self._expect_tensor(node, new)
-        place = self._position(node, 2, len(parts) + 1, len(parts))
+        place = self._position(node, 2, len(elements) + 1, len(elements))
         given = self._constants.get(node.inputs[2]) if len(node.inputs) > 2 else None
         if given is not None and _one_integer(node, given) < 0:
             place -= 1  # -1 is before the last part, not behind it
-        self.sequences[node.outputs[0]] = (*parts[:place], new, *parts[place:])
+        self.sequences[node.outputs[0]] = (*elements[:place], new, *elements[place:])
         return []
 
     def erase(self, node: Node) -> list[Node]:
-        parts = self._parts(node)
-        place = self._position(node, 1, len(parts), len(parts) - 1)
-        self.sequences[node.outputs[0]] = (*parts[:place], *parts[place + 1 :])
+        elements = self._elements(node)
+        place = self._position(node, 1, len(elements), len(elements) - 1)
+        self.sequences[node.outputs[0]] = (*elements[:place], *elements[place + 1 :])
         return []
 
     def at(self, node: Node) -> list[Node]:
-        parts = self._parts(node)
-        chosen = parts[self._position(node, 1, len(parts), 0)]
+        elements = self._elements(node)
+        chosen = elements[self._position(node, 1, len(elements), 0)]
         return [make_node("Identity", (chosen,), node.outputs, node.name)]
 
     def length(self, node: Node) -> list[Node]:
-        self._constants[node.outputs[0]] = Constant(np.array(len(self._parts(node)), np.int64))
+        self._constants[node.outputs[0]] = Constant(np.array(len(self._elements(node)), np.int64))
         return []
 
     def concat(self, node: Node) -> list[Node]:
-        parts, axis = list(self._parts(node)), node.attrs.axis
-        if not parts:
+        elements, axis = list(self._elements(node)), node.attrs.axis
+        if not elements:
             raise ShapeError(f"node '{node.name}' ({node.op}): the sequence is empty")
         nodes = []
         if node.attrs.new_axis:
             axes = self._constant(np.array([axis], np.int64))
-            raised = [self._fresh(f"{node.name}/part") for _ in parts]
+            raised = [self._fresh(f"{node.name}/part") for _ in elements]
             nodes = [
                 make_node("Unsqueeze", (p, axes), (r,), self._fresh(f"{node.name}/unsqueeze"))
-                for p, r in zip(parts, raised, strict=True)
+                for p, r in zip(elements, raised, strict=True)
             ]
-            parts = raised
-        return [*nodes, make_node("Concat", parts, node.outputs, node.name, axis=axis)]
+            elements = raised
+        return [*nodes, make_node("Concat", elements, node.outputs, node.name, axis=axis)]
 
     def split(self, node: Node) -> list[Node]:
         """In parts of the given sizes, or of one size with a smaller last one, or of size 1."""
@@ -154,18 +154,18 @@ class SequenceWriter:
                 self._refuse_more(node, -(-size // step))
                 sizes = [min(step, size - start) for start in range(0, size, step)]
             self._refuse_more(node, len(sizes))
-        parts = tuple(self._fresh(f"{node.name}/part") for _ in sizes)
-        self.sequences[node.outputs[0]] = parts
-        if not parts:
+        elements = tuple(self._fresh(f"{node.name}/part") for _ in sizes)
+        self.sequences[node.outputs[0]] = elements
+        if not elements:
             return []
         split = self._constant(np.array(sizes, np.int64))
-        pieces = tuple(self._fresh(f"{node.name}/piece") for _ in sizes) if squeezed else parts
+        pieces = tuple(self._fresh(f"{node.name}/piece") for _ in sizes) if squeezed else elements
         nodes = [make_node("Split", (name, split), pieces, node.name, axis=at.axis)]
         if squeezed:
             axes = self._constant(np.array([at.axis], np.int64))
             nodes += [
                 make_node("Squeeze", (piece, axes), (part,), self._fresh(f"{node.name}/squeeze"))
-                for piece, part in zip(pieces, parts, strict=True)
+                for piece, part in zip(pieces, elements, strict=True)
             ]
         return nodes
 

@@ -54,7 +54,7 @@ def specialise(
     while True:
         try:
             found = Specialiser(graph, dict(known), dict(constants), driven).run()
-        except _Overgrown as grown:
+        except _TooLarge as grown:
             driven.add(grown.loop)
             continue
         return (
@@ -68,7 +68,7 @@ def specialise(
         )
 
 
-class _Overgrown(ClconvError):
+class _TooLarge(ClconvError):
     """Written out, what is inside this loop of the graph would become too much: the host drives it."""
 
     def __init__(self, loop: str) -> None:
@@ -174,7 +174,7 @@ class Specialiser:
         )
 
     def _grow(self, node: Node, written: Sequence[Node]) -> None:
-        """Counts what loops are written out to. Raises _Overgrown, UnsupportedError where no loop can be left."""
+        """Counts what loops are written out to. Raises _TooLarge, UnsupportedError where no loop can be left."""
         if node.op in ("Loop", "Scan"):
             self._growth += len(written)
         carries = any(n in self.sequences.sequences for n in node.inputs)
@@ -184,7 +184,7 @@ class Specialiser:
             self._part_of.update((other.name, (loop, free)) for other in written)
         if node.op in ("Loop", "Scan") and self._growth > TOTAL_LIMIT:
             if free:
-                raise _Overgrown(loop)
+                raise _TooLarge(loop)
             if self._growth > SEQUENCE_LIMIT:
                 raise UnsupportedError(
                     f"node '{loop}' (Loop): written out, it and what is inside it have more than {SEQUENCE_LIMIT:,} "

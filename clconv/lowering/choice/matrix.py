@@ -44,12 +44,12 @@ def matrix_of(device: DeviceInfo, precision: str, halves: bool) -> Matrix | None
     """The matrix instruction that the device has for factors that are stored as halves, or for float32 ones, which
     it may round as far as the precision that was asked for allows.
 
-    Products of halves are exact in float32, so these need not be asked for, only proven.
+    Products of halves are exact in float32, so these need not be asked for, only verified.
     """
     if precision == "strict":
         return None
     emulated = "emulated" in device.matrix
-    if halves and (device.proven or precision == "float16"):
+    if halves and (device.matrix_verified or precision == "float16"):
         if "f16" in device.matrix:
             return Matrix("f16", 16 if "f16 k16" in device.matrix else 8, emulated)
         for lanes in (8, 16):

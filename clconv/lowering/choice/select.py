@@ -18,15 +18,15 @@ from clconv.lowering.model.kernel import VARIANTS, Problem, Variant, plain_signa
 class Choice:
     """The variant of one node, where it came from, and why the better ones were passed over.
 
-    rivals: variants that only the sizes of this problem made slower.
+    alternatives: variants that only the sizes of this problem made slower.
     """
 
     variant: Variant
-    # "forced", "tuned: " and the level of Tuned.find, "heuristic", or "quarantined": wrong, but nothing else applies
+    # "forced", "tuned: " and the level of Measurements.find, "heuristic", or "quarantined": wrong, but nothing else applies
     source: str
     refused: tuple[tuple[str, str], ...] = ()
     parameters: Named = ()
-    rivals: tuple[Variant, ...] = ()
+    alternatives: tuple[Variant, ...] = ()
 
     @property
     def name(self) -> str:
@@ -89,7 +89,9 @@ def select(problem: Problem, known_variant: str = "", plain_only: bool = False) 
         else:
             fitting.append(variant)
     if fitting:
-        return _tuned(fitting, problem, refused) or _best(fitting, problem, refused, known_variant)
+        return _measured(fitting, problem, refused) or _best(
+            fitting, problem, refused, known_variant
+        )
     if bad:
         warn_of_last_resort(bad[-1].name, label)
         return Choice(bad[-1], "quarantined", tuple(r for r in refused if r[0] != bad[-1].name))
@@ -106,16 +108,16 @@ def _obstacle(variant: Variant, problem: Problem, plain_only: bool) -> str | Non
     return failed
 
 
-def _tuned(
+def _measured(
     fitting: list[Variant], problem: Problem, refused: list[tuple[str, str]]
 ) -> Choice | None:
     """The variant that tuning found best among those that apply; None if it knows nothing of such a problem."""
-    tuned = problem.findings.tuned
-    if not tuned.knows(problem.node.op):
+    measurements = problem.findings.measurements
+    if not measurements.knows(problem.node.op):
         return None
     by_name = {variant.name: variant for variant in fitting}
     instruction = instruction_for(problem)
-    found = tuned.find(
+    found = measurements.find(
         problem.node, problem.inputs, problem.outputs, instruction, is_restricted(problem)
     )
     for level, entry in found:
@@ -131,7 +133,7 @@ def _tuned(
 def instruction_for(problem: Problem) -> str:
     """The type of the matrix instruction that a variant of the node may take for it, "tf32" or "f16"; "" if none may.
 
-    It says all that the precision asked for and what the device is proven to have change about the choice.
+    It says all that the precision asked for and what the device is verified to have change about the choice.
     """
     if any(needs_instruction(variant, problem) for variant in VARIANTS.get(problem.node.op, ())):
         kind = matrix_for(problem)
@@ -198,5 +200,5 @@ def _best(
     slower = [
         (v.name, f"estimated at {seconds * 1e3:.3g} ms") for seconds, v in times if v is not best
     ]
-    rivals = tuple(v for seconds, v in times if v is not best and math.isfinite(seconds))
-    return Choice(best, "heuristic", (*refused, *slower), rivals=rivals)
+    alternatives = tuple(v for seconds, v in times if v is not best and math.isfinite(seconds))
+    return Choice(best, "heuristic", (*refused, *slower), alternatives=alternatives)

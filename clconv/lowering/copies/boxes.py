@@ -18,7 +18,7 @@ _LONGEST = 2**31 - 1  # kernels count with int
 
 
 @dataclasses.dataclass(frozen=True)
-class Axis:
+class CopyLoop:
     """A loop: how many times, and how far each step goes in source and target, in elements."""
 
     size: int
@@ -30,7 +30,7 @@ class Axis:
 class Copy:
     """Elements that a nest of loops moves, from one offset to another, in elements."""
 
-    axes: tuple[Axis, ...]
+    axes: tuple[CopyLoop, ...]
     source: int = 0
     target: int = 0
 
@@ -85,7 +85,7 @@ def _pieces(source: TensorSpec, target: TensorSpec, span: Span) -> list[Copy]:
     from_stride = 0 if span.source_axis is None else element_strides(source)[span.source_axis]
     to_stride = 0 if span.target_axis is None else element_strides(target)[span.target_axis]
     if from_block == to_block == 1:
-        axis = Axis(span.count, from_stride * span.source_step, to_stride * span.target_step)
+        axis = CopyLoop(span.count, from_stride * span.source_step, to_stride * span.target_step)
         return [Copy((axis,), from_stride * span.source_start, to_stride * span.target_start)]
     if span.count > 1 and (span.source_step, span.target_step) != (1, 1):
         raise ValueError("a span along channel blocks has a step")
@@ -96,12 +96,12 @@ def _pieces(source: TensorSpec, target: TensorSpec, span: Span) -> list[Copy]:
     found = []
     for i, blocks, step, lanes in _runs(_whole_blocks(source, target, span), from_block, to_block):
         axes = (
-            Axis(
+            CopyLoop(
                 blocks,
                 from_stride * step // from_block,
                 to_stride * step // to_block,
             ),
-            Axis(
+            CopyLoop(
                 lanes,
                 1 if from_block > 1 else from_stride,
                 1 if to_block > 1 else to_stride,
@@ -151,7 +151,7 @@ def collapse(copy: Copy) -> Copy:
     axes = sorted(
         (axis for axis in copy.axes if axis.size != 1), key=lambda a: (-a.target, -abs(a.source))
     )
-    merged: list[Axis] = []
+    merged: list[CopyLoop] = []
     for axis in axes:
         if merged:
             outer = merged[-1]
@@ -160,7 +160,7 @@ def collapse(copy: Copy) -> Copy:
                 axis.target * axis.size,
             )
             if one_run and outer.size * axis.size <= _LONGEST:
-                merged[-1] = Axis(outer.size * axis.size, axis.source, axis.target)
+                merged[-1] = CopyLoop(outer.size * axis.size, axis.source, axis.target)
                 continue
         merged.append(axis)
     return Copy(tuple(merged), copy.source, copy.target)

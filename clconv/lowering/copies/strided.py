@@ -6,7 +6,7 @@ import dataclasses
 import math
 
 from clconv.graph.ops.base import Cost
-from clconv.lowering.copies.boxes import Axis, Copy, collapse
+from clconv.lowering.copies.boxes import Copy, CopyLoop, collapse
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.call import Kernel, KernelCall
@@ -34,7 +34,7 @@ def copy_call(
     length follows from the number of channels and not from the input's size.
     """
     copy = collapse(copy)
-    axes = copy.axes or (Axis(1, 1, 1),)
+    axes = copy.axes or (CopyLoop(1, 1, 1),)
     shape = _shape_of(problem, axes)
     last = shape.axes[-1]
     parameters: dict[str, int | str] = {
@@ -76,7 +76,7 @@ def copy_call(
     return problem.call(kernel, arguments, work.items, local, cost=cost)
 
 
-def _step(last: Axis) -> str:
+def _step(last: CopyLoop) -> str:
     """How the innermost loop walks the source, where a vector way to do it exists."""
     if last.target != 1:
         return "any"
@@ -93,7 +93,7 @@ class _Shape:
     """
 
     kind: str
-    axes: tuple[Axis, ...]
+    axes: tuple[CopyLoop, ...]
     ways: int = 0
 
     @property
@@ -101,7 +101,7 @@ class _Shape:
         return "weave" if self.kind in ("weave", "unravel") else self.kind
 
 
-def _shape_of(problem: Problem, axes: tuple[Axis, ...]) -> _Shape:
+def _shape_of(problem: Problem, axes: tuple[CopyLoop, ...]) -> _Shape:
     last = axes[-1]
     along = [axis for axis in axes[:-1] if axis.source == 1]
     if last.target != 1 or last.source in (0, 1) or len(along) != 1:
@@ -121,12 +121,12 @@ def _shape_of(problem: Problem, axes: tuple[Axis, ...]) -> _Shape:
     return _rows(axes)
 
 
-def _padded(kind: str, axes: tuple[Axis, ...], ways: int = 0) -> _Shape:
+def _padded(kind: str, axes: tuple[CopyLoop, ...], ways: int = 0) -> _Shape:
     missing = max(0, 2 - len(axes))
-    return _Shape(kind, (Axis(1, 0, 0),) * missing + axes, ways)
+    return _Shape(kind, (CopyLoop(1, 0, 0),) * missing + axes, ways)
 
 
-def _rows(axes: tuple[Axis, ...]) -> _Shape:
+def _rows(axes: tuple[CopyLoop, ...]) -> _Shape:
     return _padded("rows", axes)
 
 

@@ -137,14 +137,14 @@ class Signature:
 
 
 @dataclasses.dataclass(frozen=True)
-class Offer:
+class Placement:
     """A value that could lie inside another's memory, which saves copying it.
 
-    part: the value that would own no memory. container: the value it would lie in, `offset` bytes behind
-    its beginning. calls: the copy, if the offer cannot be taken.
+    value: the one that would own no memory. container: the value it would lie in, `offset` bytes behind
+    its beginning. calls: the copy, if the placement is refused.
     """
 
-    part: str
+    value: str
     container: str
     offset: int
     calls: tuple[KernelCall, ...]
@@ -153,12 +153,12 @@ class Offer:
 @dataclasses.dataclass(frozen=True)
 class Lowered:
     """A node as kernel calls. scratch: buffers of its own, bytes by name. aliases: outputs that are
-    just another view of an input's memory. offers: copies that placing a value well makes needless."""
+    just another view of an input's memory. placements: copies that become needless where a value is placed inside another."""
 
     calls: tuple[KernelCall, ...] = ()
     scratch: Mapping[str, int] = dataclasses.field(default_factory=dict)
     aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    offers: tuple[Offer, ...] = ()
+    placements: tuple[Placement, ...] = ()
 
 
 def plain_signature(problem: Problem) -> list[Signature]:

@@ -103,8 +103,8 @@ def _render(name: str, parameters: dict[str, object]) -> str:
     halves = parameters.get("halves", ())
     assert isinstance(halves, tuple)
 
-    def stored(pointer: str, type: str = "float") -> str:
-        return "half" if pointer in halves else type
+    def stored(pointer: str, usual: str = "float") -> str:
+        return "half" if pointer in halves else usual
 
     parameters = {"stored": stored, **parameters}
     try:

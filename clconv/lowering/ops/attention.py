@@ -15,8 +15,8 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
-from clconv.lowering.shared.composite import Parts, Value
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.composite import Composite, Value
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def _sizes(problem: Problem) -> AttentionSizes:
@@ -27,43 +27,43 @@ def _sizes(problem: Problem) -> AttentionSizes:
 
 class _Attention:
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.parts, self.sizes = problem, Parts(problem), _sizes(problem)
+        self.problem, self.composite, self.sizes = problem, Composite(problem), _sizes(problem)
         names = problem.node.outputs
         named = [i for i, name in enumerate(names) if name]
-        self.outputs = {i: self.parts.output(place) for place, i in enumerate(named)}
+        self.outputs = {i: self.composite.output(place) for place, i in enumerate(named)}
 
     def run(self) -> Lowered:
-        s, parts = self.sizes, self.parts
+        s, composite = self.sizes, self.composite
         pairs, rows = s.batch * s.key_heads, s.heads // s.key_heads * s.queries
         query = self._by_head(0, s.heads)
         key = self._cache(1, 4, s.depth)
         value = self._cache(2, 5, s.value_depth)
         if 0 not in self.outputs and 3 not in self.outputs:
-            return parts.lowered()
-        turned = parts.emit("Transpose", [key.reshaped(pairs, s.keys, s.depth)], perm=(0, 2, 1))
-        scores = parts.emit("MatMul", [query.reshaped(pairs, rows, s.depth), turned])
-        self._weigh(scores)
+            return composite.lowered()
+        turned = composite.emit("Transpose", [key.reshaped(pairs, s.keys, s.depth)], perm=(0, 2, 1))
+        scores = composite.emit("MatMul", [query.reshaped(pairs, rows, s.depth), turned])
+        self._softmax_weights(scores)
         if 0 not in self.outputs:
-            return parts.lowered()
+            return composite.lowered()
         operands = [scores, value.reshaped(pairs, s.keys, s.value_depth)]
         by_head = (s.batch, s.heads, s.queries, s.value_depth)
         if self.problem.x.rank == 4:
-            parts.emit("MatMul", operands, self.outputs[0].reshaped(pairs, rows, s.value_depth))
+            composite.emit("MatMul", operands, self.outputs[0].reshaped(pairs, rows, s.value_depth))
         else:
-            product = parts.emit("MatMul", operands).reshaped(*by_head)
+            product = composite.emit("MatMul", operands).reshaped(*by_head)
             self._swap(product, self.outputs[0])
-        return parts.lowered()
+        return composite.lowered()
 
     def _swap(self, value: Value, target: Value | None = None) -> Value:
         """Heads and places of a sequence changed over."""
         a, b, c, d = value.shape
         if target is not None:
             target = target.reshaped(a, c, b, d)
-        return self.parts.emit("Transpose", [value], target, perm=(0, 2, 1, 3))
+        return self.composite.emit("Transpose", [value], target, perm=(0, 2, 1, 3))
 
     def _by_head(self, index: int, heads: int, target: Value | None = None) -> Value:
         """An input as (batch, heads, sequence, depth)."""
-        value = self.parts.input(index)
+        value = self.composite.input(index)
         if len(value.shape) == 4:
             return value
         batch, length, width = value.shape
@@ -71,17 +71,17 @@ class _Attention:
 
     def _cache(self, index: int, past: int, depth: int) -> Value:
         """All keys or values, old and new; they are an output if that has a name."""
-        s, parts, target = self.sizes, self.parts, self.outputs.get(index)
+        s, composite, target = self.sizes, self.composite, self.outputs.get(index)
         if self.problem.has(past):
             fresh = self._by_head(index, s.key_heads)
-            return parts.emit("Concat", [parts.input(past), fresh], target, axis=2)
+            return composite.emit("Concat", [composite.input(past), fresh], target, axis=2)
         if target is None:
             return self._by_head(index, s.key_heads)
         if self.problem.input(index).rank == 3:
             return self._by_head(index, s.key_heads, target).reshaped(*target.shape)
-        return parts.emit("Transpose", [parts.input(index)], target, perm=(0, 1, 2, 3))
+        return composite.emit("Transpose", [composite.input(index)], target, perm=(0, 1, 2, 3))
 
-    def _weigh(self, scores: Value) -> None:
+    def _softmax_weights(self, scores: Value) -> None:
         problem, s, at = self.problem, self.sizes, self.problem.node.attrs
         if not scores.spec.size:
             return
@@ -111,7 +111,7 @@ class _Attention:
         free = 1 << 30
         right = at.right_window_size if at.right_window_size >= 0 else free
         rows = s.batch * s.heads * s.queries
-        share = max(1, share_of(problem.device, rows * s.keys) // s.keys)
+        per_item = max(1, elements_per_item(problem.device, rows * s.keys) // s.keys)
         arguments: list[tuple[str, Argument]] = [
             ("scores", Write(scores.name)),
             *mask,
@@ -126,11 +126,11 @@ class _Attention:
             ("left", Scalar(at.left_window_size if at.left_window_size >= 0 else free)),
             ("right", Scalar(min(right, 0) if at.is_causal else right)),
             ("rows", Scalar(rows)),
-            ("share", Scalar(share)),
+            ("per_item", Scalar(per_item)),
         ]
         kernel = Kernel.of("attention/weights.cl.mako", "attention_weights", **parameters)
         cost = Cost(15 * scores.spec.size, 2 * scores.spec.nbytes)
-        self.parts.call(problem.call(kernel, arguments, (items(rows, share),), cost=cost))
+        self.composite.call(problem.call(kernel, arguments, (items(rows, per_item),), cost=cost))
 
 
 def _lower(problem: Problem) -> Lowered:

@@ -111,7 +111,7 @@ def convolution_signatures(problem: Problem) -> list[Signature]:
     return [blocked_signature(problem, PLAIN if few else blocked, blocked)]
 
 
-def rows_an_item(problem: Problem, rows: int, others: int) -> int:
+def rows_per_item(problem: Problem, rows: int, others: int) -> int:
     """How many of `rows` one work-item takes, `others` items standing side by side: eight items a compute
     unit where there is that much, so that none works alone at the end."""
     wanted = max(1, -(-8 * problem.device.compute_units // max(1, others)))

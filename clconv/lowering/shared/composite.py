@@ -1,7 +1,7 @@
-"""Operators that are made of others: each part is a node of its own, lowered by the variant that select() takes for it
-among those on plain tensors.
+"""Composite operators, which consist of other operators: each of those is a node of its own, lowered by the variant that
+select() takes for it among those on plain tensors.
 
-Values between the parts are scratch. A value may be read in any shape of the same size, because all of
+Values between these inner operators are scratch. A value may be read in any shape of the same size, because all of
 them are plain.
 """
 
@@ -28,11 +28,11 @@ from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem
 
 # Bytes; a multiple of every device's alignment of buffers that are part of another.
-PART_ALIGNMENT = 4096
+INNER_ALIGNMENT = 4096
 
 
 @dataclasses.dataclass(frozen=True)
-class Made:
+class DerivedConstant:
     """How the content of a value follows from a constant: a name for it, and the function."""
 
     constant: str
@@ -43,13 +43,13 @@ class Made:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor that a part reads or writes: an input or output of the node, scratch, or one made of a
+    """A tensor that an inner operator reads or writes: an input or output of the node, scratch, or one derived from a
     constant. known: the content, where it is constant."""
 
     name: str
     spec: TensorSpec
     known: Constant | None = None
-    made: Made | None = None
+    derived: DerivedConstant | None = None
     offset: int = 0  # bytes behind the start of the named buffer
 
     @property
@@ -58,9 +58,9 @@ class Value:
 
     def argument(self) -> Argument:
         """What a kernel gets in order to read it."""
-        if self.made is None:
+        if self.derived is None:
             return Read(self.name, self.offset)
-        return Packed(self.made.constant, _packing(self))
+        return Packed(self.derived.constant, _packing(self))
 
     def reshaped(self, *shape: int) -> Value:
         """The same elements in another shape."""
@@ -71,20 +71,20 @@ class Value:
 
 
 def _packing(value: Value, outer: Packing | None = None) -> Packing:
-    """How a value is packed that is made of a constant: made, and then packed as `outer` says."""
-    made, shape = value.made, value.shape
-    assert made is not None
+    """How a value is packed that is derived from a constant: derived, and then packed as `outer` says."""
+    derived, shape = value.derived, value.shape
+    assert derived is not None
 
     def pack(array: np.ndarray) -> np.ndarray:
-        inner = np.ascontiguousarray(made.function(array)).reshape(shape)
+        inner = np.ascontiguousarray(derived.function(array)).reshape(shape)
         return inner if outer is None else outer.function(inner)
 
-    names = f"{made.name}/{outer.name}" if outer else made.name
-    return Packing(names, (made.settings, shape, outer.settings if outer else ()), pack)
+    names = f"{derived.name}/{outer.name}" if outer else derived.name
+    return Packing(names, (derived.settings, shape, outer.settings if outer else ()), pack)
 
 
-class Parts:
-    """Collects the launches of a node that is made of parts."""
+class Composite:
+    """Collects the launches of a node that consists of other operators."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -97,19 +97,21 @@ class Parts:
         known = self.problem.constants.get(name)
         if known is None:
             return Value(name, spec)
-        return Value(name, spec, known, Made(name, "as-is", (), lambda array: array))
+        return Value(name, spec, known, DerivedConstant(name, "as-is", (), lambda array: array))
 
-    def made(
+    def derived(
         self,
         index: int,
         name: str,
         settings: tuple[Hashable, ...],
         function: Callable[[np.ndarray], np.ndarray],
     ) -> Value:
-        """What a function makes of a constant input; name and settings stand for the function."""
+        """What a function derives from a constant input; name and settings stand for the function."""
         source = self.problem.node.inputs[index]
         constant = Constant(function(self.problem.constants[source].array))
-        return Value(source, constant.spec, constant, Made(source, name, settings, function))
+        return Value(
+            source, constant.spec, constant, DerivedConstant(source, name, settings, function)
+        )
 
     def output(self, index: int, *shape: int) -> Value:
         """An output of the node by its index among those that have a name, in another shape if given."""
@@ -118,13 +120,13 @@ class Parts:
         return Value(named[index], TensorSpec(shape or spec.shape, spec.dtype))
 
     def scratch(self, what: str, shape: Sequence[int], dtype: DType = DType.FLOAT32) -> Value:
-        """A buffer for a value between parts."""
+        """A buffer for a value between inner operators."""
         name = f"{self.problem.node.name}:{what}{len(self._scratch)}"
         spec = TensorSpec(tuple(shape), dtype)
         self._scratch[name] = spec.nbytes
         return Value(name, spec)
 
-    def part_of(self, whole: Value, offset: int, shape: Sequence[int]) -> Value:
+    def inside(self, whole: Value, offset: int, shape: Sequence[int]) -> Value:
         """A value inside another one, from a byte on that is a multiple of PART_ALIGNMENT."""
         return Value(whole.name, TensorSpec(tuple(shape), whole.spec.dtype), offset=offset)
 
@@ -148,19 +150,22 @@ class Parts:
         (spec,) = infer_node(node, specs, constants)
         target = target or self.scratch(op.lower(), spec.shape, spec.dtype)
         cost = get_op(op).cost(node, [v.spec for v in values], [spec])
-        part = Problem(
+        inner = Problem(
             node, tuple(v.spec for v in values), (spec,), constants, self.problem.device, cost=cost,
             findings=self.problem.findings, options=self.problem.options,
         )  # fmt: skip
-        choice = select(part, plain_only=True)
+        choice = select(inner, plain_only=True)
         lowered = choice.variant.lower(
-            dataclasses.replace(part, parameters=dict(choice.parameters))
+            dataclasses.replace(inner, parameters=dict(choice.parameters))
         )
         known = dict(zip(names, values, strict=True)) | {"out": target}
         for name, nbytes in lowered.scratch.items():
             known[name] = self.scratch("part", (nbytes,), DType.UINT8)
-        copies = tuple(call for offer in lowered.offers for call in offer.calls)
-        for call in (*lowered.calls, *copies):  # a part is never placed inside another value
+        copies = tuple(call for placement in lowered.placements for call in placement.calls)
+        for call in (
+            *lowered.calls,
+            *copies,
+        ):  # an inner result is never placed inside another value
             if all(call.global_size):
                 renamed = tuple((name, _renamed(a, known)) for name, a in call.arguments)
                 self._calls.append(dataclasses.replace(call, arguments=renamed))
@@ -177,7 +182,7 @@ def _ints(values: Sequence[int]) -> Value:
 
 def _renamed(argument: Argument, known: Mapping[str, Value]) -> Argument:
     match argument:
-        case Read(value, offset) if known[value].made is None:
+        case Read(value, offset) if known[value].derived is None:
             return Read(known[value].name, known[value].offset + offset)
         case Write(value, offset):
             return Write(known[value].name, known[value].offset + offset)

@@ -9,7 +9,7 @@ from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.ctext import saturated
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import computed
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def conversion(source: DType, target: DType) -> str:
@@ -37,11 +37,11 @@ def cast_call(
         conversion=conversion(source, target),
         width=width,
     )
-    share = share_of(problem.device, total, width)
+    per_item = elements_per_item(problem.device, total, width)
     arguments: list[tuple[str, Argument]] = [
         ("x", x),
         ("y", y),
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    return problem.call(kernel, arguments, (items(total, share),))
+    return problem.call(kernel, arguments, (items(total, per_item),))

@@ -28,7 +28,7 @@ from clconv.lowering.model.obstacles import computed
 
 
 @dataclasses.dataclass(frozen=True)
-class Operand:
+class TermOperand:
     """Where `a`, `b` or `c` of an expression comes from.
 
     kind: "running", "literal" (text is C), "channel" (text names a float array by channel, padded to
@@ -45,7 +45,7 @@ class Term:
     """One step: an expression of a, b, c and T, and its operands."""
 
     expression: str
-    operands: tuple[Operand, ...]
+    operands: tuple[TermOperand, ...]
 
     def c_text(self, vector: str, operands: tuple[str, ...]) -> str:
         """The expression with T as `vector` and a, b, c as the given C texts."""
@@ -82,7 +82,7 @@ def plan_epilogue(problem: Problem, block: int = 1) -> Epilogue:
     """
     arguments: list[tuple[str, Argument]] = []
 
-    def place(index: int) -> Operand:
+    def place(index: int) -> TermOperand:
         kind = _kind(problem, index)
         if kind is None:
             raise VariantError(epilogue_obstacle(problem) or "")
@@ -94,26 +94,26 @@ def plan_epilogue(problem: Problem, block: int = 1) -> Epilogue:
         elif problem.is_constant(index):
             argument = Packed(value, layout_packing(problem.y.layout))
         arguments.append((name, argument))
-        return Operand(kind, name)
+        return TermOperand(kind, name)
 
     terms = tuple(make_term(problem, step, place) for step in problem.node.epilogue)
     return Epilogue(terms, tuple(arguments))
 
 
-def make_term(problem: Problem, step: EpilogueStep, place: Callable[[int], Operand]) -> Term:
+def make_term(problem: Problem, step: EpilogueStep, place: Callable[[int], TermOperand]) -> Term:
     """One step of a node. place(i) says where a kernel finds input i of the node; it is not asked for
     constants of one element, which become literals, nor for absent inputs."""
     row, inputs = ROWS[step.op], problem.node.inputs
-    operands: list[Operand | None] = []
+    operands: list[TermOperand | None] = []
     dtypes: list[DType] = []
     numbers: list[float | None] = []
     for position in range(row.arity):
         index = step.operands[position] if position < len(step.operands) else None
         number: float | None = None
-        operand: Operand | None = None
+        operand: TermOperand | None = None
         dtype = dtypes[0] if dtypes else computed(problem.y.dtype)
         if index == RUNNING:
-            operand = Operand("running")
+            operand = TermOperand("running")
         elif index is None or not inputs[index]:
             number = row.absent[position - row.arity]
         else:
@@ -135,9 +135,9 @@ def make_term(problem: Problem, step: EpilogueStep, place: Callable[[int], Opera
     return Term(text, tuple(filled))
 
 
-def _literal(number: float, dtype: DType, compute: DType) -> Operand:
+def _literal(number: float, dtype: DType, compute: DType) -> TermOperand:
     # A literal of another dtype than the rest (an exponent, a condition) must not be cast to theirs.
-    return Operand("literal" if dtype is compute else "variable", c_number(number, dtype))
+    return TermOperand("literal" if dtype is compute else "variable", c_number(number, dtype))
 
 
 def epilogue_obstacle(problem: Problem) -> str | None:

@@ -27,7 +27,7 @@ _READ_TOGETHER = 32  # neighbours that one load instruction of many devices read
 
 
 @dataclasses.dataclass(frozen=True)
-class Share:
+class WorkSplit:
     """A group's work-items: `items` share a line, for each of `lanes` neighbouring columns of `rows` rows, so that
     items side by side read neighbours. All are powers of two. width: elements of a load along a line. split: whether
     lines are cut into chunks, and these are what is shared; see lowering.split. shuffle: DeviceInfo.shuffle where those
@@ -55,7 +55,7 @@ class Share:
         return (groups * self.local,), (self.local,)
 
     @classmethod
-    def of(cls, device: DeviceInfo, outer: int, n: int, inner: int) -> Share:
+    def of(cls, device: DeviceInfo, outer: int, n: int, inner: int) -> WorkSplit:
         most = power_of_two(min(_MOST_ITEMS, device.largest_work_group))
         width = 4 if inner == 1 and n % 4 == 0 else 1
         if inner == 1:
@@ -67,7 +67,7 @@ class Share:
             turns = 1 if filled else max(1, n // _LEAST_TURNS)
             items = min(most // lanes, power_of_two(turns))
         rows = min(most // (items * lanes), power_of_two(outer))
-        whole = device.shuffles and lanes == 1 and items * rows >= _ABREAST[device.shuffle]
+        whole = device.shuffle_verified and lanes == 1 and items * rows >= _ABREAST[device.shuffle]
         return cls(items, lanes, rows, width, shuffle=device.shuffle if whole else "")
 
 
@@ -97,11 +97,11 @@ def group_call(
 ) -> KernelCall:
     """The launch of reduce/group: x seen as sizes (outer, n, inner) to the first output."""
     outer, n, inner = sizes
-    share = Share.of(problem.device, outer, n, inner)
+    work_split = WorkSplit.of(problem.device, outer, n, inner)
     kernel = Kernel.of(
         "reduce/group.cl.mako",
         "reduce_group",
-        share=share,
+        work_split=work_split,
         op=op,
         top=top,
         epilogue=epilogue.terms,
@@ -113,7 +113,7 @@ def group_call(
         problem, outer=outer, n=n, inner=inner, channels=channels, channel_size=channel_size
     )
     arguments += epilogue.arguments
-    return problem.call(kernel, arguments, *share.sizes(outer, inner))
+    return problem.call(kernel, arguments, *work_split.sizes(outer, inner))
 
 
 def row_groups(

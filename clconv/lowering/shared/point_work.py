@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from clconv.lowering.shared.epilogue import Operand, Term
+from clconv.lowering.shared.epilogue import Term, TermOperand
 
 Shape = tuple[int, ...]
 
 
-Place = Callable[[int], Operand]
+Place = Callable[[int], TermOperand]
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class PointWork:
     """Terms to apply to every element of the first output.
 
     read: inputs that are read from memory, and the shape in which each broadcasts to the output's.

@@ -20,15 +20,15 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
 from clconv.lowering.model.obstacles import computed
-from clconv.lowering.shared.epilogue import Operand, channel_packing, is_channel_vector
-from clconv.lowering.shared.point_work import Shape, Work
+from clconv.lowering.shared.epilogue import TermOperand, channel_packing, is_channel_vector
+from clconv.lowering.shared.point_work import PointWork, Shape
 from clconv.lowering.shared.strided_points import by_strides
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 MOST_OPERANDS = 16  # buffers that one kernel reads; OpenCL promises room for a hundred arguments
 
 
-def float_obstacle(problem: Problem, work: Work) -> str | None:
+def float_obstacle(problem: Problem, work: PointWork) -> str | None:
     if any(computed(problem.input(i).dtype) is not DType.FLOAT32 for i in work.read):
         return "needs float32 or float16 operands"
     if computed(problem.y.dtype) is not DType.FLOAT32:
@@ -43,7 +43,7 @@ def float_obstacle(problem: Problem, work: Work) -> str | None:
 # --- flat: operands that lie like the result ----------------------------------------------------------
 
 
-def flat_obstacle(problem: Problem, work: Work) -> str | None:
+def flat_obstacle(problem: Problem, work: PointWork) -> str | None:
     if any(shape != problem.y.shape for shape in work.read.values()):
         return "needs operands of the output's shape"
     return float_obstacle(problem, work)
@@ -56,7 +56,7 @@ def flat_signatures(problem: Problem) -> list[Signature]:
     return [Signature((x,) * len(problem.inputs), (x,)) for x in layouts]
 
 
-def flat(problem: Problem, work: Work) -> Lowered:
+def flat(problem: Problem, work: PointWork) -> Lowered:
     total = problem.y.nbytes // problem.y.dtype.itemsize
     if total == 0:
         return Lowered()
@@ -67,16 +67,16 @@ def flat(problem: Problem, work: Work) -> Lowered:
         width=width,
         aligned=not problem.device.is_cpu,
         inputs=tuple(f"x{i}" for i in work.read),
-        terms=work.terms(lambda i: Operand("full", f"x{i}")),
+        terms=work.terms(lambda i: TermOperand("full", f"x{i}")),
     )
-    share = share_of(problem.device, total, width)
+    per_item = elements_per_item(problem.device, total, width)
     arguments: list[tuple[str, Argument]] = [
         *((f"x{i}", problem.argument(i)) for i in work.read),
         ("y", Write(problem.node.outputs[0])),
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    call = problem.call(kernel, arguments, (items(total, share),))
+    call = problem.call(kernel, arguments, (items(total, per_item),))
     return Lowered((call.reading_in_place(f"x{i}" for i in work.read),))
 
 
@@ -114,7 +114,7 @@ def _source(problem: Problem, index: int, shape: Shape) -> _Source | None:
     return None
 
 
-def _channel_obstacle(problem: Problem, work: Work) -> str | None:
+def _channel_obstacle(problem: Problem, work: PointWork) -> str | None:
     if not problem.device.is_cpu or problem.device.vector_width == 1:
         return "channel blocks are for CPU devices with vectors"
     if problem.y.rank < 3:
@@ -125,7 +125,7 @@ def _channel_obstacle(problem: Problem, work: Work) -> str | None:
     return float_obstacle(problem, work)
 
 
-def _channel_signatures(problem: Problem, work: Work) -> list[Signature]:
+def _channel_signatures(problem: Problem, work: PointWork) -> list[Signature]:
     blocked = Layout(problem.device.vector_width)
     layouts = [PLAIN] * len(problem.inputs)
     for index, shape in work.read.items():
@@ -135,7 +135,7 @@ def _channel_signatures(problem: Problem, work: Work) -> list[Signature]:
     return [Signature(tuple(layouts), (blocked,)), Signature((PLAIN,) * len(layouts), (PLAIN,))]
 
 
-def _channel(problem: Problem, work: Work) -> Lowered:
+def _channel(problem: Problem, work: PointWork) -> Lowered:
     """On channel blocks; where the layouts are plain, by strides."""
     if problem.y.layout.is_plain:
         return by_strides(problem, work)
@@ -149,12 +149,12 @@ def _channel(problem: Problem, work: Work) -> Lowered:
         "elementwise_channel",
         block=block,
         operands=tuple((i, s.kind, s.batched) for i, s in sources.items()),
-        terms=work.terms(lambda i: Operand("variable", f"v{i}")),
+        terms=work.terms(lambda i: TermOperand("variable", f"v{i}")),
     )
     blocks = -(-channels // block)
-    share = share_of(problem.device, batch * blocks * pixels * block) // block
-    columns = min(pixels, share)
-    rows = max(1, share // pixels)
+    per_item = elements_per_item(problem.device, batch * blocks * pixels * block) // block
+    columns = min(pixels, per_item)
+    rows = max(1, per_item // pixels)
     arguments: list[tuple[str, Argument]] = [
         *((f"x{i}", _channel_argument(problem, i, s, block)) for i, s in sources.items()),
         ("y", Write(problem.node.outputs[0])),
@@ -168,7 +168,7 @@ def _channel(problem: Problem, work: Work) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size),))
 
 
-def channel_variant(op: str, work: Callable[[Problem], Work]) -> Variant:
+def channel_variant(op: str, work: Callable[[Problem], PointWork]) -> Variant:
     """The variant of an operator on channel blocks; work: of a node."""
     return Variant(
         op,

@@ -14,7 +14,7 @@ from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
 from clconv.lowering.shared.epilogue import Epilogue
-from clconv.lowering.shared.groups import Share
+from clconv.lowering.shared.groups import WorkSplit
 from clconv.lowering.shared.reduction import LARGEST, Reduction
 from clconv.lowering.shared.tiles import gpu_rate
 
@@ -35,21 +35,21 @@ SHIFT = dataclasses.replace(LARGEST, finish="a - a == 0 ? a : (T)(0)")
 class Split:
     """How the lines of a tensor (outer, n, inner) are cut: `count` chunks of `chunk` elements each, the last shorter.
 
-    share: how the work-items of one group share the chunks of neighbouring lines.
+    work_split: how the work-items of one group share the chunks of neighbouring lines.
     """
 
-    share: Share
+    work_split: WorkSplit
     sizes: Sizes
     chunk: int
     count: int
 
     @classmethod
     def of(cls, problem: Problem, sizes: Sizes) -> Split:
-        share = Share.of(problem.device, *sizes)
-        n, turn = sizes[1], share.items * share.width
+        work_split = WorkSplit.of(problem.device, *sizes)
+        n, turn = sizes[1], work_split.items * work_split.width
         wanted = problem.parameters.get("splits") or usual_count(problem, sizes)
         chunk = -(-n // (wanted * turn)) * turn
-        return cls(dataclasses.replace(share, split=True), sizes, chunk, -(-n // chunk))
+        return cls(dataclasses.replace(work_split, split=True), sizes, chunk, -(-n // chunk))
 
     @property
     def lines(self) -> int:
@@ -71,7 +71,7 @@ class Split:
         self, problem: Problem, kernel: Kernel, arguments: Sequence[tuple[str, Argument]]
     ) -> KernelCall:
         """A launch of a group for each chunk of each line."""
-        (whole,), (local,) = self.share.sizes(self.sizes[0], self.sizes[2])
+        (whole,), (local,) = self.work_split.sizes(self.sizes[0], self.sizes[2])
         return problem.call(kernel, arguments, (whole, self.count), (local, 1))
 
     def part_call(
@@ -87,7 +87,12 @@ class Split:
         """The launch that leaves each chunk's part of a reduction in scratch `parts`. top: what the parts in
         scratch `top_parts` are joined to, which op reads. more: a second reduction, with parts of its own."""
         kernel = Kernel.of(
-            "reduce/parts.cl.mako", "reduce_parts", share=self.share, op=op, top=top, more=more
+            "reduce/parts.cl.mako",
+            "reduce_parts",
+            work_split=self.work_split,
+            op=op,
+            top=top,
+            more=more,
         )
         arguments: list[tuple[str, Argument]] = [
             ("x", problem.argument(0)),
@@ -101,9 +106,9 @@ class Split:
 
 def _groups(problem: Problem, sizes: Sizes) -> tuple[int, int]:
     """Work-groups if each line is one group's, and elements of a line that one takes at a time."""
-    share = Share.of(problem.device, *sizes)
-    (whole,), (local,) = share.sizes(sizes[0], sizes[2])
-    return whole // local, share.items * share.width
+    work_split = WorkSplit.of(problem.device, *sizes)
+    (whole,), (local,) = work_split.sizes(sizes[0], sizes[2])
+    return whole // local, work_split.items * work_split.width
 
 
 def usual_count(problem: Problem, sizes: Sizes) -> int:
@@ -160,9 +165,9 @@ def split_reduction(
     n, parts = n * across, split.count * across
     if across > 1:  # (splits, across, lines) is a tensor of more splits
         outer, inner = 1, outer * inner // across
-    share = Share.of(problem.device, outer, parts, inner)
+    work_split = WorkSplit.of(problem.device, outer, parts, inner)
     settings: Mapping[str, Hashable] = {
-        "share": share, "op": op, "top": top,
+        "work_split": work_split, "op": op, "top": top,
         "epilogue": epilogue.terms, "epilogue_names": epilogue.names,
     }  # fmt: skip
     kernel = Kernel.of("reduce/finish.cl.mako", "reduce_finish", **settings)
@@ -178,7 +183,7 @@ def split_reduction(
         ("channel_size", Scalar(math.prod(y.shape[2:]))),
         *epilogue.arguments,
     ]
-    calls.append(problem.call(kernel, arguments, *share.sizes(outer, inner)))
+    calls.append(problem.call(kernel, arguments, *work_split.sizes(outer, inner)))
     used = names.values() if top is not None else [names[""]]
     return Lowered(tuple(calls), dict.fromkeys(used, split.nbytes))
 

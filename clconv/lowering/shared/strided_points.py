@@ -19,12 +19,12 @@ from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.broadcast import Broadcast, broadcast
-from clconv.lowering.shared.epilogue import Operand
-from clconv.lowering.shared.point_work import Shape, Work
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.epilogue import TermOperand
+from clconv.lowering.shared.point_work import PointWork, Shape
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
-def by_strides(problem: Problem, work: Work) -> Lowered:
+def by_strides(problem: Problem, work: PointWork) -> Lowered:
     if problem.y.size == 0:
         return Lowered()
     return Lowered((strides_call(problem, work, problem.node.outputs[0]),))
@@ -57,7 +57,7 @@ def _strided_vectors(
 
 def strides_call(
     problem: Problem,
-    work: Work,
+    work: PointWork,
     target: str,
     *,
     view: Shape | None = None,
@@ -97,15 +97,15 @@ def strides_call(
         ),
         compute=c_type(compute),
         result=c_type(y.dtype),
-        terms=work.terms(lambda i: Operand("variable", f"v_{names[i]}")),
+        terms=work.terms(lambda i: TermOperand("variable", f"v_{names[i]}")),
         continues=before is not None,
     )
-    share = share_of(problem.device, y.size, 1 if problem.device.is_cpu else width)
+    per_item = elements_per_item(problem.device, y.size, 1 if problem.device.is_cpu else width)
     axes = range(walk.rank)
     arguments: list[tuple[str, Argument]] = [
         *((operand.name, operand.argument) for operand in operands),
         ("y", Write(target)),
-        ("share", Scalar(share, index)),
+        ("per_item", Scalar(per_item, index)),
         *((f"size{axis}", Scalar(walk.sizes[axis], index)) for axis in axes),
         *(
             (f"{operand.name}_stride{axis}", Scalar(strides[axis], index))
@@ -114,4 +114,4 @@ def strides_call(
         ),
     ]
     in_place = [operand.name for operand in operands if operand.shape == result]
-    return problem.call(kernel, arguments, (items(y.size, share),)).reading_in_place(in_place)
+    return problem.call(kernel, arguments, (items(y.size, per_item),)).reading_in_place(in_place)

@@ -29,7 +29,7 @@ _LEAST_STEPS = 4  # of a part of the sum
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class ProductSize:
     """`products` products of rows x inner by inner x columns. most_splits: parts that each sum may have."""
 
     rows: int
@@ -61,15 +61,22 @@ def _step(tile: Tile, kind: Matrix | None) -> float:
     return warps * max(busy / _SCHEDULERS, reads)
 
 
-def cycles(device: DeviceInfo, work: Work, tile: Tile, kind: Matrix | None, splits: int) -> float:
+def cycles(
+    device: DeviceInfo, product_size: ProductSize, tile: Tile, kind: Matrix | None, splits: int
+) -> float:
     """Of a device for the whole product. Work-groups go to units in rounds of as many as registers allow; a round
     takes no less than the latency of its steps."""
-    groups = -(-work.rows // tile.m) * -(-work.columns // tile.n) * work.products * splits
-    steps = math.ceil(math.ceil(work.inner / tile.k) / splits)
+    groups = (
+        -(-product_size.rows // tile.m)
+        * -(-product_size.columns // tile.n)
+        * product_size.products
+        * splits
+    )
+    steps = math.ceil(math.ceil(product_size.inner / tile.k) / splits)
     registers = tile.m * tile.n // tile.items + (64 if kind is None else 96)
     time = _of_groups(device, groups, steps, _step(tile, kind), registers * tile.items)
     if splits > 1:
-        nbytes = 8 * splits * work.products * work.rows * work.columns
+        nbytes = 8 * splits * product_size.products * product_size.rows * product_size.columns
         time += _LAUNCH + nbytes / (_BYTES * _units(device))
     return time
 
@@ -95,29 +102,36 @@ def group_seconds(
     return time * 256 * _units(device) / gpu_rate(device)
 
 
-def _splits(work: Work, tile: Tile) -> list[int]:
-    most = min(work.most_splits, work.inner // (_LEAST_STEPS * tile.k))
+def _splits(product_size: ProductSize, tile: Tile) -> list[int]:
+    most = min(product_size.most_splits, product_size.inner // (_LEAST_STEPS * tile.k))
     return [splits for splits in _SPLITS if splits == 1 or splits <= most]
 
 
-def best_splits(device: DeviceInfo, work: Work, tile: Tile, kind: Matrix | None) -> int:
-    return min(_splits(work, tile), key=lambda splits: cycles(device, work, tile, kind, splits))
+def best_splits(
+    device: DeviceInfo, product_size: ProductSize, tile: Tile, kind: Matrix | None
+) -> int:
+    return min(
+        _splits(product_size, tile),
+        key=lambda splits: cycles(device, product_size, tile, kind, splits),
+    )
 
 
-def best_tile(device: DeviceInfo, work: Work, kind: Matrix | None) -> Tile:
+def best_tile(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> Tile:
     """Of those that fit the device; the larger of two that take as long."""
 
     def time(tile: Tile) -> float:
-        return cycles(device, work, tile, kind, best_splits(device, work, tile, kind))
+        return cycles(
+            device, product_size, tile, kind, best_splits(device, product_size, tile, kind)
+        )
 
     tiles = tiles_for(kind)
     return min([t for t in tiles if t.fits(device)] or tiles[-1:], key=time)
 
 
-def product_seconds(device: DeviceInfo, work: Work, kind: Matrix | None) -> float:
+def product_seconds(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> float:
     """The time of a product as variants estimate it, by gpu_rate()."""
-    tile = best_tile(device, work, kind)
-    time = cycles(device, work, tile, kind, best_splits(device, work, tile, kind))
+    tile = best_tile(device, product_size, kind)
+    time = cycles(device, product_size, tile, kind, best_splits(device, product_size, tile, kind))
     return time * 256 * _units(device) / gpu_rate(device)
 
 
@@ -126,11 +140,11 @@ def launch_seconds(device: DeviceInfo, launches: int = 1) -> float:
     return launches * _LAUNCH * 256 * _units(device) / gpu_rate(device)
 
 
-def chosen_tile(problem: Problem, work: Work, kind: Matrix | None) -> Tile:
+def chosen_tile(problem: Problem, product_size: ProductSize, kind: Matrix | None) -> Tile:
     """best_tile(), or what tuning found better, if the device has room for it."""
     given, device = problem.parameters, problem.device
     wanted = [t for t in tiles_for(kind) if t.name == given.get("tile") and t.fits(device)]
-    tile = wanted[0] if wanted else best_tile(device, work, kind)
+    tile = wanted[0] if wanted else best_tile(device, product_size, kind)
     return dataclasses.replace(tile, depth=given.get("depth", _depth(device, tile, kind)))
 
 
@@ -143,9 +157,11 @@ def _depth(device: DeviceInfo, tile: Tile, kind: Matrix | None) -> int:
     return 2 if crowded and not amd else tile.depth
 
 
-def chosen_splits(problem: Problem, work: Work, tile: Tile, kind: Matrix | None) -> int:
+def chosen_splits(
+    problem: Problem, product_size: ProductSize, tile: Tile, kind: Matrix | None
+) -> int:
     """best_splits(), or what tuning found better, as long as each part has a whole tile to sum."""
     wanted = problem.parameters.get("splits")
-    if wanted is None or wanted * tile.k > work.inner or work.most_splits == 1:
-        return best_splits(problem.device, work, tile, kind)
+    if wanted is None or wanted * tile.k > product_size.inner or product_size.most_splits == 1:
+        return best_splits(problem.device, product_size, tile, kind)
     return int(wanted)

@@ -104,7 +104,7 @@ def matrix_obstacle(problem: Problem) -> str | None:
     if precision == "strict":
         return "precision 'strict' was asked for: sums of plain float32 products only"
     if problem.x.dtype is DType.FLOAT16 is problem.input(1).dtype:
-        return "the device has no matrix instructions for halves that are proven"
+        return "the device has no matrix instructions for halves that are verified"
     if precision == "float32":
         return "float32 was asked for, matrix instructions would round it; see precision="
     if precision == "float16":  # what is too large for half would be infinite

@@ -7,18 +7,20 @@ from clconv.device.info import DeviceInfo
 _LEAST_WORK = 2048  # elements: fewer cost less than starting a work-item on a CPU
 
 
-def share_of(device: DeviceInfo, work: int, unit: int = 1, least: int = _LEAST_WORK) -> int:
+def elements_per_item(
+    device: DeviceInfo, work: int, unit: int = 1, least: int = _LEAST_WORK
+) -> int:
     """Elements a work-item computes out of `work`, a multiple of unit: one unit on a GPU; on a CPU so many
     that there are about eight items a compute unit, but at least `least`."""
     if not device.is_cpu:
         return unit
-    share = max(least, -(-work // (8 * device.compute_units)))
-    return -(-share // unit) * unit
+    per_item = max(least, -(-work // (8 * device.compute_units)))
+    return -(-per_item // unit) * unit
 
 
-def items(work: int, share: int) -> int:
+def items(work: int, per_item: int) -> int:
     """Work-items for that much work."""
-    return -(-work // share)
+    return -(-work // per_item)
 
 
 def nested(*sizes: int) -> int:

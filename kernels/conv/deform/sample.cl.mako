@@ -4,7 +4,7 @@ columns[n, c, k, p] = mask[n, g, k, p] * x[n, c] at the place of tap k of the wi
 Between pixels bilinear, zero outside the image. g is the offset group of channel c.
 x (N, C, height, width)   offset (N, groups, kernel, 2, pixels), y before x   mask (N, groups, kernel, pixels)
 columns (N, C, kernel, pixels)   pixels = rows of `out_width`
-One item does one tap of one channel, `share` pixels; index space: (pixels / share, C * kernel, N).
+One item does one tap of one channel, `per_item` pixels; index space: (pixels / per_item, C * kernel, N).
 Parameters: type; mask: whether there is one.
 </%doc>
 kernel void ${entry}(
@@ -14,7 +14,7 @@ kernel void ${entry}(
 % endif
     global ${type}* restrict columns, int channels, int height, int width, int out_width, int pixels, int groups,
     int kernel_height, int kernel_width, int stride_y, int stride_x, int dilation_y, int dilation_x, int pad_y, int pad_x,
-    int share) {
+    int per_item) {
   const int taps = kernel_height * kernel_width;
   const int c = get_global_id(1) / taps, k = get_global_id(1) % taps;
   const size_t n = get_global_id(2);
@@ -23,7 +23,7 @@ kernel void ${entry}(
   global const ${type}* image = x + (n * channels + c) * height * width;
   global ${type}* target = columns + ((n * channels + c) * taps + k) * pixels;
   const int tap_y = k / kernel_width * dilation_y - pad_y, tap_x = k % kernel_width * dilation_x - pad_x;
-  const int begin = get_global_id(0) * share, end = begin + min(share, pixels - begin);
+  const int begin = get_global_id(0) * per_item, end = begin + min(per_item, pixels - begin);
   for (int p = begin; p < end; ++p) {
     const ${type} y = p / out_width * stride_y + tap_y + offset[2 * line + p];
     const ${type} z = p % out_width * stride_x + tap_x + offset[2 * line + pixels + p];

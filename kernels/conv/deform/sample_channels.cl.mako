@@ -6,7 +6,7 @@ Between pixels bilinear, zero outside the image.
 x (N, height, width, C)   offset (N, groups, kernel, 2, pixels), y before x   mask (N, groups, kernel, pixels)
 columns (N, batches, pixels, kernel, C / batches)   nothing (C): zeros, what is read outside the image
 run: channels that are of one offset group and of one batch, next to each other
-One item does `share` pixels; index space: (pixels / share, N).
+One item does `per_item` pixels; index space: (pixels / per_item, N).
 Parameters: block: channels in a vector; mask: whether there is one.
 </%doc>
 <%!
@@ -23,11 +23,11 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
     global const float* restrict nothing, global float* restrict columns, int channels, int height, int width,
     int out_width, int pixels, int groups, int batches, int run, int kernel_height, int kernel_width, int stride_y,
-    int stride_x, int dilation_y, int dilation_x, int pad_y, int pad_x, int share) {
+    int stride_x, int dilation_y, int dilation_x, int pad_y, int pad_x, int per_item) {
   const int taps = kernel_height * kernel_width, own = channels / batches, shared = channels / groups;
   const size_t n = get_global_id(1);
   global const float* image = x + n * height * width * channels;
-  const int begin = get_global_id(0) * share, end = min(begin + share, pixels);
+  const int begin = get_global_id(0) * per_item, end = min(begin + per_item, pixels);
   for (int p = begin; p < end; ++p) {
     const int base_y = p / out_width * stride_y - pad_y, base_x = p % out_width * stride_x - pad_x;
     for (int g = 0; g < groups; ++g)

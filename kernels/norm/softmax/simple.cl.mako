@@ -2,16 +2,16 @@
 Softmax, its logarithm, or 1 at the first largest element and 0 elsewhere, along the middle axis of x
 (outer, n, inner), by definition.
 
-One work-item computes `share` lines along the axis. Index space: (outer * inner / share).
+One work-item computes `per_item` lines along the axis. Index space: (outer * inner / per_item).
 Parameters: op: Softmax, LogSoftmax or Hardmax; type: C type, float or double.
 </%doc>
 <%!
 from clconv.lowering.model.ctext import element, set_element
 %>\
 kernel void ${entry}(
-    global const ${stored("x", type)}* restrict x, global ${stored("y", type)}* restrict y, long n, long inner, long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    global const ${stored("x", type)}* restrict x, global ${stored("y", type)}* restrict y, long n, long inner, long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long line = begin; line < end; ++line) {
     const long from = line / inner * n * inner + line % inner;
     global const ${stored("x", type)}* source = x + from;

@@ -2,7 +2,7 @@
 y[n, c, p] = sum of x[n, c, k, o] over window positions k and columns o with o * stride + k * dilation - pad = p.
 
 x (planes, window..., count...)   y (planes, size...)   planes = N * C
-One item does `share` elements of y; index space: (total / share).
+One item does `per_item` elements of y; index space: (total / per_item).
 Parameters: type; sum_type; spatial axes.
 </%doc>
 <%
@@ -15,9 +15,9 @@ kernel void ${entry}(
     , int ${what}${i}
 % endfor
 % endfor
-    , long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    , long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long at = begin; at < end; ++at) {
     long rest = at;
 % for i in reversed(axes):

@@ -4,7 +4,7 @@ y[place of indices[i]] = x[i]; everything else was filled with zeros before.
 An index counts through y (planes, out0, out1, ...), or, if it is undecided and outside[0] and not outside[1], see
 windows, through an image of the default size: natural0, natural1, ...
 x, indices: `total` elements. Where an index stands twice either value may win. An index outside is left out.
-One item does `share` elements; index space: (total / share). Parameters: type; index: int or long; spatial axes; undecided.
+One item does `per_item` elements; index space: (total / per_item). Parameters: type; index: int or long; spatial axes; undecided.
 </%doc>
 kernel void ${entry}(
     global const ${type}* restrict x, global const ${index}* restrict indices,
@@ -17,14 +17,14 @@ kernel void ${entry}(
     , int ${what}${i}
 % endfor
 % endfor
-    , long planes, long total, long share) {
+    , long planes, long total, long per_item) {
   const int by_default = ${"outside[0] && !outside[1]" if undecided else "0"};
 % for i in range(spatial):
   const int counted${i} = by_default ? natural${i} : out${i};
 % endfor
   const long limit = planes${"".join(" * counted%d" % i for i in range(spatial))};
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long i = begin; i < end; ++i) {
     const long given = indices[i];
     long rest = given < 0 ? given + limit : given;

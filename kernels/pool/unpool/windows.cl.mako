@@ -3,7 +3,7 @@ outside[0], outside[1] = 1 if an index lies outside the window of its element, i
 (out0, out1, ...) or of the default size (natural0, ...). Both were 0 before; items that write one write the same.
 
 indices (planes, size0, size1, ...), `total` elements. Element i of an axis has the window from i * stride - pad on.
-One item does `share` elements; index space: (total / share). Parameters: index: int or long; spatial axes.
+One item does `per_item` elements; index space: (total / per_item). Parameters: index: int or long; spatial axes.
 </%doc>
 kernel void ${entry}(
     global const ${index}* restrict indices, global int* restrict outside
@@ -12,9 +12,9 @@ kernel void ${entry}(
     , int ${what}${i}
 % endfor
 % endfor
-    , long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    , long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long i = begin; i < end; ++i) {
     long rest = i, out_rest = indices[i], natural_rest = out_rest;
     int in_out = out_rest >= 0, in_natural = in_out;

@@ -8,7 +8,7 @@ y = sum, or saturate(rint(sum * x_scale * w_scale / y_scale) + y_zero); see piec
 a       (batch of A, rows, inner)     panels  (batch of B, columns / WIDTH, inner, WIDTH), WIDTH = vectors * block
 y       (batch, rows, columns)        a_batches, b_batches: matrices of A and B for each of y
 bias    for each row of a (batch of A, rows)
-One item computes `share` rows of one panel; index space: (row items, columns / WIDTH, batch).
+One item computes `per_item` rows of one panel; index space: (row items, columns / WIDTH, batch).
 Parameters: block, vectors, tile_rows: register tile; batched; bias; target and what pieces.mako takes;
 x_index, w_index: what a scale goes by, "0", "line" (row of all of A), "row" (within a matrix of x), "column".
 </%doc>
@@ -50,12 +50,12 @@ ${pieces.scale_parameters(scale_type, target)}\
 % if batched:
 , global const int* restrict a_batches, global const int* restrict b_batches\
 % endif
-, global ${target}* restrict y, int rows, int inner, int columns, int point_rows, int share) {
+, global ${target}* restrict y, int rows, int inner, int columns, int point_rows, int per_item) {
   const int chunk = get_global_id(1);
   const size_t batch = get_global_id(2);
   const size_t a_batch = ${"a_batches[batch]" if batched else "0"}, b_batch = ${"b_batches[batch]" if batched else "0"};
   global const float* panel = panels + (b_batch * get_global_size(1) + chunk) * inner * ${WIDTH};
-  const int begin = get_global_id(0) * share, end = min(begin + share, rows);
+  const int begin = get_global_id(0) * per_item, end = min(begin + per_item, rows);
   const int first_column = chunk * ${WIDTH}, lanes = min(columns - first_column, ${WIDTH});
   for (int tile = begin; tile < end; tile += ${tile_rows}) {
     // The last tile moves back so that it is full; it computes some rows again.

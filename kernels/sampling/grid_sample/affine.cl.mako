@@ -2,7 +2,7 @@
 grid[n, p] = theta[n] * (x, y, ..., 1) for every pixel p of an image whose coordinates run from -1 to 1, last axis first.
 
 theta (N, AXES, AXES + 1)   grid (N, pixels, AXES)   pixels = size0 * size1 * ...
-One item does `share` pixels of all images; index space: (N * pixels / share).
+One item does `per_item` pixels of all images; index space: (N * pixels / per_item).
 Parameters: type; axes; align_corners: -1 and 1 are the middles of the outer pixels and not their edges.
 </%doc>
 kernel void ${entry}(
@@ -10,9 +10,9 @@ kernel void ${entry}(
 % for i in range(axes):
     , int size${i}
 % endfor
-    , long total, long share) {
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < total ? begin + share : total;
+    , long total, long per_item) {
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < total ? begin + per_item : total;
   for (long at = begin; at < end; ++at) {
     long rest = at;
     ${type} point[${axes + 1}];

@@ -10,10 +10,10 @@ from onnx import TensorProto
 
 from clconv.errors import ModelError
 from clconv.frontend.onnx.reading.files import Origin
-from clconv.frontend.onnx.reading.readers import FileReader, Span
+from clconv.frontend.onnx.reading.readers import FileReader, FileSpan
 
 
-def external_span(tensor: TensorProto, what: str, expected: int, origin: Origin) -> Span:
+def external_span(tensor: TensorProto, what: str, expected: int, origin: Origin) -> FileSpan:
     """Where the tensor's bytes lie, `expected` of them. what: the tensor, for messages.
 
     Raises ModelError if they cannot be had: no file, one that leads out of the model's folder, one too short.
@@ -41,7 +41,7 @@ def external_span(tensor: TensorProto, what: str, expected: int, origin: Origin)
                 f"{what}: external file {path} is too short: {reader.size} bytes, "
                 f"{offset + length} are needed"
             )
-        return Span(reader, offset, length)
+        return FileSpan(reader, offset, length)
     except OSError as reason:
         raise ModelError(
             f"{what}: external file {path} cannot be read: {reason.strerror or reason}"
@@ -79,12 +79,14 @@ def _found(location: str, what: str, origin: Origin) -> Path:
             outside = True
     except (OSError, RuntimeError, ValueError) as reason:  # a loop of links, a name too long
         why = getattr(reason, "strerror", None) or reason
-        raise ModelError(f"{what}: external file {_brief(location)}: {why}") from None
+        raise ModelError(f"{what}: external file {_short_text(location)}: {why}") from None
     if outside:
         raise ModelError(
-            f"{what}: external file {_brief(location)} leads out of the model's folder"
+            f"{what}: external file {_short_text(location)} leads out of the model's folder"
         )
-    raise ModelError(f"{what}: external file {_brief(str(folders[0] / location))} does not exist")
+    raise ModelError(
+        f"{what}: external file {_short_text(str(folders[0] / location))} does not exist"
+    )
 
 
 def _is_file(path: Path) -> bool:
@@ -95,7 +97,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _brief(text: str) -> str:
+def _short_text(text: str) -> str:
     return repr(text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}")
 
 

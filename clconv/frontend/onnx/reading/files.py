@@ -11,7 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.reading.readers import BytesReader, FileReader, Span
+from clconv.frontend.onnx.reading.readers import BytesReader, FileReader, FileSpan
 from clconv.frontend.onnx.reading.spans import leave_out_weights
 from clconv.frontend.onnx.reading.text import refuse_broken_text
 
@@ -40,7 +40,7 @@ class Origin:
     label: str
     folder: Path | None
     target: Path | None = None
-    weights: Mapping[str, Span] = dataclasses.field(default_factory=dict)
+    weights: Mapping[str, FileSpan] = dataclasses.field(default_factory=dict)
     opened: dict[Path, FileReader] = dataclasses.field(default_factory=dict)
 
 

@@ -90,7 +90,7 @@ class FileReader:
         return self  # one descriptor, closed once
 
 
-class Span:
+class FileSpan:
     """Where a tensor's bytes lie."""
 
     def __init__(self, reader: Reader, offset: int, length: int) -> None:

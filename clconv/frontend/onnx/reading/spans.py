@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from clconv.frontend.onnx.reading.readers import Reader, Span
+from clconv.frontend.onnx.reading.readers import FileSpan, Reader
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
 LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
@@ -26,11 +26,11 @@ class _Field:
     end: int
 
 
-class _OddWire(Exception):
+class _MalformedWire(Exception):
     """Not the wire format; protobuf will say what is wrong with it."""
 
 
-def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str, Span]]:
+def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str, FileSpan]]:
     """The model's bytes without the raw data of large initializers, and where each one lies.
 
     Bytes that are no protobuf come back as they are, for the parser to refuse. So do models in which
@@ -38,12 +38,12 @@ def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str
     """
     try:
         found = list(_large_tensors(data))
-    except _OddWire:
+    except _MalformedWire:
         return bytes(data), {}
     names = {name for name, _, _, _ in found}
     if not found or len(names) != len(found):
         return bytes(data), {}
-    spans = {name: Span(reader, raw.value, raw.end - raw.value) for name, _, _, raw in found}
+    spans = {name: FileSpan(reader, raw.value, raw.end - raw.value) for name, _, _, raw in found}
     return _rewrite(data, found), spans
 
 
@@ -62,7 +62,7 @@ def _large_tensors(view: memoryview) -> Iterator[tuple[str, _Field, _Field, _Fie
             try:
                 name = bytes(view[names[0].value : names[0].end]).decode()
             except UnicodeDecodeError:
-                raise _OddWire from None
+                raise _MalformedWire from None
             yield name, graphs[0], tensor, raws[0]
 
 
@@ -98,9 +98,9 @@ def _fields(view: memoryview, position: int, end: int) -> Iterator[_Field]:
             length, value = _read_varint(view, position, end)
             position = value + length
         else:
-            raise _OddWire
+            raise _MalformedWire
         if position > end or not number:
-            raise _OddWire
+            raise _MalformedWire
         yield _Field(number if kind == 2 else 0, start, value, position)
 
 
@@ -114,7 +114,7 @@ def _read_varint(view: memoryview, position: int, end: int) -> tuple[int, int]:
         result |= (byte & 0x7F) << shift
         if byte < 0x80:
             return result, position
-    raise _OddWire
+    raise _MalformedWire
 
 
 def _varint(value: int) -> bytes:

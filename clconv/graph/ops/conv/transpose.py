@@ -94,10 +94,10 @@ def _reference(at: Any, x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = 
                 for p, d, n, s in zip(position, at.dilations, x.shape[2:], at.strides, strict=True)
             )
             tap: Any = (slice(None), slice(None), *position)
-            share = np.tensordot(pixels, taps[tap], (1, 0))
+            contribution = np.tensordot(pixels, taps[tap], (1, 0))
             target = slice(g * per_group, (g + 1) * per_group)
             place: Any = (slice(None), target, *places)
-            out[place] += np.moveaxis(share, -1, 1)
+            out[place] += np.moveaxis(contribution, -1, 1)
     kept = [slice(at.pads[i], whole[i] - at.pads[i + spatial]) for i in range(spatial)]
     inner: Any = (slice(None), slice(None), *kept)
     out = out[inner]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.graph.ops.elementwise.row import Use, c_float, c_number
+from clconv.graph.ops.elementwise.row import ExpressionUse, c_float, c_number
 from clconv.graph.ops.numeric import converted
 
 
@@ -34,16 +34,16 @@ def _safe_divisor(y: np.ndarray) -> np.ndarray:
     return np.where((y == 0) | ((y < 0) & (y + 1 == 0)), 1, y).astype(y.dtype)
 
 
-def _is_signed(use: Use) -> bool:
+def _is_signed(use: ExpressionUse) -> bool:
     return use.dtypes[0].numpy.kind == "i"
 
 
-def _divisor(use: Use) -> str:
+def _divisor(use: ExpressionUse) -> str:
     """Dividing by 0 and the least integer by -1 stop a CPU: those divisors are replaced beforehand."""
     return f"(b == 0{' || b == (T)(-1)' if _is_signed(use) else ''} ? (T)(1) : b)"
 
 
-def divide_expression(use: Use) -> str:
+def divide_expression(use: ExpressionUse) -> str:
     if use.is_float:
         return "a / b"
     quotient = f"(T)(a / {_divisor(use)})"
@@ -52,10 +52,10 @@ def divide_expression(use: Use) -> str:
     return f"b == 0 ? (T)(0) : {quotient}"
 
 
-def extreme_expression(better: str) -> Callable[[Use], str]:
+def extreme_expression(better: str) -> Callable[[ExpressionUse], str]:
     """a where it is better than b. A NaN of either is the result; compilers warn of asking integers for one."""
 
-    def expression(use: Use) -> str:
+    def expression(use: ExpressionUse) -> str:
         return f"(a {better} b{' || a != a' if use.is_float else ''}) ? a : b"
 
     return expression
@@ -68,7 +68,7 @@ def mod(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.asarray((np.fmod if at.fmod else np.mod)(x, _safe_divisor(y)))
 
 
-def mod_expression(use: Use) -> str:
+def mod_expression(use: ExpressionUse) -> str:
     rest = "fmod(a, b)" if use.is_float else f"(a % {_divisor(use)})"
     if use.attrs.fmod:
         return rest if use.is_float else f"b == 0 ? (T)(0) : (T){rest}"
@@ -99,7 +99,7 @@ _POWERS = {
 }  # fmt: skip
 
 
-def power_expression(use: Use) -> str:
+def power_expression(use: ExpressionUse) -> str:
     exponent = use.numbers[1]
     if exponent in _POWERS and (use.is_float or (exponent or 0.0) in (0, 1, 2, 3, 4)):
         return _POWERS[exponent]
@@ -120,7 +120,7 @@ def shift(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(outside, np.where(x < 0, -1, 0), np.right_shift(x, near)).astype(x.dtype)
 
 
-def shift_expression(use: Use) -> str:
+def shift_expression(use: ExpressionUse) -> str:
     outside = f"b < 0 || b >= (T)({use.dtypes[0].itemsize * 8})"
     if use.attrs.direction == "LEFT":
         return f"{outside} ? (T)(0) : (T)((ulong)(a) << b)"
@@ -159,7 +159,7 @@ def _whole_shrink(at: Any) -> tuple[int, int, tuple[int, int], tuple[int, int]]:
     return below, above, lowered, raised
 
 
-def shrink_expression(use: Use) -> str:
+def shrink_expression(use: ExpressionUse) -> str:
     if use.is_float:
         return "a < {below} ? a + {bias} : (a > {lambd} ? a - {bias} : (T)(0))".replace(
             "{below}", c_float(-use.attrs.lambd)

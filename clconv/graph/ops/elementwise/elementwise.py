@@ -28,7 +28,7 @@ from clconv.graph.ops.elementwise.arithmetic import (
     shrink,
     shrink_expression,
 )
-from clconv.graph.ops.elementwise.row import Row, Use, c_float
+from clconv.graph.ops.elementwise.row import ExpressionUse, Row, c_float
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import converted
 from clconv.graph.rules import images, transposed
@@ -51,7 +51,7 @@ def _gelu(at: Any, x: np.ndarray) -> np.ndarray:
     return 0.5 * x * (1 + _erf(x / math.sqrt(2)))
 
 
-def _gelu_expression(use: Use) -> str:
+def _gelu_expression(use: ExpressionUse) -> str:
     if use.attrs.approximate == "tanh":
         return "0.5f * a * (1.0f + clconv_tanh(0.797884561f * (a + 0.044715f * a * a * a)))"
     return "0.5f * a * (1.0f + clconv_erf(a * 0.707106781f))"
@@ -65,7 +65,7 @@ def _isinf(at: Any, x: np.ndarray) -> np.ndarray:
     return (np.isposinf(x) & bool(at.detect_positive)) | (np.isneginf(x) & bool(at.detect_negative))
 
 
-def _isinf_expression(use: Use) -> str:
+def _isinf_expression(use: ExpressionUse) -> str:
     at = use.attrs
     signs = [
         ("a == (T)(INFINITY)", at.detect_positive),

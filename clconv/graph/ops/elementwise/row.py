@@ -14,7 +14,7 @@ from clconv.graph.ops.hooks import GradientRule
 
 
 @dataclasses.dataclass(frozen=True)
-class Use:
+class ExpressionUse:
     """One place where a row's expression is written, and what its text may depend on.
 
     dtypes: of the operands. numbers: the value of an operand that is a known number, else None.
@@ -34,7 +34,7 @@ class Row:
     """One element-wise operator.
 
     numpy(attrs, *arrays): floats arrive as float64, other dtypes as they are.
-    expression: OpenCL C, or a function of the Use that returns it; {name} is an attribute.
+    expression: OpenCL C, or a function of the ExpressionUse that returns it; {name} is an attribute.
     kind: the dtypes it takes: "float", "number", "int", "bool" or "any".
     result: output dtype; None for that of the (last) input.
     flops: floating-point operations per element, for the cost.
@@ -44,7 +44,7 @@ class Row:
     name: str
     arity: int
     numpy: Callable[..., Any]
-    expression: str | Callable[[Use], str]
+    expression: str | Callable[[ExpressionUse], str]
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     kind: str = "float"
     result: DType | None = None
@@ -72,14 +72,14 @@ class Row:
     ) -> str:
         """OpenCL C of a, b, c and T with the attributes filled in as literals.
 
-        dtypes, numbers: as in Use; float32 and unknown where they are not given.
+        dtypes, numbers: as in ExpressionUse; float32 and unknown where they are not given.
         """
         if isinstance(self.expression, str):
             text = self.expression
         else:
             missing = (DType.FLOAT32,) * (self.arity - len(dtypes))
             unknown = (None,) * (self.arity - len(numbers))
-            text = self.expression(Use(attrs, (*dtypes, *missing), (*numbers, *unknown)))
+            text = self.expression(ExpressionUse(attrs, (*dtypes, *missing), (*numbers, *unknown)))
         for key, value in attrs.items():
             if isinstance(value, int | float):
                 text = text.replace("{" + key + "}", c_float(float(value)))

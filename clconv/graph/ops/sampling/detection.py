@@ -110,8 +110,8 @@ def _best_first(boxes: _Boxes, order: np.ndarray, limit: int, allowed: Any) -> n
         new = order[begin:end]
         begin, some = end, boxes[new]
         for start in range(0, count, _MOST_AT_ONCE):
-            rivals = kept[start : min(start + _MOST_AT_ONCE, count)]
-            free = ~some.down().too_close(rivals, allowed).any(1)
+            earlier = kept[start : min(start + _MOST_AT_ONCE, count)]
+            free = ~some.down().too_close(earlier, allowed).any(1)
             new, some = new[free], some[free]
         free = _first_of_each(some, allowed)
         new, some = new[free][: limit - count], some[free][: limit - count]

@@ -85,12 +85,12 @@ def _reference(at: Any, x: np.ndarray, grid: np.ndarray) -> np.ndarray:
     out = np.zeros((*grid.shape[:-1], x.shape[1]))
     for combination in itertools.product(*taps):
         weight, index = np.ones(grid.shape[:-1]), []
-        for (pixel, share), size, (low, high) in zip(combination, sizes, borders, strict=True):
+        for (pixel, factor), size, (low, high) in zip(combination, sizes, borders, strict=True):
             if at.padding_mode == "zeros":
                 weight = weight * ((pixel >= 0) & (pixel <= size - 1))
             elif at.padding_mode == "reflection":
                 pixel = _reflect(pixel, low, high)
-            weight = weight * share
+            weight = weight * factor
             index.append(np.clip(np.nan_to_num(pixel), 0, size - 1).astype(np.int64))
         places = (batch, *index)
         out += weight[..., None] * images[places]

@@ -15,9 +15,9 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
-from clconv.lowering.shared.blocked import rows_an_item
-from clconv.lowering.shared.composite import Parts, Value
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.blocked import rows_per_item
+from clconv.lowering.shared.composite import Composite, Value
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def _place_arguments(problem: Problem) -> list[tuple[str, Argument]]:
@@ -50,36 +50,36 @@ def _channels_applies(problem: Problem) -> str | None:
     return arithmetic_obstacle(problem)
 
 
-def _filters(parts: Parts, groups: int) -> Value:
+def _filters(composite: Composite, groups: int) -> Value:
     """The filters as matrices (groups, taps * channels, filters)."""
-    count, channels, *window = parts.input(1).shape
+    count, channels, *window = composite.input(1).shape
     shape = (groups, count // groups, channels, math.prod(window))
     result = (groups, shape[3] * channels, shape[1])
 
     def turned(w: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(w.reshape(shape).transpose(0, 3, 2, 1)).reshape(result)
 
-    if parts.problem.is_constant(1):
-        return parts.made(1, "deform_conv.filters", (shape,), turned)
-    w = parts.input(1).reshaped(*shape)
-    return parts.emit("Transpose", [w], perm=(0, 3, 2, 1)).reshaped(*result)
+    if composite.problem.is_constant(1):
+        return composite.derived(1, "deform_conv.filters", (shape,), turned)
+    w = composite.input(1).reshaped(*shape)
+    return composite.emit("Transpose", [w], perm=(0, 3, 2, 1)).reshaped(*result)
 
 
-def _samples(parts: Parts) -> Value:
+def _samples(composite: Composite) -> Value:
     """What each tap sees, (N, groups, pixels, taps * channels)."""
-    problem = parts.problem
+    problem = composite.problem
     at, x, w, y = problem.node.attrs, problem.x, problem.input(1), problem.y
     (batch, channels, height, width), pixels = x.shape, math.prod(y.shape[2:])
     taps = math.prod(w.shape[2:])
-    image = parts.emit("Transpose", [parts.input(0)], perm=(0, 2, 3, 1))
-    columns = parts.scratch("columns", (batch, at.group, pixels, taps * w.shape[1]))
+    image = composite.emit("Transpose", [composite.input(0)], perm=(0, 2, 3, 1))
+    columns = composite.scratch("columns", (batch, at.group, pixels, taps * w.shape[1]))
     kernel = Kernel.of(
         "conv/deform/sample_channels.cl.mako",
         "deform_sample_channels",
         block=problem.device.vector_width,
         mask=problem.has(4),
     )
-    share = rows_an_item(problem, pixels, batch)
+    per_item = rows_per_item(problem, pixels, batch)
     sizes = {
         "channels": channels,
         "height": height,
@@ -97,9 +97,9 @@ def _samples(parts: Parts) -> Value:
         ("columns", Write(columns.name)),
         *((name, Scalar(size)) for name, size in sizes.items()),
         *_window_arguments(problem),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(per_item)),
     ]
-    parts.call(problem.call(kernel, arguments, (items(pixels, share), batch)))
+    composite.call(problem.call(kernel, arguments, (items(pixels, per_item), batch)))
     return columns
 
 
@@ -107,23 +107,23 @@ def _channels_lower(problem: Problem) -> Lowered:
     y, group = problem.y, problem.node.attrs.group
     if not y.size:
         return Lowered()
-    parts = Parts(problem)
+    composite = Composite(problem)
     pixels, filters = math.prod(y.shape[2:]), y.shape[1] // group
-    left, right = _samples(parts), _filters(parts, group)
-    bias = [parts.input(3)] if problem.has(3) else []
+    left, right = _samples(composite), _filters(composite, group)
+    bias = [composite.input(3)] if problem.has(3) else []
     if group == 1:
         rows = left.reshaped(y.shape[0] * pixels, left.shape[-1])
-        product = parts.emit("Gemm", [rows, right.reshaped(*right.shape[1:]), *bias])
+        product = composite.emit("Gemm", [rows, right.reshaped(*right.shape[1:]), *bias])
     else:
-        product = parts.emit("MatMul", [left, right.reshaped(1, *right.shape)])
+        product = composite.emit("MatMul", [left, right.reshaped(1, *right.shape)])
     product = product.reshaped(y.shape[0], group, pixels, filters)
-    target = parts.output(0, y.shape[0], group, filters, pixels)
+    target = composite.output(0, y.shape[0], group, filters, pixels)
     if group == 1 or not bias:
-        parts.emit("Transpose", [product], target, perm=(0, 1, 3, 2))
-        return parts.lowered()
-    turned = parts.emit("Transpose", [product], perm=(0, 1, 3, 2))
-    parts.emit("Add", [turned, bias[0].reshaped(group, filters, 1)], target)
-    return parts.lowered()
+        composite.emit("Transpose", [product], target, perm=(0, 1, 3, 2))
+        return composite.lowered()
+    turned = composite.emit("Transpose", [product], perm=(0, 1, 3, 2))
+    composite.emit("Add", [turned, bias[0].reshaped(group, filters, 1)], target)
+    return composite.lowered()
 
 
 # --- columns: on any device ----------------------------------------------------------------------------
@@ -133,17 +133,19 @@ def _columns_lower(problem: Problem) -> Lowered:
     at, x, w, y = problem.node.attrs, problem.x, problem.input(1), problem.y
     if not y.size:
         return Lowered()
-    parts = Parts(problem)
+    composite = Composite(problem)
     (batch, channels, height, width), pixels = x.shape, math.prod(y.shape[2:])
     taps = math.prod(w.shape[2:])
-    columns = parts.scratch("columns", (batch, channels * taps, pixels), x.dtype)
+    columns = composite.scratch("columns", (batch, channels * taps, pixels), x.dtype)
     kernel = Kernel.of(
         "conv/deform/sample.cl.mako",
         "deform_sample",
         type=C_TYPES[x.dtype.value],
         mask=problem.has(4),
     )
-    share = min(pixels, share_of(problem.device, pixels * taps * channels * batch, least=256))
+    per_item = min(
+        pixels, elements_per_item(problem.device, pixels * taps * channels * batch, least=256)
+    )
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         *_place_arguments(problem),
@@ -155,20 +157,22 @@ def _columns_lower(problem: Problem) -> Lowered:
         ("pixels", Scalar(pixels)),
         ("groups", Scalar(at.offset_group)),
         *_window_arguments(problem),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(per_item)),
     ]
-    parts.call(problem.call(kernel, arguments, (items(pixels, share), channels * taps, batch)))
+    composite.call(
+        problem.call(kernel, arguments, (items(pixels, per_item), channels * taps, batch))
+    )
     filters, inner = y.shape[1] // at.group, w.shape[1] * taps
-    left = parts.input(1).reshaped(at.group, filters, inner)
+    left = composite.input(1).reshaped(at.group, filters, inner)
     right = columns.reshaped(batch, at.group, inner, pixels)
     shape = (batch, at.group, filters, pixels)
     if problem.has(3):
-        product = parts.emit("MatMul", [left, right]).reshaped(batch, y.shape[1], pixels)
-        bias = parts.input(3).reshaped(y.shape[1], 1)
-        parts.emit("Add", [product, bias], parts.output(0, batch, y.shape[1], pixels))
+        product = composite.emit("MatMul", [left, right]).reshaped(batch, y.shape[1], pixels)
+        bias = composite.input(3).reshaped(y.shape[1], 1)
+        composite.emit("Add", [product, bias], composite.output(0, batch, y.shape[1], pixels))
     else:
-        parts.emit("MatMul", [left, right], parts.output(0, *shape))
-    return parts.lowered()
+        composite.emit("MatMul", [left, right], composite.output(0, *shape))
+    return composite.lowered()
 
 
 register(

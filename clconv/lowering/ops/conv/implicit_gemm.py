@@ -24,7 +24,7 @@ from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import (
     MOST_SPLITS,
-    Work,
+    ProductSize,
     chosen_splits,
     chosen_tile,
     product_seconds,
@@ -64,7 +64,7 @@ def obstacle(problem: Problem) -> str | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Product:
+class ConvProduct:
     """A convolution, or the batched product inside another algorithm, for product_call."""
 
     shape: ConvShape
@@ -93,7 +93,12 @@ class Product:
 
 
 def product_call(
-    problem: Problem, product: Product, x: Argument, w: Argument, bias: Argument | None, y: Argument
+    problem: Problem,
+    product: ConvProduct,
+    x: Argument,
+    w: Argument,
+    bias: Argument | None,
+    y: Argument,
 ) -> KernelCall:
     """The launch of conv/implicit_gemm for a convolution of any sizes."""
     shape, tile = product.shape, product.tile
@@ -137,8 +142,8 @@ def product_call(
     return problem.call(kernel, arguments, size, (tile.items, 1, 1))
 
 
-def _work(shape: ConvShape) -> Work:
-    return Work(
+def _product_size(shape: ConvShape) -> ProductSize:
+    return ProductSize(
         shape.filters // shape.group,
         shape.batch * math.prod(shape.out),
         shape.channels // shape.group * math.prod(shape.kernel),
@@ -149,10 +154,10 @@ def _work(shape: ConvShape) -> Work:
 
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     shape = ConvShape.of(problem)
-    work = _work(shape)
-    tile = chosen_tile(problem, work, kind)
-    splits = chosen_splits(problem, work, tile, kind)
-    product = Product(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
+    product_size = _product_size(shape)
+    tile = chosen_tile(problem, product_size, kind)
+    splits = chosen_splits(problem, product_size, tile, kind)
+    product = ConvProduct(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = Packed(
         problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
     )
@@ -171,7 +176,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
 
 
 def _sum_call(
-    problem: Problem, product: Product, parts: str, bias: Argument | None, y: Argument
+    problem: Problem, product: ConvProduct, parts: str, bias: Argument | None, y: Argument
 ) -> KernelCall:
     total, local = problem.y.size, min(128, problem.device.largest_work_group)
     kernel = Kernel.of(
@@ -200,7 +205,7 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
         return math.inf
     shape = ConvShape.of(problem)
     gathered = 1 if shape.is_pointwise else _GATHERED
-    return gathered * product_seconds(problem.device, _work(shape), kind)
+    return gathered * product_seconds(problem.device, _product_size(shape), kind)
 
 
 IMPLICIT_GEMM = Variant(

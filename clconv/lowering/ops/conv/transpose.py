@@ -29,7 +29,7 @@ from clconv.lowering.shared.blocked import (
     convolution_signatures,
     image_arguments,
     pair,
-    rows_an_item,
+    rows_per_item,
     stored_obstacle,
     weights_obstacle,
 )
@@ -159,7 +159,7 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
     )
     packing = depthwise_filters(block) if depthwise else blocked_filters(in_block, width, group)
     chunks = -(-blocks // vectors)
-    rows = rows_an_item(problem, out[0], chunks * x.shape[0] * group)
+    rows = rows_per_item(problem, out[0], chunks * x.shape[0] * group)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", Packed(problem.node.inputs[1], packing)),

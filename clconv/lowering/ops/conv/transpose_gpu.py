@@ -10,11 +10,21 @@ from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
-from clconv.lowering.ops.conv.implicit_gemm import Product, obstacle, product_call, product_weights
+from clconv.lowering.ops.conv.implicit_gemm import (
+    ConvProduct,
+    obstacle,
+    product_call,
+    product_weights,
+)
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.shared.blocked import pair
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
-from clconv.lowering.shared.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
+from clconv.lowering.shared.tile_choice import (
+    ProductSize,
+    chosen_tile,
+    launch_seconds,
+    product_seconds,
+)
 from clconv.lowering.shared.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
 
 
@@ -34,29 +44,29 @@ def _applies(problem: Problem) -> str | None:
         return refused
     at, x, y, window = problem.node.attrs, problem.x, problem.y, problem.input(1).shape[2:]
     disjoint = tuple(size * k for size, k in zip(x.shape[2:], window, strict=True))
-    apart = tuple(at.strides) == tuple(window) and all(d == 1 for d in at.dilations)
-    if at.group != 1 or not apart or any(at.pads) or y.shape[2:] != disjoint:
+    disjoint_windows = tuple(at.strides) == tuple(window) and all(d == 1 for d in at.dilations)
+    if at.group != 1 or not disjoint_windows or any(at.pads) or y.shape[2:] != disjoint:
         return "needs one group and windows side by side, without padding"
     return None if y.size else "needs elements"
 
 
-def _work(problem: Problem) -> Work:
+def _product_size(problem: Problem) -> ProductSize:
     x, window = problem.x, problem.input(1).shape[2:]
     rows = problem.y.shape[1] * math.prod(window)
-    return Work(rows, x.shape[0] * math.prod(x.shape[2:]), x.shape[1])
+    return ProductSize(rows, x.shape[0] * math.prod(x.shape[2:]), x.shape[1])
 
 
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     x, y = problem.x, problem.y
     height, width = pair(x.shape[2:], 1)
     kernel = pair(problem.input(1).shape[2:], 1)
-    work, plane = _work(problem), height * width
+    product_size, plane = _product_size(problem), height * width
     shape = ConvShape(
-        x.shape[0], x.shape[1], work.rows, 1, (1, plane), (1, plane), (1, 1), (1, 1), (1, 1), (0, 0),
+        x.shape[0], x.shape[1], product_size.rows, 1, (1, plane), (1, plane), (1, 1), (1, 1), (1, 1), (0, 0),
         (0, 0, 0, 0), "constant",
     )  # fmt: skip
-    tile = chosen_tile(problem, work, kind)
-    product = Product(shape, tile, 1, False, Epilogue(), kind)
+    tile = chosen_tile(problem, product_size, kind)
+    product = ConvProduct(shape, tile, 1, False, Epilogue(), kind)
     weights = Packed(problem.node.inputs[1], _weights(product.taps_outer, tile.m))
     parts = f"{problem.node.outputs[0]}/product"
     multiply = product_call(
@@ -93,7 +103,7 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
     if problem.device.is_cpu:
         return math.inf
     spread = 12 * problem.y.size / (gpu_rate(problem.device) / 10) + launch_seconds(problem.device)
-    return product_seconds(problem.device, _work(problem), kind) + spread
+    return product_seconds(problem.device, _product_size(problem), kind) + spread
 
 
 MATRIX_PRODUCT = Variant(

@@ -26,7 +26,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.implicit_gemm import (
-    Product,
+    ConvProduct,
     obstacle,
     product_call,
     product_weights,
@@ -35,7 +35,12 @@ from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.ops.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
-from clconv.lowering.shared.tile_choice import Work, chosen_tile, launch_seconds, product_seconds
+from clconv.lowering.shared.tile_choice import (
+    ProductSize,
+    chosen_tile,
+    launch_seconds,
+    product_seconds,
+)
 from clconv.lowering.shared.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
 
 
@@ -68,8 +73,8 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
         1, positions * shape.channels, positions * shape.filters, positions, (1, tiles), (1, tiles),
         (1, 1), (1, 1), (1, 1), (0, 0), (0, 0, 0, 0), "constant",
     )  # fmt: skip
-    tile = chosen_tile(problem, Work(shape.filters, tiles, shape.channels, positions), kind)
-    product = Product(inner, tile, 1, False, Epilogue(), kind)
+    tile = chosen_tile(problem, ProductSize(shape.filters, tiles, shape.channels, positions), kind)
+    product = ConvProduct(inner, tile, 1, False, Epilogue(), kind)
     v, m = (f"{problem.node.outputs[0]}/winograd {part}" for part in "VM")
     local = min(64, problem.device.largest_work_group)
     across = -(-tiles // local) * local
@@ -122,9 +127,11 @@ def _estimate(problem: Problem, transform: Transform, kind: Matrix | None = None
     shape = ConvShape.of(problem)
     tiles = _padded_tiles(TileGrid.of(shape, transform))
     positions = transform.n**2
-    work = Work(shape.filters, tiles, shape.channels, positions)
+    product_size = ProductSize(shape.filters, tiles, shape.channels, positions)
     streams = 4 * positions * tiles * 2 * (shape.channels + shape.filters)
-    products = product_seconds(problem.device, work, kind) + launch_seconds(problem.device, 2)
+    products = product_seconds(problem.device, product_size, kind) + launch_seconds(
+        problem.device, 2
+    )
     return products + streams / (gpu_rate(problem.device) / 10)
 
 

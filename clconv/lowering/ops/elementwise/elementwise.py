@@ -14,7 +14,7 @@ from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.shared.epilogue import Term, make_term
-from clconv.lowering.shared.point_work import Place, Work
+from clconv.lowering.shared.point_work import Place, PointWork
 from clconv.lowering.shared.pointwise import (
     MOST_OPERANDS,
     channel_variant,
@@ -37,7 +37,7 @@ def steps_of(node: Node) -> tuple[EpilogueStep, ...]:
     return (*own, *node.epilogue)
 
 
-def _work(problem: Problem, steps: Sequence[EpilogueStep] | None = None) -> Work:
+def _point_work(problem: Problem, steps: Sequence[EpilogueStep] | None = None) -> PointWork:
     """The kernel work of some steps, by default all of the node's."""
     if steps is None:
         steps = steps_of(problem.node)
@@ -48,15 +48,15 @@ def _work(problem: Problem, steps: Sequence[EpilogueStep] | None = None) -> Work
             return (Term("a", (place(0),)),)
         return tuple(make_term(problem, step, place) for step in steps)
 
-    return Work({i: problem.input(i).shape for i in read}, terms)
+    return PointWork({i: problem.input(i).shape for i in read}, terms)
 
 
 def _flat_applies(problem: Problem) -> str | None:
-    return flat_obstacle(problem, _work(problem))
+    return flat_obstacle(problem, _point_work(problem))
 
 
 def _flat_lower(problem: Problem) -> Lowered:
-    return flat(problem, _work(problem))
+    return flat(problem, _point_work(problem))
 
 
 def _broadcast_lower(problem: Problem) -> Lowered:
@@ -72,7 +72,7 @@ def _broadcast_lower(problem: Problem) -> Lowered:
         target = f"{node.name}:part{len(calls)}" if steps else node.outputs[0]
         if steps:
             scratch[target] = problem.y.size * computed(problem.y.dtype).itemsize
-        calls.append(strides_call(problem, _work(problem, part), target, before=before))
+        calls.append(strides_call(problem, _point_work(problem, part), target, before=before))
         if not steps:
             return Lowered(tuple(calls), scratch)
         before = target
@@ -91,6 +91,6 @@ def _first_steps(problem: Problem, steps: list[EpilogueStep]) -> list[EpilogueSt
 for _name in ROWS:
     register(
         Variant(_name, "flat", _flat_applies, _flat_lower, flat_signatures),
-        channel_variant(_name, _work),
+        channel_variant(_name, _point_work),
         Variant(_name, "broadcast", double_obstacle, _broadcast_lower),
     )

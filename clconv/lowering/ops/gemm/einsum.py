@@ -11,12 +11,12 @@ import math
 from collections.abc import Iterable
 
 from clconv.graph.ops.gemm.einsum import einsum_terms
-from clconv.lowering.copies.boxes import Axis, Copy
+from clconv.lowering.copies.boxes import Copy, CopyLoop
 from clconv.lowering.copies.strided import copy_call
 from clconv.lowering.model.arguments import Write
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
-from clconv.lowering.shared.composite import Parts, Value
+from clconv.lowering.shared.composite import Composite, Value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,20 +34,20 @@ def _axis_labels(term: str, rank: int) -> list[str]:
     return list(term.replace("...", shared, 1))
 
 
-def _load(parts: Parts, value: Value, term: str) -> _Operand:
+def _load(composite: Composite, value: Value, term: str) -> _Operand:
     """An operand without axes of size 1; a diagonal where a label stands twice."""
-    axes: dict[str, Axis] = {}
+    axes: dict[str, CopyLoop] = {}
     shape = value.shape
     for i, label in enumerate(_axis_labels(term, len(shape))):
         if shape[i] == 1:
             continue
         stride = math.prod(shape[i + 1 :]) + (axes[label].source if label in axes else 0)
-        axes[label] = Axis(shape[i], stride, 0)
+        axes[label] = CopyLoop(shape[i], stride, 0)
     labels = "".join(axes)
     sizes = [axis.size for axis in axes.values()]
     if math.prod(sizes) == math.prod(shape):
         return _Operand(value.reshaped(*sizes), labels)
-    target = parts.scratch("diagonal", sizes, value.spec.dtype)
+    target = composite.scratch("diagonal", sizes, value.spec.dtype)
     steps = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
     copy = Copy(
         tuple(
@@ -57,54 +57,56 @@ def _load(parts: Parts, value: Value, term: str) -> _Operand:
     )
     if copy.size:
         itemsize = value.spec.dtype.itemsize
-        parts.call(
-            copy_call(parts.problem, copy, value.argument(), Write(target.name), itemsize, 1)
+        composite.call(
+            copy_call(composite.problem, copy, value.argument(), Write(target.name), itemsize, 1)
         )
     return _Operand(target, labels)
 
 
-def _sum_out(parts: Parts, operand: _Operand, kept: Iterable[str]) -> _Operand:
+def _sum_out(composite: Composite, operand: _Operand, kept: Iterable[str]) -> _Operand:
     """The operand summed over the labels that nothing needs any more."""
     gone = [i for i, label in enumerate(operand.labels) if label not in kept]
     if not gone:
         return operand
-    value = parts.emit("ReduceSum", [operand.value, gone], keepdims=0)
+    value = composite.emit("ReduceSum", [operand.value, gone], keepdims=0)
     return _Operand(value, "".join(c for c in operand.labels if c in kept))
 
 
-def _ordered(parts: Parts, operand: _Operand, labels: str, target: Value | None = None) -> Value:
+def _ordered(
+    composite: Composite, operand: _Operand, labels: str, target: Value | None = None
+) -> Value:
     """The operand's value with its axes in the order of `labels`."""
     if labels == operand.labels and target is None:
         return operand.value
     perm = [operand.labels.index(c) for c in labels]
-    return parts.emit("Transpose", [operand.value], target, perm=perm)
+    return composite.emit("Transpose", [operand.value], target, perm=perm)
 
 
-def _multiply(parts: Parts, a: _Operand, b: _Operand, kept: Iterable[str]) -> _Operand:
+def _multiply(composite: Composite, a: _Operand, b: _Operand, kept: Iterable[str]) -> _Operand:
     """The product of two operands, summed over what they share and nothing needs any more."""
-    a = _sum_out(parts, a, {*kept, *b.labels})
-    b = _sum_out(parts, b, {*kept, *a.labels})
+    a = _sum_out(composite, a, {*kept, *b.labels})
+    b = _sum_out(composite, b, {*kept, *a.labels})
     sizes = dict(zip(a.labels + b.labels, a.value.shape + b.value.shape, strict=True))
     batch = "".join(c for c in a.labels if c in b.labels and c in kept)
     inner = "".join(c for c in a.labels if c in b.labels and c not in kept)
     rows = "".join(c for c in a.labels if c not in b.labels)
     columns = "".join(c for c in b.labels if c not in a.labels)
     result = batch + rows + columns
-    left, right = _ordered(parts, a, batch + rows + inner), None
+    left, right = _ordered(composite, a, batch + rows + inner), None
 
     def size(labels: str) -> int:
         return math.prod(sizes[c] for c in labels)
 
     if not inner:  # nothing is summed: a broadcast product
-        right = _ordered(parts, b, batch + columns)
+        right = _ordered(composite, b, batch + columns)
         left = left.reshaped(size(batch), size(rows), 1)
         right = right.reshaped(size(batch), 1, size(columns))
-        product = parts.emit("Mul", [left, right])
+        product = composite.emit("Mul", [left, right])
     else:
-        right = _ordered(parts, b, batch + inner + columns)
+        right = _ordered(composite, b, batch + inner + columns)
         left = left.reshaped(size(batch), size(rows), size(inner))
         right = right.reshaped(size(batch), size(inner), size(columns))
-        product = parts.emit("MatMul", [left, right])
+        product = composite.emit("MatMul", [left, right])
     return _Operand(product.reshaped(*(sizes[c] for c in result)), result)
 
 
@@ -112,22 +114,22 @@ def _lower(problem: Problem) -> Lowered:
     if not problem.y.size:
         return Lowered()
     terms, result = einsum_terms(problem.node.attrs.equation)
-    parts = Parts(problem)
-    operands = [_load(parts, parts.input(i), term) for i, term in enumerate(terms)]
+    composite = Composite(problem)
+    operands = [_load(composite, composite.input(i), term) for i, term in enumerate(terms)]
     wanted = "".join(_axis_labels(result, problem.y.rank))
     total = operands[0]
     for i, operand in enumerate(operands[1:], 1):
         later = "".join(o.labels for o in operands[i + 1 :])
-        total = _multiply(parts, total, operand, {*wanted, *later})
-    total = _sum_out(parts, total, wanted)
+        total = _multiply(composite, total, operand, {*wanted, *later})
+    total = _sum_out(composite, total, wanted)
     order = "".join(c for c in wanted if c in total.labels)
     _ordered(
-        parts,
+        composite,
         total,
         order,
-        parts.output(0, *(total.value.shape[total.labels.index(c)] for c in order)),
+        composite.output(0, *(total.value.shape[total.labels.index(c)] for c in order)),
     )
-    return parts.lowered()
+    return composite.lowered()
 
 
 register(Variant("Einsum", "products", arithmetic_obstacle, _lower))

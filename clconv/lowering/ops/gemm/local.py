@@ -24,7 +24,7 @@ from clconv.lowering.ops.gemm.shape import float_obstacle, size_obstacle
 from clconv.lowering.shared.product import Product
 from clconv.lowering.shared.tile_choice import (
     MOST_SPLITS,
-    Work,
+    ProductSize,
     chosen_splits,
     chosen_tile,
     product_seconds,
@@ -97,16 +97,16 @@ def _applies(problem: Problem) -> str | None:
     )
 
 
-def _work(product: Product) -> Work:
+def _product_size(product: Product) -> ProductSize:
     most = MOST_SPLITS if product.batch == 1 else 1
-    return Work(product.rows, product.columns, product.inner, product.batch, most)
+    return ProductSize(product.rows, product.columns, product.inner, product.batch, most)
 
 
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     product = Product.of(problem)
-    work = _work(product)
-    tile = chosen_tile(problem, work, kind)
-    splits = chosen_splits(problem, work, tile, kind)
+    product_size = _product_size(product)
+    tile = chosen_tile(problem, product_size, kind)
+    splits = chosen_splits(problem, product_size, tile, kind)
     after = Finish.of(problem)
     target = problem.node.outputs[0]
     if splits == 1:
@@ -195,7 +195,7 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
     """Infinite on CPUs; else by the model of tile_choice."""
     if problem.device.is_cpu:
         return math.inf
-    return product_seconds(problem.device, _work(Product.of(problem)), kind)
+    return product_seconds(problem.device, _product_size(Product.of(problem)), kind)
 
 
 def local_variants(op: str) -> tuple[Variant, ...]:

@@ -23,7 +23,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
 from clconv.lowering.ops.gemm.shape import alpha_of, float_obstacle, plan_addend
-from clconv.lowering.shared.blocked import rows_an_item
+from clconv.lowering.shared.blocked import rows_per_item
 from clconv.lowering.shared.conversion import cast_call
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.product import Product
@@ -121,7 +121,7 @@ def _panel_call(
         epilogue_names=epilogue.names,
     )
     chunks = -(-product.columns // width)
-    share = rows_an_item(problem, -(-product.rows // rows), chunks * product.batch) * rows
+    per_item = rows_per_item(problem, -(-product.rows // rows), chunks * product.batch) * rows
     step = product.a_steps[1 if product.a_steps[1] != 1 else 0]
     arguments: list[tuple[str, Argument]] = [
         ("a", a),
@@ -132,12 +132,12 @@ def _panel_call(
         ("inner", Scalar(product.inner)),
         ("columns", Scalar(product.columns)),
         ("step", Scalar(step)),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(per_item)),
         *([("alpha", Scalar(alpha, "float"))] if alpha != 1 else []),
         *addend.arguments,
         *epilogue.arguments,
     ]
-    return problem.call(kernel, arguments, (-(-product.rows // share), chunks, product.batch))
+    return problem.call(kernel, arguments, (-(-product.rows // per_item), chunks, product.batch))
 
 
 def _blocked_lower(problem: Problem) -> Lowered:

@@ -23,7 +23,7 @@ from clconv.lowering.copies.movement import (
 )
 from clconv.lowering.model.kernel import (
     Lowered,
-    Offer,
+    Placement,
     Problem,
     Signature,
     Variant,
@@ -75,7 +75,7 @@ register(
 
 def _concat_lower(problem: Problem) -> Lowered:
     axis = problem.node.attrs.axis % problem.y.rank
-    offers, calls, start = [], [], 0
+    placements, calls, start = [], [], 0
     for i, name in enumerate(problem.node.op_inputs):
         source = read(problem, i)
         spans = with_axis(source[1], axis, target_start=start)
@@ -84,9 +84,9 @@ def _concat_lower(problem: Problem) -> Lowered:
         if offset is None:
             calls += copies
         else:
-            offers.append(Offer(name, problem.node.outputs[0], offset, tuple(copies)))
+            placements.append(Placement(name, problem.node.outputs[0], offset, tuple(copies)))
         start += source[1].shape[axis]
-    return Lowered(tuple(calls), offers=tuple(offers))
+    return Lowered(tuple(calls), placements=tuple(placements))
 
 
 register_mover(
@@ -100,7 +100,7 @@ register_mover(
 def _split_lower(problem: Problem) -> Lowered:
     axis = problem.node.attrs.axis % problem.x.rank
     sizes = _split_sizes(problem)
-    offers, calls = [], []
+    placements, calls = [], []
     for i, write, spec in outputs(problem):
         start = sum(sizes[:i])
         spans = with_axis(spec, axis, source_start=start)
@@ -110,8 +110,8 @@ def _split_lower(problem: Problem) -> Lowered:
             calls += copies
         else:
             source = problem.node.inputs[0]
-            offers.append(Offer(problem.node.outputs[i], source, offset, tuple(copies)))
-    return Lowered(tuple(calls), offers=tuple(offers))
+            placements.append(Placement(problem.node.outputs[i], source, offset, tuple(copies)))
+    return Lowered(tuple(calls), placements=tuple(placements))
 
 
 def _split_sizes(problem: Problem) -> list[int]:
@@ -149,7 +149,7 @@ def _slice_lower(problem: Problem) -> Lowered:
         offset = part_offset(problem.x, problem.y, cut[0], spans[cut[0]].source_start)
         if offset is not None:
             node = problem.node
-            return Lowered(offers=(Offer(node.outputs[0], node.inputs[0], offset, copies),))
+            return Lowered(placements=(Placement(node.outputs[0], node.inputs[0], offset, copies),))
     return Lowered(copies)
 
 

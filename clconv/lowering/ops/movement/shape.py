@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from clconv.graph.ir import PLAIN, Layout
-from clconv.lowering.copies.boxes import Axis, Copy
+from clconv.lowering.copies.boxes import Copy, CopyLoop
 from clconv.lowering.copies.movement import blocked_obstacle, outputs
 from clconv.lowering.copies.strided import copy_call
 from clconv.lowering.model.arguments import Write
@@ -28,7 +28,7 @@ def _view_lower(problem: Problem) -> Lowered:
         return Lowered(aliases={name: problem.node.inputs[0]})
     if problem.x.size == 0:
         return Lowered()
-    flat = Copy((Axis(math.prod(problem.x.layout.physical(problem.x.shape)), 1, 1),))
+    flat = Copy((CopyLoop(math.prod(problem.x.layout.physical(problem.x.shape)), 1, 1),))
     itemsize = problem.x.dtype.itemsize
     return Lowered((copy_call(problem, flat, problem.argument(0), Write(name), itemsize),))
 

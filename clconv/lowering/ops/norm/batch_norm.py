@@ -5,13 +5,13 @@ from __future__ import annotations
 from clconv.graph.ops.elementwise.row import c_float
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import double_obstacle
-from clconv.lowering.shared.epilogue import Operand, Term, make_term
-from clconv.lowering.shared.point_work import Place, Work
+from clconv.lowering.shared.epilogue import Term, TermOperand, make_term
+from clconv.lowering.shared.point_work import Place, PointWork
 from clconv.lowering.shared.pointwise import channel_variant, operands_of
 from clconv.lowering.shared.strided_points import by_strides
 
 
-def _work(problem: Problem) -> Work:
+def _point_work(problem: Problem) -> PointWork:
     x, node = problem.x, problem.node
     by_channel = (x.shape[1], *(1,) * (x.rank - 2))
     read = {0: x.shape, **dict.fromkeys(range(1, 5), by_channel)}
@@ -19,7 +19,7 @@ def _work(problem: Problem) -> Work:
 
     def terms(place: Place) -> tuple[Term, ...]:
         scale, bias, mean, variance = (place(i) for i in range(1, 5))
-        running = Operand("running")
+        running = TermOperand("running")
         # The root does not depend on the pixel: compilers take it out of the loop.
         inverse = f"(T)(1) / sqrt(c + {c_float(node.attrs.epsilon)})"
         return (
@@ -28,14 +28,14 @@ def _work(problem: Problem) -> Work:
             *(make_term(problem, step, place) for step in node.epilogue),
         )
 
-    return Work(read, terms)
+    return PointWork(read, terms)
 
 
 def _broadcast_lower(problem: Problem) -> Lowered:
-    return by_strides(problem, _work(problem))
+    return by_strides(problem, _point_work(problem))
 
 
 register(
-    channel_variant("BatchNormalization", _work),
+    channel_variant("BatchNormalization", _point_work),
     Variant("BatchNormalization", "broadcast", double_obstacle, _broadcast_lower),
 )

@@ -12,7 +12,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.shared.axes import line_arguments
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 # s ^ -beta without a power function, for the exponents that networks use.
 _POWERS = {
@@ -46,8 +46,8 @@ def _kernel(problem: Problem, template: str, **parameters: str | int) -> Kernel:
 def _lower(problem: Problem, kernel: Kernel, lanes: int) -> Lowered:
     batch, channels, *spatial = problem.x.shape
     pixels = math.prod(spatial)
-    share = share_of(problem.device, 4 * problem.x.size, lanes)
-    columns = min(pixels, items(items(share, 4 * channels), lanes) * lanes)
+    per_item = elements_per_item(problem.device, 4 * problem.x.size, lanes)
+    columns = min(pixels, items(items(per_item, 4 * channels), lanes) * lanes)
     arguments = line_arguments(problem, channels=channels, pixels=pixels, columns=columns)
     return Lowered((problem.call(kernel, arguments, (items(pixels, columns), batch)),))
 

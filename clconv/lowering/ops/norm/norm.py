@@ -18,32 +18,36 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
-from clconv.lowering.ops.norm.specification import Normal, kept_outputs, normal_of
+from clconv.lowering.ops.norm.specification import (
+    NormSpecification,
+    kept_outputs,
+    norm_specification,
+)
 from clconv.lowering.ops.norm.statistics import statistics_lower, statistics_rounds
 from clconv.lowering.shared.epilogue import channel_packing
-from clconv.lowering.shared.groups import Share, group_obstacle
+from clconv.lowering.shared.groups import WorkSplit, group_obstacle
 from clconv.lowering.shared.point_work import Shape
 from clconv.lowering.shared.split_lines import Split, line_variants
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 # --- rows: statistics over the last axes, in one go -----------------------------------------------------
 
 
-def _affine(normal: Normal) -> str | None:
+def _affine(norm: NormSpecification) -> str | None:
     """How norm/rows reads scale and bias: "none", "element" or "segment"; None if it cannot."""
-    if normal.scale is None:
+    if norm.scale is None:
         return "none"
-    whole = tuple(normal.view[i] for i in normal.axes)
+    whole = tuple(norm.view[i] for i in norm.axes)
 
     def covers(shape: Shape) -> bool:
         return shape[-len(whole) :] == whole and math.prod(shape) == math.prod(whole)
 
-    if covers(normal.scale) and (normal.bias is None or covers(normal.bias)):
+    if covers(norm.scale) and (norm.bias is None or covers(norm.bias)):
         return "element"
-    by_segment = (*normal.view[1:3], 1)
-    if normal.axes != (2, 3) or normal.scale != by_segment:
+    by_segment = (*norm.view[1:3], 1)
+    if norm.axes != (2, 3) or norm.scale != by_segment:
         return None
-    return "segment" if normal.bias in (None, by_segment) else None
+    return "segment" if norm.bias in (None, by_segment) else None
 
 
 def _float_obstacle(problem: Problem) -> str | None:
@@ -56,13 +60,13 @@ def _float_obstacle(problem: Problem) -> str | None:
 
 def _rows_obstacle(problem: Problem) -> str | None:
     """Why no kernel can take the statistics row by row."""
-    normal = normal_of(problem)
-    if normal.rows is None:
+    norm = norm_specification(problem)
+    if norm.rows is None:
         return "needs statistics over the last axes"
-    if max(normal.rows) >= 1 << 31:
+    if max(norm.rows) >= 1 << 31:
         return "needs sizes below 2^31"
-    if _affine(normal) is None:
-        return f"scale {normal.scale} or bias {normal.bias} repeats inside the normalised axes"
+    if _affine(norm) is None:
+        return f"scale {norm.scale} or bias {norm.bias} repeats inside the normalised axes"
     return None
 
 
@@ -74,122 +78,125 @@ def _group_applies(problem: Problem) -> str | None:
     return _rows_obstacle(problem) or group_obstacle(problem)
 
 
-def _rows_parameters(problem: Problem, normal: Normal) -> dict[str, Hashable]:
+def _rows_parameters(problem: Problem, norm: NormSpecification) -> dict[str, Hashable]:
     kept = dict(kept_outputs(problem))
     return {
-        "mean": normal.mean,
-        "measure": normal.measure,
-        "rest": normal.rest,
-        "affine": _affine(normal),
-        "bias": normal.bias is not None,
+        "mean": norm.mean,
+        "measure": norm.measure,
+        "rest": norm.rest,
+        "affine": _affine(norm),
+        "bias": norm.bias is not None,
         "keep_mean": "kept_mean" in kept,
         "keep_factor": "kept_factor" in kept,
     }
 
 
-def _tensors(problem: Problem, normal: Normal) -> list[tuple[str, Argument]]:
+def _tensors(problem: Problem, norm: NormSpecification) -> list[tuple[str, Argument]]:
     return [
         ("x", problem.argument(0)),
-        *([("scale", problem.argument(1))] if normal.scale is not None else []),
-        *([("bias", problem.argument(2))] if normal.bias is not None else []),
+        *([("scale", problem.argument(1))] if norm.scale is not None else []),
+        *([("bias", problem.argument(2))] if norm.bias is not None else []),
         ("y", Write(problem.node.outputs[0])),
         *kept_outputs(problem),
     ]
 
 
-def _segments(normal: Normal, n: int) -> list[tuple[str, Argument]]:
+def _segments(norm: NormSpecification, n: int) -> list[tuple[str, Argument]]:
     """segments, length, period: how scale and bias repeat along a row and from row to row."""
-    by_segment = _affine(normal) == "segment"
-    segments = normal.view[2] if by_segment else 1
+    by_segment = _affine(norm) == "segment"
+    segments = norm.view[2] if by_segment else 1
     return [
         ("segments", Scalar(segments)),
         ("length", Scalar(n // segments)),
-        ("period", Scalar(normal.view[1] if by_segment else 1)),
+        ("period", Scalar(norm.view[1] if by_segment else 1)),
     ]
 
 
 def _rows_lower(problem: Problem) -> Lowered:
-    normal = normal_of(problem)
+    norm = norm_specification(problem)
     if problem.x.size == 0:
         return Lowered()
-    assert normal.rows is not None
-    outer, n = normal.rows
+    assert norm.rows is not None
+    outer, n = norm.rows
     kernel = Kernel.of(
         "norm/rows.cl.mako",
         "norm_rows",
         width=problem.device.vector_width,
-        **_rows_parameters(problem, normal),
+        **_rows_parameters(problem, norm),
     )
-    rows = items(share_of(problem.device, outer * n), n)
+    rows = items(elements_per_item(problem.device, outer * n), n)
     arguments: list[tuple[str, Argument]] = [
-        *_tensors(problem, normal),
+        *_tensors(problem, norm),
         ("outer", Scalar(outer)),
-        *_segments(normal, n),
+        *_segments(norm, n),
         ("rows", Scalar(rows)),
     ]
     return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))
 
 
 def _group_lower(problem: Problem) -> Lowered:
-    normal = normal_of(problem)
-    assert normal.rows is not None
-    outer, n = normal.rows
-    share = Share.of(problem.device, outer, n, 1)
+    norm = norm_specification(problem)
+    assert norm.rows is not None
+    outer, n = norm.rows
+    work_split = WorkSplit.of(problem.device, outer, n, 1)
     kernel = Kernel.of(
-        "norm/group.cl.mako", "norm_group", share=share, **_rows_parameters(problem, normal)
+        "norm/group.cl.mako", "norm_group", work_split=work_split, **_rows_parameters(problem, norm)
     )
     arguments: list[tuple[str, Argument]] = [
-        *_tensors(problem, normal),
+        *_tensors(problem, norm),
         ("outer", Scalar(outer)),
         ("n", Scalar(n)),
         ("inner", Scalar(1)),
-        *_segments(normal, n),
+        *_segments(norm, n),
     ]
-    return Lowered((problem.call(kernel, arguments, *share.sizes(outer, 1)),))
+    return Lowered((problem.call(kernel, arguments, *work_split.sizes(outer, 1)),))
 
 
 # --- split: few long rows, on GPUs ----------------------------------------------------------------------
 
 
 def _lines(problem: Problem) -> tuple[int, int, int] | None:
-    rows = normal_of(problem).rows
+    rows = norm_specification(problem).rows
     return None if rows is None else (*rows, 1)
 
 
 def _split_lower(problem: Problem) -> Lowered:
-    normal, lines = normal_of(problem), _lines(problem)
+    norm, lines = norm_specification(problem), _lines(problem)
     assert lines is not None
     split, y = Split.of(problem, lines), problem.node.outputs[0]
     tops, rests, factors = (f"{y}/{what}" for what in ("tops", "rests", "factors"))
     kernel = Kernel.of(
-        "norm/group.cl.mako", "norm_group", share=split.share, **_rows_parameters(problem, normal)
+        "norm/group.cl.mako",
+        "norm_group",
+        work_split=split.work_split,
+        **_rows_parameters(problem, norm),
     )
-    x, *others = _tensors(problem, normal)
+    x, *others = _tensors(problem, norm)
     arguments: list[tuple[str, Argument]] = [
         x,
         *(
             [("top_parts", Read(tops)), ("rest_parts", Read(rests))]
-            if normal.mean is not None
+            if norm.mean is not None
             else []
         ),
         ("factor_parts", Read(factors)),
         *others,
         *split.arguments(),
-        *_segments(normal, lines[1]),
+        *_segments(norm, lines[1]),
     ]
     apply = split.call(problem, kernel, arguments)
-    if normal.rest is None or normal.mean is None:
-        measure = split.part_call(problem, normal.measure, factors)
+    if norm.rest is None or norm.mean is None:
+        measure = split.part_call(problem, norm.measure, factors)
         return Lowered((measure, apply), {factors: split.nbytes})
-    mean = split.part_call(problem, normal.mean, tops)
+    mean = split.part_call(problem, norm.mean, tops)
     measure = split.part_call(
-        problem, normal.measure, factors, normal.mean, tops, normal.rest.mean, rests
+        problem, norm.measure, factors, norm.mean, tops, norm.rest.mean, rests
     )
     return Lowered((mean, measure, apply), dict.fromkeys((tops, rests, factors), split.nbytes))
 
 
 def _split_launches(problem: Problem) -> int:
-    return 2 if normal_of(problem).mean is None else 3
+    return 2 if norm_specification(problem).mean is None else 3
 
 
 # --- pixels: each channel of an image, on channel blocks ------------------------------------------------
@@ -213,14 +220,14 @@ def _pixels_lower(problem: Problem) -> Lowered:
     batch, blocks, *spatial, block = layout.physical(problem.x.shape)
     if problem.x.size == 0:
         return Lowered()
-    normal = normal_of(problem)
+    norm = norm_specification(problem)
     kernel = Kernel.of(
         "norm/pixels.cl.mako",
         "norm_pixels",
         block=block,
-        mean=normal.mean,
-        measure=normal.measure,
-        rest=normal.rest,
+        mean=norm.mean,
+        measure=norm.measure,
+        rest=norm.rest,
     )
     packing = channel_packing(block)
     arguments: list[tuple[str, Argument]] = [

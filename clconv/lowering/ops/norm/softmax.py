@@ -12,15 +12,15 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
 from clconv.lowering.shared.axes import line_arguments
-from clconv.lowering.shared.groups import Share, group_obstacle
+from clconv.lowering.shared.groups import WorkSplit, group_obstacle
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS, LARGEST
 from clconv.lowering.shared.split_lines import Split, line_variants
-from clconv.lowering.shared.work_split import items, nested, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items, nested
 
 _WORK = 4  # an element of a softmax costs about as much as four of a sum
 
 
-def _three(problem: Problem) -> tuple[int, int, int]:
+def _line_sizes(problem: Problem) -> tuple[int, int, int]:
     """(outer, along the axis, inner)."""
     shape = problem.x.shape
     axis = problem.node.attrs.axis % len(shape)
@@ -32,22 +32,22 @@ def _vector_obstacle(problem: Problem) -> str | None:
         return f"needs float32 or float16, got {problem.x.dtype.value}"
     if not problem.device.is_cpu or problem.device.vector_width == 1:
         return "needs a CPU device with vectors"
-    if max(_three(problem)) >= 1 << 31:
+    if max(_line_sizes(problem)) >= 1 << 31:
         return "needs sizes below 2^31"
     return None
 
 
 def _rows_applies(problem: Problem) -> str | None:
-    if _three(problem)[2] != 1:
+    if _line_sizes(problem)[2] != 1:
         return "needs the last axis"
     return _vector_obstacle(problem)
 
 
 def _rows_lower(problem: Problem) -> Lowered:
-    outer, n, _ = _three(problem)
+    outer, n, _ = _line_sizes(problem)
     if problem.x.size == 0:
         return Lowered()
-    rows = items(share_of(problem.device, _WORK * outer * n), _WORK * n)
+    rows = items(elements_per_item(problem.device, _WORK * outer * n), _WORK * n)
     kernel = Kernel.of(
         "norm/softmax/rows.cl.mako",
         "softmax_rows",
@@ -60,12 +60,14 @@ def _rows_lower(problem: Problem) -> Lowered:
 
 
 def _columns_lower(problem: Problem) -> Lowered:
-    outer, n, inner = _three(problem)
+    outer, n, inner = _line_sizes(problem)
     if problem.x.size == 0:
         return Lowered()
     width = problem.device.vector_width
-    share = items(share_of(problem.device, _WORK * outer * n * inner), _WORK * n * width)
-    columns = min(items(inner, width), share) * width
+    per_item = items(
+        elements_per_item(problem.device, _WORK * outer * n * inner), _WORK * n * width
+    )
+    columns = min(items(inner, width), per_item) * width
     kernel = Kernel.of(
         "norm/softmax/columns.cl.mako",
         "softmax_columns",
@@ -80,11 +82,11 @@ def _columns_lower(problem: Problem) -> Lowered:
 _POWERS = dataclasses.replace(FLOAT_REDUCTIONS["ReduceSum"], map="clconv_exp(v - top)")
 
 
-def _group_kernel(problem: Problem, share: Share) -> Kernel:
+def _group_kernel(problem: Problem, work_split: WorkSplit) -> Kernel:
     return Kernel.of(
         "norm/softmax/group.cl.mako",
         "softmax_group",
-        share=share,
+        work_split=work_split,
         log=problem.node.op == "LogSoftmax",
         largest=LARGEST,
         sum=_POWERS,
@@ -92,15 +94,15 @@ def _group_kernel(problem: Problem, share: Share) -> Kernel:
 
 
 def _group_lower(problem: Problem) -> Lowered:
-    outer, n, inner = _three(problem)
-    share = Share.of(problem.device, outer, n, inner)
-    kernel = _group_kernel(problem, share)
+    outer, n, inner = _line_sizes(problem)
+    work_split = WorkSplit.of(problem.device, outer, n, inner)
+    kernel = _group_kernel(problem, work_split)
     arguments = line_arguments(problem, outer=outer, n=n, inner=inner)
-    return Lowered((problem.call(kernel, arguments, *share.sizes(outer, inner)),))
+    return Lowered((problem.call(kernel, arguments, *work_split.sizes(outer, inner)),))
 
 
 def _split_lower(problem: Problem) -> Lowered:
-    split, y = Split.of(problem, _three(problem)), problem.node.outputs[0]
+    split, y = Split.of(problem, _line_sizes(problem)), problem.node.outputs[0]
     tops, totals = f"{y}/tops", f"{y}/totals"
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
@@ -112,29 +114,29 @@ def _split_lower(problem: Problem) -> Lowered:
     calls = (
         split.part_call(problem, LARGEST, tops),
         split.part_call(problem, _POWERS, totals, LARGEST, tops),
-        split.call(problem, _group_kernel(problem, split.share), arguments),
+        split.call(problem, _group_kernel(problem, split.work_split), arguments),
     )
     return Lowered(calls, {tops: split.nbytes, totals: split.nbytes})
 
 
 def _simple_lower(problem: Problem) -> Lowered:
-    outer, n, inner = _three(problem)
+    outer, n, inner = _line_sizes(problem)
     if problem.x.size == 0:
         return Lowered()
     total = outer * inner
-    share = items(share_of(problem.device, _WORK * total * n), _WORK * n)
+    per_item = items(elements_per_item(problem.device, _WORK * total * n), _WORK * n)
     kernel = Kernel.of(
         "norm/softmax/simple.cl.mako",
         "softmax_simple",
         op=problem.node.op,
         type=c_type(problem.x.dtype),
     )
-    arguments = line_arguments(problem, "long", n=n, inner=inner, total=total, share=share)
-    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+    arguments = line_arguments(problem, "long", n=n, inner=inner, total=total, per_item=per_item)
+    return Lowered((problem.call(kernel, arguments, (items(total, per_item),)),))
 
 
 def _simple_rounds(problem: Problem) -> int:
-    return nested(1, _simple_passes(problem) * _three(problem)[1])
+    return nested(1, _simple_passes(problem) * _line_sizes(problem)[1])
 
 
 def _simple_passes(problem: Problem) -> int:
@@ -145,7 +147,7 @@ def _simple_passes(problem: Problem) -> int:
 for _name in ("Softmax", "LogSoftmax"):
     register(
         *line_variants(
-            _name, _three, group_obstacle, _group_lower, _split_lower, lambda problem: 3
+            _name, _line_sizes, group_obstacle, _group_lower, _split_lower, lambda problem: 3
         ),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _vector_obstacle, _columns_lower),

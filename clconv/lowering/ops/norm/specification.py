@@ -23,13 +23,13 @@ _SQUARES = FLOAT_REDUCTIONS["ReduceSumSquare"]
 class Rest:
     """What rounding takes from a mean, `top`: the mean of what is left of the elements without it.
 
-    mean: the reduction to `rest`. measure: that to the factor, which reads `rest`. apart: the one for squares of v - top,
+    mean: the reduction to `rest`. measure: that to the factor, which reads `rest`. squares: the one for squares of v - top,
     whose finish takes `rest` off.
     """
 
     mean: Reduction
     measure: Reduction
-    apart: Reduction
+    squares: Reduction
 
     def needed(self, top: str, squares: str) -> str:
         """C text: whether the mean is large beside the deviation, given the sum of the squares of v - top."""
@@ -37,7 +37,7 @@ class Rest:
 
 
 @dataclasses.dataclass(frozen=True)
-class Normal:
+class NormSpecification:
     """What one normalisation does.
 
     view: x with channels cut into groups. axes: of the view, over which statistics are taken. mean: the
@@ -82,7 +82,7 @@ def _inverse_root(measure: Reduction, epsilon: float) -> Reduction:
     return dataclasses.replace(measure, finish=finish)
 
 
-def normal_of(problem: Problem) -> Normal:
+def norm_specification(problem: Problem) -> NormSpecification:
     """The normalisation that a node is."""
     at, shape = problem.node.attrs, problem.x.shape
     rank = len(shape)
@@ -91,18 +91,18 @@ def normal_of(problem: Problem) -> Normal:
             groups = at.get("num_groups", shape[1])
             pixels = math.prod(shape[2:])
             affine = (groups, shape[1] // groups, 1)
-            return Normal(
+            return NormSpecification(
                 (shape[0], groups, shape[1] // groups, pixels), (2, 3), _MEAN,
                 _inverse_root(_DEVIATION, at.epsilon), affine, affine,
             )  # fmt: skip
         case "LayerNormalization":
-            return Normal(
+            return NormSpecification(
                 shape, tuple(range(at.axis % rank, rank)), _MEAN,
                 _inverse_root(_DEVIATION, at.epsilon), problem.input(1).shape,
                 problem.input(2).shape if problem.has(2) else None,
             )  # fmt: skip
         case "RMSNormalization":
-            return Normal(
+            return NormSpecification(
                 shape, tuple(range(at.axis % rank, rank)), None,
                 _inverse_root(_SQUARES, at.epsilon), problem.input(1).shape,
             )  # fmt: skip
@@ -110,11 +110,15 @@ def normal_of(problem: Problem) -> Normal:
             root = "a" if at.p == 1 else "sqrt(a)"
             finish = f"a == 0 ? (T)(0) : (T)(1) / {root}"  # zeros stay zeros
             size = FLOAT_REDUCTIONS["ReduceL1"] if at.p == 1 else _SQUARES
-            return Normal(shape, (at.axis % rank,), None, dataclasses.replace(size, finish=finish))
+            return NormSpecification(
+                shape, (at.axis % rank,), None, dataclasses.replace(size, finish=finish)
+            )
         case _:
             finish = "(T)(1) / (sqrt(a / (T)(n)) + 1e-9f)"
             axes = tuple(sorted(a % rank for a in at.axes))
-            return Normal(shape, axes, _MEAN, dataclasses.replace(_DEVIATION, finish=finish))
+            return NormSpecification(
+                shape, axes, _MEAN, dataclasses.replace(_DEVIATION, finish=finish)
+            )
 
 
 def kept_outputs(problem: Problem) -> list[tuple[str, Argument]]:

@@ -10,19 +10,24 @@ from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.obstacles import computed, has_double
-from clconv.lowering.ops.norm.specification import RUN, Normal, kept_outputs, normal_of
+from clconv.lowering.ops.norm.specification import (
+    RUN,
+    NormSpecification,
+    kept_outputs,
+    norm_specification,
+)
 from clconv.lowering.shared.axes import axis_arguments, kept_and_reduced
-from clconv.lowering.shared.epilogue import Operand, Term
-from clconv.lowering.shared.point_work import Place, Shape, Work
+from clconv.lowering.shared.epilogue import Term, TermOperand
+from clconv.lowering.shared.point_work import Place, PointWork, Shape
 from clconv.lowering.shared.strided_points import strides_call
-from clconv.lowering.shared.work_split import items, nested, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items, nested
 
 
 def statistics_lower(problem: Problem) -> Lowered:
-    normal, node, dtype = normal_of(problem), problem.node, problem.x.dtype
+    norm, node, dtype = norm_specification(problem), problem.node, problem.x.dtype
     if problem.x.size == 0:
         return Lowered()
-    kept, reduced = kept_and_reduced(normal.view, normal.axes)
+    kept, reduced = kept_and_reduced(norm.view, norm.axes)
     outputs = kept_outputs(problem)
     double = problem.device.is_cpu and has_double(problem.device)
     kernel = Kernel.of(
@@ -33,15 +38,15 @@ def statistics_lower(problem: Problem) -> Lowered:
         reduced=len(reduced),
         type=c_type(dtype),
         wide="double" if double or dtype is DType.FLOAT64 else "float",
-        center=normal.mean,
-        measure=normal.measure,
-        rest=normal.rest,
+        center=norm.mean,
+        measure=norm.measure,
+        rest=norm.rest,
         keep_mean="kept_mean" in dict(outputs),
         keep_factor="kept_factor" in dict(outputs),
     )
-    total = math.prod(normal.kept)
+    total = math.prod(norm.kept)
     n = math.prod(axis.size for axis in reduced)
-    share = items(share_of(problem.device, total * n), n)
+    per_item = items(elements_per_item(problem.device, total * n), n)
     mean, remainder, factor = (f"{node.name}:{what}" for what in ("mean", "remainder", "factor"))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
@@ -50,20 +55,20 @@ def statistics_lower(problem: Problem) -> Lowered:
         ("factor", Write(factor)),
         *outputs,
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
         ("n", Scalar(n, "long")),
         *axis_arguments(kept, reduced),
     ]
-    statistics = problem.call(kernel, arguments, (items(total, share),))
+    statistics = problem.call(kernel, arguments, (items(total, per_item),))
     apply = strides_call(
         problem,
-        Work({0: normal.view, **_affine_inputs(normal)}, lambda place: _terms(normal, place)),
+        PointWork({0: norm.view, **_affine_inputs(norm)}, lambda place: _terms(norm, place)),
         node.outputs[0],
-        view=normal.view,
+        view=norm.view,
         more={
-            "mean": (Read(mean), normal.kept),
-            "remainder": (Read(remainder), normal.kept),
-            "factor": (Read(factor), normal.kept),
+            "mean": (Read(mean), norm.kept),
+            "remainder": (Read(remainder), norm.kept),
+            "factor": (Read(factor), norm.kept),
         },
     )
     nbytes = total * computed(dtype).itemsize
@@ -71,30 +76,30 @@ def statistics_lower(problem: Problem) -> Lowered:
 
 
 def statistics_rounds(problem: Problem) -> int:
-    normal = normal_of(problem)
-    _, reduced = kept_and_reduced(normal.view, normal.axes)
+    norm = norm_specification(problem)
+    _, reduced = kept_and_reduced(norm.view, norm.axes)
     if not reduced:
         return 1
     *others, last = (axis.size for axis in reduced)
     return 1 + 3 * nested(*others, items(last, RUN), min(last, RUN))
 
 
-def _affine_inputs(normal: Normal) -> dict[int, Shape]:
-    given = {1: normal.scale, 2: normal.bias}
+def _affine_inputs(norm: NormSpecification) -> dict[int, Shape]:
+    given = {1: norm.scale, 2: norm.bias}
     return {i: shape for i, shape in given.items() if shape is not None}
 
 
-def _terms(normal: Normal, place: Place) -> tuple[Term, ...]:
-    running = Operand("running")
+def _terms(norm: NormSpecification, place: Place) -> tuple[Term, ...]:
+    running = TermOperand("running")
     terms = [
         Term(
             "a - b - c",
-            (place(0), Operand("variable", "v_mean"), Operand("variable", "v_remainder")),
+            (place(0), TermOperand("variable", "v_mean"), TermOperand("variable", "v_remainder")),
         ),
-        Term("a * b", (running, Operand("variable", "v_factor"))),
+        Term("a * b", (running, TermOperand("variable", "v_factor"))),
     ]
-    if normal.scale is not None:
+    if norm.scale is not None:
         terms.append(Term("a * b", (running, place(1))))
-    if normal.bias is not None:
+    if norm.bias is not None:
         terms.append(Term("a + b", (running, place(2))))
     return tuple(terms)

@@ -19,7 +19,7 @@ from clconv.lowering.shared.blocked import (
     kernel_pad_mode,
     pair,
     plain_obstacle,
-    rows_an_item,
+    rows_per_item,
     stored_obstacle,
 )
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
@@ -131,7 +131,7 @@ def _blocked_lower(problem: Problem) -> Lowered:
         **_window_parameters(problem),
         **_parameters(problem, epilogue),
     )
-    rows = rows_an_item(problem, out[0], blocks * x.shape[0])
+    rows = rows_per_item(problem, out[0], blocks * x.shape[0])
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),

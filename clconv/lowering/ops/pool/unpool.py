@@ -14,7 +14,7 @@ from clconv.lowering.model.kernel import Lowered, Problem, Variant, always, regi
 from clconv.lowering.model.obstacles import arithmetic_obstacle
 from clconv.lowering.shared.fill import fill_call
 from clconv.lowering.shared.indexed import index_type
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def _unpool_lower(problem: Problem) -> Lowered:
@@ -36,7 +36,7 @@ def _unpool_lower(problem: Problem) -> Lowered:
         undecided=undecided,
     )
     flags = f"{problem.node.name}:outside"
-    share = share_of(problem.device, x.size)
+    per_item = elements_per_item(problem.device, x.size)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("indices", problem.argument(1)),
@@ -45,9 +45,9 @@ def _unpool_lower(problem: Problem) -> Lowered:
         *_sizes(natural, y.shape[2:]),
         ("planes", Scalar(math.prod(x.shape[:2]), "long")),
         ("total", Scalar(x.size, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    scatter = problem.call(kernel, arguments, (items(x.size, share),))
+    scatter = problem.call(kernel, arguments, (items(x.size, per_item),))
     if not undecided:
         return Lowered((fill, scatter))
     return Lowered((fill, *_window_calls(problem, natural, flags), scatter), {flags: 8})
@@ -70,7 +70,7 @@ def _window_calls(problem: Problem, natural: tuple[int, ...], flags: str) -> lis
         index=index_type(problem.input(1)),
         spatial=len(natural),
     )
-    share = share_of(problem.device, x.size)
+    per_item = elements_per_item(problem.device, x.size)
     arguments: list[tuple[str, Argument]] = [
         ("indices", problem.argument(1)),
         ("outside", Write(flags)),
@@ -80,10 +80,10 @@ def _window_calls(problem: Problem, natural: tuple[int, ...], flags: str) -> lis
         *((f"stride{i}", Scalar(at.strides[i])) for i in axes),
         *((f"pad{i}", Scalar(at.pads[i])) for i in axes),
         ("total", Scalar(x.size, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
     clear = fill_call(problem, Write(flags), 0, 2, DType.INT32)
-    return [clear, problem.call(kernel, arguments, (items(x.size, share),))]
+    return [clear, problem.call(kernel, arguments, (items(x.size, per_item),))]
 
 
 def _ints(problem: Problem, index: int) -> tuple[int, ...]:
@@ -106,7 +106,7 @@ def _col2im_lower(problem: Problem) -> Lowered:
         sum_type="long" if not x.dtype.is_float else C_TYPES[x.dtype.value],
         spatial=len(image),
     )
-    share = share_of(problem.device, y.size, least=512)
+    per_item = elements_per_item(problem.device, y.size, least=512)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
@@ -117,9 +117,9 @@ def _col2im_lower(problem: Problem) -> Lowered:
         *((f"dilation{i}", Scalar(dilations[i])) for i in axes),
         *((f"pad{i}", Scalar(pads[i])) for i in axes),
         ("total", Scalar(y.size, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
+    return Lowered((problem.call(kernel, arguments, (items(y.size, per_item),)),))
 
 
 register(Variant("MaxUnpool", "scatter", always, _unpool_lower))

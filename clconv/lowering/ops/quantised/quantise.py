@@ -15,9 +15,9 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import double_obstacle, has_double
-from clconv.lowering.shared.composite import Parts, Value
+from clconv.lowering.shared.composite import Composite, Value
 from clconv.lowering.shared.fill import fill_call
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def exact_quotient(device: DeviceInfo, compute: str = "float") -> str:
@@ -57,7 +57,7 @@ def _places(
             for name, step in zip(("scale_outer", "scale_axis", "scale_inner"), steps, strict=True)
         ),
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share_of(problem.device, total), "long")),
+        ("per_item", Scalar(elements_per_item(problem.device, total), "long")),
     ]
 
 
@@ -102,7 +102,7 @@ def _flat(problem: Problem, kernel: Kernel) -> Lowered:
         ("y", Write(problem.node.outputs[0])),
         *_walk(problem, x, problem.input(1)),
     ]
-    size = items(x.size, share_of(problem.device, x.size))
+    size = items(x.size, elements_per_item(problem.device, x.size))
     return Lowered((problem.call(kernel, arguments, (size,)),))
 
 
@@ -132,17 +132,19 @@ def _dequantize_lower(problem: Problem) -> Lowered:
 
 
 def _dynamic_lower(problem: Problem) -> Lowered:
-    parts = Parts(problem)
-    x, device = parts.input(0), problem.device
-    low, high = parts.scratch("low", ()), parts.scratch("high", ())
+    composite = Composite(problem)
+    x, device = composite.input(0), problem.device
+    low, high = composite.scratch("low", ()), composite.scratch("high", ())
     for op, target in (("ReduceMin", low), ("ReduceMax", high)):
         if x.spec.size:
-            parts.emit(op, [x.reshaped(x.spec.size)], target, keepdims=0)
+            composite.emit(op, [x.reshaped(x.spec.size)], target, keepdims=0)
         else:
-            parts.call(fill_call(problem, Write(target.name), 0, 1, DType.FLOAT32))
+            composite.call(fill_call(problem, Write(target.name), 0, 1, DType.FLOAT32))
     place = iter(range(len(problem.outputs)))
     y, scale, zero = (
-        parts.output(next(place)) if name else parts.scratch("unused", spec.shape, spec.dtype)
+        composite.output(next(place))
+        if name
+        else composite.scratch("unused", spec.shape, spec.dtype)
         for name, spec in zip(
             problem.node.outputs + ("",) * (3 - len(problem.node.outputs)),
             (
@@ -160,14 +162,14 @@ def _dynamic_lower(problem: Problem) -> Lowered:
         ("scale", Write(scale.name)),
         ("zero", Write(zero.name)),
     ]
-    parts.call(problem.call(kernel, bounds, (1,), cost=Cost()))
+    composite.call(problem.call(kernel, bounds, (1,), cost=Cost()))
     if x.spec.size:
-        _quantize_range(problem, parts, x, y, scale, zero)
-    return parts.lowered()
+        _quantize_range(problem, composite, x, y, scale, zero)
+    return composite.lowered()
 
 
 def _quantize_range(
-    problem: Problem, parts: Parts, x: Value, y: Value, scale: Value, zero: Value
+    problem: Problem, composite: Composite, x: Value, y: Value, scale: Value, zero: Value
 ) -> None:
     total = x.spec.size
     kernel = _quantize_kernel(problem, x.spec, scale.spec, y.spec, True)
@@ -178,8 +180,8 @@ def _quantize_range(
         ("y", Write(y.name)),
         *_places(problem, total, 1, total, 1, (0, 0, 0)),
     ]
-    size = items(total, share_of(problem.device, total))
-    parts.call(problem.call(kernel, arguments, (size,)))
+    size = items(total, elements_per_item(problem.device, total))
+    composite.call(problem.call(kernel, arguments, (size,)))
 
 
 register(Variant("QuantizeLinear", "flat", double_obstacle, _quantize_lower))

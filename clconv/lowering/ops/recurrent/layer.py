@@ -10,14 +10,14 @@ from clconv.graph.ops.recurrent import DEFAULTS, GATES, activation_settings, dir
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import Problem
-from clconv.lowering.shared.epilogue import Operand, Term
+from clconv.lowering.shared.epilogue import Term, TermOperand
 
 _ROWS = {name.lower(): row for name, row in ROWS.items()}
 _OTHERS = {"affine": "{alpha} * a + {beta}", "scaledtanh": "{alpha} * clconv_tanh({beta} * a)"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
+class RecurrentLayer:
     """Sizes of a layer, and distances in elements: `state` from one direction and batch row to the next in
     initial and final states, `sequence` from one time, batch row and direction to the next in the outputs."""
 
@@ -32,7 +32,7 @@ class Layer:
     sequence: tuple[int, int, int]
 
     @classmethod
-    def of(cls, problem: Problem) -> Layer:
+    def of(cls, problem: Problem) -> RecurrentLayer:
         at, x, hidden = problem.node.attrs, problem.x.shape, problem.input(2).shape[2]
         d = directions(at)
         batch, time = x[:2] if at.layout else x[1::-1]
@@ -57,7 +57,7 @@ def activations(problem: Problem) -> list[tuple[Term, ...]]:
         numbers = {k: v for k, v in (("alpha", alpha), ("beta", beta)) if v is not None}
         row = _ROWS.get(name)
         row = row or dataclasses.replace(ROWS["HardSigmoid"], expression=_OTHERS[name])
-        terms.append(Term(row.c_expression(Attributes(numbers)), (Operand("running"),)))
+        terms.append(Term(row.c_expression(Attributes(numbers)), (TermOperand("running"),)))
     own = len(DEFAULTS[problem.node.op])
     count = directions(problem.node.attrs)
     return [tuple(terms[d * own : (d + 1) * own]) for d in range(count)]

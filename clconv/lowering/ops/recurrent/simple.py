@@ -7,18 +7,18 @@ from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
-from clconv.lowering.ops.recurrent.layer import Layer, activations, length_type
-from clconv.lowering.shared.composite import Parts
+from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type
+from clconv.lowering.shared.composite import Composite
 from clconv.lowering.shared.work_split import nested
 
 
 def simple_lower(problem: Problem) -> Lowered:
-    at, op, layer = problem.node.attrs, problem.node.op, Layer.of(problem)
-    parts = Parts(problem)
+    at, op, layer = problem.node.attrs, problem.node.op, RecurrentLayer.of(problem)
+    composite = Composite(problem)
     own = ("bias", "lengths", "initial_h", "initial_c", "peephole")
     tensors = [(n, i) for n, i in zip(own, (3, 4, 5, 6, 7), strict=True) if problem.has(i)]
     results = [(("y", "y_h", "y_c")[i], write) for i, write, _ in outputs(problem)]
-    work = parts.scratch(
+    work = composite.scratch(
         "work", (layer.directions, layer.batch, (layer.gates + 3) * layer.hidden), problem.x.dtype
     )
     ctype = C_TYPES[problem.x.dtype.value]
@@ -58,11 +58,11 @@ def simple_lower(problem: Problem) -> Lowered:
             ("first", Scalar(first)),
         ]
         size = (layer.batch, layer.directions if same else 1)
-        parts.call(problem.call(kernel, arguments, size))
-    return parts.lowered()
+        composite.call(problem.call(kernel, arguments, size))
+    return composite.lowered()
 
 
 def simple_rounds(problem: Problem) -> int:
-    layer = Layer.of(problem)
+    layer = RecurrentLayer.of(problem)
     products = nested(layer.gates * layer.hidden, layer.features + layer.hidden)
     return layer.hidden + nested(layer.time, products + 3 * layer.gates * layer.hidden)

@@ -21,8 +21,8 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
-from clconv.lowering.ops.recurrent.layer import Layer, activations, length_type, lengths
-from clconv.lowering.shared.composite import PART_ALIGNMENT, Parts, Value
+from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
+from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
 _MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
@@ -38,7 +38,7 @@ def steps_obstacle(problem: Problem) -> str | None:
     if any(own != functions[0] for own in functions):
         return "needs the same activations in both directions"
     launches = 2 if _is_split(problem) else 1
-    time = Layer.of(problem).time
+    time = RecurrentLayer.of(problem).time
     if time * launches > _MOST_STEPS:
         return f"{time} time steps would be more than {_MOST_STEPS} launches"
     return None
@@ -62,25 +62,25 @@ class _Steps:
     """Lowers one layer step by step."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.parts = problem, Parts(problem)
-        self.layer = layer = Layer.of(problem)
+        self.problem, self.composite = problem, Composite(problem)
+        self.layer = layer = RecurrentLayer.of(problem)
         self.vector = problem.device.vector_width if problem.device.is_cpu else 1
         self.padded = -(-layer.hidden // self.vector) * self.vector
         # Lanes that lie side by side: those of one item on a CPU, all units where items load together.
         self.block = self.vector if problem.device.is_cpu else self.padded
 
     def run(self) -> Lowered:
-        layer, problem, parts = self.layer, self.problem, self.parts
+        layer, problem, composite = self.layer, self.problem, self.composite
         projected = self._project()
         shape = (layer.directions, layer.batch, self.padded)
-        states = [parts.scratch("h", shape), parts.scratch("h_next", shape)]
+        states = [composite.scratch("h", shape), composite.scratch("h_next", shape)]
         self._start(states[0], 5)
         extra = []
         if problem.node.op == "LSTM":
-            extra = [parts.scratch("c", shape)]
+            extra = [composite.scratch("c", shape)]
             self._start(extra[0], 6)
         elif _is_split(problem):
-            extra = [parts.scratch("z", shape), parts.scratch("reset", shape)]
+            extra = [composite.scratch("z", shape), composite.scratch("reset", shape)]
         found = {i: write for i, write, _ in outputs(problem)}
         for t in range(layer.time):
             before, after = states[t % 2], states[(t + 1) % 2]
@@ -94,7 +94,7 @@ class _Steps:
         self._finish(states[layer.time % 2], found.get(1))
         if problem.node.op == "LSTM":
             self._finish(extra[0], found.get(2))
-        return parts.lowered()
+        return composite.lowered()
 
     def _units(self, array: np.ndarray, axis: int) -> np.ndarray:
         """Zeros behind the last unit, up to whole vectors."""
@@ -104,11 +104,11 @@ class _Steps:
 
     def _project(self) -> Value:
         """What the inputs add to the gates at every time, biases included: (directions, rows, gates * padded)."""
-        layer, parts, problem = self.layer, self.parts, self.problem
+        layer, composite, problem = self.layer, self.composite, self.problem
         rows, columns = layer.time * layer.batch, layer.gates * self.padded
-        step = -(-rows * columns * 4 // PART_ALIGNMENT) * PART_ALIGNMENT
-        whole = parts.scratch("projected", (layer.directions, step // 4))
-        x = parts.input(0).reshaped(rows, layer.features)
+        step = -(-rows * columns * 4 // INNER_ALIGNMENT) * INNER_ALIGNMENT
+        whole = composite.scratch("projected", (layer.directions, step // 4))
+        x = composite.input(0).reshaped(rows, layer.features)
         linear = problem.node.op == "GRU" and problem.node.attrs.linear_before_reset
         for d in range(layer.directions):
             settings = (d, layer.gates, self.padded, bool(linear))
@@ -124,11 +124,11 @@ class _Steps:
                     added[2] = 0
                 return self._units(of_inputs + added, 1).reshape(columns)
 
-            operands = [x, parts.made(1, "recurrent.w", settings, weights)]
+            operands = [x, composite.derived(1, "recurrent.w", settings, weights)]
             if problem.has(3):
-                operands.append(parts.made(3, "recurrent.b", settings, biases))
-            target = parts.part_of(whole, d * step, (rows, columns))
-            parts.emit("Gemm", operands, target, transB=1)
+                operands.append(composite.derived(3, "recurrent.b", settings, biases))
+            target = composite.inside(whole, d * step, (rows, columns))
+            composite.emit("Gemm", operands, target, transB=1)
         return whole
 
     def _packed(self, index: int, name: str, gates: tuple[int, int]) -> Packed:
@@ -164,7 +164,7 @@ class _Steps:
     def _start(self, state: Value, index: int) -> None:
         if not self.problem.has(index):
             size = state.spec.size
-            self.parts.call(fill_call(self.problem, Write(state.name), 0, size, DType.FLOAT32))
+            self.composite.call(fill_call(self.problem, Write(state.name), 0, size, DType.FLOAT32))
             return
         arguments = [("outside", self.problem.argument(index)), ("state", Write(state.name))]
         self._copy(False, arguments, self.padded)
@@ -183,7 +183,7 @@ class _Steps:
             finish=finish,
             lengths=length_type(problem) if finish else "",
         )
-        share = units if problem.device.is_cpu else 1
+        per_item = units if problem.device.is_cpu else 1
         arguments: list[tuple[str, Argument]] = [
             *tensors,
             ("batch", Scalar(layer.batch)),
@@ -191,10 +191,10 @@ class _Steps:
             ("padded", Scalar(self.padded)),
             ("outside_direction", Scalar(layer.state[0], "long")),
             ("outside_batch", Scalar(layer.state[1], "long")),
-            ("share", Scalar(share)),
+            ("per_item", Scalar(per_item)),
         ]
-        size = (-(-units // share), layer.batch, layer.directions)
-        self.parts.call(problem.call(kernel, arguments, size))
+        size = (-(-units // per_item), layer.batch, layer.directions)
+        self.composite.call(problem.call(kernel, arguments, size))
 
     def _step(
         self,
@@ -249,7 +249,7 @@ class _Steps:
         ]
         kernel = Kernel.of("recurrent/step.cl.mako", "recurrent_step", **parameters)
         size = (self.padded // self.vector, layer.batch, layer.directions)
-        self.parts.call(problem.call(kernel, arguments, size, cost=self._step_cost(count)))
+        self.composite.call(problem.call(kernel, arguments, size, cost=self._step_cost(count)))
 
     def _step_cost(self, gates: int) -> Cost:
         layer = self.layer

@@ -10,7 +10,7 @@ from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle
-from clconv.lowering.shared.work_split import items, nested, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items, nested
 
 
 def _arg_lower(problem: Problem) -> Lowered:
@@ -29,16 +29,16 @@ def _arg_lower(problem: Problem) -> Lowered:
         last=bool(at.select_last_index),
         is_float=x.dtype.is_float,
     )
-    share = items(share_of(problem.device, x.size), n)
+    per_item = items(elements_per_item(problem.device, x.size), n)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
         ("n", Scalar(n)),
         ("inner", Scalar(inner, "long")),
         ("total", Scalar(y.size, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
+    return Lowered((problem.call(kernel, arguments, (items(y.size, per_item),)),))
 
 
 def _arg_rounds(problem: Problem) -> int:

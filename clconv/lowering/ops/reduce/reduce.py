@@ -34,7 +34,7 @@ from clconv.lowering.shared.split_lines import (
     lines_estimate,
     split_reduction,
 )
-from clconv.lowering.shared.work_split import items, nested, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items, nested
 
 
 def _float_obstacle(problem: Problem) -> str | None:
@@ -62,9 +62,9 @@ def _columns(problem: Problem, outer: int, n: int, inner: int) -> Lowered:
         width = columns = rows = 1
     else:
         width = min(_width(problem), 1 << max(0, inner.bit_length() - 1))
-        share = items(share_of(problem.device, outer * n * inner), n)
-        columns = min(items(inner, width), max(1, share // width)) * width
-        rows = max(1, share // columns)
+        per_item = items(elements_per_item(problem.device, outer * n * inner), n)
+        columns = min(items(inner, width), max(1, per_item // width)) * width
+        rows = max(1, per_item // columns)
     op = FLOAT_REDUCTIONS[problem.node.op]
     kernel = Kernel.of("reduce/columns.cl.mako", "reduce_columns", width=width, op=op, top=_top(op))
     arguments = line_arguments(problem, outer=outer, n=n, inner=inner, rows=rows, columns=columns)
@@ -95,7 +95,7 @@ def _rows_lower(problem: Problem) -> Lowered:
     three = neighbours(problem)
     assert three is not None
     outer, n, _ = three
-    rows = items(share_of(problem.device, outer * n), n)
+    rows = items(elements_per_item(problem.device, outer * n), n)
     op = FLOAT_REDUCTIONS[problem.node.op]
     kernel = Kernel.of(
         "reduce/rows.cl.mako", "reduce_rows", width=_width(problem), op=op, top=_top(op)
@@ -220,16 +220,16 @@ def _strided_lower(problem: Problem) -> Lowered:
         top=_top(op),
     )
     n = math.prod(axis.size for axis in reduced)
-    share = items(share_of(problem.device, y.size * max(n, 1)), max(n, 1))
+    per_item = items(elements_per_item(problem.device, y.size * max(n, 1)), max(n, 1))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
         ("total", Scalar(y.size, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
         ("n", Scalar(n, "long")),
         *axis_arguments(kept, reduced),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
+    return Lowered((problem.call(kernel, arguments, (items(y.size, per_item),)),))
 
 
 def _strided_rounds(problem: Problem) -> int:

@@ -9,7 +9,7 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def _sample_lower(problem: Problem) -> Lowered:
@@ -27,7 +27,7 @@ def _sample_lower(problem: Problem) -> Lowered:
         padding=at.padding_mode,
         align_corners=bool(at.align_corners),
     )
-    share = share_of(problem.device, pixels, least=max(16, 512 // x.shape[1]))
+    per_item = elements_per_item(problem.device, pixels, least=max(16, 512 // x.shape[1]))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("grid", problem.argument(1)),
@@ -35,9 +35,9 @@ def _sample_lower(problem: Problem) -> Lowered:
         ("channels", Scalar(x.shape[1])),
         *((f"size{i}", Scalar(size)) for i, size in enumerate(sizes)),
         ("pixels", Scalar(pixels, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(pixels, share), x.shape[0])),))
+    return Lowered((problem.call(kernel, arguments, (items(pixels, per_item), x.shape[0])),))
 
 
 def _affine_lower(problem: Problem) -> Lowered:
@@ -53,15 +53,15 @@ def _affine_lower(problem: Problem) -> Lowered:
         align_corners=bool(problem.node.attrs.align_corners),
     )
     total = y.shape[0] * math.prod(sizes)
-    share = share_of(problem.device, total, least=512)
+    per_item = elements_per_item(problem.device, total, least=512)
     arguments: list[tuple[str, Argument]] = [
         ("theta", problem.argument(0)),
         ("grid", Write(problem.node.outputs[0])),
         *((f"size{i}", Scalar(size)) for i, size in enumerate(sizes)),
         ("total", Scalar(total, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(total, share),)),))
+    return Lowered((problem.call(kernel, arguments, (items(total, per_item),)),))
 
 
 register(Variant("GridSample", "simple", arithmetic_obstacle, _sample_lower))

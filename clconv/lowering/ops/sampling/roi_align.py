@@ -8,7 +8,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle, has_double
 from clconv.lowering.shared.indexed import index_type
-from clconv.lowering.shared.work_split import items, share_of
+from clconv.lowering.shared.work_split import elements_per_item, items
 
 
 def _lower(problem: Problem) -> Lowered:
@@ -24,7 +24,7 @@ def _lower(problem: Problem) -> Lowered:
         largest=at.mode == "max",
         half_pixel=at.coordinate_transformation_mode == "half_pixel",
     )
-    share = share_of(problem.device, y.size, least=128)
+    per_item = elements_per_item(problem.device, y.size, least=128)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("rois", problem.argument(1)),
@@ -39,9 +39,9 @@ def _lower(problem: Problem) -> Lowered:
         ("samples", Scalar(at.sampling_ratio)),
         ("spatial_scale", Scalar(float(at.spatial_scale), "float")),
         ("total", Scalar(y.size, "long")),
-        ("share", Scalar(share, "long")),
+        ("per_item", Scalar(per_item, "long")),
     ]
-    return Lowered((problem.call(kernel, arguments, (items(y.size, share),)),))
+    return Lowered((problem.call(kernel, arguments, (items(y.size, per_item),)),))
 
 
 register(Variant("RoiAlign", "simple", arithmetic_obstacle, _lower))

@@ -33,7 +33,7 @@ from clconv.lowering.ops.quantised.product.sides import (
     rows_of,
     tile_of,
 )
-from clconv.lowering.shared.blocked import rows_an_item
+from clconv.lowering.shared.blocked import rows_per_item
 from clconv.lowering.shared.product import Product
 from clconv.lowering.shared.work_split import items
 
@@ -125,7 +125,7 @@ def _lower(problem: Problem) -> Lowered:
     )
     chunks = items(sides.columns, vectors * problem.device.vector_width)
     batch = len(sides.left_batches)
-    share = rows_an_item(problem, items(sides.rows, rows), chunks * batch) * rows
+    per_item = rows_per_item(problem, items(sides.rows, rows), chunks * batch) * rows
     scales = ("x_scale", "w_scale", "y_scale", "y_zero")
     tables = (("a_batches", sides.left_batches), ("b_batches", sides.panel_batches))
     arguments: list[tuple[str, Argument]] = [
@@ -139,9 +139,9 @@ def _lower(problem: Problem) -> Lowered:
         ("inner", Scalar(sides.inner)),
         ("columns", Scalar(sides.columns)),
         ("point_rows", Scalar(sides.point_rows)),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(per_item)),
     ]
-    launches.add(kernel, arguments, (items(sides.rows, share), chunks, batch))
+    launches.add(kernel, arguments, (items(sides.rows, per_item), chunks, batch))
     return Lowered(tuple(launches.calls), launches.scratch)
 
 

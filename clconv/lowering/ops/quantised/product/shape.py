@@ -21,7 +21,7 @@ FINISHING = ("target", "scaled", "scale_type", "compute", "wide", "quotient", "l
 
 
 @dataclasses.dataclass(frozen=True)
-class Inputs:
+class ProductInputs:
     """Where an operator has its inputs; -1 for those that it does not have."""
 
     w: int
@@ -34,11 +34,11 @@ class Inputs:
     bias: int = -1
 
 
-_INTEGER = Inputs(w=1, x_zero=2, w_zero=3)
-_LINEAR = Inputs(w=3, x_zero=2, w_zero=5, x_scale=1, w_scale=4, y_scale=6, y_zero=7, bias=8)
+_INTEGER = ProductInputs(w=1, x_zero=2, w_zero=3)
+_LINEAR = ProductInputs(w=3, x_zero=2, w_zero=5, x_scale=1, w_scale=4, y_scale=6, y_zero=7, bias=8)
 
 
-def inputs_of(problem: Problem) -> Inputs:
+def inputs_of(problem: Problem) -> ProductInputs:
     return _LINEAR if problem.node.op.startswith("QLinear") else _INTEGER
 
 

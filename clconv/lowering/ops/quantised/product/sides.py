@@ -17,7 +17,7 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.quantised.product.shape import has_input, inputs_of, point_kind
-from clconv.lowering.shared.blocked import rows_an_item
+from clconv.lowering.shared.blocked import rows_per_item
 from clconv.lowering.shared.product import Product
 from clconv.lowering.shared.work_split import items
 
@@ -94,7 +94,7 @@ def rows_of(launches: Launches, index: int, zero: int, inner: int, point_rows: i
         point=point_kind(problem, zero),
     )
     total = spec.size // inner
-    share = rows_an_item(problem, total, 1)
+    per_item = rows_per_item(problem, total, 1)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(index)),
         *([("x_zero", problem.argument(zero))] if has_input(problem, zero) else []),
@@ -102,9 +102,9 @@ def rows_of(launches: Launches, index: int, zero: int, inner: int, point_rows: i
         ("total", Scalar(total)),
         ("inner", Scalar(inner)),
         ("point_rows", Scalar(point_rows)),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(per_item)),
     ]
-    launches.add(kernel, arguments, (items(total, share),))
+    launches.add(kernel, arguments, (items(total, per_item),))
     return Read(name)
 
 

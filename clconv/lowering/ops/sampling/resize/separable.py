@@ -17,7 +17,7 @@ from clconv.lowering.ops.sampling.resize.taps import (
     image_taps,
     sum_type_of,
 )
-from clconv.lowering.shared.blocked import c_type, rows_an_item, stored_obstacle
+from clconv.lowering.shared.blocked import c_type, rows_per_item, stored_obstacle
 from clconv.lowering.shared.work_split import power_of_two
 
 
@@ -57,7 +57,7 @@ def _separable_lower(problem: Problem) -> Lowered:
         sum_type=sum_type,
         width=min(problem.device.vector_width, power_of_two(min(in_width, out_width))),
     )
-    rows = rows_an_item(problem, out_height, planes)
+    rows = rows_per_item(problem, out_height, planes)
     number, items = np.dtype(sum_type.replace("float", "float32")), -(-out_height // rows)
     lines = f"{problem.node.outputs[0]}:lines"
     tables: list[tuple[str, Argument]] = [

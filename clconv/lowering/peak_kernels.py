@@ -15,7 +15,7 @@ FACTOR, ADDEND = (
 _ITEMS_A_CORE, _ITEMS_A_GPU_UNIT = 8, 2048  # work-items for each compute unit: enough to balance
 
 
-def arithmetic_call(device: DeviceInfo, rounds: int) -> KernelCall:
+def peak_arithmetic_call(device: DeviceInfo, rounds: int) -> KernelCall:
     """Multiply-adds in chains on all compute units; writes value "y" of `result_floats` floats."""
     width, items = _width(device), _items(device)
     kernel = Kernel.of("peak/arithmetic.cl.mako", "peak_arithmetic", width=width, chains=CHAINS)
@@ -39,12 +39,12 @@ def result_floats(device: DeviceInfo) -> int:
     return _width(device) * _items(device)
 
 
-def copy_call(device: DeviceInfo, floats: int) -> KernelCall:
+def peak_copy_call(device: DeviceInfo, floats: int) -> KernelCall:
     """A copy of value "x" to value "y"; `floats` is rounded down to what the work-items share evenly."""
     width = _width(device)
-    share = max(floats // _items(device) // width, 1) * width if device.is_cpu else width
-    items = max(floats // share, 1)
-    total = items * share
+    per_item = max(floats // _items(device) // width, 1) * width if device.is_cpu else width
+    items = max(floats // per_item, 1)
+    total = items * per_item
     return KernelCall(
         "copy",
         Kernel.of("peak/copy.cl.mako", "peak_copy", width=width),
@@ -52,7 +52,7 @@ def copy_call(device: DeviceInfo, floats: int) -> KernelCall:
             ("x", Read("x")),
             ("y", Write("y")),
             ("total", Scalar(total, "long")),
-            ("share", Scalar(share, "long")),
+            ("per_item", Scalar(per_item, "long")),
         ),
         (items,),
         (1,) if device.is_cpu else None,

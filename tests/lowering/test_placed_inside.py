@@ -1,4 +1,4 @@
-"""Values that lie inside others: what is offered, what is refused, where each lies."""
+"""Values that lie inside others: which placements there are, which are refused, where each lies."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_concatenation_launches_nothing_and_its_parts_do_not_overlap() -> None:
     shapes = ((1, 8, 6, 8), (1, 16, 6, 8), (1, 4, 6, 8))
     lowered = lower(joined(*shapes))
     assert copies(lowered, "Concat") == []
-    assert lowered.parts == {
+    assert lowered.placed_inside == {
         "part0": ("whole", 0), "part1": ("whole", 8 * 48 * 4), "part2": ("whole", 24 * 48 * 4),
     }  # fmt: skip
     assert_parts_lie_apart(lowered)
@@ -105,7 +105,7 @@ def test_concatenation_launches_nothing_and_its_parts_do_not_overlap() -> None:
 def assert_parts_lie_apart(lowered: LoweredGraph) -> None:
     """Every part is inside what it lies in, and parts of one value overlap only if one holds the other."""
     spans: dict[str, list[tuple[int, int, str]]] = {}
-    for name in lowered.parts:
+    for name in lowered.placed_inside:
         root, begin = lowered.place(name)
         end = begin + lowered.specs[name].nbytes
         assert end <= lowered.specs[root].nbytes, name
@@ -113,15 +113,15 @@ def assert_parts_lie_apart(lowered: LoweredGraph) -> None:
     for inside in spans.values():
         for i, (begin, end, name) in enumerate(inside):
             for other_begin, other_end, other in inside[i + 1 :]:
-                apart = end <= other_begin or other_end <= begin
-                assert apart or _holds(lowered, name, other) or _holds(lowered, other, name)
+                separate = end <= other_begin or other_end <= begin
+                assert separate or _holds(lowered, name, other) or _holds(lowered, other, name)
 
 
 def _holds(lowered: LoweredGraph, outer: str, inner: str) -> bool:
     """Whether following the containers of `inner` leads to `outer`."""
     while inner != outer:
-        if inner in lowered.parts:
-            inner = lowered.parts[inner][0]
+        if inner in lowered.placed_inside:
+            inner = lowered.placed_inside[inner][0]
         elif inner in lowered.aliases:
             inner = lowered.aliases[inner]
         else:
@@ -156,7 +156,7 @@ def test_a_view_lies_where_its_source_does() -> None:
     lowered = lower(with_specs(b, b.node("Relu", halves, out="result"), total))
     assert lowered.place("half") == ("long", 128)
     assert lowered.place("view") == ("long", 0)
-    assert "view" not in lowered.parts, "a view owns no memory that could be placed"
+    assert "view" not in lowered.placed_inside, "a view owns no memory that could be placed"
     assert lowered.place("again") == ("total", 0)
 
 
@@ -167,7 +167,7 @@ def test_split_and_slice_lie_in_what_they_are_cut_from() -> None:
     cut = b.node("Slice", x, *(b.constant([v], "int64") for v in (8, 24, 1)), out="cut")
     graph = with_specs(b, *(b.node("Relu", n, out=f"{n}_out") for n in ("left", "right", cut)))
     lowered = lower(graph)
-    assert lowered.parts == {
+    assert lowered.placed_inside == {
         "left": ("x0", 0), "right": ("x0", 16 * 32 * 4), "cut": ("x0", 8 * 32 * 4),
     }  # fmt: skip
     assert copies(lowered, "Split") == copies(lowered, "Slice") == []
@@ -184,9 +184,9 @@ def test_a_graph_input_may_hold_parts_but_not_be_one() -> None:
     whole = b.node("Concat", x, y, out="whole", axis=1)
     cut = b.node("Slice", x, *(b.constant([v], "int64") for v in (8, 16, 1)), out="cut")
     lowered = lower(with_specs(b, b.node("Relu", whole, out="r0"), b.node("Relu", cut, out="r1")))
-    assert "x" not in lowered.parts
+    assert "x" not in lowered.placed_inside
     assert copies(lowered, "Concat") == ["Concat1"], "the input alone is copied"
-    assert lowered.parts["y0"] == ("whole", 16 * 32 * 4)
+    assert lowered.placed_inside["y0"] == ("whole", 16 * 32 * 4)
     # x is wanted in channel blocks or plain; where the cut is made in x itself it lies in it.
     assert lowered.place("cut")[0] in ("x", "x@c8")
 
@@ -196,7 +196,7 @@ def test_a_constant_is_copied() -> None:
     y = b.node("Relu", b.input(1, 8, 4, 8), out="y0")
     whole = b.node("Concat", y, b.random(1, 8, 4, 8), out="whole", axis=1)
     lowered = lower(with_specs(b, b.node("Relu", whole, out="result")))
-    assert lowered.parts == {"y0": ("whole", 0)}
+    assert lowered.placed_inside == {"y0": ("whole", 0)}
     assert copies(lowered, "Concat") == ["Concat1"]
 
 
@@ -207,7 +207,7 @@ def test_the_second_use_of_a_value_is_copied() -> None:
     twice = b.node("Concat", y, y, out="twice", axis=1)
     other = b.node("Concat", y, b.node("Sigmoid", y, out="z0"), out="other", axis=1)
     lowered = lower(with_specs(b, b.node("Relu", twice, out="r0"), b.node("Relu", other, out="r1")))
-    assert lowered.parts == {"y0": ("twice", 0), "z0": ("other", 8 * 32 * 4)}
+    assert lowered.placed_inside == {"y0": ("twice", 0), "z0": ("other", 8 * 32 * 4)}
     assert copies(lowered, "Concat") == ["Concat1", "Concat3"]
 
 
@@ -228,29 +228,29 @@ def test_a_misaligned_part_is_copied() -> None:
     """A buffer may begin only at multiples of the device's alignment."""
     shapes = ((1, 3, 3, 3), (1, 5, 3, 3), (1, 24, 3, 3))
     lowered = lower(joined(*shapes), NVIDIA)
-    assert lowered.parts == {"part0": ("whole", 0)}, "108 and 288 are no multiples of 128"
+    assert lowered.placed_inside == {"part0": ("whole", 0)}, "108 and 288 are no multiples of 128"
     assert len(copies(lowered, "Concat")) == 2
     finer = dataclasses.replace(NVIDIA, base_alignment=4)
-    assert set(lower(joined(*shapes), finer).parts) == {"part0", "part1", "part2"}
+    assert set(lower(joined(*shapes), finer).placed_inside) == {"part0", "part1", "part2"}
 
 
 def test_several_images_are_copied() -> None:
     lowered = lower(joined((2, 8, 4, 8), (2, 8, 4, 8)))
-    assert lowered.parts == {}
+    assert lowered.placed_inside == {}
     assert len(copies(lowered, "Concat")) == 2
     # Along the first axis they are runs again.
-    assert len(lower(joined((2, 8, 4, 8), (1, 8, 4, 8), axis=0)).parts) == 2
+    assert len(lower(joined((2, 8, 4, 8), (1, 8, 4, 8), axis=0)).placed_inside) == 2
 
 
 def test_none_on_a_device_that_loses_sight_of_sub_buffers() -> None:
     quirky = dataclasses.replace(AVX2, quirks=frozenset({"loses-sight-of-sub-buffers"}))
     lowered = lower(joined((1, 8, 4, 8), (1, 8, 4, 8)), quirky)
-    assert lowered.parts == {} and len(copies(lowered, "Concat")) == 2
+    assert lowered.placed_inside == {} and len(copies(lowered, "Concat")) == 2
 
 
 def test_empty_parts_are_no_offer() -> None:
     lowered = lower(joined((1, 0, 4, 8), (1, 8, 4, 8)))
-    assert "part0" not in lowered.parts and copies(lowered, "Concat") == []
+    assert "part0" not in lowered.placed_inside and copies(lowered, "Concat") == []
 
 
 # --- memory -----------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_parts_have_no_slot_and_outputs_inside_others_outlive_the_run() -> None:
     whole = b.node("Concat", y, b.node("Tanh", y, out="z0"), out="whole", axis=1)
     graph = b.graph("y0", b.node("Relu", whole, out="result"))
     plan = make_plan(graph, {"x": graph.specs["x"]}, NVIDIA)
-    assert plan.lowered.parts == {"y0": ("whole", 0), "z0": ("whole", 16 * 32 * 4)}
+    assert plan.lowered.placed_inside == {"y0": ("whole", 0), "z0": ("whole", 16 * 32 * 4)}
     assert set(plan.memory.slots) == {"x", "whole", "result"}
     assert plan.root("y0") == "whole"
     (life,) = (v for v in value_lifetimes(plan.graph, plan.lowered) if v.name == "whole")

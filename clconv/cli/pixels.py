@@ -46,7 +46,7 @@ class Pixels:
 
 
 @dataclasses.dataclass(frozen=True)
-class Placement:
+class PicturePlacement:
     """Where a picture goes in an input: channels, size, and whether channels come first."""
 
     channels: int
@@ -97,7 +97,7 @@ def place(
     size: tuple[int, int],
     layout: str,
     open_size: tuple[int, int] | None,
-) -> Placement:
+) -> PicturePlacement:
     """Where a picture of size (height, width) goes in an input; open_size for what the model leaves open.
 
     layout: "nchw", "nhwc", or "auto" for whichever has a channel count. Raises InputError.
@@ -125,11 +125,11 @@ def place(
     wanted = open_size or size
     height = height if isinstance(height, int) else wanted[0]
     width = width if isinstance(width, int) else wanted[1]
-    return Placement(channels, height, width, first)
+    return PicturePlacement(channels, height, width, first)
 
 
 def to_tensor(
-    picture: Image.Image, placement: Placement, pixels: Pixels, dtype: DType
+    picture: Image.Image, placement: PicturePlacement, pixels: Pixels, dtype: DType
 ) -> np.ndarray:
     """The picture's middle at the input's size, as an array of placement.shape; what is transparent as on a white page,
     unless the input has four channels."""

@@ -9,7 +9,7 @@ from typing import Any
 from clconv.device.findings import Findings
 from clconv.device.info import DeviceInfo
 from clconv.errors import warn_once
-from clconv.runtime.measurement_files import tuned_for
+from clconv.runtime.measurement_files import measurements_for
 from clconv.store.files import Unusable
 from clconv.store.kept import kept_path
 from clconv.store.records import read_records, write_records
@@ -20,7 +20,7 @@ Name = tuple[str, str]  # operator, variant
 def findings_for(device: DeviceInfo) -> Findings:
     """What earlier runs found out about a device with the driver it has now. A file that is of no use is
     reported once, as a ClconvWarning, and left alone."""
-    return Findings(frozenset(read_quarantine(device)), tuned_for(device))
+    return Findings(frozenset(read_quarantine(device)), measurements_for(device))
 
 
 def quarantine_file() -> Path:

@@ -15,7 +15,7 @@ from clconv.lowering.ops.sampling.resize.taps import (
     image_taps,
     images_obstacle,
 )
-from clconv.lowering.shared.blocked import blocked_signatures, rows_an_item
+from clconv.lowering.shared.blocked import blocked_signatures, rows_per_item
 from clconv.lowering.shared.work_split import power_of_two
 
 # --- rows: few plain channels, on CPUs ----------------------------------------------------------------
@@ -51,7 +51,7 @@ def _rows_lower(problem: Problem) -> Lowered:
         ("row_taps", Scalar(row.index.shape[1])),
         ("column_taps", Scalar(column.index.shape[1])),
     ]
-    rows = rows_an_item(problem, out_height, planes)
+    rows = rows_per_item(problem, out_height, planes)
     tables: list[tuple[str, Argument]] = [
         ("row_index", Table(row.index.astype(np.int32))),
         ("column_index", Table(column.index.T.astype(np.int32))),
@@ -83,7 +83,7 @@ def _blocked_lower(problem: Problem) -> Lowered:
     )
     out_height, _ = image_size(problem.y.shape)
     blocks = -(-x.shape[1] // block)
-    rows = rows_an_item(problem, out_height, blocks * x.shape[0])
+    rows = rows_per_item(problem, out_height, blocks * x.shape[0])
     weights: list[tuple[str, Argument]] = [
         ("row_weight", Table(row.weight.astype(np.float32))),
         ("column_weight", Table(column.weight.astype(np.float32))),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clconv.cli.images import (
+from clconv.cli.pixels import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Pixels,

@@ -45,7 +45,7 @@ def light_copy(model: onnx.ModelProto) -> onnx.ModelProto:
     return light
 
 
-class Facts:
+class Declarations:
     """Ranks, shapes and dtypes of a model's values, as far as they can be known without running it."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
