@@ -1,7 +1,7 @@
-"""Arithmetic that is more than a C operator on integers: quotients, remainders, powers, shifts, Shrink.
+"""Arithmetic of the element-wise table, and what of it is more than a C operator on integers.
 
-Each is a NumPy function of a row of the element-wise table and the OpenCL expression that does the same. Nothing stops
-a device: dividing by zero gives 0, and what does not fit keeps its low bits.
+Quotients, remainders, powers, shifts and Shrink: a NumPy function and the OpenCL expression that does the same. Nothing
+stops a device: dividing by zero gives 0, and what does not fit keeps its low bits.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.graph.ops.elementwise.row import ExpressionUse, c_float, c_number
+from clconv.graph.ops.elementwise.row import ExpressionUse, Row, c_float, c_number
 from clconv.graph.ops.numeric import converted
+from clconv.graph.rules.gradient import elementwise as gradient
+from clconv.graph.rules.gradient import trigonometric
+from clconv.graph.rules.gradient.flat import flat
 
 
 def divide(at: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -179,3 +182,48 @@ def shrink_expression(use: ExpressionUse) -> str:
         return f"({less(pair[1])} ? (ulong)a - {floor}UL : (ulong)a - {ceiling}UL)"
 
     return f"{less(below)} ? (T){cut(raised)} : (!({less(above + 1)}) ? (T){cut(lowered)} : (T)(0))"
+
+
+# fmt: off
+ARITHMETIC = (
+    Row("Add", 2, lambda at, x, y: x + y, "a + b", kind="number", gradient=gradient.total),
+    Row("Sub", 2, lambda at, x, y: x - y, "a - b", kind="number", gradient=gradient.sub),
+    Row("Mul", 2, lambda at, x, y: x * y, "a * b", kind="number", gradient=gradient.mul),
+    Row("Div", 2, divide, divide_expression, kind="number", gradient=gradient.div),
+    Row("Mod", 2, mod, mod_expression, {"fmod": 0}, "number", gradient=gradient.mod),
+    Row("Pow", 2, power, power_expression, kind="number", flops=20, gradient=gradient.power),
+    Row("Min", 2, lambda at, x, y: np.minimum(x, y), extreme_expression("<"), kind="number",
+        variadic=True, gradient=gradient.extreme),
+    Row("Max", 2, lambda at, x, y: np.maximum(x, y), extreme_expression(">"), kind="number",
+        variadic=True, gradient=gradient.extreme),
+    Row("Sum", 2, lambda at, x, y: x + y, "a + b", variadic=True, gradient=gradient.total),
+    Row("Neg", 1, lambda at, x: -x, "-a", kind="number", gradient=gradient.neg),
+    Row("Abs", 1, lambda at, x: np.abs(x), "a < 0 ? -a : a", kind="number",
+        gradient=gradient.absolute),
+    Row("Sqrt", 1, lambda at, x: np.sqrt(x), "sqrt(a)", flops=5, gradient=gradient.sqrt),
+    Row("Exp", 1, lambda at, x: np.exp(x), "clconv_exp(a)", flops=10, gradient=gradient.exp),
+    Row("Log", 1, lambda at, x: np.log(x), "log(a)", flops=10, gradient=gradient.log),
+    Row("Reciprocal", 1, lambda at, x: 1 / x, "1.0f / a", flops=4, gradient=gradient.reciprocal),
+    Row("Floor", 1, lambda at, x: np.floor(x), "floor(a)", gradient=flat),
+    Row("Ceil", 1, lambda at, x: np.ceil(x), "ceil(a)", gradient=flat),
+    Row("Round", 1, lambda at, x: np.rint(x), "rint(a)", gradient=flat),  # half to even
+    Row("Sign", 1, lambda at, x: np.sign(x), "a > 0 ? (T)(1) : (a < 0 ? (T)(-1) : a)", kind="number",
+        gradient=flat),
+    *(
+        Row(name, 1, lambda at, x, f=f: f(x), f"clconv_{name.lower()}(a)", flops=10, gradient=rule)
+        for name, f, rule in (
+            ("Sin", np.sin, trigonometric.sin), ("Cos", np.cos, trigonometric.cos),
+            ("Tan", np.tan, trigonometric.tan),
+        )
+    ),
+    *(
+        Row(name, 1, lambda at, x, f=f: f(x), f"{name.lower()}(a)", flops=10, gradient=rule)
+        for name, f, rule in (
+            ("Asin", np.arcsin, trigonometric.asin), ("Acos", np.arccos, trigonometric.acos),
+            ("Atan", np.arctan, trigonometric.atan), ("Sinh", np.sinh, trigonometric.sinh),
+            ("Cosh", np.cosh, trigonometric.cosh), ("Asinh", np.arcsinh, trigonometric.asinh),
+            ("Acosh", np.arccosh, trigonometric.acosh), ("Atanh", np.arctanh, trigonometric.atanh),
+        )
+    ),
+)
+# fmt: on
