@@ -18,6 +18,37 @@ def test_a_device_operator_leaves_no_hook_unsaid(name: str) -> None:
     assert OPS[name].hooks is not None, f"{name} has no hooks: see clconv/graph/ops/hooks.py"
 
 
+# Gradients that go through the scale alone, and not through what is scaled, would be no derivative of anything.
+WITHOUT_GRADIENT = frozenset({"DynamicQuantizeLinear"})
+# Families whose rules are still to be written.
+WAITING = frozenset(
+    {
+        *("AveragePool", "Col2Im", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "LpPool"),
+        *("MaxPool", "MaxUnpool", "AffineGrid", "GridSample", "Resize", "RoiAlign"),
+        *("BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN"),
+        *("LayerNormalization", "LpNormalization", "MeanVarianceNormalization"),
+        *(
+            "RMSNormalization",
+            "Hardmax",
+            "LogSoftmax",
+            "Softmax",
+            "Attention",
+            "GRU",
+            "LSTM",
+            "RNN",
+        ),
+        *("Conv", "ConvTranspose", "DeformConv"),
+    }
+)
+
+
+@pytest.mark.parametrize("name", DEVICE_OPS)
+def test_a_device_operator_says_its_gradient(name: str) -> None:
+    hooks = OPS[name].hooks
+    if name not in WITHOUT_GRADIENT | WAITING:
+        assert hooks is not None and hooks.gradient is not None, f"{name}: see graph/rules/gradient"
+
+
 def test_a_hook_that_is_forgotten_is_an_error() -> None:
     for field in dataclasses.fields(Hooks):
         given = {f.name: getattr(NO_HOOKS, f.name) for f in dataclasses.fields(Hooks)}

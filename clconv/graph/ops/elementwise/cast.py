@@ -13,6 +13,7 @@ from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.movement.create import known_dtype
 from clconv.graph.ops.numeric import converted, move_cost
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient import movement as gradient
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -48,7 +49,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.cast,
         ),
     )
 )
@@ -69,7 +70,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.cast,
         ),
     )
 )

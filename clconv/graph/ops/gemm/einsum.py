@@ -13,6 +13,7 @@ from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, broadcast_shapes, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes, widen
+from clconv.graph.rules.gradient import einsum as gradient
 
 
 def einsum_terms(equation: str) -> tuple[list[str], str]:
@@ -118,7 +119,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.einsum,
         ),
     )
 )

@@ -24,6 +24,7 @@ from clconv.graph.ops.numeric import (
     one_value,
 )
 from clconv.graph.rules import images
+from clconv.graph.rules.gradient import indexing as gradient
 
 
 def _infer_gather(call: Call) -> Sequence[TensorSpec]:
@@ -117,7 +118,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.gather,
         ),
     )
 )
@@ -138,7 +139,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.gather_elements,
         ),
     )
 )
@@ -159,7 +160,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.gather_nd,
         ),
     )
 )
@@ -180,7 +181,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.one_hot,
         ),
     )
 )

@@ -19,6 +19,7 @@ from clconv.graph.ops.numeric import (
     expect_index,
     move_cost,
 )
+from clconv.graph.rules.gradient import indexing as gradient
 
 REDUCTIONS: dict[str, Callable[..., Any] | None] = {
     "none": None,
@@ -103,7 +104,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.scatter("GatherElements"),
         ),
     )
 )
@@ -124,7 +125,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.scatter("GatherND"),
         ),
     )
 )

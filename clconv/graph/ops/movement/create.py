@@ -12,6 +12,7 @@ from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, index_values, move_cost, one_value
+from clconv.graph.rules.gradient.flat import flat
 
 
 def known_dtype(call: Call, name: str) -> DType:
@@ -80,7 +81,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -101,7 +102,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -121,7 +122,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )

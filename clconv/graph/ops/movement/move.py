@@ -12,6 +12,7 @@ from clconv.graph.ops.base import REQUIRED, Call, Op, broadcast_shapes, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient import movement as gradient
 
 
 # Transpose: output axis i is input axis perm[i]; no perm reverses the axes.
@@ -186,7 +187,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
-            gradient=None,
+            gradient=gradient.transpose,
         ),
     )
 )
@@ -207,7 +208,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.concat,
         ),
     )
 )
@@ -229,7 +230,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.split,
         ),
     )
 )
@@ -249,7 +250,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
-            gradient=None,
+            gradient=gradient.slice_,
         ),
     )
 )
@@ -269,7 +270,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
-            gradient=None,
+            gradient=gradient.expand,
         ),
     )
 )
@@ -289,7 +290,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
-            gradient=None,
+            gradient=gradient.tile,
         ),
     )
 )

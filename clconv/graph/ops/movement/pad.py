@@ -13,6 +13,7 @@ from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
 from clconv.graph.ops.window import PAD_MODES, repeat_padded
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient import pad as gradient
 
 
 def full_pads(rank: int, pads: Sequence[int], axes: Sequence[int] | None) -> list[tuple[int, int]]:
@@ -134,7 +135,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.pad,
         ),
     )
 )
@@ -155,7 +156,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.center_crop_pad,
         ),
     )
 )

@@ -19,6 +19,8 @@ from clconv.graph.ops.numeric import (
     widen,
 )
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient import cumulative
+from clconv.graph.rules.gradient import movement as gradient
 
 
 def _block(call: Call) -> int:
@@ -136,7 +138,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
-            gradient=None,
+            gradient=gradient.inverse("SpaceToDepth"),
         ),
     )
 )
@@ -156,7 +158,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
-            gradient=None,
+            gradient=gradient.inverse("DepthToSpace"),
         ),
     )
 )
@@ -177,7 +179,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.same,
         ),
     )
 )
@@ -198,11 +200,14 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.same,
         ),
     )
 )
-for _name, _ufunc in (("CumSum", np.add), ("CumProd", np.multiply)):
+for _name, _ufunc, _rule in (
+    ("CumSum", np.add, cumulative.cum_sum),
+    ("CumProd", np.multiply, cumulative.cum_prod),
+):
     register(
         Op(
             _name,
@@ -220,7 +225,7 @@ for _name, _ufunc in (("CumSum", np.add), ("CumProd", np.multiply)):
                 epilogue=False,
                 pad=False,
                 keeps_elements=False,
-                gradient=None,
+                gradient=_rule,
             ),
         )
     )

@@ -19,6 +19,7 @@ from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import index_values, known_axes, move_cost
 from clconv.graph.rules import images, known, transposed
 from clconv.graph.rules.gradient import movement as gradient
+from clconv.graph.rules.gradient.flat import flat
 
 
 def reshaped(shape: Sequence[int], wanted: Sequence[int], allow_zero: bool) -> tuple[int, ...]:
@@ -235,7 +236,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.identity,
         ),
     )
 )
@@ -255,7 +256,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -274,7 +275,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )

@@ -20,6 +20,7 @@ from clconv.graph.ops.numeric import moved_bytes
 from clconv.graph.ops.quantised.quantise import expect_quantised, saturate
 from clconv.graph.ops.window import check_window, output_size, settle_auto_pad
 from clconv.graph.rules import images
+from clconv.graph.rules.gradient.flat import flat
 
 CONV_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -199,7 +200,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -221,7 +222,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -241,7 +242,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -261,7 +262,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )

@@ -20,6 +20,7 @@ from clconv.graph.ops.numeric import (
 )
 from clconv.graph.rules import images, known, transposed
 from clconv.graph.rules.gradient import reduce as gradient
+from clconv.graph.rules.gradient.flat import flat
 
 
 def reduced_axes(call: Call) -> tuple[int, ...]:
@@ -71,17 +72,29 @@ def _log_sum_exp(x: np.ndarray, axes: tuple[int, ...], keep: bool) -> np.ndarray
 
 
 # By name: what it computes, the dtypes it takes, its gradient.
-REDUCTIONS: dict[str, tuple[Reduction, str, GradientRule | None]] = {
+REDUCTIONS: dict[str, tuple[Reduction, str, GradientRule]] = {
     "ReduceSum": (lambda x, a, k: widen(x).sum(a, keepdims=k), "number", gradient.reduce_sum),
-    "ReduceMean": (lambda x, a, k: widen(x).mean(a, keepdims=k), "number", None),
-    "ReduceMax": (lambda x, a, k: _extreme(np.max, x, a, k), "any", None),
-    "ReduceMin": (lambda x, a, k: _extreme(np.min, x, a, k), "any", None),
-    "ReduceProd": (lambda x, a, k: widen(x).prod(a, keepdims=k), "number", None),
-    "ReduceL1": (lambda x, a, k: np.abs(widen(x)).sum(a, keepdims=k), "number", None),
-    "ReduceL2": (lambda x, a, k: np.sqrt((widen(x) ** 2).sum(a, keepdims=k)), "number", None),
-    "ReduceSumSquare": (lambda x, a, k: (widen(x) ** 2).sum(a, keepdims=k), "number", None),
-    "ReduceLogSum": (lambda x, a, k: np.log(widen(x).sum(a, keepdims=k)), "number", None),
-    "ReduceLogSumExp": (_log_sum_exp, "number", None),
+    "ReduceMean": (lambda x, a, k: widen(x).mean(a, keepdims=k), "number", gradient.reduce_mean),
+    "ReduceMax": (lambda x, a, k: _extreme(np.max, x, a, k), "any", gradient.reduce_extreme),
+    "ReduceMin": (lambda x, a, k: _extreme(np.min, x, a, k), "any", gradient.reduce_extreme),
+    "ReduceProd": (lambda x, a, k: widen(x).prod(a, keepdims=k), "number", gradient.reduce_prod),
+    "ReduceL1": (lambda x, a, k: np.abs(widen(x)).sum(a, keepdims=k), "number", gradient.reduce_l1),
+    "ReduceL2": (
+        lambda x, a, k: np.sqrt((widen(x) ** 2).sum(a, keepdims=k)),
+        "number",
+        gradient.reduce_l2,
+    ),
+    "ReduceSumSquare": (
+        lambda x, a, k: (widen(x) ** 2).sum(a, keepdims=k),
+        "number",
+        gradient.reduce_sum_square,
+    ),
+    "ReduceLogSum": (
+        lambda x, a, k: np.log(widen(x).sum(a, keepdims=k)),
+        "number",
+        gradient.reduce_log_sum,
+    ),
+    "ReduceLogSumExp": (_log_sum_exp, "number", gradient.reduce_log_sum_exp),
 }
 
 
@@ -98,7 +111,7 @@ def _reference(reduction: Reduction, at: Any, x: np.ndarray, axes: Any = None) -
 _WIDE = frozenset({"ReduceProd", "ReduceLogSum", "ReduceLogSumExp"})
 
 
-def _register(name: str, reduction: Reduction, kind: str, rule: GradientRule | None) -> None:
+def _register(name: str, reduction: Reduction, kind: str, rule: GradientRule) -> None:
     register(
         Op(
             name,
@@ -159,7 +172,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -179,7 +192,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )

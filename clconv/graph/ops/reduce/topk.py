@@ -12,6 +12,7 @@ from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_index, expect_kind, one_value, per_input
 from clconv.graph.rules import images
+from clconv.graph.rules.gradient import reduce as gradient
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -54,7 +55,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.top_k,
         ),
     )
 )

@@ -74,18 +74,18 @@ def _of_base(back: Backward) -> str:
         exponent = float(known.reshape(-1)[0])
         if exponent == 0:
             return ""
+        if exponent == 1:
+            return back.sum_to(dy, back.spec(0).shape)
         if exponent == 0.5:
             slope = back.div(back.number(0.5), back.output())
-        elif exponent == 1:
-            slope = back.number(1.0)
         else:
             lower = a if exponent == 2 else back.one("Pow", a, back.number(exponent - 1))
             slope = back.mul(lower, back.number(exponent))
         return back.sum_to(back.mul(dy, slope), back.spec(0).shape)
-    exponent = back.cast(back.input(1), back.result.dtype)
-    lower = back.one("Pow", a, back.sub(exponent, back.number(1.0)))
+    other = back.cast(back.input(1), back.result.dtype)
+    lower = back.one("Pow", a, back.sub(other, back.number(1.0)))
     zero = back.number(0.0)
-    slope = back.one("Where", back.one("Equal", exponent, zero), zero, back.mul(lower, exponent))
+    slope = back.one("Where", back.one("Equal", other, zero), zero, back.mul(lower, other))
     return back.sum_to(back.mul(dy, slope), back.spec(0).shape)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def matmul(back: Backward) -> Sequence[str]:
     a, b = back.spec(0).shape, back.spec(1).shape
     left = (1, *a) if len(a) == 1 else a
     right = (*b, 1) if len(b) == 1 else b
+    if len(right) == 2:
+        return _by_one_matrix(back, left, right)
     batch = back.result.shape[: len(back.result.shape) - (len(a) > 1) - (len(b) > 1)]
     dy = back.reshape(back.gradient(), (*batch, left[-2], right[-1]))
     found = ["", ""]
@@ -51,6 +54,20 @@ def matmul(back: Backward) -> Sequence[str]:
     if back.wants(1):
         other = _transposed(back, back.reshape(back.input(0), left))
         found[1] = back.reshape(back.sum_to(back.one("MatMul", other, dy), right), b)
+    return found
+
+
+def _by_one_matrix(back: Backward, left: Sequence[int], right: Sequence[int]) -> Sequence[str]:
+    """All rows of a stack of matrices times one matrix are one product, and Gemm transposes nothing in memory."""
+    count = math.prod(left[:-1])
+    dy = back.reshape(back.gradient(), (count, right[1]))
+    found = ["", ""]
+    if back.wants(0):
+        product = back.one("Gemm", dy, back.reshape(back.input(1), right), transB=1)
+        found[0] = back.reshape(product, back.spec(0).shape)
+    if back.wants(1):
+        rows = back.reshape(back.input(0), (count, left[-1]))
+        found[1] = back.reshape(back.one("Gemm", rows, dy, transA=1), back.spec(1).shape)
     return found
 
 
