@@ -16,7 +16,7 @@ _RANGES = {
     "Sqrt": (0.0, 9.0), "Log": (0.01, 9.0), "Exp": (-20.0, 20.0), "Asin": (-1.0, 1.0),
     "Acos": (-1.0, 1.0), "Acosh": (1.0, 9.0), "Atanh": (-0.99, 0.99), "Tan": (-1.4, 1.4),
     "Reciprocal": (0.3, 4.0), "Pow": (0.1, 3.0), "Div": (0.5, 4.0), "Mod": (0.5, 4.0),
-    "ThresholdedRelu": (-3.0, 3.0), "Gelu": (-2.0, 7.0),
+    "ThresholdedRelu": (-3.0, 3.0), "Gelu": (-2.0, 7.0), "GeluGradient": (-2.0, 7.0),
 }  # fmt: skip
 _ATTRIBUTES: dict[str, dict[str, Any]] = {
     "Mod": {"fmod": 1},
@@ -154,6 +154,7 @@ CASES = (
     Case("Gelu", "tanh", (data(1, 5, 6, 7, low=-6.0, high=6.0),), {"approximate": "tanh"}),
     Case("Swish", "alpha", (data(1, 5, 6, 7, low=-9.0, high=9.0),), {"alpha": 1.7}),
     Case("GeluGradient", "tanh", (data(1, 5, 6, 7), data(1, 5, 6, 7, low=-6.0, high=6.0),), {"approximate": "tanh"}),
+    Case("GeluGradient", "tanh of special values", (data(12), Operand((12,), values=_SPECIAL)), {"approximate": "tanh"}),
     Case("SwishGradient", "alpha", (data(1, 5, 6, 7), data(1, 5, 6, 7, low=-9.0, high=9.0)), {"alpha": 1.7}),
     Case("LeakyReluGradient", "steep", (data(1, 5, 6, 7), data(1, 5, 6, 7)), {"alpha": -1.5}),
     Case("ClipGradient", "both", (data(1, 5, 6, 7), data(1, 5, 6, 7)), {"low": -0.5, "high": 0.75}),
@@ -223,7 +224,7 @@ CASES = (
     *(special(op) for op in ("Relu", "LeakyRelu", "HardSigmoid", "Tanh", "Sigmoid", "Elu", "Softplus",
         "Exp", "Erf", "Neg", "Abs", "Sign", "Floor", "Sqrt", "IsNaN", "IsInf", "Softsign", "HardSwish",
         "ThresholdedRelu", "Swish", "Celu", "Selu", "Reciprocal", "Sin", "Cos", "Tan")),
-    *(special(op, data(12)) for op in ("SigmoidGradient", "TanhGradient", "SwishGradient", "GeluGradient", "MishGradient", "HardSwishGradient")),
+    *(Case(op, "special values", (data(12), Operand((12,), values=_SPECIAL))) for op in ("SigmoidGradient", "TanhGradient", "SwishGradient", "GeluGradient", "MishGradient", "HardSwishGradient")),
     special("Clip", weight(values=math.nan), weight(values=0.75), label="a bound of NaN"),
     special("FakeQuantize", weight(values=0.25), weight(values=3.0), low=0, high=255),
     special("FakeQuantize", weight(values=0.25), weight(values=3.0), label="special values, int8", low=-128, high=127),

@@ -40,17 +40,21 @@ def _gelu_expression(use: ExpressionUse) -> str:
 
 
 def _gelu_gradient(at: Any, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """With tanh(u) = 2 sigmoid(2 u) - 1: s + 2 x s (1 - s) u'. Beyond 10 it is 0 or 1 to the last bit."""
     if at.approximate == "tanh":
-        t = np.tanh(_GELU * (x + 0.044715 * x**3))
-        return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _GELU * (1 + 0.134145 * x * x))
+        x = np.clip(x, -10, 10)
+        s = 1 / (1 + np.exp(-2 * _GELU * (x + 0.044715 * x**3)))
+        return dy * (s + 2 * x * s * (1 - s) * _GELU * (1 + 0.134145 * x * x))
     density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
     return dy * (0.5 * (1 + _erf(x / math.sqrt(2))) + x * density)
 
 
 def _gelu_gradient_expression(use: ExpressionUse) -> str:
     if use.attrs.approximate == "tanh":
-        t = "clconv_tanh(0.797884561f * (b + 0.044715f * b * b * b))"
-        return f"a * (0.5f * (1.0f + {t}) + 0.398942280f * b * (1.0f - {t} * {t}) * (1.0f + 0.134145f * b * b))"
+        x = "(b > 10.0f ? (T)(10) : (b < -10.0f ? (T)(-10) : b))"
+        u = f"1.59576912f * ({x} + 0.044715f * {x} * {x} * {x})"
+        s, r = f"clconv_logistic({u})", f"clconv_logistic(-({u}))"
+        return f"a * ({s} + 1.59576912f * {x} * {s} * {r} * (1.0f + 0.134145f * {x} * {x}))"
     return "a * (0.5f * (1.0f + clconv_erf(b * 0.707106781f)) + 0.398942280f * b * clconv_exp(-0.5f * b * b))"
 
 
@@ -64,7 +68,12 @@ def _mish_gradient(at: Any, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dy * (t + x * (1 - t * t) / (1 + np.exp(-x)))
 
 
-_TANH_SOFTPLUS = "clconv_tanh((b > 0 ? b : (T)(0)) + clconv_log1p_unit(clconv_exp(b > 0 ? -b : b)))"
+def _mish_gradient_expression(use: Use) -> str:
+    """With s = sigmoid(x), r = 1 - s and tanh(softplus(x)) = (1 - r^2) / (1 + r^2):
+    s (1 + r) / (1 + r^2) + 4 x s r^2 / (1 + r^2)^2. Nothing in it overflows."""
+    s, r = "clconv_logistic(b)", "clconv_logistic(-b)"
+    q = f"(1.0f + {r} * {r})"
+    return f"a * ({s} * (1.0f + {r}) / {q} + b * {s} * {r} * {r} * 4.0f / ({q} * {q}))"
 
 
 def _fake_quantize(at: Any, x: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> np.ndarray:
@@ -140,7 +149,7 @@ ACTIVATIONS = (
     Row("ClipGradient", 2, lambda at, dy, y: np.where((y <= at.low) | (y >= at.high), 0, dy),
         "b <= {low} || b >= {high} ? (T)(0) : a", {"low": -math.inf, "high": math.inf}, flops=2,
         gradient=twice.switched),
-    Row("SigmoidGradient", 2, lambda at, dy, y: dy * y * (1 - y), "a * b * (1.0f - b)", flops=3,
+    Row("SigmoidGradient", 2, lambda at, dy, y: dy * y * (1 - y), "a * (b * (1.0f - b))", flops=3,
         gradient=twice.sigmoid),
     Row("TanhGradient", 2, lambda at, dy, y: dy * (1 - y * y), "a * (1.0f - b * b)", flops=3,
         gradient=twice.tanh),
@@ -156,8 +165,6 @@ ACTIVATIONS = (
         {"alpha": 1.0}, flops=15, gradient=twice.swish),
     Row("GeluGradient", 2, _gelu_gradient, _gelu_gradient_expression, {"approximate": "none"}, flops=25,
         gradient=twice.gelu),
-    Row("MishGradient", 2, _mish_gradient,
-        f"a * ({_TANH_SOFTPLUS} + b * clconv_logistic(b) * (1.0f - {_TANH_SOFTPLUS} * {_TANH_SOFTPLUS}))",
-        flops=45, gradient=twice.mish),
+    Row("MishGradient", 2, _mish_gradient, _mish_gradient_expression, flops=40, gradient=twice.mish),
 )
 # fmt: on
