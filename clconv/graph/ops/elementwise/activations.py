@@ -68,7 +68,7 @@ def _mish_gradient(at: Any, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
     return dy * (t + x * (1 - t * t) / (1 + np.exp(-x)))
 
 
-def _mish_gradient_expression(use: Use) -> str:
+def _mish_gradient_expression(use: ExpressionUse) -> str:
     """With s = sigmoid(x), r = 1 - s and tanh(softplus(x)) = (1 - r^2) / (1 + r^2):
     s (1 + r) / (1 + r^2) + 4 x s r^2 / (1 + r^2)^2. Nothing in it overflows."""
     s, r = "clconv_logistic(b)", "clconv_logistic(-b)"
