@@ -21,6 +21,7 @@ from clconv.graph.ops.window import (
     window_positions,
 )
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient.conv import conv
 
 CONV_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -115,7 +116,7 @@ register(
             epilogue=True,
             pad=True,
             keeps_elements=False,
-            gradient=None,
+            gradient=conv,
         ),
     )
 )

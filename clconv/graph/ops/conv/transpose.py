@@ -16,6 +16,7 @@ from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.window import check_window
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient.conv import conv_transpose
 
 CONV_TRANSPOSE_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -166,7 +167,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=conv_transpose,
         ),
     )
 )

@@ -20,6 +20,7 @@ from clconv.graph.ops.numeric import (
     move_cost,
     per_input,
 )
+from clconv.graph.rules.gradient.conv import col2im
 
 
 def unpooled_size(at: Any, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -202,7 +203,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=col2im,
         ),
     )
 )

@@ -30,11 +30,9 @@ def pad(back: Backward) -> Sequence[str]:
         if back.wants(2):
             found[2] = _of_value(back, inside, widths)
         return found
-    name = back.gradient()
-    for axis, (size, (begin, end)) in enumerate(zip(back.spec().shape, widths, strict=True)):
-        if begin > 0 or end > 0:
-            left = size + min(begin, 0) + min(end, 0)
-            name = folded(back, name, axis, left, max(begin, 0), max(end, 0), back.attrs.mode)
+    left = [n + min(b, 0) + min(e, 0) for n, (b, e) in zip(back.spec().shape, widths, strict=True)]
+    pads_left = [max(b, 0) for b, _ in widths] + [max(e, 0) for _, e in widths]
+    name = fold_back(back, back.gradient(), left, pads_left, back.attrs.mode)
     cropped = [(-min(begin, 0), -min(end, 0)) for begin, end in widths]
     found[0] = padded(back, name, *zip(*cropped, strict=True)) if cropped else name
     return found
@@ -59,6 +57,24 @@ def _of_value(back: Backward, inside: str, widths: Sequence[tuple[int, int]]) ->
     outside = back.sub(back.gradient(), again)
     total = back.sum(outside, range(back.result.rank), keepdims=False)
     return back.reshape(total, back.spec(2).shape)
+
+
+def fold_back(
+    back: Backward, name: str, shape: Sequence[int], pads: Sequence[int], mode: str
+) -> str:
+    """The gradient of a value from that of the padded one.
+
+    shape: the value's. pads: the begins of all its axes, then the ends, none negative unless mode is "constant".
+    mode: constant, reflect, edge or wrap.
+    """
+    rank = len(shape)
+    if mode == "constant":
+        return _uncropped(back, name, list(zip(pads[:rank], pads[rank:], strict=True)))
+    for axis, size in enumerate(shape):
+        begin, end = pads[axis], pads[axis + rank]
+        if begin or end:
+            name = folded(back, name, axis, size, begin, end, mode)
+    return name
 
 
 def folded(back: Backward, name: str, axis: int, size: int, begin: int, end: int, mode: str) -> str:

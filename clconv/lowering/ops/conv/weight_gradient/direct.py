@@ -1,0 +1,225 @@
+"""The weight gradient on channel blocks for CPUs: sums of some filters, channels and taps stay in registers.
+
+A product over all pixels: each pixel's vector of gradients is loaded once, and multiplied by the pixels of some channels under
+some taps. A 1x1 convolution is the same with one tap and several channel blocks an item.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
+from clconv.lowering.ops.conv.weight_gradient.partial import (
+    partial_sums,
+    sum_parts,
+    weight_gradient_padding,
+)
+from clconv.lowering.shared.blocked import blocked_obstacle, image_arguments, pair
+
+_PLAIN_CHANNELS = 4  # so many channels, or fewer, are read from the plain layout
+_MOST_MERGED = 16  # groups that are one cost as much arithmetic again each
+_SUMS = 5120  # floats of an item's sums: with what it reads of an image they stay in the nearest cache
+_IMAGE = 6144  # floats of an image's part
+_MOST_IMAGE = 65536  # of a part that cannot be smaller: a row of a wide window
+_PIXELS = 128  # of a tile: fewer, and the sums are loaded and stored too often
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """Sizes of the convolution, in one and two dimensions alike (1-D: height 1); channels and filters of one group."""
+
+    batch: int
+    channels: int
+    filters: int
+    group: int
+    merged: int
+    size: tuple[int, int]
+    out: tuple[int, int]
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    begin: tuple[int, int]
+
+    @classmethod
+    def of(cls, problem: Problem) -> Shape:
+        at, x, dy = problem.node.attrs, problem.x, problem.input(1)
+        merged, spatial = merged_groups(problem), x.rank - 2
+        group = at.group // merged
+        shape = cls(
+            x.shape[0], x.shape[1] // group, dy.shape[1] // group, group, merged, pair(x.shape[2:], 1),
+            pair(dy.shape[2:], 1), pair(at.kernel_shape, 1), pair(at.strides, 1), pair(at.dilations, 1),
+            pair(at.pads[:spatial], 0),
+        )  # fmt: skip
+        if shape.kernel == (1, 1) == shape.strides and shape.size == shape.out and not any(at.pads):
+            pixels = (1, math.prod(shape.size))
+            return dataclasses.replace(shape, size=pixels, out=pixels)
+        return shape
+
+    def image(self, rows: int, columns: int) -> tuple[int, int]:
+        """Rows and columns of the image under so many windows."""
+        windows = zip((rows, columns), self.strides, self.kernel, self.dilations, strict=True)
+        height, width = ((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in windows)
+        return height, width
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """vectors of filters x lanes of channels x taps of a kernel row, in registers."""
+
+    vectors: int
+    lanes: int
+    taps: int
+
+    def tap_groups(self, columns: int) -> tuple[tuple[int, int], ...]:
+        return tuple((k, min(self.taps, columns - k)) for k in range(0, columns, self.taps))
+
+
+def merged_groups(problem: Problem) -> int:
+    """How many groups count as one, so that each fills channel blocks or is the only one."""
+    group, block = problem.node.attrs.group, problem.device.vector_width
+    channels, filters = problem.x.shape[1] // group, problem.y.shape[0] // group
+    fitting = (
+        merged
+        for merged in range(1, group)
+        if not (group % merged or merged * channels % block or merged * filters % block)
+    )
+    return next(fitting, group)
+
+
+def register_tile(registers: int, in_block: int, shape: Shape, block: int) -> Tile:
+    """The fastest by what a pixel costs: multiply-adds and loads, two of each a cycle and each sum once in four cycles,
+    and what is computed for nothing."""
+    blocks, columns = -(-shape.filters // block), shape.kernel[1]
+    used = min(shape.channels, in_block)
+
+    def cost(tile: Tile) -> float:
+        sums = tile.vectors * tile.lanes * tile.taps
+        pixel = max(sums, tile.vectors + tile.lanes * tile.taps, 8) / 2 + 1
+        passes = -(-blocks // tile.vectors) * -(-columns // tile.taps) * -(-used // tile.lanes)
+        return passes * pixel
+
+    fitting = [
+        Tile(vectors, lanes, taps)
+        for vectors in (1, 2, 3, 4)
+        for lanes in range(1, in_block + 1)
+        for taps in range(1, columns + 1)
+        if in_block % lanes == 0 and vectors * lanes * taps + vectors + 1 <= registers
+    ]
+    return min(fitting, key=cost)
+
+
+def _applies(problem: Problem) -> str | None:
+    obstacle = blocked_obstacle(problem)
+    if obstacle:
+        return obstacle
+    merged = merged_groups(problem)
+    if merged > _MOST_MERGED:
+        return (
+            f"so many of its {problem.node.attrs.group} groups would have to be one to fill channel blocks of "
+            f"{problem.device.vector_width} that it would compute {merged} times as much"
+        )
+    shape = Shape.of(problem)
+    if math.prod(shape.kernel) > _MOST_TAPS:
+        return f"needs windows of at most {_MOST_TAPS} taps, got {shape.kernel}"
+    least = math.prod(shape.image(1, 1)) * problem.device.vector_width
+    if least > _MOST_IMAGE:
+        return f"a window spans {shape.image(1, 1)} pixels, too many for one item"
+    return None
+
+
+_MOST_TAPS = 512
+
+
+def _signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    few = problem.x.shape[1] <= _PLAIN_CHANNELS and problem.node.attrs.group == 1
+    return [Signature((PLAIN if few else blocked, blocked), (PLAIN,))]
+
+
+def _tile_size(shape: Shape, in_block: int) -> tuple[int, int]:
+    """Rows and columns of result pixels that are taken at a time."""
+    height, width = shape.out
+    parts = -(-width // _PIXELS)
+    while True:
+        columns = -(-width // parts)
+        if columns == 1 or math.prod(shape.image(1, columns)) * in_block <= _IMAGE:
+            break
+        parts += 1
+    rows = max(1, _PIXELS // columns)
+    while rows > 1 and math.prod(shape.image(rows, columns)) * in_block > _IMAGE:
+        rows -= 1
+    rows = min(rows, height)
+    return -(-height // -(-height // rows)), columns
+
+
+_ITEMS_A_CORE = 8
+
+
+def _splits(problem: Problem, others: int, tiles: int) -> int:
+    wanted = -(-_ITEMS_A_CORE * problem.device.compute_units // others)
+    return max(1, min(wanted, tiles))
+
+
+def _lower(problem: Problem) -> Lowered:
+    if not problem.y.size:
+        return Lowered()
+    block = problem.device.vector_width
+    shape = Shape.of(problem)
+    in_block = shape.channels if problem.x.layout.is_plain else block
+    tile = register_tile(problem.device.registers, in_block, shape, block)
+    padding = weight_gradient_padding(problem)
+    copies = padding != "none" or in_block != block or problem.x.dtype is DType.FLOAT16
+    sums = math.prod(shape.kernel) * in_block * tile.vectors * block
+    in_blocks = -(-shape.channels // in_block)
+    blocks = max(1, min(_SUMS // sums, in_blocks))
+    blocks = -(-in_blocks // -(-in_blocks // blocks))
+    rows, columns = _tile_size(shape, in_block)
+    kernel = Kernel.of(
+        "conv/weight_gradient/direct.cl.mako",
+        "conv_weight_gradient_direct",
+        block=block,
+        in_block=in_block,
+        copies=copies,
+        vectors=tile.vectors,
+        lanes=tile.lanes,
+        tap_groups=tile.tap_groups(shape.kernel[1]),
+        blocks=blocks,
+        image_size=_rounded(math.prod(shape.image(rows, columns)) * in_block) if copies else 0,
+        kernel=shape.kernel,
+        strides=shape.strides,
+        dilations=shape.dilations,
+        pad_mode=padding,
+        merged=shape.merged,
+    )
+    items = (-(-in_blocks // blocks), -(-shape.filters // (block * tile.vectors)))
+    tiles = shape.batch * -(-shape.out[0] // rows) * -(-shape.out[1] // columns)
+    splits = _splits(problem, math.prod(items) * shape.group, tiles)
+    share = -(-tiles // splits)
+    splits = max(1, -(-tiles // share)) if share else 1
+    arguments: list[tuple[str, Argument]] = [
+        ("x", Read(problem.node.inputs[0])),
+        ("dy", Read(problem.node.inputs[1])),
+        ("parts", Write(partial_sums(problem, splits))),
+        *image_arguments(shape.size, shape.out, shape.begin),
+        ("batch", Scalar(shape.batch)),
+        ("channels", Scalar(shape.channels)),
+        ("filters", Scalar(shape.filters)),
+        ("groups", Scalar(shape.group)),
+        ("rows", Scalar(rows)),
+        ("columns", Scalar(columns)),
+        ("share", Scalar(share)),
+    ]
+    call = problem.call(kernel, arguments, (*items, shape.group * splits))
+    return sum_parts(problem, (call,), splits)
+
+
+def _rounded(floats: int) -> int:
+    """So that convolutions of similar sizes share a kernel."""
+    return max(1024, 1 << (floats - 1).bit_length())
+
+
+DIRECT = Variant("ConvWeightGradient", "direct", _applies, _lower, _signatures)

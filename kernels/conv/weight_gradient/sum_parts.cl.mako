@@ -1,0 +1,25 @@
+<%doc>
+Adds the partial sums of a weight gradient, in their order.
+
+parts (splits, total)    dw (total)
+One work-item makes `per_item` elements, on CPUs a multiple of 16. Index space: (total / per_item).
+</%doc>
+<%!
+from clconv.lowering.model.ctext import assign, load, set_element
+%>\
+kernel __attribute__((vec_type_hint(float16))) void ${entry}(
+    global const float* restrict parts, global ${stored("dw")}* restrict dw, int splits, int total, int per_item) {
+  const int begin = get_global_id(0) * per_item, end = min(begin + per_item, total);
+  int at = begin;
+  for (; at + 16 <= end; at += 16) {
+    float16 sum = ${load("float16", "parts + at")};
+    for (int split = 1; split < splits; ++split)
+      sum += ${load("float16", "parts + (size_t)split * total + at")};
+    ${assign("float16", "dw + at", "sum", stored("dw"))}
+  }
+  for (; at < end; ++at) {
+    float sum = parts[at];
+    for (int split = 1; split < splits; ++split) sum += parts[(size_t)split * total + at];
+    ${set_element("dw", "at", "sum", stored("dw"))}
+  }
+}
