@@ -67,7 +67,9 @@ def worst_error(
         width = moved * max(1e-3, np.abs(values[n]).max())
         values[n] = values[n] + rng.uniform(-width, width, values[n].shape)
     settled = specialise(graph, graph.specs).graph
-    results = [n for n in graph.outputs if settled.spec(n).dtype.is_float and settled.spec(n).size]
+    # What stays float32, as LayerNormalization's statistics, is too coarse for differences.
+    wide = [n for n in graph.outputs if settled.spec(n).dtype is DType.FLOAT64]
+    results = [n for n in wide if settled.spec(n).size]
     if not sources or not results:
         return {}
     weighted, weights = _weighted(graph, settled, results, rng)
@@ -109,7 +111,8 @@ def _compare(
             slopes.append((up - down) / (2 * h))
         product = float((gradient * direction).sum())
         size = max(float(np.abs(gradient * direction).sum()), 1e-6)
-        error = abs(slopes[1] - product) / size
+        # Richardson: what both step widths have in the second power of the width falls away.
+        error = abs((4 * slopes[1] - slopes[0]) / 3 - product) / size
         if abs(slopes[0] - slopes[1]) <= 1e-6 * size:
             break  # no kink between
     return error

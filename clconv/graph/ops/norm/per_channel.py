@@ -16,6 +16,7 @@ from clconv.graph.ops.base import REQUIRED, Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient import norm as gradient
 
 
 def _per_channel(x: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -166,7 +167,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.instance,
         ),
     )
 )
@@ -187,7 +188,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.group,
         ),
     )
 )
