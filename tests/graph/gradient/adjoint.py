@@ -72,8 +72,11 @@ def worst_error(
     results = [n for n in wide if settled.spec(n).size]
     if not sources or not results:
         return {}
-    weighted, weights = _weighted(graph, settled, results, rng)
-    backward = gradients(weighted, results and ["objective"], sources)
+    found = _run(graph, {**feeds, **values})
+    # Masked scores are -inf, whatever the input: only what is finite has a derivative.
+    weights = {n: np.isfinite(found[n]) * rng.standard_normal(found[n].shape) for n in results}
+    weighted = _weighted(graph, weights)
+    backward = gradients(weighted, ["objective"], sources)
     backward = (
         specialise(backward, backward.specs).graph
         if backward.nodes[-1].op == "Gradient"
@@ -82,7 +85,7 @@ def worst_error(
 
     def objective(changed: Mapping[str, np.ndarray]) -> float:
         found = _run(graph, {**feeds, **values, **changed})
-        return float(sum((found[n] * weights[n]).sum() for n in results))
+        return float(sum(np.where(w, found[n], 0).ravel() @ w.ravel() for n, w in weights.items()))
 
     found = _run(backward, {**feeds, **values})
     errors = {}
@@ -118,19 +121,16 @@ def _compare(
     return error
 
 
-def _weighted(
-    graph: Graph, settled: Graph, results: Sequence[str], rng: np.random.Generator
-) -> tuple[Graph, Arrays]:
-    """The graph with an output "objective", the sum of its results times random weights."""
-    nodes, constants, weights, terms = list(graph.nodes), dict(graph.constants), Arrays(), []
-    for i, name in enumerate(results):
-        weights[name] = rng.standard_normal(settled.spec(name).shape)
-        constants[f"weights{i}"] = Constant(weights[name])
+def _weighted(graph: Graph, weights: Arrays) -> Graph:
+    """The graph with an output "objective", the sum of its results times the weights."""
+    nodes, constants, terms = list(graph.nodes), dict(graph.constants), []
+    for i, (name, array) in enumerate(weights.items()):
+        constants[f"weights{i}"] = Constant(array)
         nodes.append(make_node("Mul", [name, f"weights{i}"], [f"product{i}"]))
         nodes.append(make_node("ReduceSum", [f"product{i}"], [f"term{i}"], keepdims=0))
         terms.append(f"term{i}")
     nodes.append(make_node("Sum", terms, ["objective"]))
-    return graph.replace(nodes=tuple(nodes), constants=constants, outputs=("objective",)), weights
+    return graph.replace(nodes=tuple(nodes), constants=constants, outputs=("objective",))
 
 
 def _run(graph: Graph, values: Mapping[str, np.ndarray]) -> Arrays:

@@ -17,6 +17,8 @@ from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.movement.create import known_dtype
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient.flat import flat
+from clconv.graph.rules.gradient.quantised import dequantize
 
 QUANTISED = (DType.UINT8, DType.INT8, DType.UINT16, DType.INT16)
 _LINEAR = {"axis": 1, "block_size": 0, "output_dtype": ""}
@@ -155,7 +157,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=flat,
         ),
     )
 )
@@ -176,7 +178,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=dequantize,
         ),
     )
 )

@@ -31,9 +31,7 @@ def layer(back: Backward) -> Sequence[str]:
     return found
 
 
-def _statistics(
-    back: Backward, dx: str, normal: str, factor: str, axes: Sequence[int]
-) -> str:
+def _statistics(back: Backward, dx: str, normal: str, factor: str, axes: Sequence[int]) -> str:
     """With what comes by the outputs mean and 1 / deviation: dmean / n and -dfactor factor^2 normal / n."""
     dtype, count = back.spec().dtype, _count(back, axes)
     if back.has_gradient(1):
