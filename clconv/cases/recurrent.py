@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from clconv.cases.base import Case, Operand, data, weight
-from clconv.graph.ops.recurrent import DEFAULTS, GATES
+from clconv.graph.ops.recurrent import GATES
+from clconv.graph.ops.recurrent_functions import DEFAULTS
 
 
 @dataclasses.dataclass(frozen=True)

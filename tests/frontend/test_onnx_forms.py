@@ -147,11 +147,14 @@ def test_what_no_opset_difference_explains_is_refused(op, opset, attrs, wanted):
         import_onnx(proto.SerializeToString())
 
 
-def test_training_dropout_is_refused():
+def test_training_dropout_drops_the_same_at_every_run():
     constants = {"r": np.float32(0.4), "t": np.array(True)}
-    proto, _ = one("Dropout", 13, constants=constants)
-    with pytest.raises(UnsupportedError, match="training"):
-        import_onnx(proto.SerializeToString())
+    proto, x = one("Dropout", 13, constants=constants, seed=5)
+    (y,), (again,) = (run(proto, x) for _ in range(2))
+    kept = y != 0
+    assert 0 < kept.sum() < kept.size
+    np.testing.assert_allclose(y[kept], (x / np.float32(0.6))[kept], rtol=1e-6)
+    np.testing.assert_array_equal(y, again)
 
 
 def test_opset_must_exist_and_be_known():

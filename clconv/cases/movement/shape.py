@@ -1,10 +1,10 @@
-"""Cases of Reshape, Flatten, Squeeze, Unsqueeze, Identity, Dropout, Shape and Size."""
+"""Cases of Reshape, Flatten, Squeeze, Unsqueeze, Identity, Shape and Size."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from clconv.cases.base import Case, Operand, data, ints, weight
+from clconv.cases.base import Case, Operand, data, ints
 
 
 def reshape(label: str, shape: tuple[int, ...], *wanted: int, **attrs: Any) -> Case:
@@ -31,8 +31,6 @@ CASES = (
     Case("Unsqueeze", "scalar", (data(), ints(0))),
     Case("Identity", "image", (data(1, 5, 3, 4),)),
     Case("Identity", "int32", (data(4, dtype="int32", high=9),)),
-    Case("Dropout", "inference", (data(2, 7, 3),)),
-    Case("Dropout", "mask", (data(2, 7), weight(values=0.7)), outputs=2),
     Case("Shape", "whole", (data(2, 3, 5),)),
     Case("Shape", "part", (data(2, 3, 5, 7),), {"start": 1, "end": -1}),
     Case("Size", "image", (data(2, 3, 5),)),

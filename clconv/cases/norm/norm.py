@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -18,6 +19,27 @@ def batch(label: str, *shape: int, **attrs: Any) -> Case:
         label,
         (data(*shape), weight(c), weight(c), weight(c), positive),
         attrs,
+    )
+
+
+def trained(label: str, x: Operand, outputs: int = 5, fed: bool = False, **attrs: Any) -> Case:
+    """Statistics of the batch. fed: scale, bias and running statistics are no constants, as while they are learned."""
+    c = x.shape[1]
+    others = [weight(c), weight(c), weight(c), weight(c, low=0.2, high=3.0)]
+    if fed:
+        others = [dataclasses.replace(o, constant=False) for o in others]
+    return Case("BatchNormalization", label, (x, *others), {**attrs, "training_mode": 1}, outputs)
+
+
+def batch_gradient(label: str, x: Operand, mean: float = 0.0, training: int = 1) -> Case:
+    """mean: what the statistics say, near the one of x."""
+    c, dy = x.shape[1], data(*x.shape)
+    near = (
+        weight(c, low=mean - 0.1, high=mean + 0.1) if mean < 100 else weight(c, values=[mean] * c)
+    )
+    others = (data(c), near, data(c, low=0.5, high=2.0))
+    return Case(
+        "BatchNormalizationGradient", label, (x, dy, *others), {"training_mode": training}, 3
     )
 
 
@@ -92,6 +114,36 @@ def far_cases() -> tuple[Case, ...]:
     return tuple(found)
 
 
+def batch_cases() -> tuple[Case, ...]:
+    """BatchNormalization while it is trained, and its gradient."""
+    shapes = {
+        "2-D": (2, 16, 7, 9),
+        "primes": (3, 13, 11, 5),
+        "dense": (5, 19),
+        "1-D": (2, 7, 23),
+        "3-D": (2, 5, 3, 4, 2),
+        "one channel": (2, 1, 6, 5),
+        "one pixel": (7, 11, 1, 1),
+        "one element": (1, 3, 1, 1),
+        "long": (2, 17, 61, 53),
+        "long, one channel": (1, 1, 3, 4099),
+        "many images": (67, 8, 3, 3),
+    }
+    found = [trained(f"trained {label}", data(*shape)) for label, shape in shapes.items()]
+    found += [batch_gradient(label, data(*shape)) for label, shape in shapes.items()]
+    found += [
+        trained("trained, fed", data(2, 9, 5, 7), fed=True, momentum=0.6, epsilon=1e-2),
+        trained("trained, one output", data(2, 9, 5, 7), outputs=1),
+        trained("trained, three outputs", data(2, 9, 5, 7), outputs=3),
+        batch_gradient("frozen", data(2, 9, 5, 7), training=0),
+        batch_gradient("frozen dense", data(5, 19), training=0),
+    ]
+    for mean, spread in ((40000.0, 0.02), (1e6, 0.5), (-3e5, 30.0)):
+        x = far(2, 9, 37, 19, mean=mean, spread=spread)
+        found += [trained(f"trained, mean {mean:g}", x), batch_gradient(f"mean {mean:g}", x, mean)]
+    return tuple(found)
+
+
 OUTLIERS = Operand(
     (3, 200), values=[1e5, *[0.5, -0.25] * 99, 1.0, *[3.0] * 199, -1e6, *[1e-3, 2e-3] * 100]
 )
@@ -125,6 +177,7 @@ CASES = (
     batch("1-D", 2, 7, 23),
     batch("3-D", 1, 5, 3, 4, 2),
     batch("one channel", 1, 1, 6, 5),
+    *batch_cases(),
     Case("LRN", "size 5", (data(1, 16, 5, 6),), {"size": 5, "alpha": 0.3}),
     Case("LRN", "even size", (data(2, 7, 3, 5),), {"size": 4, "alpha": 0.5, "beta": 0.5}),
     Case("LRN", "wider than channels", (data(1, 3, 4, 4),), {"size": 9, "bias": 2.0, "alpha": 1.0}),

@@ -6,16 +6,17 @@ query without any key to attend to gives zeros.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.graph.ir import DType, Node, TensorSpec
+from clconv.graph.ops.attention_sizes import AttentionSizes
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
+from clconv.graph.rules.gradient.attention import attention
 
 ATTENTION_ATTRIBUTES = {
     "is_causal": 0,
@@ -28,34 +29,6 @@ ATTENTION_ATTRIBUTES = {
     "left_window_size": -1,  # keys before the query's place that it attends to; -1: all
     "right_window_size": -1,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class AttentionSizes:
-    """Sizes of an attention. keys and values hold `past` older entries before the `fresh` ones."""
-
-    batch: int
-    heads: int
-    key_heads: int
-    queries: int
-    past: int
-    fresh: int
-    depth: int
-    value_depth: int
-
-    @property
-    def keys(self) -> int:
-        return self.past + self.fresh
-
-    @classmethod
-    def of(
-        cls, at: Any, q: Sequence[int], k: Sequence[int], v: Sequence[int], past: int
-    ) -> AttentionSizes:
-        if len(q) == 4:
-            return cls(q[0], q[1], k[1], q[2], past, k[2], q[3], v[3])
-        heads, key_heads = at.q_num_heads, at.kv_num_heads
-        depth, value_depth = q[2] // heads, v[2] // key_heads
-        return cls(q[0], heads, key_heads, q[1], past, k[1], depth, value_depth)
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -221,7 +194,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=attention,
         ),
     )
 )

@@ -17,51 +17,22 @@ from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
+from clconv.graph.ops.recurrent_functions import (
+    ACTIVATIONS,
+    DEFAULTS,
+    activation_names,
+    activation_settings,
+    directions,
+)
+from clconv.graph.rules.gradient.recurrent import recurrent
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-DEFAULTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
 DIRECTIONS = ("forward", "reverse", "bidirectional")
 Function = Callable[[np.ndarray], np.ndarray]
-
-# name -> (function of x, alpha, beta; default alpha, default beta); None: it has no such parameter.
-ACTIVATIONS: dict[str, tuple[Callable[..., Any], float | None, float | None]] = {
-    "sigmoid": (lambda x, a, b: 1 / (1 + np.exp(-x)), None, None),
-    "tanh": (lambda x, a, b: np.tanh(x), None, None),
-    "relu": (lambda x, a, b: np.maximum(x, 0), None, None),
-    "softsign": (lambda x, a, b: x / (1 + np.abs(x)), None, None),
-    "softplus": (lambda x, a, b: np.logaddexp(0, x), None, None),
-    "leakyrelu": (lambda x, a, b: np.where(x < 0, a * x, x), 0.01, None),
-    "thresholdedrelu": (lambda x, a, b: np.where(x > a, x, 0), 1.0, None),
-    "elu": (lambda x, a, b: np.where(x < 0, a * np.expm1(np.minimum(x, 0)), x), 1.0, None),
-    "affine": (lambda x, a, b: a * x + b, 1.0, 0.0),
-    "scaledtanh": (lambda x, a, b: a * np.tanh(b * x), 1.0, 1.0),
-    "hardsigmoid": (lambda x, a, b: np.clip(a * x + b, 0, 1), 0.2, 0.5),
-}
-
-
-def directions(at: Any) -> int:
-    return 2 if at.direction == "bidirectional" else 1
-
-
-def activation_names(op: str, at: Any) -> tuple[str, ...]:
-    """Names of all activations in order, those of the second direction behind the first's."""
-    return tuple(at.activations) or DEFAULTS[op] * directions(at)
 
 
 def _apply(function: Callable[..., Any], alpha: Any, beta: Any, x: np.ndarray) -> np.ndarray:
     return np.asarray(function(x, alpha, beta))
-
-
-def activation_settings(op: str, at: Any) -> list[tuple[str, float | None, float | None]]:
-    """(name in lower case, alpha, beta) of all activations in order; None where there is no such parameter."""
-    alphas, betas = list(at.activation_alpha), list(at.activation_beta)
-    found = []
-    for name in activation_names(op, at):
-        _, alpha, beta = ACTIVATIONS[name.lower()]
-        alpha = alphas.pop(0) if alpha is not None and alphas else alpha
-        beta = betas.pop(0) if beta is not None and betas else beta
-        found.append((name.lower(), alpha, beta))
-    return found
 
 
 def _functions(op: str, at: Any) -> list[Function]:
@@ -252,7 +223,7 @@ for _name, _most, _own in (
                 epilogue=False,
                 pad=False,
                 keeps_elements=False,
-                gradient=None,
+                gradient=recurrent,
             ),
         )
     )

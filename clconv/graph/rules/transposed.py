@@ -70,6 +70,11 @@ def pointwise(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     return Permuted(tuple(inputs), node.attrs, (perm,) * len(node.outputs))
 
 
+def dropout(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
+    """Not in training, where what is dropped follows from an element's place, for the gradient as well."""
+    return None if any(node.op_inputs[2:]) else pointwise(node, operands)
+
+
 def _main_perm(operands: Sequence[NodeInput]) -> Perm | None:
     """The permutation of the largest transposed operand, if no operand has more axes."""
     perms = [o for o in operands if o.perm is not None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from clconv.graph.ir import DType
-from clconv.graph.ops.attention import AttentionSizes
+from clconv.graph.ops.attention_sizes import AttentionSizes
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES

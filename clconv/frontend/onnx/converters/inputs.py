@@ -88,12 +88,9 @@ def _split(source: Source, build: Builder) -> None:
 
 
 def _dropout(source: Source, build: Builder) -> None:
-    """At inference Dropout hands its input on. Training is refused."""
-    training = build.known(source.input(2)) if source.input(2) else None
+    """Before opset 7 an attribute said whether it is training, which is refused."""
     if source.opset < 7 and not source.attrs.get("is_test", 0):
         source.unsupported("training mode (is_test 0)")
-    if training is not None and training.any():
-        source.unsupported("training mode")
     if source.opset >= 12:
         convert_default(source, build)
         return

@@ -30,41 +30,13 @@ def _batch(source: Source, build: Builder) -> None:
 
 
 def _batch_statistics(source: Source, build: Builder) -> None:
-    """training_mode: statistics are those of this batch, as networks have them that keep no running ones.
-
-    Further outputs are running statistics: running * momentum + the batch's * (1 - momentum).
-    """
-    x, scale, bias, mean, variance = source.inputs
-    rank = build.rank(x)
-    if rank is None:
-        source.unsupported("training_mode 1 for an input whose rank is not known")
-    axes = build.integers(source, (0, *range(2, rank)), "axes")
-    behind = build.integers(source, range(1, rank - 1), "behind")
-    # The mean and what rounding takes from it, which a large mean's deviation is not larger than.
-    rounded = build.helper(source, "ReduceMean", (x, axes), "rounded_mean")
-    near = build.helper(source, "Sub", (x, rounded), "near")
-    rest = build.helper(source, "ReduceMean", (near, axes), "rest")
-    centred = build.helper(source, "Sub", (near, rest), "centred")
-    batch_mean = build.helper(source, "Add", (rounded, rest), "mean")
-    squares = build.helper(source, "Mul", (centred, centred), "squares")
-    batch_variance = build.helper(source, "ReduceMean", (squares, axes), "variance")
-    epsilon = build.scalar_like(source, source.attrs.get("epsilon", 1e-5), x, "epsilon")
-    raised = build.helper(source, "Add", (batch_variance, epsilon), "raised")
-    deviation = build.helper(source, "Sqrt", (raised,), "deviation")
-    normal = build.helper(source, "Div", (centred, deviation), "normal")
-    wide = [build.helper(source, "Unsqueeze", (v, behind), "wide") for v in (scale, bias)]
-    scaled = build.helper(source, "Mul", (normal, wide[0]), "scaled")
-    build.emit("Add", (scaled, wide[1]), source.outputs[:1], source.name)
-    momentum = source.attrs.get("momentum", 0.9)
-    for index, (old, new) in enumerate(((mean, batch_mean), (variance, batch_variance)), 1):
-        if source.output(index):
-            flat = build.helper(source, "Squeeze", (new, axes), "flat")
-            keep = build.scalar_like(source, momentum, old, "keep")
-            take = build.scalar_like(source, 1 - momentum, old, "take")
-            kept = build.helper(source, "Mul", (old, keep), "kept")
-            added = build.helper(source, "Mul", (flat, take), "added")
-            name = build.node_names.fresh(f"{source.name}/running{index}")
-            build.emit("Add", (kept, added), (source.output(index),), name)
+    """training_mode: statistics are those of this batch. The batch's own, which ONNX does not return, are named as well,
+    so that a gradient finds them."""
+    attrs = {k: v for k, v in source.attrs.items() if k in ("epsilon", "momentum")}
+    outputs = [source.output(i) for i in range(3)]
+    outputs += [build.values.fresh(f"{source.name}/{what}") for what in ("mean", "inverse")]
+    attrs["training_mode"] = 1
+    build.emit("BatchNormalization", source.inputs, tuple(outputs), source.name, attrs)
 
 
 def _group(source: Source, build: Builder) -> None:

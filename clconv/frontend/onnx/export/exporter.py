@@ -189,7 +189,9 @@ def _node(node: Node, opset: int, names: Names) -> onnx.NodeProto:
     if get_op(node.op).control is not None:
         return write_control(node, names, lambda inner: _node(inner, opset, names))
     schema = _schema(node, opset)
-    proto = onnx.NodeProto(op_type=node.op, name=node.name, input=node.inputs, output=node.outputs)
+    # Behind ONNX's outputs stands what only a gradient reads.
+    outputs = node.outputs[: schema.max_output]
+    proto = onnx.NodeProto(op_type=node.op, name=node.name, input=node.inputs, output=outputs)
     for name, value in _attributes(node).items():
         kind = attribute_kind(schema, name)
         if kind in (onnx.AttributeProto.FLOAT, onnx.AttributeProto.FLOATS):

@@ -1,6 +1,6 @@
 """Operators that look only at the shape.
 
-Reshape, Flatten, Squeeze, Unsqueeze, Identity and Dropout hand their input on under another shape;
+Reshape, Flatten, Squeeze, Unsqueeze and Identity hand their input on under another shape;
 Shape and Size make a constant of it.
 """
 
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from clconv.errors import UnsupportedError
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
@@ -96,18 +95,6 @@ def _infer_unsqueeze(call: Call) -> Sequence[TensorSpec]:
 
 def _unsqueeze(at: Any, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return np.expand_dims(x, tuple(axes.reshape(-1).tolist()))
-
-
-def _infer_dropout(call: Call) -> Sequence[TensorSpec]:
-    x = call.spec(0)
-    if call.has(2) and call.value(2).any():
-        raise UnsupportedError(f"node '{call.node.name}' (Dropout): training mode, only inference")
-    return [TensorSpec(x.shape, x.dtype), TensorSpec(x.shape, DType.BOOL)]
-
-
-def _dropout(at: Any, x: np.ndarray, *unused: Any) -> tuple[np.ndarray, np.ndarray]:
-    """At inference nothing is dropped: the input, and a mask that keeps everything."""
-    return x, np.ones(x.shape, np.bool_)
 
 
 def _infer_shape(call: Call) -> Sequence[TensorSpec]:
@@ -215,27 +202,6 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=True,
-            gradient=gradient.identity,
-        ),
-    )
-)
-register(
-    Op(
-        "Dropout",
-        _infer_dropout,
-        _dropout,
-        move_cost,
-        {"seed": 0},
-        inputs=(1, 3),
-        hooks=Hooks(
-            known=known.same_as_input,
-            shape_input=None,
-            transposed=transposed.pointwise,
-            images=None,
-            half=Half.KEPT,
-            epilogue=False,
-            pad=False,
-            keeps_elements=False,
             gradient=gradient.identity,
         ),
     )

@@ -15,6 +15,7 @@ from clconv.graph.ops.base import Call, Op, broadcast_shapes, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, known_axes, per_input
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient import norm as gradient
 
 
 def _plain(x: TensorSpec) -> list[TensorSpec]:
@@ -110,7 +111,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.layer,
         ),
     )
 )
@@ -131,7 +132,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.rms,
         ),
     )
 )
@@ -151,7 +152,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.lp,
         ),
     )
 )
@@ -171,7 +172,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.mean_variance,
         ),
     )
 )

@@ -1,6 +1,6 @@
-"""Normalisations of an image's channels: Batch, Local response, Instance, Group.
+"""Normalisations of an image's channels: Local response, Instance, Group.
 
-All at inference, with one scale and one bias a channel. Statistics are population statistics (divided by n) in float64.
+With one scale and one bias a channel. Statistics are population statistics (divided by n) in float64.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from clconv.graph.ops.base import REQUIRED, Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient import norm as gradient
 
 
-def _per_channel(x: np.ndarray, values: np.ndarray) -> np.ndarray:
+def per_channel(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     return values.astype(np.float64).reshape(1, -1, *([1] * (x.ndim - 2)))
 
 
-def _check_channels(call: Call, inputs: Sequence[int]) -> TensorSpec:
+def check_channels(call: Call, inputs: Sequence[int]) -> TensorSpec:
     """The image's spec, when it has channels and every given input has one value for each."""
     x = call.spec(0)
     for i in (0, *inputs):
@@ -39,28 +40,10 @@ def _plain(x: TensorSpec) -> list[TensorSpec]:
     return [TensorSpec(x.shape, x.dtype)]
 
 
-# BatchNormalization: (x - mean) / sqrt(variance + epsilon) * scale + bias, statistics given.
-def _infer_batch(call: Call) -> Sequence[TensorSpec]:
-    call.expect(not call.attrs.training_mode, "training_mode 1 is not supported, only inference")
-    return _plain(_check_channels(call, (1, 2, 3, 4)))
-
-
-def _batch(
-    at: Any,
-    x: np.ndarray,
-    scale: np.ndarray,
-    bias: np.ndarray,
-    mean: np.ndarray,
-    variance: np.ndarray,
-) -> np.ndarray:
-    scale, bias, mean, variance = (_per_channel(x, v) for v in (scale, bias, mean, variance))
-    return ((x - mean) / np.sqrt(variance + at.epsilon) * scale + bias).astype(x.dtype)
-
-
 # LRN: x / (bias + alpha / size * sum of squares over `size` neighbouring channels) ^ beta.
 def _infer_lrn(call: Call) -> Sequence[TensorSpec]:
     call.expect(call.attrs.size >= 1, f"size {call.attrs.size} must be at least 1")
-    return _plain(_check_channels(call, ()))
+    return _plain(check_channels(call, ()))
 
 
 def _lrn(at: Any, x: np.ndarray) -> np.ndarray:
@@ -79,18 +62,18 @@ def _standardised(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> np.nd
 
 
 def _infer_instance(call: Call) -> Sequence[TensorSpec]:
-    x = _check_channels(call, (1, 2))
+    x = check_channels(call, (1, 2))
     call.expect(x.rank >= 3, "the input must be (batch, channels, spatial...)")
     return _plain(x)
 
 
 def _instance(at: Any, x: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.ndarray:
     normal = _standardised(x, tuple(range(2, x.ndim)), at.epsilon)
-    return (normal * _per_channel(x, scale) + _per_channel(x, bias)).astype(x.dtype)
+    return (normal * per_channel(x, scale) + per_channel(x, bias)).astype(x.dtype)
 
 
 def _infer_group(call: Call) -> Sequence[TensorSpec]:
-    x, groups = _check_channels(call, (1, 2)), call.attrs.num_groups
+    x, groups = check_channels(call, (1, 2)), call.attrs.num_groups
     call.expect(
         groups >= 1 and x.shape[1] % groups == 0,
         f"{x.shape[1]} channels do not divide into {groups} groups",
@@ -102,33 +85,10 @@ def _group(at: Any, x: np.ndarray, scale: np.ndarray, bias: np.ndarray) -> np.nd
     per_group = (x.shape[1] // at.num_groups, *x.shape[2:])
     groups = x.reshape(x.shape[0], at.num_groups, math.prod(per_group))
     normal = _standardised(groups, (2,), at.epsilon)
-    return (normal.reshape(x.shape) * _per_channel(x, scale) + _per_channel(x, bias)).astype(
-        x.dtype
-    )
+    return (normal.reshape(x.shape) * per_channel(x, scale) + per_channel(x, bias)).astype(x.dtype)
 
 
 _EPSILON = {"epsilon": 1e-5}
-register(
-    Op(
-        "BatchNormalization",
-        _infer_batch,
-        _batch,
-        per_input(2),
-        {**_EPSILON, "momentum": 0.9, "training_mode": 0},
-        inputs=(5, 5),
-        hooks=Hooks(
-            known=known.same_as_input,
-            shape_input=None,
-            transposed=None,
-            images=images.batch_norm,
-            half=Half.narrowed(),
-            epilogue=True,
-            pad=False,
-            keeps_elements=False,
-            gradient=None,
-        ),
-    )
-)
 register(
     Op(
         "LRN",
@@ -166,7 +126,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.instance,
         ),
     )
 )
@@ -187,7 +147,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.group,
         ),
     )
 )

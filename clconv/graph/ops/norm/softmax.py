@@ -12,6 +12,8 @@ from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient import softmax as gradient
+from clconv.graph.rules.gradient.flat import flat
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -43,10 +45,10 @@ def _hardmax(at: Any, x: np.ndarray) -> np.ndarray:
     return out
 
 
-for _name, _reference, _flops in (
-    ("Softmax", _softmax, 12),
-    ("LogSoftmax", _log_softmax, 12),
-    ("Hardmax", _hardmax, 1),
+for _name, _reference, _flops, _gradient in (
+    ("Softmax", _softmax, 12, gradient.softmax),
+    ("LogSoftmax", _log_softmax, 12, gradient.log_softmax),
+    ("Hardmax", _hardmax, 1, flat),
 ):
     register(
         Op(
@@ -64,7 +66,7 @@ for _name, _reference, _flops in (
                 epilogue=False,
                 pad=False,
                 keeps_elements=False,
-                gradient=None,
+                gradient=_gradient,
             ),
         )
     )

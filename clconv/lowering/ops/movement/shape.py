@@ -47,6 +47,11 @@ def _view_signatures(problem: Problem) -> list[Signature]:
     return [Signature((x, *more), (x, *rest)[: len(problem.outputs)]) for x in layouts]
 
 
+def _inference_obstacle(problem: Problem) -> str | None:
+    training = problem.constant(2)
+    return None if training is None or not training.any() else "is for inference"
+
+
 def _dropout_lower(problem: Problem) -> Lowered:
     view = _view_lower(problem)
     calls: list[KernelCall] = list(view.calls)
@@ -70,6 +75,6 @@ def _numbers_lower(problem: Problem) -> Lowered:
 
 for _op in ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"):
     register(Variant(_op, "view", always, _view_lower, _view_signatures))
-register(Variant("Dropout", "view", always, _dropout_lower, _view_signatures))
+register(Variant("Dropout", "view", _inference_obstacle, _dropout_lower, _view_signatures))
 register(Variant("Shape", "fill", always, _numbers_lower))
 register(Variant("Size", "fill", always, _numbers_lower))

@@ -1,6 +1,8 @@
-"""Variants of BatchNormalization: a few terms point by point, (x - mean) / deviation * scale + bias."""
+"""Variants of BatchNormalization at inference: a few terms point by point, (x - mean) / deviation * scale + bias."""
 
 from __future__ import annotations
+
+import dataclasses
 
 from clconv.graph.ops.elementwise.row import c_float
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
@@ -35,7 +37,19 @@ def _broadcast_lower(problem: Problem) -> Lowered:
     return by_strides(problem, _point_work(problem))
 
 
+def _inference_obstacle(problem: Problem) -> str | None:
+    return "is for training_mode 0" if problem.node.attrs.training_mode else None
+
+
+_CHANNEL = channel_variant("BatchNormalization", _point_work)
 register(
-    channel_variant("BatchNormalization", _point_work),
-    Variant("BatchNormalization", "broadcast", double_obstacle, _broadcast_lower),
+    dataclasses.replace(
+        _CHANNEL, applies=lambda problem: _inference_obstacle(problem) or _CHANNEL.applies(problem)
+    ),
+    Variant(
+        "BatchNormalization",
+        "broadcast",
+        lambda problem: _inference_obstacle(problem) or double_obstacle(problem),
+        _broadcast_lower,
+    ),
 )

@@ -6,7 +6,8 @@ import dataclasses
 
 from clconv.graph.ir import Attributes
 from clconv.graph.ops.elementwise.elementwise import ROWS
-from clconv.graph.ops.recurrent import DEFAULTS, GATES, activation_settings, directions
+from clconv.graph.ops.recurrent import GATES
+from clconv.graph.ops.recurrent_functions import DEFAULTS, activation_settings, directions
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import Problem
