@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ir import DType, Graph, Node, TensorSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +56,11 @@ def batch_norm(use: Use) -> bool:
 def one_result(use: Use) -> bool:
     """MaxPool: its indices would count from the first image."""
     return use.only_first and not any(use.node.outputs[1:])
+
+
+def max_pool_gradient(use: Use) -> bool:
+    """Taps count within a window; indices would count from the first image."""
+    return all(use.of_images) and use.spec(1).dtype is DType.UINT8
 
 
 def elementwise(use: Use) -> bool:

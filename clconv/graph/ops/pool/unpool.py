@@ -20,6 +20,7 @@ from clconv.graph.ops.numeric import (
     move_cost,
     per_input,
 )
+from clconv.graph.rules.gradient import unpool as gradient
 
 
 def unpooled_size(at: Any, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -181,7 +182,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.max_unpool,
         ),
     )
 )
@@ -202,7 +203,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.col2im,
         ),
     )
 )
