@@ -131,9 +131,7 @@ def meetings(at: Any, counts: Sequence[int]) -> Iterator[tuple[tuple[int, ...], 
 
 
 def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]) -> Cost:
-    taps = (
-        min(k, n) for k, n in zip(node.attrs.kernel_shape, outputs[0].shape[2:], strict=True)
-    )
+    taps = (min(k, n) for k, n in zip(node.attrs.kernel_shape, outputs[0].shape[2:], strict=True))
     dy = inputs[0]
     return Cost(math.prod(taps) * (dy.size if dy else 0), moved_bytes(inputs, outputs))
 
@@ -141,9 +139,7 @@ def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[Ten
 def _taps_cost(
     node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]
 ) -> Cost:
-    return Cost(
-        math.prod(node.attrs.kernel_shape) * outputs[0].size, moved_bytes(inputs, outputs)
-    )
+    return Cost(math.prod(node.attrs.kernel_shape) * outputs[0].size, moved_bytes(inputs, outputs))
 
 
 register(

@@ -139,14 +139,18 @@ def _gathered_back(back: Backward, dx: str, axis: int, places: np.ndarray) -> st
     order = np.argsort(places, kind="stable")
     counts = np.bincount(places)
     firsts = np.cumsum(counts) - counts
-    if (counts < counts.max()).any():  # one more slice, of zeros, for pixels that are repeated less often
+    if (
+        counts < counts.max()
+    ).any():  # one more slice, of zeros, for pixels that are repeated less often
         rank = back.spec_of(dx).rank
         ends = [int(i == axis) for i in range(rank)]
         zero = back.number(0)
         dx = back.one("Pad", dx, back.ints(*(0,) * rank, *ends), zero, mode="constant")
     parts = []
     for turn in range(counts.max()):
-        taken = np.where(turn < counts, order[np.minimum(firsts + turn, len(order) - 1)], len(order))
+        taken = np.where(
+            turn < counts, order[np.minimum(firsts + turn, len(order) - 1)], len(order)
+        )
         parts.append(back.one("Gather", dx, back.constant(taken.astype(np.int64)), axis=axis))
     return parts[0] if len(parts) == 1 else back.one("Sum", *parts)
 
@@ -156,9 +160,7 @@ def _places(back: Backward) -> str:
     at, taps = back.attrs, back.spec(1)
     steps = [math.prod(at.size[i + 1 :]) for i in range(len(at.size))]
     axes = range(len(at.size))
-    windows = [
-        (np.arange(taps.shape[2 + i]) * at.strides[i] - at.pads[i]) * steps[i] for i in axes
-    ]
+    windows = [(np.arange(taps.shape[2 + i]) * at.strides[i] - at.pads[i]) * steps[i] for i in axes]
     within = [np.arange(at.kernel_shape[i]) * at.dilations[i] * steps[i] for i in axes]
     offsets = np.zeros(_LARGEST_WINDOW + 1, np.int64)
     each = _outer(within, np.add).reshape(-1)
