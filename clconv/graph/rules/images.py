@@ -150,6 +150,10 @@ def resize(use: Use) -> bool:
     return plain and attrs.keep_aspect_ratio_policy == "stretch" and same_batch(use)
 
 
+def resize_gradient(use: Use) -> bool:
+    return use.only_first and use.node.attrs.size[0] == -1
+
+
 def flatten(use: Use) -> bool:
     return use.only_first and use.node.attrs.axis % use.spec(0).rank == 1
 
