@@ -121,13 +121,14 @@ def meetings(at: Any, counts: Sequence[int]) -> Iterator[tuple[tuple[int, ...], 
         found = []
         for tap in range(first, stop):
             places = np.arange(count) * stride - begin + tap * step
-            windows = np.flatnonzero((places >= 0) & (places < size))
-            found.append((tap, places[windows], windows))
+            inside = np.flatnonzero((places >= 0) & (places < size))
+            found.append((tap, places[inside], inside))
         axes.append(found)
     everywhere = (slice(None), slice(None))
     for taps in itertools.product(*axes):
-        pixels, windows = (np.ix_(*(tap[k] for tap in taps)) for k in (1, 2))
-        yield tuple(tap[0] for tap in taps), (*everywhere, *pixels), (*everywhere, *windows)
+        pixels: Any = np.ix_(*(places for _, places, _ in taps))
+        windows: Any = np.ix_(*(found for _, _, found in taps))
+        yield tuple(tap for tap, _, _ in taps), (*everywhere, *pixels), (*everywhere, *windows)
 
 
 def _cost(node: Node, inputs: Sequence[TensorSpec | None], outputs: Sequence[TensorSpec]) -> Cost:

@@ -48,8 +48,8 @@ def _steps(problem: Problem, axes: Sequence[AxisResize]) -> list[_Step]:
             found.append(_Step(axis.size, axis.out))
             continue
         taps = taps_along(problem, axis)
-        used = taps.weight.any(0)
-        used[0] |= not used.any()
+        used = np.flatnonzero(taps.weight.any(0))
+        used = used if used.size else np.zeros(1, np.int64)
         index, weight = taps.index[:, used], taps.weight[:, used]
         if back:
             found.append(_Step(axis.out, axis.size, index.astype(np.int32), weight))
