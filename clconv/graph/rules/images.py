@@ -58,9 +58,14 @@ def one_result(use: Use) -> bool:
     return use.only_first and not any(use.node.outputs[1:])
 
 
+def together(use: Use) -> bool:
+    """What works on each image of all its inputs."""
+    return all(use.of_images)
+
+
 def max_pool_gradient(use: Use) -> bool:
     """Taps count within a window; indices would count from the first image."""
-    return all(use.of_images) and use.spec(1).dtype is DType.UINT8
+    return together(use) and use.spec(1).dtype is DType.UINT8
 
 
 def elementwise(use: Use) -> bool:
