@@ -3,14 +3,15 @@ Pooling by its definition: any number of axes, stride, dilation and padding, on 
 
   y[n, c, o] = max, mean or p-norm over k of x[n, c, o * stride + k * dilation - begin]
 
-x (N, C, size...)   y (N, C, out...)   indices (N, C, out...): where in x each maximum is, -1 for none
+x (N, C, size...)   y (N, C, out...)   indices (N, C, out...): where in x each maximum is, -1 for none; or taps: which
+pixel of its window, row by row, 255 for none
 One work-item computes `chunk` successive results of one channel; index space: (chunks, N * C).
 Pixels of padding "constant" are left out (an average counts them with count_pads); of the other modes they
 are image values. What a window covers beyond the padded image (begin, end pixels) is left out.
 
 Parameters: kind max, average, lp with power; type of the elements, and its lowest value; kernel, strides,
 dilations: one for each axis; pad_mode constant, reflect, edge, wrap; values, indices: which outputs are
-wanted; column_major: how indices count within a channel; place: int, or long where the padded image or the window is
+wanted, "taps" in the place of indices; column_major: how indices count within a channel; place: int, or long where the padded image or the window is
 so large (pad_mode constant only); epilogue (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -23,6 +24,9 @@ from clconv.lowering.model.ctext import element, set_element
   source, column_source = "i0", "i%d" % axes[-1]
   for i in axes[1:]:
       source = "(%s) * size%d + i%d" % (source, i, i)
+  tap = "k0"
+  for i in axes[1:]:
+      tap = "(%s) * %d + k%d" % (tap, kernel[i], i)
   for i in reversed(axes[:-1]):
       column_source = "(%s) * size%d + i%d" % (column_source, i, i)
 %>
@@ -32,7 +36,7 @@ kernel void ${entry}(
     global ${stored("y", type)}* restrict y,
 % endif
 % if indices:
-    global long* restrict indices,
+    global ${"uchar" if indices == "taps" else "long"}* restrict indices,
 % endif
 % for what in ("size", "out", "begin", "end"):
 % for i in axes:
@@ -77,7 +81,7 @@ kernel void ${entry}(
 % if kind == "max":
       if (value > result${" || value != value" if type in ("float", "double") else ""} || where < 0) {
         result = value;
-        where = image + ${column_source if column_major else source};
+        where = ${tap if indices == "taps" else "image + " + (column_source if column_major else source)};
       }
 % else:
       ${pieces.take(kind, power, type, "result", "value")}

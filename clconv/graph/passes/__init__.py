@@ -22,6 +22,7 @@ from clconv.graph.passes.push_transposes import push_transposes
 from clconv.graph.passes.quantised import fuse_quantised, unfold_quantised
 from clconv.graph.passes.remove_dead import remove_dead
 from clconv.graph.passes.remove_identity import remove_identity
+from clconv.graph.passes.share_taps import share_taps
 from clconv.graph.verify import verify
 
 __all__ = ["PASSES", "run_passes"]
@@ -31,6 +32,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     unfold_quantised,
     fold_constants,
     remove_dead,
+    share_taps,
     fuse_quantised,
     push_transposes,
     remove_identity,

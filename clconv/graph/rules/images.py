@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ir import DType, Graph, Node, TensorSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +56,16 @@ def batch_norm(use: Use) -> bool:
 def one_result(use: Use) -> bool:
     """MaxPool: its indices would count from the first image."""
     return use.only_first and not any(use.node.outputs[1:])
+
+
+def together(use: Use) -> bool:
+    """What works on each image of all its inputs."""
+    return all(use.of_images)
+
+
+def max_pool_gradient(use: Use) -> bool:
+    """Taps count within a window; indices would count from the first image."""
+    return together(use) and use.spec(1).dtype is DType.UINT8
 
 
 def elementwise(use: Use) -> bool:
@@ -143,6 +153,10 @@ def resize(use: Use) -> bool:
         return _along_others(use, named)
     plain = attrs.coordinate_transformation_mode != "tf_crop_and_resize"
     return plain and attrs.keep_aspect_ratio_policy == "stretch" and same_batch(use)
+
+
+def resize_gradient(use: Use) -> bool:
+    return use.only_first and use.node.attrs.size[0] == -1
 
 
 def flatten(use: Use) -> bool:

@@ -36,6 +36,8 @@ def fixed(case: Case) -> tuple[str, ...]:
     """Inputs that are not differentiated."""
     if case.op == "Range":
         return ("in0", "in1", "in2")  # known before anything is planned
+    if case.op == "Resize":
+        return ("in1", "in2")  # the shapes follow from them
     if case.op == "Pow" and case.label == "square of negatives":
         return ("in1",)  # no other power of them is real
     return ()

@@ -12,6 +12,7 @@ from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known, transposed
+from clconv.graph.rules.gradient import global_pool as gradient
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -55,7 +56,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.average,
         ),
     )
 )
@@ -74,7 +75,7 @@ register(
             epilogue=True,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.largest,
         ),
     )
 )
@@ -94,7 +95,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.norm,
         ),
     )
 )

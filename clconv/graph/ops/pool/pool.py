@@ -8,6 +8,7 @@ What a last window of ceil_mode covers beyond the padded image belongs to no win
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from clconv.graph.ops.window import (
     settle_auto_pad,
 )
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient import pool as gradient
 
 POOL_ATTRIBUTES = {
     "kernel_shape": REQUIRED,
@@ -73,8 +75,8 @@ def _pooled(call: Call, kind: str) -> TensorSpec:
     return TensorSpec((*x.shape[:2], *sizes), dtype)
 
 
-def _windows(at: Any, x: np.ndarray, *more: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """For each tap that meets the image anywhere: where it does, x there, and `more` there.
+def pool_windows(at: Any, x: np.ndarray, *more: np.ndarray) -> Iterator[tuple[Any, ...]]:
+    """For each tap that meets the image anywhere: its place in the window, where it does, x there, and `more` there.
 
     Taps that only ever lie beyond the image are left out: a window may be far larger than what it looks at.
     """
@@ -89,21 +91,22 @@ def _windows(at: Any, x: np.ndarray, *more: np.ndarray) -> Iterator[tuple[np.nda
         first = max(0, -((-begin + (count - 1) * stride) // step))
         stop = min(at.kernel_shape[i], (size - 1 + begin) // step + 1) if size else first
         starts = np.arange(count) * stride - begin
-        axes.append([starts + k * step for k in range(first, stop)])
-    for places in itertools.product(*axes):
+        axes.append([(k, starts + k * step) for k in range(first, stop)])
+    for taps in itertools.product(*axes):
         inside = np.ones((), np.bool_)
         index = []
-        for i, (place, size) in enumerate(zip(places, arrays[0].shape[2:], strict=True)):
-            shape = [-1 if j == i else 1 for j in range(len(places))]
+        for i, ((_, place), size) in enumerate(zip(taps, arrays[0].shape[2:], strict=True)):
+            shape = [-1 if j == i else 1 for j in range(len(taps))]
             inside = inside & ((place >= 0) & (place < size)).reshape(shape)
             index.append(np.clip(place, 0, size - 1))
         where: Any = (slice(None), slice(None), *np.ix_(*index))
-        yield (np.broadcast_to(inside, sizes), *(a[where] for a in arrays))
+        tap = tuple(k for k, _ in taps)
+        yield (tap, np.broadcast_to(inside, sizes), *(a[where] for a in arrays))
 
 
-def _counted(at: Any, sizes: Sequence[int], count_pads: bool) -> np.ndarray:
-    """How many pixels count in each window, (out...)."""
-    result = np.ones((), np.float64)
+def axis_counts(at: Any, sizes: Sequence[int], count_pads: bool) -> list[np.ndarray]:
+    """How many pixels along each axis count in each window, (out,) float64: their product is a window's count."""
+    result = []
     for i, (size, count) in enumerate(zip(sizes, window_counts(at, sizes), strict=True)):
         begin, end = at.pads[i], at.pads[i + len(sizes)]
         kernel, step = at.kernel_shape[i], at.dilations[i]
@@ -111,8 +114,7 @@ def _counted(at: Any, sizes: Sequence[int], count_pads: bool) -> np.ndarray:
         padded = count_pads or at.pad_mode != "constant"
         stop = np.clip((size + (end if padded else 0) - 1 - starts) // step + 1, 0, kernel)
         first = 0 if padded else np.clip(-(starts // step), 0, kernel)
-        taps = np.maximum(stop - first, 0).astype(np.float64)
-        result = result[..., None] * taps
+        result.append(np.maximum(stop - first, 0).astype(np.float64))
     return result
 
 
@@ -127,7 +129,7 @@ def _max_pool(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shape = (*x.shape[:2], *window_counts(at, x.shape[2:]))
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     best, where = np.full(shape, lowest, x.dtype), np.full(shape, -1, np.int64)
-    for inside, value, index in _windows(at, x, flat):
+    for _, inside, value, index in pool_windows(at, x, flat):
         better = inside & ((value > best) | (value != value) | (where < 0))
         best, where = np.where(better, value, best), np.where(better, index, where)
     return best, where
@@ -136,16 +138,17 @@ def _max_pool(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _average_pool(at: Any, x: np.ndarray) -> np.ndarray:
     """Mean of the counted pixels of each window; 0 where there is none."""
     total = np.zeros((*x.shape[:2], *window_counts(at, x.shape[2:])))
-    for inside, value in _windows(at, x.astype(np.float64)):
+    for _, inside, value in pool_windows(at, x.astype(np.float64)):
         total += np.where(inside, value, 0)
-    count = _counted(at, x.shape[2:], bool(at.count_include_pad))
+    counts = axis_counts(at, x.shape[2:], bool(at.count_include_pad))
+    count = functools.reduce(np.multiply.outer, counts)
     return (total / np.maximum(count, 1)).astype(x.dtype)
 
 
 def _lp_pool(at: Any, x: np.ndarray) -> np.ndarray:
     """(sum |x|^p)^(1/p) over each window."""
     total = np.zeros((*x.shape[:2], *window_counts(at, x.shape[2:])))
-    for inside, value in _windows(at, x.astype(np.float64)):
+    for _, inside, value in pool_windows(at, x.astype(np.float64)):
         total += np.where(inside, np.abs(value) ** at.p, 0)
     return (total ** (1 / at.p)).astype(x.dtype)
 
@@ -193,7 +196,7 @@ register(
             epilogue=True,
             pad=True,
             keeps_elements=True,
-            gradient=None,
+            gradient=gradient.max_pool,
         ),
     )
 )
@@ -217,7 +220,7 @@ register(
             epilogue=True,
             pad=True,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.average_pool,
         ),
     )
 )
@@ -238,7 +241,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.lp_pool,
         ),
     )
 )

@@ -20,7 +20,7 @@ from clconv.graph.ops.numeric import (
     move_cost,
     per_input,
 )
-from clconv.graph.rules.gradient.conv import col2im
+from clconv.graph.rules.gradient import unpool as gradient
 
 
 def unpooled_size(at: Any, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -182,7 +182,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.max_unpool,
         ),
     )
 )
@@ -203,7 +203,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=col2im,
+            gradient=gradient.col2im,
         ),
     )
 )

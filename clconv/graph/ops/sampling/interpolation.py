@@ -165,3 +165,22 @@ def outside_pixels(attrs: Attributes, axis: AxisResize) -> np.ndarray:
         return np.zeros(axis.out, np.bool_)
     x = axis_coordinates("tf_crop_and_resize", axis)
     return (x < 0) | (x > axis.size - 1)
+
+
+def axis_gradient_taps(attrs: Attributes, axis: AxisResize) -> tuple[np.ndarray, np.ndarray]:
+    """The way back: which output pixels each input pixel is part of, and its weights in them: (size, taps) int64 and
+    float64, of weight 0 where there are fewer. Output pixels outside the image hold a value of their own."""
+    index, weight = axis_taps(attrs, axis)
+    weight = np.where(outside_pixels(attrs, axis)[:, None], 0, weight)
+    outputs = np.broadcast_to(np.arange(axis.out)[:, None], index.shape)
+    used = weight != 0
+    # Positions beyond the image are clamped: several taps of an output pixel may be one input pixel.
+    pairs, which = np.unique(index[used] * axis.out + outputs[used], return_inverse=True)
+    joined = np.bincount(which, weight[used], len(pairs))
+    pixels = pairs // max(axis.out, 1)
+    counts = np.bincount(pixels, minlength=axis.size)
+    turns = np.arange(len(pairs)) - np.repeat(np.cumsum(counts) - counts, counts)
+    taps = np.zeros((axis.size, max(1, int(counts.max(initial=0)))), np.int64)
+    weights = np.zeros(taps.shape)
+    taps[pixels, turns], weights[pixels, turns] = pairs % max(axis.out, 1), joined
+    return taps, weights

@@ -25,6 +25,7 @@ from clconv.graph.ops.sampling.interpolation import (
     taps_of,
 )
 from clconv.graph.rules import images, known
+from clconv.graph.rules.gradient import resize as gradient
 
 COORDINATE_MODES = (
     "half_pixel",
@@ -152,7 +153,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.resize,
         ),
     )
 )

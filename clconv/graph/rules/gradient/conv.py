@@ -6,7 +6,6 @@ filters turned round, which is what the fastest kernels are for. That of the fil
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -137,27 +136,3 @@ def _turned(back: Backward, w: str, group: int) -> str:
     w = back.reshape(w, (group, each, channels, *kernel))
     w = back.transpose(w, [0, 2, 1, *range(3, 3 + len(kernel))])
     return back.reshape(w, (group * channels, each, *kernel))
-
-
-def col2im(back: Backward) -> Sequence[str]:
-    """Each element of a column is one of the image's, or of its padding: it gets what that one gets."""
-    at, dy = back.attrs, back.gradient()
-    image = back.result.shape[2:]
-    block = [int(v) for v in back.value(2).reshape(-1)]  # type: ignore[union-attr]
-    rank = len(image)
-    strides, dilations = at.strides or (1,) * rank, at.dilations or (1,) * rank
-    pads = at.pads or (0,) * (2 * rank)
-    if any(pads):
-        around = back.ints(0, 0, *pads[:rank], 0, 0, *pads[rank:])
-        dy = back.one("Pad", dy, around)
-    padded = [n + pads[i] + pads[i + rank] for i, n in enumerate(image)]
-    places = np.zeros((1,) * (2 * rank), np.int64)  # (block..., windows...)
-    for i, (n, d, k, s) in enumerate(zip(padded, dilations, block, strides, strict=True)):
-        along = np.arange(k)[:, None] * d + np.arange((n - d * (k - 1) - 1) // s + 1) * s
-        shape = [1] * (2 * rank)
-        shape[i], shape[i + rank] = along.shape
-        places = places * n + along.reshape(shape)
-    batch, channels = back.result.shape[:2]
-    flat = back.reshape(dy, (batch, channels, math.prod(padded)))
-    index = back.constant(places.reshape(-1), "places")
-    return [back.reshape(back.one("Gather", flat, index, axis=2), back.spec().shape), "", ""]

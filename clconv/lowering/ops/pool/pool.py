@@ -1,4 +1,4 @@
-"""Variants of MaxPool, AveragePool and LpPool: channel blocks for CPUs, and a simple one for anything."""
+"""Variants of MaxPool, MaxPoolWithTaps, AveragePool and LpPool: channel blocks for CPUs, a simple one for anything."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from clconv.graph.ir import Layout
 from clconv.graph.ops.pool.pool import taps_that_matter
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
-from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     blocked_signatures,
@@ -26,7 +27,7 @@ from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.groups import group_estimate, row_groups
 from clconv.lowering.shared.work_split import nested
 
-_KINDS = {"MaxPool": "max", "AveragePool": "average", "LpPool": "lp"}
+_KINDS = {"MaxPool": "max", "MaxPoolWithTaps": "max", "AveragePool": "average", "LpPool": "lp"}
 # Windows this wide or narrower are unrolled along the width.
 _UNROLLED = 8
 _MOST_TAPS = 64  # of a window that is unrolled whole
@@ -34,7 +35,7 @@ _PIXELS = 4  # results of a work-item on a GPU
 
 
 def _indices(problem: Problem) -> str:
-    """Name of MaxPool's Indices output, empty if nobody wants it."""
+    """Name of MaxPool's Indices output, or of the taps, empty if nobody wants it."""
     outputs = problem.node.outputs
     return outputs[1] if len(outputs) > 1 else ""
 
@@ -143,6 +144,45 @@ def _blocked_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
+# --- taps: channel blocks for CPUs, with the pixel that each maximum is ----------------------------------
+
+
+def _taps_applies(problem: Problem) -> str | None:
+    return blocked_obstacle(problem) or _far_obstacle(problem)
+
+
+def _taps_signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    return [Signature((blocked,), (blocked,) * len(problem.outputs))]
+
+
+def _taps_lower(problem: Problem) -> Lowered:
+    x, y, at = problem.x, problem.y, problem.node.attrs
+    if y.size == 0:
+        return Lowered()
+    block, out = problem.device.vector_width, pair(y.shape[2:], 1)
+    blocks = -(-x.shape[1] // block)
+    kernel = Kernel.of(
+        "pool/taps.cl.mako",
+        "pool_taps",
+        block=block,
+        pixels=4,
+        kernel=pair(at.kernel_shape, 1),
+        strides=pair(at.strides, 1),
+        dilations=pair(at.dilations, 1),
+    )
+    rows = rows_per_item(problem, out[0], blocks * x.shape[0])
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("y", Write(problem.node.outputs[0])),
+        ("taps", Write(problem.node.outputs[1])),
+        *image_arguments(pair(x.shape[2:], 1), out, pair(at.pads[: x.rank - 2], 0)),
+        ("rows", Scalar(rows)),
+    ]
+    items = (-(-out[0] // rows), blocks, x.shape[0])
+    return Lowered((problem.call(kernel, arguments, items),))
+
+
 # --- register: a register tile on plain tensors, for GPUs -----------------------------------------------
 
 
@@ -211,7 +251,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         pad_mode=kernel_pad_mode(at.pad_mode, x.shape[2:], at.pads),
         place=place,
         values=bool(node.outputs[0]),
-        indices=bool(indices),
+        indices="taps" if indices and node.op == "MaxPoolWithTaps" else bool(indices),
         column_major=bool(at.get("storage_order")),
         **_parameters(problem, epilogue),
     )
@@ -242,7 +282,11 @@ def _simple_rounds(problem: Problem) -> int:
     return nested(1, *taps_that_matter(problem.node, problem.x))
 
 
-for _op in _KINDS:
+register(
+    Variant("MaxPoolWithTaps", "taps", _taps_applies, _taps_lower, _taps_signatures),
+    Variant("MaxPoolWithTaps", "simple", _simple_applies, _simple_lower, rounds=_simple_rounds),
+)
+for _op in ("MaxPool", "AveragePool", "LpPool"):
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
         Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),

@@ -22,7 +22,9 @@ from clconv.lowering.shared.blocked import blocked_obstacle, image_arguments, pa
 
 _PLAIN_CHANNELS = 4  # so many channels, or fewer, are read from the plain layout
 _MOST_MERGED = 16  # groups that are one cost as much arithmetic again each
-_SUMS = 5120  # floats of an item's sums: with what it reads of an image they stay in the nearest cache
+_SUMS = (
+    5120  # floats of an item's sums: with what it reads of an image they stay in the nearest cache
+)
 _IMAGE = 6144  # floats of an image's part
 _MOST_IMAGE = 65536  # of a part that cannot be smaller: a row of a wide window
 _PIXELS = 128  # of a tile: fewer, and the sums are loaded and stored too often
@@ -211,7 +213,7 @@ def _lower(problem: Problem) -> Lowered:
         ("groups", Scalar(shape.group)),
         ("rows", Scalar(rows)),
         ("columns", Scalar(columns)),
-        ("share", Scalar(share)),
+        ("per_item", Scalar(share)),
     ]
     call = problem.call(kernel, arguments, (*items, shape.group * splits))
     return sum_parts(problem, (call,), splits)

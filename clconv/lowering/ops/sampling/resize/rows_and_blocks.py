@@ -1,4 +1,4 @@
-"""Resize on CPUs, channel by channel: plain rows of few channels, and channel blocks."""
+"""Resize and its gradient on CPUs, channel by channel: plain rows of few channels, and channel blocks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from clconv.lowering.ops.sampling.resize.taps import (
     image_size,
     image_taps,
     images_obstacle,
+    is_gradient,
+    is_weighted,
 )
 from clconv.lowering.shared.blocked import blocked_signatures, rows_per_item
 from clconv.lowering.shared.work_split import power_of_two
@@ -35,7 +37,7 @@ def _rows_applies(problem: Problem) -> str | None:
 
 
 def _rows_lower(problem: Problem) -> Lowered:
-    weighted = problem.node.attrs.mode != "nearest"
+    weighted = is_weighted(problem)
     row, column = image_taps(problem)
     out_height, out_width = image_size(problem.y.shape)
     planes = math.prod(problem.x.shape[:2])
@@ -63,17 +65,25 @@ def _rows_lower(problem: Problem) -> Lowered:
 
 # --- blocked: channel blocks, on CPUs -----------------------------------------------------------------
 
+_MOST_UNROLLED = 64
+
 
 def _blocked_applies(problem: Problem) -> str | None:
-    if problem.node.attrs.antialias:
-        return "antialiasing takes as many pixels as the scale asks for"
-    return images_obstacle(problem)
+    if not is_gradient(problem):
+        if problem.node.attrs.antialias:
+            return "antialiasing takes as many pixels as the scale asks for"
+        return images_obstacle(problem)
+    obstacle = images_obstacle(problem)
+    if obstacle or not problem.y.size:
+        return obstacle
+    taps = math.prod(taps.index.shape[1] for taps in image_taps(problem))
+    return f"unrolls {_MOST_UNROLLED} pixels, got {taps}" if taps > _MOST_UNROLLED else None
 
 
 def _blocked_lower(problem: Problem) -> Lowered:
     x, block = problem.x, problem.device.vector_width
     row, column = image_taps(problem)
-    weighted = problem.node.attrs.mode != "nearest"
+    weighted = is_weighted(problem)
     kernel = Kernel.of(
         "sampling/resize/blocked.cl.mako",
         "resize_blocked",
@@ -97,5 +107,9 @@ def _blocked_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, image_arguments(problem, rows, tables), items),))
 
 
-ROWS = Variant("Resize", "rows", _rows_applies, _rows_lower)
-BLOCKED = Variant("Resize", "blocked", _blocked_applies, _blocked_lower, blocked_signatures)
+def rows(op: str) -> Variant:
+    return Variant(op, "rows", _rows_applies, _rows_lower)
+
+
+def blocked(op: str) -> Variant:
+    return Variant(op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures)

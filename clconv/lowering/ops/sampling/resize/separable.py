@@ -1,4 +1,4 @@
-"""Resize with antialiasing on CPUs: one axis after the other, because its kernels reach over many pixels."""
+"""Resize with antialiasing, and gradients of Resize, on CPUs: one axis after the other, because its kernels reach over many pixels."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from clconv.lowering.ops.sampling.resize.taps import (
     image_arguments,
     image_size,
     image_taps,
+    is_gradient,
     sum_type_of,
 )
 from clconv.lowering.shared.blocked import c_type, rows_per_item, stored_obstacle
@@ -25,7 +26,7 @@ def _separable_applies(problem: Problem) -> str | None:
     at = problem.node.attrs
     if not problem.device.is_cpu:
         return "whole lines of sums are for CPU devices"
-    if not at.antialias or at.mode == "nearest":
+    if not is_gradient(problem) and (not at.antialias or at.mode == "nearest"):
         return "without antialiasing few pixels make one"
     obstacle = axes_obstacle(problem)
     if obstacle:
@@ -73,4 +74,5 @@ def _separable_lower(problem: Problem) -> Lowered:
     return Lowered((call,), {lines: items * planes * in_width * number.itemsize})
 
 
-SEPARABLE = Variant("Resize", "separable", _separable_applies, _separable_lower)
+def separable(op: str) -> Variant:
+    return Variant(op, "separable", _separable_applies, _separable_lower)

@@ -1,4 +1,4 @@
-"""Resize by its definition: any rank, type and mode."""
+"""Resize and its gradient by their definition: any rank, type and mode."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clconv.graph.ops.sampling.interpolation import AxisResize, axis_taps, outside_pixels
+from clconv.graph.ops.sampling.interpolation import AxisResize, outside_pixels
 from clconv.lowering.model.arguments import Argument, Scalar, Table, Write
 from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
-from clconv.lowering.ops.sampling.resize.taps import axes_of, sum_type_of
+from clconv.lowering.ops.sampling.resize.taps import (
+    axes_of,
+    is_gradient,
+    is_weighted,
+    sum_type_of,
+    taps_along,
+)
 from clconv.lowering.shared.blocked import c_type, stored_obstacle
 
 
@@ -32,7 +38,7 @@ class _Step:
 
 
 def _steps(problem: Problem, axes: Sequence[AxisResize]) -> list[_Step]:
-    at = problem.node.attrs
+    back = is_gradient(problem)
     found: list[_Step] = []
     for axis in axes:
         if axis.is_copy:
@@ -41,24 +47,28 @@ def _steps(problem: Problem, axes: Sequence[AxisResize]) -> list[_Step]:
                 found.pop()
             found.append(_Step(axis.size, axis.out))
             continue
-        index, weight = axis_taps(at, axis)
-        used = weight.any(0)
-        index, weight = index[:, used], weight[:, used]
+        taps = taps_along(problem, axis)
+        used = np.flatnonzero(taps.weight.any(0))
+        used = used if used.size else np.zeros(1, np.int64)
+        index, weight = taps.index[:, used], taps.weight[:, used]
+        if back:
+            found.append(_Step(axis.out, axis.size, index.astype(np.int32), weight))
+            continue
         # Pixels outside the image are marked by index -1.
-        index = np.where(outside_pixels(at, axis)[:, None], -1, index)
+        index = np.where(outside_pixels(problem.node.attrs, axis)[:, None], -1, index)
         found.append(_Step(axis.size, axis.out, index.astype(np.int32), weight))
     return found
 
 
 def _simple_applies(problem: Problem) -> str | None:
     # Nearest only moves elements.
-    return None if problem.node.attrs.mode == "nearest" else stored_obstacle(problem)
+    return stored_obstacle(problem) if is_weighted(problem) else None
 
 
 def _simple_lower(problem: Problem) -> Lowered:
     at, x, y = problem.node.attrs, problem.x, problem.y
     steps = _steps(problem, axes_of(problem))
-    weighted = at.mode != "nearest"
+    weighted, back = is_weighted(problem), is_gradient(problem)
     sum_type = sum_type_of(problem)
     kernel = Kernel.of(
         "sampling/resize/simple.cl.mako",
@@ -67,7 +77,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         sum_type=sum_type,
         copied=tuple(step.index is None for step in steps),
         weighted=weighted,
-        crops=at.coordinate_transformation_mode == "tf_crop_and_resize",
+        crops=not back and at.coordinate_transformation_mode == "tf_crop_and_resize",
     )
     weight_type = np.float64 if sum_type == "double" else np.float32
     chunk = steps[-1].out if problem.device.is_cpu else 1
@@ -79,7 +89,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         if weighted:
             tables.append((f"weight{i}", Table(step.weight.astype(weight_type))))
             tables.append((f"taps{i}", Scalar(step.taps)))
-    outside = np.array(at.extrapolation_value).astype(x.dtype.numpy)
+    outside = np.array(0 if back else at.extrapolation_value).astype(x.dtype.numpy)
     bits = int(outside.view(np.dtype(f"u{x.dtype.itemsize}")))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
@@ -94,4 +104,5 @@ def _simple_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
-SIMPLE = Variant("Resize", "simple", _simple_applies, _simple_lower)
+def simple(op: str) -> Variant:
+    return Variant(op, "simple", _simple_applies, _simple_lower)
