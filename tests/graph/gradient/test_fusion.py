@@ -15,12 +15,13 @@ from clconv.graph.passes import run_passes
     "op", ["Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSwish", "Swish", "Gelu", "Mish"]
 )
 def test_of_an_activation_between_products(op: str) -> None:
-    """y = act(x v) w: dy w' and the activation's gradient are one node."""
+    """p = act(x v) w, y = p^2: dp w' and the activation's gradient are one node."""
     constants = {n: Constant(np.ones((5, 5), np.float32)) for n in ("v", "w")}
     nodes = (
         make_node("MatMul", ["x", "v"], ["h"]),
         make_node(op, ["h"], ["a"]),
-        make_node("MatMul", ["a", "w"], ["y"]),
+        make_node("MatMul", ["a", "w"], ["p"]),
+        make_node("Mul", ["p", "p"], ["y"]),  # so that dy is no constant
     )
     graph = Graph("g", nodes, ("x",), ("y",), {"x": TensorSpec((3, 5))}, constants)
     fused = run_passes(gradients(graph, ["y"], ["x"]))
