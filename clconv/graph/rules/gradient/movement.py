@@ -99,6 +99,13 @@ def padded(back: Backward, name: str, begins: Sequence[int], ends: Sequence[int]
     """Zeros around; negative ones cut."""
     if not any(begins) and not any(ends):
         return name
+    if max(*begins, *ends) <= 0:
+        shape = back.spec_of(name).shape
+        cut = [
+            (i, -begin, n + end, 1)
+            for i, (n, begin, end) in enumerate(zip(shape, begins, ends, strict=True))
+        ]
+        return sliced(back, name, [r for r in cut if r[1] or r[2] != shape[r[0]]])
     return back.one("Pad", name, back.ints(*begins, *ends), mode="constant")
 
 
