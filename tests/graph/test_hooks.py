@@ -20,32 +20,20 @@ def test_a_device_operator_leaves_no_hook_unsaid(name: str) -> None:
 
 # Gradients that go through the scale alone, and not through what is scaled, would be no derivative of anything.
 WITHOUT_GRADIENT = frozenset({"DynamicQuantizeLinear"})
-# Families whose rules are still to be written.
+# Operators whose rules are still to be written.
 WAITING = frozenset(
     {
-        *("AveragePool", "Col2Im", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "LpPool"),
-        *("MaxPool", "MaxUnpool", "AffineGrid", "GridSample", "Resize", "RoiAlign"),
-        *("BatchNormalization", "GroupNormalization", "InstanceNormalization", "LRN"),
-        *("LayerNormalization", "LpNormalization", "MeanVarianceNormalization"),
-        *(
-            "RMSNormalization",
-            "Hardmax",
-            "LogSoftmax",
-            "Softmax",
-            "Attention",
-            "GRU",
-            "LSTM",
-            "RNN",
-        ),
-        *("Conv", "ConvTranspose", "DeformConv"),
+        *("AveragePool", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "LpPool", "MaxPool"),
+        *("MaxUnpool", "AffineGrid", "GridSample", "Resize", "RoiAlign", "DeformConv", "LRN"),
     }
 )
 
 
 @pytest.mark.parametrize("name", DEVICE_OPS)
 def test_a_device_operator_says_its_gradient(name: str) -> None:
+    """Those that are gradients may leave out the second one: where it is asked for, an error names them."""
     hooks = OPS[name].hooks
-    if name not in WITHOUT_GRADIENT | WAITING:
+    if name not in WITHOUT_GRADIENT | WAITING and not name.endswith("Gradient"):
         assert hooks is not None and hooks.gradient is not None, f"{name}: see graph/rules/gradient"
 
 
