@@ -14,8 +14,8 @@ import numpy as np
 from clconv.graph.ops.base import REQUIRED
 from clconv.graph.ops.elementwise.arithmetic import shrink, shrink_expression
 from clconv.graph.ops.elementwise.row import ExpressionUse, Row
-from clconv.graph.rules.gradient import activation as gradient
-from clconv.graph.rules.gradient import activation_twice as twice
+from clconv.graph.rules.gradient.elementwise import activation as gradient
+from clconv.graph.rules.gradient.elementwise import activation_twice as twice
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 _GELU = math.sqrt(2 / math.pi)

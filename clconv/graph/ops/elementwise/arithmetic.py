@@ -15,8 +15,8 @@ import numpy as np
 from clconv.graph.ir import DType
 from clconv.graph.ops.elementwise.row import ExpressionUse, Row, c_float, c_number
 from clconv.graph.ops.numeric import converted
-from clconv.graph.rules.gradient import elementwise as gradient
-from clconv.graph.rules.gradient import trigonometric
+from clconv.graph.rules.gradient.elementwise import arithmetic as gradient
+from clconv.graph.rules.gradient.elementwise import trigonometric
 from clconv.graph.rules.gradient.flat import flat
 
 

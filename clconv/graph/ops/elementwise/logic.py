@@ -10,7 +10,7 @@ from clconv.graph.ir import DType
 from clconv.graph.ops.base import REQUIRED
 from clconv.graph.ops.elementwise.arithmetic import shift, shift_expression
 from clconv.graph.ops.elementwise.row import ExpressionUse, Row
-from clconv.graph.rules.gradient import elementwise as gradient
+from clconv.graph.rules.gradient.elementwise import arithmetic as gradient
 from clconv.graph.rules.gradient.flat import flat
 
 
