@@ -14,7 +14,7 @@ from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import check_constant_indices, expect_index, expect_kind, moved_bytes
-from clconv.graph.rules.gradient import roi_align as gradient
+from clconv.graph.rules.gradient.sampling import roi_align as gradient
 
 # Samples of a bin along each axis, if the model says how many: no image has more pixels that they could tell apart.
 _MOST_SAMPLES = 4096

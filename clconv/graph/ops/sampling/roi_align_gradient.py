@@ -1,6 +1,6 @@
 """RoiAlignGradient: what the bins of all regions give back to the pixels that they were made of.
 
-Written by the gradient rule of RoiAlign only (rules/gradient/roi_align.py).
+Written by the gradient rule of RoiAlign only (rules/gradient/sampling/roi_align.py).
 """
 
 from __future__ import annotations
