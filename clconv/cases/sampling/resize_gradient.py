@@ -9,7 +9,7 @@ from clconv.cases.sampling.resize import CASES as RESIZE_CASES
 from clconv.graph.ir import Attributes
 from clconv.graph.ops import get_op
 from clconv.graph.ops.sampling.interpolation import resize_axes
-from clconv.graph.rules.gradient.resize import INTERPOLATION
+from clconv.graph.rules.gradient.sampling.resize import INTERPOLATION
 
 
 def _back(case: Case) -> Iterator[Case]:

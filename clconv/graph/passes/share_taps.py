@@ -1,6 +1,6 @@
 """One max pooling for the way forward and the way back: a MaxPool gives the taps that its gradient asks for.
 
-The gradient's rule writes a MaxPoolWithTaps of its own (rules/gradient/pool.py); here it takes the place of the MaxPool
+The gradient's rule writes a MaxPoolWithTaps of its own (rules/gradient/pool/pool.py); here it takes the place of the MaxPool
 that sees the same windows of the same image.
 """
 

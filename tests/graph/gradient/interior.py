@@ -38,6 +38,8 @@ def fixed(case: Case) -> tuple[str, ...]:
         return ("in0", "in1", "in2")  # known before anything is planned
     if case.op == "Resize":
         return ("in1", "in2")  # the shapes follow from them
+    if case.op == "RoiAlign":
+        return ("in1",)  # regions have no gradient, by convention
     if case.op == "Pow" and case.label == "square of negatives":
         return ("in1",)  # no other power of them is real
     return ()

@@ -12,7 +12,7 @@ from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known, transposed
-from clconv.graph.rules.gradient import global_pool as gradient
+from clconv.graph.rules.gradient.pool import global_pool as gradient
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:

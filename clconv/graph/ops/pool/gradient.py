@@ -1,6 +1,6 @@
 """What training needs of windows: MaxPoolWithTaps, MaxPoolGradient and AveragePoolGradient.
 
-All three are written by gradient rules only (rules/gradient/pool.py), with padding "constant": what other padding repeats
+All three are written by gradient rules only (rules/gradient/pool/pool.py), with padding "constant": what other padding repeats
 is a Pad of its own there.
 """
 
@@ -20,7 +20,7 @@ from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.pool.pool import axis_counts, pool_windows, window_counts
 from clconv.graph.ops.window import check_window, output_size
 from clconv.graph.rules import images, known
-from clconv.graph.rules.gradient import pool as gradient
+from clconv.graph.rules.gradient.pool import pool as gradient
 
 WINDOW = {
     "kernel_shape": REQUIRED,

@@ -28,7 +28,7 @@ from clconv.graph.ops.window import (
     settle_auto_pad,
 )
 from clconv.graph.rules import images, known
-from clconv.graph.rules.gradient import pool as gradient
+from clconv.graph.rules.gradient.pool import pool as gradient
 
 POOL_ATTRIBUTES = {
     "kernel_shape": REQUIRED,

@@ -20,7 +20,7 @@ from clconv.graph.ops.numeric import (
     move_cost,
     per_input,
 )
-from clconv.graph.rules.gradient import unpool as gradient
+from clconv.graph.rules.gradient.pool import unpool as gradient
 
 
 def unpooled_size(at: Any, sizes: Sequence[int]) -> tuple[int, ...]:

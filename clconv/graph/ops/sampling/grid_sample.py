@@ -13,7 +13,7 @@ from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, index_values, moved_bytes
-from clconv.graph.rules.gradient import grid_sample as gradient
+from clconv.graph.rules.gradient.sampling import grid_sample as gradient
 
 MODES = ("linear", "nearest", "cubic")
 PADDING_MODES = ("zeros", "border", "reflection")

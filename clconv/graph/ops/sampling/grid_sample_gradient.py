@@ -1,6 +1,6 @@
 """The gradients of GridSample: GridSampleGradient that of the image, GridSampleGridGradient that of the grid.
 
-Written by the gradient rule of GridSample only (rules/gradient/grid_sample.py).
+Written by the gradient rule of GridSample only (rules/gradient/sampling/grid_sample.py).
 """
 
 from __future__ import annotations

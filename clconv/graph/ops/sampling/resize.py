@@ -25,7 +25,7 @@ from clconv.graph.ops.sampling.interpolation import (
     taps_of,
 )
 from clconv.graph.rules import images, known
-from clconv.graph.rules.gradient import resize as gradient
+from clconv.graph.rules.gradient.sampling import resize as gradient
 
 COORDINATE_MODES = (
     "half_pixel",

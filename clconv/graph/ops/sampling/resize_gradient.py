@@ -1,6 +1,6 @@
 """ResizeGradient: each pixel gathers the result's pixels that it is part of, times its weights in them.
 
-Written by the gradient rule of Resize only (rules/gradient/resize.py).
+Written by the gradient rule of Resize only (rules/gradient/sampling/resize.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.sampling.interpolation import AxisResize, axis_gradient_taps
 from clconv.graph.ops.sampling.resize import RESIZE_ATTRIBUTES
 from clconv.graph.rules import images
-from clconv.graph.rules.gradient.resize import INTERPOLATION
+from clconv.graph.rules.gradient.sampling.resize import INTERPOLATION
 
 
 def gradient_axes(at: Attributes, shape: Sequence[int]) -> list[AxisResize]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from clconv.graph.ir import Node, TensorSpec
 from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import check_constant_indices, expect_index, expect_kind, moved_bytes
+from clconv.graph.rules.gradient.sampling import roi_align as gradient
 
 # Samples of a bin along each axis, if the model says how many: no image has more pixels that they could tell apart.
 _MOST_SAMPLES = 4096
@@ -54,7 +56,7 @@ def _infer(call: Call) -> Sequence[TensorSpec]:
     return [TensorSpec(shape, x.dtype)]
 
 
-def _corners(place: float, size: int) -> list[tuple[int, float]]:
+def corners(place: float, size: int) -> list[tuple[int, float]]:
     """The two pixels around a place along one axis of the image, with their weights."""
     place = max(place, 0.0)
     low = int(place)
@@ -77,43 +79,65 @@ def _samples(start: float, step: float, i: int, count: int, size: int) -> list[f
 def _bin(at: Any, image: np.ndarray, ys: Sequence[float], xs: Sequence[float], count: int) -> Any:
     """One output pixel of every channel, of `count` samples. ONNX's max takes the largest weighted corner."""
     height, width = image.shape[1:]
-    corners = [
+    weighted = [
         [
             wy * wx * image[:, py, px]
-            for py, wy in _corners(y, height)
-            for px, wx in _corners(x, width)
+            for py, wy in corners(y, height)
+            for px, wx in corners(x, width)
         ]
         for y in ys
         for x in xs
     ]
-    if not corners:
+    if not weighted:
         return np.zeros(image.shape[0])
     if at.mode == "max":
-        return np.maximum(np.max(corners, (0, 1)), 0.0 if len(corners) < count else -np.inf)
-    return np.sum(corners, (0, 1)) / count
+        return np.maximum(np.max(weighted, (0, 1)), 0.0 if len(weighted) < count else -np.inf)
+    return np.sum(weighted, (0, 1)) / count
 
 
-def _reference(at: Any, x: np.ndarray, rois: np.ndarray, batch: np.ndarray) -> np.ndarray:
-    out = np.zeros((len(rois), x.shape[1], at.output_height, at.output_width))
+@dataclasses.dataclass(frozen=True)
+class Bin:
+    """Bin (row, column) of a region of an image: places of its samples that lie on the image, of `count` in all."""
+
+    region: int
+    image: int
+    row: int
+    column: int
+    ys: Sequence[float]
+    xs: Sequence[float]
+    count: int
+
+
+def bins(
+    at: Any, rois: np.ndarray, batch: np.ndarray, images: Sequence[int], out: Sequence[int]
+) -> Iterator[Bin]:
+    """All bins of all regions. images: (how many, height, width); out: (rows, columns) of bins of a region."""
     half_pixel = at.coordinate_transformation_mode == "half_pixel"
-    for n, (roi, image_index) in enumerate(zip(rois.astype(np.float64), batch, strict=True)):
-        if not 0 <= image_index < x.shape[0]:
-            raise InputError(f"RoiAlign: batch index {image_index} is outside 0..{x.shape[0] - 1}")
+    for n, (roi, image) in enumerate(zip(rois.astype(np.float64), batch, strict=True)):
+        if not 0 <= image < images[0]:
+            raise InputError(f"RoiAlign: batch index {image} is outside 0..{images[0] - 1}")
         x0, y0, x1, y1 = roi * at.spatial_scale - (0.5 if half_pixel else 0.0)
         width, height = x1 - x0, y1 - y0
         if not half_pixel:  # degenerate regions become one pixel
             width, height = max(width, 1.0), max(height, 1.0)
-        step_y, step_x = height / at.output_height, width / at.output_width
+        step_y, step_x = height / out[0], width / out[1]
         if not np.isfinite([x0, y0, step_y, step_x]).all():
             continue
         count_y = at.sampling_ratio or max(math.ceil(step_y), 0)
         count_x = at.sampling_ratio or max(math.ceil(step_x), 0)
-        image = x[image_index].astype(np.float64)
-        for i in range(at.output_height):
-            for j in range(at.output_width):
-                ys = _samples(y0, step_y, i, count_y, x.shape[2])
-                xs = _samples(x0, step_x, j, count_x, x.shape[3])
-                out[n, :, i, j] = _bin(at, image, ys, xs, count_y * count_x)
+        for i in range(out[0]):
+            for j in range(out[1]):
+                ys = _samples(y0, step_y, i, count_y, images[1])
+                xs = _samples(x0, step_x, j, count_x, images[2])
+                yield Bin(n, int(image), i, j, ys, xs, count_y * count_x)
+
+
+def _reference(at: Any, x: np.ndarray, rois: np.ndarray, batch: np.ndarray) -> np.ndarray:
+    out = np.zeros((len(rois), x.shape[1], at.output_height, at.output_width))
+    images = (x.shape[0], *x.shape[2:])
+    for one in bins(at, rois, batch, images, out.shape[2:]):
+        image = x[one.image].astype(np.float64)
+        out[one.region, :, one.row, one.column] = _bin(at, image, one.ys, one.xs, one.count)
     return out.astype(x.dtype)
 
 
@@ -139,7 +163,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.roi_align,
         ),
     )
 )

@@ -16,7 +16,7 @@ def _lower(problem: Problem) -> Lowered:
     if not y.size:
         return Lowered()
     kernel = Kernel.of(
-        "sampling/roi_align.cl.mako",
+        "sampling/roi_align/align.cl.mako",
         "roi_align",
         type=C_TYPES[x.dtype.value],
         wide="double" if has_double(problem.device) else "float",

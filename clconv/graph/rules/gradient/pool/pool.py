@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.graph.ops.window import padded_places
-from clconv.graph.rules.gradient.power import signed_power, without_zeros
+from clconv.graph.rules.gradient.pad import fold_back
+from clconv.graph.rules.gradient.pool.power import signed_power, without_zeros
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward
@@ -125,34 +125,11 @@ class _View:
 
     def folded(self, back: Backward, dx: str) -> str:
         """The gradient of the input from that of the image."""
-        x, n = back.spec(), len(self.pads) // 2
-        for i in range(n):
-            begin, end = self.pads[i], self.pads[i + n]
-            if begin or end:
-                places = padded_places(x.shape[2 + i], begin, end, back.attrs.pad_mode)
-                dx = _gathered_back(back, dx, 2 + i, places)
-        return dx
-
-
-def _gathered_back(back: Backward, dx: str, axis: int, places: np.ndarray) -> str:
-    """The sum, for each pixel along an axis, of what lies at all places that repeat it."""
-    order = np.argsort(places, kind="stable")
-    counts = np.bincount(places)
-    firsts = np.cumsum(counts) - counts
-    if (
-        counts < counts.max()
-    ).any():  # one more slice, of zeros, for pixels that are repeated less often
-        rank = back.spec_of(dx).rank
-        ends = [int(i == axis) for i in range(rank)]
-        zero = back.number(0)
-        dx = back.one("Pad", dx, back.ints(*(0,) * rank, *ends), zero, mode="constant")
-    parts = []
-    for turn in range(counts.max()):
-        taken = np.where(
-            turn < counts, order[np.minimum(firsts + turn, len(order) - 1)], len(order)
-        )
-        parts.append(back.one("Gather", dx, back.constant(taken.astype(np.int64)), axis=axis))
-    return parts[0] if len(parts) == 1 else back.one("Sum", *parts)
+        if not self.pads:
+            return dx
+        n = len(self.pads) // 2
+        pads = (0, 0, *self.pads[:n], 0, 0, *self.pads[n:])
+        return fold_back(back, dx, back.spec().shape, pads, back.attrs.pad_mode)
 
 
 def _places(back: Backward) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clconv.graph.ir import DType
-from clconv.graph.rules.gradient.power import signed_power, without_zeros
+from clconv.graph.rules.gradient.pool.power import signed_power, without_zeros
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward

@@ -1,0 +1,1 @@
+"""Gradient rules of pooling and its reverse."""

@@ -1,0 +1,1 @@
+"""Gradient rules of sampling images at other places."""
