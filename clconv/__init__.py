@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clconv import errors, layers
+    from clconv import errors, layers, losses, optim
     from clconv.api import load
     from clconv.device.info import DeviceInfo
     from clconv.errors import ClconvError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clconv.graph.ir import Graph
     from clconv.runtime.device import devices
     from clconv.session.session import Session
+    from clconv.training.trainer import Trainer
 
 from clconv.version import __version__
 
@@ -28,12 +29,15 @@ __all__ = [
     "DeviceInfo",
     "Graph",
     "Session",
+    "Trainer",
     "__version__",
     "devices",
     "errors",
     "gradients",
     "layers",
     "load",
+    "losses",
+    "optim",
 ]
 
 # Public name -> the module that has it; a name that is a module of its own maps to itself.
@@ -46,7 +50,10 @@ _HOMES = {
     "errors": "clconv.errors",
     "gradients": "clconv.graph.derivatives",
     "layers": "clconv.layers",
+    "Trainer": "clconv.training.trainer",
     "load": "clconv.api",
+    "losses": "clconv.losses",
+    "optim": "clconv.optim",
 }
 
 

@@ -87,6 +87,10 @@ class KernelBuildError(DeviceError):
     """The device's compiler refused a rendered kernel; shows numbered source and the build log."""
 
 
+class TrainingError(ClconvError, RuntimeError):
+    """Training cannot go on: the loss is no number any more."""
+
+
 class CheckError(ClconvError, AssertionError):
     """CLCONV_CHECK found a value that differs from the NumPy reference."""
 

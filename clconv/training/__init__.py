@@ -1,0 +1,1 @@
+"""Learning: losses, optimisers, the graph of one step, and the Trainer."""

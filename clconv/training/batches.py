@@ -1,0 +1,82 @@
+"""Examples: inputs and targets, whole and in batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from clconv.errors import InputError
+from clconv.graph.ir import TensorSpec
+
+Data = np.ndarray | Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Examples. Axis 0 of every array counts them."""
+
+    inputs: Mapping[str, np.ndarray]
+    targets: np.ndarray | None
+
+    @property
+    def size(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def take(self, which: np.ndarray | slice) -> Batch:
+        targets = None if self.targets is None else np.ascontiguousarray(self.targets[which])
+        return Batch({n: np.ascontiguousarray(a[which]) for n, a in self.inputs.items()}, targets)
+
+
+def batches(
+    whole: Batch, size: int, order: Sequence[int] | np.ndarray | None = None
+) -> Iterator[Batch]:
+    """The examples, `size` at a time, in the given order; the last batch may be smaller."""
+    if size < 1:
+        raise InputError(f"a batch has at least one example, not {size}")
+    for start in range(0, whole.size, size):
+        if order is None:
+            yield whole.take(slice(start, start + size))
+        else:
+            yield whole.take(np.asarray(order[start : start + size]))
+
+
+def conform_data(specs: Mapping[str, TensorSpec], x: Data, y: np.ndarray | None) -> Batch:
+    """Examples as arrays that the inputs take. Raises InputError that says what does not fit."""
+    given = dict(x) if isinstance(x, Mapping) else _single(specs, x)
+    if set(given) != set(specs):
+        raise InputError(f"x has {sorted(given)}; the network takes {list(specs)}")
+    inputs = {name: _conform(name, specs[name], given[name]) for name in specs}
+    counts = {name: len(array) for name, array in inputs.items()}
+    targets = None if y is None else np.asarray(y)
+    if targets is not None:
+        if targets.ndim == 0 or targets.dtype.kind not in "biuf":
+            raise InputError(
+                f"y is {targets.dtype.name} of {targets.shape}; targets are numbers, one or more an example"
+            )
+        counts["y"] = len(targets)
+    if len(set(counts.values())) != 1:
+        raise InputError(f"different numbers of examples: {counts}")
+    if not next(iter(counts.values())):
+        raise InputError("there are no examples")
+    return Batch(inputs, targets)
+
+
+def _single(specs: Mapping[str, TensorSpec], x: np.ndarray) -> dict[str, np.ndarray]:
+    if len(specs) != 1:
+        raise InputError(f"the network takes several inputs: give x as a dict of {list(specs)}")
+    return {next(iter(specs)): x}
+
+
+def _conform(name: str, spec: TensorSpec, value: np.ndarray) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"input '{name}' takes {spec}, got {array.dtype.name}")
+    wanted = spec.shape[1:]
+    fits = array.ndim == spec.rank and all(
+        not isinstance(d, int) or d == n for d, n in zip(wanted, array.shape[1:], strict=False)
+    )
+    if not fits:
+        raise InputError(f"input '{name}' takes {spec}, got shape {array.shape}")
+    return np.ascontiguousarray(array, spec.dtype.numpy)

@@ -1,0 +1,148 @@
+"""The loop over epochs, and what it shows."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clconv.training.batches import Batch, batches
+from clconv.training.step import Names
+
+if TYPE_CHECKING:
+    from clconv.training.trainer import Trainer
+
+History = list[dict[str, float]]
+# Told after each step: epoch, step and steps of the epoch, the figures so far.
+Progress = Callable[[int, int, int, Mapping[str, float]], None]
+
+
+@dataclasses.dataclass
+class Epoch:
+    """Sums over examples."""
+
+    examples: int = 0
+    total_loss: float = 0.0
+    correct: float = 0.0
+    counted: float = 0.0
+
+    def add(self, size: int, found: Mapping[str, np.ndarray], names: Names) -> None:
+        """Adds what a run gave for so many examples."""
+        self.examples += size
+        self.total_loss += size * float(found[names.loss])
+        if names.correct:
+            self.correct += float(found[names.correct])
+            self.counted += float(found[names.counted])
+
+    def join(self, other: Epoch) -> None:
+        self.examples += other.examples
+        self.total_loss += other.total_loss
+        self.correct += other.correct
+        self.counted += other.counted
+
+    @property
+    def loss(self) -> float:
+        return self.total_loss / self.examples
+
+    def figures(self) -> dict[str, float]:
+        found = {"loss": self.loss}
+        if self.counted:
+            found["accuracy"] = self.correct / self.counted
+        return found
+
+
+def fit(
+    trainer: Trainer,
+    whole: Batch,
+    held: Batch | None,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    progress: Progress | None,
+) -> History:
+    """Trainer.fit, its data conformed."""
+    history: History = []
+    with shown(progress, trainer.epochs + epochs) as tell:
+        for _ in range(epochs):
+            figures = run_epoch(trainer, whole, batch_size, shuffle, tell)
+            if held is not None:
+                found = trainer.evaluate(held.inputs, held.targets, batch_size)
+                figures.update({f"val_{name}": value for name, value in found.items()})
+            steps = -(-whole.size // batch_size)
+            tell(trainer.epochs, steps, steps, figures)
+            history.append(figures)
+    return history
+
+
+def run_epoch(
+    trainer: Trainer, whole: Batch, batch_size: int, shuffle: bool, tell: Progress
+) -> dict[str, float]:
+    """All examples once."""
+    total, steps = Epoch(), -(-whole.size // batch_size)
+    order = example_order(trainer.seed, trainer.epochs, whole.size) if shuffle else None
+    start = time.perf_counter()
+    for i, batch in enumerate(batches(whole, batch_size, order)):
+        total.join(trainer.learn(batch))
+        rate = total.examples / (time.perf_counter() - start)
+        tell(trainer.epochs + 1, i + 1, steps, {**total.figures(), "images_per_second": rate})
+    trainer.epochs += 1
+    return {**total.figures(), "images_per_second": rate}
+
+
+def example_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of examples in an epoch: the same for the same seed on every machine."""
+    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(count)
+
+
+@contextmanager
+def shown(progress: Progress | None, epochs: int) -> Iterator[Progress]:
+    """The given listener, else a bar where there is a terminal, else a line an epoch."""
+    if progress is not None:
+        yield progress
+    elif sys.stderr.isatty():
+        with _bar(epochs) as tell:
+            yield tell
+    else:
+        yield lambda epoch, step, steps, figures: None
+
+
+@contextmanager
+def _bar(epochs: int) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("epoch {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as rich:
+        tasks: dict[int, TaskID] = {}
+
+        def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
+            if epoch not in tasks:
+                tasks[epoch] = rich.add_task(f"{epoch}/{epochs}", total=steps, figures="")
+            rich.update(tasks[epoch], completed=step, figures=described(figures))
+
+        yield tell
+
+
+def described(figures: Mapping[str, float]) -> str:
+    """Figures in words for a line."""
+    found = []
+    for name, value in figures.items():
+        if name == "images_per_second":
+            found.append(f"{value:,.0f} images/s")
+        elif name.endswith("accuracy"):
+            found.append(f"{name} {value:.1%}")
+        else:
+            found.append(f"{name} {value:.4f}")
+    return "  ".join(found)

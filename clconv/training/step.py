@@ -1,0 +1,194 @@
+"""The graphs of learning: forward, loss, backward and update as one; the gradients alone; the loss alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.training.losses import LAST_STEPS, Loss, Targets
+from clconv.training.model import Learner
+from clconv.training.optimisers import Optimizer
+from clconv.training.writer import GraphWriter
+
+TARGET, LOSS, CORRECT, COUNTED, SEED = "target", "loss", "correct", "counted", "seed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What is minimised: a loss between an output and targets, or a scalar output of the network.
+
+    loss: None for the latter. output: the name. spec: the output's, its batch open. targets: None without a loss.
+    """
+
+    loss: Loss | None
+    output: str
+    spec: TensorSpec
+    targets: Targets | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Names:
+    """Where a graph of learning has what it is fed and gives."""
+
+    target: str
+    loss: str
+    correct: str = ""
+    counted: str = ""
+    scalars: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    gradients: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def moment_name(parameter: str, moment: str) -> str:
+    """The state that holds a moment of a parameter."""
+    return f"{parameter}//{moment}"
+
+
+def training_mode(graph: Graph, train_statistics: bool) -> tuple[list[Node], dict[str, str]]:
+    """The nodes as they are while the network learns, and the new values of running statistics.
+
+    Batch norms take the statistics of the batch if train_statistics says so.
+    """
+    nodes, new = [], dict[str, str]()
+    for node in graph.nodes:
+        if node.op == "BatchNormalization" and train_statistics and node.inputs[3] not in new:
+            mean, variance = node.inputs[3:5]
+            if mean in graph.constants and variance in graph.constants:
+                new[mean], new[variance] = f"{node.name}//mean", f"{node.name}//variance"
+                outputs = (node.outputs[0], new[mean], new[variance])
+                attrs = {**node.attrs, "training_mode": 1}
+                node = make_node(node.op, node.inputs, outputs, node.name, **attrs)
+        nodes.append(node)
+    return nodes, new
+
+
+def logits(graph: Graph, loss: Loss | None, output: str) -> str:
+    """The value that the loss takes: what the network's last step reads if that is part of the loss."""
+    maker = graph.producers().get(output)
+    steps = LAST_STEPS.get(type(loss), ()) if loss is not None else ()
+    if maker is not None and maker.op in steps and maker.attrs.get("axis", 1) in (1, -1):
+        return maker.inputs[0]
+    return output
+
+
+class StepWriter:
+    """Writes the graphs of one learner and objective."""
+
+    def __init__(self, learner: Learner, objective: Objective, batch_norm: str) -> None:
+        self.learner, self.objective = learner, objective
+        self._train_statistics = batch_norm == "train"
+
+    def evaluation(self) -> tuple[Graph, Names]:
+        """Inputs, targets -> outputs, loss and what is right; parameters are state that is read."""
+        to = GraphWriter(self.learner.graph)
+        self._hold(to, self.learner.trained)
+        if self._train_statistics:
+            self._hold(to, self.learner.statistics)
+        names = self._loss(to)
+        return self._finish(to, names, self.learner.graph.outputs), names
+
+    def prediction(self) -> Graph:
+        """Inputs -> outputs."""
+        to = GraphWriter(self.learner.graph)
+        self._hold(to, self.learner.trained)
+        if self._train_statistics:
+            self._hold(to, self.learner.statistics)
+        return to.finish(self.learner.graph.outputs, without=tuple(to.state))
+
+    def gradients(self) -> tuple[Graph, Names]:
+        """Inputs, targets -> loss and the gradient of each parameter; nothing changes."""
+        to = self._learning(updates=False)
+        names = self._loss(to)
+        found = self._gradients(to, names)
+        names = dataclasses.replace(names, gradients=found)
+        return self._finish(to, names, tuple(found.values())), names
+
+    def step(
+        self, optimizer: Optimizer, clip: float | None, parts: int = 1, last: bool = True
+    ) -> tuple[Graph, Names]:
+        """Inputs, targets, scalars -> loss and what is right, and all state anew.
+
+        clip: the largest norm of all gradients together. parts: micro-batches whose gradients make one step; last:
+        whether this one ends it.
+        """
+        to = self._learning(updates=True)
+        names = self._loss(to)
+        found = self._gradients(to, names)
+        if parts > 1:
+            found = {n: self._summed(to, n, g, parts, last) for n, g in found.items()}
+        if last:
+            if clip is not None:
+                found = _clipped(to, found, clip)
+            names = dataclasses.replace(names, scalars=self._update(to, found, optimizer))
+        return self._finish(to, names, ()), names
+
+    def _learning(self, updates: bool) -> GraphWriter:
+        graph = self.learner.graph
+        nodes, new = training_mode(graph, self._train_statistics)
+        to = GraphWriter(graph.replace(nodes=tuple(nodes)))
+        self._hold(to, self.learner.trained)
+        for name in new:
+            to.add_state(name, graph.constants[name].spec, new[name] if updates else "")
+        return to
+
+    def _hold(self, to: GraphWriter, names: Sequence[str]) -> None:
+        for name in names:
+            to.add_state(name, self.learner.graph.constants[name].spec)
+
+    def _loss(self, to: GraphWriter) -> Names:
+        objective = self.objective
+        if objective.loss is None or objective.targets is None:
+            return Names("", objective.output)
+        target = to.add_input(TARGET, objective.targets.shape, objective.targets.dtype)
+        taken = logits(self.learner.graph, objective.loss, objective.output)
+        args = (to, taken, objective.spec, target, objective.targets)
+        loss = objective.loss.write(*args)
+        right = objective.loss.write_correct(*args) or ("", "")
+        return Names(target, loss, *right)
+
+    def _gradients(self, to: GraphWriter, names: Names) -> dict[str, str]:
+        trained = self.learner.trained
+        found = [to.fresh(f"{name}.grad") for name in trained]
+        to.nodes.append(
+            make_node("Gradient", (names.loss, *trained), found, to.fresh("gradient"), results=1)
+        )
+        return dict(zip(trained, found, strict=True))
+
+    def _summed(self, to: GraphWriter, name: str, gradient: str, parts: int, last: bool) -> str:
+        held = moment_name(name, "accumulated")
+        spec = self.learner.graph.constants[name].spec
+        total = to.one("Add", held, to.scaled(gradient, 1 / parts))
+        zeros = ""
+        if last:
+            zeros = to.one(
+                "ConstantOfShape", to.ints(*spec.shape), value=0.0, dtype=spec.dtype.value
+            )
+        to.add_state(held, spec, zeros or total)
+        return total
+
+    def _update(
+        self, to: GraphWriter, gradients: Mapping[str, str], optimizer: Optimizer
+    ) -> dict[str, str]:
+        scalars = {name: to.add_input(name) for name in optimizer.scalars()}
+        for name, gradient in gradients.items():
+            spec = self.learner.graph.constants[name].spec
+            held = {m: moment_name(name, m) for m in optimizer.moments}
+            weight, moments = optimizer.write(to, name, gradient, held, scalars)
+            to.state[name] = weight
+            for moment, new in moments.items():
+                to.add_state(held[moment], spec, new)
+        return scalars
+
+    def _finish(self, to: GraphWriter, names: Names, more: Sequence[str]) -> Graph:
+        outputs = [n for n in (names.loss, names.correct, names.counted, *more) if n]
+        return to.finish(outputs, without=tuple(to.state))
+
+
+def _clipped(to: GraphWriter, gradients: Mapping[str, str], most: float) -> dict[str, str]:
+    """Scaled so that the norm of all together is at most `most` (Pascanu et al., 2013), as PyTorch's clip_grad_norm_."""
+    squares = [to.one("ReduceSumSquare", g, keepdims=0) for g in gradients.values()]
+    norm = to.one("Sqrt", to.one("Sum", *squares))
+    ratio = to.one("Div", to.number(most), to.one("Add", norm, to.number(1e-6)))
+    scale = to.one("Min", ratio, to.number(1.0))
+    return {name: to.one("Mul", g, scale) for name, g in gradients.items()}

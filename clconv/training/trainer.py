@@ -1,0 +1,289 @@
+"""Trainer: a network that learns on a device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from clconv.api import Source, read_model
+from clconv.device.info import DeviceInfo
+from clconv.errors import InputError, ModelError, TrainingError
+from clconv.frontend.onnx import export_onnx
+from clconv.graph.ir import Constant, Graph, TensorSpec
+from clconv.graph.specialise.specialise import specialise
+from clconv.runtime.device import choose_device
+from clconv.session.session import Session
+from clconv.training.batches import Batch, Data, batches, conform_data
+from clconv.training.checkpoint import load_checkpoint, save_checkpoint
+from clconv.training.fit import Epoch, History, Progress, fit
+from clconv.training.losses import LOSSES, Loss, Targets
+from clconv.training.model import learner
+from clconv.training.optimisers import Optimizer, as_optimizer
+from clconv.training.step import Names, Objective, StepWriter, logits, moment_name
+
+Arrays = dict[str, np.ndarray]
+_KINDS = ("train", "frozen")
+
+
+class Trainer:
+    """Trains a network on one OpenCL device: forward, loss, backward and update are one graph, and what learns stays on
+    the device.
+
+    model: an ONNX file or its bytes, a Graph, or a network of clconv.layers. loss: "cross_entropy",
+    "binary_cross_entropy", "mse", "mae", "huber", "perceptron", one of clconv.losses, or the name of a scalar output of
+    the network. optimizer: "sgd", "adam", "adamw", "adagrad", "rmsprop" with their defaults, or one of clconv.optim.
+    device, precision: as load() takes them. output: which output the loss is of, the first by default. batch_norm:
+    "train" takes the statistics of each batch and follows them, "frozen" keeps the file's. freeze: patterns of names
+    of parameters that stay as they are. clip_norm: the largest norm of all gradients together. accumulate: how many
+    parts a batch is computed in, whose gradients make one update. seed: of the order of examples and of dropout.
+
+    `x` is an array where the network has one input, else a dict by name; axis 0 is the batch.
+
+    Raises ModelError or UnsupportedError for a model that cannot be read or has operators without a gradient (all in
+    one error), InputError for one without parameters or a wrong option, DeviceError.
+    """
+
+    def __init__(
+        self,
+        model: Source,
+        loss: str | Loss = "cross_entropy",
+        optimizer: str | Optimizer = "sgd",
+        *,
+        device: str | int | DeviceInfo | None = None,
+        output: str | None = None,
+        batch_norm: str = "train",
+        freeze: Sequence[str] = (),
+        clip_norm: float | None = None,
+        accumulate: int = 1,
+        seed: int = 0,
+    ) -> None:
+        if batch_norm not in _KINDS:
+            raise InputError(f"batch_norm is one of {_KINDS}, not {batch_norm!r}")
+        if accumulate < 1:
+            raise InputError(f"accumulate {accumulate}: a batch has at least one part")
+        self._given = read_model(model)
+        self._learner = learner(self._given, freeze)
+        self.optimizer = as_optimizer(optimizer)
+        self._loss, self._output = _objective(self._given, loss, output)
+        self._batch_norm, self._clip, self._parts = batch_norm, clip_norm, accumulate
+        self.seed, self.steps, self.epochs = seed, 0, 0
+        self._device = choose_device(device)
+        held = (
+            *self._learner.trained,
+            *(self._learner.statistics if batch_norm == "train" else ()),
+        )
+        constants = self._learner.graph.constants
+        self._predicting = Session(
+            self._writer(None).prediction(),
+            self._device,
+            initial={name: constants[name].array for name in held},
+        )
+        self._state = self._predicting.state
+        self._held = held
+        self._sessions: dict[tuple[Any, ...], tuple[Session, Names]] = {}
+
+    # What it knows.
+
+    @property
+    def inputs(self) -> dict[str, TensorSpec]:
+        """Specs of what `x` holds, the batch open."""
+        return self._learner.graph.input_specs()
+
+    @property
+    def parameters(self) -> Arrays:
+        """The parameters as they are now, by the file's names; frozen ones included."""
+        constants = self._learner.graph.constants
+        return {
+            n: constants[n].array.copy() if n in self._learner.frozen else self._state.read(n)
+            for n in self._learner.parameters
+        }
+
+    # What it does.
+
+    def step(self, x: Data, y: np.ndarray | None = None) -> float:
+        """One update from one batch; the loss before it. Raises InputError for data that do not fit, TrainingError for a
+        loss that is no number."""
+        return self.learn(conform_data(self.inputs, x, y)).loss
+
+    def learn(self, batch: Batch) -> Epoch:
+        """step() with the loss and how many were right."""
+        parts = min(self._parts, batch.size)
+        total = Epoch()
+        for i, part in enumerate(batches(batch, -(-batch.size // parts))):
+            session, names = self._session("step", part, parts, i == parts - 1)
+            feeds = self._feeds(part, names)
+            for name, scalar in names.scalars.items():
+                feeds[scalar] = np.array(self.optimizer.scalars()[name](self.steps), np.float32)
+            total.add(part.size, session.run(feeds), names)
+        self.steps += 1
+        if not np.isfinite(total.loss):
+            raise TrainingError(
+                f"the loss is {total.loss} at step {self.steps}: the parameters are no use any more. Take a lower "
+                "learning rate, clip_norm=1.0, or inputs of a smaller range, and begin again or load() a checkpoint"
+            )
+        return total
+
+    def gradients(self, x: Data, y: np.ndarray | None = None) -> Arrays:
+        """The gradient of the loss with respect to each parameter that learns; nothing changes."""
+        batch = conform_data(self.inputs, x, y)
+        session, names = self._session("gradients", batch)
+        found = session.run(self._feeds(batch, names))
+        return {name: found[gradient] for name, gradient in names.gradients.items()}
+
+    def evaluate(
+        self, x: Data, y: np.ndarray | None = None, batch_size: int = 64
+    ) -> dict[str, float]:
+        """The loss, and with labels the accuracy, over all examples."""
+        total = Epoch()
+        for batch in batches(conform_data(self.inputs, x, y), batch_size):
+            session, names = self._session("evaluation", batch)
+            total.add(batch.size, session.run(self._feeds(batch, names)), names)
+        return total.figures()
+
+    def predict(self, x: Data, batch_size: int = 64) -> Any:
+        """The network's output for all examples, as it is now; a dict by name if it has several."""
+        parts = [
+            self._predicting.run(batch.inputs)
+            for batch in batches(conform_data(self.inputs, x, None), batch_size)
+        ]
+        found = {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    def fit(
+        self,
+        x: Data,
+        y: np.ndarray | None = None,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: tuple[Data, np.ndarray] | None = None,
+        shuffle: bool = True,
+        progress: Progress | None = None,
+    ) -> History:
+        """Learns from all examples, `epochs` times, in an order that the seed decides. progress: told of each step; a
+        bar on a terminal by default. The figures of each epoch."""
+        whole = conform_data(self.inputs, x, y)
+        held = None if validation_data is None else conform_data(self.inputs, *validation_data)
+        return fit(self, whole, held, epochs, batch_size, shuffle, progress)
+
+    # What is kept.
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes parameters, running statistics, moments and how far training is as a safetensors file, from which
+        load() goes on to the same bits."""
+        arrays = {name: self._state.read(name) for name in self._state.specs}
+        facts = {
+            "steps": str(self.steps),
+            "epochs": str(self.epochs),
+            "seed": str(self.seed),
+            "optimizer": type(self.optimizer).__name__,
+        }
+        save_checkpoint(path, arrays, facts)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Goes on where save() was called. Raises ModelError for a file of another network or optimiser."""
+        arrays, facts = load_checkpoint(path)
+        moments = {
+            moment_name(n, m): self._learner.graph.constants[n].spec
+            for n in self._learner.trained
+            for m in self.optimizer.moments
+        }
+        known = {**{n: self._learner.graph.constants[n].spec for n in self._held}, **moments}
+        for name in self._held:
+            if name not in arrays or arrays[name].shape != known[name].shape:
+                raise ModelError(
+                    f"{os.fspath(path)}: holds no '{name}' of {known[name]}; it is of another network"
+                )
+        if facts["optimizer"] != type(self.optimizer).__name__ and int(facts["steps"]):
+            raise ModelError(
+                f"{os.fspath(path)}: was trained by {facts['optimizer']}, this is {type(self.optimizer).__name__}"
+            )
+        self._state.add({n: s for n, s in moments.items() if n in arrays})
+        for name, array in arrays.items():
+            if name in self._state.specs:
+                self._state.write(name, array)
+        self.steps, self.epochs, self.seed = (int(facts[k]) for k in ("steps", "epochs", "seed"))
+
+    def graph(self) -> Graph:
+        """The network as it is now, for inference."""
+        values = {name: Constant(self._state.read(name)) for name in self._held}
+        return self._given.replace(constants={**self._given.constants, **values})
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Writes the network as it is now as an ONNX file for inference. Raises ModelError if it cannot."""
+        export_onnx(self.graph(), path)
+
+    # How it does it.
+
+    def _writer(self, targets: Targets | None) -> StepWriter:
+        spec = self._output_spec()
+        return StepWriter(
+            self._learner, Objective(self._loss, self._output, spec, targets), self._batch_norm
+        )
+
+    def _output_spec(self) -> TensorSpec:
+        """Of what the loss takes, for a batch of one where other sizes are known."""
+        graph = self._learner.graph
+        taken = logits(graph, self._loss, self._output)
+        if taken in graph.specs:
+            return graph.specs[taken]
+        sizes = {n: TensorSpec((1, *s.shape[1:]), s.dtype) for n, s in self.inputs.items()}
+        if not all(s.is_static for s in sizes.values()):
+            return TensorSpec((None,))
+        return specialise(graph.replace(outputs=(taken,)), sizes).graph.spec(taken)
+
+    def _session(
+        self, kind: str, batch: Batch, parts: int = 1, last: bool = True
+    ) -> tuple[Session, Names]:
+        targets = self._targets(batch)
+        key = (kind, targets, parts, last)
+        if key not in self._sessions:
+            writer = self._writer(targets)
+            match kind:
+                case "step":
+                    graph, names = writer.step(self.optimizer, self._clip, parts, last)
+                case "gradients":
+                    graph, names = writer.gradients()
+                case _:
+                    graph, names = writer.evaluation()
+            self._sessions[key] = Session(graph, self._device, state=self._state), names
+        return self._sessions[key]
+
+    def _targets(self, batch: Batch) -> Targets | None:
+        if self._loss is None:
+            return None
+        if batch.targets is None:
+            raise InputError(
+                f"{type(self._loss).__name__} compares the output with targets: give y"
+            )
+        spec = self._output_spec()
+        found = self._loss.targets(spec, batch.targets)
+        self._loss.check(spec, batch.targets)
+        return found
+
+    def _feeds(self, batch: Batch, names: Names) -> Arrays:
+        feeds = dict(batch.inputs)
+        targets = self._targets(batch)
+        if targets is not None and batch.targets is not None:
+            feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)
+        return feeds
+
+
+def _objective(graph: Graph, loss: str | Loss, output: str | None) -> tuple[Loss | None, str]:
+    """The loss, None if the network has its own, and the output that is compared or minimised."""
+    chosen = graph.outputs[0] if output is None else output
+    if chosen not in graph.outputs:
+        raise InputError(f"no output '{chosen}'; the network has {list(graph.outputs)}")
+    if isinstance(loss, Loss):
+        return loss, chosen
+    if loss in LOSSES:
+        return LOSSES[loss](), chosen
+    if loss in graph.outputs:
+        return None, loss
+    raise InputError(
+        f"no loss '{loss}': there are {', '.join(LOSSES)}, those of clconv.losses, and the network's outputs "
+        f"{list(graph.outputs)}"
+    )
