@@ -29,10 +29,17 @@ class PictureOptions:
     layout: str = "auto"
     size: tuple[int, int] | None = None
     classifier: bool = False
+    known: Pixels | None = None  # what the model's file says
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ConfigError(f"--layout {self.layout}: choose one of {', '.join(LAYOUTS)}")
+
+    def pixels(self, spec: TensorSpec) -> Pixels:
+        """How bytes become values of an input: as the user said, else the file, else as suits the input."""
+        if self.known is not None and (self.scale, self.mean, self.std) == (None, None, None):
+            return self.known
+        return choose_pixels(spec, self.classifier, self.scale, self.mean, self.std)
 
     @property
     def given(self) -> list[str]:
@@ -142,7 +149,7 @@ def _read_one(
     if path.suffix.lower() == ".npy":
         return _as_asked(read_npy(path, name, spec), spec), "as it is", None
     picture = open_picture(path)
-    pixels = choose_pixels(spec, options.classifier, options.scale, options.mean, options.std)
+    pixels = options.pixels(spec)
     size = (picture.image.height, picture.image.width)
     placement = place(name, spec, size, options.layout, options.size)
     how = [*picture.remarks]

@@ -17,6 +17,7 @@ from clconv.cli.feeds import Feeds, PictureOptions, check_feeds, read_feeds, sep
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
 from clconv.cli.pixels import Pixels, is_classifier
 from clconv.cli.progress import steps
+from clconv.cli.recipe import recipe_of
 from clconv.cli.results import Target, print_classes, print_outputs
 from clconv.errors import ConfigError
 from clconv.graph.ir import TensorSpec
@@ -104,7 +105,12 @@ def run(
         graph = read_model(model)
         specs = graph.input_specs()
         outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
-        options = dataclasses.replace(options, classifier=is_classifier(outputs))
+        recipe = recipe_of(graph)
+        options = dataclasses.replace(
+            options, classifier=is_classifier(outputs), known=recipe and recipe.pixels
+        )
+        if recipe is not None and wanted.names is None:
+            wanted = dataclasses.replace(wanted, names=list(recipe.labels))
         runs = separate(specs, inputs)
         if output is not None and len(runs) > 1:
             raise ConfigError(

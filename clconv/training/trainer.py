@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,15 @@ class Trainer:
             for n in self._learner.parameters
         }
 
+    def described(self) -> str:
+        """What learns, in words."""
+        constants = self._learner.graph.constants
+        trained, whole = (
+            sum(constants[n].spec.size for n in names)
+            for names in (self._learner.trained, self._learner.parameters)
+        )
+        return f"{trained:,} of {whole:,} weights learn on {self._predicting.device}"
+
     # What it does.
 
     def step(self, x: Data, y: np.ndarray | None = None) -> float:
@@ -137,8 +146,12 @@ class Trainer:
         self, x: Data, y: np.ndarray | None = None, batch_size: int = 64
     ) -> dict[str, float]:
         """The loss, and with labels the accuracy, over all examples."""
+        return self.measure(batches(conform_data(self.inputs, x, y), batch_size))
+
+    def measure(self, parts: Iterable[Batch]) -> dict[str, float]:
+        """evaluate() of examples that come batch by batch."""
         total = Epoch()
-        for batch in batches(conform_data(self.inputs, x, y), batch_size):
+        for batch in parts:
             session, names = self._session("evaluation", batch)
             total.add(batch.size, session.run(self._feeds(batch, names)), names)
         return total.figures()
@@ -171,15 +184,16 @@ class Trainer:
 
     # What is kept.
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], note: str = "") -> None:
         """Writes parameters, running statistics, moments and how far training is as a safetensors file, from which
-        load() goes on to the same bits."""
+        load() goes on to the same bits. note: kept with it."""
         arrays = {name: self._state.read(name) for name in self._state.specs}
         facts = {
             "steps": str(self.steps),
             "epochs": str(self.epochs),
             "seed": str(self.seed),
             "optimizer": type(self.optimizer).__name__,
+            "note": note,
         }
         save_checkpoint(path, arrays, facts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -204,7 +205,7 @@ def test_a_scalar_output_may_be_the_loss(device: clconv.DeviceInfo) -> None:
     t = clconv.Trainer(graph, loss="energy", optimizer=optim.SGD(lr=0.05), device=device)
     x = np.random.default_rng(0).standard_normal((16, 3)).astype(np.float32)
     found = [t.step(x) for _ in range(5)]
-    assert all(b < a for a, b in zip(found, found[1:], strict=False))
+    assert all(b < a for a, b in itertools.pairwise(found))
 
 
 def test_losses_by_name_and_by_class() -> None:

@@ -1,0 +1,1 @@
+"""`clconv train`: a network learns from a folder of pictures."""

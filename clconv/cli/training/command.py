@@ -1,0 +1,240 @@
+"""`clconv train`: a network learns from pictures, and is written as a file that `clconv run` knows how to feed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from clconv.cli.console import Device, Model, Size, interrupted, remark, stderr, stdout
+from clconv.cli.files import check_writable
+from clconv.cli.images import Pixels, Placement, choose_pixels, is_classifier, place
+from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
+from clconv.cli.recipe import Recipe, recipe_of, with_recipe
+from clconv.cli.training.augment import Augmentation
+from clconv.cli.training.examples import PictureExamples
+from clconv.cli.training.listing import Listing, list_pictures, split
+from clconv.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from clconv.graph.ir import Graph
+    from clconv.training.loop import Loop
+    from clconv.training.optimisers import Optimizer
+    from clconv.training.trainer import Trainer
+
+_SIZE = (224, 224)  # of pictures where the model leaves it open
+
+
+def train(
+    model: Model,
+    pictures: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with a folder of pictures for each class, or a CSV file of file,label.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The ONNX file to write.", show_default=False)
+    ],
+    device: Device = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How often each picture is seen.")] = 5,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures of one step.")] = 32,
+    optimizer: Annotated[str, typer.Option(help="sgd, adam, adamw, adagrad or rmsprop.")] = "adamw",
+    lr: Annotated[
+        float | None,
+        typer.Option(
+            "--lr", help="Learning rate. Default: 0.01 with sgd, else 0.0003.", show_default=False
+        ),
+    ] = None,
+    weight_decay: Annotated[float, typer.Option(min=0, help="Pulls weights towards zero.")] = 1e-4,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pattern of parameters that stay as they are: 'features.*'. Can be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    validation: Annotated[
+        float,
+        typer.Option(min=0, max=0.9, help="The part of the pictures that is held back to measure."),
+    ] = 0.2,
+    patience: Annotated[
+        int, typer.Option(min=0, help="Stop after so many epochs that are no better. 0: never.")
+    ] = 0,
+    augment: Annotated[
+        bool, typer.Option(help="Crop, mirror and colour pictures at random.")
+    ] = True,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on where an interrupted run stopped.", show_default=False
+        ),
+    ] = False,
+    size: Size = None,
+    mean: Annotated[str | None, typer.Option(help="As for clconv run.", show_default=False)] = None,
+    std: Annotated[str | None, typer.Option(help="As for clconv run.", show_default=False)] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the last layer, the order and the changes of pictures.")
+    ] = 0,
+) -> None:
+    """Train a classifier on your own pictures: its last layer is made anew for their classes.
+
+    Writes the best of all epochs with its labels, which `clconv run` then shows by itself. Ctrl-C keeps what was
+    learned; --resume goes on.
+    """
+    from clconv.training.loop import Loop, Plan
+
+    check_writable(output, "--output")
+    listing = list_pictures(pictures)
+    training, held = split(listing, validation, seed)
+    graph, name, placement, pixels = _prepared(
+        model, listing, parse_size(size), (parse_mean(mean), parse_std(std)), seed
+    )
+    chosen = _optimizer(optimizer, positive(lr, "--lr"), weight_decay)
+    trainer = _trainer(graph, chosen, device, freeze or [], seed)
+    plan = Plan(epochs, batch, patience, output.with_suffix(".checkpoint.safetensors"))
+    if resume:
+        _resume(trainer, plan.checkpoint)
+    changes = Augmentation() if augment else None
+    remark(
+        f"{len(training)} pictures of {len(listing.labels)} classes, {len(held)} held back; {trainer.described()}"
+    )
+    sources = [
+        PictureExamples(part, name, placement, pixels, changes if i == 0 else None, seed)
+        for i, part in enumerate((training, held))
+    ]
+    with _bar(epochs) as tell:
+        loop = Loop(
+            trainer, sources[0], sources[1] if len(held) else None, plan, tell, _print_epoch
+        )
+        try:
+            loop.run()
+        except KeyboardInterrupt:
+            raise interrupted(
+                f": {plan.checkpoint} has what was learned; the same command with --resume goes on"
+            ) from None
+    _write(trainer, plan.best, Recipe(pixels, listing.labels), output)
+    _summary(loop, held, output)
+
+
+def _prepared(
+    model: str,
+    listing: Listing,
+    size: tuple[int, int] | None,
+    values: tuple[Any, Any],
+    seed: int,
+) -> tuple[Graph, str, Placement, Pixels]:
+    """The network for these classes, its input's name, and how pictures go there."""
+    from clconv.api import read_model
+    from clconv.graph.derivatives import without_epilogues
+    from clconv.training.head import find_head, replaced_head
+
+    graph = without_epilogues(read_model(model))
+    specs = graph.input_specs()
+    if len(specs) != 1:
+        raise InputError(
+            f"{model}: takes {len(specs)} inputs ({', '.join(specs)}); clconv train needs one picture"
+        )
+    name, spec = next(iter(specs.items()))
+    outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
+    known = recipe_of(graph)
+    if known is not None and values == (None, None):
+        pixels = known.pixels
+    else:
+        pixels = choose_pixels(spec, is_classifier(outputs), None, *values)
+    single = dataclasses.replace(spec, shape=(1, *spec.shape[1:]))
+    placement = place(name, single, size or _SIZE, "auto", size or _SIZE)
+    if find_head(graph).classes(graph) != len(listing.labels):
+        graph = replaced_head(graph, len(listing.labels), seed)
+    return graph, name, placement, pixels
+
+
+def _optimizer(name: str, lr: float | None, weight_decay: float) -> Optimizer:
+    from clconv.training.optimisers import OPTIMISERS
+
+    if name.lower() not in OPTIMISERS:
+        raise ConfigError(f"--optimizer {name}: choose one of {', '.join(OPTIMISERS)}")
+    kind = OPTIMISERS[name.lower()]
+    more: dict[str, Any] = {"momentum": 0.9} if name.lower() == "sgd" else {}
+    return kind(
+        lr=lr or (0.01 if name.lower() == "sgd" else 3e-4), weight_decay=weight_decay, **more
+    )
+
+
+def _trainer(
+    graph: Graph, optimizer: Optimizer, device: str | None, freeze: list[str], seed: int
+) -> Trainer:
+    from clconv.training.trainer import Trainer
+
+    return Trainer(graph, "cross_entropy", optimizer, device=device, freeze=freeze, seed=seed)
+
+
+def _resume(trainer: Trainer, checkpoint: Path) -> None:
+    if not checkpoint.exists():
+        raise ConfigError(f"--resume: there is no {checkpoint}; nothing was interrupted there")
+    trainer.load(checkpoint)
+    remark(f"goes on after {trainer.steps} steps, {trainer.epochs} whole epochs")
+
+
+def _write(trainer: Trainer, best: Path, recipe: Recipe, output: Path) -> None:
+    from clconv.frontend.onnx import export_onnx
+
+    if best.exists():
+        trainer.load(best)
+    export_onnx(with_recipe(trainer.graph(), recipe), output)
+
+
+@contextlib.contextmanager
+def _bar(epochs: int) -> Iterator[Any]:
+    from clconv.training.fit import described
+
+    console = stderr()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=None, figures="")
+
+        def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
+            bar.update(
+                task, description=f"epoch {epoch}/{epochs}", completed=step, total=steps,
+                figures=described(figures),
+            )  # fmt: skip
+
+        yield tell
+
+
+def _print_epoch(number: int, figures: Mapping[str, float]) -> None:
+    from clconv.training.fit import described
+
+    remark(f"epoch {number}: {described(figures)}")
+
+
+def _summary(loop: Loop, held: Listing, output: Path) -> None:
+    table = Table("epoch", "loss", "accuracy", "held back: loss", "accuracy", "images/s")
+    first = len(loop.history)
+    for i, figures in enumerate(loop.history, 1):
+        table.add_row(
+            str(i),
+            *(
+                f"{figures[key]:.4f}" if key in figures else "-"
+                for key in ("loss", "accuracy", "val_loss", "val_accuracy")
+            ),
+            f"{figures['images_per_second']:.1f}",
+        )
+    if first:
+        stdout().print(table)
+    stdout().print(f"{output}: written", soft_wrap=True)

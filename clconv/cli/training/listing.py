@@ -1,0 +1,101 @@
+"""Which pictures there are and what each shows: a folder of folders, or a table."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clconv.cli.files import check_readable
+from clconv.cli.pictures import pillow
+from clconv.errors import InputError
+
+_MOST_BYTES = 2**28  # of a table
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Pictures and their classes. labels: names of the classes, by number."""
+
+    files: tuple[Path, ...]
+    classes: tuple[int, ...]
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def take(self, which: Sequence[int]) -> Listing:
+        files, classes = (tuple(whole[i] for i in which) for whole in (self.files, self.classes))
+        return Listing(files, classes, self.labels)  # type: ignore[arg-type]
+
+
+def list_pictures(path: Path) -> Listing:
+    """The pictures of a folder that has a folder for each class, or of a CSV file of lines "file,label" (files as seen
+    from where it lies; a first line that says so is a heading). Classes are sorted by name.
+
+    Raises InputError if there are no pictures, or only one class, OSError if nothing is there.
+    """
+    pairs = _of_folder(path) if path.is_dir() else _of_table(path)
+    labels = tuple(sorted({label for _, label in pairs}))
+    if len(labels) < 2:
+        raise InputError(
+            f"{path}: "
+            + (f"all {len(pairs)} pictures are of one class" if pairs else "has no pictures")
+            + "; put those of each class into a folder of its own: photos/cat/1.jpg, photos/dog/1.jpg"
+        )
+    number = {label: i for i, label in enumerate(labels)}
+    return Listing(
+        tuple(file for file, _ in pairs), tuple(number[label] for _, label in pairs), labels
+    )
+
+
+def _of_folder(path: Path) -> list[tuple[Path, str]]:
+    image, _ = pillow()
+    image.init()
+    endings = {ending for ending, kind in image.EXTENSION.items() if kind in image.OPEN}
+    return [
+        (file, folder.name)
+        for folder in sorted(path.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in endings and file.is_file() and not file.name.startswith(".")
+    ]
+
+
+def _of_table(path: Path) -> list[tuple[Path, str]]:
+    check_readable(path, "a table of pictures", _MOST_BYTES)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as table:
+            rows = [row for row in csv.reader(table) if row]
+    except (UnicodeDecodeError, csv.Error) as reason:
+        raise InputError(f"{path}: is no folder and no table of pictures: {reason}") from None
+    found = []
+    for number, row in enumerate(rows, 1):
+        if len(row) != 2:
+            raise InputError(f"{path}: line {number} has {len(row)} columns; write file,label")
+        file = path.parent / row[0].strip()
+        if (
+            number == 1
+            and not file.exists()
+            and row[0].strip().lower() in ("file", "path", "image", "filename")
+        ):
+            continue
+        if not file.is_file():
+            raise InputError(f"{path}: line {number}: there is no file {file}")
+        found.append((file, row[1].strip()))
+    return found
+
+
+def split(listing: Listing, part: float, seed: int) -> tuple[Listing, Listing]:
+    """Training and validation: of each class the same part, at least one picture where it has two."""
+    rng = np.random.default_rng(seed)
+    training, held = list[int](), list[int]()
+    for number in range(len(listing.labels)):
+        own = rng.permutation([i for i, c in enumerate(listing.classes) if c == number]).tolist()
+        count = min(max(round(part * len(own)), 1), len(own) - 1) if part > 0 else 0
+        held += own[:count]
+        training += own[count:]
+    return listing.take(sorted(training)), listing.take(sorted(held))

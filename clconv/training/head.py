@@ -1,0 +1,80 @@
+"""The last layer of a classifier, made anew for other classes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from clconv.errors import InputError
+from clconv.graph.ir import Constant, Graph, Node
+
+_THROUGH = frozenset(
+    {"Softmax", "LogSoftmax", "Sigmoid", "Identity", "Flatten", "Reshape", "Squeeze", "Cast", "GlobalAveragePool"}
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """A network's last layer with weights: a Gemm, a MatMul with an Add behind it, or a 1x1 Conv.
+
+    weight, bias: names of constants; bias "" if there is none. axis: of the weight, along which the classes lie.
+    """
+
+    weight: str
+    bias: str
+    axis: int
+
+    def classes(self, graph: Graph) -> int:
+        return int(graph.constants[self.weight].spec.shape[self.axis])
+
+
+def find_head(graph: Graph) -> Head:
+    """The head of a graph without epilogues. Raises InputError if its first output comes from none."""
+    makers, name, bias = graph.producers(), graph.outputs[0], ""
+    while (node := makers.get(name)) is not None:
+        constants = [n for n in node.inputs if n in graph.constants]
+        if node.op == "Gemm" and node.inputs[1] in graph.constants:
+            own = node.inputs[2] if len(node.inputs) > 2 else ""
+            return Head(node.inputs[1], own or bias, 0 if node.attrs.transB else 1)
+        if node.op == "MatMul" and node.inputs[1] in graph.constants:
+            return Head(node.inputs[1], bias, graph.constants[node.inputs[1]].spec.rank - 1)
+        if node.op == "Conv" and _is_pointwise(node, graph):
+            return Head(node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else bias, 0)
+        if node.op == "Add" and len(constants) == 1 and not bias:
+            bias = constants[0]
+            name = next(n for n in node.inputs if n != bias)
+        elif node.op in _THROUGH:
+            name = node.inputs[0]
+        else:
+            break
+    raise InputError(
+        f"'{graph.name}': its output '{graph.outputs[0]}' does not come from a dense layer"
+        + (f" but from {node.op} ('{node.name}')" if node is not None else "")
+        + ", so that there is no last layer to replace: give a network with as many outputs as there are classes"
+    )
+
+
+def _is_pointwise(node: Node, graph: Graph) -> bool:
+    weight = graph.constants.get(node.inputs[1])
+    return weight is not None and all(d == 1 for d in weight.spec.shape[2:])
+
+
+def replaced_head(graph: Graph, classes: int, seed: int = 0) -> Graph:
+    """The graph with a last layer for so many classes, its weights uniform in +-1/sqrt(fan in) as PyTorch's. The output
+    is declared anew. Raises InputError where there is no such layer."""
+    head = find_head(graph)
+    rng = np.random.default_rng(seed)
+    constants = dict(graph.constants)
+    for name in filter(None, (head.weight, head.bias)):
+        spec = constants[name].spec
+        axis = head.axis if name == head.weight else max(spec.rank - 1, 0)
+        if name == head.bias and spec.rank > 1:  # of a Conv's Add: (1, C, 1, 1)
+            axis = int(np.argmax(spec.shape))
+        shape = tuple(classes if i == axis else d for i, d in enumerate(spec.shape))
+        weight = constants[head.weight].spec
+        bound = 1 / np.sqrt(weight.size // weight.shape[head.axis])
+        constants[name] = Constant(rng.uniform(-bound, bound, shape).astype(spec.dtype.numpy))
+    metadata = {k: v for k, v in graph.metadata.items() if k != "output_specs"}
+    specs = {n: graph.specs[n] for n in graph.inputs if n in graph.specs}
+    return graph.replace(constants=constants, metadata=metadata, specs=specs)
