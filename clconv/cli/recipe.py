@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clconv.cli.images import Pixels
+from clconv.cli.pixels import Pixels
 from clconv.graph.ir import Graph
 
 _KEY = "clconv.pictures"

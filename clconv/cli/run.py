@@ -107,7 +107,9 @@ def run(
         outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
         recipe = recipe_of(graph)
         options = dataclasses.replace(
-            options, classifier=is_classifier(outputs), known=None if recipe is None else recipe.pixels
+            options,
+            classifier=is_classifier(outputs),
+            known=None if recipe is None else recipe.pixels,
         )
         if recipe is not None and wanted.names is None:
             wanted = dataclasses.replace(wanted, names=list(recipe.labels))

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from clconv.cli.console import Device, Model, Size, interrupted, remark, stderr, stdout
 from clconv.cli.files import check_writable
-from clconv.cli.images import Pixels, Placement, choose_pixels, is_classifier, place
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
+from clconv.cli.pixels import Pixels, Placement, choose_pixels, is_classifier, place
 from clconv.cli.recipe import Recipe, recipe_of, with_recipe
 from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.examples import PictureExamples

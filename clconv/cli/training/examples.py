@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from clconv.cli.images import Pixels, Placement, to_tensor
 from clconv.cli.pictures import on_white, open_picture
+from clconv.cli.pixels import Pixels, Placement, to_tensor
 from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.listing import Listing
 from clconv.graph.ir import DType
