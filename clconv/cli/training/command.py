@@ -15,7 +15,7 @@ from rich.table import Table
 from clconv.cli.console import Device, Model, Size, interrupted, remark, stderr, stdout
 from clconv.cli.files import check_writable
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
-from clconv.cli.pixels import Pixels, Placement, choose_pixels, is_classifier, place
+from clconv.cli.pixels import PicturePlacement, Pixels, choose_pixels, is_classifier, place
 from clconv.cli.recipe import Recipe, recipe_of, with_recipe
 from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.examples import PictureExamples
@@ -130,7 +130,7 @@ def _prepared(
     size: tuple[int, int] | None,
     values: tuple[Any, Any],
     seed: int,
-) -> tuple[Graph, str, Placement, Pixels]:
+) -> tuple[Graph, str, PicturePlacement, Pixels]:
     """The network for these classes, its input's name, and how pictures go there."""
     from clconv.api import read_model
     from clconv.graph.derivatives import without_epilogues

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from clconv.cli.pictures import on_white, open_picture
-from clconv.cli.pixels import Pixels, Placement, to_tensor
+from clconv.cli.pixels import PicturePlacement, Pixels, to_tensor
 from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.listing import Listing
 from clconv.graph.ir import DType
@@ -26,7 +26,7 @@ class PictureExamples:
         self,
         listing: Listing,
         name: str,
-        placement: Placement,
+        placement: PicturePlacement,
         pixels: Pixels,
         augmentation: Augmentation | None,
         seed: int,
