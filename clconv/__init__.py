@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clconv import errors, layers, losses, optim
+    from clconv import errors, layers, losses, optim, visualize
     from clconv.api import load
     from clconv.device.info import DeviceInfo
     from clconv.errors import ClconvError
@@ -38,6 +38,7 @@ __all__ = [
     "load",
     "losses",
     "optim",
+    "visualize",
 ]
 
 # Public name -> the module that has it; a name that is a module of its own maps to itself.
@@ -54,6 +55,7 @@ _HOMES = {
     "load": "clconv.api",
     "losses": "clconv.losses",
     "optim": "clconv.optim",
+    "visualize": "clconv.visualize",
 }
 
 

@@ -25,12 +25,17 @@ MOST = {
 # What is larger nevertheless, and why no split of it would help a reader.
 _COMMAND = "the options of a command, which typer reads from its signature"
 _LAYER = "the settings of a public layer, named and ordered as users know them"
+_SETTINGS = "the settings of a public function, all but the first ones by name"
 EXCEPTIONS = {
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
     "parameters of a function: clconv/cli/tune.py tune": _COMMAND,
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
+    "parameters of a function: clconv/cli/training/command.py train": _COMMAND,
+    "parameters of a function: clconv/training/trainer.py Trainer.__init__": _SETTINGS,
+    "parameters of a function: clconv/visualize.py maximize": _SETTINGS,
     "lines of a function: clconv/cli/tune.py tune": _COMMAND,
+    "lines of a function: clconv/cli/training/command.py train": _COMMAND,
 }
 
 

@@ -23,6 +23,7 @@ from clconv.errors import ConfigError
 from clconv.graph.ir import TensorSpec
 
 if TYPE_CHECKING:
+    from clconv.graph.ir import Graph
     from clconv.session.session import Session
 
 
@@ -105,14 +106,7 @@ def run(
         graph = read_model(model)
         specs = graph.input_specs()
         outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
-        recipe = recipe_of(graph)
-        options = dataclasses.replace(
-            options,
-            classifier=is_classifier(outputs),
-            known=None if recipe is None else recipe.pixels,
-        )
-        if recipe is not None and wanted.names is None:
-            wanted = dataclasses.replace(wanted, names=list(recipe.labels))
+        options, wanted = _as_the_file_says(graph, outputs, options, wanted)
         runs = separate(specs, inputs)
         if output is not None and len(runs) > 1:
             raise ConfigError(
@@ -148,6 +142,21 @@ class _OutputOptions:
             count = class_count(specs)
             if count is not None and self.names is not None:
                 check_labels(self.names, count)
+
+
+def _as_the_file_says(
+    graph: Graph,
+    outputs: dict[str, TensorSpec | None],
+    options: PictureOptions,
+    wanted: _Wanted,
+) -> tuple[PictureOptions, _Wanted]:
+    """The options, where the user said nothing with what is in the file: preprocessing and labels."""
+    recipe = recipe_of(graph)
+    known = None if recipe is None else recipe.pixels
+    options = dataclasses.replace(options, classifier=is_classifier(outputs), known=known)
+    if recipe is not None and wanted.names is None:
+        wanted = dataclasses.replace(wanted, names=list(recipe.labels))
+    return options, wanted
 
 
 def _run_one(session: Session, feeds: Feeds, wanted: _OutputOptions, started: float) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.training.losses import LAST_STEPS, Loss, Targets
+from clconv.training.losses import LAST_STEPS, LOSSES, Loss, Targets
 from clconv.training.model import Learner
 from clconv.training.optimisers import Optimizer
 from clconv.training.writer import GraphWriter
@@ -192,3 +192,20 @@ def _clipped(to: GraphWriter, gradients: Mapping[str, str], most: float) -> dict
     ratio = to.one("Div", to.number(most), to.one("Add", norm, to.number(1e-6)))
     scale = to.one("Min", ratio, to.number(1.0))
     return {name: to.one("Mul", g, scale) for name, g in gradients.items()}
+
+
+def choose_objective(graph: Graph, loss: str | Loss, output: str | None) -> tuple[Loss | None, str]:
+    """The loss, None if the network has its own, and the output that is compared or minimised."""
+    chosen = graph.outputs[0] if output is None else output
+    if chosen not in graph.outputs:
+        raise InputError(f"no output '{chosen}'; the network has {list(graph.outputs)}")
+    if isinstance(loss, Loss):
+        return loss, chosen
+    if loss in LOSSES:
+        return LOSSES[loss](), chosen
+    if loss in graph.outputs:
+        return None, loss
+    raise InputError(
+        f"no loss '{loss}': there are {', '.join(LOSSES)}, those of clconv.losses, and the network's outputs "
+        f"{list(graph.outputs)}"
+    )

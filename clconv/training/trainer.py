@@ -19,10 +19,10 @@ from clconv.session.session import Session
 from clconv.training.batches import Batch, Data, batches, conform_data
 from clconv.training.checkpoint import load_checkpoint, save_checkpoint
 from clconv.training.fit import Epoch, History, Progress, fit
-from clconv.training.losses import LOSSES, Loss, Targets
+from clconv.training.losses import Loss, Targets
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
-from clconv.training.step import Names, Objective, StepWriter, logits, moment_name
+from clconv.training.step import Names, Objective, StepWriter, choose_objective, logits, moment_name
 
 Arrays = dict[str, np.ndarray]
 _KINDS = ("train", "frozen")
@@ -67,7 +67,7 @@ class Trainer:
         self._given = read_model(model)
         self._learner = learner(self._given, freeze)
         self.optimizer = as_optimizer(optimizer)
-        self._loss, self._output = _objective(self._given, loss, output)
+        self._loss, self._output = choose_objective(self._given, loss, output)
         self._batch_norm, self._clip, self._parts = batch_norm, clip_norm, accumulate
         self.seed, self.steps, self.epochs = seed, 0, 0
         self._device = choose_device(device)
@@ -284,20 +284,3 @@ class Trainer:
         if targets is not None and batch.targets is not None:
             feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)
         return feeds
-
-
-def _objective(graph: Graph, loss: str | Loss, output: str | None) -> tuple[Loss | None, str]:
-    """The loss, None if the network has its own, and the output that is compared or minimised."""
-    chosen = graph.outputs[0] if output is None else output
-    if chosen not in graph.outputs:
-        raise InputError(f"no output '{chosen}'; the network has {list(graph.outputs)}")
-    if isinstance(loss, Loss):
-        return loss, chosen
-    if loss in LOSSES:
-        return LOSSES[loss](), chosen
-    if loss in graph.outputs:
-        return None, loss
-    raise InputError(
-        f"no loss '{loss}': there are {', '.join(LOSSES)}, those of clconv.losses, and the network's outputs "
-        f"{list(graph.outputs)}"
-    )
