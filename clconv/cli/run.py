@@ -148,8 +148,8 @@ def _as_the_file_says(
     graph: Graph,
     outputs: dict[str, TensorSpec | None],
     options: PictureOptions,
-    wanted: _Wanted,
-) -> tuple[PictureOptions, _Wanted]:
+    wanted: _OutputOptions,
+) -> tuple[PictureOptions, _OutputOptions]:
     """The options, where the user said nothing with what is in the file: preprocessing and labels."""
     recipe = recipe_of(graph)
     known = None if recipe is None else recipe.pixels

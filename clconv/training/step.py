@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from clconv.errors import InputError
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.training.losses import LAST_STEPS, LOSSES, Loss, Targets
