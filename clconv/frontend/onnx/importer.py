@@ -17,7 +17,7 @@ from clconv.frontend.onnx.calls import opset_of
 from clconv.frontend.onnx.conditions import known_condition
 from clconv.frontend.onnx.constant_node import constant_value
 from clconv.frontend.onnx.control import subgraph_model
-from clconv.frontend.onnx.converters import CONVERTERS, convert_default
+from clconv.frontend.onnx.converters import CONVERTERS, convert_default, training
 from clconv.frontend.onnx.converters.microsoft import MICROSOFT
 from clconv.frontend.onnx.converters.microsoft.schemas import SCHEMAS
 from clconv.frontend.onnx.declarations import Declarations
@@ -161,7 +161,10 @@ class _Walk:
             return
         opset = opset_of(node, self._opset)
         extension = is_extension(node, opset)
-        schema = None if extension else schema_of(op, opset)
+        learns = domain_of(node) == training.DOMAIN
+        schema = None
+        if not extension:
+            schema = training.schema(op) if learns else schema_of(op, opset)
         foreign = SCHEMAS[op] if schema is None else None
         kinds = None if foreign is None else foreign.kinds
         attrs = read_attributes(node, label, schema, self._origin, kinds)
@@ -179,7 +182,9 @@ class _Walk:
             return
         assert schema is not None
         check_arity(source, schema)
-        if op == "Constant":
+        if learns:
+            training.CONVERTERS[op](source, self._build)
+        elif op == "Constant":
             self._build.constants[source.output(0)] = Constant(constant_value(source))
         elif op in CONTROL:
             self._control(source, defined, renames)

@@ -7,7 +7,7 @@ import onnx
 from clconv.frontend.onnx.arity import has_schema
 from clconv.frontend.onnx.calls import MAIN_DOMAIN
 from clconv.frontend.onnx.control import convert_if, convert_loop, convert_scan
-from clconv.frontend.onnx.converters import CONVERTERS
+from clconv.frontend.onnx.converters import CONVERTERS, training
 from clconv.frontend.onnx.converters.microsoft import DOMAIN, IN_MAIN_DOMAIN, MICROSOFT
 from clconv.graph.ops import OPS
 
@@ -29,6 +29,8 @@ def is_known(node: onnx.NodeProto) -> bool:
     domain, op = domain_of(node), node.op_type
     if domain == DOMAIN:
         return op in MICROSOFT
+    if domain == training.DOMAIN:
+        return op in training.CONVERTERS
     if domain:
         return False
     # Some of clconv's own operators are none of ONNX's.
@@ -39,7 +41,7 @@ def is_known(node: onnx.NodeProto) -> bool:
 def is_extension(node: onnx.NodeProto, opset: int) -> bool:
     """Whether the node is onnxruntime's operator of that name, not ONNX's."""
     if domain_of(node):
-        return True
+        return domain_of(node) == DOMAIN
     if node.op_type not in IN_MAIN_DOMAIN:
         return False
     return not has_schema(node.op_type, opset)
