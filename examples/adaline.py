@@ -62,7 +62,7 @@ class Madaline:
 
     def sums(self, x: np.ndarray) -> np.ndarray:
         unused = np.zeros((len(x), self.units), np.float32)
-        return self.trainer.predict({"x": x, "wanted": unused})["sums"]
+        return self.trainer.predict({"x": x, "wanted": unused})
 
     def answers(self, x: np.ndarray) -> np.ndarray:
         return np.where((self.sums(x) > 0).sum(1) >= self.needed, 1, -1)

@@ -53,7 +53,7 @@ def train(
     while len(rounds) < most and (not rounds or rounds[-1]):
         for x, y in zip(cells, wanted, strict=True):
             trainer.step({"cells": x[np.newaxis], "wanted": y[np.newaxis]})
-        found = trainer.predict({"cells": cells, "wanted": wanted})["outputs"]
+        found = trainer.predict({"cells": cells, "wanted": wanted})
         rounds.append(int((found != wanted).any(1).sum()))
     return trainer, rounds
 

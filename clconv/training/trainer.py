@@ -157,13 +157,14 @@ class Trainer:
         return total.figures()
 
     def predict(self, x: Data, batch_size: int = 64) -> Any:
-        """The network's output for all examples, as it is now; a dict by name if it has several."""
-        parts = [
-            self._predicting.run(batch.inputs)
-            for batch in batches(conform_data(self.inputs, x, None), batch_size)
-        ]
-        found = {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
-        return next(iter(found.values())) if len(found) == 1 else found
+        """The network's output for all examples, as it is now; a dict by name if it has several. Outputs that are no array
+        of examples, such as a loss, are left out."""
+        whole = list(batches(conform_data(self.inputs, x, None), batch_size))
+        parts = [self._predicting.run(batch.inputs) for batch in whole]
+        # A loss of the network's own is of no example.
+        names = [n for n, a in parts[0].items() if a.shape[:1] == (whole[0].size,)]
+        found = {n: np.concatenate([part[n] for part in parts]) for n in names}
+        return found[names[0]] if len(names) == 1 else found
 
     def fit(
         self,

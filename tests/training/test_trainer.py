@@ -41,8 +41,9 @@ def test_it_learns_and_says_how_well(device: clconv.DeviceInfo) -> None:
 def test_convolutions_with_batch_norms_learn(device: clconv.DeviceInfo) -> None:
     x, y = pictures(128)
     t = clconv.Trainer(convolutional(), optimizer=optim.Adam(lr=0.01), device=device)
-    t.fit(x, y, epochs=4, batch_size=32)
-    assert t.evaluate(x, y)["accuracy"] > 0.9
+    history = t.fit(x, y, epochs=8, batch_size=16)
+    assert history[-1]["accuracy"] > 0.95
+    assert t.evaluate(x, y)["accuracy"] > 0.95  # with running statistics
 
 
 def test_gradients_change_nothing_and_are_the_steps(device: clconv.DeviceInfo) -> None:
