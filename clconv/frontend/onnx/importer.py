@@ -162,9 +162,7 @@ class _Walk:
         opset = opset_of(node, self._opset)
         extension = is_extension(node, opset)
         learns = domain_of(node) == training.DOMAIN
-        schema = None
-        if not extension:
-            schema = training.schema(op) if learns else schema_of(op, opset)
+        schema = None if extension else training.schema(op) if learns else schema_of(op, opset)
         foreign = SCHEMAS[op] if schema is None else None
         kinds = None if foreign is None else foreign.kinds
         attrs = read_attributes(node, label, schema, self._origin, kinds)
@@ -182,14 +180,13 @@ class _Walk:
             return
         assert schema is not None
         check_arity(source, schema)
-        if learns:
-            training.CONVERTERS[op](source, self._build)
-        elif op == "Constant":
+        if op == "Constant":
             self._build.constants[source.output(0)] = Constant(constant_value(source))
         elif op in CONTROL:
             self._control(source, defined, renames)
         else:
-            CONVERTERS.get(op, convert_default)(source, self._build)
+            converters = training.CONVERTERS if learns else CONVERTERS
+            converters.get(op, convert_default)(source, self._build)
 
     def _readable(self, op: str, name: str) -> str:
         return self._boundary.widened(name) if op in READERS else name
@@ -207,12 +204,10 @@ class _Walk:
         if source.op == "If":
             condition = known_condition(source.input(0), self._build)
             if condition is not None:
-                branch = source.attrs["then_branch" if condition else "else_branch"]
-                self._branch(branch, source, defined, renames)
-                return
+                taken = source.attrs["then_branch" if condition else "else_branch"]
+                return self._branch(taken, source, defined, renames)
 
-        parts = {}
-        listed = False
+        parts, listed = {}, False
         for name, proto in source.attrs.items():
             if isinstance(proto, onnx.GraphProto):
                 where = f"{self._origin.label}: {name} of node '{source.name}'"
