@@ -95,6 +95,11 @@ class Case:
         )
         return dataclasses.replace(self, inputs=operands)
 
+    def all_fed(self) -> Case:
+        """The case with nothing known before a run."""
+        operands = tuple(o and dataclasses.replace(o, constant=False) for o in self.inputs)
+        return dataclasses.replace(self, label=f"fed, {self.label}", inputs=operands)
+
     def arrays(self) -> list[np.ndarray | None]:
         rng = np.random.default_rng(zlib.crc32(self.name.encode()))
         return [None if o is None else o.array(rng) for o in self.inputs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +19,10 @@ from clconv.lowering.choice.layout import choose_signatures, is_free
 from clconv.lowering.choice.limits import check_lowered, check_sizes, check_work, layouts_that_fit
 from clconv.lowering.choice.select import Choice, check_forced, select
 from clconv.lowering.copies.reorder import reorder_call
-from clconv.lowering.model.arguments import Read, Scalar, Write
+from clconv.lowering.model.arguments import PackedValue, Read, Scalar, Write
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Lowered, Placement, Problem, Signature
+from clconv.lowering.shared.packing import Packer
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
 
 
@@ -159,6 +161,7 @@ class _Lowering:
         self.converted: dict[tuple[str, Layout], str] = {}
         self.ends: list[int] = []
         self.alternatives: dict[str, tuple[KernelCall, ...]] | None = {} if alternatives else None
+        self.packer = Packer(device)
 
     def run(self) -> LoweredGraph:
         graph = self.graph
@@ -196,13 +199,13 @@ class _Lowering:
         if not any(spec.size for spec in laid_out.outputs):
             return  # nothing to compute
         if self.alternatives is not None:
-            self.alternatives[node.name] = tuple(
-                call
-                for alternative in choice.alternatives
-                if signature in alternative.signatures(problem)
-                for call in alternative.lower(dataclasses.replace(laid_out, parameters={})).calls
+            others = [a for a in choice.alternatives if signature in a.signatures(problem)]
+            made = (a.lower(dataclasses.replace(laid_out, parameters={})).calls for a in others)
+            packed, _ = Packer(self.device).resolved(
+                itertools.chain(*made), self._unused, self.specs
             )
-        lowered = self._own_scratch(choice.variant.lower(laid_out))
+            self.alternatives[node.name] = packed
+        lowered = self._packed(self._own_scratch(choice.variant.lower(laid_out)))
         check_lowered(laid_out, lowered)
         calls = [*lowered.calls]
         for placement in lowered.placements:
@@ -230,6 +233,11 @@ class _Lowering:
             and placement.offset % self.device.base_alignment == 0
         )
 
+    def _packed(self, lowered: Lowered) -> Lowered:
+        """With launches that pack what only a run brings."""
+        calls, scratch = self.packer.resolved(lowered.calls, self._unused, self.specs)
+        return dataclasses.replace(lowered, calls=calls, scratch={**lowered.scratch, **scratch})
+
     def _own_scratch(self, lowered: Lowered) -> Lowered:
         """Scratch buffers under names that are no value's, whatever the values are called."""
         renamed = {name: self._unused(name) for name in lowered.scratch}
@@ -240,7 +248,7 @@ class _Lowering:
                 call,
                 arguments=tuple(
                     (name, dataclasses.replace(a, value=renamed[a.value]))
-                    if isinstance(a, Read | Write) and a.value in renamed
+                    if isinstance(a, Read | Write | PackedValue) and a.value in renamed
                     else (name, a)
                     for name, a in call.arguments
                 ),

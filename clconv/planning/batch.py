@@ -33,9 +33,10 @@ def images_at_a_time(plan: Plan) -> int:
     if batch < 2 or not plan.device.is_cpu or not cache or plan.memory.total <= cache:
         return batch
     graph = plan.graph
+    held = graph.constants.keys() | graph.state.keys()
     used = [name for node in graph.nodes for name in (*node.inputs, *node.outputs) if name]
-    values = sum(graph.spec(name).nbytes for name in used if name not in graph.constants)
-    weights = sum(graph.constants[name].spec.nbytes for name in {*used} & graph.constants.keys())
+    values = sum(graph.spec(name).nbytes for name in used if name not in held)
+    weights = sum(graph.spec(name).nbytes for name in {*used} & held)
     most = max(int(_CACHE_SHARE * cache * batch / plan.memory.total), 1)
     # What the last run takes once more is lost: from the upper half, the count that loses least.
     runs = {count: -(-batch // count) for count in range(most // 2 + 1, most + 1)}

@@ -12,7 +12,8 @@ A tile of one row is a stream of the panel: `steps` inner indices have accumulat
 chain of additions is slower than memory.
 
 Parameters: block 4, 8, 16; vectors 1, 2; tile_rows 1..12; transposed: A; batched; scaled: whether there is an
-alpha; addend none, columns, matrix; addend_columns: whether the matrix c has more than one column; epilogue.
+alpha; addend none, columns, matrix; addend_columns: whether the matrix c has more than one column; epilogue; in_place:
+y lies where c or an operand of the epilogue does, so that nothing may be written twice.
 </%doc>
 <%namespace name="after" file="/gemm/finish.mako"/>
 <%!
@@ -66,7 +67,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int end = begin + min(per_item, rows - begin);
   const int left_columns = columns - chunk * ${WIDTH};
   for (int tile = begin; tile < end; tile += ${tile_rows}) {
-    // The last tile moves back so that it is full; it computes some rows again.
+    // The last tile moves back so that it is full; it computes some rows again${", but does not write them" if in_place else ""}.
     const int first = max(min(tile, end - ${tile_rows}), begin);
 % for r in R:
     global const ${stored("a")}* a${r} = left + (size_t)min(first + ${r}, end - 1)${"" if transposed else " * step"};
@@ -99,7 +100,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     const int column = chunk * ${WIDTH};
     if (left_columns >= ${WIDTH}) {
 % for r in R:
-      if (first + ${r} < end) {
+      if (first + ${r} < end${" && first + %d >= tile" % r if in_place else ""}) {
         const size_t at = ((size_t)batch * rows + first + ${r}) * columns + column;
 % for v in VECTORS:
         ${finish("sum%d_%d_0" % (r, v), V, "first + %d" % r, "(column + %d)" % (v * block), "at + %d" % (v * block))}
@@ -116,7 +117,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     *(private ${V}_u*)&results[${r}][${v * block}] = sum${r}_${v}_0;
 % endfor
 % endfor
-    for (int r = 0; r < min(${tile_rows}, end - first); ++r) {
+    for (int r = ${"tile - first" if in_place else "0"}; r < min(${tile_rows}, end - first); ++r) {
       const size_t at = ((size_t)batch * rows + first + r) * columns + column;
       for (int lane = 0; lane < left_columns; ++lane) {
         float value = results[r][lane];

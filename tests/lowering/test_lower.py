@@ -130,13 +130,13 @@ def test_padding_modes_need_no_variant_of_their_own(machine: DeviceInfo) -> None
 
 
 @on_devices
-def test_weights_that_are_not_constant_still_run(machine: DeviceInfo) -> None:
+def test_weights_that_are_not_constant_run_as_fast(machine: DeviceInfo) -> None:
     b = Builder()
     x, w = b.input(1, 16, 8, 8), b.input(16, 16, 3, 3, name="w")
     y = b.node("Conv", x, w, out="y", **CONV)
     _, lowered = lower(b.graph(y), machine)
-    assert "w" in lowered.calls[0].reads
-    assert next(iter(lowered.choices.values())).variant.name == "simple"
+    assert any("w" in call.reads for call in lowered.calls)
+    assert next(iter(lowered.choices.values())).variant.name != "simple"
 
 
 def test_an_operator_without_a_kernel_is_refused_by_name() -> None:

@@ -116,6 +116,27 @@ def update_first(units: int = 1031) -> Graph:
     return b.graph(["y", "w'"], {"w": "w'"})
 
 
+def one_kernel(batch: int = 11, features: int = 37, units: int = 19) -> Graph:
+    """A plain step, which becomes one product with an epilogue: w' = w - 0.01 x^T y; and b' = y^T x - b, b as the addend.
+
+    The rows are no multiple of a register tile's.
+    """
+    b = Builder(
+        {
+            "x": (batch, features),
+            "y": (batch, units),
+            "w": (features, units),
+            "b": (units, features),
+        }
+    )
+    scaled = b.node(
+        "Mul", b.node("Gemm", "x", "y", transA=1, transB=0, alpha=1.0, beta=1.0), b.number(0.01)
+    )
+    b.node("Sub", "w", scaled, out="w'")
+    b.node("Gemm", "y", "x", "b", out="b'", transA=1, transB=0, alpha=1.0, beta=-1.0)
+    return b.graph(["w'", "b'"], {"w": "w'", "b": "b'"})
+
+
 def values(graph: Graph, seed: int = 3) -> dict[str, np.ndarray]:
     """Random values of the state."""
     rng = np.random.default_rng(seed)

@@ -23,6 +23,7 @@ from tests.session.state_graphs import (
     descent,
     evaluation,
     exchanged,
+    one_kernel,
     read_later,
     sized_by_data,
     update_first,
@@ -36,6 +37,7 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "counter": counter,
     "update first": update_first,
     "sized by data": sized_by_data,
+    "one kernel": one_kernel,
 }
 STEPS = 5
 
@@ -99,6 +101,14 @@ def test_plain_updates_are_in_place(device: DeviceInfo) -> None:
     assert not [call for call in plan.calls if "->" in call.node]
     assert {plan.root(plan.lowered.stored[new]) for new in ("w'", "v'")} == {"w", "v"}
     assert plan.memory.external.keys() == {"w", "v"}
+
+
+def test_a_product_updates_its_addend_in_place(device: DeviceInfo) -> None:
+    if not device.is_cpu:
+        pytest.skip("the products of GPUs are copied")
+    plan = Session(one_kernel(), device).prepare({"x": (11, 37), "y": (11, 19)}).plan
+    assert not [call for call in plan.calls if "->" in call.node]
+    assert sum(bool(dict(call.kernel.parameters).get("in_place")) for call in plan.calls) == 2
 
 
 def test_what_reads_the_old_value_later_gets_it(device: DeviceInfo) -> None:

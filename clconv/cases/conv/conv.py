@@ -38,7 +38,14 @@ def _wide_pads(mode: str) -> Iterator[Case]:
     yield conv(f"{mode} far 3-D", (1, 2, 2, 3, 1), (3, 2, 2, 2, 3), pads=(3,) * 6, pad_mode=mode)
 
 
-CASES = (
+# Of these also with filters and a bias that only a run brings: something of each kind of kernel.
+_FED = (
+    "3x3 primes", "3x3 no bias valid", "one pixel", "one channel", "1x1 wide", "deep 1x1", "several tiles",
+    "3x3 stride 2", "3x3 stride 2 valid", "stem 7x7 stride 2", "5x5 same", "asymmetric all", "groups", "groups of 4",
+    "groups of 6, an odd number", "groups of 2, pointwise", "depthwise", "depthwise multiplier", "1-D",
+    "3-D groups of slices", "reflect pad uneven", "double",
+)  # fmt: skip
+_CASES = (
     conv("3x3 same", (1, 16, 14, 14), (32, 16, 3, 3), pads=SAME3),
     conv("3x3 primes", (2, 13, 17, 19), (23, 13, 3, 3), pads=SAME3),
     conv("3x3 no bias valid", (1, 8, 9, 11), (8, 8, 3, 3), bias=False),
@@ -160,3 +167,4 @@ CASES = (
         tolerance=1e-12,
     ),
 )
+CASES = (*_CASES, *(case.all_fed() for case in _CASES if case.label in _FED))

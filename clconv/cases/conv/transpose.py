@@ -23,7 +23,12 @@ def transposed(
 
 
 HALF = (1, 1, 1, 1)
-CASES = (
+# Of these also with filters and a bias that only a run brings.
+_FED = (
+    "3x3 stride 2 output padding", "one pixel", "1x1", "asymmetric all", "groups of 24", "side by side", "depthwise",
+    "plain input", "1-D", "3-D",
+)  # fmt: skip
+_CASES = (
     transposed("2x2 stride 2", (1, 16, 7, 9), (16, 24, 2, 2), strides=(2, 2)),
     transposed("4x4 stride 2", (1, 24, 8, 8), (24, 16, 4, 4), strides=(2, 2), pads=HALF),
     transposed(
@@ -85,3 +90,4 @@ CASES = (
     ),
     transposed("3-D groups", (1, 4, 3, 3, 3), (4, 3, 2, 2, 2), strides=(2, 2, 2), group=2),
 )
+CASES = (*_CASES, *(case.all_fed() for case in _CASES if case.label in _FED))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clconv.graph.ir import DType, Layout
+from clconv.device.info import DeviceInfo
+from clconv.graph.ir import DType, Layout, TensorSpec
+
+if TYPE_CHECKING:
+    from clconv.lowering.model.call import KernelCall
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +21,9 @@ class Packing:
 
     Two packings are the same if name and settings are; the function follows from them. dtype: what it
     makes of every constant, None where each keeps its own.
+
+    on_device: how a device packs what only a run brings, where that computes and does not only move elements: the launch
+    for a value, the name of what it makes, a node and a device, and how many bytes it makes.
     """
 
     name: str
@@ -24,6 +32,9 @@ class Packing:
         default=np.ascontiguousarray, compare=False
     )
     dtype: DType | None = dataclasses.field(default=None, compare=False)
+    on_device: Callable[[PackedValue, str, str, DeviceInfo], tuple[KernelCall, int]] | None = (
+        dataclasses.field(default=None, compare=False)
+    )
 
 
 AS_IS = Packing("as-is")
@@ -74,6 +85,17 @@ class Packed:
 
 
 @dataclasses.dataclass(frozen=True)
+class PackedValue:
+    """Argument: a value that the run brings as a packing makes it, read with that spec `offset` bytes behind its
+    beginning. Lowering puts a buffer in its place, and a launch that fills it before: see shared/packing.py."""
+
+    value: str
+    spec: TensorSpec
+    packing: Packing
+    offset: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Scalar:
     """Argument: a number. ctype is OpenCL's name: int, long, float, uint."""
 
@@ -112,4 +134,4 @@ class State:
     nbytes: int
 
 
-Argument = Read | Write | Packed | Scalar | Local | Table | Addresses | State
+Argument = Read | Write | Packed | PackedValue | Scalar | Local | Table | Addresses | State

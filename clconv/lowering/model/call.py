@@ -13,6 +13,7 @@ from clconv.lowering.model.arguments import (
     Argument,
     Local,
     Packed,
+    PackedValue,
     Read,
     Scalar,
     State,
@@ -95,6 +96,8 @@ class KernelCall:
                     return f"-> {value}"
                 case Packed(constant, packing):
                     return f"{constant}:{packing.name}"
+                case PackedValue(value, _, packing, _):
+                    return f"{value}:{packing.name}"
                 case Scalar(value, _):
                     return str(value)
                 case Local(nbytes):

@@ -17,6 +17,8 @@ from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import (
     Argument,
     Packed,
+    PackedValue,
+    Packing,
     Read,
     Write,
     layout_packing,
@@ -79,6 +81,13 @@ class Problem:
             return Read(name)
         return Packed(name, layout_packing(self.input(index).layout))
 
+    def packed(self, index: int, packing: Packing) -> Argument:
+        """An input as a packing makes it: once if it is a constant, else by a launch before the one that reads it."""
+        name = self.node.inputs[index]
+        if name in self.constants:
+            return Packed(name, packing)
+        return PackedValue(name, self.input(index), packing)
+
     def laid_out(self, signature: Signature) -> Problem:
         """The problem as lower() sees it."""
         inputs = zip(self.inputs, signature.inputs, strict=True)
@@ -116,7 +125,9 @@ class Problem:
         )
 
     def _is_half(self, argument: Argument) -> bool:
-        """Whether a kernel finds float16 elements in a buffer: a value's, or a constant's as packed."""
+        """Whether a kernel finds float16 elements in a buffer: a value's, or what packing made."""
+        if isinstance(argument, PackedValue):
+            return (argument.packing.dtype or argument.spec.dtype) is DType.FLOAT16
         if isinstance(argument, Packed):
             kept = argument.packing.dtype is None
             return kept and self.constants[argument.constant].spec.dtype is DType.FLOAT16

@@ -74,7 +74,7 @@ def render(kernel: Kernel) -> str:
 
     A template finds in `stored(name, type)` the element type that pointer `name` has: half where the
     kernel's parameter `halves` names it, else the type, float by default. With the parameter `in_place` no
-    pointer promises that others do not lead to the same memory.
+    pointer promises that others do not lead to the same memory, and no element may be written twice.
     """
     parameters = dict(kernel.parameters) | {"entry": kernel.symbol}
     text = _render(kernel.template, parameters)
@@ -106,7 +106,7 @@ def _render(name: str, parameters: dict[str, object]) -> str:
     def stored(pointer: str, usual: str = "float") -> str:
         return "half" if pointer in halves else usual
 
-    parameters = {"stored": stored, **parameters}
+    parameters = {"stored": stored, "in_place": False, **parameters}
     try:
         template: Template = _lookup().get_template(name)
     except Exception as reason:  # Mako raises its own, Python's SyntaxError and OSError

@@ -76,13 +76,6 @@ def plain_obstacle(problem: Problem) -> str | None:
     return epilogue_obstacle(problem)
 
 
-def weights_obstacle(problem: Problem) -> str | None:
-    """Why no kernel that reads packed filters can run a convolution."""
-    if not problem.is_constant(1) or (problem.has(2) and not problem.is_constant(2)):
-        return "needs constant weights"
-    return None
-
-
 def blocked_signature(problem: Problem, x: Layout, y: Layout) -> Signature:
     """First input and output in these layouts, operands of the epilogue that have the output's shape in
     its layout, everything else plain."""

@@ -20,6 +20,7 @@ from clconv.lowering.choice.select import select
 from clconv.lowering.model.arguments import (
     Argument,
     Packed,
+    PackedValue,
     Packing,
     Read,
     Write,
@@ -186,6 +187,8 @@ def _renamed(argument: Argument, known: Mapping[str, Value]) -> Argument:
             return Read(known[value].name, known[value].offset + offset)
         case Write(value, offset):
             return Write(known[value].name, known[value].offset + offset)
+        case PackedValue(value, spec, packing, offset):
+            return PackedValue(known[value].name, spec, packing, known[value].offset + offset)
         case Packed(constant, packing):
             return Packed(known[constant].name, _packing(known[constant], packing))
     return argument

@@ -61,6 +61,12 @@ class Epilogue:
     arguments: tuple[tuple[str, Argument], ...] = ()
 
     @property
+    def alike(self) -> list[str]:
+        """Names of the arguments that are read where the result is written: see KernelCall.same_index."""
+        operands = [operand for term in self.terms for operand in term.operands]
+        return [operand.text for operand in operands if operand.kind == "full"]
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self.arguments)
 

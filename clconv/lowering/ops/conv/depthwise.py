@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from clconv.lowering.model.arguments import (
     Argument,
-    Packed,
     Read,
     Scalar,
     Write,
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
-from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packed_obstacle
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
 from clconv.lowering.ops.conv.weights import depthwise_weights
-from clconv.lowering.shared.blocked import blocked_signatures
+from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
 
 # Accumulators: with three weights and a column they fit 16 registers, with one more LLVM spills. The usual
@@ -22,7 +21,7 @@ _PIXELS = 7
 
 
 def _depthwise_applies(problem: Problem) -> str | None:
-    obstacle = packed_obstacle(problem)
+    obstacle = blocked_obstacle(problem)
     if obstacle:
         return obstacle
     if not problem.node.attrs.group == problem.x.shape[1] == problem.y.shape[1]:
@@ -49,7 +48,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     rows = max(1, shape.out[0] // wanted)
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
-        ("w", Packed(problem.node.inputs[1], depthwise_weights(block))),
+        ("w", problem.packed(1, depthwise_weights(block))),
         *bias_arguments(problem, block),
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,

@@ -8,7 +8,6 @@ import math
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import (
     Argument,
-    Packed,
     Read,
     Scalar,
     Write,
@@ -21,11 +20,11 @@ from clconv.lowering.ops.conv.shape import (
     arithmetic_rate,
     bias_arguments,
     chosen_tile,
-    packed_obstacle,
+    packing_seconds,
     register_tile,
 )
 from clconv.lowering.ops.conv.weights import direct_weights
-from clconv.lowering.shared.blocked import convolution_signatures
+from clconv.lowering.shared.blocked import blocked_obstacle, convolution_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
 
 # Weights in float16 lie there so for at most so many output pixels: every tile converts them again.
@@ -33,7 +32,7 @@ _PIXELS_OF_HALF_WEIGHTS = 64
 
 
 def _direct_applies(problem: Problem) -> str | None:
-    obstacle = packed_obstacle(problem)
+    obstacle = blocked_obstacle(problem)
     if obstacle:
         return obstacle
     if _merged_groups(problem) > _MOST_MERGED:
@@ -100,7 +99,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     split = _split(problem, shape, chunks, pixels)
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
-        ("w", Packed(problem.node.inputs[1], packing)),
+        ("w", problem.packed(1, packing)),
         *bias_arguments(problem, block * vectors),
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,
@@ -179,7 +178,8 @@ def _direct_estimate(problem: Problem) -> float:
     waste *= -(-blocks // vectors) * vectors / blocks * _merged_groups(problem)
     if max(shape.strides) > 1 and max(shape.kernel) > 1:
         waste *= _STRIDED
-    return problem.cost.flops * waste / arithmetic_rate(problem.device)
+    packing = packing_seconds(problem, _merged_groups(problem))
+    return problem.cost.flops * waste / arithmetic_rate(problem.device) + packing
 
 
 DIRECT = Variant(

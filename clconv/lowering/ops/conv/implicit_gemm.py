@@ -10,7 +10,6 @@ import numpy as np
 from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import (
     Argument,
-    Packed,
     Packing,
     Read,
     Scalar,
@@ -19,8 +18,8 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
-from clconv.lowering.ops.conv.shape import ConvShape, bias_argument
-from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
+from clconv.lowering.ops.conv.shape import ConvShape, bias_argument, packing_seconds
+from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import (
     MOST_SPLITS,
@@ -56,11 +55,7 @@ def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
 
 def obstacle(problem: Problem) -> str | None:
     """Why a product in local memory cannot run this convolution; None if it can."""
-    return (
-        weights_obstacle(problem)
-        or plain_obstacle(problem)
-        or local_memory_obstacle(problem.device)
-    )
+    return plain_obstacle(problem) or local_memory_obstacle(problem.device)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,9 +153,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     tile = chosen_tile(problem, product_size, kind)
     splits = chosen_splits(problem, product_size, tile, kind)
     product = ConvProduct(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
-    weights = Packed(
-        problem.node.inputs[1], product_weights(product.taps_outer, tile.m, shape.group)
-    )
+    weights = problem.packed(1, product_weights(product.taps_outer, tile.m, shape.group))
     bias = bias_argument(problem, 1) if problem.has(2) else None
     x, y = Read(problem.node.inputs[0]), Write(problem.node.outputs[0])
     if splits == 1:
@@ -205,7 +198,8 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
         return math.inf
     shape = ConvShape.of(problem)
     gathered = 1 if shape.is_pointwise else _GATHERED
-    return gathered * product_seconds(problem.device, _product_size(shape), kind)
+    seconds = gathered * product_seconds(problem.device, _product_size(shape), kind)
+    return seconds + packing_seconds(problem)
 
 
 IMPLICIT_GEMM = Variant(

@@ -7,16 +7,16 @@ import math
 from collections.abc import Hashable
 
 from clconv.device.info import DeviceInfo
-from clconv.lowering.model.arguments import Argument, Packed, Scalar
+from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.kernel import AUTO, Problem
 from clconv.lowering.shared.blocked import (
-    blocked_obstacle,
     image_arguments,
     kernel_pad_mode,
     pair,
-    weights_obstacle,
 )
 from clconv.lowering.shared.epilogue import channel_packing
+from clconv.lowering.shared.tile_choice import launch_seconds
+from clconv.lowering.shared.tiles import gpu_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,14 +96,9 @@ class ConvShape:
         return dataclasses.replace(self, size=(1, pixels), out=(1, pixels))
 
 
-def packed_obstacle(problem: Problem) -> str | None:
-    """Why no kernel on channel blocks, with filters packed for it, can run this convolution."""
-    return blocked_obstacle(problem) or weights_obstacle(problem)
-
-
 def bias_argument(problem: Problem, block: int) -> Argument:
     """The bias padded to whole blocks; without one the kernel has no such parameter."""
-    return Packed(problem.node.inputs[2], channel_packing(block))
+    return problem.packed(2, channel_packing(block))
 
 
 def bias_arguments(problem: Problem, block: int) -> list[tuple[str, Argument]]:
@@ -144,3 +139,18 @@ def arithmetic_rate(device: DeviceInfo) -> float:
 def cache_rate(device: DeviceInfo) -> float:
     """Bytes a second that a core reads from the last-level cache, roughly, times the cores."""
     return 30e9 * device.compute_units
+
+
+# Bytes of packed filters that a core writes in a second, measured: they are large, and go to memory.
+_PACKED_RATE = 5e9
+
+
+def packing_seconds(problem: Problem, growth: float = 1.0) -> float:
+    """Of the launch that packs filters which a run brings, `growth` times as large as they are; none for constants, which
+    are packed once. In the measure of the other estimates."""
+    if problem.is_constant(1):
+        return 0.0
+    nbytes = 4 * problem.input(1).size * growth
+    if problem.device.is_cpu:
+        return nbytes / (_PACKED_RATE * problem.device.compute_units)
+    return 2 * nbytes / (gpu_rate(problem.device) / 10) + launch_seconds(problem.device)

@@ -44,7 +44,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         *epilogue.arguments,
     ]
     size = (math.prod(y.shape[2:]), y.shape[1], y.shape[0])
-    return Lowered((problem.call(kernel, arguments, size),))
+    return Lowered((problem.call(kernel, arguments, size).reading_in_place(epilogue.alike),))
 
 
 def _simple_rounds(problem: Problem) -> int:

@@ -13,7 +13,6 @@ import numpy as np
 
 from clconv.lowering.model.arguments import (
     Argument,
-    Packed,
     Packing,
     Scalar,
     Write,
@@ -31,7 +30,6 @@ from clconv.lowering.shared.blocked import (
     pair,
     rows_per_item,
     stored_obstacle,
-    weights_obstacle,
 )
 from clconv.lowering.shared.epilogue import channel_packing, plan_epilogue
 from clconv.lowering.shared.work_split import nested
@@ -96,7 +94,7 @@ _MOST_PHASES = 64  # along an axis: each is a table's row of the kernel, and nei
 def _obstacle(problem: Problem) -> str | None:
     if max(problem.node.attrs.strides) > _MOST_PHASES:
         return f"needs strides of at most {_MOST_PHASES}, got {problem.node.attrs.strides}"
-    return weights_obstacle(problem) or blocked_obstacle(problem)
+    return blocked_obstacle(problem)
 
 
 def _depthwise_applies(problem: Problem) -> str | None:
@@ -162,8 +160,8 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
     rows = rows_per_item(problem, out[0], chunks * x.shape[0] * group)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
-        ("w", Packed(problem.node.inputs[1], packing)),
-        *([("bias", Packed(bias, channel_packing(width)))] if bias else []),
+        ("w", problem.packed(1, packing)),
+        *([("bias", problem.packed(2, channel_packing(width)))] if bias else []),
         ("y", Write(problem.node.outputs[0])),
         *image_arguments(pair(x.shape[2:], 1), out, begin),
         ("rows", Scalar(rows)),

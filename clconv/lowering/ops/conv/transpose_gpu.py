@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from clconv.lowering.choice.matrix import Matrix, matrix_for
-from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
+from clconv.lowering.model.arguments import Argument, Packing, Read, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.implicit_gemm import (
@@ -16,7 +16,7 @@ from clconv.lowering.ops.conv.implicit_gemm import (
     product_call,
     product_weights,
 )
-from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_seconds
 from clconv.lowering.shared.blocked import pair
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import (
@@ -67,7 +67,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     )  # fmt: skip
     tile = chosen_tile(problem, product_size, kind)
     product = ConvProduct(shape, tile, 1, False, Epilogue(), kind)
-    weights = Packed(problem.node.inputs[1], _weights(product.taps_outer, tile.m))
+    weights = problem.packed(1, _weights(product.taps_outer, tile.m))
     parts = f"{problem.node.outputs[0]}/product"
     multiply = product_call(
         problem, product, Read(problem.node.inputs[0]), weights, None, Write(parts)
@@ -103,7 +103,8 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
     if problem.device.is_cpu:
         return math.inf
     spread = 12 * problem.y.size / (gpu_rate(problem.device) / 10) + launch_seconds(problem.device)
-    return product_seconds(problem.device, _product_size(problem), kind) + spread
+    packing = packing_seconds(problem)
+    return product_seconds(problem.device, _product_size(problem), kind) + spread + packing
 
 
 MATRIX_PRODUCT = Variant(

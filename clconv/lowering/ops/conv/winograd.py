@@ -12,7 +12,6 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import (
     Argument,
-    Packed,
     Packing,
     Read,
     Scalar,
@@ -27,7 +26,7 @@ from clconv.lowering.ops.conv.shape import (
     bias_arguments,
     cache_rate,
     chosen_tile,
-    packed_obstacle,
+    packing_seconds,
     register_tile,
 )
 from clconv.lowering.ops.conv.transforms import (
@@ -38,8 +37,9 @@ from clconv.lowering.ops.conv.transforms import (
     F4_3_STRIDE_2,
     Transform,
 )
+from clconv.lowering.ops.conv.winograd_filters import Places, transformed
 from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
-from clconv.lowering.shared.blocked import blocked_signatures
+from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
 
 # Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
@@ -74,8 +74,16 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
             u[block, :, :channels, : part.shape[0]] = by_filter.transpose(2, 1, 0)
         return u.reshape(blocks, transform.n**2, depth, in_block, out_block)
 
+    def places(filters: int, channels: int) -> Places:
+        blocks, depth = -(-filters // out_block), -(-channels // in_block) * in_block
+        return Places(
+            blocks * out_block, depth, out_block, depth, transform.n**2 * depth * out_block, 0,
+            out_block, depth * out_block,
+        )  # fmt: skip
+
     settings = (transform.m, transform.window, transform.stride, in_block, out_block)
-    return Packing("conv.winograd", settings, pack, DType.FLOAT32)
+    on_device = transformed(transform, places)
+    return Packing("conv.winograd", settings, pack, DType.FLOAT32, on_device)
 
 
 def _lower(problem: Problem, transform: Transform) -> Lowered:
@@ -103,6 +111,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     in_slice = max(1, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes)
     in_slice = min(in_slice, tile_blocks)
     v = f"{problem.node.name}/winograd_v"
+    weights = problem.packed(1, winograd_weights(transform, block, block * vectors))
     calls = []
     for first in range(0, tile_blocks, in_slice):
         now = min(in_slice, tile_blocks - first)
@@ -120,10 +129,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         ]
         y_arguments: list[tuple[str, Argument]] = [
             ("v", Read(v)),
-            (
-                "u",
-                Packed(problem.node.inputs[1], winograd_weights(transform, block, block * vectors)),
-            ),
+            ("u", weights),
             *bias_arguments(problem, block * vectors),
             ("y", Write(problem.node.outputs[0])),
             ("in_blocks", Scalar(in_blocks)),
@@ -173,7 +179,10 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     if _prefetches(device):  # the weights of the first register tile of each block are waited for
         weights //= max(1, -(-min(tiles, block_tiles) // pixels))
     transforms = _TRANSFORM_OPERATIONS * positions * tiles * (shape.channels + shape.filters)
-    return (products + transforms) / arithmetic_rate(device) + weights / cache_rate(device)
+    packing = packing_seconds(problem, positions / transform.window**2)
+    return (
+        (products + transforms) / arithmetic_rate(device) + weights / cache_rate(device) + packing
+    )
 
 
 # What it takes to transform one element of a tile, in multiply-adds of a product: measured, 64 channels at
@@ -185,7 +194,7 @@ def _variant(name: str, transform: Transform) -> Variant:
     return Variant(
         "Conv",
         name,
-        lambda problem: packed_obstacle(problem) or window_obstacle(problem, transform),
+        lambda problem: blocked_obstacle(problem) or window_obstacle(problem, transform),
         lambda problem: _lower(problem, transform),
         blocked_signatures,
         lambda problem: _estimate(problem, transform),

@@ -11,13 +11,14 @@ import numpy as np
 
 from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import matrix_for
-from clconv.lowering.model.arguments import Argument, Packed, Packing, Read, Scalar, Write
+from clconv.lowering.model.arguments import Argument, Packing, Read, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
-from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_seconds
 from clconv.lowering.ops.conv.transforms import F2_3
+from clconv.lowering.ops.conv.winograd_filters import Places, transformed
 from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
-from clconv.lowering.shared.blocked import plain_obstacle, weights_obstacle
+from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import group_seconds
 from clconv.lowering.shared.tiles import work_group_obstacle
@@ -42,7 +43,16 @@ def _weights() -> Packing:
         parts = full.reshape(blocks, _FILTERS, steps, _CHANNELS, F2_3.n**2)
         return np.ascontiguousarray(parts.transpose(0, 2, 4, 3, 1))
 
-    return Packing("conv.winograd_fused", (), pack, DType.FLOAT32)
+    def places(filters: int, channels: int) -> Places:
+        blocks, steps = -(-filters // _FILTERS), -(-channels // _CHANNELS)
+        step = _CHANNELS * _FILTERS
+        return Places(
+            blocks * _FILTERS, steps * _CHANNELS, _FILTERS, _CHANNELS, steps * F2_3.n**2 * step,
+            F2_3.n**2 * step, _FILTERS, step,
+        )  # fmt: skip
+
+    on_device = transformed(F2_3, places)
+    return Packing("conv.winograd_fused", (), pack, DType.FLOAT32, on_device)
 
 
 def _applies(problem: Problem) -> str | None:
@@ -51,7 +61,6 @@ def _applies(problem: Problem) -> str | None:
         return "takes a few registers more than items of Intel's GPUs have"
     return (
         window_obstacle(problem, F2_3)
-        or weights_obstacle(problem)
         or plain_obstacle(problem)
         or work_group_obstacle(device, _LOCAL_BYTES, _ITEMS)
     )
@@ -68,7 +77,7 @@ def _lower(problem: Problem) -> Lowered:
     )  # fmt: skip
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
-        ("w", Packed(problem.node.inputs[1], _weights())),
+        ("w", problem.packed(1, _weights())),
         *bias_arguments(problem, 1),
         ("y", Write(problem.node.outputs[0])),
         ("channels", Scalar(shape.channels)),
@@ -90,7 +99,8 @@ def _estimate(problem: Problem) -> float:
     shape = ConvShape.of(problem)
     groups = -(-TileGrid.of(shape, F2_3).count // _TILES) * -(-shape.filters // _FILTERS)
     steps = -(-shape.channels // _CHANNELS)
-    return group_seconds(problem.device, groups, steps, _ITEMS, _ISSUED, _REGISTERS)
+    packing = packing_seconds(problem, F2_3.n**2 / F2_3.window**2)
+    return group_seconds(problem.device, groups, steps, _ITEMS, _ISSUED, _REGISTERS) + packing
 
 
 WINOGRAD2_FUSED = Variant(

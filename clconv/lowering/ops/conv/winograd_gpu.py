@@ -17,7 +17,6 @@ from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import (
     Argument,
-    Packed,
     Packing,
     Read,
     Scalar,
@@ -31,8 +30,9 @@ from clconv.lowering.ops.conv.implicit_gemm import (
     product_call,
     product_weights,
 )
-from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
+from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_seconds
 from clconv.lowering.ops.conv.transforms import F2_3, F4_3, Transform
+from clconv.lowering.ops.conv.winograd_filters import Places, transformed
 from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import (
@@ -54,8 +54,13 @@ def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
         as_groups = u.reshape(-1, w.shape[1], 1, 1)
         return product_weights(taps_outer, tile_m, transform.n**2).function(as_groups)
 
+    def places(filters: int, channels: int) -> Places:
+        padded = -(-filters // tile_m) * tile_m
+        return Places(padded, channels, padded, channels, 0, 0, padded, channels * padded)
+
     settings = (transform.m, taps_outer, tile_m)
-    return Packing("conv.winograd_gpu", settings, pack, DType.FLOAT32)
+    on_device = transformed(transform, places)
+    return Packing("conv.winograd_gpu", settings, pack, DType.FLOAT32, on_device)
 
 
 def _padded_tiles(grid: TileGrid) -> int:
@@ -109,7 +114,7 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
         *grid,
         *epilogue.arguments,
     ]
-    packed = Packed(problem.node.inputs[1], _weights(transform, product.taps_outer, tile.m))
+    packed = problem.packed(1, _weights(transform, product.taps_outer, tile.m))
     calls = (
         problem.call(to_v, x_arguments, (across, shape.channels), (local, 1)),
         product_call(problem, product, Read(v), packed, None, Write(m)),
@@ -132,7 +137,8 @@ def _estimate(problem: Problem, transform: Transform, kind: Matrix | None = None
     products = product_seconds(problem.device, product_size, kind) + launch_seconds(
         problem.device, 2
     )
-    return products + streams / (gpu_rate(problem.device) / 10)
+    packing = packing_seconds(problem, positions / transform.window**2)
+    return products + streams / (gpu_rate(problem.device) / 10) + packing
 
 
 def _variant(name: str, transform: Transform) -> Variant:

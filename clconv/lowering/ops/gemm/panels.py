@@ -137,7 +137,8 @@ def _panel_call(
         *addend.arguments,
         *epilogue.arguments,
     ]
-    return problem.call(kernel, arguments, (-(-product.rows // per_item), chunks, product.batch))
+    size = (-(-product.rows // per_item), chunks, product.batch)
+    return problem.call(kernel, arguments, size).reading_in_place([*addend.alike, *epilogue.alike])
 
 
 def _blocked_lower(problem: Problem) -> Lowered:

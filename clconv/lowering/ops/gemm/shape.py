@@ -47,6 +47,7 @@ class Addend:
     kind: str = "none"
     column_step: int = 0
     arguments: tuple[tuple[str, Argument], ...] = ()
+    alike: tuple[str, ...] = ()  # as Epilogue.alike: a matrix that is not broadcast
 
 
 def plan_addend(problem: Problem, width: int) -> Addend:
@@ -72,7 +73,8 @@ def plan_addend(problem: Problem, width: int) -> Addend:
         *([] if width else [("c_column", Scalar(steps[1]))]),
         ("beta", Scalar(int(beta) if ctype == "long" else beta, ctype)),
     ]
-    return Addend("matrix", steps[1], tuple(arguments))
+    alike = ("c",) if spec.shape == problem.y.shape else ()
+    return Addend("matrix", steps[1], tuple(arguments), alike)
 
 
 # --- what kernels of float vectors along the columns take

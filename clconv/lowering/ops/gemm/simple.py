@@ -83,7 +83,8 @@ def _lower(problem: Problem) -> Lowered:
         *epilogue.arguments,
     ]
     items = (-(-product.columns // chunk), product.rows, product.batch)
-    return Lowered((problem.call(kernel, arguments, items),))
+    call = problem.call(kernel, arguments, items)
+    return Lowered((call.reading_in_place([*addend.alike, *epilogue.alike]),))
 
 
 def _rounds(problem: Problem) -> int:
