@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable
+from typing import Protocol
 
 import numpy as np
 
 from clconv.graph.ir import DType, Layout
+
+
+class Room(Protocol):
+    """Gives an array to be filled, its elements undefined, as numpy.empty does."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: type[np.generic], /) -> np.ndarray: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +22,8 @@ class Packing:
     """How a constant is rearranged before it goes to the device: a name, its settings, a function.
 
     Two packings are the same if name and settings are; the function follows from them. dtype: what it
-    makes of every constant, None where each keeps its own.
+    makes of every constant, None where each keeps its own. fill: for large constants, does what the function does and
+    puts the result into an array that it asks `room` for, which may be the device's memory.
     """
 
     name: str
@@ -24,6 +32,20 @@ class Packing:
         default=np.ascontiguousarray, compare=False
     )
     dtype: DType | None = dataclasses.field(default=None, compare=False)
+    fill: Callable[[np.ndarray, Room], np.ndarray] | None = dataclasses.field(
+        default=None, compare=False
+    )
+
+    @classmethod
+    def filling(
+        cls,
+        name: str,
+        settings: tuple[Hashable, ...],
+        fill: Callable[[np.ndarray, Room], np.ndarray],
+        dtype: DType | None = None,
+    ) -> Packing:
+        """A packing by `fill`, whose function puts the result into an array of its own."""
+        return cls(name, settings, lambda array: fill(array, np.empty), dtype, fill)
 
 
 AS_IS = Packing("as-is")
