@@ -43,6 +43,7 @@ class DeviceConstants:
         )
         self._lock = threading.Lock()
         self._pool: pages.Pool | None = None
+        self._patience = pages.Patience()
         if pages.are_wanted(device.info):
             self._pool = pages.Pool(device.allocate, sub_buffer, device.info.base_alignment)
 
@@ -92,11 +93,14 @@ class DeviceConstants:
             return self._held.setdefault(key, held)
 
     def _allocate(self, nbytes: int) -> Held:
+        if self._pool is None:
+            return Held(self._device.allocate(nbytes), nbytes)
+        if not self._pool.shares(nbytes):  # which threads may ask for side by side
+            buffer = self._device.allocate(nbytes, self._patience)
+            return Held(buffer, nbytes, buffer)
         with self._lock:
-            if self._pool is None:
-                return Held(self._device.allocate(nbytes), nbytes)
             piece = self._pool.take(nbytes)
-            return Held(piece.buffer, nbytes, piece.owner)
+        return Held(piece.buffer, nbytes, piece.owner)
 
 
 def _memory(held: Held) -> np.ndarray | None:
