@@ -26,6 +26,8 @@ import clconv
 from benchmarks.bench_models import machine
 
 Arrays = Mapping[str, np.ndarray]
+# How many inputs Resize leaves out before the sizes, DFT before the axis.
+_LEFT_OUT = {"sizes": 2, "axis": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +48,7 @@ class Straggler:
 
     def model(self) -> bytes:
         """The model as the bytes of an ONNX file."""
-        # Resize leaves out the two inputs before the sizes.
-        names = [name for n in self.inputs for name in (("", "", n) if n == "sizes" else (n,))]
+        names = [name for n in self.inputs for name in (*[""] * _LEFT_OUT.get(n, 0), n)]
         graph = helper.make_graph(
             [helper.make_node(self.op, names, ["result"], **self.attributes)],
             self.op,
@@ -147,6 +148,17 @@ def resized(
     return Straggler("Resize", label, inputs, ("sizes",), attributes)
 
 
+def transformed(
+    rng: np.random.Generator, x: tuple[int, ...], axis: int, **attributes: Any
+) -> Straggler:
+    inputs = {
+        "x": rng.standard_normal(x).astype(np.float32),
+        "axis": np.array(axis, np.int64),
+    }
+    label = " ".join(["x".join(map(str, x)), f"axis {axis}", *attributes])
+    return Straggler("DFT", label, inputs, ("axis",), attributes, opset=20)
+
+
 def stragglers() -> list[Straggler]:
     rng = np.random.default_rng(0)
     same = {"pads": [1, 1, 1, 1]}
@@ -170,6 +182,12 @@ def stragglers() -> list[Straggler]:
         resized(rng, (1, 3, 512, 512), (224, 224), "cubic"),
         resized(rng, (1, 64, 112, 112), (50, 50), "linear"),
         resized(rng, (1, 64, 112, 112), (50, 50), "cubic"),
+        transformed(rng, (1009, 256, 1), 1),
+        transformed(rng, (1009, 256, 1), 1, onesided=1),
+        transformed(rng, (1009, 256, 2), 1),
+        transformed(rng, (1009, 256, 2), 1, inverse=1),
+        transformed(rng, (1, 256, 1009, 2), 1),
+        transformed(rng, (16, 4096, 2), 1),
     ]
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from clconv.errors import Guard
+from clconv.graph import staging
 from clconv.graph.ir import Constant
 from clconv.lowering.model.arguments import Packing
 from clconv.runtime import pages
@@ -41,6 +43,7 @@ class DeviceConstants:
         )
         self._lock = threading.Lock()
         self._pool: pages.Pool | None = None
+        self._patience = pages.Patience()
         if pages.are_wanted(device.info):
             self._pool = pages.Pool(device.allocate, sub_buffer, device.info.base_alignment)
 
@@ -56,32 +59,69 @@ class DeviceConstants:
         if len(large) < 2:
             return []
         with ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
-            return list(pool.map(lambda one: self.get(*one), large))
+            return list(pool.map(lambda one: self.get(one[0], one[1], kept=True), large))
 
-    def get(self, constant: Constant, packing: Packing) -> Held:
+    def get(self, constant: Constant, packing: Packing, kept: bool = False) -> Held:
+        """The copy, made unless there is one. kept: so is the thread's memory for reading, for the next."""
         key = (constant.key, packing)
         with self._lock:
             held = self._held.get(key)
         if held is not None:
             return held
+        with staging.reused(kept):
+            return self._made(key, constant, packing)
+
+    def _made(self, key: tuple[int, Packing], constant: Constant, packing: Packing) -> Held:
+        room = _Room(self._allocate)
         with Guard(f"packing the constant {constant.spec} as {packing.name}"):
-            packed = np.ascontiguousarray(packing.function(constant.array))
+            if packing.fill is None:
+                packed = np.ascontiguousarray(packing.function(constant.array))
+            else:
+                packed = packing.fill(constant.array, room)
         with self._lock:
             made = self._held.get(key)  # by another thread, meanwhile
-            if made is not None:
-                return made
-            held = self._allocate(packed.nbytes)
-        # What is ours and whole is written here and now; the queue would hand it to another thread.
-        memory = host_memory(held.buffer) if held.owner is held.buffer else None
-        if memory is None:
-            self._queue.write(held.buffer, packed, wait=True)
-        else:
-            memory[: packed.nbytes] = packed.reshape(-1).view(np.uint8)
+        if made is not None:
+            return made
+        held = room.held or self._allocate(packed.nbytes)
+        if not room.in_place:
+            memory = _memory(held)
+            if memory is None:
+                self._queue.write(held.buffer, packed, wait=True)
+            else:
+                memory[: packed.nbytes] = packed.reshape(-1).view(np.uint8)
         with self._lock:
             return self._held.setdefault(key, held)
 
     def _allocate(self, nbytes: int) -> Held:
         if self._pool is None:
             return Held(self._device.allocate(nbytes), nbytes)
-        piece = self._pool.take(nbytes)
+        if not self._pool.shares(nbytes):  # which threads may ask for side by side
+            buffer = self._device.allocate(nbytes, self._patience)
+            return Held(buffer, nbytes, buffer)
+        with self._lock:
+            piece = self._pool.take(nbytes)
         return Held(piece.buffer, nbytes, piece.owner)
+
+
+def _memory(held: Held) -> np.ndarray | None:
+    """The bytes of a buffer that is ours and whole, to be written here and now; the queue would hand it to another
+    thread."""
+    return host_memory(held.buffer) if held.owner is held.buffer else None
+
+
+class _Room:
+    """Where a packing puts its result: into the buffer itself if that has memory of ours."""
+
+    def __init__(self, allocate: Callable[[int], Held]) -> None:
+        self._allocate = allocate
+        self.held: Held | None = None
+        self.in_place = False
+
+    def __call__(self, shape: tuple[int, ...], dtype: type[np.generic], /) -> np.ndarray:
+        nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+        self.held = self._allocate(nbytes)
+        memory = _memory(self.held)
+        if memory is None:
+            return np.empty(shape, dtype)
+        self.in_place = True
+        return memory[:nbytes].view(dtype).reshape(shape)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +27,32 @@ def are_wanted(device: DeviceInfo) -> bool:
     return "small-pages" in device.quirks and hasattr(mmap, "MADV_HUGEPAGE")
 
 
-def memory(nbytes: int) -> np.ndarray:
+class Patience:
+    """How much longer than usual the system may take for huge pages.
+
+    Inside a virtual machine that gives free memory back to its host, a huge page can take 5 ms instead of a tenth of
+    that, when small ones are at hand: 3 s a gigabyte, where large weights gain by a few percent of a run.
+    """
+
+    USUAL, EXTRA = 5e-4, 0.5  # seconds of a page, and beyond that of all
+
+    def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
+        self._clock, self._left = clock, self.EXTRA  # one thread's time: others may have the core
+
+    def touch(self, pages: np.ndarray) -> int:
+        """Bytes of whole huge pages that are there afterwards; not all, once they took too long."""
+        for begin in range(0, len(pages), PAGE):
+            if self._left <= 0:
+                return begin
+            start = self._clock()
+            pages[begin : begin + _SMALL] = 0  # long enough for other threads to run meanwhile
+            self._left -= max(0.0, self._clock() - start - self.USUAL)
+        return len(pages)
+
+
+def memory(nbytes: int, patience: Patience | None = None) -> np.ndarray:
     """Zeroed bytes at the beginning of a page, a huge one where they gain by it and the system grants it. They go
-    with the last reference to the array."""
+    with the last reference to the array. patience: with which they are had at once, small ones after it ends."""
     if nbytes < _LEAST:
         room = np.zeros(nbytes + _SMALL, np.uint8)
         begin = -room.ctypes.data % _SMALL
@@ -38,7 +63,12 @@ def memory(nbytes: int) -> np.ndarray:
         mapped.madvise(mmap.MADV_HUGEPAGE)
     content = np.frombuffer(mapped, np.uint8)
     begin = -content.ctypes.data % PAGE
-    return content[begin : begin + whole]
+    room = content[begin : begin + whole]
+    had = whole if patience is None else patience.touch(room)
+    if had < whole:
+        with contextlib.suppress(OSError):
+            mapped.madvise(mmap.MADV_NOHUGEPAGE, begin + had, whole - had)
+    return room
 
 
 class Piece(NamedTuple):
@@ -60,9 +90,14 @@ class Pool:
         self._chunk: Any = None
         self._used = _CHUNK
 
+    @staticmethod
+    def shares(nbytes: int) -> bool:
+        """Whether a piece of that size lies in a buffer with others."""
+        return nbytes <= _CHUNK // 2
+
     def take(self, nbytes: int) -> Piece:
         """A buffer of its own for what is large, else a part of the current large one."""
-        if nbytes > _CHUNK // 2:
+        if not self.shares(nbytes):
             buffer = self._allocate(nbytes)
             return Piece(buffer, buffer)
         room = -(-max(nbytes, 4) // self._alignment) * self._alignment

@@ -48,6 +48,24 @@ def test_memory_is_there_without_huge_pages(monkeypatch: pytest.MonkeyPatch) -> 
     assert not memory.any()
 
 
+def test_patience_ends_after_slow_pages() -> None:
+    times = iter(np.arange(0, 1000, 0.15).tolist())  # 0.15 s a page
+    patience = pages.Patience(lambda: next(times))
+    memory = pages.memory(9 * pages.PAGE, patience)
+    assert patience.touch(memory) == 0 and patience.touch(memory[:0]) == 0
+    assert len(memory) >= 9 * pages.PAGE and not memory.any()
+    memory[:] = 7
+    used = round(next(times) / 0.15)
+    assert used == 2 * 4  # what four pages take is more than half a second
+
+
+def test_patience_lasts_where_pages_are_quick() -> None:
+    times = iter(np.arange(0, 1000, 1e-4).tolist())
+    patience = pages.Patience(lambda: next(times))
+    for _ in range(3):
+        assert patience.touch(np.ones(100 * pages.PAGE, np.uint8)) == 100 * pages.PAGE
+
+
 def test_small_pieces_share_and_do_not_overlap() -> None:
     made: list[weakref.ref[Memory]] = []
     pool = pool_of(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from clconv.lowering.model.call import KernelCall
 
 
+class Room(Protocol):
+    """Gives an array to be filled, its elements undefined, as numpy.empty does."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: type[np.generic], /) -> np.ndarray: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Packing:
     """How a constant is rearranged before it goes to the device: a name, its settings, a function.
 
     Two packings are the same if name and settings are; the function follows from them. dtype: what it
-    makes of every constant, None where each keeps its own.
+    makes of every constant, None where each keeps its own. fill: for large constants, does what the function does and
+    puts the result into an array that it asks `room` for, which may be the device's memory.
 
     on_device: how a device packs what only a run brings, where that computes and does not only move elements: the launch
     for a value, the name of what it makes, a node and a device, and how many bytes it makes.
@@ -35,6 +42,22 @@ class Packing:
     on_device: Callable[[PackedValue, str, str, DeviceInfo], tuple[KernelCall, int]] | None = (
         dataclasses.field(default=None, compare=False)
     )
+    fill: Callable[[np.ndarray, Room], np.ndarray] | None = dataclasses.field(
+        default=None, compare=False
+    )
+
+    @classmethod
+    def filling(
+        cls,
+        name: str,
+        settings: tuple[Hashable, ...],
+        fill: Callable[[np.ndarray, Room], np.ndarray],
+        dtype: DType | None = None,
+        on_device: Callable[[PackedValue, str, str, DeviceInfo], tuple[KernelCall, int]]
+        | None = None,
+    ) -> Packing:
+        """A packing by `fill`, whose function puts the result into an array of its own."""
+        return cls(name, settings, lambda array: fill(array, np.empty), dtype, on_device, fill)
 
 
 AS_IS = Packing("as-is")

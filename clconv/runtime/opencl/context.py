@@ -49,11 +49,11 @@ class Device:
     def queue(self, profile: bool = False) -> Queue:
         return Queue(self.info, self.context, profile)
 
-    def allocate(self, nbytes: int) -> Any:
-        """A buffer; DeviceError with the size if the runtime refuses."""
+    def allocate(self, nbytes: int, patience: pages.Patience | None = None) -> Any:
+        """A buffer; DeviceError with the size if the runtime refuses. patience: for huge pages."""
         try:
             flags, size = cl.mem_flags.READ_WRITE, max(int(nbytes), 4)
-            host = pages.memory(size) if pages.are_wanted(self.info) else None
+            host = pages.memory(size, patience) if pages.are_wanted(self.info) else None
             if host is None:
                 buffer = cl.Buffer(self.context, flags, size)
             else:  # the buffer keeps the array

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 
 from clconv.errors import ModelError
+from clconv.graph.staging import empty_bytes
 
 _SAMPLES, _SAMPLE = 8, 64  # how many parts of a tensor are compared, and their bytes
 
@@ -56,7 +57,7 @@ class FileReader:
         return found.st_size, found.st_mtime_ns
 
     def read(self, offset: int, length: int) -> np.ndarray:
-        array = np.empty(length, np.uint8)
+        array = empty_bytes(length)
         view: memoryview = array.data
         done = 0
         try:

@@ -14,6 +14,7 @@ from clconv.lowering.model.arguments import (
     Argument,
     Packing,
     Read,
+    Room,
     Scalar,
     Write,
 )
@@ -53,6 +54,8 @@ _MOST_PRODUCTS = 48 * 36
 _SKEW = 16
 # Transformed inputs of one launch: small enough to be still in the last-level cache when they are used.
 _SLICE_BYTES = 4 << 20
+# Multiplications of a product of the packing, which OpenBLAS does without other threads up to 262144.
+_PRODUCT = 1 << 17
 _MOST_SLICES = (
     256  # launches of an image too large for anything, which must not take minutes to plan
 )
@@ -61,18 +64,19 @@ _MOST_SLICES = (
 def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Packing:
     """U = G g G', as (filters / out_block, n * n, channels / in_block, in_block, out_block)."""
 
-    def pack(w: np.ndarray) -> np.ndarray:
+    def fill(w: np.ndarray, room: Room) -> np.ndarray:
         filters, channels, rows, columns = w.shape
-        both = transform.both_weights.T
         blocks, depth = -(-filters // out_block), -(-channels // in_block)
-        u = np.zeros((blocks, transform.n**2, depth * in_block, out_block), np.float32)
-        # A block of filters at a time stays in the cache between the product and its transposition.
-        for block in range(blocks):
-            part = w[block * out_block : (block + 1) * out_block].astype(np.float32, copy=False)
-            products = part.reshape(-1, rows * columns) @ both
-            by_filter = products.reshape(part.shape[0], channels, -1)
-            u[block, :, :channels, : part.shape[0]] = by_filter.transpose(2, 1, 0)
-        return u.reshape(blocks, transform.n**2, depth, in_block, out_block)
+        u = room((blocks, transform.n**2, depth, in_block, out_block), np.float32)
+        both, used = transform.both_weights, channels * out_block
+        # A block of filters is turned while it is as small as the filters are; products then lie where they belong.
+        for block, flat in enumerate(u.reshape(blocks, transform.n**2, -1)):
+            part = w[block * out_block : (block + 1) * out_block]
+            taps = np.zeros((rows * columns, channels, out_block), np.float32)
+            taps[..., : len(part)] = part.reshape(len(part), channels, -1).transpose(2, 1, 0)
+            _multiply(both, taps.reshape(rows * columns, used), flat[:, :used])
+            flat[:, used:] = 0
+        return u
 
     def places(filters: int, channels: int) -> Places:
         blocks, depth = -(-filters // out_block), -(-channels // in_block) * in_block
@@ -83,7 +87,16 @@ def winograd_weights(transform: Transform, in_block: int, out_block: int) -> Pac
 
     settings = (transform.m, transform.window, transform.stride, in_block, out_block)
     on_device = transformed(transform, places)
-    return Packing("conv.winograd", settings, pack, DType.FLOAT32, on_device)
+    return Packing.filling("conv.winograd", settings, fill, DType.FLOAT32, on_device)
+
+
+def _multiply(left: np.ndarray, right: np.ndarray, result: np.ndarray) -> None:
+    """result = left @ right, by products that OpenBLAS leaves to the thread that asks: for larger ones all threads
+    would wait for the same few."""
+    step = max(1, _PRODUCT // left.size)
+    for first in range(0, right.shape[1], step):
+        some = slice(first, first + step)
+        np.matmul(left, right[:, some], out=result[:, some])
 
 
 def _lower(problem: Problem, transform: Transform) -> Lowered:

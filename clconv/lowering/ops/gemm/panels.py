@@ -16,6 +16,7 @@ from clconv.lowering.model.arguments import (
     Packed,
     Packing,
     Read,
+    Room,
     Scalar,
     Write,
     packed_float,
@@ -28,29 +29,37 @@ from clconv.lowering.shared.conversion import cast_call
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.product import Product
 
+_ROWS = 32  # that are packed at a time
+
 
 def panel_packing(transposed: bool, width: int, alpha: float) -> Packing:
     """Matrices (..., inner, columns), or the other way round, times alpha, as (batch, columns / width, inner,
     width), padded with zeros: a kernel reads `width` columns straight through."""
 
-    def pack(matrices: np.ndarray) -> np.ndarray:
+    def fill(matrices: np.ndarray, room: Room) -> np.ndarray:
         whole = matrices[:, None] if matrices.ndim == 1 else matrices
         right = whole.swapaxes(-1, -2) if transposed else whole
         right = right.reshape(math.prod(right.shape[:-2]), *right.shape[-2:])
         batch, inner, columns = right.shape
         kept = packed_float(right) if alpha == 1 else np.float32
-        packed = np.zeros((batch, -(-columns // width), inner, width), kept)
+        packed = room((batch, -(-columns // width), inner, width), kept)
         full, rest = divmod(columns, width)
-        by_column = packed.transpose(0, 2, 1, 3)
-        by_column[:, :, :full] = right[:, :, : full * width].reshape(batch, inner, full, width)
-        if rest:
-            by_column[:, :, full, :rest] = right[:, :, full * width :]
+        # Some rows at a time: their pages, and the lines of each that two panels share, are then looked up once.
+        step = max(1, inner) if transposed else _ROWS
+        for first in range(0, inner, step):
+            some = right[:, first : first + step]
+            by_column = packed[:, :, first : first + step].transpose(0, 2, 1, 3)
+            whole_panels = some[..., : full * width]
+            by_column[:, :, :full] = whole_panels.reshape(*some.shape[:2], full, width)
+            if rest:
+                by_column[:, :, full, :rest] = some[..., full * width :]
+                by_column[:, :, full, rest:] = 0
         if alpha != 1:
             packed *= np.float32(alpha)
         return packed
 
     dtype = None if alpha == 1 else DType.FLOAT32
-    return Packing("gemm.panels", (transposed, width, alpha), pack, dtype)
+    return Packing.filling("gemm.panels", (transposed, width, alpha), fill, dtype)
 
 
 def _tile_obstacle(problem: Problem) -> str | None:
