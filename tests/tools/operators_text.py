@@ -6,7 +6,9 @@ from clconv.graph.specialise.sequences import SEQUENCE_OPS
 
 # What no table of the code says: forms that the importer refuses, each with an error that names the node.
 LIMITS = {
-    **dict.fromkeys(SEQUENCE_OPS, "inside a graph only: the inputs and outputs of models are tensors"),
+    **dict.fromkeys(
+        SEQUENCE_OPS, "inside a graph only: the inputs and outputs of models are tensors"
+    ),
     "BatchNormalization": "with `training_mode` 1 the input's rank must be known",
     "DFT": "a fast Fourier transform: products with matrices of the length's factors",
     "Optional": "only with a tensor in it",

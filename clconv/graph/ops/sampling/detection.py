@@ -69,7 +69,7 @@ class _Boxes:
         return _Boxes(self.edges[:, which], self.areas[which])
 
     def down(self) -> _Boxes:
-        """The boxes as a column, to be held against a line of others."""
+        """The boxes as a column, to be compared with a line of others."""
         return _Boxes(self.edges[:, :, None], self.areas[:, None])
 
     def too_close(self, other: _Boxes, allowed: Any) -> np.ndarray:
@@ -100,8 +100,8 @@ def _neighbours(edges: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _best_first(boxes: _Boxes, order: np.ndarray, limit: int, allowed: Any) -> np.ndarray:
-    """Which of `order`, best first, are kept, until there are `limit`: some at a time are held against those that are
-    kept already, then against each other."""
+    """Which of `order`, best first, are kept, until there are `limit`: some at a time are compared with those that are
+    kept already, then with each other."""
     limit = min(limit, len(order))
     names, kept = np.empty(limit, order.dtype), _Boxes(np.empty((4, limit), boxes.edges.dtype))
     count = begin = 0
