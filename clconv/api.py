@@ -28,15 +28,14 @@ def load(
     device: part of a name, "gpu", "cpu", an index, "platform:device", or a DeviceInfo of devices();
         None takes CLCONV_DEVICE, else the best device.
     progress(done, all): called while kernels are compiled and weights packed, where there are any to compile.
-    precision: "float32", or "float16" to store a float32 network's weights and what lies between its layers
-        as halves, summed in float32 all the same; "strict" for float32 without Winograd's transforms and whatever else
-        lets a value reach results that do not read it (an outlier costs its neighbours no digits, NaN and infinity
-        stay where a plain sum has them); "tf32" where products may round their factors to 11 bits. See docs/tuning.md.
-        None takes CLCONV_PRECISION.
+    precision: "float32"; "float16" to store a float32 network's weights and intermediate values as halves, with sums in
+        float32; "strict" for float32 without Winograd's transforms and other variants in which a value can affect
+        results that do not read it (by rounding, NaN or infinity); "tf32" if products may round their factors to 11
+        bits. See docs/tuning.md. None takes CLCONV_PRECISION.
 
     A model whose input sizes are all known is planned and compiled here, any other at the first run of
-    each size. Raises ModelError for a file that is no usable model (UnsupportedError lists every
-    operator that is missing), DeviceError if no device matches or it refuses.
+    each size. Raises ModelError for a file that is no valid model (UnsupportedError lists every
+    unsupported operator), DeviceError if no device matches or the device refuses.
     """
     graph = read_model(source)
     chosen = choose_device(device)

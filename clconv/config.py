@@ -94,51 +94,51 @@ DEBUG = Setting(
     "CLCONV_DEBUG",
     _level,
     0,
-    "1 device and memory, 2 a line a kernel, 3 passes and why this variant, 4 source, 5 build log.",
+    "Prints 1 device and memory, 2 a line per kernel, 3 passes and why this variant, 4 source, 5 build log.",
 )
 CHECK = Setting(
     "CLCONV_CHECK",
     _flag,
     False,
-    "1: compare every node with the NumPy reference and stop at the first divergence.",
+    "1: compare every node with the NumPy reference and stop at the first that differs.",
 )
 DUMP: Setting[Path | None] = Setting(
     "CLCONV_DUMP",
     Path,
     None,
-    "A folder for the graph after each pass, the plan, the sources and a script that replays a launch.",
+    "A folder for the graph after each pass, the plan, the sources, and a script per launch that replays it.",
 )
 VARIANT: Setting[dict[str, str]] = Setting(
     "CLCONV_VARIANT",
     _variants,
     {},
-    "Forces variants: operator:variant, several separated by commas, such as conv:simple.",
+    "Forces variants: operator:variant, such as conv:simple; several are separated by commas.",
 )
 ONE_LAUNCH = Setting(
     "CLCONV_ONE_LAUNCH",
     _flag,
     True,
-    "0: a launch for each kernel also where the device would gain by joining them.",
+    "0: one launch per kernel, even where joining launches would be faster.",
 )
 IMAGES: Setting[int | None] = Setting(
     "CLCONV_IMAGES",
     _count,
     None,
-    "How many images of a batch run at a time, 0 all of them; without it, as many as take least.",
+    "How many images of a batch run at a time; 0: all of them. By default the fastest number.",
 )
 PRECISION = Setting(
     "CLCONV_PRECISION",
     _precision,
     "float32",
-    "strict: float32 without Winograd's transforms and the like, which let a value reach results that do not read it. "
-    "float16: float32 networks store weights and what lies between layers as halves; sums stay float32. tf32: matrix "
-    "instructions may round factors to 11 bits, where a device has some.",
+    "strict: float32 without Winograd's transforms and similar variants, in which a value can affect results that do not "
+    "read it. float16: store the weights and intermediate values of float32 networks as float16; sums stay float32. "
+    "tf32: matrix instructions may round factors to 11 bits.",
 )
 CACHE_DIR = Setting(
     "CLCONV_CACHE_DIR",
     Path,
     Path(platformdirs.user_cache_dir("clconv")),
-    "Where clconv keeps what it finds out about devices, and rendered sources.",
+    "Where clconv stores its findings about devices, and rendered sources.",
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (

@@ -1,7 +1,7 @@
 """Every exception that clconv raises on purpose. All derive from ClconvError.
 
 A message says what was asked, the shapes and the device concerned, and what would have worked. `Guard` stands around
-the parts of clconv that may fail in a way nobody thought of, and names the node where they did.
+the parts of clconv that may fail unexpectedly, and names the node where they did.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ class ClconvError(Exception):
 
 
 class ClconvWarning(UserWarning):
-    """Something is not as it should be but does not stop the work: a file that is ignored, a variant that is
-    known to be wrong where nothing else applies."""
+    """Something is wrong but does not stop the work: a file that is ignored, a variant that is known to be
+    wrong where no other applies."""
 
 
 _warned: set[str] = set()
 
 
 def warn_once(text: str, about: str = "") -> None:
-    """A ClconvWarning, unless this process was told the same, or something about the same, before."""
+    """A ClconvWarning, unless this process has already warned with the same text, or about the same thing."""
     key = about or text
     if key not in _warned:
         _warned.add(key)
@@ -31,15 +31,15 @@ def warn_once(text: str, about: str = "") -> None:
 
 
 class ConfigError(ClconvError, ValueError):
-    """A CLCONV_* variable or an option has a value that means nothing."""
+    """A CLCONV_* variable or an option has an invalid value."""
 
 
 class ModelError(ClconvError, ValueError):
-    """A model file is missing, damaged, or says something impossible."""
+    """A model file is missing, damaged or invalid."""
 
 
 class UnsupportedError(ModelError):
-    """The model is well-formed but uses something clconv does not have. Lists all of it at once."""
+    """The model is valid but uses what clconv does not support. Lists all of it at once."""
 
 
 class GraphError(ModelError):
@@ -47,7 +47,7 @@ class GraphError(ModelError):
 
 
 class ShapeError(ModelError):
-    """The shapes or dtypes that meet at a node do not fit its operator."""
+    """The shapes or dtypes of a node's inputs do not fit its operator."""
 
 
 class InputError(ClconvError, ValueError):
@@ -59,7 +59,7 @@ class DeviceError(ClconvError, RuntimeError):
 
 
 class ForkError(DeviceError):
-    """The process was forked from one that had used OpenCL, which does not survive that."""
+    """The process was forked from one that had used OpenCL, which does not survive a fork."""
 
 
 class DeviceMemoryError(DeviceError):
@@ -71,8 +71,8 @@ class HostMemoryError(ClconvError, MemoryError):
 
 
 class InternalError(ClconvError, RuntimeError):
-    """clconv itself is at fault: something failed that should have computed, or said what is wrong with the model.
-    The exception behind it (`__cause__`) says where."""
+    """A bug in clconv: something failed that should have computed, or reported what is wrong with the model.
+    The original exception (`__cause__`) shows where."""
 
 
 class VariantError(ClconvError, ValueError):
@@ -98,7 +98,7 @@ class CheckError(ClconvError, AssertionError):
 class NeedsValue(ClconvError):
     """A shape rule needs the value of an input that is only known at run time.
 
-    Not a failure: the planner cuts the graph there and goes on when the value is known.
+    Not a failure: the planner cuts the graph there and continues when the value is known.
     """
 
     def __init__(self, node_name: str, input_index: int, value_name: str) -> None:
@@ -112,10 +112,10 @@ class NeedsValue(ClconvError):
 
 
 class Guard:
-    """`with Guard("shape rule", node.name, node.op):` lets nothing but errors of clconv out.
+    """`with Guard("shape rule", node.name, node.op):` lets only clconv's errors pass.
 
-    Memory that ran out becomes HostMemoryError, nesting beyond what Python can follow UnsupportedError, and whatever
-    else InternalError, each chained to its cause. Errors of clconv pass, with the node's name where they name none, and so
+    MemoryError becomes HostMemoryError, nesting beyond Python's limit UnsupportedError, and any other exception
+    InternalError, each chained to its cause. Errors of clconv pass, with the node's name added where they name none. So
     do warnings that are errors, and what is no Exception (Ctrl-C). what: what was being done. Around a node: its name and
     operator.
     """

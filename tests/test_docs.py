@@ -1,8 +1,11 @@
-"""What the pages say is so: links, variables, commands, the README's Python."""
+"""What the pages say is so: links, paths, names, variables, commands, the README's Python."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
+import importlib
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -23,16 +26,94 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_links_and_named_files_exist(page: Path) -> None:
+def test_links_lead_to_files(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / target).exists(), target
     # The README is a package's page, too: its links name the repository.
     for target in re.findall(rf"{REPOSITORY}([^)#]+)", text):
         assert (ROOT / target).exists(), target
-    for name in re.findall(r"`((?:clconv|tests|kernels|docs)/[\w./]+)`", text):
-        if "foo" not in name and name != "clconv/kernels":
-            assert (ROOT / name).exists(), name
+
+
+def files_and_folders() -> frozenset[str]:
+    """Paths from the root, each with a slash before it."""
+    tops = [path for path in ROOT.iterdir() if path.name not in (".git", ".venv", "build", "dist")]
+    found = [*tops, *(path for top in tops if top.is_dir() for path in top.rglob("*"))]
+    return frozenset(f"/{path.relative_to(ROOT).as_posix()}" for path in found)
+
+
+FILES = files_and_folders()
+# What clconv and PoCL write, and what is elsewhere in an installed package.
+NOT_IN_A_CHECKOUT = {
+    "clconv-doctor.md",
+    "quarantine.json",
+    "tuned.json",
+    "pocl/kcache",
+    "clconv/kernels",
+}
+PATH = r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|md|mako|json|txt|toml|yml)|/)|(?:[\w.-]+/)+[\w.-]+)`"
+
+
+def named_paths(text: str) -> set[str]:
+    """What stands between backquotes and looks like a path, without placeholders such as FAMILY/foo.py."""
+    words = set(re.findall(PATH, text)) - NOT_IN_A_CHECKOUT
+    return {w.rstrip("/") for w in words if not re.search(r"foo|FAMILY|FOLDER", w)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_named_paths_exist(page: Path) -> None:
+    """From the root, or in the package or folder that the sentence is about."""
+    for name in named_paths(page.read_text(encoding="utf-8")):
+        assert any(file.endswith(f"/{name}") for file in FILES), name
+
+
+def test_a_path_that_does_not_exist_is_found() -> None:
+    text = "See `graph/ir.py`, `kernels/`, `clconv/nothing.py`, `graph/nowhere/`, and `a * b`."
+    found = {n for n in named_paths(text) if not any(f.endswith(f"/{n}") for f in FILES)}
+    assert found == {"clconv/nothing.py", "graph/nowhere"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_named_modules_and_names_in_them_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"`(clconv(?:\.\w+)+)(?:\(\))?`", text):
+        assert exists(name), name
+    for name in re.findall(r"python -m ((?:clconv|tests|benchmarks)[\w.]*)", text):
+        assert importlib.util.find_spec(name) is not None, name
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name leads to a module, or to something in one."""
+    with contextlib.suppress(ModuleNotFoundError):
+        if importlib.util.find_spec(name) is not None:
+            return True
+    module, _, last = name.rpartition(".")
+    return hasattr(importlib.import_module(module), last)
+
+
+def test_the_packages_of_the_architecture_have_what_to_read_first() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Packages")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.*?) \| .* \| (`.*)? ?\|$", table, re.M)
+    assert len(rows) >= 15
+    for names, first in rows:
+        packages = re.findall(r"`([\w/.]+)`", names)
+        assert all((ROOT / "clconv" / name).exists() for name in packages), names
+        for file in re.findall(r"`([\w/.]+)`", first):
+            assert any((ROOT / "clconv" / name / file).exists() for name in packages), file
+
+
+def test_the_types_of_the_architecture_are_where_it_says() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Types")[2].partition("## ")[0]
+    rows = re.findall(r"^\| (`.*?) \| (`.*?) \|", table, re.M)
+    assert len(rows) >= 10
+    for names, places in rows:
+        first, *others = re.findall(r"`([\w/.]+)`", places)
+        paths = [first, *(o if "/" in o else f"{first.rpartition('/')[0]}/{o}" for o in others)]
+        source = "\n".join((ROOT / "clconv" / p).read_text(encoding="utf-8") for p in paths)
+        for name in re.findall(r"`(\w+)`", names):
+            assert re.search(rf"^(?:class )?{name}\b", source, re.M), f"{name} in {paths}"
 
 
 def test_the_table_of_variables_is_todays() -> None:
@@ -51,7 +132,8 @@ def test_commands_and_their_options_exist() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     shell = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S))
     lines = re.findall(r"^(?:CLCONV_\S+ )?clconv (.+?)(?:\s+#.*)?$", shell, re.M)
-    assert len(lines) >= 8
+    lines += re.findall(r"`(?:CLCONV_\S+ )?clconv ([a-z][^`]*)`", text)
+    assert len(lines) >= 20
     for line in lines:
         command, *words = line.split()
         shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})

@@ -44,7 +44,7 @@ def check(
 ) -> None:
     """Run every layer on the device and compare it with the reference; exit code 1 if one differs.
 
-    Each layer is fed what the device computed before it, so that errors do not add up: the error is the
+    Each layer is fed the device's results of the layers before it, so that errors do not accumulate. The error is the
     largest difference over the largest value of that layer's reference. The reference is slow.
     """
     from clconv.api import load, read_model

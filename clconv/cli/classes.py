@@ -54,7 +54,7 @@ def _first_nested(names: list[Any]) -> int:
 
 
 def class_count(outputs: Mapping[str, TensorSpec | None]) -> int | None:
-    """How many classes a model with these outputs tells apart, None if that is known at run time only.
+    """How many classes a model with these outputs distinguishes, None if that is known at run time only.
 
     Raises ConfigError if its outputs are no scores of classes.
     """

@@ -119,7 +119,7 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         help="float32, strict (float32 without Winograd's transforms, which spread outliers), or float16 to store "
-        "weights and what lies between layers as halves. "
+        "weights and intermediate values as float16. "
         "Default: CLCONV_PRECISION, else float32.",
         show_default=False,
     ),

@@ -19,7 +19,7 @@ def devices(
     ] = False,
     device: Device = None,
 ) -> None:
-    """List the OpenCL devices and say which one would be chosen."""
+    """List the OpenCL devices and mark the default."""
     from clconv.runtime.device import choose_device
     from clconv.runtime.device import devices as find_devices
     from clconv.runtime.quarantine import read_quarantine

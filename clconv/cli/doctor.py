@@ -52,10 +52,10 @@ def doctor(
         bool, typer.Option("--quiet", "-q", help="Print failures only.", show_default=False)
     ] = False,
 ) -> None:
-    """Try every kernel on each device against the reference; exit code 1 if one is wrong.
+    """Compare every kernel on each device with the reference; exit code 1 if one is wrong.
 
-    Kernels that are wrong are quarantined: as long as the driver stays the same, others run in their place. Where many
-    kernels go as one launch, whole networks are tried so, too. Also measures the devices' speed, and writes a report.
+    Wrong kernels are quarantined: as long as the driver stays the same, others run instead. Where many kernels are
+    joined into one launch, whole networks are tested as well. Also measures the devices' speed and writes a report.
     """
     from clconv.diagnosis.report import report_text
     from clconv.planning.joining import JOINED

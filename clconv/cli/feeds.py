@@ -21,7 +21,7 @@ LAYOUTS = ("auto", "nchw", "nhwc")
 
 @dataclasses.dataclass(frozen=True)
 class PictureOptions:
-    """What the user said about pictures; None and "auto" leave it to what suits the model."""
+    """The user's options for pictures; None and "auto" choose what suits the model."""
 
     scale: float | None = None
     mean: tuple[float, ...] | None = None

@@ -76,7 +76,7 @@ def choose_pixels(
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
 ) -> Pixels:
-    """What the user said, else what suits the input: bytes as they are for integers, 0..1 for floats,
+    """What the user asked for, else what suits the input: bytes as they are for integers, 0..1 for floats,
     ImageNet's mean and deviation for its classifiers."""
     if scale is None:
         scale = 1 / 255 if spec.dtype.is_float else 1.0

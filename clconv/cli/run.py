@@ -32,8 +32,8 @@ Inputs = Annotated[
     typer.Option(
         "--input",
         "-i",
-        help="FILE or NAME=FILE: a picture, .npy, or .npz with arrays by input name. Once an input; of a model with "
-        "one input as often as you like.",
+        help="FILE or NAME=FILE: a picture, .npy, or .npz with arrays by input name. One per input; a model with "
+        "one input takes any number.",
         show_default=False,
     ),
 ]
@@ -43,13 +43,13 @@ Output = Annotated[
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option(help="Names of the classes: one a line, or JSON.", show_default=False),
+    typer.Option(help="Names of the classes: one per line, or JSON.", show_default=False),
 ]
 Top = Annotated[int, typer.Option(min=1, help="How many classes to print.")]
 Mean = Annotated[
     str | None,
     typer.Option(
-        help="Taken off scaled pixels: one number or one a channel, 0.5,0.5,0.5. "
+        help="Subtracted from scaled pixels: one number or one per channel, 0.5,0.5,0.5. "
         "Default: ImageNet's for its classifiers, else 0.",
         show_default=False,
     ),
@@ -57,13 +57,13 @@ Mean = Annotated[
 Std = Annotated[
     str | None,
     typer.Option(
-        help="Scaled pixels less the mean are divided by it. Default: like --mean, else 1.",
+        help="Scaled pixels are divided by it after subtracting the mean. Default: as for --mean, else 1.",
         show_default=False,
     ),
 ]
 Scale = Annotated[
     float | None,
-    typer.Option(help="Pixels 0..255 times this. Default: 1/255 for float inputs, else 1."),
+    typer.Option(help="Factor for pixels 0..255. Default: 1/255 for float inputs, else 1."),
 ]
 PictureLayout = Annotated[str, typer.Option(help="Axes of picture inputs: auto, nchw or nhwc.")]
 
@@ -83,9 +83,9 @@ def run(
     scale: Scale = None,
     layout: PictureLayout = "auto",
 ) -> None:
-    """Run a model on a picture (its middle, resized to the input) or on arrays.
+    """Run a model on a picture (its centre, resized to the input) or on arrays.
 
-    A model of one input runs on each file that is given; one of several takes one file for each.
+    A model with one input runs on each file; a model with several inputs takes one file for each.
     """
     from clconv.api import load, read_model
     from clconv.runtime.device import choose_device

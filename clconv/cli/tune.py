@@ -58,26 +58,30 @@ def tune(
     ] = 60.0,
     afresh: Annotated[
         bool,
-        typer.Option("--afresh", help="Search again what was searched before.", show_default=False),
+        typer.Option(
+            "--afresh", help="Ignore earlier results and search again.", show_default=False
+        ),
     ] = False,
     imported: Annotated[
         _Files,
-        typer.Option("--import", help="Take over a file's results.", show_default=False),
+        typer.Option("--import", help="Import the results of a file.", show_default=False),
     ] = None,
     merge: Annotated[
         _Files,
         typer.Option(
-            "--merge", help="Take over a file's results where they are faster.", show_default=False
+            "--merge",
+            help="Import the results of a file where they are faster.",
+            show_default=False,
         ),
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write all results to a file.", show_default=False)
     ] = None,
 ) -> None:
-    """Find the fastest right kernels for a network's layers on a device; they are used from then on.
+    """Find the fastest correct kernels for a network's layers on a device; they are used from then on.
 
-    Every candidate is held against the reference first. Results are kept as they come: a tuning that was interrupted
-    goes on where it was.
+    Every candidate is first compared with the reference. Results are stored at once: an interrupted tuning continues
+    where it was.
     """
     files = [*(imported or []), *(merge or [])]
     searching = model is not None or ops is not None

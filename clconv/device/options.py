@@ -1,4 +1,4 @@
-"""PlanOptions: what is asked of a plan, as against what the device is (DeviceInfo) and what was found out about it."""
+"""PlanOptions: what the caller asks of a plan. DeviceInfo holds the device's properties, Findings what was found about it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from clconv import config
 class PlanOptions:
     """How networks are to be planned.
 
-    precision: what products may round their factors to, of config.PRECISIONS; "float16" also stores as halves what the
-        network has as float32, "strict" rules out variants that mix what a plain sum keeps apart.
+    precision: one of config.PRECISIONS, the type to which products may round their factors. "float16" also stores float32
+        values as halves; "strict" excludes variants in which a value can affect results that do not read it.
     forced: variants by operator, both in lower case, that must be taken.
-    images_at_once: how many images of a batch run at a time, 0 all of them, None as many as take least.
-    joining: whether launches may go to the device as one where it gains by that.
-    guard: free bytes around every value, none of which then shares its place with another; launches are not joined.
+    images_at_once: how many images of a batch run at a time, 0 all of them, None the fastest number.
+    joining: whether launches may be joined into one on devices where that is faster.
+    guard: unused bytes around every value; values then share no memory, and launches are not joined.
 
     Raises ConfigError for a precision that does not exist.
     """

@@ -129,7 +129,7 @@ def examine_network(name: str, device: DeviceInfo, findings: Findings = NOTHING_
     expected = [run_reference(graph, feed) for feed in feeds]
     optimised = run_passes(graph)
     prepared = PreparedDevice(device)
-    # What earlier trials said of joining itself is what is asked anew.
+    # The result of earlier trials of joining itself is what is to be determined again.
     kernels = dataclasses.replace(findings, quarantined=findings.quarantined - {JOINED})
 
     def largest_error(joined: bool, runs: int) -> float:

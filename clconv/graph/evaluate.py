@@ -153,7 +153,7 @@ def evaluate_node(
 ) -> tuple[np.ndarray, ...]:
     """Values of a node's outputs by the operators' references; absent inputs are None.
 
-    run: computes the subgraphs of control flow, by the references as well unless told otherwise. Raises ShapeError
+    run: computes the subgraphs of control flow, by default with the references as well. Raises ShapeError
     where the arrays do not fit the operator, InputError for an index that is outside, HostMemoryError.
     """
     op = get_op(node.op)

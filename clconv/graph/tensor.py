@@ -1,4 +1,4 @@
-"""What is said about one value: DType, Layout, TensorSpec, and Constant for what is known before a run.
+"""What describes one value: DType, Layout, TensorSpec, and Constant for what is known before a run.
 
 Everything is immutable. Shapes are logical and always in NCHW order, whatever layout a value is stored in.
 """

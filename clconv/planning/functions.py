@@ -17,7 +17,7 @@ _HINT = re.compile(r"vec_type_hint\((float|int|uint|long|ulong|double)(\d*)\)")
 
 
 def function_text(kernel: Kernel) -> str:
-    """The kernel as a function that is told its place in the index space.
+    """The kernel as a function that takes its place in the index space as arguments.
 
     Not inlined: register allocation stays that of the kernel alone. The vector hint, which only kernels may
     have, becomes the attribute that clang derives from it.

@@ -30,10 +30,10 @@ from clconv.session.stages import Bodies, Shared, Stage
 class Session:
     """Runs a graph on one device. Safe to call from several threads.
 
-    graph: as imported; the passes run here. device: as devices() lists it; what it says it can and the graph may use is
-    tried here, and `device` of the session is what came out right. guard: bytes of canary around every value, checked after each
-    run (for tests). precision: "float32", "strict" (float32 without variants that mix what a plain sum keeps apart), or
-    "float16" to store weights and what lies between layers as halves; None takes CLCONV_PRECISION.
+    graph: as imported; the passes run here. device: as devices() lists it; features that it claims and
+    the graph may use are tested here, and the session's `device` has those that gave correct results. guard: bytes of
+    canary around every value, checked after each run (for tests). precision: "float32", "strict" (float32 without variants in which a value can affect results that do
+    not read it), "tf32", or "float16" to store weights and intermediate values as halves; None takes CLCONV_PRECISION.
 
     state: where the graph's state lies; sessions that are given the same one share it, and with it their weights and
     compiled kernels. None: one of its own. initial: values of the state by name; what is not written is zero, or what

@@ -1,1 +1,2 @@
-"""Everything kept on disk: written beside and renamed, checked when read, and read only if nobody else could write it."""
+"""Everything kept on disk: written atomically (renamed into place), checked when read, and read only if no other user
+could have written it."""

@@ -48,7 +48,7 @@ _numbers = itertools.count()  # of trials: a worker tells by it whether it has o
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What a person watching is told: what is tried now, and how many times faster than usual the best is."""
+    """Progress: what is tried now, and how many times faster than the default the best is."""
 
     what: str
     gain: float = 1.0

@@ -20,7 +20,9 @@ from clconv.lowering.model.kernel import Problem, Variant
 from clconv.lowering.variants import VARIANTS
 from clconv.tuning.trial import Candidate, shape_of
 
-_TIMEABLE = 1e6  # operations of a case; fewer are over before they can be told from a launch
+_TIMEABLE = (
+    1e6  # operations of a case; fewer take too little time to be distinguished from a launch
+)
 _ESTIMATED_HOPELESS = 4.0  # times the least estimate of a node's variants
 
 

@@ -30,7 +30,7 @@ Candidate = tuple[str, Named]  # a variant and those of its parameters that are 
 
 # Constants of fewer bytes (axes, shapes, scales) are the network's own; weights are random: only their size matters.
 _SMALL = 1 << 16
-_NAME = "on trial"  # no value is called so: its launches are told from conversions by it
+_NAME = "on trial"  # no value has this name: it distinguishes its launches from conversions
 _SAMPLE_SECONDS, _MOST_REPEATS = 2e-3, 64
 _HOPELESS = 1.25  # times the best: not timed to the end
 _EARLY_ROUNDS = 3
@@ -38,8 +38,8 @@ _EARLY_ROUNDS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """A node with all that it reads, as data that can be sent to another process. number: tells trials apart. options:
-    what is asked of the plans of all candidates."""
+    """A node with all that it reads, as data that can be sent to another process. number: identifies the trial.
+    options: those of the plans of all candidates."""
 
     number: int
     node: Mapping[str, Any]

@@ -211,13 +211,13 @@ def page() -> str:
         + "\n".join([*head, *rows])
         + "\n\n"
         + _paragraph(
-            "Written out at load in the operators that ONNX defines them by, as far as those are above: "
+            "Replaced at load by the operators with which ONNX defines them, if those are listed above: "
             f"{other or 'none'}."
         )
         + "\n"
         + _paragraph(
-            "Of onnxruntime's own operators (`com.microsoft`), which its optimiser and quantiser write into files, these "
-            f"are said at load with those above: {microsoft}."
+            "Operators of onnxruntime's own domain (`com.microsoft`), which its optimiser and quantiser write into files, "
+            f"that are replaced at load by those above: {microsoft}."
         )
         + _EDGES
     )

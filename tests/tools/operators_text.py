@@ -6,12 +6,14 @@ from clconv.graph.specialise.sequences import SEQUENCE_OPS
 
 # What no table of the code says: forms that the importer refuses, each with an error that names the node.
 LIMITS = {
-    **dict.fromkeys(SEQUENCE_OPS, "inside a graph: models take and return tensors"),
+    **dict.fromkeys(
+        SEQUENCE_OPS, "inside a graph only: the inputs and outputs of models are tensors"
+    ),
     "BatchNormalization": "with `training_mode` 1 the input's rank must be known",
-    "DFT": "products with matrices of the length's factors, as a fast Fourier transform",
-    "Optional": "with a tensor in it",
-    "Dropout": "inference only: passes its input on",
-    "If": "a condition that is known at load leaves one branch",
+    "DFT": "a fast Fourier transform: products with matrices of the length's factors",
+    "Optional": "only with a tensor in it",
+    "Dropout": "inference only: returns its input",
+    "If": "if the condition is known at load, only one branch remains",
     "PRelu": "before opset 7 the input's rank must be known",
     "Scan": "not with `sequence_lens`, which only opset 8 has",
     "Upsample": "not with `height_scale` and `width_scale`, before opset 7",
@@ -29,52 +31,53 @@ WHERE = {
 
 _INTRO = """# Operators
 
-Made from the code by `python -m tests.tools.operators_table`, with onnx {onnx}; a test compares it with the code.
+`python -m tests.tools.operators_table` generates this page from the code, here with onnx {onnx}. A test compares it with
+the code.
 
-An operator that is not here is refused at load, in one error that lists all that a model uses; nothing falls to the
-host silently, and `clconv show` says which nodes do run there.
+Loading a model that uses an operator not listed here fails with one error that lists all of them. Nothing falls back to
+the host silently; `clconv show` names the nodes that run there.
 
-- **opsets**: since when ONNX has the operator, and until when, if it was taken out. The importer takes models of
-  opset 7 to the newest that the installed `onnx` knows, and older ones where their operators have the form they had
-  then; broadcasting by `axis` is understood.
-- **dtypes** of its data that run, tried one by one: f and i stand for float and int, u for unsigned, so
-  `i8-64` is int8, int16, int32 and int64. float16 is stored as half and computed in float32. float64 needs a device
-  with `cl_khr_fp64`.
-- **where**: *device* is kernels, its own or those of *other operators*; *without a launch* another view of the same
-  memory, *at planning* a number that follows from shapes, *at load* replaced by other operators or constants. *host*
-  operators have results whose shape depends on data (or control what runs): they stand between device segments.
-  Whatever depends on constants alone is computed once, when the shapes are known.
-- **variants**: ways to run it that a case of `clconv.cases` takes, best first, as `CLCONV_VARIANT=conv:direct` forces
-  them; ᶜ on CPUs only, ᵍ on GPUs only.
+- **opsets**: the opsets in which ONNX has the operator; "-" marks clconv's own operators, which models cannot use by
+  name. The importer accepts opset 7 up to the newest that the installed `onnx` supports, and older ones where their
+  operators already had the form of opset 7. It supports broadcasting by `axis`.
+- **dtypes**: the element types of the data that work, each of them tried. f is float, i is int, u is unsigned: `i8-64`
+  is int8, int16, int32 and int64. float16 is stored as half and computed in float32. float64 needs a device with
+  `cl_khr_fp64`.
+- **where**: *device*: kernels, the operator's own or those of *other operators*; *without a launch*: another view of the
+  same memory; *at planning*: a value that follows from shapes; *at load*: replaced by other operators or constants.
+  *host*: the shape of the result depends on data, or the operator controls what runs; it runs between device segments.
+  Whatever depends only on constants is computed once, when the shapes are known.
+- **variants**: the kernels that run the operator's cases in `clconv.cases`, best first. `CLCONV_VARIANT=conv:direct`
+  forces one. ᶜ: on CPUs only; ᵍ: on GPUs only.
 """
 
 _EDGES = """
-## Where ONNX leaves it open
+## Behaviour that ONNX leaves undefined
 
-What follows is the same on every device, in what is computed at load, and in the NumPy references.
+The following holds on every device, in values that are computed at load, and in the NumPy references.
 
-- **Integers that overflow** keep their low bits: `Add`, `Sub`, `Mul`, `Pow`, sums and products. `Pow` of an integer to a
-  whole exponent wraps likewise, also if the exponent is a float; to one with a fraction it is cut towards zero, a
-  negative power of an integer other than 1 and -1 is 0.
-- **Division by zero** of integers gives 0, in `Div` and in `Mod`; the least integer by -1 is the least integer, with the
-  remainder 0. `Div` cuts towards zero.
-- **Casts**: floats become integers by cutting towards zero; what lies outside ends at the limits of the type, NaN is 0.
-  (onnxruntime has what the processor does, and on x86 some types wrap.) Integers become narrower ones by their low
-  bits, as ONNX says. Anything becomes bool as "not zero".
-- **`QuantizeLinear`** and what it is fused to: what lies outside ends at the limits, NaN is the least integer.
-  `DynamicQuantizeLinear` of data with NaN or an infinity has scale NaN or infinity and integers 0.
-- **`Shrink`** of integers: `bias` and `lambd` stay what they are, the result is cut towards zero.
-- **By the letter**: `ThresholdedRelu(NaN)` and `Shrink(NaN)` are 0, `HardSwish(-Inf)` and `Swish(-Inf)` are NaN (an infinity
-  times 0), a bound of `Clip` that is NaN bounds nothing.
-- **Indices that are known only at run time** and lie outside: `Gather`, `GatherElements` and `GatherND` take the nearest
-  element there is, `ScatterElements`, `ScatterND` and `MaxUnpool` leave the update out. Nothing outside a tensor is touched.
-  `CLCONV_CHECK=1` raises an error with the node and the index. Those known at load are refused. An index of
-  `OneHot` outside is on nowhere, as ONNX says.
-- **`MaxUnpool` with `output_shape`**: indices count through that shape, as `MaxPool`'s count through its input, and as
-  onnxruntime takes them. ONNX's own example counts through the default size: that is taken where every index lies in
-  the window of its element so, and not in the given shape.
-- **`Resize` with `align_corners`** and scales that make no whole size (4 * 2.4 = 9.6): the length of the result is taken
-  before it is rounded down, as in ONNX's cases. onnxruntime and OpenVINO take it afterwards.
-- **`Gelu`** has an error of up to 4e-7, however small the result: below -4.5, where it is a small difference of large
-  numbers, no digit of it need be right. onnxruntime's is alike.
+- **Integer overflow** keeps the low bits: `Add`, `Sub`, `Mul`, `Pow`, sums and products. `Pow` of an integer with a whole
+  exponent wraps in the same way, even if the exponent is a float. With a fractional exponent the result is truncated
+  towards zero. A negative power of an integer other than 1 and -1 is 0.
+- **Integer division by zero** gives 0, in `Div` and in `Mod`. The smallest integer divided by -1 is the smallest integer,
+  with the remainder 0. `Div` truncates towards zero.
+- **Casts** from float to integer truncate towards zero and saturate; NaN becomes 0. (onnxruntime does what the processor
+  does; on x86 some types wrap.) Integers become narrower ones by their low bits, as ONNX specifies. Any type becomes bool
+  as "not zero".
+- **`QuantizeLinear`**, alone or fused, saturates, and NaN becomes the smallest integer. `DynamicQuantizeLinear` of data
+  with NaN or infinity gives a scale of NaN or infinity and the integers 0.
+- **`Shrink`** of integers does not round `bias` and `lambd`; the result is truncated towards zero.
+- **NaN and infinity** follow ONNX's formulas literally: `ThresholdedRelu(NaN)` and `Shrink(NaN)` are 0, `HardSwish(-Inf)`
+  and `Swish(-Inf)` are NaN (infinity times 0), and a bound of `Clip` that is NaN has no effect.
+- **Indices out of bounds**: if they are known at load, the model is refused. At run time, `Gather`, `GatherElements` and
+  `GatherND` take the nearest element, and `ScatterElements`, `ScatterND` and `MaxUnpool` skip the update. Nothing outside
+  a tensor is accessed. With `CLCONV_CHECK=1` they raise an error with the node and the index. An index of `OneHot` out of
+  bounds gives no "on" value, as ONNX specifies.
+- **`MaxUnpool` with `output_shape`**: indices count through that shape, as those of `MaxPool` count through its input.
+  onnxruntime does the same. ONNX's own example counts through the default size; clconv does so if every index is then
+  in the window of its element, and is not in the given shape.
+- **`Resize` with `align_corners`** and scales without a whole size (4 * 2.4 = 9.6) uses the length of the result before
+  rounding down, as in ONNX's cases. onnxruntime and OpenVINO use it after rounding.
+- **`Gelu`** has an absolute error of up to 4e-7. Below -4.5 its result is a small difference of large numbers, so no
+  digit of it need be correct. The same holds for onnxruntime.
 """

@@ -21,7 +21,7 @@ _SIMPLE: dict[int, tuple[str, Callable[[Any], Any]]] = {
     AttributeProto.GRAPH: ("g", lambda g: g),
 }
 
-# Left over from the first opsets, where it said which inputs an operator may overwrite.
+# Left over from the first opsets, where it declared which inputs an operator may overwrite.
 MEANINGLESS = ("consumed_inputs",)
 
 

@@ -193,7 +193,7 @@ class _Copy:
     def _bind(
         self, copy: onnx.NodeProto, attribute: onnx.AttributeProto, names: Mapping[str, str]
     ) -> None:
-        """Adds an attribute of the function's; one that refers to what nobody gives is as if it were not there."""
+        """Adds an attribute of the function's; a reference to an attribute that the caller does not give counts as absent."""
         refers = attribute.ref_attr_name
         source = self._given.get(refers) if refers else attribute
         if source is None:

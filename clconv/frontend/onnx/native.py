@@ -1,5 +1,5 @@
-"""What is checked before onnx's native code sees a model that nobody has checked: it trusts what it is given, and
-ends the process where that is wrong."""
+"""Checks before onnx's native code sees a model: that code trusts its input, and ends the process if it is
+invalid."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def keep_sound(graph: onnx.GraphProto, opset: int, around: Collection[str] = ())
 
 def follows_values(graph: onnx.GraphProto) -> bool:
     """Whether onnx may follow values as well as shapes: it makes a symbol for every element of a vector, and a
-    vector may have been said to be, or be made of, more than memory holds."""
+    vector may be declared with, or made of, more than memory holds."""
     tensors = [t.dims for t in graph.initializer]
     for value in (*graph.input, *graph.output, *graph.value_info):
         tensors.append([max(d.dim_value, 1) for d in value.type.tensor_type.shape.dim])

@@ -1,6 +1,6 @@
-"""What the passes need to know of an operator, said where the operator is: Op.hooks.
+"""What the passes need to know about an operator, stated where the operator is defined: Op.hooks.
 
-Each field must be given: a forgotten one would fail no test, it would only cost speed.
+Each field must be given: a forgotten one would fail no test and only cost speed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ GradientRule = Callable[["Backward"], Sequence[str]]
 
 @dataclasses.dataclass(frozen=True)
 class Half:
-    """What becomes of an operator in a network of which parts are stored in float16; see passes/half.py.
+    """How an operator runs in a network that is partly stored in float16; see passes/half.py.
 
-    kind: "exact" where the result depends on the dtype itself: it runs as it is. "moves": it only moves data, in the
-    type in which they lie there. "kept": on halves only where the network says so. "narrowed": on halves too where
-    a float32 network is to be stored in float16.
-    inputs: those that are narrowed, all if none are named. follows: it takes what it finds, because a conversion would cost as much as it does, or it tells apart less; only
-        behind another that is on halves.
+    kind: "exact" if the result depends on the dtype itself: it stays as it is. "moves": it only moves data, in whatever
+    type they are stored. "kept": on halves only where the network declares them. "narrowed": also on halves where a
+    float32 network is to be stored in float16.
+    inputs: those that are narrowed; all if none are named. follows: it takes the type that it finds, because a
+        conversion would cost as much as the operator, or because halves would round differences away: on halves only
+        after another operator that is.
     """
 
     kind: str
@@ -49,16 +50,17 @@ Half.EXACT, Half.MOVES, Half.KEPT = Half("exact"), Half("moves"), Half("kept")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """known: what its first output is known to be before the input sizes are (passes/facts.py); None if nothing is.
-    shape_input: which input names the result's shape, None if none does.
-    transposed: how it reads a transposed input (passes/push_transposes.py); None if it cannot.
-    images: when it keeps the images of a batch apart (graph/batch_split.py); None if it mixes them, or nobody knows.
-    half: what becomes of it in float16.
-    epilogue: whether its kernels apply element-wise steps to their results (passes/fuse_epilogue.py).
-    pad: whether a Pad before it can become a part of it (passes/fuse_pad.py).
-    keeps_elements: whether each element of its result is one of its first input's, so that it can change places with a
+    """known: what is known of its first output before the input sizes are (passes/facts.py); None if nothing is.
+    shape_input: the input that holds the result's shape, None if there is none.
+    transposed: how it works on a transposed input (passes/push_transposes.py); None if it cannot.
+    images: when it treats the images of a batch independently (graph/batch_split.py); None if it mixes them, or if
+        that is unknown.
+    half: how it runs in float16.
+    epilogue: whether its kernels can apply element-wise steps to their results (passes/fuse_epilogue.py).
+    pad: whether a Pad before it can be fused into it (passes/fuse_pad.py).
+    keeps_elements: whether each element of its result is one of its first input's, so that it can be swapped with a
         quantisation (passes/quantised.py).
-    gradient: writes the gradients of its inputs (graph/rules/gradient); None if nobody has said how.
+    gradient: writes the gradients of its inputs (graph/rules/gradient); None if there is no rule.
     """
 
     known: KnownRule | None
@@ -83,4 +85,4 @@ NO_HOOKS = Hooks(
     keeps_elements=False,
     gradient=None,
 )
-"""Of an operator that runs on the host only, or is always written with others."""
+"""For operators that run on the host only, or are always written with others."""

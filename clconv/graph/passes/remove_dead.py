@@ -1,4 +1,4 @@
-"""Nodes whose results nobody reads, and constants and specs without a reader, go."""
+"""Removes nodes whose results are not used, and unused constants and specs."""
 
 from __future__ import annotations
 

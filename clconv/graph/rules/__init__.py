@@ -1,1 +1,1 @@
-"""Rules that several operators share and their hooks name: how a transposed input is read, when images stay apart."""
+"""Rules that the hooks of several operators share: transposed inputs, independent images, known shapes, gradients."""

@@ -1,8 +1,8 @@
-"""When an operator keeps images apart: inputs of the images give outputs of the images; see images.
+"""When an operator treats images independently: its outputs are *of the images* if its inputs are.
 
-A value is *of the images* if its axis 0 is the batch and what it holds for an image follows from that image alone. An
-operator without a rule mixes them. Numbers that hold for the whole batch (statistics, indices into all of it) fit no
-rule.
+A value is *of the images* if its axis 0 is the batch and its content for an image depends on that image only. An
+operator without a rule mixes them. Values that depend on the whole batch (statistics, indices into all of it) satisfy
+no rule.
 """
 
 from __future__ import annotations

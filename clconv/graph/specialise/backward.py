@@ -110,7 +110,7 @@ class Backward(Emitter):
         return self.emit(op, *inputs, **attrs)[0]
 
     def number(self, value: float, dtype: DType | None = None) -> str:
-        """A scalar constant, in the dtype of the first output unless told otherwise."""
+        """A scalar constant, by default in the dtype of the first output."""
         return self.constant(np.array(value, (dtype or self.result.dtype).numpy), "number")
 
     def zeros(self, spec: TensorSpec) -> str:

@@ -77,8 +77,8 @@ class _TooLarge(ClconvError):
 
 
 class _Names:
-    """Names that no value and no node of a graph has. Apart from the sweep, for whoever makes names must not hold it:
-    a circle would keep all constants until the garbage collector comes."""
+    """Names that no value and no node of a graph has. A class of its own, because what creates names must not refer to the
+    sweep: a reference cycle would keep all constants until the garbage collector runs."""
 
     def __init__(self, graph: Graph, constants: Mapping[str, Constant]) -> None:
         self._graph, self._constants = graph, constants

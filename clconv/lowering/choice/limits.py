@@ -1,4 +1,4 @@
-"""How far kernels can count, said in one place, before anything is made or allocated.
+"""How far kernels can index, checked in one place before anything is created or allocated.
 
 Kernels count elements, pixels and work-items in 32-bit integers, with some room for a last vector or tile that reaches
 over the end. What is larger is refused here, by a look at sizes alone: tables, packed weights and code come later.

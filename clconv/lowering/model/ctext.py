@@ -19,7 +19,7 @@ def vector_type(width: int, base: str = "float") -> str:
 
 
 def load(vector: str, address: str, stored: str = "float", aligned: bool = False) -> str:
-    """Reads a scalar or a float vector, unaligned unless said: a dereference, because vload is slow on PoCL.
+    """Reads a scalar or a float vector, by default unaligned: a dereference, because vload is slow on PoCL.
     GPUs read an unaligned vector float by float."""
     if stored == "half":
         return (
@@ -30,7 +30,7 @@ def load(vector: str, address: str, stored: str = "float", aligned: bool = False
 
 
 def store(vector: str, address: str, aligned: bool = False) -> str:
-    """The place that an assignment writes a scalar or a float vector, unaligned unless said, to."""
+    """The place that an assignment writes a scalar or a float vector, by default unaligned, to."""
     suffix = "" if aligned or vector == "float" else "_u"
     return f"(*(global {vector}{suffix}*)({address}))"
 
@@ -38,7 +38,7 @@ def store(vector: str, address: str, aligned: bool = False) -> str:
 def assign(
     vector: str, address: str, value: str, stored: str = "float", aligned: bool = False
 ) -> str:
-    """Statement that stores a scalar or a float vector, unaligned unless said."""
+    """Statement that stores a scalar or a float vector, by default unaligned."""
     if stored == "half":
         name = "store" if aligned and vector != "float" else "write"
         return f"{name}_half{_width(vector)}({address}, {value});"

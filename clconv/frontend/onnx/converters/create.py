@@ -33,7 +33,7 @@ def _with_dtype(name: str) -> Converter:
 
     def convert(source: Source, build: Builder) -> None:
         attrs = dict(source.attrs)
-        if attrs.get(name):  # 0: none said
+        if attrs.get(name):  # 0: none is given
             attrs[name] = dtype_attribute(source, attrs[name]).value
         else:
             attrs.pop(name, None)

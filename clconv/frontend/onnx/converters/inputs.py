@@ -88,7 +88,7 @@ def _split(source: Source, build: Builder) -> None:
 
 
 def _dropout(source: Source, build: Builder) -> None:
-    """Before opset 7 an attribute said whether it is training, which is refused."""
+    """Before opset 7 an attribute selected training, which is refused."""
     if source.opset < 7 and not source.attrs.get("is_test", 0):
         source.unsupported("training mode (is_test 0)")
     if source.opset >= 12:

@@ -67,7 +67,7 @@ def _unfold_pads(
 
 def _fewer_windows(node: Node, graph: Graph) -> tuple[int, ...] | None:
     """Windows of a pooling under ceil_mode if it would have more behind a Pad node: one more may start in what is pixels
-    then. Raises UnsupportedError where that cannot be known or said."""
+    then. Raises UnsupportedError where that is unknown or cannot be expressed."""
     at = node.attrs
     spatial = len(at.pads) // 2
     if not at.get("ceil_mode") or not any(at.pads[spatial:]):

@@ -38,7 +38,7 @@ class Row:
     kind: the dtypes it takes: "float", "number", "int", "bool" or "any".
     result: output dtype; None for that of the (last) input.
     flops: floating-point operations per element, for the cost.
-    gradient: writes the gradients of its inputs, see graph/rules/gradient/elementwise; None if nobody has said how.
+    gradient: writes the gradients of its inputs, see graph/rules/gradient/elementwise; None if there is no rule.
     """
 
     name: str

@@ -84,7 +84,7 @@ def counts_default(
 
     MaxPool's indices count through its input, which output_shape is there to name. ONNX's example has others, though:
     they count through the default size. "Pooling the result of an unpooling operation should give back the original
-    input" tells the two apart: each index lies in the window of its element.
+    input" distinguishes the two: each index lies in the window of its element.
     """
     return (
         may_count_default(natural, given)

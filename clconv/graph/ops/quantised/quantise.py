@@ -128,8 +128,8 @@ def _infer_dynamic(call: Call) -> Sequence[TensorSpec]:
 def _dynamic(at: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """uint8 over the range of x widened to hold 0: the integers, their scale and zero point.
 
-    By the letter where x is not finite: the scale of a NaN among the elements is NaN, that of an infinity infinite, and
-    all integers are 0 then.
+    As ONNX's formula gives where x is not finite: with a NaN among the elements the scale is NaN, with an infinity it is
+    infinite, and all integers are 0.
     """
     low = np.minimum(np.float32(0), x.min(initial=0))
     high = np.maximum(np.float32(0), x.max(initial=0))

@@ -1,6 +1,6 @@
 """The matrices of Winograd's minimal filtering F(m, r): y = A' [(G g) * (B' d)].
 
-With stride 2 the even and the odd inputs of a row are filtered apart, by the even and the odd elements of the
+With stride 2 the even and the odd inputs of a row are filtered separately, by the even and the odd elements of the
 window: for three of them F(m, 2) on the even ones, plain products with the odd ones, 2 m + 1 in all for 3 m.
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015). Made by Toom and Cook's method; which

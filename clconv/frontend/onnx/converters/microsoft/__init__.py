@@ -1,6 +1,6 @@
 """onnxruntime's own operators (domain com.microsoft), which its optimiser and quantiser write into files.
 
-Each is said with ONNX's operators; the passes join them again.
+Each is written with ONNX's operators; the passes fuse them again.
 """
 
 from collections.abc import Mapping
