@@ -16,7 +16,7 @@ from clconv.graph.ops.base import REQUIRED, Call, Op, register
 from clconv.graph.ops.hooks import NO_HOOKS, Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known
-from clconv.graph.rules.gradient import norm as gradient
+from clconv.graph.rules.gradient.norm import over_axes as gradient
 
 
 def per_channel(x: np.ndarray, values: np.ndarray) -> np.ndarray:
