@@ -7,10 +7,9 @@ from clconv.graph.specialise.sequences import SEQUENCE_OPS
 # What no table of the code says: forms that the importer refuses, each with an error that names the node.
 LIMITS = {
     **dict.fromkeys(SEQUENCE_OPS, "inside a graph: models take and return tensors"),
-    "BatchNormalization": "with `training_mode` 1 the input's rank must be known",
     "DFT": "products with matrices of the length's factors, as a fast Fourier transform",
     "Optional": "with a tensor in it",
-    "Dropout": "inference only: passes its input on",
+    "Dropout": "with `training_mode`, which elements are dropped follows from the seed alone",
     "If": "a condition that is known at load leaves one branch",
     "PRelu": "before opset 7 the input's rank must be known",
     "Scan": "not with `sequence_lens`, which only opset 8 has",

@@ -17,7 +17,7 @@ OLD = {"mean": "running_mean", "variance": "running_variance"}
     const size_t at = ((size_t)(e / pixels) * channels + channel) * pixels + e % pixels;
 </%def>
 kernel __attribute__((reqd_work_group_size(${members}, 1, 1))) void ${entry}(
-    global const ${stored("x")}* restrict x, global float* restrict parts
+    global const ${stored("x")}* restrict x, global ${"const " if stage == "apply" else ""}float* restrict parts
 % if stage == "apply":
     , global const ${stored("scale")}* restrict scale, global const ${stored("bias")}* restrict bias
 % for name in outputs:

@@ -17,7 +17,7 @@ SUMS = ("dy_sum", "product_sum", "rest_sum")
 </%def>
 kernel __attribute__((reqd_work_group_size(${members}, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("dy")}* restrict dy
-    , global const ${stored("mean")}* restrict mean, global float* restrict parts
+    , global const ${stored("mean")}* restrict mean, global ${"const " if stage == "apply" else ""}float* restrict parts
 % if stage == "apply":
     , global const ${stored("scale")}* restrict scale, global const ${stored("inverse")}* restrict inverse
 % for name in outputs:

@@ -34,7 +34,7 @@ from clconv.lowering.model.ctext import assign, load, vector_type
 kernel __attribute__((vec_type_hint(${V if block > 1 else W}))) void ${entry}(
     global const ${stored("x")}* restrict x
 % if stage != "both":
-    , global float* restrict parts
+    , global ${"const " if stage == "apply" else ""}float* restrict parts
 % endif
 % if stage != "statistics":
     , global const ${stored("scale")}* restrict scale, global const ${stored("bias")}* restrict bias
