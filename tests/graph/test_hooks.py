@@ -24,7 +24,7 @@ WITHOUT_GRADIENT = frozenset({"DynamicQuantizeLinear"})
 WAITING = frozenset(
     {
         *("AveragePool", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "LpPool", "MaxPool"),
-        *("MaxUnpool", "AffineGrid", "GridSample", "Resize", "RoiAlign", "DeformConv", "LRN"),
+        *("MaxUnpool", "AffineGrid", "GridSample", "Resize", "RoiAlign", "DeformConv"),
     }
 )
 

@@ -9,10 +9,9 @@ LIMITS = {
     **dict.fromkeys(
         SEQUENCE_OPS, "inside a graph only: the inputs and outputs of models are tensors"
     ),
-    "BatchNormalization": "with `training_mode` 1 the input's rank must be known",
     "DFT": "a fast Fourier transform: products with matrices of the length's factors",
     "Optional": "only with a tensor in it",
-    "Dropout": "inference only: returns its input",
+    "Dropout": "with `training_mode`, which elements are dropped follows from the seed alone",
     "If": "if the condition is known at load, only one branch remains",
     "PRelu": "before opset 7 the input's rank must be known",
     "Scan": "not with `sequence_lens`, which only opset 8 has",

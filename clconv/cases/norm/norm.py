@@ -144,6 +144,29 @@ def batch_cases() -> tuple[Case, ...]:
     return tuple(found)
 
 
+def lrn_cases() -> tuple[Case, ...]:
+    """LRN and its gradient."""
+    found = [
+        Case("LRN", "size 5", (data(1, 16, 5, 6),), {"size": 5, "alpha": 0.3}),
+        Case("LRN", "even size", (data(2, 7, 3, 5),), {"size": 4, "alpha": 0.5, "beta": 0.5}),
+        Case(
+            "LRN",
+            "wider than channels",
+            (data(1, 3, 4, 4),),
+            {"size": 9, "bias": 2.0, "alpha": 1.0},
+        ),
+        Case("LRN", "odd beta", (data(1, 19, 5, 4),), {"size": 3, "alpha": 1.0, "beta": 0.6}),
+        Case("LRN", "size 2", (data(1, 24, 3, 3),), {"size": 2, "alpha": 1.0, "beta": 1.0}),
+        Case("LRN", "one channel", (data(1, 1, 5, 4),), {"size": 1}),
+    ]
+    gradients = [
+        dataclasses.replace(case, op="LRNGradient", inputs=(x, data(*x.shape)))
+        for case in found
+        if (x := case.inputs[0]) is not None
+    ]
+    return (*found, *gradients)
+
+
 OUTLIERS = Operand(
     (3, 200), values=[1e5, *[0.5, -0.25] * 99, 1.0, *[3.0] * 199, -1e6, *[1e-3, 2e-3] * 100]
 )
@@ -178,12 +201,7 @@ CASES = (
     batch("3-D", 1, 5, 3, 4, 2),
     batch("one channel", 1, 1, 6, 5),
     *batch_cases(),
-    Case("LRN", "size 5", (data(1, 16, 5, 6),), {"size": 5, "alpha": 0.3}),
-    Case("LRN", "even size", (data(2, 7, 3, 5),), {"size": 4, "alpha": 0.5, "beta": 0.5}),
-    Case("LRN", "wider than channels", (data(1, 3, 4, 4),), {"size": 9, "bias": 2.0, "alpha": 1.0}),
-    Case("LRN", "odd beta", (data(1, 19, 5, 4),), {"size": 3, "alpha": 1.0, "beta": 0.6}),
-    Case("LRN", "size 2", (data(1, 24, 3, 3),), {"size": 2, "alpha": 1.0, "beta": 1.0}),
-    Case("LRN", "one channel", (data(1, 1, 5, 4),), {"size": 1}),
+    *lrn_cases(),
     affine("InstanceNormalization", "2-D", data(2, 13, 7, 9), 13),
     affine("InstanceNormalization", "1-D", data(1, 5, 31), 5, epsilon=1e-2),
     affine("InstanceNormalization", "3-D", data(1, 3, 4, 5, 2), 3),

@@ -24,7 +24,7 @@ from clconv.graph.ops.recurrent_functions import (
     activation_settings,
     directions,
 )
-from clconv.graph.rules.gradient.recurrent import recurrent
+from clconv.graph.rules.gradient.recurrent.layer import recurrent
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 DIRECTIONS = ("forward", "reverse", "bidirectional")

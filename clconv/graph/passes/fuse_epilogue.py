@@ -54,7 +54,8 @@ def _can_host(editor: Editor, host: Node, name: str, node: Node) -> bool:
     return (
         hooks_of(host).epilogue
         and host.outputs[0] == name
-        and not any(host.outputs[1:])
+        # Statistics besides the result are none of the steps' business.
+        and (host.op == "BatchNormalization" or not any(host.outputs[1:]))
         and editor.is_private(name)
         and name not in node.inputs[len(node.op_inputs) :]
         and len(host.epilogue) + 1 + len(node.epilogue) <= MOST_STEPS

@@ -45,7 +45,7 @@ kernel __attribute__((vec_type_hint(${wide}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("dy")}* restrict dy
     , global const ${stored("mean")}* restrict mean
 % if stage != "both":
-    , global float* restrict parts
+    , global ${"const " if stage == "apply" else ""}float* restrict parts
 % endif
 % if stage != "sums":
     , global const ${stored("scale")}* restrict scale, global const ${stored("inverse")}* restrict inverse

@@ -40,10 +40,11 @@ kernel void ${entry}(
   ${summed("variance", "(v - mean - rest) * (v - mean - rest)")}
   variance = variance / count;
   const ${wide} inverse = 1 / sqrt(variance + (${wide})(${epsilon}));
+  const ${wide} whole_mean = mean - mean == 0 ? mean + rest : mean; // an infinite one stays what it is
   const ${wide} momentum = ${momentum};
 % for name in outputs:
 <%
-  value = {"mean": "mean + rest", "variance": "variance", "saved_mean": "mean + rest", "saved_inverse": "inverse"}[name]
+  value = {"mean": "whole_mean", "variance": "variance", "saved_mean": "whole_mean", "saved_inverse": "inverse"}[name]
   if name in OLD:
       value = "%s * momentum + (%s) * (1 - momentum)" % (element(OLD[name], "channel", stored(OLD[name])), value)
 %>\

@@ -22,7 +22,7 @@ from clconv.lowering.model.ctext import assign, load, vector_type
 <%
   V = vector_type(block)
   W = vector_type(width)
-  names = {"mean": ("running_mean", "top + mean"), "variance": ("running_variance", "variance")}
+  names = {"mean": ("running_mean", "whole_mean"), "variance": ("running_variance", "variance")}
 %>
 <%def name="reduced(op, name, shifted)">
 % if block > 1:
@@ -34,7 +34,7 @@ from clconv.lowering.model.ctext import assign, load, vector_type
 kernel __attribute__((vec_type_hint(${V if block > 1 else W}))) void ${entry}(
     global const ${stored("x")}* restrict x
 % if stage != "both":
-    , global float* restrict parts
+    , global ${"const " if stage == "apply" else ""}float* restrict parts
 % endif
 % if stage != "statistics":
     , global const ${stored("scale")}* restrict scale, global const ${stored("bias")}* restrict bias
@@ -91,9 +91,10 @@ kernel __attribute__((vec_type_hint(${V if block > 1 else W}))) void ${entry}(
   const ${V} variance = square / count;
   const ${V} inverse = 1.0f / sqrt(variance + ${epsilon});
   if (get_global_id(1) == 0) {
+    const ${V} whole_mean = top - top == 0 ? top + mean : top; // an infinite one stays what it is
 % for name in outputs:
 <%
-  value = "inverse" if name == "saved_inverse" else "top + mean"
+  value = "inverse" if name == "saved_inverse" else "whole_mean"
   if name in names:
       value = "new_" + name + "_"
 %>

@@ -24,7 +24,7 @@ kernel void ${entry}(
     global const ${stored("dy", type)}* restrict dy,
 % if by == "shares":
 % for i in axes:
-    global const ${type}* restrict per_item${i},
+    global const ${type}* restrict share${i},
 % endfor
 % else:
     global const ${"uchar" if by == "taps" else "long"}* restrict where,
@@ -64,7 +64,7 @@ kernel void ${entry}(
 % elif by == "indices":
       sum += where[o] == at ? g : 0;
 % else:
-      sum += g * ${" * ".join("per_item%d[o%d]" % (i, i) for i in axes)};
+      sum += g * ${" * ".join("share%d[o%d]" % (i, i) for i in axes)};
 % endif
 % for i in axes:
     }

@@ -3,7 +3,7 @@ dgrid[n, p, j] = sum over c and the pixels k around the position that grid[n, p]
                  dy[n, c, p] * x[n, c, k] * (derivative of k's weight by the position's coordinate j)
 
 dy (N, channels, pixels)   x (N, channels, size...)   grid, dgrid (N, pixels, AXES), last axis first, -1..1 over the image
-One item does `share` pixels of one image, all channels; index space: (pixels / share, N).
+One item does `per_item` pixels of one image, all channels; index space: (pixels / per_item, N).
 Parameters: type, grid_type; axes; mode nearest, linear or cubic; padding zeros, border or reflection; align_corners.
 </%doc>
 <%namespace name="pieces" file="/sampling/grid_sample/pieces.mako"/>
@@ -18,10 +18,10 @@ kernel void ${entry}(
 % for i in range(axes):
     , int size${i}
 % endfor
-    , long pixels, long share) {
+    , long pixels, long per_item) {
   const long n = get_global_id(1);
-  const long begin = get_global_id(0) * share;
-  const long end = begin + share < pixels ? begin + share : pixels;
+  const long begin = get_global_id(0) * per_item;
+  const long end = begin + per_item < pixels ? begin + per_item : pixels;
   const size_t plane = (size_t)${" * ".join("size%d" % i for i in range(axes))};
   for (long pixel = begin; pixel < end; ++pixel) {
     global const ${grid_type}* point = grid + (n * pixels + pixel) * ${axes};

@@ -14,9 +14,10 @@ from tests.graph.gradient.interior import STRAIGHT_THROUGH, fixed, inside
 
 
 def has_gradient(case: Case) -> bool:
-    hooks = OPS[case.op].hooks
-    known = hooks is not None and hooks.gradient is not None
-    return known and case.op not in STRAIGHT_THROUGH
+    """By a rule, or by those of the operators that it is written with."""
+    op = OPS[case.op]
+    known = op.hooks is not None and op.hooks.gradient is not None
+    return (op.always_expands or known) and case.op not in STRAIGHT_THROUGH
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if has_gradient(c)], ids=lambda c: c.name)

@@ -19,7 +19,7 @@ from clconv.graph.ops.hooks import NO_HOOKS, Half, Hooks
 from clconv.graph.ops.norm.per_channel import check_channels, per_channel
 from clconv.graph.ops.numeric import per_input
 from clconv.graph.rules import images, known
-from clconv.graph.rules.gradient import batch_norm as gradient
+from clconv.graph.rules.gradient.norm import batch_norm as gradient
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:

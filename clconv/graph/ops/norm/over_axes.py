@@ -15,7 +15,7 @@ from clconv.graph.ops.base import Call, Op, broadcast_shapes, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, known_axes, per_input
 from clconv.graph.rules import images, known
-from clconv.graph.rules.gradient import norm as gradient
+from clconv.graph.rules.gradient.norm import over_axes as gradient
 
 
 def _plain(x: TensorSpec) -> list[TensorSpec]:

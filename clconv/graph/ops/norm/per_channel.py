@@ -13,10 +13,10 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, register
-from clconv.graph.ops.hooks import Half, Hooks
+from clconv.graph.ops.hooks import NO_HOOKS, Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known
-from clconv.graph.rules.gradient import norm as gradient
+from clconv.graph.rules.gradient.norm import over_axes as gradient
 
 
 def per_channel(x: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -47,12 +47,40 @@ def _infer_lrn(call: Call) -> Sequence[TensorSpec]:
 
 
 def _lrn(at: Any, x: np.ndarray) -> np.ndarray:
-    squares = x.astype(np.float64) ** 2
-    total = np.empty_like(squares)
-    for c in range(x.shape[1]):
-        first, last = c - (at.size - 1) // 2, c + math.ceil((at.size - 1) / 2)
-        total[:, c] = squares[:, max(0, first) : last + 1].sum(1)
-    return (x / (at.bias + at.alpha / at.size * total) ** at.beta).astype(x.dtype)
+    return (x / _lrn_base(at, x) ** at.beta).astype(x.dtype)
+
+
+def _lrn_base(at: Any, x: np.ndarray) -> np.ndarray:
+    before, after = (at.size - 1) // 2, at.size // 2
+    return np.asarray(at.bias + at.alpha / at.size * _window_sums(_wide(x) ** 2, before, after))
+
+
+def _wide(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float64)
+
+
+def _window_sums(values: np.ndarray, before: int, after: int) -> np.ndarray:
+    """Of each channel and so many before and after it."""
+    total = np.empty_like(values)
+    for c in range(values.shape[1]):
+        total[:, c] = values[:, max(0, c - before) : c + after + 1].sum(1)
+    return total
+
+
+# With s the base of the power: dx = dy s^-beta - 2 alpha / size beta x sum of dy x s^(-beta - 1), over the channels
+# in whose windows a channel lies.
+def _infer_lrn_gradient(call: Call) -> Sequence[TensorSpec]:
+    result = _infer_lrn(call)
+    call.expect(call.spec(1) == call.spec(0), "the gradient must have the input's shape and type")
+    return result
+
+
+def _lrn_gradient(at: Any, x: np.ndarray, dy: np.ndarray) -> np.ndarray:
+    base, wide = _lrn_base(at, x), _wide(x)
+    reached = _wide(dy) * wide * base ** (-at.beta - 1)
+    sums = _window_sums(reached, at.size // 2, (at.size - 1) // 2)
+    factor = 2 * at.alpha / at.size * at.beta
+    return (dy * base**-at.beta - factor * wide * sums).astype(x.dtype)
 
 
 def _standardised(x: np.ndarray, axes: tuple[int, ...], epsilon: float) -> np.ndarray:
@@ -105,8 +133,19 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=gradient.lrn,
         ),
+    )
+)
+register(
+    Op(
+        "LRNGradient",
+        _infer_lrn_gradient,
+        _lrn_gradient,
+        per_input(40),
+        {"alpha": 1e-4, "beta": 0.75, "bias": 1.0, "size": REQUIRED},
+        inputs=(2, 2),
+        hooks=NO_HOOKS,
     )
 )
 register(

@@ -12,8 +12,8 @@ from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, per_input
 from clconv.graph.rules import images, known, transposed
-from clconv.graph.rules.gradient import softmax as gradient
 from clconv.graph.rules.gradient.flat import flat
+from clconv.graph.rules.gradient.norm import softmax as gradient
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:

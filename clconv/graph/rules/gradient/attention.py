@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clconv.graph.ops.attention_sizes import AttentionSizes
-from clconv.graph.rules.gradient.softmax import through_softmax
+from clconv.graph.rules.gradient.norm.softmax import through_softmax
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward

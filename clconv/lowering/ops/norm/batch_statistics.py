@@ -11,58 +11,29 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 
 from clconv.graph.ir import PLAIN, DType, Layout
-from clconv.graph.ops.elementwise.row import c_float, c_number
 from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle, has_double
+from clconv.lowering.ops.norm.batch_arguments import (
+    GRADIENT,
+    numbers,
+    operands,
+    outputs_of,
+    training_obstacle,
+)
 from clconv.lowering.shared.blocked import blocked_signature
-from clconv.lowering.shared.epilogue import epilogue_obstacle, plan_epilogue
+from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS, Reduction
 from clconv.lowering.shared.work_split import items, nested
 
-# Outputs by their names in the kernels.
-NORMAL = ("y", "mean", "variance", "saved_mean", "saved_inverse")
-GRADIENT = ("dx", "dscale", "dbias")
 _SUM = FLOAT_REDUCTIONS["ReduceSum"]
 _OWN = Reduction("(T)(0)", "a + b", "v - top")
 _SQUARES = Reduction("(T)(0)", "a + b", "(v - top - own) * (v - top - own)")
 _RUN = 4096  # bytes of a run, of which a first-level cache holds several
 _LEAST = 1 << 14  # elements of a chunk
-
-
-def training_obstacle(problem: Problem) -> str | None:
-    if problem.node.op == "BatchNormalization" and not problem.node.attrs.training_mode:
-        return "needs training_mode"
-    return epilogue_obstacle(problem)
-
-
-def outputs_of(problem: Problem, names: Sequence[str]) -> list[tuple[str, Argument]]:
-    """Those that the node has, by their names in the kernels."""
-    named = zip(names, problem.node.outputs, strict=False)
-    return [(name, Write(value)) for name, value in named if value]
-
-
-def operands(problem: Problem) -> tuple[tuple[str, ...], list[tuple[str, Argument]]]:
-    """Names of the statistics that are outputs, and the arguments of BatchNormalization from scale on."""
-    given = dict(outputs_of(problem, NORMAL))
-    arguments = [("scale", problem.argument(1)), ("bias", problem.argument(2))]
-    names = tuple(name for name in NORMAL[1:] if name in given)
-    for name in names:
-        if name in ("mean", "variance"):
-            index = 3 if name == "mean" else 4
-            arguments.append((f"running_{name}", problem.argument(index)))
-        arguments.append((f"new_{name}", given[name]))
-    return names, [*arguments, ("y", given["y"])]
-
-
-def numbers(problem: Problem) -> dict[str, Hashable]:
-    at = problem.node.attrs
-    if computed(problem.x.dtype) is DType.FLOAT64:
-        return {name: c_number(at[name], DType.FLOAT64) for name in ("epsilon", "momentum")}
-    return {"epsilon": c_float(at.epsilon), "momentum": c_float(at.momentum)}
 
 
 # --- channels: vectors of pixels, or of channels on channel blocks --------------------------------------

@@ -1,4 +1,4 @@
-"""Variants of LRN: on channel blocks, and plain."""
+"""Variants of LRN, on channel blocks and plain, and of its gradient."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 from clconv.graph.ir import DType, Layout
 from clconv.graph.ops.elementwise.row import c_float
 from clconv.lowering.choice.limits import size_obstacle
+from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
@@ -43,11 +44,16 @@ def _kernel(problem: Problem, template: str, **parameters: str | int) -> Kernel:
     )
 
 
+def _columns(problem: Problem, pixels: int, channels: int, lanes: int) -> int:
+    """Pixels of one image that a work-item takes."""
+    per_item = elements_per_item(problem.device, 4 * problem.x.size, lanes)
+    return min(pixels, items(items(per_item, 4 * channels), lanes) * lanes)
+
+
 def _lower(problem: Problem, kernel: Kernel, lanes: int) -> Lowered:
     batch, channels, *spatial = problem.x.shape
     pixels = math.prod(spatial)
-    per_item = elements_per_item(problem.device, 4 * problem.x.size, lanes)
-    columns = min(pixels, items(items(per_item, 4 * channels), lanes) * lanes)
+    columns = _columns(problem, pixels, channels, lanes)
     arguments = line_arguments(problem, channels=channels, pixels=pixels, columns=columns)
     return Lowered((problem.call(kernel, arguments, (items(pixels, columns), batch)),))
 
@@ -83,7 +89,34 @@ def _plain_lower(problem: Problem) -> Lowered:
     return _lower(problem, kernel, width)
 
 
+def _gradient_lower(problem: Problem) -> Lowered:
+    if problem.x.size == 0:
+        return Lowered()
+    batch, channels, *spatial = problem.x.shape
+    pixels, at = math.prod(spatial), problem.node.attrs
+    vectors = computed(problem.x.dtype) is DType.FLOAT32 and problem.device.is_cpu
+    width = problem.device.vector_width if vectors else 1
+    factor = 2 * at.alpha / at.size * at.beta
+    kernel = _kernel(
+        problem, "lrn_gradient", type=c_type(problem.x.dtype), width=width, factor=c_float(factor)
+    )
+    columns = _columns(problem, pixels, channels, width)
+    reached = f"{problem.node.name}:reached"
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("dy", problem.argument(1)),
+        ("dx", Write(problem.node.outputs[0])),
+        ("t", Write(reached)),
+        ("channels", Scalar(channels)),
+        ("pixels", Scalar(pixels)),
+        ("columns", Scalar(columns)),
+    ]
+    call = problem.call(kernel, arguments, (items(pixels, columns), batch))
+    return Lowered((call,), {reached: problem.x.size * computed(problem.x.dtype).itemsize})
+
+
 register(
+    Variant("LRNGradient", "plain", double_obstacle, _gradient_lower),
     Variant("LRN", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
     Variant("LRN", "plain", double_obstacle, _plain_lower),
 )

@@ -213,7 +213,7 @@ def _lower(problem: Problem) -> Lowered:
         ("groups", Scalar(shape.group)),
         ("rows", Scalar(rows)),
         ("columns", Scalar(columns)),
-        ("per_item", Scalar(share)),
+        ("share", Scalar(share)),
     ]
     call = problem.call(kernel, arguments, (*items, shape.group * splits))
     return sum_parts(problem, (call,), splits)

@@ -16,7 +16,7 @@ import numpy as np
 
 from clconv.errors import UnsupportedError
 from clconv.graph.ir import DType
-from clconv.graph.rules.gradient.recurrent_cells import Cell, gru, lstm, rnn
+from clconv.graph.rules.gradient.recurrent.cells import Cell, gru, lstm, rnn
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward

@@ -1,4 +1,4 @@
-"""The steps of LSTM, GRU and RNN backwards; see recurrent.py.
+"""The steps of LSTM, GRU and RNN backwards; see layer.py.
 
 Names: `before`, the state before each step; M, what turns a gradient of the state into one of the gates before their
 functions; dead, steps after a sequence's end, through which gradients of the state go unchanged. Tensors of all steps
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clconv.graph.rules.gradient.recurrent_functions import activated
+from clconv.graph.rules.gradient.recurrent.functions import activated
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward

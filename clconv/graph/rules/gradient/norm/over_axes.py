@@ -86,6 +86,10 @@ def mean_variance(back: Backward) -> Sequence[str]:
     return [back.mul(rest, factor)]
 
 
+def lrn(back: Backward) -> Sequence[str]:
+    return [back.one("LRNGradient", back.input(), back.gradient(), **back.attrs)]
+
+
 def instance(back: Backward) -> Sequence[str]:
     return _grouped(back, back.spec().shape[1])
 
