@@ -36,8 +36,8 @@ the code.
 Loading a model that uses an operator not listed here fails with one error that lists all of them. Nothing falls back to
 the host silently; `clconv show` names the nodes that run there.
 
-- **opsets**: the opsets in which ONNX has the operator; "-" marks clconv's own operators, which models cannot use by
-  name. The importer accepts opset 7 up to the newest that the installed `onnx` supports, and older ones where their
+- **opsets**: the opsets in which ONNX has the operator; "-" marks clconv's own operators, which are not in ONNX's main
+  domain. The importer accepts opset 7 up to the newest that the installed `onnx` supports, and older ones where their
   operators already had the form of opset 7. It supports broadcasting by `axis`.
 - **dtypes**: the element types of the data that work, each of them tried. f is float, i is int, u is unsigned: `i8-64`
   is int8, int16, int32 and int64. float16 is stored as half and computed in float32. float64 needs a device with
