@@ -9,9 +9,9 @@ import numpy as np
 from clconv.errors import InputError
 from clconv.graph.ir import Constant, Graph, Node
 
-_THROUGH = frozenset(
-    {"Softmax", "LogSoftmax", "Sigmoid", "Identity", "Flatten", "Reshape", "Squeeze", "Cast", "GlobalAveragePool"}
-)  # fmt: skip
+# What turns places into one row of scores, and what leaves the scores' order as it is.
+_TO_ROWS = frozenset({"Flatten", "GlobalAveragePool", "ReduceMean", "Reshape", "Squeeze"})
+_THROUGH = _TO_ROWS | {"Cast", "Identity", "LogSoftmax", "Relu", "Sigmoid", "Softmax"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Head:
 
 def find_head(graph: Graph) -> Head:
     """The head of a graph without epilogues. Raises InputError if its first output comes from none."""
-    makers, name, bias = graph.producers(), graph.outputs[0], ""
+    makers, name, bias, rows = graph.producers(), graph.outputs[0], "", False
     while (node := makers.get(name)) is not None:
         constants = [n for n in node.inputs if n in graph.constants]
         if node.op == "Gemm" and node.inputs[1] in graph.constants:
@@ -39,13 +39,13 @@ def find_head(graph: Graph) -> Head:
             return Head(node.inputs[1], own or bias, 0 if node.attrs.transB else 1)
         if node.op == "MatMul" and node.inputs[1] in graph.constants:
             return Head(node.inputs[1], bias, graph.constants[node.inputs[1]].spec.rank - 1)
-        if node.op == "Conv" and _is_pointwise(node, graph):
+        if node.op == "Conv" and rows and _is_pointwise(node, graph):
             return Head(node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else bias, 0)
         if node.op == "Add" and len(constants) == 1 and not bias:
             bias = constants[0]
             name = next(n for n in node.inputs if n != bias)
         elif node.op in _THROUGH:
-            name = node.inputs[0]
+            name, rows = node.inputs[0], rows or node.op in _TO_ROWS
         else:
             break
     raise InputError(

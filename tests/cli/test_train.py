@@ -1,0 +1,180 @@
+"""`clconv train` as a user types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clconv import layers as L
+from clconv.cli.recipe import recipe_of
+from clconv.cli.training.augment import Augmentation
+from clconv.cli.training.listing import list_pictures, split
+from clconv.errors import InputError
+from clconv.frontend.onnx import export_onnx, import_onnx
+from clconv.training.checkpoint import load_checkpoint
+from clconv.training.loop import Loop
+from tests.cli.conftest import Clconv
+
+COLOURS = {"blue": (20, 40, 220), "green": (30, 200, 40), "red": (220, 30, 30)}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Noisy pictures of three colours, a folder for each."""
+    from PIL import Image
+
+    folder, rng = tmp_path_factory.mktemp("photos"), np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir()
+        for i in range(14):
+            pixels = np.clip(np.array(colour) + rng.normal(0, 40, (20, 24, 3)), 0, 255)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{i}.png")
+    (folder / "red" / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of five classes for pictures of 16x16."""
+    graph = L.Sequential(
+        L.Conv2d(8, 3, padding=1), L.Relu(), L.GlobalAvgPool2d(), L.Flatten(), L.Dense(5)
+    ).build((3, 16, 16), batch=None)
+    path = tmp_path_factory.mktemp("network") / "five.onnx"
+    export_onnx(graph, path)
+    return path
+
+
+def test_what_is_learned_is_run_with_its_labels(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "mine.onnx"
+    result = clconv(
+        "train", network, photos, "-o", output, "--epochs", 12, "--batch", 8, "--lr", 0.02
+    )
+    assert result.exit_code == 0, result.output
+    assert "33 pictures of 3 classes, 9 held back" in result.stderr
+    assert "epoch 12: loss" in result.stderr and "val_accuracy" in result.stderr
+    recipe = recipe_of(import_onnx(output))
+    assert recipe is not None and recipe.labels == ("blue", "green", "red")
+    assert recipe.pixels.scale == pytest.approx(1 / 255)
+    for name in COLOURS:
+        first = clconv.works("run", output, "-i", photos / name / "0.png").splitlines()[0]
+        assert first.split()[-1] == name, first
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (network, photos, "--epochs", 3, "--batch", 8, "--lr", 0.01)
+    whole, parts = tmp_path / "whole.onnx", tmp_path / "parts.onnx"
+    clconv.works("train", *arguments, "-o", whole)
+
+    run = Loop.run
+
+    def interrupted(loop: Loop) -> None:
+        told = loop._progress
+
+        def stop(epoch: int, step: int, steps: int, figures: dict[str, float]) -> None:
+            told(epoch, step, steps, figures)
+            if (epoch, step) == (2, 2):
+                raise KeyboardInterrupt
+
+        loop._progress = stop  # type: ignore[assignment]
+        run(loop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "run", interrupted)
+        clconv.fails("train", *arguments, "-o", parts, saying="--resume goes on", code=130)
+    assert not parts.exists()
+    clconv.works("train", *arguments, "-o", parts, "--resume")
+    first, second = (
+        load_checkpoint(path.with_suffix(".checkpoint.safetensors"))[0] for path in (whole, parts)
+    )
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert value.tobytes() == second[name].tobytes(), name
+
+
+def test_training_stops_when_nothing_gets_better(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path
+) -> None:
+    result = clconv(
+        "train", network, photos, "-o", tmp_path / "a.onnx", "--epochs", 50, "--patience", 1,
+        "--optimizer", "sgd", "--lr", 30,
+    )  # fmt: skip
+    assert "epoch 50" not in result.stderr
+
+
+def test_a_table_names_files_and_labels(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path
+) -> None:
+    lines = ["file,label"] + [
+        f"{photos / name / f'{i}.png'},{name}" for name in COLOURS for i in range(4)
+    ]
+    table = tmp_path / "pictures.csv"
+    table.write_text("\n".join(lines))
+    listing = list_pictures(table)
+    assert len(listing) == 12 and listing.labels == ("blue", "green", "red")
+    result = clconv(
+        "train", network, table, "-o", tmp_path / "a.onnx", "--epochs", 1, "--validation", 0,
+        "--no-augment", "--freeze", "conv2d_1.*",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "12 pictures of 3 classes, 0 held back; 27 of" in result.stderr
+
+
+def test_bad_uses_are_one_line(
+    clconv: Clconv, network: Path, photos: Path, models: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "a.onnx"
+    (tmp_path / "one" / "red").mkdir(parents=True)
+    (tmp_path / "bad.csv").write_text("a.png\nb.png,red\n")
+    (tmp_path / "gone.csv").write_text("x.png,red\ny.png,blue\n")
+    for arguments, saying in (
+        ((network, tmp_path / "one"), "has no pictures"),
+        ((network, tmp_path / "nothing"), "No such file"),
+        ((network, tmp_path / "bad.csv"), "line 1 has 1 columns"),
+        ((network, tmp_path / "gone.csv"), "there is no file"),
+        ((network, photos, "--resume"), "nothing was interrupted"),
+        ((network, photos, "--optimizer", "magic"), "choose one of sgd"),
+        ((network, photos, "--lr", "-1"), "--lr"),
+        ((network, photos, "--freeze", "nothing.*"), "no parameter is named"),
+        ((models / "two.onnx", photos), "takes 2 inputs"),
+        ((models / "brightener.onnx", photos), "no last layer to replace"),
+        ((tmp_path / "no.onnx", photos), "no.onnx"),
+    ):
+        clconv.fails("train", *arguments, "-o", output, saying=saying)
+    clconv.fails("train", network, photos, "-o", tmp_path / "no" / "a.onnx", saying="no folder")
+    assert not output.exists()
+
+
+def test_the_same_part_of_each_class_is_held_back(photos: Path) -> None:
+    training, held = split(list_pictures(photos), 0.25, seed=3)
+    assert [held.classes.count(c) for c in range(3)] == [4, 4, 4]
+    assert not set(training.files) & set(held.files)
+    assert split(list_pictures(photos), 0.25, seed=3)[1].files == held.files
+    assert len(split(list_pictures(photos), 0.0, seed=3)[1]) == 0
+
+
+def test_one_class_is_no_task(tmp_path: Path) -> None:
+    from PIL import Image
+
+    (tmp_path / "only").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "only" / "a.png")
+    with pytest.raises(InputError, match="all 1 pictures are of one class"):
+        list_pictures(tmp_path)
+
+
+def test_changes_of_pictures_follow_the_seed() -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (30, 40, 3)).astype(np.uint8))
+    found = [
+        np.asarray(Augmentation().apply(picture, (16, 12), np.random.default_rng(seed)))
+        for seed in (1, 1, 2)
+    ]
+    assert found[0].shape == (12, 16, 3)
+    assert (found[0] == found[1]).all() and (found[0] != found[2]).any()
