@@ -1,7 +1,8 @@
 """The variants of ConvWeightGradient, best first: each one's file says what it is for."""
 
 from clconv.lowering.model.kernel import register
+from clconv.lowering.ops.conv.weight_gradient.depthwise import DEPTHWISE
 from clconv.lowering.ops.conv.weight_gradient.direct import DIRECT
 from clconv.lowering.ops.conv.weight_gradient.simple import SIMPLE
 
-register(DIRECT, SIMPLE)
+register(DEPTHWISE, DIRECT, SIMPLE)

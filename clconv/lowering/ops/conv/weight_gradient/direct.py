@@ -18,54 +18,21 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
     sum_parts,
     weight_gradient_padding,
 )
-from clconv.lowering.shared.blocked import blocked_obstacle, image_arguments, pair
+from clconv.lowering.ops.conv.weight_gradient.shape import (
+    Shape,
+    dealt_out,
+    merged_groups,
+    rounded,
+    tile_size,
+    window_obstacle,
+)
+from clconv.lowering.shared.blocked import blocked_obstacle, image_arguments
 
 _PLAIN_CHANNELS = 4  # so many channels, or fewer, are read from the plain layout
 _MOST_MERGED = 16  # groups that are one cost as much arithmetic again each
 _SUMS = (
     5120  # floats of an item's sums: with what it reads of an image they stay in the nearest cache
 )
-_IMAGE = 6144  # floats of an image's part
-_MOST_IMAGE = 65536  # of a part that cannot be smaller: a row of a wide window
-_PIXELS = 128  # of a tile: fewer, and the sums are loaded and stored too often
-
-
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """Sizes of the convolution, in one and two dimensions alike (1-D: height 1); channels and filters of one group."""
-
-    batch: int
-    channels: int
-    filters: int
-    group: int
-    merged: int
-    size: tuple[int, int]
-    out: tuple[int, int]
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-    begin: tuple[int, int]
-
-    @classmethod
-    def of(cls, problem: Problem) -> Shape:
-        at, x, dy = problem.node.attrs, problem.x, problem.input(1)
-        merged, spatial = merged_groups(problem), x.rank - 2
-        group = at.group // merged
-        shape = cls(
-            x.shape[0], x.shape[1] // group, dy.shape[1] // group, group, merged, pair(x.shape[2:], 1),
-            pair(dy.shape[2:], 1), pair(at.kernel_shape, 1), pair(at.strides, 1), pair(at.dilations, 1),
-            pair(at.pads[:spatial], 0),
-        )  # fmt: skip
-        if shape.kernel == (1, 1) == shape.strides and shape.size == shape.out and not any(at.pads):
-            pixels = (1, math.prod(shape.size))
-            return dataclasses.replace(shape, size=pixels, out=pixels)
-        return shape
-
-    def image(self, rows: int, columns: int) -> tuple[int, int]:
-        """Rows and columns of the image under so many windows."""
-        windows = zip((rows, columns), self.strides, self.kernel, self.dilations, strict=True)
-        height, width = ((n - 1) * s + (k - 1) * d + 1 for n, s, k, d in windows)
-        return height, width
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,18 +45,6 @@ class Tile:
 
     def tap_groups(self, columns: int) -> tuple[tuple[int, int], ...]:
         return tuple((k, min(self.taps, columns - k)) for k in range(0, columns, self.taps))
-
-
-def merged_groups(problem: Problem) -> int:
-    """How many groups count as one, so that each fills channel blocks or is the only one."""
-    group, block = problem.node.attrs.group, problem.device.vector_width
-    channels, filters = problem.x.shape[1] // group, problem.y.shape[0] // group
-    fitting = (
-        merged
-        for merged in range(1, group)
-        if not (group % merged or merged * channels % block or merged * filters % block)
-    )
-    return next(fitting, group)
 
 
 def register_tile(registers: int, in_block: int, shape: Shape, block: int) -> Tile:
@@ -124,46 +79,13 @@ def _applies(problem: Problem) -> str | None:
             f"so many of its {problem.node.attrs.group} groups would have to be one to fill channel blocks of "
             f"{problem.device.vector_width} that it would compute {merged} times as much"
         )
-    shape = Shape.of(problem)
-    if math.prod(shape.kernel) > _MOST_TAPS:
-        return f"needs windows of at most {_MOST_TAPS} taps, got {shape.kernel}"
-    least = math.prod(shape.image(1, 1)) * problem.device.vector_width
-    if least > _MOST_IMAGE:
-        return f"a window spans {shape.image(1, 1)} pixels, too many for one item"
-    return None
-
-
-_MOST_TAPS = 512
+    return window_obstacle(problem)
 
 
 def _signatures(problem: Problem) -> list[Signature]:
     blocked = Layout(problem.device.vector_width)
     few = problem.x.shape[1] <= _PLAIN_CHANNELS and problem.node.attrs.group == 1
     return [Signature((PLAIN if few else blocked, blocked), (PLAIN,))]
-
-
-def _tile_size(shape: Shape, in_block: int) -> tuple[int, int]:
-    """Rows and columns of result pixels that are taken at a time."""
-    height, width = shape.out
-    parts = -(-width // _PIXELS)
-    while True:
-        columns = -(-width // parts)
-        if columns == 1 or math.prod(shape.image(1, columns)) * in_block <= _IMAGE:
-            break
-        parts += 1
-    rows = max(1, _PIXELS // columns)
-    while rows > 1 and math.prod(shape.image(rows, columns)) * in_block > _IMAGE:
-        rows -= 1
-    rows = min(rows, height)
-    return -(-height // -(-height // rows)), columns
-
-
-_ITEMS_A_CORE = 8
-
-
-def _splits(problem: Problem, others: int, tiles: int) -> int:
-    wanted = -(-_ITEMS_A_CORE * problem.device.compute_units // others)
-    return max(1, min(wanted, tiles))
 
 
 def _lower(problem: Problem) -> Lowered:
@@ -179,7 +101,7 @@ def _lower(problem: Problem) -> Lowered:
     in_blocks = -(-shape.channels // in_block)
     blocks = max(1, min(_SUMS // sums, in_blocks))
     blocks = -(-in_blocks // -(-in_blocks // blocks))
-    rows, columns = _tile_size(shape, in_block)
+    rows, columns = tile_size(shape, in_block)
     kernel = Kernel.of(
         "conv/weight_gradient/direct.cl.mako",
         "conv_weight_gradient_direct",
@@ -190,7 +112,7 @@ def _lower(problem: Problem) -> Lowered:
         lanes=tile.lanes,
         tap_groups=tile.tap_groups(shape.kernel[1]),
         blocks=blocks,
-        image_size=_rounded(math.prod(shape.image(rows, columns)) * in_block) if copies else 0,
+        image_size=rounded(math.prod(shape.image(rows, columns)) * in_block) if copies else 0,
         kernel=shape.kernel,
         strides=shape.strides,
         dilations=shape.dilations,
@@ -199,9 +121,7 @@ def _lower(problem: Problem) -> Lowered:
     )
     items = (-(-in_blocks // blocks), -(-shape.filters // (block * tile.vectors)))
     tiles = shape.batch * -(-shape.out[0] // rows) * -(-shape.out[1] // columns)
-    splits = _splits(problem, math.prod(items) * shape.group, tiles)
-    share = -(-tiles // splits)
-    splits = max(1, -(-tiles // share)) if share else 1
+    share, splits = dealt_out(problem, math.prod(items) * shape.group, tiles)
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("dy", Read(problem.node.inputs[1])),
@@ -217,11 +137,6 @@ def _lower(problem: Problem) -> Lowered:
     ]
     call = problem.call(kernel, arguments, (*items, shape.group * splits))
     return sum_parts(problem, (call,), splits)
-
-
-def _rounded(floats: int) -> int:
-    """So that convolutions of similar sizes share a kernel."""
-    return max(1024, 1 << (floats - 1).bit_length())
 
 
 DIRECT = Variant("ConvWeightGradient", "direct", _applies, _lower, _signatures)

@@ -1,0 +1,316 @@
+"""Convolutions forward and back, by layer: clconv's kernels against PyTorch's, which runs in an environment of its own.
+
+    python -m benchmarks.conv_gradients --torch TORCH_ENVIRONMENT/bin/python --json FILE.json
+
+Times are those of a processor: of all threads together, divided by how many there are, so that what else runs on a machine
+counts little; --clock takes the clock's. PyTorch runs in eager mode, the better of NCHW and channels_last. The least of several
+runs, in turns. Conversions of layouts at the ends of a graph of one node are left out: inside a network there are none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SPACE = ["forward", "data", "weights"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A convolution in a network: images, channels, size, filters, window, stride, groups; how often it stands there."""
+
+    network: str
+    batch: int
+    channels: int
+    size: int
+    filters: int
+    kernel: int
+    stride: int = 1
+    group: int = 1
+    count: int = 1
+
+    @property
+    def pad(self) -> int:
+        return self.kernel // 2
+
+    @property
+    def out(self) -> int:
+        return (self.size + 2 * self.pad - self.kernel) // self.stride + 1
+
+    @property
+    def flops(self) -> int:
+        taps = self.channels // self.group * self.kernel**2
+        return 2 * self.batch * self.filters * self.out**2 * taps
+
+    @property
+    def label(self) -> str:
+        kind = " depthwise" if self.group > 1 else ""
+        return (
+            f"{self.channels}x{self.size}x{self.size} -> {self.filters}, {self.kernel}x{self.kernel}"
+            f"/{self.stride}{kind}"
+        )
+
+
+def _mobilenet() -> list[Layer]:
+    """MobileNetV2's kinds of blocks: expansion, depthwise, projection."""
+    found, batch = [], 8
+    for channels, inner, size, filters, stride in (
+        (16, 96, 112, 24, 2), (24, 144, 56, 24, 1), (32, 192, 28, 32, 1), (64, 384, 14, 64, 1),
+        (96, 576, 14, 160, 2), (160, 960, 7, 160, 1),
+    ):  # fmt: skip
+        found.append(Layer("MobileNetV2", batch, channels, size, inner, 1))
+        found.append(Layer("MobileNetV2", batch, inner, size, inner, 3, stride, inner))
+        found.append(Layer("MobileNetV2", batch, inner, -(-size // stride), filters, 1))
+    return found
+
+
+LAYERS = [
+    Layer("ResNet-18", 16, 3, 224, 64, 7, 2),
+    Layer("ResNet-18", 16, 64, 56, 64, 3, count=4),
+    Layer("ResNet-18", 16, 64, 56, 128, 3, 2),
+    Layer("ResNet-18", 16, 64, 56, 128, 1, 2),
+    Layer("ResNet-18", 16, 128, 28, 128, 3, count=3),
+    Layer("ResNet-18", 16, 128, 28, 256, 3, 2),
+    Layer("ResNet-18", 16, 256, 14, 256, 3, count=3),
+    Layer("ResNet-18", 16, 256, 14, 512, 3, 2),
+    Layer("ResNet-18", 16, 512, 7, 512, 3, count=3),
+    *_mobilenet(),
+    Layer("LeNet", 128, 1, 28, 6, 5),
+    Layer("LeNet", 128, 6, 14, 16, 5),
+    Layer("ResNet-20", 128, 3, 32, 16, 3),
+    Layer("ResNet-20", 128, 16, 32, 16, 3, count=6),
+    Layer("ResNet-20", 128, 16, 32, 32, 3, 2),
+    Layer("ResNet-20", 128, 32, 16, 32, 3, count=5),
+    Layer("ResNet-20", 128, 32, 16, 64, 3, 2),
+    Layer("ResNet-20", 128, 64, 8, 64, 3, count=5),
+]
+
+
+def serve_torch() -> None:
+    """Answers each line, an index of LAYERS and how often, with the least milliseconds of each part."""
+    import torch
+
+    print(torch.__version__, flush=True)
+    for line in sys.stdin:
+        index, repeats, threads, by_clock = map(int, line.split())
+        torch.set_num_threads(threads)
+        now = time.perf_counter if by_clock else time.process_time
+        found = _torch_times(torch, LAYERS[index], repeats, now)
+        share = 1 if by_clock else threads
+        print(json.dumps({name: value / share for name, value in found.items()}), flush=True)
+
+
+def _torch_times(
+    torch: Any, layer: Layer, repeats: int, now: Callable[[], float]
+) -> dict[str, float]:
+    best: dict[str, float] = {}
+    for order in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(layer.batch, layer.channels, layer.size, layer.size)
+        w = torch.randn(layer.filters, layer.channels // layer.group, layer.kernel, layer.kernel)
+        x, w = x.contiguous(memory_format=order), w.contiguous(memory_format=order)
+        two = ([layer.stride] * 2, [layer.pad] * 2, [1, 1])
+
+        def forward(x: Any = x, w: Any = w, two: Any = two) -> Any:
+            return torch.ops.aten.convolution(x, w, None, *two, False, [0, 0], layer.group)
+
+        dy = torch.randn_like(forward())
+
+        def backward(mask: list[bool], x: Any = x, w: Any = w, two: Any = two, dy: Any = dy) -> Any:
+            return torch.ops.aten.convolution_backward(
+                dy, x, w, None, *two, False, [0, 0], layer.group, mask
+            )
+
+        def together(forward: Any = forward, backward: Any = backward) -> None:
+            forward()
+            backward([True, True, False])
+
+        runs = {
+            "forward": forward,
+            "data": lambda backward=backward: backward([True, False, False]),
+            "weights": lambda backward=backward: backward([False, True, False]),
+            "together": together,
+        }
+        for name, run in runs.items():
+            run()
+            times = []
+            for _ in range(repeats):
+                begin = now()
+                run()
+                times.append(now() - begin)
+            best[name] = min(best.get(name, 1e9), 1e3 * min(times))
+    return best
+
+
+class Clconv:
+    """The three nodes of a layer as plans of their own, on a device."""
+
+    def __init__(self, layer: Layer) -> None:
+        import numpy as np
+
+        from clconv.device.options import PlanOptions
+        from clconv.graph.derivatives import gradients
+        from clconv.graph.ir import Constant, Graph, TensorSpec
+        from clconv.graph.ops import make_node
+        from clconv.planning.planner import Planner
+        from clconv.runtime.device import choose_device
+        from clconv.runtime.prepared import PreparedDevice
+
+        rng = np.random.default_rng(0)
+        x_shape = (layer.batch, layer.channels, layer.size, layer.size)
+        w = (layer.filters, layer.channels // layer.group, layer.kernel, layer.kernel)
+        window = {"strides": (layer.stride,) * 2, "dilations": (1, 1), "pads": (layer.pad,) * 4}
+        node = make_node("Conv", ["x", "w"], ["y"], group=layer.group, **window)
+        weights = Constant(rng.standard_normal(w).astype(np.float32))
+        forward = Graph("g", (node,), ("x",), ("y",), {"x": TensorSpec(x_shape)}, {"w": weights})
+        y_shape = (layer.batch, layer.filters, layer.out, layer.out)
+        weighted = Graph(
+            "g",
+            (node, make_node("Mul", ["y", "dy"], ["z"])),
+            ("x", "dy"),
+            ("z",),
+            {"x": TensorSpec(x_shape), "dy": TensorSpec(y_shape)},
+            {"w": weights},
+        )
+        device = choose_device("cpu")
+        planner = Planner(device, PlanOptions(images=0, joining=False))
+        self.bound, self.variants = {}, {}
+        for name, graph in (
+            ("forward", forward),
+            ("data", _only(gradients(weighted, ["z"], ["x"]), "x.grad")),
+            ("weights", _only(gradients(weighted, ["z"], ["w"]), "w.grad")),
+        ):
+            plan = planner.plan(graph, {n: graph.specs[n] for n in graph.inputs})
+            bound = PreparedDevice(plan.device).bind(plan)
+            bound.run(
+                {
+                    n: rng.standard_normal(plan.graph.spec(n).shape).astype(np.float32)
+                    for n in plan.graph.inputs
+                }
+            )
+            self.bound[name] = bound
+            self.variants[name] = _variant(plan)
+
+    def times(self, repeats: int, threads: int, by_clock: bool) -> dict[str, float]:
+        """Milliseconds of each part."""
+        found = {}
+        now = time.perf_counter if by_clock else time.process_time
+        share = 1 if by_clock else threads
+        for name, bound in self.bound.items():
+            nodes = {n.name for n in bound.plan.graph.nodes if "Conv" in n.op}
+            queue = bound.device.queue()
+            totals = []
+            for _ in range(repeats):
+                total = 0.0
+                for call, launch in zip(bound.plan.calls, bound.launches, strict=True):
+                    begin = now()
+                    queue.launch(*launch)
+                    queue.finish()
+                    if call.node in nodes:
+                        total += now() - begin
+                totals.append(total)
+            found[name] = 1e3 * min(totals) / share
+        return found
+
+
+def _only(graph: Any, output: str) -> Any:
+    """The graph with that output alone, of what it depends on."""
+    from clconv.graph.specialise.specialise import specialise
+
+    settled = specialise(graph, graph.specs).graph.replace(outputs=(output,))
+    needed, nodes = {output}, []
+    for node in reversed(settled.nodes):
+        if needed.intersection(node.outputs):
+            nodes.append(node)
+            needed.update(node.inputs)
+    inputs = tuple(n for n in settled.inputs if n in needed)
+    return settled.replace(nodes=tuple(reversed(nodes)), inputs=inputs)
+
+
+def _variant(plan: Any) -> str:
+    node = next(n for n in plan.graph.nodes if "Conv" in n.op)
+    return f"{node.op}:{plan.lowered.choices[node.name].variant.name}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--torch", help="a Python interpreter that has PyTorch")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--clock", action="store_true", help="the clock's time, not the processors'"
+    )
+    parser.add_argument("--only", nargs="*", default=[], help="words of networks or layers")
+    parser.add_argument("--json", help="a file for the numbers")
+    given = parser.parse_args()
+    os.environ["POCL_MAX_PTHREAD_COUNT"] = str(given.threads)
+    if given.serve:
+        serve_torch()
+        return
+    peer = None
+    if given.torch:
+        peer = subprocess.Popen(
+            [given.torch, __file__, "--serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        print("torch", peer.stdout.readline().strip())  # type: ignore[union-attr]
+    rows = []
+    for index, layer in enumerate(LAYERS):
+        text = f"{layer.network} {layer.label}"
+        if given.only and not any(word in text for word in given.only):
+            continue
+        own = Clconv(layer)
+        mine: dict[str, float] = {}
+        theirs: dict[str, float] = {}
+        for _ in range(2):
+            _least(mine, own.times(given.repeats, given.threads, given.clock))
+            if peer is not None:
+                peer.stdin.write(f"{index} {given.repeats} {given.threads} {int(given.clock)}\n")  # type: ignore[union-attr]
+                peer.stdin.flush()  # type: ignore[union-attr]
+                _least(theirs, json.loads(peer.stdout.readline()))  # type: ignore[union-attr]
+        mine["together"] = sum(mine.values())
+        row = {
+            "layer": dataclasses.asdict(layer),
+            "label": layer.label,
+            "clconv": mine,
+            "torch": theirs,
+        }
+        rows.append({**row, "variants": own.variants})
+        print(_text(layer, mine, theirs, own.variants), flush=True)
+    if given.json:
+        from clconv.store.files import write
+
+        write(Path(given.json), json.dumps(rows, indent=1))
+
+
+def _least(best: dict[str, float], found: dict[str, float]) -> None:
+    for name, value in found.items():
+        best[name] = min(best.get(name, value), value)
+
+
+def _text(
+    layer: Layer, mine: dict[str, float], theirs: dict[str, float], variants: dict[str, str]
+) -> str:
+    parts = [f"{layer.network:11} {layer.label:34}"]
+    for name in (*SPACE, "together"):
+        text = f"{mine[name]:6.2f}"
+        if theirs:
+            text += f"/{theirs[name]:6.2f}={mine[name] / theirs[name]:4.2f}"
+        parts.append(text)
+    parts.append(f"{layer.flops / mine['weights'] / 1e6:4.0f} GF/s")
+    parts.append(" ".join(variants.values()))
+    return "  ".join(parts)
+
+
+if __name__ == "__main__":
+    main()
