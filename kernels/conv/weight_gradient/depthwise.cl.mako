@@ -47,7 +47,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("dy")}* from = dy + (plane * out_height * out_width + oh * out_width + ow) * ${block};
 % if copies:
     const int pitch = (some_columns - 1) * ${SW} + ${(KW - 1) * DW + 1};
-    ${pieces.copy(False)}
+    ${pieces.copy()}
     private const float* corner = image;
 % else:
     const int pitch = width;

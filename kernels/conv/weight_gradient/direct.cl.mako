@@ -3,18 +3,17 @@ The gradient of a convolution's filters on channel blocks, for CPUs: vectors x l
 
   dw[f, c, k] = sum over n, o of dy[n, f, o] * x[n, c, o * S + k * D - P]
 
-x      (N, group, C / IB, H, W, IB): channel blocks, or plain with IB = C
+x      (N, group, C / IB, H, W, IB): channel blocks, or plain with IB = 1
 dy     (N, group, F / block, OH, OW, block)
 parts  (splits, group * F, C, KH, KW): sums over `share` tiles each
 A tile is up to `rows` x `columns` result pixels of one image. One work-item computes OB = vectors * block filters and
 `blocks` channel blocks over its tiles: for each tile and channel block the part of the image is copied with its padding
-(not where there is none to add), then each kernel row of some lanes goes over all pixels with its sums in registers.
+(not where there is none to add), then some taps of some lanes go over all pixels with their sums in registers.
 No local memory, no barrier. Index space: (C / (blocks * IB), F / OB, group * splits): neighbours read the same pixels.
 
 channels, filters: a group's. merged: so many groups of the convolution are one here; what one has of another's is left out.
 Parameters: block 4, 8, 16; in_block; copies: whether the image is copied; vectors, lanes: the register tile, lanes a divisor
-of in_block; tap_groups: (first, count) of the columns of a kernel row that are summed together; blocks; image_size: floats
-of the copy; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; merged.
+of in_block; tap_sets: which taps, (kh, kw), are summed together; blocks; image_size: floats of the copy; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; merged.
 </%doc>
 <%namespace name="pieces" file="/conv/weight_gradient/image.mako"/>
 <%!
@@ -27,8 +26,7 @@ from clconv.lowering.model.ctext import load, set_element, vector_type
   DH, DW = dilations
   OB = vectors * block
   lane_groups = in_block // lanes
-  set_size = KW * lanes * OB
-  plain = in_block != block
+  set_size = KH * KW * lanes * OB
   space = "private" if copies else "global"
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -38,7 +36,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if copies:
   float image[${image_size}] __attribute__((aligned(64)));
 % endif
-  float sums[${blocks * KH * lane_groups * set_size}] __attribute__((aligned(64)));
+  float sums[${blocks * lane_groups * set_size}] __attribute__((aligned(64)));
   const int first_block = get_global_id(0) * ${blocks};
   const int g = get_global_id(2) % groups;
   const int split = get_global_id(2) / groups;
@@ -50,7 +48,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int tiles_across = (out_width + columns - 1) / columns;
   const int tiles = (out_height + rows - 1) / rows * tiles_across;
   const int tile_end = min((split + 1) * share, batch * tiles);
-  for (int i = 0; i < ${blocks * KH * lane_groups * set_size}; i += ${block})
+  for (int i = 0; i < ${blocks * lane_groups * set_size}; i += ${block})
     *(private ${V}*)(sums + i) = (${V})(0);
   for (int tile = split * share; tile < tile_end; ++tile) {
     const int n = tile / tiles;
@@ -65,33 +63,30 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endfor
     for (int b = 0; b < some_blocks; ++b) {
       const int used = min(${in_block}, channels - (first_block + b) * ${in_block});
-% if plain:
-      global const ${stored("x")}* source = x + plane * channels * height * width;
-% else:
-      global const ${stored("x")}* source = x + (plane * in_blocks + first_block + b) * height * width * ${block};
-% endif
+      global const ${stored("x")}* source = x + (plane * in_blocks + first_block + b) * height * width * ${in_block};
 % if copies:
       const int pitch = (some_columns - 1) * ${SW} + ${(KW - 1) * DW + 1};
-      ${pieces.copy(plain)}
+      ${pieces.copy()}
       private const float* corner = image;
 % else:
       const int pitch = width;
       global const float* corner = source + ((oh * ${SH} - pad_top) * width + ow * ${SW} - pad_left) * ${in_block};
 % endif
-      for (int kh = 0; kh < ${KH}; ++kh)
       for (int lane = 0; lane < used; lane += ${lanes}) {
-        private float* set = sums + ((b * ${KH} + kh) * ${lane_groups} + lane / ${lanes}) * ${set_size};
-% for first, count in tap_groups:
+        private float* set = sums + (b * ${lane_groups} + lane / ${lanes}) * ${set_size};
+% for taps in tap_sets:
         {
-% for t in range(count):
+% for kh, kw in taps:
 % for c in range(lanes):
 % for v in range(vectors):
-          ${V} a${t}_${c}_${v} = *(private const ${V}*)(set + ${((first + t) * lanes + c) * OB + v * block});
+          ${V} a${kh}_${kw}_${c}_${v} = *(private const ${V}*)(set + ${((kh * KW + kw) * lanes + c) * OB + v * block});
 % endfor
 % endfor
 % endfor
           for (int r = 0; r < some_rows; ++r) {
-            ${space} const float* pixel = corner + (r * ${SH} + kh * ${DH}) * pitch * ${in_block} + lane + ${first * DW * in_block};
+% for kh in sorted({kh for kh, _ in taps}):
+            ${space} const float* line${kh} = corner + (r * ${SH} + ${kh * DH}) * pitch * ${in_block} + lane;
+% endfor
 % for v in range(vectors):
             global const ${stored("dy")}* d${v} = from${v} + r * out_width * ${block};
 % endfor
@@ -99,21 +94,21 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for v in range(vectors):
               const ${V} g${v} = ${load(V, "d%d + p * %d" % (v, block), stored("dy"))};
 % endfor
-% for t in range(count):
+% for kh, kw in taps:
 % for c in range(lanes):
-              { const float s = pixel[p * ${SW * in_block} + ${t * DW * in_block + c}];
+              { const float s = line${kh}[p * ${SW * in_block} + ${kw * DW * in_block + c}];
 % for v in range(vectors):
-                a${t}_${c}_${v} = s * g${v} + a${t}_${c}_${v};
+                a${kh}_${kw}_${c}_${v} = s * g${v} + a${kh}_${kw}_${c}_${v};
 % endfor
               }
 % endfor
 % endfor
             }
           }
-% for t in range(count):
+% for kh, kw in taps:
 % for c in range(lanes):
 % for v in range(vectors):
-          *(private ${V}*)(set + ${((first + t) * lanes + c) * OB + v * block}) = a${t}_${c}_${v};
+          *(private ${V}*)(set + ${((kh * KW + kw) * lanes + c) * OB + v * block}) = a${kh}_${kw}_${c}_${v};
 % endfor
 % endfor
 % endfor
@@ -122,7 +117,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       }
     }
   }
-  // From (block, kh, lanes / L, kw, L, filters) to (filters, channels, kh, kw).
+  // From (block, lanes / L, kh, kw, L, filters) to (filters, channels, kh, kw).
   const int own_channels = channels / ${merged}, own_filters = filters / ${merged};
   const int end = min(${OB}, filters - out_block * ${block});
   for (int f = 0; f < end; ++f) {
@@ -133,11 +128,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global ${stored("parts")}* to = parts + (((size_t)split * groups + g) * filters + filter) * own_channels * ${KH * KW};
     for (int c = first_c; c < end_c; ++c) {
       const int place = c - first_block * ${in_block};
-      private const float* sum = sums + (place / ${in_block} * ${KH * lane_groups} + place % ${in_block} / ${lanes}) * ${set_size}
+      private const float* sum = sums + (place / ${in_block} * ${lane_groups} + place % ${in_block} / ${lanes}) * ${set_size}
           + place % ${lanes} * ${OB} + f;
-      for (int kh = 0; kh < ${KH}; ++kh)
-      for (int kw = 0; kw < ${KW}; ++kw)
-        ${set_element("to", "(c - begin_c) * %d + kh * %d + kw" % (KH * KW, KW), "sum[kh * %d + kw * %d]" % (lane_groups * set_size, lanes * OB), stored("parts"))}
+      for (int k = 0; k < ${KH * KW}; ++k)
+        ${set_element("to", "(c - begin_c) * %d + k" % (KH * KW), "sum[k * %d]" % (lanes * OB), stored("parts"))}
     }
   }
 }

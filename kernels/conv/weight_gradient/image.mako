@@ -1,38 +1,36 @@
 <%doc>
 The part of an image that a tile of a weight gradient reads, copied with its padding. Uses the parameters and C variables of
-direct.cl.mako.
+direct.cl.mako and depthwise.cl.mako.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
-from clconv.lowering.model.ctext import element, load, vector_type
+from clconv.lowering.model.ctext import load, vector_type
 %>
-## One pixel, of C variable `at` in the row `line`, or zero, into column c of the row `to`.
-<%def name="pixel(plain, at)">\
+## Column c of the row `to` becomes the pixel at C variable `at` of the row `line`, or zero.
+<%def name="pixel(at)">\
 <%
-  V = vector_type(block)
+  V = vector_type(in_block)
+  place = "*(private %s*)(to + c * %d)" % (V, in_block)
 %>\
-% if plain:
-for (int ch = 0; ch < channels; ++ch) to[c * ${in_block} + ch] = ${"0" if at is None else element("line", "ch * height * width + %s" % at, stored("x"))};
-% else:
-*(private ${V}*)(to + c * ${block}) = ${"(%s)(0)" % V if at is None else load(V, "line + (%s) * %d" % (at, block), stored("x"))};
-% endif
+${place} = ${"(%s)(0)" % V if at is None else load(V, "line + (%s) * %d" % (at, in_block), stored("x"))};\
 </%def>
 ## A stretch of columns beside the image.
-<%def name="beside(plain, begin, end)">\
+<%def name="beside(begin, end)">\
 for (int c = ${begin}; c < ${end}; ++c) {
 % if pad_mode == "constant":
-          ${pixel(plain, None)}
+          ${pixel(None)}
 % else:
           const int iw = ${common.padded_index(pad_mode, "left + c", "width")};
-          ${pixel(plain, "iw")}
+          ${pixel("iw")}
 % endif
-        }
+        }\
 </%def>
-<%def name="copy(plain)">
+<%def name="copy()">
 <%
   KH, KW = kernel
   SH, SW = strides
   DH, DW = dilations
+  V = vector_type(block)
 %>\
       const int left = ow * ${SW} - pad_left;
       const int inside = clamp(-left, 0, pitch), inside_end = clamp(width - left, inside, pitch);
@@ -42,18 +40,23 @@ for (int c = ${begin}; c < ${end}; ++c) {
 % if pad_mode == "constant":
         if (ih < 0 || ih >= height) {
           for (int c = 0; c < pitch; ++c) {
-            ${pixel(plain, None)}
+            ${pixel(None)}
           }
           continue;
         }
 % elif pad_mode != "none":
         ih = ${common.padded_index(pad_mode, "ih", "height")};
 % endif
-        global const ${stored("x")}* line = source + ih * width * ${1 if plain else block};
-        ${beside(plain, "0", "inside")}
-        for (int c = inside; c < inside_end; ++c) {
-          ${pixel(plain, "left + c")}
+        global const ${stored("x")}* line = source + ih * width * ${in_block};
+        ${beside("0", "inside")}
+        int c = inside;
+% if in_block == 1:
+        for (; c + ${block} <= inside_end; c += ${block})
+          *(private ${V}_u*)(to + c) = ${load(V, "line + left + c", stored("x"))};
+% endif
+        for (; c < inside_end; ++c) {
+          ${pixel("left + c")}
         }
-        ${beside(plain, "inside_end", "pitch")}
+        ${beside("inside_end", "pitch")}
       }
 </%def>

@@ -17,12 +17,11 @@ from clconv.lowering.ops.conv.weight_gradient.shape import (
     Shape,
     dealt_out,
     rounded,
+    tap_sets,
     tile_size,
     window_obstacle,
 )
 from clconv.lowering.shared.blocked import blocked_obstacle, image_arguments
-
-Taps = tuple[tuple[int, int], ...]
 
 
 def _applies(problem: Problem) -> str | None:
@@ -34,14 +33,6 @@ def _applies(problem: Problem) -> str | None:
 def _signatures(problem: Problem) -> list[Signature]:
     blocked = Layout(problem.device.vector_width)
     return [Signature((blocked, blocked), plain_signature(problem)[0].outputs)]
-
-
-def _tap_sets(kernel: tuple[int, int], registers: int) -> tuple[Taps, ...]:
-    """All taps in sets of about the same size, whose sums fit the registers with a gradient and a pixel."""
-    taps = [(kh, kw) for kh in range(kernel[0]) for kw in range(kernel[1])]
-    sets = -(-len(taps) // (registers - 2))
-    each = -(-len(taps) // sets)
-    return tuple(tuple(taps[i : i + each]) for i in range(0, len(taps), each))
 
 
 def _lower(problem: Problem) -> Lowered:
@@ -58,7 +49,7 @@ def _lower(problem: Problem) -> Lowered:
         block=block,
         in_block=block,
         copies=copies,
-        tap_sets=_tap_sets(shape.kernel, problem.device.registers),
+        tap_sets=tap_sets(shape.kernel, problem.device.registers - 2),
         image_size=rounded(math.prod(shape.image(rows, columns)) * block) if copies else 0,
         kernel=shape.kernel,
         strides=shape.strides,

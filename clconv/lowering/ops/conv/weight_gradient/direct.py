@@ -23,6 +23,7 @@ from clconv.lowering.ops.conv.weight_gradient.shape import (
     dealt_out,
     merged_groups,
     rounded,
+    tap_sets,
     tile_size,
     window_obstacle,
 )
@@ -37,34 +38,31 @@ _SUMS = (
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """vectors of filters x lanes of channels x taps of a kernel row, in registers."""
+    """vectors of filters x lanes of channels x taps, in registers."""
 
     vectors: int
     lanes: int
     taps: int
 
-    def tap_groups(self, columns: int) -> tuple[tuple[int, int], ...]:
-        return tuple((k, min(self.taps, columns - k)) for k in range(0, columns, self.taps))
-
 
 def register_tile(registers: int, in_block: int, shape: Shape, block: int) -> Tile:
     """The fastest by what a pixel costs: multiply-adds and loads, two of each a cycle and each sum once in four cycles,
     and what is computed for nothing."""
-    blocks, columns = -(-shape.filters // block), shape.kernel[1]
+    blocks, taps = -(-shape.filters // block), math.prod(shape.kernel)
     used = min(shape.channels, in_block)
 
     def cost(tile: Tile) -> float:
         sums = tile.vectors * tile.lanes * tile.taps
         pixel = max(sums, tile.vectors + tile.lanes * tile.taps, 8) / 2 + 1
-        passes = -(-blocks // tile.vectors) * -(-columns // tile.taps) * -(-used // tile.lanes)
+        passes = -(-blocks // tile.vectors) * -(-taps // tile.taps) * -(-used // tile.lanes)
         return passes * pixel
 
     fitting = [
-        Tile(vectors, lanes, taps)
+        Tile(vectors, lanes, some)
         for vectors in (1, 2, 3, 4)
         for lanes in range(1, in_block + 1)
-        for taps in range(1, columns + 1)
-        if in_block % lanes == 0 and vectors * lanes * taps + vectors + 1 <= registers
+        for some in range(1, taps + 1)
+        if in_block % lanes == 0 and vectors * lanes * some + vectors + 1 <= registers
     ]
     return min(fitting, key=cost)
 
@@ -93,10 +91,10 @@ def _lower(problem: Problem) -> Lowered:
         return Lowered()
     block = problem.device.vector_width
     shape = Shape.of(problem)
-    in_block = shape.channels if problem.x.layout.is_plain else block
+    in_block = problem.x.layout.block
     tile = register_tile(problem.device.registers, in_block, shape, block)
     padding = weight_gradient_padding(problem)
-    copies = padding != "none" or in_block != block or problem.x.dtype is DType.FLOAT16
+    copies = padding != "none" or problem.x.dtype is DType.FLOAT16
     sums = math.prod(shape.kernel) * in_block * tile.vectors * block
     in_blocks = -(-shape.channels // in_block)
     blocks = max(1, min(_SUMS // sums, in_blocks))
@@ -110,7 +108,7 @@ def _lower(problem: Problem) -> Lowered:
         copies=copies,
         vectors=tile.vectors,
         lanes=tile.lanes,
-        tap_groups=tile.tap_groups(shape.kernel[1]),
+        tap_sets=tap_sets(shape.kernel, tile.taps),
         blocks=blocks,
         image_size=rounded(math.prod(shape.image(rows, columns)) * in_block) if copies else 0,
         kernel=shape.kernel,

@@ -11,6 +11,7 @@ from clconv.lowering.shared.blocked import pair
 _IMAGE = 6144  # floats of an image's part
 _MOST_IMAGE = 65536  # of a part that cannot be smaller: that of a wide window
 _MOST_TAPS = 512
+_PLAIN_PIXELS = 512  # of a tile of one channel
 _PIXELS = 128  # of a tile: fewer, and the sums are loaded and stored too often
 
 
@@ -64,6 +65,13 @@ def merged_groups(problem: Problem) -> int:
     return next(fitting, group)
 
 
+def tap_sets(kernel: tuple[int, int], most: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """All taps, (row, column), in sets of about the same size and at most `most`."""
+    taps = [(kh, kw) for kh in range(kernel[0]) for kw in range(kernel[1])]
+    each = -(-len(taps) // -(-len(taps) // most))
+    return tuple(tuple(taps[i : i + each]) for i in range(0, len(taps), each))
+
+
 def window_obstacle(problem: Problem) -> str | None:
     """Why an item cannot hold a window's sums, or the part of the image under it."""
     shape = Shape.of(problem)
@@ -77,13 +85,14 @@ def window_obstacle(problem: Problem) -> str | None:
 def tile_size(shape: Shape, in_block: int) -> tuple[int, int]:
     """Rows and columns of result pixels that are taken at a time."""
     height, width = shape.out
-    parts = -(-width // _PIXELS)
+    pixels = _PIXELS if in_block > 1 else _PLAIN_PIXELS
+    parts = -(-width // pixels)
     while True:
         columns = -(-width // parts)
         if columns == 1 or math.prod(shape.image(1, columns)) * in_block <= _IMAGE:
             break
         parts += 1
-    rows = max(1, _PIXELS // columns)
+    rows = max(1, pixels // columns)
     while rows > 1 and math.prod(shape.image(rows, columns)) * in_block > _IMAGE:
         rows -= 1
     rows = min(rows, height)
