@@ -16,6 +16,7 @@ from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.window import check_window, output_size
+from clconv.graph.rules.gradient.deform import deform_conv
 
 DEFORM_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -129,7 +130,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=deform_conv,
         ),
     )
 )
