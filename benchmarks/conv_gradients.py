@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SPACE = ["forward", "data", "weights"]
+PARTS = ("forward", "data", "weights")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Clconv:
             {"w": weights},
         )
         device = choose_device("cpu")
-        planner = Planner(device, PlanOptions(images=0, joining=False))
+        planner = Planner(device, PlanOptions(images_at_once=0, joining=False))
         self.bound, self.variants = {}, {}
         for name, graph in (
             ("forward", forward),
@@ -302,7 +302,7 @@ def _text(
     layer: Layer, mine: dict[str, float], theirs: dict[str, float], variants: dict[str, str]
 ) -> str:
     parts = [f"{layer.network:11} {layer.label:34}"]
-    for name in (*SPACE, "together"):
+    for name in (*PARTS, "together"):
         text = f"{mine[name]:6.2f}"
         if theirs:
             text += f"/{theirs[name]:6.2f}={mine[name] / theirs[name]:4.2f}"

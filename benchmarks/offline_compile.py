@@ -45,7 +45,7 @@ CASES_OF_EACH = 5
 # Whose kernels share lines or exchange axes in local memory.
 BESIDES = (
     "Softmax", "LayerNormalization", "InstanceNormalization", "ReduceMean", "ReduceMax", "ReduceLogSumExp",
-    "GlobalMaxPool", "Transpose", "Gemm", "MatMul",
+    "GlobalMaxPool", "Transpose", "Gemm", "MatMul", "ConvWeightGradient",
 )  # fmt: skip
 SHUFFLES = {"NVIDIA": "nvidia", "Intel": "intel"}  # vendors' instructions: see kernels/group.mako
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -59,7 +59,7 @@ def _lower(problem: Problem) -> Lowered:
     channels = problem.x.shape[1]
     blocks = -(-channels // block)
     tiles = shape.batch * -(-shape.out[0] // rows) * -(-shape.out[1] // columns)
-    share, splits = dealt_out(problem, blocks, tiles)
+    share, splits = dealt_out(problem.device, blocks, tiles)
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("dy", Read(problem.node.inputs[1])),

@@ -119,7 +119,7 @@ def _lower(problem: Problem) -> Lowered:
     )
     items = (-(-in_blocks // blocks), -(-shape.filters // (block * tile.vectors)))
     tiles = shape.batch * -(-shape.out[0] // rows) * -(-shape.out[1] // columns)
-    share, splits = dealt_out(problem, math.prod(items) * shape.group, tiles)
+    share, splits = dealt_out(problem.device, math.prod(items) * shape.group, tiles)
     arguments: list[tuple[str, Argument]] = [
         ("x", Read(problem.node.inputs[0])),
         ("dy", Read(problem.node.inputs[1])),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from clconv.device.info import DeviceInfo
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.shared.blocked import pair
 
@@ -102,9 +103,9 @@ def tile_size(shape: Shape, in_block: int) -> tuple[int, int]:
 _ITEMS_A_CORE = 8
 
 
-def dealt_out(problem: Problem, others: int, tiles: int) -> tuple[int, int]:
+def dealt_out(device: DeviceInfo, others: int, tiles: int) -> tuple[int, int]:
     """How many tiles an item takes, `others` standing side by side, and into how many parts that divides them."""
-    wanted = -(-_ITEMS_A_CORE * problem.device.compute_units // others)
+    wanted = -(-_ITEMS_A_CORE * device.compute_units // others)
     share = -(-tiles // max(1, min(wanted, tiles)))
     return share, max(1, -(-tiles // max(1, share)))
 
