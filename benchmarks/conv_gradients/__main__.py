@@ -14,139 +14,13 @@ import dataclasses
 import json
 import os
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.conv_gradients.layers import LAYERS, Layer
+
 PARTS = ("forward", "data", "weights")
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
-    """A convolution in a network: images, channels, size, filters, window, stride, groups; how often it stands there."""
-
-    network: str
-    batch: int
-    channels: int
-    size: int
-    filters: int
-    kernel: int
-    stride: int = 1
-    group: int = 1
-    count: int = 1
-
-    @property
-    def pad(self) -> int:
-        return self.kernel // 2
-
-    @property
-    def out(self) -> int:
-        return (self.size + 2 * self.pad - self.kernel) // self.stride + 1
-
-    @property
-    def flops(self) -> int:
-        taps = self.channels // self.group * self.kernel**2
-        return 2 * self.batch * self.filters * self.out**2 * taps
-
-    @property
-    def label(self) -> str:
-        kind = " depthwise" if self.group > 1 else ""
-        return (
-            f"{self.channels}x{self.size}x{self.size} -> {self.filters}, {self.kernel}x{self.kernel}"
-            f"/{self.stride}{kind}"
-        )
-
-
-def _mobilenet() -> list[Layer]:
-    """MobileNetV2's kinds of blocks: expansion, depthwise, projection."""
-    found, batch = [], 8
-    for channels, inner, size, filters, stride in (
-        (16, 96, 112, 24, 2), (24, 144, 56, 24, 1), (32, 192, 28, 32, 1), (64, 384, 14, 64, 1),
-        (96, 576, 14, 160, 2), (160, 960, 7, 160, 1),
-    ):  # fmt: skip
-        found.append(Layer("MobileNetV2", batch, channels, size, inner, 1))
-        found.append(Layer("MobileNetV2", batch, inner, size, inner, 3, stride, inner))
-        found.append(Layer("MobileNetV2", batch, inner, -(-size // stride), filters, 1))
-    return found
-
-
-LAYERS = [
-    Layer("ResNet-18", 16, 3, 224, 64, 7, 2),
-    Layer("ResNet-18", 16, 64, 56, 64, 3, count=4),
-    Layer("ResNet-18", 16, 64, 56, 128, 3, 2),
-    Layer("ResNet-18", 16, 64, 56, 128, 1, 2),
-    Layer("ResNet-18", 16, 128, 28, 128, 3, count=3),
-    Layer("ResNet-18", 16, 128, 28, 256, 3, 2),
-    Layer("ResNet-18", 16, 256, 14, 256, 3, count=3),
-    Layer("ResNet-18", 16, 256, 14, 512, 3, 2),
-    Layer("ResNet-18", 16, 512, 7, 512, 3, count=3),
-    *_mobilenet(),
-    Layer("LeNet", 128, 1, 28, 6, 5),
-    Layer("LeNet", 128, 6, 14, 16, 5),
-    Layer("ResNet-20", 128, 3, 32, 16, 3),
-    Layer("ResNet-20", 128, 16, 32, 16, 3, count=6),
-    Layer("ResNet-20", 128, 16, 32, 32, 3, 2),
-    Layer("ResNet-20", 128, 32, 16, 32, 3, count=5),
-    Layer("ResNet-20", 128, 32, 16, 64, 3, 2),
-    Layer("ResNet-20", 128, 64, 8, 64, 3, count=5),
-]
-
-
-def serve_torch() -> None:
-    """Answers each line, an index of LAYERS and how often, with the least milliseconds of each part."""
-    import torch
-
-    print(torch.__version__, flush=True)
-    for line in sys.stdin:
-        index, repeats, threads, by_clock = map(int, line.split())
-        torch.set_num_threads(threads)
-        now = time.perf_counter if by_clock else time.process_time
-        found = _torch_times(torch, LAYERS[index], repeats, now)
-        share = 1 if by_clock else threads
-        print(json.dumps({name: value / share for name, value in found.items()}), flush=True)
-
-
-def _torch_times(
-    torch: Any, layer: Layer, repeats: int, now: Callable[[], float]
-) -> dict[str, float]:
-    best: dict[str, float] = {}
-    for order in (torch.contiguous_format, torch.channels_last):
-        x = torch.randn(layer.batch, layer.channels, layer.size, layer.size)
-        w = torch.randn(layer.filters, layer.channels // layer.group, layer.kernel, layer.kernel)
-        x, w = x.contiguous(memory_format=order), w.contiguous(memory_format=order)
-        two = ([layer.stride] * 2, [layer.pad] * 2, [1, 1])
-
-        def forward(x: Any = x, w: Any = w, two: Any = two) -> Any:
-            return torch.ops.aten.convolution(x, w, None, *two, False, [0, 0], layer.group)
-
-        dy = torch.randn_like(forward())
-
-        def backward(mask: list[bool], x: Any = x, w: Any = w, two: Any = two, dy: Any = dy) -> Any:
-            return torch.ops.aten.convolution_backward(
-                dy, x, w, None, *two, False, [0, 0], layer.group, mask
-            )
-
-        def together(forward: Any = forward, backward: Any = backward) -> None:
-            forward()
-            backward([True, True, False])
-
-        runs = {
-            "forward": forward,
-            "data": lambda backward=backward: backward([True, False, False]),
-            "weights": lambda backward=backward: backward([False, True, False]),
-            "together": together,
-        }
-        for name, run in runs.items():
-            run()
-            times = []
-            for _ in range(repeats):
-                begin = now()
-                run()
-                times.append(now() - begin)
-            best[name] = min(best.get(name, 1e9), 1e3 * min(times))
-    return best
 
 
 class Clconv:
@@ -242,7 +116,6 @@ def _variant(plan: Any) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--torch", help="a Python interpreter that has PyTorch")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
@@ -252,13 +125,11 @@ def main() -> None:
     parser.add_argument("--json", help="a file for the numbers")
     given = parser.parse_args()
     os.environ["POCL_MAX_PTHREAD_COUNT"] = str(given.threads)
-    if given.serve:
-        serve_torch()
-        return
     peer = None
     if given.torch:
         peer = subprocess.Popen(
-            [given.torch, __file__, "--serve"],
+            [given.torch, "-m", "benchmarks.conv_gradients.torch_times"],
+            cwd=Path(__file__).resolve().parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,0 +1,1 @@
+"""Convolutions forward and back against PyTorch: python -m benchmarks.conv_gradients."""
