@@ -13,9 +13,10 @@ def weight_gradient(
     filters: int,
     kernel: tuple[int, ...],
     cut: tuple[int, ...] = (),
+    constant: bool = False,
     **attrs: Any,
 ) -> Case:
-    """cut: by how many pixels dy is smaller than windows fit."""
+    """cut: by how many pixels dy is smaller than windows fit. constant: whether dy is known, as for a sum of all results."""
     at = window(len(kernel), **attrs)
     n = len(kernel)
     sizes = [
@@ -25,7 +26,7 @@ def weight_gradient(
         for i in range(n)
     ]
     sizes = [size - less for size, less in zip(sizes, cut or (0,) * n, strict=True)]
-    operands = (data(*x), data(x[0], filters, *sizes))
+    operands = (data(*x), data(x[0], filters, *sizes, constant=constant))
     return Case("ConvWeightGradient", label, operands, {"kernel_shape": kernel, **at})
 
 
@@ -34,6 +35,10 @@ CASES = (
     weight_gradient("3x3", (2, 19, 9, 7), 23, (3, 3), pads=ONE),
     weight_gradient("full blocks", (2, 32, 8, 10), 64, (3, 3), pads=ONE),
     weight_gradient("many images", (11, 5, 4, 3), 7, (3, 3), pads=ONE),
+    weight_gradient("known gradient", (2, 18, 6, 7), 17, (3, 3), pads=ONE, constant=True),
+    weight_gradient(
+        "known gradient, depthwise", (1, 18, 6, 7), 18, (3, 3), group=18, pads=ONE, constant=True
+    ),
     weight_gradient("long sums", (7, 1, 13, 17), 2, (3, 3), pads=ONE),
     weight_gradient("no padding", (1, 17, 7, 11), 13, (3, 2)),
     weight_gradient("one pixel", (3, 5, 1, 1), 7, (1, 1)),

@@ -10,7 +10,7 @@ import dataclasses
 import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
-from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
 from clconv.lowering.ops.conv.weight_gradient.partial import (
@@ -121,8 +121,8 @@ def _lower(problem: Problem) -> Lowered:
     tiles = shape.batch * -(-shape.out[0] // rows) * -(-shape.out[1] // columns)
     share, splits = dealt_out(problem.device, math.prod(items) * shape.group, tiles)
     arguments: list[tuple[str, Argument]] = [
-        ("x", Read(problem.node.inputs[0])),
-        ("dy", Read(problem.node.inputs[1])),
+        ("x", problem.argument(0)),
+        ("dy", problem.argument(1)),
         ("parts", Write(partial_sums(problem, splits))),
         *image_arguments(shape.size, shape.out, shape.begin),
         ("batch", Scalar(shape.batch)),
