@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -167,4 +168,20 @@ _CASES = (
         tolerance=1e-12,
     ),
 )
-CASES = (*_CASES, *(case.all_fed() for case in _CASES if case.label in _FED))
+
+
+def _of_constant_image(case: Case) -> Case:
+    """As the gradient of a sum is: only the filters come with a run."""
+    fed = case.all_fed()
+    image, *others = fed.inputs
+    assert image is not None
+    known = dataclasses.replace(image, constant=True)
+    return dataclasses.replace(fed, label=f"{case.label}, constant image", inputs=(known, *others))
+
+
+_ALL_FED = tuple(case for case in _CASES if case.label in _FED)
+CASES = (
+    *_CASES,
+    *(case.all_fed() for case in _ALL_FED),
+    *(_of_constant_image(case) for case in _ALL_FED),
+)

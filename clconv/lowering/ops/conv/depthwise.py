@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from clconv.lowering.model.arguments import (
     Argument,
-    Read,
     Scalar,
     Write,
 )
@@ -47,7 +46,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     wanted = max(1, 16 * problem.device.compute_units // (blocks * shape.batch))
     rows = max(1, shape.out[0] // wanted)
     arguments: list[tuple[str, Argument]] = [
-        ("x", Read(problem.node.inputs[0])),
+        ("x", problem.argument(0)),
         ("w", problem.packed(1, depthwise_weights(block))),
         *bias_arguments(problem, block),
         ("y", Write(problem.node.outputs[0])),

@@ -8,7 +8,6 @@ import math
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import (
     Argument,
-    Read,
     Scalar,
     Write,
 )
@@ -98,7 +97,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     chunks = -(-blocks // vectors)
     split = _split(problem, shape, chunks, pixels)
     arguments: list[tuple[str, Argument]] = [
-        ("x", Read(problem.node.inputs[0])),
+        ("x", problem.argument(0)),
         ("w", problem.packed(1, packing)),
         *bias_arguments(problem, block * vectors),
         ("y", Write(problem.node.outputs[0])),

@@ -155,7 +155,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     product = ConvProduct(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = problem.packed(1, product_weights(product.taps_outer, tile.m, shape.group))
     bias = bias_argument(problem, 1) if problem.has(2) else None
-    x, y = Read(problem.node.inputs[0]), Write(problem.node.outputs[0])
+    x, y = problem.argument(0), Write(problem.node.outputs[0])
     if splits == 1:
         return Lowered((product_call(problem, product, x, weights, bias, y),))
     parts = f"{problem.node.outputs[0]}/split sums"

@@ -69,9 +69,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     product = ConvProduct(shape, tile, 1, False, Epilogue(), kind)
     weights = problem.packed(1, _weights(product.taps_outer, tile.m))
     parts = f"{problem.node.outputs[0]}/product"
-    multiply = product_call(
-        problem, product, Read(problem.node.inputs[0]), weights, None, Write(parts)
-    )
+    multiply = product_call(problem, product, problem.argument(0), weights, None, Write(parts))
     epilogue = plan_epilogue(problem)
     spread = Kernel.of(
         "conv/transpose/spread.cl.mako",

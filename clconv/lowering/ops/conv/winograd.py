@@ -135,7 +135,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
             ("all_tiles", Scalar(all_tiles)),
         ]
         x_arguments: list[tuple[str, Argument]] = [
-            ("x", Read(problem.node.inputs[0])),
+            ("x", problem.argument(0)),
             ("v", Write(v)),
             *shape.padded_arguments,
             *slice_arguments,

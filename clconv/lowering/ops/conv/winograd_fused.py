@@ -11,7 +11,7 @@ import numpy as np
 
 from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import matrix_for
-from clconv.lowering.model.arguments import Argument, Packing, Read, Scalar, Write
+from clconv.lowering.model.arguments import Argument, Packing, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_seconds
@@ -76,7 +76,7 @@ def _lower(problem: Problem) -> Lowered:
         bias=problem.has(2), epilogue=epilogue.terms, epilogue_names=epilogue.names,
     )  # fmt: skip
     arguments: list[tuple[str, Argument]] = [
-        ("x", Read(problem.node.inputs[0])),
+        ("x", problem.argument(0)),
         ("w", problem.packed(1, _weights())),
         *bias_arguments(problem, 1),
         ("y", Write(problem.node.outputs[0])),

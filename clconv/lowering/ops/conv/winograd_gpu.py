@@ -99,7 +99,7 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
         ("tiles", Scalar(tiles)),
     ]
     x_arguments: list[tuple[str, Argument]] = [
-        ("x", Read(problem.node.inputs[0])),
+        ("x", problem.argument(0)),
         ("v", Write(v)),
         ("channels", Scalar(shape.channels)),
         *shape.padded_arguments,
