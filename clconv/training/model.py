@@ -12,6 +12,7 @@ from clconv.errors import InputError, ShapeError, UnsupportedError
 from clconv.graph.derivatives import without_epilogues
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.specialise.specialise import specialise
+from clconv.training.forms import inference_form
 
 BATCH = "batch"
 
@@ -29,7 +30,7 @@ _SCALING = ("Add", "Sub", "Mul", "Div")  # of an input of the network: what prep
 class Learner:
     """A network that learns.
 
-    graph: without epilogues, the batch of its inputs open. parameters, statistics: names of constants; the latter are
+    graph: for inference, without epilogues, the batch of its inputs open. parameters, statistics: names of constants; the latter are
     the running means and variances of batch norms. frozen: parameters that stay as they are.
     """
 
@@ -49,7 +50,7 @@ def learner(graph: Graph, freeze: Sequence[str] = ()) -> Learner:
     Raises InputError for a pattern that no parameter has or a network without parameters, UnsupportedError for one of
     integers.
     """
-    graph = without_epilogues(graph)
+    graph = inference_form(without_epilogues(graph))
     statistics = _statistics(graph)
     parameters = tuple(
         name

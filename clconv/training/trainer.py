@@ -19,6 +19,7 @@ from clconv.session.session import Session
 from clconv.training.batches import Batch, Data, batches, conform_data
 from clconv.training.checkpoint import load_checkpoint, save_checkpoint
 from clconv.training.fit import Epoch, History, Progress, fit
+from clconv.training.forms import inference_form
 from clconv.training.losses import Loss, Targets
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
@@ -123,7 +124,7 @@ class Trainer:
         total = Epoch()
         for i, part in enumerate(batches(batch, -(-batch.size // parts))):
             session, names = self._session("step", part, parts, i == parts - 1)
-            feeds = self._feeds(part, names)
+            feeds = self._feeds(part, names, self.steps * self._parts + i)
             for name, scalar in names.scalars.items():
                 feeds[scalar] = np.array(self.optimizer.scalars()[name](self.steps), np.float32)
             total.add(part.size, session.run(feeds), names)
@@ -136,10 +137,11 @@ class Trainer:
         return total
 
     def gradients(self, x: Data, y: np.ndarray | None = None) -> Arrays:
-        """The gradient of the loss with respect to each parameter that learns; nothing changes."""
+        """The gradient of the loss with respect to each parameter that learns; nothing changes. Dropout drops what the
+        next step() will."""
         batch = conform_data(self.inputs, x, y)
         session, names = self._session("gradients", batch)
-        found = session.run(self._feeds(batch, names))
+        found = session.run(self._feeds(batch, names, self.steps * self._parts))
         return {name: found[gradient] for name, gradient in names.gradients.items()}
 
     def evaluate(
@@ -225,7 +227,8 @@ class Trainer:
     def graph(self) -> Graph:
         """The network as it is now, for inference."""
         values = {name: Constant(self._state.read(name)) for name in self._held}
-        return self._given.replace(constants={**self._given.constants, **values})
+        given = inference_form(self._given)
+        return given.replace(constants={**given.constants, **values})
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Writes the network as it is now as an ONNX file for inference. Raises ModelError if it cannot."""
@@ -279,8 +282,11 @@ class Trainer:
         self._loss.check(spec, batch.targets)
         return found
 
-    def _feeds(self, batch: Batch, names: Names) -> Arrays:
+    def _feeds(self, batch: Batch, names: Names, draw: int = 0) -> Arrays:
+        """draw: the number of the drawing of what is dropped."""
         feeds = dict(batch.inputs)
+        if names.random:
+            feeds[names.random] = np.array([self.seed % 2**63, draw], np.int64)
         targets = self._targets(batch)
         if targets is not None and batch.targets is not None:
             feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)

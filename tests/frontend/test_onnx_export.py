@@ -144,9 +144,21 @@ def _as_float32(attrs: Attributes) -> dict[str, object]:
     return {k: narrow(v) for k, v in attrs.items()}
 
 
+def _can_be_said(case):
+    """What a Dropout drops that draws with clconv's own generator is not said in ONNX, but for seed 0."""
+    own = case.op == "Dropout" and case.attrs.get("generator") != "numpy"
+    return not own or (len(case.inputs) < 4 and not case.attrs.get("seed"))
+
+
+def test_seed_and_step_of_a_dropout_cannot_be_said():
+    (case,) = (c for c in CASES if c.name == "Dropout-training,_step")
+    with pytest.raises(UnsupportedError, match="no form of it with 4 inputs"):
+        export_onnx(case.build()[0])
+
+
 # Operators that onnxruntime has no CPU kernel for, or where it and ONNX differ, are compared through a
 # second import only.
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", list(filter(_can_be_said, CASES)), ids=lambda case: case.name)
 def test_every_case_survives_a_round_trip(case):
     graph, feeds = case.build()
     data = export_onnx(graph)
