@@ -145,7 +145,12 @@ def _as_float32(attrs: Attributes) -> dict[str, object]:
 
 
 def _can_be_said(case):
-    """What a Dropout drops that draws with clconv's own generator is not said in ONNX, but for seed 0."""
+    """Whether ONNX has the operator and all that it gives. It has no gradients, none of what a training batch norm
+    keeps for one, and of what a Dropout drops by clconv's own generator it says seed 0 only."""
+    if not (onnx.defs.has(case.op) or case.op == "FakeQuantize"):
+        return False
+    if case.op == "BatchNormalization":
+        return case.outputs <= 3
     own = case.op == "Dropout" and case.attrs.get("generator") != "numpy"
     return not own or (len(case.inputs) < 4 and not case.attrs.get("seed"))
 
