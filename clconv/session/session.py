@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
-from clconv.errors import InputError
+from clconv.errors import DeviceMemoryError, InputError
 from clconv.graph.ir import Graph, TensorSpec
+from clconv.planning.planner import Planner
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.device import found_again
@@ -110,6 +112,19 @@ class Session:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
         images if those run a few at a time. Raises InputError for shapes that the inputs do not take."""
         return self._stage.ready(self._specs(shapes), {}).bound
+
+    def has_room(self, shapes: Mapping[str, Sequence[int]], spare: int = 0) -> bool:
+        """Whether the device has memory for a run on inputs of these shapes and so many bytes besides. Nothing is
+        compiled or allocated. Raises InputError for shapes that the inputs do not take."""
+        planner = self._shared.planner
+        left = dataclasses.replace(
+            planner.device, global_memory=max(0, planner.device.global_memory - spare)
+        )
+        try:
+            Planner(left, planner.options, planner.findings).plan(self.graph, self._specs(shapes))
+        except DeviceMemoryError:
+            return False
+        return True
 
     def output_specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
         """Specs of the outputs for these input shapes, less those that depend on what the inputs hold."""

@@ -6,12 +6,12 @@ import dataclasses
 import fnmatch
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from clconv.errors import InputError, ShapeError, UnsupportedError
 from clconv.graph.derivatives import without_epilogues
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.specialise.specialise import specialise
+from clconv.training.forms import inference_form
+from clconv.training.way import QUANTISING
 
 BATCH = "batch"
 
@@ -29,7 +29,7 @@ _SCALING = ("Add", "Sub", "Mul", "Div")  # of an input of the network: what prep
 class Learner:
     """A network that learns.
 
-    graph: without epilogues, the batch of its inputs open. parameters, statistics: names of constants; the latter are
+    graph: for inference, without epilogues, the batch of its inputs open. parameters, statistics: names of constants; the latter are
     the running means and variances of batch norms. frozen: parameters that stay as they are.
     """
 
@@ -42,6 +42,11 @@ class Learner:
     def trained(self) -> tuple[str, ...]:
         return tuple(n for n in self.parameters if n not in self.frozen)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what learns, once."""
+        return sum(self.graph.constants[n].spec.nbytes for n in self.trained)
+
 
 def learner(graph: Graph, freeze: Sequence[str] = ()) -> Learner:
     """What of a graph learns. freeze: patterns of names as in a shell ('features.*') that stay as they are.
@@ -49,7 +54,7 @@ def learner(graph: Graph, freeze: Sequence[str] = ()) -> Learner:
     Raises InputError for a pattern that no parameter has or a network without parameters, UnsupportedError for one of
     integers.
     """
-    graph = without_epilogues(graph)
+    graph = inference_form(without_epilogues(graph))
     statistics = _statistics(graph)
     parameters = tuple(
         name
@@ -98,19 +103,25 @@ def _is_place_of_parameter(graph: Graph, node: Node, index: int) -> bool:
 
 
 def _check_parameters(graph: Graph, parameters: Sequence[str]) -> None:
+    kinds = {graph.constants[n].spec.dtype.value for n in parameters} - {"float32"}
+    if kinds:
+        raise UnsupportedError(
+            f"'{graph.name}' has parameters of {', '.join(sorted(kinds))}; training computes in float32: convert the "
+            "file, or export it anew in float32"
+        )
     if parameters:
         return
-    quantised = sorted(
-        {
-            n.op
-            for n in graph.nodes
-            if n.op in ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
-        }
-    )
+    quantised = sorted({n.op for n in graph.nodes if n.op in QUANTISING})
     if quantised:
         raise UnsupportedError(
             f"'{graph.name}' computes with integers ({', '.join(quantised)}), which have no gradient; train the float "
             "network that it was made from"
+        )
+    integers = sorted(n for n, c in graph.constants.items() if not c.spec.dtype.is_float)
+    if integers and any(graph.constants[n].spec.rank > 1 for n in integers):
+        raise UnsupportedError(
+            f"'{graph.name}' has weights of integers only ({', '.join(integers[:5])}), which have no gradient; train the "
+            "float network that it was made from"
         )
     raise InputError(f"'{graph.name}' has no parameters: nothing to learn")
 
@@ -146,11 +157,3 @@ def _check_opened(graph: Graph, opened: Graph) -> None:
             f"'{graph.name}' is made for one batch size only: fed {count} images it gives "
             f"{[str(found.spec(n)) for n in graph.outputs]}; export it with an open batch"
         )
-
-
-def with_values(graph: Graph, values: Mapping[str, np.ndarray]) -> Graph:
-    """The graph with other values of constants."""
-    from clconv.graph.ir import Constant
-
-    changed = {n: Constant(a) for n, a in values.items()}
-    return graph.replace(constants={**graph.constants, **changed})

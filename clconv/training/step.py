@@ -6,14 +6,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from clconv.errors import InputError
-from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.training.forms import RANDOM, training_form
 from clconv.training.losses import LAST_STEPS, LOSSES, Loss, Targets
 from clconv.training.model import Learner
 from clconv.training.optimisers import Optimizer
 from clconv.training.writer import GraphWriter
 
-TARGET, LOSS, CORRECT, COUNTED, SEED = "target", "loss", "correct", "counted", "seed"
+TARGET = "target"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Names:
     loss: str
     correct: str = ""
     counted: str = ""
+    random: str = ""  # int64 (2), seed and step, where the network drops elements
     scalars: Mapping[str, str] = dataclasses.field(default_factory=dict)
     gradients: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -44,24 +46,6 @@ class Names:
 def moment_name(parameter: str, moment: str) -> str:
     """The state that holds a moment of a parameter."""
     return f"{parameter}//{moment}"
-
-
-def training_mode(graph: Graph, train_statistics: bool) -> tuple[list[Node], dict[str, str]]:
-    """The nodes as they are while the network learns, and the new values of running statistics.
-
-    Batch norms take the statistics of the batch if train_statistics says so.
-    """
-    nodes, new = [], dict[str, str]()
-    for node in graph.nodes:
-        if node.op == "BatchNormalization" and train_statistics and node.inputs[3] not in new:
-            mean, variance = node.inputs[3:5]
-            if mean in graph.constants and variance in graph.constants:
-                new[mean], new[variance] = f"{node.name}//mean", f"{node.name}//variance"
-                outputs = (node.outputs[0], new[mean], new[variance])
-                attrs = {**node.attrs, "training_mode": 1}
-                node = make_node(node.op, node.inputs, outputs, node.name, **attrs)
-        nodes.append(node)
-    return nodes, new
 
 
 def logits(graph: Graph, loss: Loss | None, output: str) -> str:
@@ -126,8 +110,7 @@ class StepWriter:
 
     def _learning(self, updates: bool) -> GraphWriter:
         graph = self.learner.graph
-        nodes, new = training_mode(graph, self._train_statistics)
-        to = GraphWriter(graph.replace(nodes=tuple(nodes)))
+        to, new = training_form(graph, self._train_statistics)
         self._hold(to, self.learner.trained)
         for name in new:
             to.add_state(name, graph.constants[name].spec, new[name] if updates else "")
@@ -139,14 +122,15 @@ class StepWriter:
 
     def _loss(self, to: GraphWriter) -> Names:
         objective = self.objective
+        random = to.labelled.get(RANDOM, "")
         if objective.loss is None or objective.targets is None:
-            return Names("", objective.output)
+            return Names("", objective.output, random=random)
         target = to.add_input(TARGET, objective.targets.shape, objective.targets.dtype)
         taken = logits(self.learner.graph, objective.loss, objective.output)
         args = (to, taken, objective.spec, target, objective.targets)
         loss = objective.loss.write(*args)
         right = objective.loss.write_correct(*args) or ("", "")
-        return Names(target, loss, *right)
+        return Names(target, loss, *right, random=random)
 
     def _gradients(self, to: GraphWriter, names: Names) -> dict[str, str]:
         trained = self.learner.trained

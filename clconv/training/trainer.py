@@ -19,10 +19,13 @@ from clconv.session.session import Session
 from clconv.training.batches import Batch, Data, batches, conform_data
 from clconv.training.checkpoint import load_checkpoint, save_checkpoint
 from clconv.training.fit import Epoch, History, Progress, fit
+from clconv.training.forms import inference_form
 from clconv.training.losses import Loss, Targets
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
+from clconv.training.room import run_batch
 from clconv.training.step import Names, Objective, StepWriter, choose_objective, logits, moment_name
+from clconv.training.way import check_way
 
 Arrays = dict[str, np.ndarray]
 _KINDS = ("train", "frozen")
@@ -68,6 +71,7 @@ class Trainer:
         self._learner = learner(self._given, freeze)
         self.optimizer = as_optimizer(optimizer)
         self._loss, self._output = choose_objective(self._given, loss, output)
+        check_way(self._learner, self._output)
         self._batch_norm, self._clip, self._parts = batch_norm, clip_norm, accumulate
         self.seed, self.steps, self.epochs = seed, 0, 0
         self._device = choose_device(device)
@@ -123,10 +127,11 @@ class Trainer:
         total = Epoch()
         for i, part in enumerate(batches(batch, -(-batch.size // parts))):
             session, names = self._session("step", part, parts, i == parts - 1)
-            feeds = self._feeds(part, names)
+            feeds = self._feeds(part, names, self.steps * self._parts + i)
             for name, scalar in names.scalars.items():
                 feeds[scalar] = np.array(self.optimizer.scalars()[name](self.steps), np.float32)
-            total.add(part.size, session.run(feeds), names)
+            found = run_batch(session, feeds, part.size, batch.size, self._learner.nbytes)
+            total.add(part.size, found, names)
         self.steps += 1
         if not np.isfinite(total.loss):
             raise TrainingError(
@@ -136,10 +141,12 @@ class Trainer:
         return total
 
     def gradients(self, x: Data, y: np.ndarray | None = None) -> Arrays:
-        """The gradient of the loss with respect to each parameter that learns; nothing changes."""
+        """The gradient of the loss with respect to each parameter that learns; nothing changes. Dropout drops what the
+        next step() will."""
         batch = conform_data(self.inputs, x, y)
         session, names = self._session("gradients", batch)
-        found = session.run(self._feeds(batch, names))
+        feeds = self._feeds(batch, names, self.steps * self._parts)
+        found = run_batch(session, feeds, batch.size)
         return {name: found[gradient] for name, gradient in names.gradients.items()}
 
     def evaluate(
@@ -153,14 +160,15 @@ class Trainer:
         total = Epoch()
         for batch in parts:
             session, names = self._session("evaluation", batch)
-            total.add(batch.size, session.run(self._feeds(batch, names)), names)
+            found = run_batch(session, self._feeds(batch, names), batch.size)
+            total.add(batch.size, found, names)
         return total.figures()
 
     def predict(self, x: Data, batch_size: int = 64) -> Any:
         """The network's output for all examples, as it is now; a dict by name if it has several. Outputs that are no array
         of examples, such as a loss, are left out."""
         whole = list(batches(conform_data(self.inputs, x, None), batch_size))
-        parts = [self._predicting.run(batch.inputs) for batch in whole]
+        parts = [run_batch(self._predicting, batch.inputs, batch.size) for batch in whole]
         # A loss of the network's own is of no example.
         names = [n for n, a in parts[0].items() if a.shape[:1] == (whole[0].size,)]
         found = {n: np.concatenate([part[n] for part in parts]) for n in names}
@@ -225,7 +233,8 @@ class Trainer:
     def graph(self) -> Graph:
         """The network as it is now, for inference."""
         values = {name: Constant(self._state.read(name)) for name in self._held}
-        return self._given.replace(constants={**self._given.constants, **values})
+        given = inference_form(self._given)
+        return given.replace(constants={**given.constants, **values})
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Writes the network as it is now as an ONNX file for inference. Raises ModelError if it cannot."""
@@ -279,8 +288,11 @@ class Trainer:
         self._loss.check(spec, batch.targets)
         return found
 
-    def _feeds(self, batch: Batch, names: Names) -> Arrays:
+    def _feeds(self, batch: Batch, names: Names, draw: int = 0) -> Arrays:
+        """draw: the number of the drawing of what is dropped."""
         feeds = dict(batch.inputs)
+        if names.random:
+            feeds[names.random] = np.array([self.seed % 2**63, draw], np.int64)
         targets = self._targets(batch)
         if targets is not None and batch.targets is not None:
             feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)

@@ -23,6 +23,7 @@ class GraphWriter(Emitter):
         self.graph = graph
         self.inputs: dict[str, TensorSpec] = {}
         self.state: dict[str, str] = {}
+        self.labelled: dict[str, str] = {}  # values that several nodes share, by what they are
 
     def one(self, op: str, *inputs: str, **attrs: Any) -> str:
         """Adds a node of one output; returns its name."""

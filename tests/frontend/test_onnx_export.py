@@ -144,9 +144,26 @@ def _as_float32(attrs: Attributes) -> dict[str, object]:
     return {k: narrow(v) for k, v in attrs.items()}
 
 
+def _can_be_said(case):
+    """Whether ONNX has the operator and all that it gives. It has no gradients, none of what a training batch norm
+    keeps for one, and of what a Dropout drops by clconv's own generator it says seed 0 only."""
+    if not (onnx.defs.has(case.op) or case.op == "FakeQuantize"):
+        return False
+    if case.op == "BatchNormalization":
+        return case.outputs <= 3
+    own = case.op == "Dropout" and case.attrs.get("generator") != "numpy"
+    return not own or (len(case.inputs) < 4 and not case.attrs.get("seed"))
+
+
+def test_seed_and_step_of_a_dropout_cannot_be_said():
+    (case,) = (c for c in CASES if c.name == "Dropout-training,_step")
+    with pytest.raises(UnsupportedError, match="no form of it with 4 inputs"):
+        export_onnx(case.build()[0])
+
+
 # Operators that onnxruntime has no CPU kernel for, or where it and ONNX differ, are compared through a
 # second import only.
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", list(filter(_can_be_said, CASES)), ids=lambda case: case.name)
 def test_every_case_survives_a_round_trip(case):
     graph, feeds = case.build()
     data = export_onnx(graph)

@@ -29,6 +29,7 @@ CASES = (
     trained("training, long", 3, 20011, ratio=0.1, seed=3),
     trained("training, step", 3, 41, random=(17, 5), seed=1),
     trained("training, large seeds", 3, 41, random=(-(2**62) + 12345, 2**40 + 3), seed=2**35 + 9),
+    trained("training, NumPy's numbers", 3, 41, ratio=0.3, seed=4, generator="numpy"),
     Case(
         "Dropout", "training, fed ratio", (data(3, 41), Operand((), values=0.3), _YES), {"seed": 2}
     ),

@@ -92,7 +92,9 @@ def _dropout(source: Source, build: Builder) -> None:
     if source.opset < 7 and not source.attrs.get("is_test", 0):
         source.unsupported("training mode (is_test 0)")
     if source.opset >= 12:
-        convert_default(source, build)
+        seed = source.attrs.get("seed")
+        told = {} if seed is None or not 0 <= seed < 2**32 else {"generator": "numpy"}
+        copy_node(source, build, "Dropout", source.inputs, {**source.attrs, **told})
         return
     ratio = build.constant(source, source.attrs.get("ratio", 0.5), DType.FLOAT32, "ratio")
     x, mask = source.input(0), source.output(1)

@@ -7,7 +7,8 @@ from clconv.frontend.onnx.converters.default import convert_default, copy_node
 
 
 def _batch(source: Source, build: Builder) -> None:
-    if source.attrs.get("training_mode"):
+    # Before opset 14 it is the further outputs that say training.
+    if source.attrs.get("training_mode") or (any(source.outputs[1:]) and source.opset >= 7):
         _batch_statistics(source, build)
         return
     if source.opset < 7 and not source.attrs.get("is_test", 0):
@@ -31,11 +32,17 @@ def _batch(source: Source, build: Builder) -> None:
 
 def _batch_statistics(source: Source, build: Builder) -> None:
     """training_mode: statistics are those of this batch. The batch's own, which ONNX does not return, are named as well,
-    so that a gradient finds them."""
+    so that a gradient finds them. Before opset 14 it does, as saved mean and variance: the latter is 1 / deviation, as in
+    Caffe2, whose operator that was."""
+    if not source.attrs.get("spatial", 1):
+        source.unsupported("statistics of each pixel over the batch (spatial 0)")
     attrs = {k: v for k, v in source.attrs.items() if k in ("epsilon", "momentum")}
-    outputs = [source.output(i) for i in range(3)]
-    outputs += [build.values.fresh(f"{source.name}/{what}") for what in ("mean", "inverse")]
     attrs["training_mode"] = 1
+    outputs = [source.output(i) for i in range(3)]
+    outputs += [
+        source.output(i) or build.values.fresh(f"{source.name}/{what}")
+        for i, what in ((3, "mean"), (4, "inverse"))
+    ]
     build.emit("BatchNormalization", source.inputs, tuple(outputs), source.name, attrs)
 
 

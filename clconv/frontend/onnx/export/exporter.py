@@ -141,20 +141,18 @@ def _first_opset(node: Node) -> int:
             schema = onnx.defs.get_schema(node.op, opset, "")
         except onnx.defs.SchemaError:
             continue
-        unknown = _attributes(node).keys() - schema.attributes.keys()
-        if not unknown and len(node.inputs) <= schema.max_input:
+        more = _attributes(node).keys() - schema.attributes.keys()
+        if not more and len(node.inputs) <= schema.max_input:
             return opset
-    raise UnsupportedError(
-        f"node '{node.name}' ({node.op}): ONNX has no attributes "
-        f"{sorted(_attributes(node).keys() - _schema(node).attributes.keys())}"
-    )
+    unknown = sorted(_attributes(node).keys() - _schema(node).attributes.keys())
+    what = f"attributes {unknown}" if unknown else f"form of it with {len(node.inputs)} inputs"
+    raise UnsupportedError(f"node '{node.name}' ({node.op}): ONNX has no {what}")
 
 
 _EMPTY: tuple[Any, ...] = (None, (), "")
 # Attributes that ONNX leaves out, or does not have in opset 21 yet, where they have this value.
 _SILENT: dict[tuple[str, str], Any] = {
     ("Split", "num_outputs"): 0,
-    ("Dropout", "seed"): 0,
     ("Cast", "round_mode"): "up",
     ("CastLike", "round_mode"): "up",
     ("Range", "stash_type"): 1,
@@ -177,6 +175,8 @@ def _attributes(node: Node) -> dict[str, Any]:
         if v not in _EMPTY and v != _SILENT.get((node.op, k))
     }
     attrs.pop("pad_mode", None)  # a Pad node says it
+    if node.op == "Dropout" and attrs.pop("generator") != "numpy":
+        attrs.pop("seed")  # to ONNX it is one of NumPy's
     if attrs.get("auto_pad", "NOTSET") != "NOTSET":
         attrs.pop("pads", None)
     if node.op == "ConstantOfShape":
