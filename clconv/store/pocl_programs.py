@@ -33,7 +33,7 @@ from clconv.store.pocl_files import (
     time_of,
     touched,
 )
-from clconv.store.pocl_folder import VARIABLE, Place, free_bytes
+from clconv.store.pocl_folder import VARIABLE, Place, lack_of_room
 from clconv.store.trust import make_private, objection
 
 _RECORDS = "clconv"  # our folder in PoCL's
@@ -52,6 +52,8 @@ class Programs:
         self._pending: dict[str, tuple[Sequence[str], float]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
         self._scanned = False
+        self._started = time.time() - _CLOCKS
+        self._unrecorded: list[Path] = []
         self._death_found = 0.0  # when: what has no record and is older than that is not trusted
         self._marker: Marker | None = None
         self._lock = threading.Lock()
@@ -67,20 +69,19 @@ class Programs:
             return
         with self._lock, _device_errors(root):
             make_private(root)  # who deletes it while we run wants its room, not an error
-            if free_bytes(root) < _ROOM:
+            lacks = lack_of_room(root, _ROOM)
+            if lacks:
                 raise DeviceError(
-                    f"{root}: {free_bytes(root) >> 20} MB are left, too few to compile kernels; make room, or set "
-                    f"{VARIABLE} to another folder and start again"
+                    f"{root} {lacks}, and compiling kernels takes {_ROOM >> 20} MB: make room, or set {VARIABLE} to "
+                    "another folder and start again"
                 )
             key = _key(source)
             record = self._read(root, key) or self._copied(root, key)
-            if record is None and not self._scanned:
-                self._scanned = True
-                for program in program_folders(root):
-                    self._verify(root, program, {})
             if record is None:
+                self._scan(root)
                 self._begin(root)
                 self._remove_distrusted(root, symbols)
+                self._remove_unrecorded(root, symbols)
             complete = record is not None
             for folder, known in (record or {}).items():
                 complete &= self._verify(root, root / folder, known, key)
@@ -149,11 +150,36 @@ class Programs:
         for folder in program_folders(root):
             if max(touched(folder), time_of(folder)) >= self._death_found:
                 continue
-            if any((folder / symbol).is_dir() for symbol in symbols) or holds(folder, symbols):
+            if _is_of(folder, symbols):
                 warn_once(
                     f"{root}: a process died while it compiled or loaded kernels; they are compiled anew",
                     about=f"died {root}",
                 )
+                shutil.rmtree(folder)
+
+    def _scan(self, root: Path) -> None:
+        """Once: programs whose files are cut go, and those that no record names are noted."""
+        if self._scanned:
+            return
+        self._scanned = True
+        recorded = set[str]()
+        for path in (root / _RECORDS).glob("*.json"):
+            recorded.update(self._read(root, path.stem) or ())
+        for program in program_folders(root):
+            self._verify(root, program, {})
+            if str(program.relative_to(root)) not in recorded:
+                self._unrecorded.append(program)
+
+    def _remove_unrecorded(self, root: Path, symbols: Sequence[str]) -> None:
+        """What was there at the start of this program, and has no record, nobody has held against a checksum: it is
+        compiled anew, unless another process is at work, which may use it."""
+        own = None if self._marker is None else self._marker.path
+        for folder in self._unrecorded:
+            if max(touched(folder), time_of(folder)) >= self._started or not _is_of(
+                folder, symbols
+            ):
+                continue
+            if not others_at_work(root / _RECORDS, own):
                 shutil.rmtree(folder)
 
     def _read(self, root: Path, key: str) -> dict[str, Files] | None:
@@ -214,6 +240,11 @@ def _key(source: str) -> str:
         f"{k}={v}" for k, v in os.environ.items() if k.startswith("POCL_") and k != VARIABLE
     )
     return hashlib.sha256("\n".join([*surroundings, source]).encode()).hexdigest()[:40]
+
+
+def _is_of(folder: Path, symbols: Sequence[str]) -> bool:
+    """Whether a program in a folder has these kernels, or any of them was launched."""
+    return any((folder / symbol).is_dir() for symbol in symbols) or holds(folder, symbols)
 
 
 def _record(root: Path, key: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from clconv.errors import ClconvWarning, DeviceError
-from clconv.store import pocl_programs
+from clconv.store import pocl_folder, pocl_programs
 from clconv.store.binaries import defect
 from clconv.store.pocl_folder import Place
 from clconv.store.pocl_programs import Programs
@@ -80,6 +80,12 @@ def filled(root: Path) -> Path:
     return folder
 
 
+def age(folder: Path) -> None:
+    """As if all of it was made long ago."""
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (1, 1))
+
+
 def damage_cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
@@ -134,20 +140,42 @@ def test_what_another_start_added_is_recorded_too(root: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"folders": {"../..": {}}}', '{"folders": 1}', '{"folders": {"AB/CDEF": [1]}}'])  # fmt: skip
-def test_a_damaged_record_is_as_none_and_cut_files_are_found_without(root: Path, text: str) -> None:
+def test_a_damaged_record_is_as_none_and_its_program_is_made_anew(root: Path, text: str) -> None:
+    """Nothing shows whether its files are what they were."""
     folder = filled(root)
     (record,) = (root / "clconv").glob("*.json")
     record.write_text(text)
+    damage_bit(folder / "program.bc")
+    age(folder)
+    Programs(Place(root)).check("another", ["k_2"])
+    assert folder.exists()  # that one is not asked for
     Programs(Place(root)).check(SOURCE, [SYMBOL])
-    assert folder.exists()
+    assert folder.exists()  # the one above has not ended its work: it may be its own
     damage_cut(folder / "program.bc")
-    # The one above has not ended its work: it may be writing the file.
     Programs(Place(root)).check(SOURCE, [SYMBOL])
     assert folder.exists()
-    os.utime(folder / "program.bc", (0, 0))
+    age(folder)
     with pytest.warns(ClconvWarning, match="compiled kernels were damaged"):
         Programs(Place(root)).check(SOURCE, [SYMBOL])
     assert not folder.exists()
+
+
+def test_what_nobody_recorded_is_compiled_anew(
+    root: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    folder, foreign = compiled(root), root / "AB" / "OTHER"
+    shutil.copytree(folder / SYMBOL, foreign / "of_another_package")
+    age(folder)
+    age(foreign)
+    Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert not folder.exists() and foreign.exists() and not recwarn.list
+
+
+def test_what_was_built_since_the_start_stays(root: Path) -> None:
+    programs = Programs(Place(root))
+    folder = compiled(root)
+    programs.check(SOURCE, [SYMBOL])
+    assert folder.exists()
 
 
 def test_a_folder_that_was_deleted_is_made_and_its_programs_are_gone(root: Path) -> None:
@@ -162,9 +190,24 @@ def test_a_folder_that_was_deleted_is_made_and_its_programs_are_gone(root: Path)
 
 
 def test_without_room_nothing_is_compiled(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pocl_programs, "free_bytes", lambda folder: 1 << 20)
-    with pytest.raises(DeviceError, match=r"1 MB are left.*POCL_CACHE_DIR"):
+    monkeypatch.setattr(pocl_folder, "free_bytes", lambda folder: 1 << 20)
+    with pytest.raises(DeviceError, match=r"only 1 MB left.*POCL_CACHE_DIR"):
         Programs(Place(root)).check(SOURCE, [SYMBOL])
+
+
+def test_a_limit_of_files_is_as_a_full_disk(root: Path) -> None:
+    """Or a quota: the system counts free room, and gives none."""
+    code = (
+        "import resource, sys; from pathlib import Path; from clconv.store.pocl_folder import Place; "
+        "from clconv.store.pocl_programs import Programs; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); "
+        "Programs(Place(Path(sys.argv[1]))).check('source', ['k_1'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, root], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "DeviceError" in done.stderr and "cannot take 8 MB (File too large)" in done.stderr
 
 
 def test_a_filled_folder_that_cannot_be_written_is_copied(root: Path, tmp_path: Path) -> None:
