@@ -44,9 +44,9 @@ def _subfolders(folder: str | Path) -> list[str]:
 
 
 def files_of(folder: Path) -> Iterator[Path]:
-    """The files of a program that PoCL reads."""
-    for here, _, names in os.walk(folder):
-        for name in sorted(names):
+    """The files of a program that PoCL reads; what else lies at their names as well."""
+    for here, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
             if name.endswith((".so", ".bc")):
                 yield Path(here, name)
 
@@ -76,7 +76,7 @@ def listed(folder: Path) -> Files:
         raise OSError(str(reason)) from None
 
 
-def touched(folder: Path) -> float:
+def last_used(folder: Path) -> float:
     """When PoCL last used a program."""
     return time_of(folder / "last_accessed")
 

@@ -28,10 +28,10 @@ from clconv.store.pocl_files import (
     files_of,
     folders_of,
     holds,
+    last_used,
     listed,
     program_folders,
     time_of,
-    touched,
 )
 from clconv.store.pocl_folder import VARIABLE, Place, lack_of_room
 from clconv.store.trust import make_private, objection
@@ -114,7 +114,7 @@ class Programs:
     def _record_all(self, root: Path, pending: dict[str, tuple[Sequence[str], float]]) -> None:
         folders = list(program_folders(root))
         for key, (symbols, since) in pending.items():
-            own = [f for f in folders if touched(f) >= since and holds(f, symbols)]
+            own = [f for f in folders if last_used(f) >= since and holds(f, symbols)]
             own += [root / f for f in self._folders.get(key, ()) if root / f not in own]
             self._folders[key] = self._write_record(root, key, own)
 
@@ -148,7 +148,7 @@ class Programs:
         if not self._death_found:
             return
         for folder in program_folders(root):
-            if max(touched(folder), time_of(folder)) >= self._death_found:
+            if max(last_used(folder), time_of(folder)) >= self._death_found:
                 continue
             if _is_of(folder, symbols):
                 warn_once(
@@ -175,7 +175,7 @@ class Programs:
         compiled anew, unless another process is at work, which may use it."""
         own = None if self._marker is None else self._marker.path
         for folder in self._unrecorded:
-            if max(touched(folder), time_of(folder)) >= self._started or not _is_of(
+            if max(last_used(folder), time_of(folder)) >= self._started or not _is_of(
                 folder, symbols
             ):
                 continue
@@ -206,7 +206,9 @@ class Programs:
         """Removes a program's folder, and its record by its key, if a file in it is damaged. Whether all files are known.
         A file may be one that another process is writing, or has written in the place of a recorded one: builds of one
         source by two processes at a time differ by the names of temporary files."""
-        complete = True
+        complete = all(
+            (folder / name).exists() for name in known
+        )  # what is gone is made anew, and differs
         for path in files_of(folder):
             recorded = known.get(str(path.relative_to(folder)))
             wrong = binaries.defect(path) if recorded is None else difference(path, recorded)
