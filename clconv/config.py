@@ -134,6 +134,12 @@ PRECISION = Setting(
     "read it. float16: store the weights and intermediate values of float32 networks as float16; sums stay float32. "
     "tf32: matrix instructions may round factors to 11 bits.",
 )
+LOOP_LIMIT = Setting(
+    "CLCONV_LOOP_LIMIT",
+    _count,
+    100_000_000,
+    "How many trips a Loop may run; one that would go on, or has no end, is an error.",
+)
 CACHE_DIR = Setting(
     "CLCONV_CACHE_DIR",
     Path,
@@ -150,5 +156,6 @@ SETTINGS: tuple[Setting[Any], ...] = (
     ONE_LAUNCH,
     IMAGES,
     PRECISION,
+    LOOP_LIMIT,
     CACHE_DIR,
 )

@@ -138,7 +138,7 @@ class Guard:
             # A reference sees arrays, and does not know whose.
             if (
                 self._op
-                and type(reason) in (ShapeError, InputError)
+                and type(reason) in (ModelError, ShapeError, InputError)
                 and "node '" not in str(reason)
             ):
                 raise type(reason)(f"{node}: {reason}") from reason

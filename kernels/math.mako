@@ -7,10 +7,12 @@ which GPUs do well: see scalar_math.mako.
 sin, cos and tan are the built-in ones, but that lanes which need a long range reduction go one by one: where one lane does,
 PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
 
-Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8. NaN and infinities come out as in
-C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational functions of Eigen.
+Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8, normal 5. NaN and infinities come
+out as in C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational
+functions of Eigen; normal: see normal_math.mako.
 </%doc>
 <%namespace name="scalar" file="/scalar_math.mako"/>\
+<%namespace name="normal" file="/normal_math.mako"/>\
 <%
   widths = (2, 4, 8, 16)
 
@@ -96,6 +98,7 @@ CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
   const ${V} z = x * x;
   return x * (${horner("z", erf_p)}) / (${horner("z", erf_q)});
 }
+${normal.function(V, I, horner, exp_p)}
 % for name in ("sin", "cos", "tan"):
 CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
   const ${I} far = !((x < 0 ? -x : x) < 10000.0f);  // NaN as well
@@ -116,6 +119,7 @@ CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
 % endfor
 % endfor
 ${scalar.functions("float")}
+${normal.function("float", "int", horner, exp_p)}
 // Integer powers by squaring, modulo 2^64. Negative exponents: what is left of 1 / base^n as an integer.
 CLCONV_FUNCTION long clconv_power(long base, long exponent) {
   if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;
@@ -127,5 +131,6 @@ CLCONV_FUNCTION long clconv_power(long base, long exponent) {
 ${scalar.real_power("float")}
 #ifdef cl_khr_fp64
 ${scalar.functions("double")}
+CLCONV_FUNCTION double clconv_normal(double x) { return 0.5 * erfc(x * -0.70710678118654752); }
 ${scalar.real_power("double")}
 #endif

@@ -10,6 +10,7 @@ from clconv import errors
 from clconv.errors import (
     ClconvError,
     ClconvWarning,
+    GraphError,
     Guard,
     HostMemoryError,
     InputError,
@@ -52,7 +53,7 @@ def test_memory_and_nesting_have_errors_of_their_own() -> None:
 @pytest.mark.parametrize(
     "reason",
     [
-        ModelError("m"),
+        GraphError("m"),
         NeedsValue("n", 0, "v"),
         InternalError("i"),
         ShapeError("node 'second' (Relu): s"),
@@ -66,7 +67,7 @@ def test_what_is_no_bug_passes(reason: BaseException) -> None:
     assert raised(reason, "first", "Conv") is reason
 
 
-@pytest.mark.parametrize("kind", [ShapeError, InputError])
+@pytest.mark.parametrize("kind", [ModelError, ShapeError, InputError])
 def test_what_a_reference_says_gets_the_name_of_its_node(kind: type[ClconvError]) -> None:
     found = raised(kind("index 9 is outside"), "first", "Gather")
     assert type(found) is kind

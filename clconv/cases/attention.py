@@ -64,6 +64,7 @@ CASES = (
     ),
     attention("bool mask and causal", (FOUR, FOUR), mask=yes_or_no(5, 5), is_causal=1),
     attention("softcap", (FOUR, (2, 3, 7, 8)), softcap=0.5, scale=2.0),
+    attention("softcap below zero", (FOUR, (2, 3, 7, 8)), softcap=-1.0, scale=2.0),
     attention("windows", (FOUR, (2, 3, 9, 8)), left_window_size=1, right_window_size=2),
     attention("past", (FOUR, (2, 3, 5, 8)), past=6, is_causal=1, outputs=3),
     attention("past of one head", ((1, 1, 3, 8), (1, 1, 5, 8)), past=6, outputs=3),

@@ -14,6 +14,7 @@ from clconv import config
 from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
+from clconv.errors import Guard
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops.control import run_loop
@@ -186,7 +187,8 @@ class Stage:
 
         given = [available[n] if n else None for n in node.inputs]
         if node.op == "Loop" and execute is BoundPlan.run:
-            results = run_loop(node.attrs, given, run, bodies.trips_at_once(node))
+            with Guard("its trips", node.name, node.op):
+                results = run_loop(node.attrs, given, run, bodies.trips_at_once(node))
         else:
             results = evaluate_node(node, given, run)
         named = zip(node.outputs, results, strict=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import errno
 import functools
 import os
 import shutil
@@ -100,10 +101,8 @@ def _folder_problem(folder: Path, making: bool = False) -> str:
         return f"{folder} {wrong}"
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"{folder} cannot be written"
-    free = free_bytes(folder)
-    if not making and free < _ROOM:
-        return f"{folder} has only {free >> 20} MB left"
-    return ""
+    lacks = "" if making else lack_of_room(folder, _ROOM)
+    return f"{folder} {lacks}" if lacks else ""
 
 
 def _owner(folder: Path) -> str | None:
@@ -123,13 +122,30 @@ def free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def lack_of_room(folder: Path, wanted: int) -> str:
+    """Why a file of so many bytes has no room there, in words: the disk is full, or a quota or a limit of the process is
+    reached, which only who asks for the room is told."""
+    free = free_bytes(folder)
+    if free < wanted:
+        return f"has only {free >> 20} MB left"
+    if not hasattr(os, "posix_fallocate"):
+        return ""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, wanted)
+    except OSError as reason:
+        if reason.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system without
+            return f"cannot take {wanted >> 20} MB ({reason.strerror})"
+    return ""
+
+
 def _temporary() -> Path | None:
     """A folder for this process, removed at its end."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="clconv-"))
     except OSError:
         return None
-    if free_bytes(folder) < _ROOM:
+    if lack_of_room(folder, _ROOM):
         folder.rmdir()
         return None
     owner = os.getpid()

@@ -7,12 +7,12 @@ files, are recorded after its first launches; before the program is built again,
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import json
 import os
 import shutil
-import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,18 +22,26 @@ from clconv.errors import DeviceError, warn_once
 from clconv.store import binaries, files
 from clconv.store.files import Unusable
 from clconv.store.marker import Marker, others_at_work
-from clconv.store.pocl_folder import VARIABLE, Place, free_bytes
+from clconv.store.pocl_files import (
+    Files,
+    difference,
+    files_of,
+    folders_of,
+    holds,
+    last_used,
+    listed,
+    program_folders,
+    time_of,
+)
+from clconv.store.pocl_folder import VARIABLE, Place, lack_of_room
 from clconv.store.trust import make_private, objection
 
 _RECORDS = "clconv"  # our folder in PoCL's
 _RECORD_LIMIT = 16 << 20
-_FILE_LIMIT = 1 << 30
 _ROOM = 8 << 20  # bytes that a compilation may take
 _CLOCKS = 1.0  # seconds that a file's time may lie before ours
 _WRITING = 60.0  # seconds that a process may take to write a file
-_PROGRAM = "program.bc"
-
-_Files = dict[str, list[object]]  # path below a program's folder -> [size, checksum]
+_TRIES = 3  # to record what others write at the same time
 
 
 class Programs:
@@ -44,6 +52,8 @@ class Programs:
         self._pending: dict[str, tuple[Sequence[str], float]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
         self._scanned = False
+        self._started = time.time() - _CLOCKS
+        self._unrecorded: list[Path] = []
         self._death_found = 0.0  # when: what has no record and is older than that is not trusted
         self._marker: Marker | None = None
         self._lock = threading.Lock()
@@ -59,25 +69,25 @@ class Programs:
             return
         with self._lock, _device_errors(root):
             make_private(root)  # who deletes it while we run wants its room, not an error
-            if free_bytes(root) < _ROOM:
+            lacks = lack_of_room(root, _ROOM)
+            if lacks:
                 raise DeviceError(
-                    f"{root}: {free_bytes(root) >> 20} MB are left, too few to compile kernels; make room, or set "
-                    f"{VARIABLE} to another folder and start again"
+                    f"{root} {lacks}, and compiling kernels takes {_ROOM >> 20} MB: make room, or set {VARIABLE} to "
+                    "another folder and start again"
                 )
             key = _key(source)
             record = self._read(root, key) or self._copied(root, key)
-            if record is None and not self._scanned:
-                self._scanned = True
-                for program in _program_folders(root):
-                    self._verify(root, program, {})
             if record is None:
+                self._scan(root)
                 self._begin(root)
                 self._remove_distrusted(root, symbols)
+                self._remove_unrecorded(root, symbols)
             complete = record is not None
             for folder, known in (record or {}).items():
                 complete &= self._verify(root, root / folder, known, key)
             self._folders[key] = tuple(record or ())
             if not complete:
+                self._begin(root)
                 self._pending[key] = (symbols, time.time() - _CLOCKS)
 
     def is_gone(self, source: str) -> bool:
@@ -88,23 +98,40 @@ class Programs:
     def remember(self) -> None:
         """After first launches: records the files of the programs that were built since the last time."""
         root = self._root
-        with self._lock, contextlib.suppress(OSError):
-            if root is None or not self._pending:
-                return
-            if self._marker is not None:
-                self._marker.remove()
-                self._marker = None
+        if root is None or not self._pending:
+            return
+        with self._lock:
             pending, self._pending = self._pending, {}
-            folders = list(_program_folders(root))
-            for key, (symbols, since) in pending.items():
-                own = [f for f in folders if _last_used(f) >= since and _holds(f, symbols)]
-                own += [root / f for f in self._folders.get(key, ()) if root / f not in own]
-                record = {str(f.relative_to(root)): _listed(f) for f in own if f.is_dir()}
-                self._folders[key] = tuple(record)
-                if record:
-                    make_private(root / _RECORDS)
-                    text = json.dumps({"folders": record})
-                    files.write(_record(root, key), text, private=True, durable=False)
+            try:
+                with contextlib.suppress(OSError):
+                    self._record_all(root, pending)
+            finally:
+                if self._marker is not None:
+                    self._marker.remove()
+                    self._marker = None
+                atexit.unregister(self.remember)
+
+    def _record_all(self, root: Path, pending: dict[str, tuple[Sequence[str], float]]) -> None:
+        folders = list(program_folders(root))
+        for key, (symbols, since) in pending.items():
+            own = [f for f in folders if last_used(f) >= since and holds(f, symbols)]
+            own += [root / f for f in self._folders.get(key, ()) if root / f not in own]
+            self._folders[key] = self._write_record(root, key, own)
+
+    @staticmethod
+    def _write_record(root: Path, key: str, own: Sequence[Path]) -> tuple[str, ...]:
+        """The folders of a program that exist, once the record of them is true: another process that built the same may
+        have written its files, which differ, between their reading and the writing of the record."""
+        written: dict[str, Files] = {}
+        for _ in range(_TRIES):
+            record = {str(f.relative_to(root)): listed(f) for f in own if f.is_dir()}
+            if record == written:
+                break
+            make_private(root / _RECORDS)
+            text = json.dumps({"folders": record})
+            files.write(_record(root, key), text, private=True, durable=False)
+            written = record
+        return tuple(written)
 
     def _begin(self, root: Path) -> None:
         """From now until remember() a death of the process is evidence against what has no record."""
@@ -113,32 +140,58 @@ class Programs:
             self._marker = Marker(root / _RECORDS)
             if self._marker.set():
                 self._death_found = time.time()
+            atexit.register(self.remember)  # what was built and never launched has files, too
 
     def _remove_distrusted(self, root: Path, symbols: Sequence[str]) -> None:
         """Where a process died between a build and its record: whatever there is of this program. What was made since
         is a living process's, which PoCL would end if its folder went."""
         if not self._death_found:
             return
-        for folder in _program_folders(root):
-            if max(_last_used(folder), _time_of(folder)) >= self._death_found:
+        for folder in program_folders(root):
+            if max(last_used(folder), time_of(folder)) >= self._death_found:
                 continue
-            if any((folder / symbol).is_dir() for symbol in symbols) or _holds(folder, symbols):
+            if _is_of(folder, symbols):
                 warn_once(
                     f"{root}: a process died while it compiled or loaded kernels; they are compiled anew",
                     about=f"died {root}",
                 )
                 shutil.rmtree(folder)
 
-    def _read(self, root: Path, key: str) -> dict[str, _Files] | None:
+    def _scan(self, root: Path) -> None:
+        """Once: programs whose files are cut go, and those that no record names are noted."""
+        if self._scanned:
+            return
+        self._scanned = True
+        recorded = set[str]()
+        for path in (root / _RECORDS).glob("*.json"):
+            recorded.update(self._read(root, path.stem) or ())
+        for program in program_folders(root):
+            self._verify(root, program, {})
+            if str(program.relative_to(root)) not in recorded:
+                self._unrecorded.append(program)
+
+    def _remove_unrecorded(self, root: Path, symbols: Sequence[str]) -> None:
+        """What was there at the start of this program, and has no record, nobody has held against a checksum: it is
+        compiled anew, unless another process is at work, which may use it."""
+        own = None if self._marker is None else self._marker.path
+        for folder in self._unrecorded:
+            if max(last_used(folder), time_of(folder)) >= self._started or not _is_of(
+                folder, symbols
+            ):
+                continue
+            if not others_at_work(root / _RECORDS, own):
+                shutil.rmtree(folder)
+
+    def _read(self, root: Path, key: str) -> dict[str, Files] | None:
         try:
             content = files.read(_record(root, key), _RECORD_LIMIT, objection)
-            return _folders_of(json.loads(content))
+            return folders_of(json.loads(content))
         except (FileNotFoundError, Unusable):
             return None
         except (ValueError, RecursionError, TypeError):  # damaged: as if there were none
             return None
 
-    def _copied(self, root: Path, key: str) -> dict[str, _Files] | None:
+    def _copied(self, root: Path, key: str) -> dict[str, Files] | None:
         """The record of a program that lies in the folder that cannot be written, which is copied."""
         if self._source is None:
             return None
@@ -149,17 +202,20 @@ class Programs:
                 shutil.copytree(self._source / folder, root / folder)
         return record
 
-    def _verify(self, root: Path, folder: Path, known: _Files, key: str = "") -> bool:
+    def _verify(self, root: Path, folder: Path, known: Files, key: str = "") -> bool:
         """Removes a program's folder, and its record by its key, if a file in it is damaged. Whether all files are known.
-        A file without a record may be one that another process is writing."""
-        complete = True
-        for path in _files_of(folder):
+        A file may be one that another process is writing, or has written in the place of a recorded one: builds of one
+        source by two processes at a time differ by the names of temporary files."""
+        complete = all(
+            (folder / name).exists() for name in known
+        )  # what is gone is made anew, and differs
+        for path in files_of(folder):
             recorded = known.get(str(path.relative_to(folder)))
-            wrong = binaries.defect(path) if recorded is None else _difference(path, recorded)
+            wrong = binaries.defect(path) if recorded is None else difference(path, recorded)
             complete &= recorded is not None
-            if wrong and recorded is None and self._is_being_written(root, path):
-                return False
-            if wrong:
+            if wrong and self._is_being_written(root, path, key, recorded is not None):
+                complete = False
+            elif wrong:
                 warn_once(
                     f"{root}: compiled kernels were damaged ({path.relative_to(root)} {wrong}); they are removed and "
                     "compiled anew",
@@ -171,10 +227,13 @@ class Programs:
                 return False
         return complete and folder.is_dir()
 
-    def _is_being_written(self, root: Path, path: Path) -> bool:
-        """Whether a file is so new that another process, which is at work now, may not be through with it."""
-        own = None if self._marker is None else self._marker.path
-        return time.time() - _time_of(path) < _WRITING and others_at_work(root / _RECORDS, own)
+    def _is_being_written(self, root: Path, path: Path, key: str, recorded: bool) -> bool:
+        """Whether a file is so new that another process, which is at work now, may not be through with it; or, where
+        there is a record of it, is newer than that, and whole."""
+        since = time_of(_record(root, key)) - _CLOCKS if recorded else time.time() - _WRITING
+        if time_of(path) < since or (recorded and binaries.defect(path)):
+            return False
+        return others_at_work(root / _RECORDS, None if self._marker is None else self._marker.path)
 
 
 def _key(source: str) -> str:
@@ -185,21 +244,13 @@ def _key(source: str) -> str:
     return hashlib.sha256("\n".join([*surroundings, source]).encode()).hexdigest()[:40]
 
 
+def _is_of(folder: Path, symbols: Sequence[str]) -> bool:
+    """Whether a program in a folder has these kernels, or any of them was launched."""
+    return any((folder / symbol).is_dir() for symbol in symbols) or holds(folder, symbols)
+
+
 def _record(root: Path, key: str) -> Path:
     return root / _RECORDS / f"{key}.json"
-
-
-def _folders_of(content: object) -> dict[str, _Files]:
-    """Raises TypeError if a record is not as remember() writes it."""
-    if not isinstance(content, dict) or not isinstance(content.get("folders"), dict):
-        raise TypeError
-    found: dict[str, _Files] = content["folders"]
-    for folder, listed in found.items():
-        if len(Path(folder).parts) != 2 or ".." in folder or not isinstance(listed, dict):
-            raise TypeError
-        if not all(isinstance(entry, list) for entry in listed.values()):
-            raise TypeError
-    return found
 
 
 @contextlib.contextmanager
@@ -211,70 +262,3 @@ def _device_errors(root: Path) -> Iterator[None]:
             f"{root}: PoCL's folder of compiled kernels cannot be mended ({reason.strerror or reason}); set "
             f"{VARIABLE} to a folder that can be written"
         ) from None
-
-
-def _program_folders(root: Path) -> Iterator[Path]:
-    for outer in _subfolders(root):
-        if len(os.path.basename(outer)) == 2:
-            yield from map(Path, _subfolders(outer))
-
-
-def _subfolders(folder: str | Path) -> list[str]:
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    return []
-
-
-def _files_of(folder: Path) -> Iterator[Path]:
-    """The files of a program that PoCL reads."""
-    for here, _, names in os.walk(folder):
-        for name in sorted(names):
-            if name.endswith((".so", ".bc")):
-                yield Path(here, name)
-
-
-def _difference(path: Path, recorded: list[object]) -> str | None:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size != recorded[0]:
-            return f"has {status.st_size:,} bytes, it had {recorded[0]}"
-        return None if _entry(path) == recorded else "has changed"
-    except FileNotFoundError:
-        return None
-    except (OSError, Unusable) as reason:
-        return f"cannot be read ({reason})"
-
-
-def _entry(path: Path) -> list[object]:
-    content = files.read(path, _FILE_LIMIT)
-    return [len(content), hashlib.sha256(content).hexdigest()]
-
-
-def _listed(folder: Path) -> _Files:
-    """Raises OSError for what cannot be read."""
-    try:
-        return {str(p.relative_to(folder)): _entry(p) for p in _files_of(folder)}
-    except Unusable as reason:
-        raise OSError(str(reason)) from None
-
-
-def _last_used(folder: Path) -> float:
-    """When PoCL last used a program."""
-    return _time_of(folder / "last_accessed")
-
-
-def _time_of(path: Path) -> float:
-    """When it was changed; 0 if it is not there."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _holds(folder: Path, symbols: Sequence[str]) -> bool:
-    """Whether the program in a folder has all these kernels: bitcode has names as they are."""
-    try:
-        content = files.read(folder / _PROGRAM, _FILE_LIMIT)
-    except (FileNotFoundError, Unusable):
-        return False
-    return all(symbol.encode() in content for symbol in symbols)

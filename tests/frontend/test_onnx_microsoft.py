@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import helper, numpy_helper
+from onnx import AttributeProto, helper, numpy_helper
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
 from clconv.frontend.onnx.converters.microsoft import IN_MAIN_DOMAIN, MICROSOFT
+from clconv.frontend.onnx.converters.microsoft.schemas import SCHEMAS
 from clconv.graph.evaluate import evaluate_graph
 from clconv.graph.specialise.specialise import specialise
 from tests.frontend.microsoft_examples import EXAMPLES, Example, normal, scale, whole
@@ -126,5 +127,23 @@ def test_every_operator_survives_any_use_of_it(op: str) -> None:
             for attrs in ({}, {"num_heads": 2}, {"groups": 2}, {"axis": 9}, {"kernel_shape": [2]}):
                 domain = "com.microsoft" if op not in IN_MAIN_DOMAIN else ""
                 example = Example(op, arrays or [normal(2)], attrs, domain=domain)
+                with contextlib.suppress(ModelError):
+                    import_onnx(build(example))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38, 0.5])
+def test_no_number_of_an_attribute_is_a_surprise(value: float) -> None:
+    """Every attribute that is a float, NaN or far beyond integers, beside operands that are integers."""
+    with pytest.raises(GraphError, match=r"alpha is .*, which int32 does not have"):
+        import_onnx(
+            build(Example("FusedMatMul", [np.ones((2, 2), np.int32)] * 2, {"alpha": value}))
+        )
+    for op, schema in SCHEMAS.items():
+        attrs: dict[str, Any] = {"num_heads": 2, "groups": 2, "axis": 1, "kernel_shape": [2]}
+        attrs = {name: given for name, given in attrs.items() if name in schema.kinds}
+        floats = {n: value for n, kind in schema.kinds.items() if kind == AttributeProto.FLOAT}
+        for count in range(1, 9) if floats else ():
+            for dtype in (np.float32, np.int32):
+                example = Example(op, [np.ones((2, 2), dtype)] * count, {**attrs, **floats})
                 with contextlib.suppress(ModelError):
                     import_onnx(build(example))

@@ -19,6 +19,7 @@ from tests.fuzz.compare import difference
 from tests.fuzz.paper import Paper
 from tests.fuzz.seeds import seed
 
+MOST_TRIPS = 1000  # of a Loop: a mutant's may be endless
 MEMORY = 2 << 30  # bytes beyond what a warm process has
 
 
@@ -50,6 +51,7 @@ def main() -> None:
     lines = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
+    os.environ.setdefault("CLCONV_LOOP_LIMIT", str(MOST_TRIPS))
 
     def tell(**what: object) -> None:
         lines.write(json.dumps(what) + "\n")

@@ -89,6 +89,18 @@ def test_shrink_does_not_round_its_numbers(dtype: str, bias: float, lambd: float
             exact = number - Fraction(bias)
         right.append(wrapped(math.trunc(exact), dtype))
     np.testing.assert_array_equal(shrink(Shrink(bias, lambd), x), right)
+    for number, wanted in zip(x, right, strict=True):
+        found = shrink(Shrink(bias, lambd), np.asarray(number))
+        assert found.shape == () and found == wanted
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, 3e38])
+def test_shrink_by_what_is_no_integer_stays_within_them(number: float) -> None:
+    for dtype in INTEGERS:
+        for x in (np.array(ends(dtype), dtype), np.array(1, dtype)):
+            for given in (Shrink(number, 0.5), Shrink(0.5, number)):
+                found = shrink(given, x)
+                assert found.shape == x.shape and found.dtype == x.dtype
 
 
 @pytest.mark.parametrize("target", INTEGERS)

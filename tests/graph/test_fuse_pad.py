@@ -156,3 +156,13 @@ def test_ceil_mode_keeps_the_number_of_windows(build, check, op, size):
     y = pad(build, build.input(1, 1, size, 5), value=value, pads=(0, 0, 0, 0, 0, 0, 1, 1))
     attrs = {**POOL, "strides": (2, 3), "ceil_mode": 1}
     check(fuse_pad, build.graph(build.node(op, y, kernel_shape=(2, 2), **attrs)))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 9, 2, 2), (1, 3, 9), (3,)])
+def test_an_input_of_another_rank_than_its_windows_is_left_to_the_shape_rule(build, shape):
+    y = pad(build, build.input(*shape), "edge", (0, 0, 1, 0, 0, 0, 0, 0))
+    attrs = {
+        "kernel_shape": (2, 2), "strides": (2, 2), "dilations": (1, 1), "pads": (0,) * 4, "ceil_mode": 1,
+    }  # fmt: skip
+    graph = build.graph(build.node("AveragePool", y, count_include_pad=1, **attrs))
+    assert ops(fuse_pad(graph)) == ["Pad", "AveragePool"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from onnx import GraphProto, NodeProto, helper
 
 from clconv.api import load
 from clconv.device.info import DeviceInfo
+from clconv.errors import ModelError
 from tests.runtime.control_flow import BOOL, FLOAT, IMAGE, INT64, WEIGHT, agree, graph, model, value
 
 
@@ -137,3 +140,68 @@ def test_a_condition_that_may_end_a_loop_is_looked_at_after_each_trip(device: De
     agree(
         model(main), device, *({"x": np.array(x, np.float32), "n": np.array(200)} for x in (0, 60))
     )
+
+
+def counting(*, limit: bool, ends: bool) -> bytes:
+    """A Loop that adds 1 each trip: up to n, and as long as the sum is less than `end`."""
+    goes_on = helper.make_node(
+        "Less" if ends else "Identity", ["b", "end"] if ends else ["c"], ["d"]
+    )
+    body = graph(
+        [helper.make_node("Add", ["a", "one"], ["b"]), goes_on],
+        [value("i", INT64, []), value("c", BOOL, []), value("a")],
+        [value("d", BOOL, []), value("b")],
+        one=np.float32(1),
+    )
+    inputs = [value("x", FLOAT, [])]
+    inputs += [value("n", INT64, [])] if limit else []
+    inputs += [value("end", FLOAT, [])] if ends else []
+    loop = helper.make_node("Loop", ["n" if limit else "", "", "x"], ["y"], "endless", body=body)
+    return model(graph([loop], inputs, [value("y")])).SerializeToString()
+
+
+def test_a_loop_without_an_end_is_refused_at_once(device: DeviceInfo) -> None:
+    feeds = {"x": np.float32(0)}
+    with pytest.raises(
+        ModelError, match=r"'endless'.*without an end: at most 100,000,000.*LOOP_LIMIT"
+    ):
+        load(counting(limit=False, ends=False), device).run(feeds)
+    session = load(counting(limit=True, ends=False), device)
+    assert session.run({**feeds, "n": np.array(200)})["y"] == 200
+    assert session.run({**feeds, "n": np.array(-1)})["y"] == 0
+    with pytest.raises(ModelError, match=r"'endless'.*of 9,223,372,036,854,775,807 trips"):
+        session.run({**feeds, "n": np.array(2**63 - 1)})
+
+
+@pytest.mark.parametrize("limit", [False, True])
+def test_a_loop_of_too_many_trips_ends(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch, limit: bool
+) -> None:
+    monkeypatch.setenv("CLCONV_LOOP_LIMIT", "50")
+    session = load(counting(limit=limit, ends=True), device)
+    feeds = {"x": np.float32(0), **({"n": np.array(10**12)} if limit else {})}
+    assert session.run({**feeds, "end": np.float32(50)})["y"] == 50
+    with pytest.raises(ModelError, match=r"'endless'.*still goes on: at most 50 trips.*LOOP_LIMIT"):
+        session.run({**feeds, "end": np.float32(51)})
+    monkeypatch.setenv("CLCONV_LOOP_LIMIT", "51")
+    assert session.run({**feeds, "end": np.float32(51)})["y"] == 51
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such timer")
+def test_a_long_loop_can_be_interrupted(device: DeviceInfo) -> None:
+    session = load(counting(limit=False, ends=True), device)
+    feeds = {"x": np.float32(0), "end": np.float32(5)}
+    assert session.run(feeds)["y"] == 5
+
+    def interrupt(*received: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            session.run({**feeds, "end": np.float32(1e7)})
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert session.run(feeds)["y"] == 5

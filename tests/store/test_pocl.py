@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from clconv.errors import ClconvWarning, DeviceError
-from clconv.store import pocl_programs
+from clconv.store import pocl_folder, pocl_programs
 from clconv.store.binaries import defect
 from clconv.store.pocl_folder import Place
 from clconv.store.pocl_programs import Programs
@@ -80,6 +80,12 @@ def filled(root: Path) -> Path:
     return folder
 
 
+def age(folder: Path) -> None:
+    """As if all of it was made long ago."""
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (1, 1))
+
+
 def damage_cut(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
@@ -94,7 +100,18 @@ def damage_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-DAMAGES: Any = [damage_cut, damage_zeros, damage_bit, lambda path: path.write_bytes(b"")]
+def damage_kind(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES: Any = [
+    damage_kind,
+    damage_cut,
+    damage_zeros,
+    damage_bit,
+    lambda path: path.write_bytes(b""),
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -107,6 +124,22 @@ def test_a_damaged_file_is_found_and_its_program_removed(
     with pytest.warns(ClconvWarning, match="compiled kernels were damaged") as warned:
         Programs(Place(root)).check(SOURCE, [SYMBOL])
     assert len(warned) == 1 and not folder.exists()
+
+
+def test_what_takes_the_place_of_a_deleted_file_is_recorded(
+    root: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """A file of the same source has other bytes each time it is built."""
+    folder = filled(root)
+    (folder / "program.bc").unlink()
+    second = Programs(Place(root))
+    second.check(SOURCE, [SYMBOL])
+    compiled_again = bitcode(SYMBOL.encode() + b" anew")
+    (folder / "program.bc").write_bytes(compiled_again)
+    second.remember()
+    third = Programs(Place(root))
+    third.check(SOURCE, [SYMBOL])
+    assert not third._pending and folder.exists() and not recwarn.list
 
 
 def test_what_is_whole_stays_and_is_not_written_again(
@@ -134,20 +167,42 @@ def test_what_another_start_added_is_recorded_too(root: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"folders": {"../..": {}}}', '{"folders": 1}', '{"folders": {"AB/CDEF": [1]}}'])  # fmt: skip
-def test_a_damaged_record_is_as_none_and_cut_files_are_found_without(root: Path, text: str) -> None:
+def test_a_damaged_record_is_as_none_and_its_program_is_made_anew(root: Path, text: str) -> None:
+    """Nothing shows whether its files are what they were."""
     folder = filled(root)
     (record,) = (root / "clconv").glob("*.json")
     record.write_text(text)
+    damage_bit(folder / "program.bc")
+    age(folder)
+    Programs(Place(root)).check("another", ["k_2"])
+    assert folder.exists()  # that one is not asked for
     Programs(Place(root)).check(SOURCE, [SYMBOL])
-    assert folder.exists()
+    assert folder.exists()  # the one above has not ended its work: it may be its own
     damage_cut(folder / "program.bc")
-    # The one above has not ended its work: it may be writing the file.
     Programs(Place(root)).check(SOURCE, [SYMBOL])
     assert folder.exists()
-    os.utime(folder / "program.bc", (0, 0))
+    age(folder)
     with pytest.warns(ClconvWarning, match="compiled kernels were damaged"):
         Programs(Place(root)).check(SOURCE, [SYMBOL])
     assert not folder.exists()
+
+
+def test_what_nobody_recorded_is_compiled_anew(
+    root: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    folder, foreign = compiled(root), root / "AB" / "OTHER"
+    shutil.copytree(folder / SYMBOL, foreign / "of_another_package")
+    age(folder)
+    age(foreign)
+    Programs(Place(root)).check(SOURCE, [SYMBOL])
+    assert not folder.exists() and foreign.exists() and not recwarn.list
+
+
+def test_what_was_built_since_the_start_stays(root: Path) -> None:
+    programs = Programs(Place(root))
+    folder = compiled(root)
+    programs.check(SOURCE, [SYMBOL])
+    assert folder.exists()
 
 
 def test_a_folder_that_was_deleted_is_made_and_its_programs_are_gone(root: Path) -> None:
@@ -162,9 +217,24 @@ def test_a_folder_that_was_deleted_is_made_and_its_programs_are_gone(root: Path)
 
 
 def test_without_room_nothing_is_compiled(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pocl_programs, "free_bytes", lambda folder: 1 << 20)
-    with pytest.raises(DeviceError, match=r"1 MB are left.*POCL_CACHE_DIR"):
+    monkeypatch.setattr(pocl_folder, "free_bytes", lambda folder: 1 << 20)
+    with pytest.raises(DeviceError, match=r"only 1 MB left.*POCL_CACHE_DIR"):
         Programs(Place(root)).check(SOURCE, [SYMBOL])
+
+
+def test_a_limit_of_files_is_as_a_full_disk(root: Path) -> None:
+    """Or a quota: the system counts free room, and gives none."""
+    code = (
+        "import resource, sys; from pathlib import Path; from clconv.store.pocl_folder import Place; "
+        "from clconv.store.pocl_programs import Programs; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)); "
+        "Programs(Place(Path(sys.argv[1]))).check('source', ['k_1'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, root], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "DeviceError" in done.stderr and "cannot take 8 MB (File too large)" in done.stderr
 
 
 def test_a_filled_folder_that_cannot_be_written_is_copied(root: Path, tmp_path: Path) -> None:
@@ -174,76 +244,3 @@ def test_a_filled_folder_that_cannot_be_written_is_copied(root: Path, tmp_path: 
     Programs(Place(copy, "cannot be written", root)).check(SOURCE, [SYMBOL])
     there = copy / folder.relative_to(root) / "program.bc"
     assert there.read_bytes() == (folder / "program.bc").read_bytes()
-
-
-_RUN = """
-import clconv, numpy as np
-from clconv.layers import *
-session = clconv.load(Sequential(Conv2d(8, 3), Relu()).build((3, 16, 16)), "portable:")
-session.run({list(session.inputs)[0]: np.ones((1, 3, 16, 16), np.float32)})
-print("right")
-"""
-
-
-def run(folder: Path, code: str = _RUN, **more: str) -> subprocess.CompletedProcess[str]:
-    surroundings = {k: v for k, v in os.environ.items() if not k.startswith("CLCONV")}
-    surroundings |= {"XDG_CACHE_HOME": str(folder), "POCL_CACHE_DIR": "", "CLCONV_CACHE_DIR": ""}
-    return subprocess.run(
-        [sys.executable, "-c", code], env=surroundings | more, capture_output=True, text=True, check=False
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that a process filled."""
-    from clconv.runtime.device import devices
-
-    if not any("Portable" in d.platform for d in devices()):
-        pytest.skip("PoCL is not here")
-    folder = tmp_path_factory.mktemp("caches") / "used"
-    folder.mkdir(mode=0o700)
-    done = run(folder)
-    assert done.stdout == "right\n", done.stderr
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("kind", "keep"), [("so", 0), ("so", 0.5), ("so", 0.75), ("bc", 0), ("bc", 0.5), ("bc", 0.99)]
-)
-def test_the_first_start_with_cut_files_is_right(
-    used: Path, tmp_path: Path, kind: str, keep: float
-) -> None:
-    shutil.copytree(used, tmp_path / "cut")
-    found = list((tmp_path / "cut").glob(f"pocl/**/*.{kind}"))
-    assert found
-    for path in found:
-        os.truncate(path, int(path.stat().st_size * keep))
-    done = run(tmp_path / "cut")
-    assert done.stdout == "right\n", done.stderr
-    assert done.stderr.count("ClconvWarning") == 1
-    again = run(tmp_path / "cut")
-    assert again.stdout == "right\n" and not again.stderr
-
-
-def test_a_home_that_is_not_there_runs_and_says_why(used: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
-    (tmp_path / "t").mkdir()
-    done = run(tmp_path / "file" / "x", HOME=str(tmp_path / "file"), TMPDIR=str(tmp_path / "t"))
-    assert done.stdout == "right\n" and "POCL_CACHE_DIR" in done.stderr
-
-
-_DELETED = _RUN + """
-import os, shutil
-shutil.rmtree(os.environ["XDG_CACHE_HOME"])
-for filters, joined in ((8, "0"), (9, "1"), (8, "1")):
-    os.environ["CLCONV_ONE_LAUNCH"] = joined
-    session = clconv.load(Sequential(Conv2d(filters, 3), Tanh()).build((3, 16, 16)), "portable:")
-    session.run({list(session.inputs)[0]: np.ones((1, 3, 16, 16), np.float32)})
-print("right again")
-"""  # fmt: skip
-
-
-def test_a_cache_deleted_while_running(used: Path, tmp_path: Path) -> None:
-    shutil.copytree(used, tmp_path / "deleted")
-    done = run(tmp_path / "deleted", _DELETED)
-    assert done.stdout == "right\nright again\n", done.stderr

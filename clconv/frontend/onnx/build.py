@@ -87,7 +87,11 @@ class Builder:
         return output
 
     def constant(self, source: Source, value: Any, dtype: DType, hint: str) -> str:
-        """Adds a constant that used to be an attribute; returns its name."""
+        """Adds a constant that used to be an attribute; returns its name. GraphError for numbers that the dtype does
+        not have, such as NaN or 0.5 where integers are wanted."""
+        array = np.asarray(value)
+        if array.dtype.kind == "f" and dtype.numpy.kind in "iu" and not _are_whole(array, dtype):
+            source.fail(f"{hint} is {value}, which {dtype.value} does not have")
         name = self.values.fresh(f"{source.name}/{hint}")
         self.constants[name] = Constant(np.array(value, dtype.numpy))
         return name
@@ -120,6 +124,13 @@ class Builder:
     def dtype(self, name: str) -> DType | None:
         constant = self.constants.get(name)
         return self.declarations.dtype(name) if constant is None else constant.spec.dtype
+
+
+def _are_whole(numbers: np.ndarray, dtype: DType) -> bool:
+    """Whether all are integers of the dtype."""
+    limits = np.iinfo(dtype.numpy)
+    within = (numbers >= float(limits.min)) & (numbers < float(limits.max) + 1)  # false for NaN
+    return bool((within & (numbers == np.floor(numbers))).all())
 
 
 Converter = Callable[[Source, Builder], None]

@@ -23,7 +23,7 @@ ATTENTION_ATTRIBUTES = {
     "q_num_heads": None,  # for tensors of rank 3, whose last axis holds all heads
     "kv_num_heads": None,
     "scale": None,  # None: 1 / sqrt(head size)
-    "softcap": 0.0,  # scores become softcap * tanh(score / softcap); 0: they stay
+    "softcap": 0.0,  # scores become softcap * tanh(score / softcap); 0 or less: they stay
     "softmax_precision": None,  # kernels compute in the dtype of Q or better
     "qk_matmul_output_mode": 0,  # output 3: the scores, 1 after softcap, 2 after the mask, 3 after softmax
     "left_window_size": -1,  # keys before the query's place that it attends to; -1: all
@@ -150,7 +150,7 @@ def _reference(
     scale = s.depth**-0.5 if at.scale is None else at.scale
     scores = query @ np.repeat(key, each, 1).swapaxes(-1, -2) * scale
     shown = [scores]
-    if at.softcap:
+    if at.softcap > 0:
         scores = at.softcap * np.tanh(scores / at.softcap)
     shown.append(scores)
     bias = _bias(at, s, mask, lengths)

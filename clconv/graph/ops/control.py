@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from clconv.errors import GraphError, ShapeError
+from clconv import config
+from clconv.errors import GraphError, ModelError, ShapeError
 from clconv.graph.ir import Attributes, Graph, Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, RunGraph, register
 
@@ -54,15 +55,23 @@ def run_loop(
     The body gets iteration, condition, carried, outside; it gives condition, carried, and one slice of each
     scan output. Stops when the trip count is reached or the condition is false. blocks: how many trips
     are one graph (graph/specialise/trips.py has what it gives), the most first, taken while so many are left.
+    Raises ModelError for a loop of more trips than CLCONV_LOOP_LIMIT, at once where it is sure to have them.
     """
     body = attrs.body
     limit = None if arrays[0] is None else trip_count(arrays[0])
     going = arrays[1] is None or truth(arrays[1])
+    most = config.LOOP_LIMIT.get()
+    if going and (limit is None or limit > most) and always_goes_on(body):
+        raise ModelError(
+            _too_long(most, "without an end" if limit is None else f"of {limit:,} trips")
+        )
     carried = list(arrays[2 : 2 + attrs.carried])
     outside = arrays[2 + attrs.carried :]
     slices: list[list[np.ndarray]] = [[] for _ in body.outputs[1 + attrs.carried :]]
     iteration = 0
     while going and (limit is None or iteration < limit):
+        if iteration >= most:
+            raise ModelError(_too_long(most, "that still goes on"))
         count, condition = np.array(iteration, np.int64), np.array(going, np.bool_)
         left = 1 if limit is None else limit - iteration
         size, graph = next(((n, block) for n, block in blocks if n <= left), (1, body))
@@ -79,6 +88,23 @@ def run_loop(
         return (*(np.asarray(a) for a in carried), *_never_made(body, names, start, run))
     scanned = [_stacked(s, body, n, 0) for s, n in zip(slices, names, strict=True)]
     return tuple(np.asarray(a) for a in (*carried, *scanned))
+
+
+def always_goes_on(body: Graph) -> bool:
+    """Whether a Loop's body never ends it: its condition is true, or the one it was given."""
+    producers = body.producers()
+    condition = body.outputs[0]
+    while condition in producers and producers[condition].op == "Identity":
+        condition = producers[condition].inputs[0]
+    known = body.constants.get(condition)
+    return condition == body.inputs[1] or (known is not None and truth(known.array))
+
+
+def _too_long(most: int, what: str) -> str:
+    return (
+        f"a loop {what}: at most {most:,} trips are run; if the model is right, allow more by "
+        f"{config.LOOP_LIMIT.name}"
+    )
 
 
 def _scan(attrs: Attributes, arrays: Arrays, run: RunGraph) -> tuple[np.ndarray, ...]:

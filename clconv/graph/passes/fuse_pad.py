@@ -187,6 +187,8 @@ def _same_windows(padding: Padding, reader: Node, own: tuple[int, ...]) -> bool:
     if padding.known is None or not all(isinstance(d, int) for d in padding.known.shape[2:]):
         return False
     half = len(own) // 2
+    if len(padding.known.shape) != half + 2:
+        return False  # no sound model: the shape rule says what is wrong
     for i, size in enumerate(padding.known.shape[2:]):
         begin, end = padding.pads[i], padding.pads[i + half]
         dilation, stride = reader.attrs.dilations[i], reader.attrs.strides[i]

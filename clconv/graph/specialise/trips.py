@@ -8,7 +8,7 @@ import numpy as np
 
 from clconv.graph.ir import Graph, Node
 from clconv.graph.ops import make_node
-from clconv.graph.ops.control import truth
+from clconv.graph.ops.control import always_goes_on
 from clconv.graph.specialise.inline import Inliner, weight
 
 # Trips of a Loop that the host drives which run as one graph, and the most nodes of that: what a run costs besides
@@ -27,12 +27,7 @@ def trips_at_once(body: Graph, carried: int, count: int) -> Graph | None:
     """`count` trips of a Loop's body as one graph: the body's inputs -> condition, carried values, then the
     slices of scan outputs, trip by trip. None if the body is large, or may end the loop by its condition."""
     producers = body.producers()
-    condition = body.outputs[0]
-    while condition in producers and producers[condition].op == "Identity":
-        condition = producers[condition].inputs[0]
-    known = body.constants.get(condition)
-    goes_on = condition == body.inputs[1] or (known is not None and truth(known.array))
-    if not goes_on or weight(body) * count > _BLOCK_NODES:
+    if not always_goes_on(body) or weight(body) * count > _BLOCK_NODES:
         return None
     constants = dict(body.constants)
     taken = {*body.inputs, *constants, *producers, *(node.name for node in body.nodes)}

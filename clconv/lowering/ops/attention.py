@@ -104,7 +104,7 @@ class _Attention:
             "width": problem.device.vector_width if is_float and problem.device.is_cpu else 1,
             "mask": kind,
             "lengths": problem.has(6),
-            "softcap": bool(at.softcap),
+            "softcap": at.softcap > 0,
             "mode": at.qk_matmul_output_mode if shown is not None else -1,
         }
         # Further than any key: no bound. Lengths may be anything, so that places may be far away, too.

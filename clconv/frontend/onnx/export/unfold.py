@@ -42,7 +42,7 @@ def _unfold_pads(
 ) -> Node:
     """Adds the Pad node and returns the node without padding."""
     at = node.attrs
-    if at.auto_pad != "NOTSET":
+    if at.get("auto_pad", "NOTSET") != "NOTSET":
         raise UnsupportedError(
             f"node '{node.name}' ({node.op}): auto_pad {at.auto_pad} with pad_mode {at.pad_mode} is not "
             "known in pixels yet; specialise the graph for given input shapes first"

@@ -18,6 +18,7 @@ from clconv.graph.rules.gradient.elementwise import activation as gradient
 from clconv.graph.rules.gradient.elementwise import activation_twice as twice
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
 _GELU = math.sqrt(2 / math.pi)
 
 
@@ -28,15 +29,17 @@ def _clip(at: Any, x: np.ndarray, low: Any, high: Any) -> np.ndarray:
 
 
 def _gelu(at: Any, x: np.ndarray) -> np.ndarray:
+    """x times the normal distribution function, or times (1 + tanh(y)) / 2 = 1 / (1 + exp(-2 y)) for one like it; in
+    these forms no small number is left of two large ones."""
     if at.approximate == "tanh":
-        return 0.5 * x * (1 + np.tanh(_GELU * (x + 0.044715 * x**3)))
-    return 0.5 * x * (1 + _erf(x / math.sqrt(2)))
+        return x / (1 + np.exp(-2 * _GELU * (x + 0.044715 * x**3)))
+    return 0.5 * x * _erfc(-x / math.sqrt(2))
 
 
 def _gelu_expression(use: ExpressionUse) -> str:
     if use.attrs.approximate == "tanh":
-        return "0.5f * a * (1.0f + clconv_tanh(0.797884561f * (a + 0.044715f * a * a * a)))"
-    return "0.5f * a * (1.0f + clconv_erf(a * 0.707106781f))"
+        return "a * clconv_logistic(1.595769122f * (a + 0.044715f * a * a * a))"
+    return "a * clconv_normal(a)"
 
 
 def _gelu_gradient(at: Any, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -46,7 +49,7 @@ def _gelu_gradient(at: Any, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
         s = 1 / (1 + np.exp(-2 * _GELU * (x + 0.044715 * x**3)))
         return dy * (s + 2 * x * s * (1 - s) * _GELU * (1 + 0.134145 * x * x))
     density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-    return dy * (0.5 * (1 + _erf(x / math.sqrt(2))) + x * density)
+    return dy * (0.5 * _erfc(-x / math.sqrt(2)) + x * density)
 
 
 def _gelu_gradient_expression(use: ExpressionUse) -> str:
@@ -55,7 +58,7 @@ def _gelu_gradient_expression(use: ExpressionUse) -> str:
         u = f"1.59576912f * ({x} + 0.044715f * {x} * {x} * {x})"
         s, r = f"clconv_logistic({u})", f"clconv_logistic(-({u}))"
         return f"a * ({s} + 1.59576912f * {x} * {s} * {r} * (1.0f + 0.134145f * {x} * {x}))"
-    return "a * (0.5f * (1.0f + clconv_erf(b * 0.707106781f)) + 0.398942280f * b * clconv_exp(-0.5f * b * b))"
+    return "a * (clconv_normal(b) + 0.398942280f * b * clconv_exp(-0.5f * b * b))"
 
 
 def _swish_gradient(at: Any, dy: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -134,7 +137,7 @@ ACTIVATIONS = (
         "a * clconv_logistic({alpha} * a)", {"alpha": 1.0}, flops=11,
         gradient=gradient.from_input("SwishGradient")),
     Row("Erf", 1, lambda at, x: _erf(x), "clconv_erf(a)", flops=10, gradient=gradient.erf),
-    Row("Gelu", 1, _gelu, _gelu_expression, {"approximate": "none"}, flops=15,
+    Row("Gelu", 1, _gelu, _gelu_expression, {"approximate": "none"}, flops=25,
         gradient=gradient.from_input("GeluGradient")),
     # DequantizeLinear of QuantizeLinear, see passes/quantised.py; OpenVINO has an operator of that name.
     # Scale and zero point, floats, are inputs, so that layers which differ in nothing else share a kernel.

@@ -136,11 +136,13 @@ def shrink(at: Any, x: np.ndarray) -> np.ndarray:
     if x.dtype.kind == "f":
         return np.where(x < -at.lambd, x + at.bias, np.where(x > at.lambd, x - at.bias, 0))
     below, above, lowered, raised = _whole_shrink(at)
-    wide = x.astype(object)  # Python's integers: exact for all of uint64 and beyond
+    # Python's integers: exact for all of uint64 and beyond. With an axis, or NumPy makes its own of them.
+    wide = x.reshape(-1).astype(object)
     cut = [np.where(wide < b[1], wide - b[0], wide - b[1]) for b in (raised, lowered)]
     result = np.asarray(np.where(wide < below, cut[0], np.where(wide > above, cut[1], 0)))
     bits = 8 * x.dtype.itemsize
-    return np.asarray(result & (2**bits - 1)).astype(f"u{x.dtype.itemsize}").view(x.dtype)
+    unsigned = np.asarray(result & (2**bits - 1)).astype(f"u{x.dtype.itemsize}")
+    return unsigned.view(x.dtype).reshape(x.shape)
 
 
 _FAR = 1 << 65  # beyond every integer

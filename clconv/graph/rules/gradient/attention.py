@@ -48,7 +48,7 @@ class _Attention:
         if back.wants(3) and dscores:
             found[3] = self._mask(dscores)
         dscores = self._sum(dscores, self._shown(1))
-        if dscores and back.attrs.softcap:
+        if dscores and back.attrs.softcap > 0:
             dscores = self._through_cap(dscores, query, key)
         dscores = self._sum(dscores, self._shown(0))
         dkey = ""
