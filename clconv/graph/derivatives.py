@@ -12,13 +12,17 @@ from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
 
 
-def gradients(graph: Graph, outputs: Sequence[str], inputs: Sequence[str]) -> Graph:
+def gradients(
+    graph: Graph, outputs: Sequence[str], inputs: Sequence[str], segments: int = 1
+) -> Graph:
     """The graph with further outputs: NAME.grad for each of `inputs`, the derivative of the sum of `outputs` with
     respect to it, in its shape.
 
     outputs: floats, any values of the graph. inputs: inputs, constants or other values that hold floats; what nothing in
     `outputs` depends on gets zeros. Where all sizes are known the nodes are written here; else they are when a Session
-    learns them. Gradients of gradients are computed alike.
+    learns them. Gradients of gradients are computed alike. segments: into how many parts of about the same size the way
+    from inputs to outputs is cut; of all but the last only what crosses their ends is kept, the rest is computed again
+    on the way back, which takes less memory and more time.
 
     Raises GraphError for a name that the graph has not or that holds no floats, UnsupportedError that lists the
     operators without a gradient rule.
@@ -37,7 +41,12 @@ def gradients(graph: Graph, outputs: Sequence[str], inputs: Sequence[str]) -> Gr
     fresh = namer(defined)
     named = [fresh(f"{name}.grad") for name in inputs]
     node = make_node(
-        "Gradient", (*outputs, *inputs), named, fresh("gradient"), results=len(outputs)
+        "Gradient",
+        (*outputs, *inputs),
+        named,
+        fresh("gradient"),
+        results=len(outputs),
+        segments=segments,
     )
     found = verify(graph.replace(nodes=(*graph.nodes, node), outputs=(*graph.outputs, *named)))
     specs = graph.input_specs()

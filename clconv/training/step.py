@@ -90,16 +90,21 @@ class StepWriter:
         return self._finish(to, names, tuple(found.values())), names
 
     def step(
-        self, optimizer: Optimizer, clip: float | None, parts: int = 1, last: bool = True
+        self,
+        optimizer: Optimizer,
+        clip: float | None,
+        parts: int = 1,
+        last: bool = True,
+        segments: int = 1,
     ) -> tuple[Graph, Names]:
         """Inputs, targets, scalars -> loss and what is right, and all state anew.
 
         clip: the largest norm of all gradients together. parts: micro-batches whose gradients make one step; last:
-        whether this one ends it.
+        whether this one ends it. segments: see graph/specialise/recompute.py.
         """
         to = self._learning(updates=True)
         names = self._loss(to)
-        found = self._gradients(to, names)
+        found = self._gradients(to, names, segments)
         if parts > 1:
             found = {n: self._summed(to, n, g, parts, last) for n, g in found.items()}
         if last:
@@ -132,11 +137,18 @@ class StepWriter:
         right = objective.loss.write_correct(*args) or ("", "")
         return Names(target, loss, *right, random=random)
 
-    def _gradients(self, to: GraphWriter, names: Names) -> dict[str, str]:
+    def _gradients(self, to: GraphWriter, names: Names, segments: int = 1) -> dict[str, str]:
         trained = self.learner.trained
         found = [to.fresh(f"{name}.grad") for name in trained]
         to.nodes.append(
-            make_node("Gradient", (names.loss, *trained), found, to.fresh("gradient"), results=1)
+            make_node(
+                "Gradient",
+                (names.loss, *trained),
+                found,
+                to.fresh("gradient"),
+                results=1,
+                segments=segments,
+            )
         )
         return dict(zip(trained, found, strict=True))
 

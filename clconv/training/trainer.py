@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from clconv.training.checkpoint import load_checkpoint, save_checkpoint
 from clconv.training.fit import Epoch, History, Progress, fit
 from clconv.training.forms import inference_form
 from clconv.training.losses import Loss, Targets
+from clconv.training.memory import choose_segments
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
 from clconv.training.room import run_batch
@@ -41,7 +42,8 @@ class Trainer:
     device, precision: as load() takes them. output: which output the loss is of, the first by default. batch_norm:
     "train" takes the statistics of each batch and follows them, "frozen" keeps the file's. freeze: patterns of names
     of parameters that stay as they are. clip_norm: the largest norm of all gradients together. accumulate: how many
-    parts a batch is computed in, whose gradients make one update. seed: of the order of examples and of dropout.
+    parts a batch is computed in, whose gradients make one update. recompute: the most bytes that a step may take besides
+    parameters and moments; what does not fit is computed anew on the way back. seed: of the order of examples and of dropout.
 
     `x` is an array where the network has one input, else a dict by name; axis 0 is the batch.
 
@@ -61,6 +63,7 @@ class Trainer:
         freeze: Sequence[str] = (),
         clip_norm: float | None = None,
         accumulate: int = 1,
+        recompute: int | None = None,
         seed: int = 0,
     ) -> None:
         if batch_norm not in _KINDS:
@@ -73,6 +76,8 @@ class Trainer:
         self._loss, self._output = choose_objective(self._given, loss, output)
         check_way(self._learner, self._output)
         self._batch_norm, self._clip, self._parts = batch_norm, clip_norm, accumulate
+        self._budget = recompute
+        self.segments: dict[int, int] = {}  # by batch size, where recompute= asks for them
         self.seed, self.steps, self.epochs = seed, 0, 0
         self._device = choose_device(device)
         held = (
@@ -263,18 +268,36 @@ class Trainer:
         self, kind: str, batch: Batch, parts: int = 1, last: bool = True
     ) -> tuple[Session, Names]:
         targets = self._targets(batch)
-        key = (kind, targets, parts, last)
+        writer = self._writer(targets)
+
+        def step(segments: int) -> tuple[Graph, Names]:
+            return writer.step(self.optimizer, self._clip, parts, last, segments)
+
+        segments = 1
+        if kind == "step" and self._budget is not None:
+            segments = self._segments_for(batch, lambda count: step(count)[0])
+        key = (kind, targets, parts, last, segments)
         if key not in self._sessions:
-            writer = self._writer(targets)
             match kind:
                 case "step":
-                    graph, names = writer.step(self.optimizer, self._clip, parts, last)
+                    graph, names = step(segments)
                 case "gradients":
                     graph, names = writer.gradients()
                 case _:
                     graph, names = writer.evaluation()
             self._sessions[key] = Session(graph, self._device, state=self._state), names
         return self._sessions[key]
+
+    def _segments_for(self, batch: Batch, step: Callable[[int], Graph]) -> int:
+        """Into how many segments the way is cut for batches of that size."""
+        if batch.size not in self.segments:
+            specs = {
+                n: TensorSpec((batch.size, *s.shape[1:]), s.dtype) if s.rank else s
+                for n, s in step(1).input_specs().items()
+            }
+            device, budget = self._predicting.device, self._budget or 0
+            self.segments[batch.size] = choose_segments(step, specs, device, budget)
+        return self.segments[batch.size]
 
     def _targets(self, batch: Batch) -> Targets | None:
         if self._loss is None:

@@ -29,6 +29,13 @@ def convolutional(classes: int = 4) -> Graph:
     ).build((3, 8, 8), batch=None)
 
 
+def deep(layers: int = 10, classes: int = 4) -> Graph:
+    """Many convolutions of one size, each with an activation."""
+    parts = [part for _ in range(layers) for part in (L.Conv2d(8, 3, padding=1), L.Tanh())]
+    last = (L.GlobalAvgPool2d(), L.Flatten(), L.Dense(classes))
+    return L.Sequential(*parts, *last).build((3, 8, 8), batch=None)
+
+
 def clusters(
     count: int, features: int = 5, classes: int = 3, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import pytest
 import clconv
 from clconv import losses, optim
 from clconv.errors import InputError, ModelError, TrainingError, UnsupportedError
-from tests.training.networks import clusters, convolutional, perceptron, pictures
+from tests.training.networks import clusters, convolutional, deep, perceptron, pictures
 
 
 def trainer(device: clconv.DeviceInfo, **options: object) -> clconv.Trainer:
@@ -213,3 +213,16 @@ def test_losses_by_name_and_by_class() -> None:
     assert losses.CrossEntropy(label_smoothing=0.1) == losses.CrossEntropy(label_smoothing=0.1)
     with pytest.raises(clconv.errors.ConfigError):
         losses.CrossEntropy(label_smoothing=1.5)
+
+
+def test_a_budget_of_memory_is_kept_by_computing_anew(device: clconv.DeviceInfo) -> None:
+    x, y = pictures(32)
+    plain = clconv.Trainer(deep(), device=device, recompute=1 << 40)
+    frugal = clconv.Trainer(deep(), device=device, recompute=1_000_000)
+    for _ in range(3):
+        assert frugal.step(x, y) == pytest.approx(plain.step(x, y), rel=1e-5)
+    assert plain.segments == {32: 1} and frugal.segments[32] > 1
+    for name, value in plain.parameters.items():
+        np.testing.assert_allclose(frugal.parameters[name], value, rtol=1e-4, atol=1e-6)
+    with pytest.raises(clconv.errors.DeviceMemoryError, match="smaller batch"):
+        clconv.Trainer(deep(), device=device, recompute=1000).step(x, y)

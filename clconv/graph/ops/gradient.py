@@ -30,11 +30,12 @@ register(
         "Gradient",
         _infer,
         _reference,
-        attributes={"results": 1},
+        attributes={"results": 1, "segments": 1},
         inputs=(2, None),
         folds=False,
         always_expands=True,
     )
 )
 """inputs: `results` values, whose sum is differentiated, then those with respect to which. outputs: a gradient for
-each of the latter, of its shape. graph/specialise/differentiate.py writes it out."""
+each of the latter, of its shape. segments: into how many the way is cut whose values are computed anew, see
+graph/specialise/recompute.py. graph/specialise/differentiate.py writes it out."""

@@ -17,6 +17,7 @@ from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op, hooks_of, make_node
 from clconv.graph.ops.base import Expansion
 from clconv.graph.specialise.backward import Backward
+from clconv.graph.specialise.recompute import Recomputation
 
 Specs = MutableMapping[str, TensorSpec]
 Constants = MutableMapping[str, Constant]
@@ -28,13 +29,14 @@ def differentiate(
     specs: Specs,
     constants: Constants,
     fresh: Callable[[str], str],
+    outputs: Sequence[str] = (),
 ) -> list[Node]:
     """The nodes that a Gradient node stands for; what they need of constants is added to `constants`.
 
-    forward: the nodes before it, in order, without epilogues, their specs known. Raises UnsupportedError that lists all
+    forward: the nodes before it, in order, without epilogues, their specs known. outputs: the graph's. Raises UnsupportedError that lists all
     operators on the way that have no rule, GraphError where the result is not of floats.
     """
-    return _Sweep(forward, specs, constants, fresh).run(node)
+    return _Sweep(forward, specs, constants, fresh, outputs).run(node)
 
 
 def differentiated(graph: Graph) -> list[str]:
@@ -73,10 +75,13 @@ class _Sweep:
         specs: Specs,
         constants: Constants,
         fresh: Callable[[str], str],
+        outputs: Sequence[str],
     ) -> None:
         self.forward, self.specs, self.constants, self.fresh = forward, specs, constants, fresh
+        self._outputs = outputs
         self.written: list[Node] = []
         self._parts: dict[str, list[str]] = {}
+        self._again: Recomputation | None = None
 
     def run(self, node: Node) -> list[Node]:
         count = node.attrs.results
@@ -88,6 +93,10 @@ class _Sweep:
         varied = set(sources)
         for step in way:
             varied.update(o for o in step.outputs if o)
+        kept = {*results, *sources, *self._outputs}
+        self._again = Recomputation(
+            way, self.forward, node.attrs.segments, kept, self.specs, self.fresh
+        )
         for step in reversed(way):
             self._back(step, varied)
         for source, output in zip(sources, node.outputs, strict=True):
@@ -133,7 +142,12 @@ class _Sweep:
         if rule is None:
             self._back_through(expanded(node, self.specs, self.constants, self.fresh), varied)
             return
-        back = Backward(node, gradients, wanted, self.specs, self.constants, self._namer(node.name))
+        seen = node
+        if self._again is not None and node.name in self._again:
+            for again in self._again.before(node):
+                self._keep(again)
+            seen = self._again.seen(node)
+        back = Backward(seen, gradients, wanted, self.specs, self.constants, self._namer(node.name))
         with Guard("its gradient rule", node.name, node.op):
             found = rule(back)
         self._take(back)

@@ -205,7 +205,9 @@ class Specialiser:
                 raise NeedsValue(node.name, 0, node.inputs[0])
             return self._inliner.branch(node, condition.array)
         if node.op == "Gradient":
-            return differentiate(node, self.done, self.known, self.constants, self._fresh)
+            return differentiate(
+                node, self.done, self.known, self.constants, self._fresh, self.graph.outputs
+            )
         if node.op in ("Loop", "Scan") and self._is_driven(node):
             return None
         if node.op == "Loop":
