@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,19 +13,17 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import InputError, ModelError, TrainingError
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Constant, Graph, TensorSpec
-from clconv.graph.specialise.specialise import specialise
 from clconv.runtime.device import choose_device
-from clconv.session.session import Session
 from clconv.training.batches import Batch, Data, batches, conform_data
 from clconv.training.checkpoint import load_checkpoint, save_checkpoint
 from clconv.training.fit import Epoch, History, Progress, fit
 from clconv.training.forms import inference_form
-from clconv.training.losses import Loss, Targets
-from clconv.training.memory import choose_segments
+from clconv.training.losses import Loss
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
 from clconv.training.room import run_batch
-from clconv.training.step import Names, Objective, StepWriter, choose_objective, logits, moment_name
+from clconv.training.sessions import Sessions, Settings
+from clconv.training.step import choose_objective, moment_name
 from clconv.training.way import check_way
 
 Arrays = dict[str, np.ndarray]
@@ -73,26 +71,13 @@ class Trainer:
         self._given = read_model(model)
         self._learner = learner(self._given, freeze)
         self.optimizer = as_optimizer(optimizer)
-        self._loss, self._output = choose_objective(self._given, loss, output)
-        check_way(self._learner, self._output)
-        self._batch_norm, self._clip, self._parts = batch_norm, clip_norm, accumulate
-        self._budget = recompute
-        self.segments: dict[int, int] = {}  # by batch size, where recompute= asks for them
+        target, taken = choose_objective(self._given, loss, output)
+        check_way(self._learner, taken)
+        self._parts = accumulate
         self.seed, self.steps, self.epochs = seed, 0, 0
-        self._device = choose_device(device)
-        held = (
-            *self._learner.trained,
-            *(self._learner.statistics if batch_norm == "train" else ()),
-        )
-        constants = self._learner.graph.constants
-        self._predicting = Session(
-            self._writer(None).prediction(),
-            self._device,
-            initial={name: constants[name].array for name in held},
-        )
-        self._state = self._predicting.state
-        self._held = held
-        self._sessions: dict[tuple[Any, ...], tuple[Session, Names]] = {}
+        settings = Settings(target, taken, self.optimizer, batch_norm, clip_norm, recompute)
+        self._sessions = Sessions(self._learner, settings, choose_device(device))
+        self._state = self._sessions.state
 
     # What it knows.
 
@@ -100,6 +85,11 @@ class Trainer:
     def inputs(self) -> dict[str, TensorSpec]:
         """Specs of what `x` holds, the batch open."""
         return self._learner.graph.input_specs()
+
+    @property
+    def segments(self) -> dict[int, int]:
+        """By batch size, where recompute= asks for it: into how many parts the way forward is cut."""
+        return dict(self._sessions.segments)
 
     @property
     def parameters(self) -> Arrays:
@@ -117,7 +107,7 @@ class Trainer:
             sum(constants[n].spec.size for n in names)
             for names in (self._learner.trained, self._learner.parameters)
         )
-        return f"{trained:,} of {whole:,} weights learn on {self._predicting.device}"
+        return f"{trained:,} of {whole:,} weights learn on {self._sessions.predicting.device}"
 
     # What it does.
 
@@ -131,8 +121,8 @@ class Trainer:
         parts = min(self._parts, batch.size)
         total = Epoch()
         for i, part in enumerate(batches(batch, -(-batch.size // parts))):
-            session, names = self._session("step", part, parts, i == parts - 1)
-            feeds = self._feeds(part, names, self.steps * self._parts + i)
+            session, names = self._sessions.get("step", part, parts, i == parts - 1)
+            feeds = self._sessions.feeds(part, names, (self.seed, self.steps * self._parts + i))
             for name, scalar in names.scalars.items():
                 feeds[scalar] = np.array(self.optimizer.scalars()[name](self.steps), np.float32)
             found = run_batch(session, feeds, part.size, batch.size, self._learner.nbytes)
@@ -149,8 +139,8 @@ class Trainer:
         """The gradient of the loss with respect to each parameter that learns; nothing changes. Dropout drops what the
         next step() will."""
         batch = conform_data(self.inputs, x, y)
-        session, names = self._session("gradients", batch)
-        feeds = self._feeds(batch, names, self.steps * self._parts)
+        session, names = self._sessions.get("gradients", batch)
+        feeds = self._sessions.feeds(batch, names, (self.seed, self.steps * self._parts))
         found = run_batch(session, feeds, batch.size)
         return {name: found[gradient] for name, gradient in names.gradients.items()}
 
@@ -164,8 +154,10 @@ class Trainer:
         """evaluate() of examples that come batch by batch."""
         total = Epoch()
         for batch in parts:
-            session, names = self._session("evaluation", batch)
-            found = run_batch(session, self._feeds(batch, names), batch.size)
+            session, names = self._sessions.get("evaluation", batch)
+            found = run_batch(
+                session, self._sessions.feeds(batch, names, (self.seed, 0)), batch.size
+            )
             total.add(batch.size, found, names)
         return total.figures()
 
@@ -173,7 +165,7 @@ class Trainer:
         """The network's output for all examples, as it is now; a dict by name if it has several. Outputs that are no array
         of examples, such as a loss, are left out."""
         whole = list(batches(conform_data(self.inputs, x, None), batch_size))
-        parts = [run_batch(self._predicting, batch.inputs, batch.size) for batch in whole]
+        parts = [run_batch(self._sessions.predicting, batch.inputs, batch.size) for batch in whole]
         # A loss of the network's own is of no example.
         names = [n for n, a in parts[0].items() if a.shape[:1] == (whole[0].size,)]
         found = {n: np.concatenate([part[n] for part in parts]) for n in names}
@@ -219,8 +211,11 @@ class Trainer:
             for n in self._learner.trained
             for m in self.optimizer.moments
         }
-        known = {**{n: self._learner.graph.constants[n].spec for n in self._held}, **moments}
-        for name in self._held:
+        known = {
+            **{n: self._learner.graph.constants[n].spec for n in self._sessions.held},
+            **moments,
+        }
+        for name in self._sessions.held:
             if name not in arrays or arrays[name].shape != known[name].shape:
                 raise ModelError(
                     f"{os.fspath(path)}: holds no '{name}' of {known[name]}; it is of another network"
@@ -237,86 +232,10 @@ class Trainer:
 
     def graph(self) -> Graph:
         """The network as it is now, for inference."""
-        values = {name: Constant(self._state.read(name)) for name in self._held}
+        values = {name: Constant(self._state.read(name)) for name in self._sessions.held}
         given = inference_form(self._given)
         return given.replace(constants={**given.constants, **values})
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Writes the network as it is now as an ONNX file for inference. Raises ModelError if it cannot."""
         export_onnx(self.graph(), path)
-
-    # How it does it.
-
-    def _writer(self, targets: Targets | None) -> StepWriter:
-        spec = self._output_spec()
-        return StepWriter(
-            self._learner, Objective(self._loss, self._output, spec, targets), self._batch_norm
-        )
-
-    def _output_spec(self) -> TensorSpec:
-        """Of what the loss takes, for a batch of one where other sizes are known."""
-        graph = self._learner.graph
-        taken = logits(graph, self._loss, self._output)
-        if taken in graph.specs:
-            return graph.specs[taken]
-        sizes = {n: TensorSpec((1, *s.shape[1:]), s.dtype) for n, s in self.inputs.items()}
-        if not all(s.is_static for s in sizes.values()):
-            return TensorSpec((None,))
-        return specialise(graph.replace(outputs=(taken,)), sizes).graph.spec(taken)
-
-    def _session(
-        self, kind: str, batch: Batch, parts: int = 1, last: bool = True
-    ) -> tuple[Session, Names]:
-        targets = self._targets(batch)
-        writer = self._writer(targets)
-
-        def step(segments: int) -> tuple[Graph, Names]:
-            return writer.step(self.optimizer, self._clip, parts, last, segments)
-
-        segments = 1
-        if kind == "step" and self._budget is not None:
-            segments = self._segments_for(batch, lambda count: step(count)[0])
-        key = (kind, targets, parts, last, segments)
-        if key not in self._sessions:
-            match kind:
-                case "step":
-                    graph, names = step(segments)
-                case "gradients":
-                    graph, names = writer.gradients()
-                case _:
-                    graph, names = writer.evaluation()
-            self._sessions[key] = Session(graph, self._device, state=self._state), names
-        return self._sessions[key]
-
-    def _segments_for(self, batch: Batch, step: Callable[[int], Graph]) -> int:
-        """Into how many segments the way is cut for batches of that size."""
-        if batch.size not in self.segments:
-            specs = {
-                n: TensorSpec((batch.size, *s.shape[1:]), s.dtype) if s.rank else s
-                for n, s in step(1).input_specs().items()
-            }
-            device, budget = self._predicting.device, self._budget or 0
-            self.segments[batch.size] = choose_segments(step, specs, device, budget)
-        return self.segments[batch.size]
-
-    def _targets(self, batch: Batch) -> Targets | None:
-        if self._loss is None:
-            return None
-        if batch.targets is None:
-            raise InputError(
-                f"{type(self._loss).__name__} compares the output with targets: give y"
-            )
-        spec = self._output_spec()
-        found = self._loss.targets(spec, batch.targets)
-        self._loss.check(spec, batch.targets)
-        return found
-
-    def _feeds(self, batch: Batch, names: Names, draw: int = 0) -> Arrays:
-        """draw: the number of the drawing of what is dropped."""
-        feeds = dict(batch.inputs)
-        if names.random:
-            feeds[names.random] = np.array([self.seed % 2**63, draw], np.int64)
-        targets = self._targets(batch)
-        if targets is not None and batch.targets is not None:
-            feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)
-        return feeds

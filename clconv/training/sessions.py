@@ -1,0 +1,130 @@
+"""The sessions of a trainer: one for each thing it does, made when it is first asked for, all on the same state."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from clconv.device.info import DeviceInfo
+from clconv.errors import InputError
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.specialise.specialise import specialise
+from clconv.session.session import Session
+from clconv.training.batches import Batch
+from clconv.training.losses import Loss, Targets
+from clconv.training.memory import choose_segments
+from clconv.training.model import Learner
+from clconv.training.optimisers import Optimizer
+from clconv.training.step import Names, Objective, StepWriter, logits
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a step does. loss: None where `output` is the loss itself. clip: the largest norm of all gradients. budget:
+    the most bytes of a step, None without a limit."""
+
+    loss: Loss | None
+    output: str
+    optimizer: Optimizer
+    batch_norm: str
+    clip: float | None
+    budget: int | None
+
+
+class Sessions:
+    """predicting: the session that needs no targets. segments: by batch size, where there is a budget."""
+
+    def __init__(self, learner: Learner, settings: Settings, device: DeviceInfo) -> None:
+        self._learner, self._settings, self._device = learner, settings, device
+        statistics = learner.statistics if settings.batch_norm == "train" else ()
+        self.held = (*learner.trained, *statistics)
+        self.predicting = Session(
+            self._writer(None).prediction(),
+            device,
+            initial={name: learner.graph.constants[name].array for name in self.held},
+        )
+        self.state = self.predicting.state
+        self.segments: dict[int, int] = {}
+        self._made: dict[tuple[Any, ...], tuple[Session, Names]] = {}
+
+    def get(
+        self, kind: str, batch: Batch, parts: int = 1, last: bool = True
+    ) -> tuple[Session, Names]:
+        """kind: "step", "gradients" or "evaluation". parts, last: see StepWriter.step. Raises InputError for targets that
+        do not fit."""
+        targets = self.targets(batch)
+        writer = self._writer(targets)
+
+        def step(segments: int) -> tuple[Graph, Names]:
+            at = self._settings
+            return writer.step(at.optimizer, at.clip, parts, last, segments)
+
+        segments = 1
+        if kind == "step" and self._settings.budget is not None:
+            segments = self._segments_for(batch, lambda count: step(count)[0])
+        key = (kind, targets, parts, last, segments)
+        if key not in self._made:
+            match kind:
+                case "step":
+                    graph, names = step(segments)
+                case "gradients":
+                    graph, names = writer.gradients()
+                case _:
+                    graph, names = writer.evaluation()
+            self._made[key] = Session(graph, self._device, state=self.state), names
+        return self._made[key]
+
+    def feeds(self, batch: Batch, names: Names, draw: tuple[int, int]) -> dict[str, np.ndarray]:
+        """What a run is fed. draw: the seed and the number of the drawing of what is dropped."""
+        feeds = dict(batch.inputs)
+        if names.random:
+            seed, number = draw
+            feeds[names.random] = np.array([seed % 2**63, number], np.int64)
+        targets = self.targets(batch)
+        if targets is not None and batch.targets is not None:
+            feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)
+        return feeds
+
+    def targets(self, batch: Batch) -> Targets | None:
+        loss = self._settings.loss
+        if loss is None:
+            return None
+        if batch.targets is None:
+            raise InputError(f"{type(loss).__name__} compares the output with targets: give y")
+        spec = self._output_spec()
+        found = loss.targets(spec, batch.targets)
+        loss.check(spec, batch.targets)
+        return found
+
+    def _writer(self, targets: Targets | None) -> StepWriter:
+        at = self._settings
+        objective = Objective(at.loss, at.output, self._output_spec(), targets)
+        return StepWriter(self._learner, objective, at.batch_norm)
+
+    def _output_spec(self) -> TensorSpec:
+        """Of what the loss takes, for a batch of one where other sizes are known."""
+        graph = self._learner.graph
+        taken = logits(graph, self._settings.loss, self._settings.output)
+        if taken in graph.specs:
+            return graph.specs[taken]
+        inputs = graph.input_specs()
+        sizes = {n: TensorSpec((1, *s.shape[1:]), s.dtype) for n, s in inputs.items()}
+        if not all(s.is_static for s in sizes.values()):
+            return TensorSpec((None,))
+        return specialise(graph.replace(outputs=(taken,)), sizes).graph.spec(taken)
+
+    def _segments_for(self, batch: Batch, step: Callable[[int], Graph]) -> int:
+        """Into how many segments the way is cut for batches of that size."""
+        if batch.size not in self.segments:
+            specs = {
+                n: TensorSpec((batch.size, *s.shape[1:]), s.dtype)
+                if s.rank and not isinstance(s.shape[0], int)
+                else s
+                for n, s in step(1).input_specs().items()
+            }
+            device, budget = self.predicting.device, self._settings.budget or 0
+            self.segments[batch.size] = choose_segments(step, specs, device, budget)
+        return self.segments[batch.size]
