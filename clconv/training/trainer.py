@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from clconv.errors import InputError, ModelError, TrainingError
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.specialise.specialise import specialise
+from clconv.runtime.bound import BoundPlan
 from clconv.runtime.device import choose_device
 from clconv.session.session import Session
 from clconv.training.batches import Batch, Data, batches, conform_data
@@ -119,14 +120,9 @@ class Trainer:
 
     def learn(self, batch: Batch) -> Epoch:
         """step() with the loss and how many were right."""
-        parts = min(self._parts, batch.size)
         total = Epoch()
-        for i, part in enumerate(batches(batch, -(-batch.size // parts))):
-            session, names = self._session("step", part, parts, i == parts - 1)
-            feeds = self._feeds(part, names)
-            for name, scalar in names.scalars.items():
-                feeds[scalar] = np.array(self.optimizer.scalars()[name](self.steps), np.float32)
-            total.add(part.size, session.run(feeds), names)
+        for size, session, names, feeds in self._parts_of(batch):
+            total.add(size, session.run(feeds), names)
         self.steps += 1
         if not np.isfinite(total.loss):
             raise TrainingError(
@@ -134,6 +130,12 @@ class Trainer:
                 "learning rate, clip_norm=1.0, or inputs of a smaller range, and begin again or load() a checkpoint"
             )
         return total
+
+    def prepare(self, x: Data, y: np.ndarray | None = None) -> BoundPlan:
+        """Plans and compiles a step for batches of this size, so that step() only runs; the plan, of the last part with
+        `accumulate`. Nothing is learned."""
+        *_, (_, session, _, feeds) = self._parts_of(conform_data(self.inputs, x, y))
+        return session.prepare({name: array.shape for name, array in feeds.items()})
 
     def gradients(self, x: Data, y: np.ndarray | None = None) -> Arrays:
         """The gradient of the loss with respect to each parameter that learns; nothing changes."""
@@ -266,6 +268,16 @@ class Trainer:
                     graph, names = writer.evaluation()
             self._sessions[key] = Session(graph, self._device, state=self._state), names
         return self._sessions[key]
+
+    def _parts_of(self, batch: Batch) -> Iterator[tuple[int, Session, Names, Arrays]]:
+        """Of each part of a batch: examples, session, names and what it is fed in a step."""
+        parts = min(self._parts, batch.size)
+        for i, part in enumerate(batches(batch, -(-batch.size // parts))):
+            session, names = self._session("step", part, parts, i == parts - 1)
+            feeds = self._feeds(part, names)
+            for name, scalar in names.scalars.items():
+                feeds[scalar] = np.array(self.optimizer.scalars()[name](self.steps), np.float32)
+            yield part.size, session, names, feeds
 
     def _targets(self, batch: Batch) -> Targets | None:
         if self._loss is None:
