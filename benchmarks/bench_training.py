@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bench_models import Engine, machine
-from benchmarks.training_engine import write
-from benchmarks.training_nets import TASKS
+from benchmarks.training.engine import write
+from benchmarks.training.nets import TASKS
 
 LAYOUTS = ("nchw", "channels_last")
 CLOSE = 2e-3  # of the losses of one step, over the larger: sums in float32 in another order, a few updates later
@@ -38,9 +38,9 @@ def bench(name: str, torch: str, repeats: int, seconds: float) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         write(TASKS[name], Path(folder))
         sides = [
-            Engine.begin("clconv", [sys.executable, "-m", "benchmarks.training_engine", name]),
+            Engine.begin("clconv", [sys.executable, "-m", "benchmarks.training.engine", name]),
             *(
-                Engine.begin(way, [torch, "-m", "benchmarks.training_peer", folder, way])
+                Engine.begin(way, [torch, "-m", "benchmarks.training.peer", folder, way])
                 for way in LAYOUTS
             ),
         ]
@@ -81,8 +81,8 @@ def _figures(side: Engine) -> dict[str, Any]:
 
 
 def profile(name: str, repeats: int) -> dict[str, Any]:
-    """The time of each kind of launch: see training_engine.shares()."""
-    command = [sys.executable, "-m", "benchmarks.training_engine", name, "--profile", str(repeats)]
+    """The time of each kind of launch: see training.engine.shares()."""
+    command = [sys.executable, "-m", "benchmarks.training.engine", name, "--profile", str(repeats)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout))
 

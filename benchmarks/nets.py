@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.net_blocks import conv_bn
-from benchmarks.pixel_nets import unet, yolo
+from benchmarks.networks.blocks import conv_bn
+from benchmarks.networks.pixels import unet, yolo
 from clconv.frontend.layers import (
     Add,
     AvgPool2d,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from clconv.errors import InputError
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.graph.passes.pool_before_relu import pool_before_relu
 from clconv.training.losses import LAST_STEPS, LOSSES, Loss, Targets
 from clconv.training.model import Learner
 from clconv.training.optimisers import Optimizer
@@ -127,7 +128,7 @@ class StepWriter:
     def _learning(self, updates: bool) -> GraphWriter:
         graph = self.learner.graph
         nodes, new = training_mode(graph, self._train_statistics)
-        to = GraphWriter(graph.replace(nodes=tuple(nodes)))
+        to = GraphWriter(pool_before_relu(graph.replace(nodes=tuple(nodes))))
         self._hold(to, self.learner.trained)
         for name in new:
             to.add_state(name, graph.constants[name].spec, new[name] if updates else "")

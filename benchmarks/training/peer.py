@@ -1,8 +1,8 @@
 """PyTorch as the peer in training: one step in eager mode on two threads, of a network that lies in a folder.
 
-    python -m benchmarks.training_peer FOLDER LAYOUT
+    python -m benchmarks.training.peer FOLDER LAYOUT
 
-LAYOUT is nchw or channels_last. The folder holds what training_engine.write() left there. Needs torch and numpy only, so
+LAYOUT is nchw or channels_last. The folder holds what training.engine.write() left there. Needs torch and numpy only, so
 that it runs in an environment without clconv. Speaks as benchmarks/engines.py does.
 """
 

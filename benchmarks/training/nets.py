@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.net_blocks import conv_bn
 from benchmarks.nets import alexnet, mobilenetv2, residual, resnet18
-from benchmarks.pixel_nets import unet
+from benchmarks.networks.blocks import conv_bn
+from benchmarks.networks.pixels import unet
 from clconv.frontend.layers import (
     Conv2d,
     Dense,

@@ -1,7 +1,7 @@
 """clconv's side of bench_training, in a process of its own.
 
-    python -m benchmarks.training_engine NAME              # speaks as benchmarks/engines.py does
-    python -m benchmarks.training_engine NAME --profile 5  # one line of JSON: where the time of a step goes
+    python -m benchmarks.training.engine NAME              # speaks as benchmarks/engines.py does
+    python -m benchmarks.training.engine NAME --profile 5  # one line of JSON: where the time of a step goes
 
 The second launches kernel by kernel, with the device's own clock, and takes medians over so many steps.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import Runner, serve
-from benchmarks.training_nets import TASKS, Task
+from benchmarks.training.nets import TASKS, Task
 
 SGD = {"lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4}
 
