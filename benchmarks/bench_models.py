@@ -41,20 +41,23 @@ class Engine:
     name: str
     process: subprocess.Popen[str]
     load: float = 0.0
+    first: float = 0.0
     version: str = ""
     rounds: list[list[float]] = dataclasses.field(default_factory=list)
 
     @classmethod
     def start(cls, name: str, model: Path) -> Engine:
+        return cls.begin(name, [sys.executable, "-m", "benchmarks.engines", name, str(model), "0"])
+
+    @classmethod
+    def begin(cls, name: str, command: list[str]) -> Engine:
+        """A process that speaks as benchmarks/engines.py does."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.engines", name, str(model), "0"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         engine = cls(name, process)
         said = engine.answer()
-        engine.load, engine.version = said["load"], said["version"]
+        engine.load, engine.first, engine.version = said["load"], said["first"], said["version"]
         return engine
 
     def answer(self) -> Any:

@@ -82,12 +82,14 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def serve(engine: str, model: Path, seed: int) -> None:
+def serve(load: Callable[[], tuple[Runner, str]]) -> None:
+    """Loads, then answers the lines of stdin until they end."""
     start = time.perf_counter()
-    run, version = ENGINES[engine](model, seed)
+    run, version = load()
     loaded = time.perf_counter() - start
     run()
-    print(json.dumps({"load": loaded, "version": version}), flush=True)
+    first = time.perf_counter() - start - loaded
+    print(json.dumps({"load": loaded, "first": first, "version": version}), flush=True)
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         answer: object = None
@@ -106,4 +108,4 @@ def serve(engine: str, model: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    serve(lambda: ENGINES[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3])))

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.net_blocks import conv_bn
-from benchmarks.pixel_nets import unet, yolo
+from benchmarks.networks.blocks import conv_bn
+from benchmarks.networks.pixels import unet, yolo
 from clconv.frontend.layers import (
     Add,
     AvgPool2d,
@@ -62,7 +62,7 @@ def _resnet_stem() -> Sequential:
     return Sequential(conv_bn(64, 7, 2, activation=Relu()), MaxPool2d(3, 2, 1, rounding="floor"))
 
 
-def _residual(branch: Sequential, filters: int, stride: int, project: bool) -> Sequential:
+def residual(branch: Sequential, filters: int, stride: int, project: bool) -> Sequential:
     shortcut = conv_bn(filters, 1, stride) if project else Sequential()
     return Sequential(Add(branch, shortcut), Relu())
 
@@ -74,7 +74,7 @@ def resnet18() -> Sequential:
         for i in range(2):
             stride = 2 if stage and not i else 1
             branch = Sequential(conv_bn(filters, 3, stride, activation=Relu()), conv_bn(filters, 3))
-            blocks.append(_residual(branch, filters, stride, stride == 2))
+            blocks.append(residual(branch, filters, stride, stride == 2))
     return Sequential(_resnet_stem(), *blocks, GlobalAvgPool2d(), Flatten(), Dense(CLASSES))
 
 
@@ -89,7 +89,7 @@ def resnet50() -> Sequential:
                 conv_bn(filters, 3, stride, activation=Relu()),
                 conv_bn(4 * filters, 1),
             )
-            blocks.append(_residual(branch, 4 * filters, stride, not i))
+            blocks.append(residual(branch, 4 * filters, stride, not i))
     return Sequential(_resnet_stem(), *blocks, GlobalAvgPool2d(), Flatten(), Dense(CLASSES))
 
 

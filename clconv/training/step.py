@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from clconv.errors import InputError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.graph.passes.pool_before_relu import pool_before_relu
 from clconv.training.forms import RANDOM, training_form
 from clconv.training.losses import LAST_STEPS, LOSSES, Loss, Targets
 from clconv.training.model import Learner
@@ -115,7 +116,7 @@ class StepWriter:
 
     def _learning(self, updates: bool) -> GraphWriter:
         graph = self.learner.graph
-        to, new = training_form(graph, self._train_statistics)
+        to, new = training_form(pool_before_relu(graph), self._train_statistics)
         self._hold(to, self.learner.trained)
         for name in new:
             to.add_state(name, graph.constants[name].spec, new[name] if updates else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import InputError, ModelError, TrainingError
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Constant, Graph, TensorSpec
+from clconv.runtime.bound import BoundPlan
 from clconv.runtime.device import choose_device
+from clconv.session.session import Session
 from clconv.training.batches import Batch, Data, batches, conform_data
 from clconv.training.checkpoint import load_checkpoint, save_checkpoint
 from clconv.training.fit import Epoch, History, Progress, fit
@@ -23,7 +25,7 @@ from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
 from clconv.training.room import run_batch
 from clconv.training.sessions import Sessions, Settings
-from clconv.training.step import choose_objective, moment_name
+from clconv.training.step import Names, choose_objective, moment_name
 from clconv.training.way import check_way
 
 Arrays = dict[str, np.ndarray]
@@ -118,15 +120,10 @@ class Trainer:
 
     def learn(self, batch: Batch) -> Epoch:
         """step() with the loss and how many were right."""
-        parts = min(self._parts, batch.size)
         total = Epoch()
-        for i, part in enumerate(batches(batch, -(-batch.size // parts))):
-            session, names = self._sessions.get("step", part, parts, i == parts - 1)
-            feeds = self._sessions.feeds(part, names, (self.seed, self.steps * self._parts + i))
-            for name, scalar in names.scalars.items():
-                feeds[scalar] = np.array(self.optimizer.scalars()[name](self.steps), np.float32)
-            found = run_batch(session, feeds, part.size, batch.size, self._learner.nbytes)
-            total.add(part.size, found, names)
+        for size, session, names, feeds in self._parts_of(batch):
+            found = run_batch(session, feeds, size, batch.size, self._learner.nbytes)
+            total.add(size, found, names)
         self.steps += 1
         if not np.isfinite(total.loss):
             raise TrainingError(
@@ -134,6 +131,12 @@ class Trainer:
                 "learning rate, clip_norm=1.0, or inputs of a smaller range, and begin again or load() a checkpoint"
             )
         return total
+
+    def prepare(self, x: Data, y: np.ndarray | None = None) -> BoundPlan:
+        """Plans and compiles a step for batches of this size, so that step() only runs; the plan, of the last part with
+        `accumulate`. Nothing is learned."""
+        *_, (_, session, _, feeds) = self._parts_of(conform_data(self.inputs, x, y))
+        return session.prepare({name: array.shape for name, array in feeds.items()})
 
     def gradients(self, x: Data, y: np.ndarray | None = None) -> Arrays:
         """The gradient of the loss with respect to each parameter that learns; nothing changes. Dropout drops what the
@@ -239,3 +242,13 @@ class Trainer:
     def export(self, path: str | os.PathLike[str]) -> None:
         """Writes the network as it is now as an ONNX file for inference. Raises ModelError if it cannot."""
         export_onnx(self.graph(), path)
+
+    def _parts_of(self, batch: Batch) -> Iterator[tuple[int, Session, Names, Arrays]]:
+        """The runs that make one update: of how many examples, by which session, and what it is fed."""
+        parts = min(self._parts, batch.size)
+        rates = {name: rate(self.steps) for name, rate in self.optimizer.scalars().items()}
+        for i, part in enumerate(batches(batch, -(-batch.size // parts))):
+            session, names = self._sessions.get("step", part, parts, i == parts - 1)
+            feeds = self._sessions.feeds(part, names, (self.seed, self.steps * self._parts + i))
+            feeds.update((s, np.array(rates[n], np.float32)) for n, s in names.scalars.items())
+            yield part.size, session, names, feeds

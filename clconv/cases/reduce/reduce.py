@@ -40,6 +40,12 @@ LONG: dict[str, tuple[tuple[int, ...], tuple[int, ...] | None, dict[str, Any]]] 
     "each channel": ((3, 5, 31, 37), (0, 2, 3), {}),
     "each channel, long rows": ((37, 2, 4, 300), (0, 2, 3), {"keepdims": 0}),
 }
+# One sum a channel: blocks that are not full, few images of many pixels, pixels that do not halve.
+EACH_CHANNEL: dict[str, tuple[tuple[int, ...], tuple[int, ...] | None, dict[str, Any]]] = {
+    "each channel, of a batch": ((5, 37, 6, 7), (0, 2, 3), {"keepdims": 0}),
+    "each channel, of large images": ((2, 17, 64, 66), (0, 2, 3), {"keepdims": 0}),
+    "each channel, of one line": ((1, 3, 2053), (0, -1), {}),
+}
 LONG_OPS = ("ReduceMean", "ReduceMax", "ReduceL2", "ReduceLogSumExp")
 
 
@@ -50,7 +56,7 @@ def _operand(op: str, shape: tuple[int, ...], **more: Any) -> Operand:
 
 
 def reduction(op: str, label: str) -> Case:
-    shape, axes, attrs = (LAYOUTS | LONG)[label]
+    shape, axes, attrs = (LAYOUTS | LONG | EACH_CHANNEL)[label]
     return Case(op, label, (_operand(op, shape), *([ints(*axes)] if axes else [])), attrs)
 
 
@@ -66,6 +72,7 @@ def arg(op: str, label: str, shape: tuple[int, ...], dtype: str = "float32", **a
 CASES = (
     *(reduction(op, label) for op in FLOAT_OPS for label in LAYOUTS),
     *(reduction(op, label) for op in LONG_OPS for label in LONG),
+    *(reduction("ReduceSum", label) for label in EACH_CHANNEL),
     Case("ReduceMax", "long with nan", (Operand((1, 2300), values=[NAN, *range(2299)]), ints(1))),
     Case(
         "ReduceLogSumExp",

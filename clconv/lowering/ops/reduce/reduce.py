@@ -12,6 +12,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.ctext import saturated
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import computed, double_obstacle, has_double
+from clconv.lowering.ops.reduce.each_channel import EACH_CHANNEL
 from clconv.lowering.shared.axes import (
     axis_arguments,
     both_sides,
@@ -259,6 +260,7 @@ for _name in FLOAT_REDUCTIONS:
             estimate=lambda problem: lines_estimate(problem, _two_sides_lines(problem), 2),
             space=SPLIT_SPACE,
         ),
+        *([EACH_CHANNEL] if _name == EACH_CHANNEL.op else []),
         Variant(_name, "pixels", _pixels_applies, _pixels_lower, _pixels_signatures),
         Variant(_name, "rows", _rows_applies, _rows_lower),
         Variant(_name, "columns", _columns_applies, _columns_lower),

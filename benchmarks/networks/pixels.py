@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.net_blocks import conv_bn
+from benchmarks.networks.blocks import conv_bn
 from clconv.frontend.layers import (
     Add,
     Channels,

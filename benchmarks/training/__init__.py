@@ -1,0 +1,1 @@
+"""A step of training: networks, and one process for each side."""
