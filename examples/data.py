@@ -1,4 +1,4 @@
-"""The data of the examples: digits, small pictures and spoken digits, from where they are."""
+"""The data of the examples: digits, small pictures, spoken digits and a trained network, from where they are."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 _FOLDERS = (
     os.environ.get("CLCONV_DATA", ""),
     Path(__file__).resolve().parents[2] / "shared" / "data",
+    Path(__file__).resolve().parents[2] / "shared" / "models",
 )
 
 
@@ -79,6 +80,11 @@ def spoken_digits() -> list[tuple[np.ndarray, int, str, int]]:
                 samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
             recordings.append((samples.astype(np.float32) / 32768, int(digit), speaker, int(take)))
     return recordings
+
+
+def imagenet_model() -> Path | None:
+    """MobileNetV2 as an ONNX file, mobilenetv2_imagenet.onnx in CLCONV_DATA, where it is there."""
+    return _file("mobilenetv2_imagenet.onnx")
 
 
 def picture_option(default: str) -> Path:
