@@ -79,7 +79,7 @@ def parameters(graph: clconv.Graph) -> dict[str, int]:
 
 
 def learn(
-    epochs: int = 5, most: int | None = None
+    epochs: int = 10, most: int | None = None
 ) -> tuple[clconv.Trainer, list[dict[str, float]]]:
     """The sibling on CIFAR pictures, `most` of them; half of them are mirrored anew in each epoch."""
     (x, y, _), (xv, yv, _) = cifar("train"), cifar("test")

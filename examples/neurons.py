@@ -39,22 +39,37 @@ class Neuron:
 
 
 def three_levels(model: clconv.Graph) -> tuple[str, str, str]:
-    """The first, a middle and the last layer with weights."""
+    """The first, a middle and the last layer with weights, each with the activation behind it.
+
+    The mean of a convolution over all places says only how bright it likes the picture; that of what it answers when it
+    counts above zero only, which pattern it likes.
+    """
     names = [n for n, op in visualize.layers(model).items() if op in ("Conv", "Gemm", "MatMul")]
-    return names[0], names[len(names) // 2], names[-1]
+    first, middle, last = (
+        _with_activation(model, name) for name in (names[0], names[len(names) // 2], names[-1])
+    )
+    return first, middle, last
+
+
+def _with_activation(model: clconv.Graph, layer: str) -> str:
+    value = next(n.outputs[0] for n in model.nodes if n.name == layer)
+    behind = [n for n in model.nodes if value in n.inputs]
+    return behind[0].name if len(behind) == 1 and behind[0].op in ("Relu", "Clip") else layer
 
 
 def look(
     model: clconv.Graph, layer: str, count: int = COLUMNS, steps: int = 128, classes: bool = False
 ) -> list[Neuron]:
-    """So many channels of a layer, evenly spaced, or the classes above where the layer is ImageNet's last."""
+    """So many channels of a layer, evenly spaced of those that answer to faint noise, or the classes above where the layer is ImageNet's last."""
     value = next(n.outputs[0] for n in model.nodes if layer in (n.name, n.outputs[0]))
     session = clconv.Session(model.replace(outputs=(value,)), clconv.devices()[0])
     (spec,) = session.inputs.values()
     shape = [d if isinstance(d, int) else 1 for d in spec.shape]
-    noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32) * 0.1
     heard = _answers(session, noise)
-    channels = list(np.linspace(0, len(heard) - 1, count).astype(int))
+    # Where a channel is zero everywhere, there is no slope to climb.
+    alive = np.flatnonzero(heard)
+    channels = list(alive[np.linspace(0, len(alive) - 1, count).astype(int)])
     if classes and len(heard) == 1000:
         channels = list(IMAGENET)[:count]
     found = []
