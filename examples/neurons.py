@@ -58,26 +58,43 @@ def _with_activation(model: clconv.Graph, layer: str) -> str:
 
 
 def look(
-    model: clconv.Graph, layer: str, count: int = COLUMNS, steps: int = 128, classes: bool = False
+    model: clconv.Graph,
+    layer: str,
+    count: int = COLUMNS,
+    steps: int = 128,
+    first: Sequence[int] = (),
 ) -> list[Neuron]:
-    """So many channels of a layer, evenly spaced of those that answer to faint noise, or the classes above where the layer is ImageNet's last."""
+    """So many channels of a layer of those that answer to faint noise: where a channel is zero everywhere, there is no
+    slope to climb. The first of `first`, else evenly spaced ones."""
     value = next(n.outputs[0] for n in model.nodes if layer in (n.name, n.outputs[0]))
     session = clconv.Session(model.replace(outputs=(value,)), clconv.devices()[0])
     (spec,) = session.inputs.values()
     shape = [d if isinstance(d, int) else 1 for d in spec.shape]
     noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32) * 0.1
     heard = _answers(session, noise)
-    # Where a channel is zero everywhere, there is no slope to climb.
     alive = np.flatnonzero(heard)
-    channels = list(alive[np.linspace(0, len(alive) - 1, count).astype(int)])
-    if classes and len(heard) == 1000:
-        channels = list(IMAGENET)[:count]
+    channels = [c for c in first if c in alive][:count]
+    channels = channels or list(alive[np.linspace(0, len(alive) - 1, count).astype(int)])
     found = []
     for channel in channels:
         picture = visualize.maximize(model, layer, int(channel), steps=steps)
         answer = _answers(session, picture[np.newaxis])[channel]
         found.append(Neuron(layer, int(channel), picture, float(heard[channel]), float(answer)))
     return found
+
+
+def patterned(model: clconv.Graph) -> list[int]:
+    """The filters of the first convolution, those that look least at mere colour first."""
+    node = next(n for n in model.nodes if n.op == "Conv")
+    filters = model.constants[node.inputs[1]].array
+    change = filters - filters.mean((2, 3), keepdims=True)
+    return list(np.argsort(-change.std((1, 2, 3)) / filters.std((1, 2, 3))))
+
+
+def classes(model: clconv.Graph) -> list[int]:
+    """Of ImageNet's, those above; none of other networks'."""
+    weights = [c.spec.shape for c in model.constants.values()]
+    return list(IMAGENET) if (1000,) in weights else []
 
 
 def _answers(session: clconv.Session, picture: np.ndarray) -> np.ndarray:
@@ -123,14 +140,15 @@ def chosen_model() -> clconv.Graph:
 
 def main() -> None:
     model = chosen_model()
+    first = (patterned(model), (), classes(model))
     levels = [
-        look(model, layer, classes=name == "high")
-        for name, layer in zip(("low", "middle", "high"), three_levels(model), strict=True)
+        look(model, layer, first=channels)
+        for layer, channels in zip(three_levels(model), first, strict=True)
     ]
     for name, neurons in zip(("low", "middle", "high"), levels, strict=True):
         print(f"{name}, {neurons[0].layer}: mean answer to noise -> to its own picture")
         for n in neurons:
-            known = f" {IMAGENET[n.channel]}" if name == "high" and n.channel in IMAGENET else ""
+            known = f" {IMAGENET[n.channel]}" if name == "high" and first[2] else ""
             print(f"    channel {n.channel}{known}: {n.noise:.2f} -> {n.answer:.2f}")
     path = picture_option("neurons.png")
     save_picture(levels, str(path))
