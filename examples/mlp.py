@@ -13,6 +13,7 @@ from data import digits, picture_option
 import clconv
 from clconv import layers as L
 from clconv import losses, optim
+from clconv.graph.ir import Constant
 
 
 def learn_xor(seed: int = 0, steps: int = 2000) -> tuple[clconv.Trainer, float]:
@@ -28,17 +29,39 @@ def learn_xor(seed: int = 0, steps: int = 2000) -> tuple[clconv.Trainer, float]:
     return trainer, float(np.abs(trainer.predict(x) - y).max())
 
 
-def learn_symmetry(seed: int = 0, steps: int = 4000) -> tuple[clconv.Trainer, float]:
-    """All 64 vectors of six bits: is the second half the mirror of the first? The part that is told right."""
+def mirrored() -> tuple[np.ndarray, np.ndarray]:
+    """All 64 vectors of six bits: is the second half the mirror of the first?"""
     x = np.array(list(itertools.product([0, 1], repeat=6)), np.float32)
-    y = (x[:, :3] == x[:, :2:-1]).all(1, keepdims=True).astype(np.float32)
-    network = L.Sequential(L.Dense(2), L.Sigmoid(), L.Dense(1), L.Sigmoid()).build(
-        (6,), batch=None, seed=seed
-    )
-    trainer = clconv.Trainer(network, "mse", optim.Adam(lr=0.03))
-    for _ in range(steps):
-        trainer.step(x, y)
-    return trainer, float(((trainer.predict(x) > 0.5) == y).mean())
+    return x, (x[:, :3] == x[:, :2:-1]).all(1, keepdims=True).astype(np.float32)
+
+
+def learn_symmetry(
+    seed: int = 10, steps: int = 1500, tries: int = 12
+) -> tuple[clconv.Trainer, int]:
+    """Two hidden units, from small weights as in the paper, and anew from others where it ends in a lesser minimum, as
+    it does from nine seeds of ten. The network, and how many tries it took.
+
+    One vector in eight is symmetric. Shown seven times as often, they count as much as the others.
+    """
+    x, y = mirrored()
+    rows = np.repeat(np.arange(64), np.where(y[:, 0] > 0, 7, 1))
+    for number in range(1, tries + 1):
+        network = L.Sequential(L.Dense(2), L.Sigmoid(), L.Dense(1), L.Sigmoid()).build(
+            (6,), batch=None
+        )
+        rng = np.random.default_rng(seed + number - 1)
+        small = {
+            name: Constant(rng.uniform(-0.3, 0.3, held.spec.shape).astype(np.float32))
+            for name, held in network.constants.items()
+        }
+        trainer = clconv.Trainer(
+            network.replace(constants=small), "binary_cross_entropy", optim.Adam(lr=0.02)
+        )
+        for _ in range(steps):
+            trainer.step(x[rows], y[rows])
+        if ((trainer.predict(x) > 0.5) == y).all():
+            break
+    return trainer, number
 
 
 def shifted(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -90,10 +113,11 @@ def save_picture(symmetry: np.ndarray, history: list[dict[str, float]], path: st
 def main() -> None:
     _, distance = learn_xor()
     print(f"XOR: no output is farther than {distance:.3f} from what it should be")
-    trainer, right = learn_symmetry()
-    weights = trainer.parameters["dense_1.weight"]
+    trainer, tries = learn_symmetry()
+    x, y = mirrored()
+    weights, right = trainer.parameters["dense_1.weight"], ((trainer.predict(x) > 0.5) == y).mean()
     print(
-        f"symmetry: {right:.1%} right; weights of the hidden units are mirrored with the other sign:"
+        f"symmetry: {right:.1%} right, at try {tries}; weights of the hidden units are mirrored with the other sign:"
     )
     for unit in weights:
         print("   ", " ".join(f"{w:6.2f}" for w in unit))

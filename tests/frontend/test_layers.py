@@ -15,6 +15,7 @@ from clconv.frontend.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    LocalResponseNorm,
     MaxPool2d,
     PRelu,
     Relu,
@@ -235,6 +236,15 @@ def test_values_of_some_activations():
     prelu = PRelu().build((3, 4, 4))
     slope = prelu.constants["prelu_1.slope"].array
     np.testing.assert_allclose(run(prelu, x), np.where(x < 0, x * slope, x), rtol=1e-6)
+
+
+def test_local_response_norm_divides_by_neighbouring_channels():
+    x = image(7, 2, 3) * 9
+    layer = LocalResponseNorm(5, alpha=0.5, beta=0.75, k=2.0)
+    squares = np.pad(x**2, ((0, 0), (2, 2), (0, 0), (0, 0)))
+    sums = sum(squares[:, i : i + 7] for i in range(5))
+    wanted = x / (2 + 0.5 / 5 * sums) ** 0.75
+    np.testing.assert_allclose(run(layer.build((7, 2, 3)), x), wanted, rtol=1e-5)
 
 
 def test_batch_norm_keeps_a_deep_network_alive():

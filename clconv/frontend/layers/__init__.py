@@ -28,7 +28,8 @@ from clconv.frontend.layers.activation import (
 from clconv.frontend.layers.base import Layer, Network
 from clconv.frontend.layers.branch import Add, Concat, Multiply, Sequential
 from clconv.frontend.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
-from clconv.frontend.layers.dense import BatchNorm2d, Channels, Dense, Dropout, Flatten
+from clconv.frontend.layers.dense import Channels, Dense, Dropout, Flatten
+from clconv.frontend.layers.norm import BatchNorm2d, LocalResponseNorm
 from clconv.frontend.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Upsample
 from clconv.graph.summary import summary
 
@@ -51,6 +52,7 @@ __all__ = [
     "HardSwish",
     "Layer",
     "LeakyRelu",
+    "LocalResponseNorm",
     "MaxPool2d",
     "Mish",
     "Multiply",

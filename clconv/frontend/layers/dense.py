@@ -1,4 +1,4 @@
-"""Layers that are neither window nor branch: Dense, Flatten, BatchNorm2d, Dropout, Channels."""
+"""Layers that are neither window, branch nor norm: Dense, Flatten, Dropout, Channels."""
 
 from __future__ import annotations
 
@@ -34,28 +34,6 @@ class Dense(Layer):
         shape = (self.units, features)
         parameters = network.parameters(label, shape, self.units if self.bias else None, features)
         return network.add("Gemm", label, [x, *parameters], transB=1)
-
-
-class BatchNorm2d(Layer):
-    """Batch normalisation with the statistics of a made-up training run: volumes keep their size.
-
-    Means are near 0, variances and scales near 1, so that a deep network neither dies nor explodes.
-    """
-
-    def __init__(self, epsilon: float = 1e-5, name: str | None = None) -> None:
-        self.epsilon, self.name = epsilon, name
-
-    def apply(self, network: Network, x: str) -> str:
-        label, channels = network.label(self), network.volume(x)[0]
-        draw = network.random.uniform
-        parts = {
-            "scale": draw(0.8, 1.2, channels),
-            "shift": draw(-0.2, 0.2, channels),
-            "mean": draw(-0.2, 0.2, channels),
-            "variance": draw(0.6, 1.4, channels),
-        }
-        inputs = [network.constant(f"{label}.{k}", v.astype(np.float32)) for k, v in parts.items()]
-        return network.add("BatchNormalization", label, [x, *inputs], epsilon=self.epsilon)
 
 
 class Dropout(Layer):
