@@ -50,10 +50,14 @@ class Engine:
         return cls.begin(name, [sys.executable, "-m", "benchmarks.engines", name, str(model), "0"])
 
     @classmethod
-    def begin(cls, name: str, command: list[str]) -> Engine:
+    def begin(cls, name: str, command: list[str], **environment: str) -> Engine:
         """A process that speaks as benchmarks/engines.py does."""
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | environment,
         )
         engine = cls(name, process)
         said = engine.answer()

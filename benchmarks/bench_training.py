@@ -6,7 +6,8 @@ Both sides have the same layers, weights and batch; batch norms take the statist
 images as NCHW and once as channels_last, of which the faster counts. It may be in an environment of its own: --torch names that
 environment's Python. Every side is a process of its own; they take turns, so that a machine whose speed drifts is fair to
 all. The ratio is the median of the ratios within a turn; the least times are given as well, since what else runs on a
-machine only adds. Memory is the largest resident set; each side's own libraries and compilers are in it.
+machine only adds, and processor time, which other work does not count in (--shared-machine: else threads that spin at
+a barrier do). Memory is the largest resident set; each side's own libraries and compilers are in it.
 The losses of the first steps are compared before anything is timed. Last, clconv's step is launched kernel by kernel for the share of each.
 """
 
@@ -33,25 +34,33 @@ CLOSE = 2e-3  # of the losses of one step, over the larger: sums in float32 in a
 ROWS = 12  # of the table of kernels; the rest is one line
 
 
-def bench(name: str, torch: str, repeats: int, seconds: float) -> dict[str, Any]:
-    """One network: so many turns, in each of which every side runs for about as long."""
+def bench(name: str, torch: str, repeats: int, seconds: float, shared: bool) -> dict[str, Any]:
+    """One network: so many turns, in each of which every side runs for about as long. shared: see main()."""
+    waiting = {"OMP_WAIT_POLICY": "passive"} if shared else {}
     with tempfile.TemporaryDirectory() as folder:
         write(TASKS[name], Path(folder))
         sides = [
             Engine.begin("clconv", [sys.executable, "-m", "benchmarks.training.engine", name]),
             *(
-                Engine.begin(way, [torch, "-m", "benchmarks.training.peer", folder, way])
+                Engine.begin(way, [torch, "-m", "benchmarks.training.peer", folder, way], **waiting)
                 for way in LAYOUTS
             ),
         ]
         losses = {e.name: float(e.outputs(Path(folder))["loss"]) for e in sides}
     runs = {}
     for side in sides:
-        runs[side.name] = max(1, math.ceil(seconds / max(min(side.ask("run 2")), 1e-4)))
+        runs[side.name] = max(1, math.ceil(seconds / max(min(side.ask("run 1")), 1e-4)))
+    cpu: dict[str, list[float]] = {side.name: [] for side in sides}
     for _ in range(repeats):
         for side in sides:
+            before = side.ask("cpu")
             side.rounds.append(side.ask(f"run {runs[side.name]}"))
-    result = {"network": name, "losses": losses, "sides": {s.name: _figures(s) for s in sides}}
+            cpu[side.name].append((side.ask("cpu") - before) / runs[side.name])
+    result = {
+        "network": name,
+        "losses": losses,
+        "sides": {s.name: _figures(s, cpu[s.name]) for s in sides},
+    }
     ours, *theirs = sides
     best = min(theirs, key=lambda side: side.median)
     ratios = [
@@ -66,15 +75,17 @@ def bench(name: str, torch: str, repeats: int, seconds: float) -> dict[str, Any]
         "best": best.name,
         "ratio": statistics.median(ratios),
         "least_ratio": figures["clconv"]["least_ms"] / min(figures[w]["least_ms"] for w in LAYOUTS),
+        "cpu_ratio": figures["clconv"]["cpu_ms"] / min(figures[w]["cpu_ms"] for w in LAYOUTS),
         "memory_ratio": figures["clconv"]["peak_bytes"] / figures[best.name]["peak_bytes"],
     }
 
 
-def _figures(side: Engine) -> dict[str, Any]:
+def _figures(side: Engine, cpu: list[float]) -> dict[str, Any]:
     return {
         "version": side.version,
         "median_ms": side.median * 1e3,
         "least_ms": min(min(r) for r in side.rounds) * 1e3,
+        "cpu_ms": statistics.median(cpu) * 1e3,
         "first_s": side.load + side.first,
         "peak_bytes": side.ask("memory"),
     }
@@ -95,17 +106,21 @@ def agrees(losses: dict[str, float]) -> bool:
 
 def steps_table(results: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "| network, batch | clconv ms | NCHW ms | channels_last ms | ratio | ratio of the least | goal | "
+        "| network, batch | clconv ms | NCHW ms | channels_last ms | ratio | ratio of the least | goal | CPU ms | PyTorch CPU ms | ratio | "
         "clconv MB | PyTorch MB | ratio | first step s |",
-        "| --- |" + " ---: |" * 10,
+        "| --- |" + " ---: |" * 13,
     ]
     for row in results:
         task, sides = TASKS[row["network"]], row["sides"]
         times = [f"{sides[s]['median_ms']:.1f} ({sides[s]['least_ms']:.1f})" for s in sides]
+        cpu = [
+            f"{sides['clconv']['cpu_ms']:.1f}",
+            f"{min(sides[way]['cpu_ms'] for way in LAYOUTS):.1f}",
+        ]
         memory = [f"{sides[s]['peak_bytes'] / 1e6:.0f}" for s in ("clconv", row["best"])]
         cells = [
             f"{row['network']}, {task.batch}", *times, f"{row['ratio']:.2f}",
-            f"{row['least_ratio']:.2f}", f"{task.goal}", *memory, f"{row['memory_ratio']:.2f}",
+            f"{row['least_ratio']:.2f}", f"{task.goal}", *cpu, f"{row['cpu_ratio']:.2f}", *memory, f"{row['memory_ratio']:.2f}",
             f"{sides['clconv']['first_s']:.1f}",
         ]  # fmt: skip
         note = "" if agrees(row["losses"]) else f" LOSSES DIFFER {row['losses']}"
@@ -159,10 +174,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="of each side in each turn")
     parser.add_argument("--no-shares", action="store_true", help="leave the kernels out")
     parser.add_argument("--record", type=Path, help="where to write the report, Markdown")
+    shared = "the machine has other work: PyTorch's threads sleep where they wait for each other"
+    parser.add_argument("--shared-machine", action="store_true", help=shared)
     given = parser.parse_args()
     results = []
     for name in given.only:
-        row = bench(name, given.torch, given.repeats, given.seconds)
+        row = bench(name, given.torch, given.repeats, given.seconds, given.shared_machine)
         if not given.no_shares:
             row["shares"] = profile(name, 3)
         results.append(row)

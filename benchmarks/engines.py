@@ -3,7 +3,7 @@
     python -m benchmarks.engines ENGINE MODEL SEED
 
 Answers each line with one line of JSON: first the load time, then for "run N" N times in seconds, for
-"output FILE" the outputs saved as .npz, for "memory" the peak resident set in bytes.
+"output FILE" the outputs saved as .npz, for "cpu" the processor time so far in seconds, for "memory" the peak resident set in bytes.
 """
 
 from __future__ import annotations
@@ -102,6 +102,8 @@ def serve(load: Callable[[], tuple[Runner, str]]) -> None:
             answer = times
         elif command == "output":
             np.savez(argument, **run())
+        elif command == "cpu":
+            answer = time.process_time()
         elif command == "memory":
             answer = peak_memory()
         print(json.dumps(answer), flush=True)

@@ -39,6 +39,18 @@ CASES = (
     ),
     Case("Gemm", "fed matrices", (data(6, 7), data(7, 9), data(9))),
     Case(
+        "Gemm",
+        "few rows, large fed matrix",
+        (data(5, 521), data(600, 521), data(600)),
+        {"transB": 1, "alpha": 0.5},
+    ),
+    Case(
+        "Gemm",
+        "few rows transposed, large fed matrix",
+        (data(521, 5), data(600, 521)),
+        {"transA": 1, "transB": 1},
+    ),
+    Case(
         "Gemm", "fed addend", (data(7, 33), data(33, 21), data(7, 21)), {"alpha": 0.5, "beta": 3.0}
     ),
     Case("Gemm", "fed column", (data(7, 33), weight(33, 21), data(7, 1)), {"beta": -1.0}),
