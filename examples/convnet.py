@@ -37,7 +37,7 @@ def counted(parameters: dict[str, np.ndarray]) -> dict[str, int]:
     return found
 
 
-def learn(epochs: int = 5) -> tuple[clconv.Trainer, list[dict[str, float]]]:
+def learn(epochs: int = 8) -> tuple[clconv.Trainer, list[dict[str, float]]]:
     x, y, _ = cifar("train")
     xv, yv, _ = cifar("test")
     steps = epochs * len(x) // 50

@@ -39,7 +39,7 @@ def learn_symmetry(
     seed: int = 10, steps: int = 1500, tries: int = 12
 ) -> tuple[clconv.Trainer, int]:
     """Two hidden units, from small weights as in the paper, and anew from others where it ends in a lesser minimum, as
-    it does from nine seeds of ten. The network, and how many tries it took.
+    it does from each of the seeds 0 to 9. The network, and how many tries it took.
 
     One vector in eight is symmetric. Shown seven times as often, they count as much as the others.
     """
