@@ -70,3 +70,19 @@ def test_graphs_without_state_are_left_alone() -> None:
     b.node("Tanh", "w", out="first")
     graph = b.graph("new", "first")
     assert defer_updates(graph) is graph
+
+
+def test_an_update_comes_as_soon_as_it_can() -> None:
+    """So that the gradient's memory is free for what follows; the gradient itself keeps its place."""
+    b = Builder()
+    b.input(4, 4)
+    b.input(4, 4, name="w")
+    b.node("MatMul", "x", "w", out="y")
+    b.node("MatMul", "x", "y", out="gradient")
+    b.node("Tanh", "y", out="after")
+    b.node("Mul", "gradient", "x", out="scaled")
+    b.node("Add", "w", "scaled", out="new")
+    graph = learning(b, "after", "new")
+    soon = defer_updates(graph)
+    assert order(soon) == ["y", "gradient", "scaled", "new", "after"]
+    assert_same_results(graph, verify(soon))

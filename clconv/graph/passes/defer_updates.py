@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import heapq
 
-from clconv.graph.ir import Graph, Node
+from clconv.graph.ir import Graph
+from clconv.graph.ops.elementwise.elementwise import ROWS
 
 # Their results may be another view of what they read, so that whoever reads those reads it, too.
 _VIEWS = frozenset({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 
 
 def defer_updates(graph: Graph) -> Graph:
-    """The graph in another order of its nodes, in which updates come late; the graph itself if they do.
+    """The graph in another order of its nodes, in which updates come behind all that reads the old values, and no later;
+    the graph itself if they do.
 
-    What reads an old value and depends on the new one, too, stays behind it.
+    What reads an old value and depends on the new one, too, stays behind it. Gradients are then alive for as long as it
+    takes to use them, and not all at once.
     """
+    if not graph.updates:
+        return graph
     order = _Order(graph)
     for name, new in graph.updates.items():
         order.defer(name, new)
-    return order.result() if order.later else graph
+    return order.result()
 
 
 class _Order:
@@ -35,7 +40,6 @@ class _Order:
                 self.readers.setdefault(name, []).append(i)
                 if name in makers:
                     self.followers[makers[name]].add(i)
-        self.later = False
 
     def defer(self, name: str, new: str) -> None:
         """Lets the maker of the new value wait for all that read the old one, if none of them waits for it."""
@@ -46,24 +50,47 @@ class _Order:
         if late and not self._waiting_for(maker).intersection(late):
             for reader in late:
                 self.followers[reader].add(maker)
-            self.later = True
 
     def result(self) -> Graph:
-        """The nodes in the order that was, as far as they need not wait."""
+        """The nodes in the order that was, as far as they need not wait; what only updates need comes as soon as it can."""
         count = [0] * len(self.followers)
         for followers in self.followers:
             for i in followers:
                 count[i] += 1
-        free = [i for i, waits in enumerate(count) if not waits]
-        nodes: list[Node] = []
+        hurried = self._for_updates()
+        free = [(i not in hurried, i) for i, waits in enumerate(count) if not waits]
+        heapq.heapify(free)
+        order: list[int] = []
         while free:
-            first = heapq.heappop(free)
-            nodes.append(self.graph.nodes[first])
+            _, first = heapq.heappop(free)
+            order.append(first)
             for i in self.followers[first]:
                 count[i] -= 1
                 if not count[i]:
-                    heapq.heappush(free, i)
-        return self.graph.replace(nodes=tuple(nodes))
+                    heapq.heappush(free, (i not in hurried, i))
+        if order == sorted(order):
+            return self.graph
+        return self.graph.replace(nodes=tuple(self.graph.nodes[i] for i in order))
+
+    def _for_updates(self) -> set[int]:
+        """Element-wise nodes whose results nothing but new values of state depends on.
+
+        Gradients themselves keep their place: a data gradient in front of them may need memory of its own.
+        """
+        new = set(self.graph.updates.values())
+        wanted = set(self.graph.outputs) - new
+        found: set[int] = set()
+        for i in reversed(range(len(self.graph.nodes))):
+            outputs = [o for o in self.graph.nodes[i].outputs if o]
+            reached = any(o in new for o in outputs) or any(self.readers.get(o) for o in outputs)
+            if (
+                reached
+                and self.graph.nodes[i].op in ROWS
+                and not wanted.intersection(outputs)
+                and all(r in found for o in outputs for r in self.readers.get(o, ()))
+            ):
+                found.add(i)
+        return found
 
     def _reading(self, name: str) -> set[int]:
         """Nodes that read a value, or another view of it."""
