@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -48,14 +49,18 @@ class Net:
     # Layers.
 
     def conv(
-        self, x: str, label: str, to: int, size: int, stride: int = 1, pad: int = 0, groups: int = 1,
-        bias: bool = True,
-    ) -> str:  # fmt: skip
-        inputs = [x, self.weight(f"{label}.weight", to, self.channels[x] // groups, size, size)]
-        if bias:
+        self, x: str, label: str, to: int, size: int, stride: int = 1, pad: int = 0, **more: Any
+    ) -> str:
+        """more: groups and bias, where they are not 1 and True."""
+        given = {"groups": 1, "bias": True, **more}
+        fan = self.channels[x] // given["groups"]
+        inputs = [x, self.weight(f"{label}.weight", to, fan, size, size)]
+        if given["bias"]:
             inputs.append(self.bias(f"{label}.bias", to))
-        where = {"strides": (stride,) * 2, "dilations": (1, 1), "pads": (pad,) * 4, "group": groups}
-        return self.add("Conv", *inputs, channels=to, **where)
+        where = {"strides": (stride,) * 2, "pads": (pad,) * 4}
+        return self.add(
+            "Conv", *inputs, channels=to, dilations=(1, 1), group=given["groups"], **where
+        )
 
     def norm(self, x: str, label: str) -> str:
         c = self.channels[x]
