@@ -38,11 +38,13 @@ def projected_gradients(
     for name in known.parameters:
         to.add_state(name, known.graph.constants[name].spec)
     rng, terms = np.random.default_rng(seed), list[str]()
+    more: Arrays = {}
     for name in known.graph.outputs:
         spec = settled.graph.spec(name)
         if spec.dtype.is_float:
-            weights = rng.standard_normal(spec.shape).astype(spec.dtype.numpy)
-            weighted = to.one("Mul", name, to.constant(weights, f"{name}.weights"))
+            weights = to.add_input(f"{name}.weights", spec.shape, spec.dtype)
+            more[weights] = rng.standard_normal(spec.shape).astype(spec.dtype.numpy)
+            weighted = to.one("Mul", name, weights)
             terms.append(to.one("ReduceSum", weighted, keepdims=0))
     if not terms:
         raise UnsupportedError(f"'{graph.name}' gives no floats, which alone have a gradient")
@@ -51,5 +53,6 @@ def projected_gradients(
     inputs = (total, *known.parameters)
     to.nodes.append(make_node("Gradient", inputs, found, to.fresh("gradient"), results=1))
     values = {n: known.graph.constants[n].array for n in known.parameters}
-    more = {to.labelled[RANDOM]: np.array([seed, 0], np.int64)} if RANDOM in to.labelled else {}
+    if RANDOM in to.labelled:
+        more[to.labelled[RANDOM]] = np.array([seed, 0], np.int64)
     return to.finish((*known.graph.outputs, *found), without=tuple(to.state)), values, more
