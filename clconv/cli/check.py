@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -20,7 +20,10 @@ from clconv.cli.progress import spinner, steps
 from clconv.cli.shapes import settle_shapes
 from clconv.debug import printable
 from clconv.errors import ConfigError
-from clconv.graph.ir import Graph, Node
+from clconv.graph.ir import Graph, Node, TensorSpec
+
+if TYPE_CHECKING:
+    from clconv.session.session import Session
 
 
 def check(
@@ -38,6 +41,14 @@ def check(
     precision: Precision = None,
     size: Size = None,
     shapes: Shapes = None,
+    gradients: Annotated[
+        bool,
+        typer.Option(
+            "--gradients",
+            help="Check the backward pass, too: gradients of all parameters, of a random projection of the outputs.",
+            show_default=False,
+        ),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the summary only.", show_default=False)
     ] = False,
@@ -47,7 +58,7 @@ def check(
     Each layer is fed the device's results of the layers before it, so that errors do not accumulate. The error is the
     largest difference over the largest value of that layer's reference. The reference is slow.
     """
-    from clconv.api import load, read_model
+    from clconv.api import read_model
     from clconv.runtime.check import TOLERANCE
     from clconv.runtime.device import choose_device
 
@@ -59,8 +70,9 @@ def check(
     with steps("loading the network") as shown:
         graph = read_model(model)
         feeds = _feeds(graph, inputs or [], wanted, shapes or [])
-        session = load(graph, device, precision=precision, progress=shown.compiling)
-        session.prepare(feeds.shapes)
+        if gradients and precision not in (None, "float32"):
+            raise ConfigError(f"--gradients: training computes in float32, not {precision}")
+        session, arrays = _prepared(graph, feeds, gradients, device, precision, shown.compiling)
     rows: list[tuple[Node, str, float, str]] = []
     with stderr().status("comparing", spinner=spinner()) as status:
 
@@ -68,7 +80,7 @@ def check(
             rows.append((node, output, error, variant))
             status.update(Text(printable(f"comparing: {node.name}")))
 
-        session.check(feeds.arrays(), on_node)
+        session.check(arrays(), on_node)
     if not quiet:
         stdout().print(_table(rows, TOLERANCE))
     different = [row for row in rows if not row[2] <= TOLERANCE]
@@ -87,6 +99,33 @@ class _Feeds:
 
     shapes: dict[str, tuple[int, ...]]
     arrays: Callable[[], dict[str, np.ndarray]]
+
+
+def _prepared(
+    graph: Graph,
+    feeds: _Feeds,
+    gradients: bool,
+    device: str | None,
+    precision: str | None,
+    progress: Callable[[int, int], None],
+) -> tuple[Session, Callable[[], dict[str, np.ndarray]]]:
+    """A session that is ready for the feeds, of the network or of its gradients, and what to feed it."""
+    from clconv.api import load
+    from clconv.runtime.device import choose_device
+    from clconv.session.session import Session
+    from clconv.training.projection import projected_gradients
+
+    if not gradients:
+        session = load(graph, device, precision=precision, progress=progress)
+        session.prepare(feeds.shapes)
+        return session, feeds.arrays
+    specs = graph.input_specs()
+    sizes = {n: TensorSpec(shape, specs[n].dtype) for n, shape in feeds.shapes.items()}
+    backward, weights, more = projected_gradients(graph, sizes)
+    chosen = choose_device(device)
+    session = Session(backward, chosen, progress=progress, precision=precision, initial=weights)
+    session.prepare({**feeds.shapes, **{n: a.shape for n, a in more.items()}})
+    return session, lambda: {**feeds.arrays(), **more}
 
 
 def _feeds(

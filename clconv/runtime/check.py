@@ -20,11 +20,14 @@ OnNode = Callable[[Node, str, float, str], None]  # node, output, relative error
 TOLERANCE = 1e-4  # largest error over the largest reference value, one node at a time
 # Element-wise operators, never falling, that jump: a small error before one may be a whole step after it.
 STEPPED = frozenset({"FakeQuantize", "Round", "Floor", "Ceil", "Sign"})
+# Sums whose terms may cancel, as the gradient of a bias before a batch norm does: what is left is their rounding.
+SUMS = frozenset({"ReduceSum", "ReduceMean"})
+ROUNDING = 1e-6  # of the sum of the terms' absolute values
 
 
-def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest absolute difference over the largest finite expected value; inf where NaN or infinity
-    stand in one but not in the other."""
+def relative_error(found: np.ndarray, expected: np.ndarray, least: float = 0.0) -> float:
+    """Largest absolute difference over the largest finite expected value, or over `least` if that is larger; inf where
+    NaN or infinity stand in one but not in the other."""
     if found.shape != expected.shape:
         return float("inf")
     if expected.dtype.kind != "f":
@@ -39,7 +42,7 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
         return float("inf")
     if not usual.any():
         return 0.0
-    scale = float(np.abs(reference[usual]).max()) or 1.0
+    scale = max(float(np.abs(reference[usual]).max()), least) or 1.0
     return float(np.abs(wide[usual] - reference[usual]).max()) / scale
 
 
@@ -97,7 +100,7 @@ def node_errors(
                     if stepped and name == node.outputs[0]:
                         reference = nearest_allowed(node, arrays, values[name])
                     choice = plan.lowered.choices[node.name].variant.name
-                    yield node, name, _error(values[name], reference), choice
+                    yield node, name, _error(values[name], reference, _least(node, arrays)), choice
         launch_until(len(bound.launches))
 
 
@@ -137,10 +140,18 @@ def nearest_allowed(
     return np.where(np.isnan(found), low, np.clip(found, low, high))
 
 
-def _error(found: np.ndarray, expected: np.ndarray) -> float:
+def _least(node: Node, arrays: Sequence[np.ndarray | None]) -> float:
+    """The value that TOLERANCE of is no more than what rounding leaves of a sum whose terms cancel."""
+    if node.op not in SUMS or node.epilogue or arrays[0] is None or arrays[0].dtype.kind != "f":
+        return 0.0
+    size = evaluate_node(node, [np.abs(arrays[0]), *arrays[1:]])[0]
+    return ROUNDING / TOLERANCE * float(size[np.isfinite(size)].max(initial=0))
+
+
+def _error(found: np.ndarray, expected: np.ndarray, least: float = 0.0) -> float:
     """The relative error, less what rounding the result to float16 explains."""
     if found.dtype != np.float16:
-        return relative_error(found, expected)
+        return relative_error(found, expected, least)
     with np.errstate(over="ignore"):
         rounded = expected.astype(np.float16)
     return max(0.0, relative_error(found, np.where(np.isinf(rounded), rounded, expected)) - 2**-11)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from clconv.graph.ir import DType, Graph, Node
@@ -54,34 +56,37 @@ def training_form(graph: Graph, train_statistics: bool) -> tuple[GraphWriter, di
     to = GraphWriter(graph)
     to.graph = graph.replace(nodes=())
     new: dict[str, str] = {}
+    read = {*graph.outputs, *(name for node in graph.nodes for name in node.inputs)}
     drops = 0
     for node in graph.nodes:
         if node.op == "BatchNormalization" and train_statistics and _follows(graph, node):
             _batch_norm(to, node, new)
         elif node.op == "Dropout":
             drops += 1
-            _dropout(to, node, drops)
+            masked = read.intersection(node.outputs[1:])
+            _dropout(to, node, node.outputs if masked else node.outputs[:1], drops)
         else:
             to.nodes.append(node)
     return to, new
 
 
-def _dropout(to: GraphWriter, node: Node, number: int) -> None:
+def _dropout(to: GraphWriter, node: Node, outputs: Sequence[str], number: int) -> None:
     if RANDOM not in to.labelled:
         to.labelled[RANDOM] = to.add_input(RANDOM, (2,), DType.INT64)
         to.labelled["training"] = to.constant(np.array(True), "training")
     ratio = node.inputs[1] if len(node.inputs) > 1 else ""
     inputs = (node.inputs[0], ratio, to.labelled["training"], to.labelled[RANDOM])
-    to.nodes.append(make_node(node.op, inputs, node.outputs, node.name, seed=number))
+    to.nodes.append(make_node(node.op, inputs, outputs, node.name, seed=number))
 
 
 def _batch_norm(to: GraphWriter, node: Node, new: dict[str, str]) -> None:
-    """Two uses of the same statistics follow one another."""
+    """Two uses of the same statistics follow one another. The batch's own are kept for the gradient."""
     held = node.inputs[3:5]
     before = [new.get(name, name) for name in held]
-    mean, biased = (to.fresh(f"{node.name}//{what}") for what in ("mean", "variance"))
+    named = ("mean", "variance", "batch_mean", "batch_inverse")
+    mean, biased, *kept = (to.fresh(f"{node.name}//{what}") for what in named)
     attrs = {**node.attrs, "training_mode": 1}
-    inputs, outputs = (*node.inputs[:3], *before), (node.outputs[0], mean, biased)
+    inputs, outputs = (*node.inputs[:3], *before), (node.outputs[0], mean, biased, *kept)
     to.nodes.append(make_node(node.op, inputs, outputs, node.name, **attrs))
     variance = _unbiased(to, node, before[1], biased)
     new.update(zip(held, (mean, variance), strict=True))

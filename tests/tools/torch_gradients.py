@@ -20,7 +20,7 @@ from clconv.training.losses import Loss
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer
 from tests.tools.torch_network import TorchNetwork
-from tests.training.torch_cases import CURVES, FOLDER, LOSS_CASES, STEPS, sketch
+from tests.training.torch_cases import CURVES, FOLDER, LOSS_CASES, sketch
 from tests.training.zoo import ZOO
 
 
@@ -71,14 +71,10 @@ def curves() -> dict[str, np.ndarray]:
         entry = ZOO[curve.network]
         found, learned = network(entry.make())
         steps = optimizer(curve.optimizer, list(learned.values()))
-        x, y = entry.data(curve.batches)
         lost = []
-        for step in range(STEPS):
-            part = slice(
-                step % curve.batches * entry.batch, (step % curve.batches + 1) * entry.batch
-            )
+        for x, y in curve.data():
             steps.zero_grad()
-            loss = F.cross_entropy(found(x[part]), torch.tensor(y[part]))
+            loss = F.cross_entropy(found(x), torch.tensor(y))
             loss.backward()  # type: ignore[no-untyped-call]
             steps.step()
             lost.append(loss.item())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import clconv
-from tests.training.torch_cases import CURVES, FOLDER, LOSS_CASES, STEPS, sketch_error
+from tests.training.torch_cases import CURVES, FOLDER, LOSS_CASES, sketch_error
 from tests.training.zoo import ZOO
 
 TOLERANCE = 2e-4  # of the largest element of each gradient
@@ -48,19 +48,16 @@ def test_gradients_of_networks(name: str, device: clconv.DeviceInfo) -> None:
 @pytest.mark.parametrize("label", marked(CURVES))
 def test_curves_of_losses(label: str, device: clconv.DeviceInfo) -> None:
     curve, numbers = CURVES[label], kept("curves")
-    entry = ZOO[curve.network]
-    x, y = entry.data(curve.batches)
-    trainer = clconv.Trainer(entry.make(), optimizer=curve.optimizer, device=device)
-    found = []
-    for step in range(STEPS):
-        start = step % curve.batches * entry.batch
-        found.append(trainer.step(x[start : start + entry.batch], y[start : start + entry.batch]))
+    graph = ZOO[curve.network].make()
+    trainer = clconv.Trainer(graph, optimizer=curve.optimizer, device=device)
+    found = [trainer.step(x, y) for x, y in curve.data()]
     np.testing.assert_allclose(found, numbers[label], atol=5e-3)
     assert np.mean(found[-4:]) < 0.9 * np.mean(found[:4]), "it learns"
     constants = trainer.graph().constants
     for key, wanted in numbers.items():
         if key.startswith(f"{label}//"):
-            close = 5e-3 * max(1e-3, np.abs(wanted).max())
+            # Rounding grows from step to step; test_forms.py holds one step exactly.
+            close = 3e-2 * np.abs(wanted).max()
             np.testing.assert_allclose(constants[key.split("//")[1]].array, wanted, atol=close)
 
 

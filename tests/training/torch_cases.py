@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.training.losses import Loss
 from clconv.training.optimisers import Optimizer
+from tests.training.zoo import ZOO
 
 FOLDER = Path(__file__).with_name("torch")
 STEPS = 50
@@ -28,7 +29,15 @@ class Curve:
     network: str
     optimizer: Optimizer
     slow: bool = False
+    batch: int = 8
     batches: int = 4
+
+    def data(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """A batch for each step."""
+        x, y = ZOO[self.network].data(self.batch * self.batches)
+        for step in range(STEPS):
+            start = step % self.batches * self.batch
+            yield x[start : start + self.batch], y[start : start + self.batch]
 
 
 CURVES: Mapping[str, Curve] = {

@@ -19,7 +19,8 @@ from tests.training.net import Net
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A network, the shape of one example, how many examples, how many classes; slow: its test."""
+    """A network, the shape of one example, how many examples, how many classes; slow: its test. seed: of its data, such
+    that no unit is so close to a kink that rounding to float32 takes it to the other side."""
 
     make: Callable[[], Graph]
     shape: tuple[int, ...]
@@ -27,10 +28,12 @@ class Entry:
     classes: int
     labels: tuple[int, ...] = ()  # of one example
     slow: bool = False
+    seed: int = 0
 
-    def data(self, batches: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        rng = np.random.default_rng([seed, 17])
-        count = self.batch * batches
+    def data(self, count: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """So many examples, a batch by default."""
+        rng = np.random.default_rng([self.seed, 17])
+        count = count or self.batch
         x = rng.standard_normal((count, *self.shape)).astype(np.float32)
         return x, rng.integers(0, self.classes, (count, *self.labels))
 
@@ -219,7 +222,7 @@ ZOO: dict[str, Entry] = {
     "mlp": Entry(mlp, (20,), 16, 5),
     "lenet": Entry(lenet, (1, 28, 28), 8, 10),
     "convnet": Entry(convnet, (3, 32, 32), 8, 10),
-    "resnet20": Entry(resnet20, (3, 32, 32), 8, 10, slow=True),
+    "resnet20": Entry(resnet20, (3, 32, 32), 2, 10, slow=True, seed=12),
     "resnet18": Entry(resnet18, (3, 64, 64), 4, 10, slow=True),
     "alexnet": Entry(alexnet, (3, 99, 99), 4, 10, slow=True),
     "mobilenet": Entry(mobilenet, (3, 48, 48), 6, 10, slow=True),
