@@ -48,9 +48,10 @@ class Net:
     # Layers.
 
     def conv(
-        self, x: str, label: str, to: int, size: int, stride: int = 1, pad: int = 0, groups: int = 1,
-        bias: bool = True,
+        self, x: str, label: str, to: int, size: int, *window: int, groups: int = 1, bias: bool = True
     ) -> str:  # fmt: skip
+        """window: stride, 1 by default, and padding."""
+        stride, pad = (*(window or (1,)), 0)[:2]
         inputs = [x, self.weight(f"{label}.weight", to, self.channels[x] // groups, size, size)]
         if bias:
             inputs.append(self.bias(f"{label}.bias", to))
