@@ -27,6 +27,7 @@ _COMMAND = "the options of a command, which typer reads from its signature"
 _LAYER = "the settings of a public layer, named and ordered as users know them"
 _SETTINGS = "the settings of a public function, all but the first ones by name"
 EXCEPTIONS = {
+    "parameters of a function: clconv/cli/check.py check": _COMMAND,
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
     "parameters of a function: clconv/cli/tune.py tune": _COMMAND,
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,

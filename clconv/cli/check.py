@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from clconv.session.session import Session
 
 
+_Row = tuple[Node, str, float, str]  # node, output, error, variant
+
+
 def check(
     model: Model,
     inputs: Annotated[
@@ -73,14 +76,7 @@ def check(
         if gradients and precision not in (None, "float32"):
             raise ConfigError(f"--gradients: training computes in float32, not {precision}")
         session, arrays = _prepared(graph, feeds, gradients, device, precision, shown.compiling)
-    rows: list[tuple[Node, str, float, str]] = []
-    with stderr().status("comparing", spinner=spinner()) as status:
-
-        def on_node(node: Node, output: str, error: float, variant: str) -> None:
-            rows.append((node, output, error, variant))
-            status.update(Text(printable(f"comparing: {node.name}")))
-
-        session.check(arrays(), on_node)
+    rows = _compared(session, arrays())
     if not quiet:
         stdout().print(_table(rows, TOLERANCE))
     different = [row for row in rows if not row[2] <= TOLERANCE]
@@ -91,6 +87,18 @@ def check(
     )
     if different:
         raise typer.Exit(1)
+
+
+def _compared(session: Session, arrays: dict[str, np.ndarray]) -> list[_Row]:
+    rows: list[_Row] = []
+    with stderr().status("comparing", spinner=spinner()) as status:
+
+        def on_node(node: Node, output: str, error: float, variant: str) -> None:
+            rows.append((node, output, error, variant))
+            status.update(Text(printable(f"comparing: {node.name}")))
+
+        session.check(arrays, on_node)
+    return rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +154,7 @@ def _feeds(
     return _Feeds({name: array.shape for name, array in arrays.items()}, lambda: arrays)
 
 
-def _table(rows: list[tuple[Node, str, float, str]], tolerance: float) -> Table:
+def _table(rows: list[_Row], tolerance: float) -> Table:
     table = Table("layer", "operator", "variant", "output")
     table.add_column("error", justify="right")
     for node, output, error, variant in rows:

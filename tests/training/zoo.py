@@ -54,7 +54,7 @@ def mlp() -> Graph:
 def lenet() -> Graph:
     """LeCun et al. (1998), with its pooling by means."""
     net = _start(1, 2)
-    h = net.add("Tanh", net.conv("x", "conv1", 6, 5, pad=2))
+    h = net.add("Tanh", net.conv("x", "conv1", 6, 5, 1, 2))
     h = net.pool(h, 2, 2, "AveragePool")
     h = net.add("Tanh", net.conv(h, "conv2", 16, 5))
     h = net.flat(net.pool(h, 2, 2, "AveragePool"))
@@ -124,7 +124,7 @@ def mobilenet() -> Graph:
     net = _start(3, 7)
 
     def step(x: str, label: str, to: int, size: int, stride: int = 1, groups: int = 1) -> str:
-        h = net.conv(x, f"{label}.0", to, size, stride, size // 2, groups, bias=False)
+        h = net.conv(x, f"{label}.0", to, size, stride, size // 2, groups=groups, bias=False)
         return net.norm(h, f"{label}.1")
 
     def relu6(x: str) -> str:
