@@ -39,7 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--soak",
         action="store_true",
-        help="tests/soak at full length, some ten minutes: 20,000 runs, 500 sizes, every moment of an interrupt",
+        help="everything, also the tests marked long, and tests/soak at full length, some ten minutes: 20,000 runs, 500 "
+        "sizes, every moment of an interrupt",
     )
     parser.addoption(
         "--most-flops",
@@ -54,6 +55,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     asked = ("--whole", "--soak")
     if not config.getoption("-m") and not any(config.getoption(option) for option in asked):
         _leave_out(config, items, lambda item: item.get_closest_marker("slow") is not None)
+    if not config.getoption("-m") and not config.getoption("--soak"):
+        _leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
     most = config.getoption("--most-flops")
     if most is not None:
         _leave_out(config, items, lambda item: _cost(item) > most)

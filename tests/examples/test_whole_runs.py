@@ -53,7 +53,7 @@ def printed(example: str, picture: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_shows_what_it_must(example: str, tmp_path: Path) -> None:
     needed, found = EXAMPLES[example]

@@ -21,7 +21,7 @@ def kept(name: str) -> dict[str, np.ndarray]:
 
 def marked(table: Any) -> list[Any]:
     return [
-        pytest.param(key, marks=[pytest.mark.slow] if getattr(entry, "slow", False) else [])
+        pytest.param(key, marks=[pytest.mark.long] if getattr(entry, "slow", False) else [])
         for key, entry in table.items()
     ]
 
