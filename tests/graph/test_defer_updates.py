@@ -86,3 +86,13 @@ def test_an_update_comes_as_soon_as_it_can() -> None:
     soon = defer_updates(graph)
     assert order(soon) == ["y", "gradient", "scaled", "new", "after"]
     assert_same_results(graph, verify(soon))
+
+
+def test_what_is_in_order_stays_so() -> None:
+    """The pass runs twice on every graph."""
+    from clconv.graph.passes.defer_updates import defer_updates
+    from tests.session.state_graphs import update_first
+
+    once = defer_updates(update_first())
+    assert [node.outputs[0] for node in once.nodes][-1] == "w'"
+    assert [n.name for n in defer_updates(once).nodes] == [n.name for n in once.nodes]

@@ -46,9 +46,11 @@ class _Order:
         maker = self.makers.get(new)
         if maker is None:
             return
-        late = [i for i in self._reading(name) if i > maker]
-        if late and not self._waiting_for(maker).intersection(late):
-            for reader in late:
+        reading = self._reading(name)
+        late = [i for i in reading if i > maker]
+        free = not self._waiting_for(maker).intersection(late)
+        for reader in reading:
+            if reader < maker or (free and reader > maker):
                 self.followers[reader].add(maker)
 
     def result(self) -> Graph:
