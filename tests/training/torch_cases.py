@@ -24,13 +24,15 @@ PROJECTIONS, SAMPLES = 4, 48
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A network that learns from batches in turn; the losses of STEPS steps."""
+    """A network that learns from batches in turn; the losses of STEPS steps. compared: how many of them are held against
+    PyTorch's: fewer where rounding alone grows past the tolerance."""
 
     network: str
     optimizer: Optimizer
     slow: bool = False
     batch: int = 8
     batches: int = 4
+    compared: int = STEPS
 
     def data(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """A batch for each step."""
@@ -50,7 +52,8 @@ CURVES: Mapping[str, Curve] = {
     "lenet-sgd": Curve("lenet", optim.SGD(lr=0.02, momentum=0.9)),
     "lenet-adam": Curve("lenet", optim.Adam(lr=1e-3), slow=True),
     "lenet-adamw": Curve("lenet", optim.AdamW(lr=1e-3), slow=True),
-    "resnet20-sgd": Curve("resnet20", optim.SGD(lr=0.01, momentum=0.9), slow=True),
+    # Inputs that differ by 3e-7 of themselves move this curve by 1.3e-2 within its 50 steps.
+    "resnet20-sgd": Curve("resnet20", optim.SGD(lr=0.01, momentum=0.9), slow=True, compared=8),
     "resnet20-adam": Curve("resnet20", optim.Adam(lr=3e-4), slow=True),
     "resnet20-adamw": Curve("resnet20", optim.AdamW(lr=3e-4), slow=True),
 }
