@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -51,11 +52,14 @@ class Sessions:
         self._made: dict[tuple[Any, ...], tuple[Session, Names]] = {}
 
     def get(
-        self, kind: str, batch: Batch, parts: int = 1, last: bool = True
-    ) -> tuple[Session, Names]:
-        """kind: "step", "gradients" or "evaluation". parts, last: see StepWriter.step. Raises InputError for targets that
-        do not fit."""
-        targets = self.targets(batch)
+        self, kind: str, batch: Batch, draw: tuple[int, int], parts: int = 1, last: bool = True
+    ) -> tuple[Session, Names, dict[str, np.ndarray]]:
+        """A session, where its graph has what, and what it is fed.
+
+        kind: "step", "gradients" or "evaluation". draw: the seed and the number of the drawing of what is dropped.
+        parts, last: see StepWriter.step. Raises InputError for targets that do not fit.
+        """
+        targets = self._targets(batch)
         writer = self._writer(targets)
 
         def step(segments: int) -> tuple[Graph, Names]:
@@ -75,35 +79,32 @@ class Sessions:
                 case _:
                     graph, names = writer.evaluation()
             self._made[key] = Session(graph, self._device, state=self.state), names
-        return self._made[key]
-
-    def feeds(self, batch: Batch, names: Names, draw: tuple[int, int]) -> dict[str, np.ndarray]:
-        """What a run is fed. draw: the seed and the number of the drawing of what is dropped."""
+        session, names = self._made[key]
         feeds = dict(batch.inputs)
         if names.random:
             seed, number = draw
             feeds[names.random] = np.array([seed % 2**63, number], np.int64)
-        targets = self.targets(batch)
         if targets is not None and batch.targets is not None:
             feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)
-        return feeds
+        return session, names, feeds
 
-    def targets(self, batch: Batch) -> Targets | None:
+    def _targets(self, batch: Batch) -> Targets | None:
         loss = self._settings.loss
         if loss is None:
             return None
         if batch.targets is None:
             raise InputError(f"{type(loss).__name__} compares the output with targets: give y")
-        spec = self._output_spec()
+        spec = self._output_spec
         found = loss.targets(spec, batch.targets)
         loss.check(spec, batch.targets)
         return found
 
     def _writer(self, targets: Targets | None) -> StepWriter:
         at = self._settings
-        objective = Objective(at.loss, at.output, self._output_spec(), targets)
+        objective = Objective(at.loss, at.output, self._output_spec, targets)
         return StepWriter(self._learner, objective, at.batch_norm)
 
+    @functools.cached_property
     def _output_spec(self) -> TensorSpec:
         """Of what the loss takes, for a batch of one where other sizes are known."""
         graph = self._learner.graph

@@ -142,8 +142,8 @@ class Trainer:
         """The gradient of the loss with respect to each parameter that learns; nothing changes. Dropout drops what the
         next step() will."""
         batch = conform_data(self.inputs, x, y)
-        session, names = self._sessions.get("gradients", batch)
-        feeds = self._sessions.feeds(batch, names, (self.seed, self.steps * self._parts))
+        draw = (self.seed, self.steps * self._parts)
+        session, names, feeds = self._sessions.get("gradients", batch, draw)
         found = run_batch(session, feeds, batch.size)
         return {name: found[gradient] for name, gradient in names.gradients.items()}
 
@@ -157,10 +157,8 @@ class Trainer:
         """evaluate() of examples that come batch by batch."""
         total = Epoch()
         for batch in parts:
-            session, names = self._sessions.get("evaluation", batch)
-            found = run_batch(
-                session, self._sessions.feeds(batch, names, (self.seed, 0)), batch.size
-            )
+            session, names, feeds = self._sessions.get("evaluation", batch, (self.seed, 0))
+            found = run_batch(session, feeds, batch.size)
             total.add(batch.size, found, names)
         return total.figures()
 
@@ -248,7 +246,7 @@ class Trainer:
         parts = min(self._parts, batch.size)
         rates = {name: rate(self.steps) for name, rate in self.optimizer.scalars().items()}
         for i, part in enumerate(batches(batch, -(-batch.size // parts))):
-            session, names = self._sessions.get("step", part, parts, i == parts - 1)
-            feeds = self._sessions.feeds(part, names, (self.seed, self.steps * self._parts + i))
+            draw, last = (self.seed, self.steps * self._parts + i), i == parts - 1
+            session, names, feeds = self._sessions.get("step", part, draw, parts, last)
             feeds.update((s, np.array(rates[n], np.float32)) for n, s in names.scalars.items())
             yield part.size, session, names, feeds
