@@ -13,7 +13,8 @@ import numpy as np
 from clconv.api import Source, read_model
 from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
-from clconv.graph.derivatives import gradients, without_epilogues
+from clconv.graph.derivatives import gradients
+from clconv.graph.epilogue import without_epilogues
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.specialise.specialise import specialise

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from clconv.errors import GraphError
-from clconv.graph.ir import RUNNING, Graph, Node
+from clconv.graph.epilogue import without_epilogues
+from clconv.graph.ir import Graph
+from clconv.graph.names import all_names, fresh_names
 from clconv.graph.ops import make_node
 from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
@@ -38,7 +39,7 @@ def gradients(
     for kind, names in (("outputs", outputs), ("inputs", inputs)):
         if isinstance(names, str) or not names:
             raise GraphError(f"{kind} are a list of at least one name, not {names!r}")
-    fresh = namer(defined)
+    fresh = fresh_names(lambda: all_names(graph))
     named = [fresh(f"{name}.grad") for name in inputs]
     node = make_node(
         "Gradient",
@@ -54,49 +55,3 @@ def gradients(
         settled = specialise(found, specs)
         return found if settled.cut is not None else settled.graph
     return found
-
-
-def namer(taken: set[str]) -> Callable[[str], str]:
-    """A function that makes names which are not taken, and takes them."""
-
-    def fresh(hint: str) -> str:
-        name, number = hint, 1
-        while name in taken:
-            number += 1
-            name = f"{hint}'{number}"
-        taken.add(name)
-        return name
-
-    return fresh
-
-
-def without_epilogues(graph: Graph) -> Graph:
-    """The same graph with the steps of epilogues as nodes."""
-    if not any(node.epilogue for node in graph.nodes):
-        return graph
-    taken = {*graph.inputs, *graph.constants}
-    taken.update(name for node in graph.nodes for name in (node.name, *node.outputs))
-    fresh, nodes = namer(taken), list[Node]()
-    for node in graph.nodes:
-        if not node.epilogue:
-            nodes.append(node)
-            continue
-        running = fresh(f"{node.outputs[0]}.sum")
-        nodes.append(
-            dataclasses.replace(
-                node,
-                inputs=node.op_inputs,
-                outputs=(running, *node.outputs[1:]),
-                epilogue=(),
-                op_arity=None,
-            )
-        )
-        for i, step in enumerate(node.epilogue):
-            last = i == len(node.epilogue) - 1
-            result = node.outputs[0] if last else fresh(f"{node.outputs[0]}.step")
-            operands = [running if k == RUNNING else node.inputs[k] for k in step.operands]
-            label = fresh(f"{node.name}.{step.op}")
-            nodes.append(make_node(step.op, operands, (result,), label, **step.attrs))
-            running = result
-    specs = {n: graph.specs[n] for n in graph.inputs if n in graph.specs}
-    return graph.replace(nodes=tuple(nodes), specs=specs)

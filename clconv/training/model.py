@@ -7,7 +7,7 @@ import fnmatch
 from collections.abc import Mapping, Sequence
 
 from clconv.errors import InputError, ShapeError, UnsupportedError
-from clconv.graph.derivatives import without_epilogues
+from clconv.graph.epilogue import without_epilogues
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.specialise.specialise import specialise
 from clconv.training.forms import inference_form

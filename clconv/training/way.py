@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from clconv.errors import UnsupportedError
-from clconv.graph.ir import Graph, Node
-from clconv.graph.ops import get_op, hooks_of
+from clconv.graph.ir import Node
+from clconv.graph.specialise.differentiate import has_rule, nodes_between
 
 if TYPE_CHECKING:
     from clconv.training.model import Learner
@@ -25,7 +24,7 @@ _NO_FLOATS = frozenset(
 
 def check_way(learner: Learner, output: str) -> None:
     """Raises UnsupportedError that lists all operators between what learns and the output that have no gradient."""
-    way = nodes_between(learner.graph, learner.trained, output)
+    way = nodes_between(learner.graph.nodes, learner.trained, [output])
     name = learner.graph.name
     rounding = [node for node in way if node.op in QUANTISING]
     if rounding:
@@ -40,25 +39,9 @@ def check_way(learner: Learner, output: str) -> None:
         )
 
 
-def nodes_between(graph: Graph, sources: Iterable[str], result: str) -> list[Node]:
-    """The nodes through which a value depends on others, in order."""
-    reached, ahead = set(sources), []
-    for node in graph.nodes:
-        if reached.intersection(node.inputs):
-            ahead.append(node)
-            reached.update(o for o in node.outputs if o)
-    wanted, way = {result}, []
-    for node in reversed(ahead):
-        if wanted.intersection(node.outputs):
-            way.append(node)
-            wanted.update(n for n in node.inputs if n in reached)
-    return way[::-1]
-
-
 def _has_no_rule(node: Node) -> bool:
-    op = get_op(node.op)
-    known = hooks_of(node).gradient is not None or op.expand is not None
-    return not known and node.op not in _NO_FLOATS and not node.op.startswith("Sequence")
+    floats = node.op not in _NO_FLOATS and not node.op.startswith("Sequence")
+    return floats and not has_rule(node)
 
 
 def _listed(nodes: list[Node]) -> str:

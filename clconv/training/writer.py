@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from clconv.graph.derivatives import namer
 from clconv.graph.ir import Constant, DType, Graph, TensorSpec
+from clconv.graph.names import all_names, fresh_names
 from clconv.graph.ops.base import Emitter
 from clconv.graph.verify import verify
 
@@ -17,9 +17,7 @@ class GraphWriter(Emitter):
     """Adds nodes behind those of a graph."""
 
     def __init__(self, graph: Graph) -> None:
-        taken = {*graph.inputs, *graph.constants}
-        taken.update(name for node in graph.nodes for name in (node.name, *node.outputs))
-        super().__init__(namer(taken))
+        super().__init__(fresh_names(lambda: all_names(graph)))
         self.graph = graph
         self.inputs: dict[str, TensorSpec] = {}
         self.state: dict[str, str] = {}

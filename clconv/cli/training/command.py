@@ -133,7 +133,7 @@ def _prepared(
 ) -> tuple[Graph, str, PicturePlacement, Pixels]:
     """The network for these classes, its input's name, and how pictures go there."""
     from clconv.api import read_model
-    from clconv.graph.derivatives import without_epilogues
+    from clconv.graph.epilogue import without_epilogues
     from clconv.training.head import find_head, replaced_head
 
     graph = without_epilogues(read_model(model))

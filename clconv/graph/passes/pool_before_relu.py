@@ -10,8 +10,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 
-from clconv.graph.derivatives import namer
 from clconv.graph.ir import Graph, Node
+from clconv.graph.names import all_names, fresh_names
 
 
 def pool_before_relu(graph: Graph) -> Graph:
@@ -30,7 +30,7 @@ def pool_before_relu(graph: Graph) -> Graph:
     }
     if not moved:
         return graph
-    fresh = namer({*graph.inputs, *graph.constants, *(o for n in graph.nodes for o in n.outputs)})
+    fresh = fresh_names(lambda: all_names(graph))
     nodes: list[Node] = []
     for node in graph.nodes:
         if node.op == "Relu" and node.outputs[0] in moved:

@@ -7,7 +7,7 @@ chapter 3; for networks Rumelhart, Hinton and Williams, "Learning representation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 
 import numpy as np
 
@@ -68,6 +68,32 @@ def refuse_gradients(waiting: Sequence[Node], why: Sequence[str]) -> None:
             )
 
 
+def nodes_between(
+    nodes: Sequence[Node],
+    sources: Collection[str],
+    results: Collection[str],
+    carries: Callable[[str], bool] = lambda name: True,
+) -> list[Node]:
+    """The nodes through which results depend on sources, in order. carries: whether a dependence goes on through a
+    value."""
+    varied, ahead = set(sources), []
+    for node in nodes:
+        if varied.intersection(node.inputs):
+            ahead.append(node)
+            varied.update(o for o in node.outputs if o and carries(o))
+    wanted, way = set(results), []
+    for node in reversed(ahead):
+        if wanted.intersection(o for o in node.outputs if o):
+            way.append(node)
+            wanted.update(n for n in node.inputs if n in varied)
+    return way[::-1]
+
+
+def has_rule(node: Node) -> bool:
+    """Whether the gradient of its operator is known, by itself or by what it is written with."""
+    return hooks_of(node).gradient is not None or get_op(node.op).expand is not None
+
+
 class _Sweep:
     def __init__(
         self,
@@ -88,7 +114,7 @@ class _Sweep:
         results, sources = node.inputs[:count], node.inputs[count:]
         for name in results:
             self._seed(node, name)
-        way = self._way(results, sources)
+        way = nodes_between(self.forward, sources, results, lambda o: self.specs[o].dtype.is_float)
         _check_rules(node, way)
         varied = set(sources)
         for step in way:
@@ -117,20 +143,6 @@ class _Sweep:
     def _spec(self, name: str) -> TensorSpec:
         constant = self.constants.get(name)
         return constant.spec if constant is not None else self.specs[name]
-
-    def _way(self, results: Sequence[str], sources: Sequence[str]) -> list[Node]:
-        """The nodes between the sources and the results, in order. What is no float carries no gradient."""
-        varied, ahead = set(sources), []
-        for node in self.forward:
-            if varied.intersection(node.inputs):
-                ahead.append(node)
-                varied.update(o for o in node.outputs if o and self.specs[o].dtype.is_float)
-        wanted, way = set(results), []
-        for node in reversed(ahead):
-            if wanted.intersection(o for o in node.outputs if o):
-                way.append(node)
-                wanted.update(n for n in node.inputs if n in varied)
-        return way[::-1]
 
     def _back(self, node: Node, varied: set[str]) -> None:
         """Adds what a node's inputs get from it."""
@@ -219,9 +231,7 @@ def expanded(
 
 
 def _check_rules(node: Node, way: Sequence[Node]) -> None:
-    missing = sorted(
-        {n.op for n in way if hooks_of(n).gradient is None and get_op(n.op).expand is None}
-    )
+    missing = sorted({n.op for n in way if not has_rule(n)})
     if missing:
         places = ", ".join(f"'{n.name}'" for n in way if n.op in missing)
         raise UnsupportedError(

@@ -17,6 +17,7 @@ import numpy as np
 from clconv.errors import ClconvError, GraphError, Guard, InputError, NeedsValue, UnsupportedError
 from clconv.graph.evaluate import call_of, infer_node, settle_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
+from clconv.graph.names import all_names, fresh_names
 from clconv.graph.ops import get_op
 from clconv.graph.ops.base import Expansion
 from clconv.graph.specialise.cut import Specialised, cut
@@ -76,28 +77,6 @@ class _TooLarge(ClconvError):
         self.loop = loop
 
 
-class _Names:
-    """Names that no value and no node of a graph has. A class of its own, because what creates names must not refer to the
-    sweep: a reference cycle would keep all constants until the garbage collector runs."""
-
-    def __init__(self, graph: Graph, constants: Mapping[str, Constant]) -> None:
-        self._graph, self._constants = graph, constants
-        self._taken: set[str] | None = None
-
-    def fresh(self, hint: str) -> str:
-        if self._taken is None:
-            self._taken = {*self._graph.inputs, *self._constants}
-            for node in self._graph.nodes:
-                self._taken.update((node.name, *node.outputs))
-        name = hint
-        number = 1
-        while name in self._taken:
-            number += 1
-            name = f"{hint}'{number}"
-        self._taken.add(name)
-        return name
-
-
 class Specialiser:
     """One sweep over a graph's nodes, which may put other nodes in the place of one."""
 
@@ -119,7 +98,9 @@ class Specialiser:
         self.needed: list[str] = []
         self._blocked: set[str] = set()
         self._pending = collections.deque(graph.nodes)
-        self._fresh = _Names(graph, constants).fresh
+        # Whoever makes names must not refer to the sweep: a reference cycle would keep all constants until the garbage
+        # collector runs.
+        self._fresh = fresh_names(lambda: {*all_names(graph), *constants})
         self._inliner = Inliner(constants, self._fresh)
         self.sequences = SequenceWriter(known, constants, self._fresh)
 

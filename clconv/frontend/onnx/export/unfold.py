@@ -8,7 +8,8 @@ import numpy as np
 
 from clconv.errors import UnsupportedError
 from clconv.frontend.onnx.structure import Names
-from clconv.graph.ir import RUNNING, Attributes, Constant, Graph, Node
+from clconv.graph.epilogue import without_epilogue
+from clconv.graph.ir import Constant, Graph, Node
 from clconv.graph.ops import make_node
 from clconv.graph.ops.pool.pool import window_counts
 
@@ -32,7 +33,7 @@ def unfolded(graph: Graph) -> tuple[list[Node], dict[str, Constant]]:
             node = _unfold_pads(node, names, nodes, constants)
             if kept is not None:
                 node, cut = _cut_windows(node, kept, names, constants)
-        _unfold_epilogue(node, names, nodes)
+        nodes += without_epilogue(node, names.fresh)
         nodes += cut
     return [n for node in nodes for n in _unfold_quantised(node, names, constants)], constants
 
@@ -104,22 +105,6 @@ def _cut_windows(
     slice_name = names.fresh(f"{node.name}/slice")
     cut = make_node("Slice", (all_windows, *operands), (node.outputs[0],), slice_name)
     return dataclasses.replace(node, outputs=(all_windows, *node.outputs[1:])), [cut]
-
-
-def _unfold_epilogue(node: Node, names: Names, nodes: list[Node]) -> None:
-    """Adds the bare node, then one node for each of its epilogue steps."""
-    if not node.epilogue:
-        nodes.append(dataclasses.replace(node, inputs=node.op_inputs, op_arity=None))
-        return
-    results = [names.fresh(f"{node.outputs[0]}/{i}") for i in range(len(node.epilogue))]
-    results.append(node.outputs[0])
-    nodes.append(
-        Node(node.op, node.name, node.op_inputs, (results[0], *node.outputs[1:]), node.attrs)
-    )
-    for i, step in enumerate(node.epilogue):
-        inputs = tuple(results[i] if o == RUNNING else node.inputs[o] for o in step.operands)
-        name = names.fresh(f"{node.name}/{step.op}")
-        nodes.append(Node(step.op, name, inputs, (results[i + 1],), Attributes(step.attrs)))
 
 
 def _unfold_quantised(node: Node, names: Names, constants: dict[str, Constant]) -> list[Node]:
