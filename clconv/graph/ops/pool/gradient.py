@@ -17,19 +17,11 @@ from clconv.graph.ir import DType, Node, TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
-from clconv.graph.ops.pool.pool import axis_counts, pool_windows, window_counts
+from clconv.graph.ops.pool.pool import WINDOW_ATTRIBUTES, axis_counts, pool_windows, window_counts
 from clconv.graph.ops.window import check_window, output_size
 from clconv.graph.rules import images, known
 from clconv.graph.rules.gradient.pool import pool as gradient
 
-WINDOW = {
-    "kernel_shape": REQUIRED,
-    "strides": REQUIRED,
-    "dilations": REQUIRED,
-    "pads": REQUIRED,  # begin of every axis, then end of every axis
-    "ceil_mode": 0,
-    "pad_mode": "constant",
-}
 NO_TAP = 255  # of a window without a pixel
 
 
@@ -149,7 +141,7 @@ register(
         _infer_taps,
         _max_with_taps,
         _taps_cost,
-        WINDOW,
+        WINDOW_ATTRIBUTES,
         hooks=Hooks(
             known=known.pool,
             shape_input=None,
@@ -169,7 +161,7 @@ register(
         _infer_max,
         _max_gradient,
         _cost,
-        {**WINDOW, "size": REQUIRED},  # spatial sizes of what was pooled
+        {**WINDOW_ATTRIBUTES, "size": REQUIRED},  # spatial sizes of what was pooled
         inputs=(2, 2),
         hooks=Hooks(
             known=None,
@@ -191,7 +183,7 @@ register(
         _average_gradient,
         _cost,
         # mean 0: of sums over windows, as LpPool's are.
-        {**WINDOW, "size": REQUIRED, "count_include_pad": 0, "mean": 1},
+        {**WINDOW_ATTRIBUTES, "size": REQUIRED, "count_include_pad": 0, "mean": 1},
         hooks=Hooks(
             known=None,
             shape_input=None,

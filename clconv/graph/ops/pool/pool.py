@@ -30,15 +30,15 @@ from clconv.graph.ops.window import (
 from clconv.graph.rules import images, known
 from clconv.graph.rules.gradient.pool import pool as gradient
 
-POOL_ATTRIBUTES = {
+WINDOW_ATTRIBUTES = {
     "kernel_shape": REQUIRED,
     "strides": REQUIRED,
     "dilations": REQUIRED,
     "pads": REQUIRED,  # begin of every axis, then end of every axis
     "ceil_mode": 0,
     "pad_mode": "constant",
-    "auto_pad": "NOTSET",
 }
+POOL_ATTRIBUTES = {**WINDOW_ATTRIBUTES, "auto_pad": "NOTSET"}
 
 
 def window_counts(at: Any, sizes: Sequence[int]) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from clconv.lowering.ops.conv.shape import (
     arithmetic_rate,
     bias_arguments,
     chosen_tile,
+    merged_groups,
     packing_seconds,
     register_tile,
 )
@@ -49,14 +50,9 @@ _MOST_MERGED = 16
 def _merged_groups(problem: Problem) -> int:
     """How many groups count as one, so that each fills channel blocks or is the only one; what one group's channels
     weigh for another's filters is zero then."""
-    group, block = problem.node.attrs.group, problem.device.vector_width
+    group = problem.node.attrs.group
     channels, filters = problem.x.shape[1] // group, problem.y.shape[1] // group
-    fitting = (
-        merged
-        for merged in range(1, group)
-        if not (group % merged or merged * channels % block or merged * filters % block)
-    )
-    return next(fitting, group)
+    return merged_groups(group, channels, filters, problem.device.vector_width)
 
 
 def _mixed_groups(problem: Problem) -> str | None:

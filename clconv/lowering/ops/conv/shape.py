@@ -154,3 +154,14 @@ def packing_seconds(problem: Problem, growth: float = 1.0) -> float:
     if problem.device.is_cpu:
         return nbytes / (_PACKED_RATE * problem.device.compute_units)
     return 2 * nbytes / (gpu_rate(problem.device) / 10) + launch_seconds(problem.device)
+
+
+def merged_groups(group: int, channels: int, filters: int, block: int) -> int:
+    """How many groups count as one, so that each fills channel blocks or is the only one. channels, filters: of a
+    group."""
+    fitting = (
+        merged
+        for merged in range(1, group)
+        if not (group % merged or merged * channels % block or merged * filters % block)
+    )
+    return next(fitting, group)

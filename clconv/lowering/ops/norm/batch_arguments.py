@@ -46,3 +46,17 @@ def numbers(problem: Problem) -> dict[str, Hashable]:
     if computed(problem.x.dtype) is DType.FLOAT64:
         return {name: c_number(at[name], DType.FLOAT64) for name in ("epsilon", "momentum")}
     return {"epsilon": c_float(at.epsilon), "momentum": c_float(at.momentum)}
+
+
+def gradient_operands(
+    problem: Problem,
+) -> tuple[dict[str, Hashable], list[tuple[str, Argument]], list[tuple[str, Argument]]]:
+    """Of BatchNormalizationGradient: the kernels' parameters, the arguments that its sums read, and the others."""
+    given = outputs_of(problem, GRADIENT)
+    settings: dict[str, Hashable] = {
+        "training": bool(problem.node.attrs.training_mode),
+        "outputs": tuple(name for name, _ in given),
+    }
+    first = [(name, problem.argument(i)) for name, i in (("x", 0), ("dy", 1), ("mean", 3))]
+    more = [("scale", problem.argument(2)), ("inverse", problem.argument(4)), *given]
+    return settings, first, more

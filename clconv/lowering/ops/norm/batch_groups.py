@@ -10,10 +10,9 @@ from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.ops.norm.batch_arguments import (
-    GRADIENT,
+    gradient_operands,
     numbers,
     operands,
-    outputs_of,
     training_obstacle,
 )
 from clconv.lowering.shared.epilogue import plan_epilogue
@@ -98,13 +97,7 @@ def _lower(problem: Problem) -> Lowered:
 
 def _gradient_lower(problem: Problem) -> Lowered:
     cut, parts = _Chunks.of(problem), f"{problem.node.name}:parts"
-    given = outputs_of(problem, GRADIENT)
-    settings: dict[str, Hashable] = {
-        "training": bool(problem.node.attrs.training_mode),
-        "outputs": tuple(name for name, _ in given),
-    }
-    first = [(name, problem.argument(i)) for name, i in (("x", 0), ("dy", 1), ("mean", 3))]
-    more = [("scale", problem.argument(2)), ("inverse", problem.argument(4)), *given]
+    settings, first, more = gradient_operands(problem)
     sizes = cut.arguments()
     early = [*first, ("parts", Write(parts)), *sizes]
     late = [*first, ("parts", Read(parts)), *more, *sizes]

@@ -19,6 +19,7 @@ from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, r
 from clconv.lowering.model.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.ops.norm.batch_arguments import (
     GRADIENT,
+    gradient_operands,
     numbers,
     operands,
     outputs_of,
@@ -120,13 +121,7 @@ def _channels_lower(problem: Problem) -> Lowered:
 def _gradient_lower(problem: Problem) -> Lowered:
     if problem.x.size == 0:
         return Lowered()
-    given = outputs_of(problem, GRADIENT)
-    settings: dict[str, Hashable] = {
-        "training": bool(problem.node.attrs.training_mode),
-        "outputs": tuple(name for name, _ in given),
-    }
-    first = [(name, problem.argument(i)) for name, i in (("x", 0), ("dy", 1), ("mean", 3))]
-    more = [("scale", problem.argument(2)), ("inverse", problem.argument(4)), *given]
+    settings, first, more = gradient_operands(problem)
     return _staged(problem, _Work.of(problem), "gradient", settings, first, more, [])
 
 

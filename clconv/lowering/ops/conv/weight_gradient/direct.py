@@ -21,7 +21,7 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
 from clconv.lowering.ops.conv.weight_gradient.shape import (
     Shape,
     dealt_out,
-    merged_groups,
+    groups_as_one,
     rounded,
     tap_sets,
     tile_size,
@@ -71,7 +71,7 @@ def _applies(problem: Problem) -> str | None:
     obstacle = blocked_obstacle(problem)
     if obstacle:
         return obstacle
-    merged = merged_groups(problem)
+    merged = groups_as_one(problem)
     if merged > _MOST_MERGED:
         return (
             f"so many of its {problem.node.attrs.group} groups would have to be one to fill channel blocks of "

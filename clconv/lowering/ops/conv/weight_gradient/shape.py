@@ -7,6 +7,7 @@ import math
 
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.kernel import Problem
+from clconv.lowering.ops.conv.shape import merged_groups
 from clconv.lowering.shared.blocked import pair
 
 _IMAGE = 6144  # floats of an image's part
@@ -35,7 +36,7 @@ class Shape:
     @classmethod
     def of(cls, problem: Problem) -> Shape:
         at, x, dy = problem.node.attrs, problem.x, problem.input(1)
-        merged, spatial = merged_groups(problem), x.rank - 2
+        merged, spatial = groups_as_one(problem), x.rank - 2
         group = at.group // merged
         shape = cls(
             x.shape[0], x.shape[1] // group, dy.shape[1] // group, group, merged, pair(x.shape[2:], 1),
@@ -54,16 +55,11 @@ class Shape:
         return height, width
 
 
-def merged_groups(problem: Problem) -> int:
-    """How many groups count as one, so that each fills channel blocks or is the only one."""
-    group, block = problem.node.attrs.group, problem.device.vector_width
+def groups_as_one(problem: Problem) -> int:
+    """How many groups count as one."""
+    group = problem.node.attrs.group
     channels, filters = problem.x.shape[1] // group, problem.y.shape[0] // group
-    fitting = (
-        merged
-        for merged in range(1, group)
-        if not (group % merged or merged * channels % block or merged * filters % block)
-    )
-    return next(fitting, group)
+    return merged_groups(group, channels, filters, problem.device.vector_width)
 
 
 def tap_sets(kernel: tuple[int, int], most: int) -> tuple[tuple[tuple[int, int], ...], ...]:
