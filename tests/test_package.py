@@ -40,6 +40,15 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_the_command_line_starts_without_opencl() -> None:
+    """`clconv show` and the help read files only."""
+    code = (
+        "import sys, clconv.cli.app; loaded = {'pyopencl', 'onnx'} & set(sys.modules); "
+        "sys.exit(str(loaded) if loaded else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 def test_every_public_name_is_there() -> None:
     for name in clconv.__all__:
         assert getattr(clconv, name) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from clconv.errors import ClconvWarning, InputError
 from clconv.graph.ir import ANY_SHAPE, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.verify import verify_state
-from clconv.runtime.state import DeviceState
+
+if TYPE_CHECKING:  # it loads OpenCL, which commands that only look at files do without
+    from clconv.runtime.state import DeviceState
 
 _CALLER = 5  # frames from here to whoever called run()
 
