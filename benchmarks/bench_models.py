@@ -2,6 +2,7 @@
 
     python -m benchmarks.bench_models --against onnxruntime openvino --json benchmarks/results/FILE.json
 
+A peer may be the folder of another checkout of clconv: `--against ../before` compares two commits.
 Every engine is in a process of its own; they take turns, a few runs each, so that a machine whose speed
 drifts is fair to all. Reported: the median over all rounds, its ratio to each peer's (the median of the
 ratios within a round), load time, peak memory, and how far the outputs are from onnxruntime's.
@@ -46,22 +47,41 @@ class Engine:
     rounds: list[list[float]] = dataclasses.field(default_factory=list)
 
     @classmethod
-    def start(cls, name: str, model: Path) -> Engine:
-        return cls.begin(name, [sys.executable, "-m", "benchmarks.engines", name, str(model), "0"])
+    def start(cls, peer: str, model: Path) -> Engine:
+        """The engine of that name, or clconv as it stands in that folder, whose caches are its own."""
+        command = [sys.executable, "-m", "benchmarks.engines"]
+        checkout = Path(peer)
+        if not (checkout / "benchmarks" / "engines.py").exists():
+            return cls.begin(peer, [*command, peer, str(model), "0"])
+        caches = CACHE / checkout.resolve().name
+        return cls.begin(
+            peer,
+            [*command, "clconv", str(model.resolve()), "0"],
+            checkout,
+            CLCONV_CACHE_DIR=str(caches / "clconv"),
+            POCL_CACHE_DIR=str(caches / "pocl"),
+        )
 
     @classmethod
-    def begin(cls, name: str, command: list[str], **environment: str) -> Engine:
+    def begin(
+        cls, name: str, command: list[str], folder: Path | None = None, **environment: str
+    ) -> Engine:
         """A process that speaks as benchmarks/engines.py does."""
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=folder,
             env=os.environ | environment,
         )
         engine = cls(name, process)
         said = engine.answer()
-        engine.load, engine.first, engine.version = said["load"], said["first"], said["version"]
+        engine.load, engine.first, engine.version = (
+            said["load"],
+            said.get("first", 0.0),
+            said["version"],
+        )
         return engine
 
     def answer(self) -> Any:
@@ -78,7 +98,7 @@ class Engine:
         return self.answer()
 
     def outputs(self, folder: Path) -> dict[str, np.ndarray]:
-        target = folder / f"{self.name}.npz"
+        target = folder / f"{Path(self.name).name}.npz"
         self.ask(f"output {target}")
         return dict(np.load(target))
 
@@ -189,7 +209,7 @@ def main() -> None:
     parser.add_argument("--quantised", choices=WAYS, help="of 8 bits, in one of the two forms")
     parser.add_argument("--json", type=Path, help="where to record the results")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=150)  # a cut figure says nothing
     results = [
         bench(
             name,
