@@ -24,14 +24,18 @@ from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.plan import Plan
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
-from clconv.runtime.opencl import Device, Queue, host_memory, set_arguments, sub_buffer
+from clconv.runtime.opencl import (
+    SCALARS,
+    Device,
+    Queue,
+    host_memory,
+    set_arguments,
+    sub_buffer,
+)
 from clconv.runtime.process import opencl
 from clconv.runtime.state import DeviceState
+from clconv.runtime.trial import try_apart
 
-_SCALARS: dict[str, Any] = {
-    "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
-    "double": np.float64,
-}  # fmt: skip
 Progress = Callable[[int, int], None]
 _Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
 
@@ -82,6 +86,7 @@ class BoundPlan:
         self._reached: dict[str, np.ndarray | None] = {}
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = _Steps(progress, len(weights))
+        self._held += try_apart(plan, self._memory, device, constants)
         self._programs = device.prepare(
             (call.kernel for call in plan.launches), self._steps.compiled
         )
@@ -157,7 +162,7 @@ class BoundPlan:
                 self._steps.packed()
                 return held.buffer
             case Scalar(value, ctype):
-                return _SCALARS[ctype](value)
+                return SCALARS[ctype](value)
             case Local(nbytes):
                 return nbytes
             case Table(array):
@@ -174,7 +179,7 @@ class BoundPlan:
         for i, argument in enumerate(arguments):
             match argument:
                 case Scalar(value, ctype):
-                    number = _SCALARS[ctype](value)
+                    number = SCALARS[ctype](value)
                     words[i : i + 1].view(number.dtype)[0] = number
                 case Read(value, offset) | Write(value, offset):
                     slot = self._slot(value, offset)

@@ -65,6 +65,11 @@ class Marker:
         return False
 
 
+def died_at_work(folder: Path) -> bool:
+    """Whether a process died at a piece of work in the folder, and none has taken note of it yet."""
+    return any(not Marker._is_locked(path) for path in folder.glob(f"{_BEGIN}*"))
+
+
 def others_at_work(folder: Path, own: Path | None) -> bool:
     """Whether a living process other than this one is at a piece of work in the folder."""
     return any(path != own and Marker._is_locked(path) for path in folder.glob(f"{_BEGIN}*"))

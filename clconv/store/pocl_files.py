@@ -89,6 +89,12 @@ def time_of(path: Path) -> float:
         return 0.0
 
 
+def has_code(kernel: Path, local: tuple[int, ...] | None) -> bool:
+    """Whether there is machine code in a kernel's folder, for that local size or, without one, for any."""
+    size = "-".join(map(str, (*local, 1, 1)[:3])) if local else ""
+    return any(kernel.glob(f"{size}*/*.so"))
+
+
 def holds(folder: Path, symbols: Sequence[str]) -> bool:
     """Whether the program in a folder has all these kernels: bitcode has names as they are."""
     try:
@@ -96,3 +102,8 @@ def holds(folder: Path, symbols: Sequence[str]) -> bool:
     except (FileNotFoundError, Unusable):
         return False
     return all(symbol.encode() in content for symbol in symbols)
+
+
+def is_of(folder: Path, symbols: Sequence[str]) -> bool:
+    """Whether a program in a folder has these kernels, or any of them was launched."""
+    return any((folder / symbol).is_dir() for symbol in symbols) or holds(folder, symbols)

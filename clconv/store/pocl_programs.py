@@ -15,30 +15,33 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from clconv.errors import DeviceError, warn_once
 from clconv.store import binaries, files
 from clconv.store.files import Unusable
-from clconv.store.marker import Marker, others_at_work
+from clconv.store.marker import Marker, died_at_work, others_at_work
 from clconv.store.pocl_files import (
     Files,
     difference,
     files_of,
     folders_of,
+    has_code,
     holds,
+    is_of,
     last_used,
     listed,
     program_folders,
     time_of,
 )
-from clconv.store.pocl_folder import VARIABLE, Place, lack_of_room
+from clconv.store.pocl_folder import VARIABLE, Place, free_bytes, lack_of_room
 from clconv.store.trust import make_private, objection
 
 _RECORDS = "clconv"  # our folder in PoCL's
 _RECORD_LIMIT = 16 << 20
 _ROOM = 8 << 20  # bytes that a compilation may take
+_PLENTY = 4 << 30  # free bytes that nobody fills while kernels are compiled
 _CLOCKS = 1.0  # seconds that a file's time may lie before ours
 _WRITING = 60.0  # seconds that a process may take to write a file
 _TRIES = 3  # to record what others write at the same time
@@ -89,6 +92,44 @@ class Programs:
             if not complete:
                 self._begin(root)
                 self._pending[key] = (symbols, time.time() - _CLOCKS)
+
+    def is_in_doubt(self) -> bool:
+        """Whether a compilation may end the process: one died at it before, or the disk may be full before its end."""
+        root = self._root
+        if root is None:
+            return False
+        try:
+            scarce = free_bytes(root) < _PLENTY
+        except OSError:  # deleted since: it is made anew
+            scarce = False
+        return scarce or bool(self._death_found) or died_at_work(root / _RECORDS)
+
+    def has(self, source: str, launched: Iterable[tuple[str, tuple[int, ...] | None]]) -> bool:
+        """Whether the folders of a checked program hold machine code for these kernels, by symbol and local size."""
+        root, folders = self._root, self._folders.get(_key(source), ())
+        return root is not None and all(
+            any(has_code(root / folder / symbol, local) for folder in folders)
+            for symbol, local in launched
+        )
+
+    def lack(self) -> str:
+        """The want of room to compile in, in words; empty where there is none."""
+        root = self._root
+        lacks = "" if root is None else lack_of_room(root, _ROOM)
+        return f"{root} {lacks}" if lacks else ""
+
+    def discard(self, programs: Iterable[Sequence[str]]) -> None:
+        """After a death: removes programs, by the symbols of their kernels, and what is cut off since we started."""
+        root = self._root
+        if root is None:
+            return
+        with self._lock, _device_errors(root):
+            for folder in program_folders(root):
+                if any(holds(folder, symbols) for symbols in programs) or (
+                    last_used(folder) >= self._started
+                    and any(map(binaries.defect, files_of(folder)))
+                ):
+                    shutil.rmtree(folder)
 
     def is_gone(self, source: str) -> bool:
         """Whether the folder of a program that was built was deleted since."""
@@ -150,7 +191,7 @@ class Programs:
         for folder in program_folders(root):
             if max(last_used(folder), time_of(folder)) >= self._death_found:
                 continue
-            if _is_of(folder, symbols):
+            if is_of(folder, symbols):
                 warn_once(
                     f"{root}: a process died while it compiled or loaded kernels; they are compiled anew",
                     about=f"died {root}",
@@ -175,7 +216,7 @@ class Programs:
         compiled anew, unless another process is at work, which may use it."""
         own = None if self._marker is None else self._marker.path
         for folder in self._unrecorded:
-            if max(last_used(folder), time_of(folder)) >= self._started or not _is_of(
+            if max(last_used(folder), time_of(folder)) >= self._started or not is_of(
                 folder, symbols
             ):
                 continue
@@ -242,11 +283,6 @@ def _key(source: str) -> str:
         f"{k}={v}" for k, v in os.environ.items() if k.startswith("POCL_") and k != VARIABLE
     )
     return hashlib.sha256("\n".join([*surroundings, source]).encode()).hexdigest()[:40]
-
-
-def _is_of(folder: Path, symbols: Sequence[str]) -> bool:
-    """Whether a program in a folder has these kernels, or any of them was launched."""
-    return any((folder / symbol).is_dir() for symbol in symbols) or holds(folder, symbols)
 
 
 def _record(root: Path, key: str) -> Path:

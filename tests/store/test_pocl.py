@@ -205,6 +205,51 @@ def test_what_was_built_since_the_start_stays(root: Path) -> None:
     assert folder.exists()
 
 
+def test_what_a_trial_died_of_is_discarded(root: Path) -> None:
+    """And what it left, cut off, but nothing else."""
+    folder, other, cut = filled(root), root / "AB" / "OTHER", root / "AB" / "CUT"
+    (other / "k_2").mkdir(parents=True)
+    (other / "program.bc").write_bytes(bitcode(b"k_2"))
+    shutil.copytree(other, cut)
+    damage_cut(cut / "program.bc")
+    (cut / "last_accessed").touch()
+    programs = Programs(Place(root))
+    programs.check(SOURCE, [SYMBOL])
+    (folder / SYMBOL / "64-2-1-goffs0").mkdir()
+    (folder / SYMBOL / "64-2-1-goffs0" / f"{SYMBOL}.so").write_bytes(elf())
+    for size, there in (
+        ((1, 1), True),
+        ((64, 2), True),
+        ((64,), False),
+        ((6,), False),
+        (None, True),
+    ):
+        assert programs.has(SOURCE, [(SYMBOL, size)]) is there
+    assert not programs.has(SOURCE, [(SYMBOL, None), ("k_2", None)])
+    programs.discard([[SYMBOL], ["k_2", "k_3"]])
+    assert not folder.exists() and not cut.exists() and other.exists()
+    assert not programs.has(SOURCE, [(SYMBOL, None)])
+
+
+def test_when_a_compilation_is_in_doubt(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pocl_programs, "free_bytes", lambda folder: 1 << 40)
+    assert not Programs(Place(None)).is_in_doubt()
+    programs = Programs(Place(root))
+    assert not programs.is_in_doubt()
+    programs.check(SOURCE, [SYMBOL])  # is at work
+    assert not programs.is_in_doubt() and not Programs(Place(root)).is_in_doubt()
+    programs.remember()
+    (root / "clconv" / "at-work-dead").touch()
+    found = Programs(Place(root))
+    assert found.is_in_doubt()
+    found.check(SOURCE, [SYMBOL])  # notes the death
+    assert found.is_in_doubt()
+    found.remember()
+    assert not Programs(Place(root)).is_in_doubt()
+    monkeypatch.setattr(pocl_programs, "free_bytes", lambda folder: 1 << 30)
+    assert programs.is_in_doubt()
+
+
 def test_a_folder_that_was_deleted_is_made_and_its_programs_are_gone(root: Path) -> None:
     filled(root)
     programs = Programs(Place(root))

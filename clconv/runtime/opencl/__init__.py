@@ -7,12 +7,22 @@ import os
 # pyopencl keeps binaries; PoCL keeps its own, by source. Twice costs time and disk on every first load.
 os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
 
-from clconv.runtime.opencl.context import Device, open_device
+from clconv.runtime.opencl.context import BUILD_OPTIONS, MAKE_ROOM, Device, open_device
 from clconv.runtime.opencl.found import device_infos
 from clconv.runtime.opencl.program import Program
-from clconv.runtime.opencl.queue import Queue, host_memory, seconds, set_arguments, sub_buffer
+from clconv.runtime.opencl.queue import (
+    SCALARS,
+    Queue,
+    host_memory,
+    seconds,
+    set_arguments,
+    sub_buffer,
+)
 
 __all__ = [
+    "BUILD_OPTIONS",
+    "MAKE_ROOM",
+    "SCALARS",
     "Device",
     "Program",
     "Queue",

@@ -24,9 +24,13 @@ from clconv.runtime.opencl.found import is_pocl, raw_devices
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.opencl.queue import Queue, set_arguments
 from clconv.runtime.opencl.refusals import refused
-from clconv.store.pocl_folder import settle_folder
+from clconv.store.pocl_folder import VARIABLE, settle_folder
 from clconv.store.pocl_programs import Programs
 
+BUILD_OPTIONS = ("-cl-std=CL1.2",)
+MAKE_ROOM = (
+    f"compiling kernels needs more; make room, or set {VARIABLE} to another folder and start again"
+)
 _PROGRAMS_KEPT = 16  # that nobody uses: a network has two or three, of some MB
 
 
@@ -87,6 +91,34 @@ class Device:
                 progress(done, total)
             return found
 
+    def untried(self, calls: Sequence[KernelCall]) -> dict[str, tuple[Kernel, ...]]:
+        """Kernels by the source of their program that these launches need compiled, if compiling may end this process:
+        another one should do it first. Their damaged files are gone."""
+        stored = self._stored
+        if stored is None or not stored.is_in_doubt():
+            return {}
+        with self._lock:
+            wanted = dict.fromkeys(c.kernel for c in calls)
+            known = {k: p for k in wanted if (p := self._programs.get(k)) and not self._is_gone(p)}
+            parts = [
+                (program_source(p), p) for p in together([k for k in wanted if k not in known])
+            ]
+            parts += [(known[k].source, (k,)) for k in known]
+            found: dict[str, tuple[Kernel, ...]] = {}
+            for source, kernels in parts:
+                symbols = [k.symbol for k in kernels]
+                stored.check(source, symbols)
+                launched = {(c.kernel.symbol, c.local_size) for c in calls if c.kernel in kernels}
+                if not stored.has(source, launched):
+                    found[source] = (*found.get(source, ()), *kernels)
+            return found
+
+    def discard(self, untried: Mapping[str, Sequence[Kernel]]) -> str:
+        """After a process died of these: removes what it left. The want of disk space, in words, if there is any."""
+        assert self._stored is not None
+        self._stored.discard([[k.symbol for k in kernels] for kernels in untried.values()])
+        return self._stored.lack()
+
     def _made(self, kernels: tuple[Kernel, ...]) -> Program:
         source = program_source(kernels)
         if self._stored is not None:
@@ -107,10 +139,13 @@ class Device:
             say(4, f"program for {self.info}\n{numbered(source)}")
             try:
                 with process.opencl:
-                    program = cl.Program(self.context, source).build(options=["-cl-std=CL1.2"])
+                    program = cl.Program(self.context, source).build(options=[*BUILD_OPTIONS])
                 say(5, f"build log: {self._log(program)}")
                 return program
             except cl.Error as reason:
+                lack = "" if self._stored is None else self._stored.lack()
+                if lack:
+                    raise DeviceError(f"{self.info}: {lack}: {MAKE_ROOM}") from None
                 raise KernelBuildError(
                     f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
                 ) from None

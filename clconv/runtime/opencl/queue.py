@@ -12,6 +12,11 @@ from clconv.device.info import DeviceInfo
 from clconv.runtime import process
 from clconv.runtime.opencl.refusals import refused
 
+SCALARS: dict[str, Any] = {
+    "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
+    "double": np.float64,
+}  # fmt: skip
+
 
 class Queue:
     """An in-order command queue."""
