@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError, warn_once
 from clconv.lowering.model.arguments import (
     Addresses,
@@ -32,6 +33,7 @@ from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.planning.memory import MemoryPlan
 from clconv.planning.persistent import ADDRESS
 from clconv.planning.plan import Plan
+from clconv.runtime import pages
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import BUILD_OPTIONS, MAKE_ROOM, SCALARS, Device, trial_process
 
@@ -47,7 +49,7 @@ def try_apart(
 
     Raises DeviceError if that process died for want of disk space, KernelBuildError if it died twice without.
     """
-    untried = device.untried((*plan.launches, *_address_calls(plan.launches)))
+    untried = device.untried((*plan.launches, *_address_calls(device.info, plan.launches)))
     if not untried:
         return []
     weights = {a for call in plan.launches for a in _flat(call) if isinstance(a, Packed)}
@@ -56,10 +58,11 @@ def try_apart(
     job = pickle.dumps(_Job(plan, memory, device, sizes).job(untried))
     for attempt in range(_TRIES):
         end = _ended(job)
-        if end >= 0:  # it went well, or was refused, which is told here
+        if end in (0, trial_process.REFUSED):  # which is told by whoever is refused next
             break
         room = device.discard(untried)
-        name = signal.Signals(-end).name
+        # The dynamic linker ends a process by exit code 127.
+        name = signal.Signals(-end).name if end < 0 else f"exit code {end}"
         if room:
             raise DeviceError(
                 f"{device.info}: {room}, and a process that tried died of {name}: {MAKE_ROOM}"
@@ -90,9 +93,11 @@ def _ended(job: bytes) -> int:
     return done.returncode
 
 
-def _address_calls(calls: Sequence[KernelCall]) -> tuple[KernelCall, ...]:
-    """The launch that tells addresses, where a call wants some."""
-    if any(isinstance(a, Addresses) for call in calls for _, a in call.arguments):
+def _address_calls(device: DeviceInfo, calls: Sequence[KernelCall]) -> tuple[KernelCall, ...]:
+    """The launch that tells addresses, where a call wants some of memory that is not ours."""
+    if not pages.are_wanted(device) and any(
+        isinstance(a, Addresses) for call in calls for _, a in call.arguments
+    ):
         return (KernelCall("", ADDRESS, (), (1,), (1,)),)
     return ()
 
@@ -117,8 +122,7 @@ class _Job:
         """untried: kernels by the source of their program."""
         programs = {k: i for i, kernels in enumerate(untried.values()) for k in kernels}
         launches = [
-            (programs[c.kernel], c.kernel.symbol, [self._argument(a) for _, a in c.arguments],
-             c.global_size, c.local_size)
+            (programs[c.kernel], c.kernel.symbol, [self._argument(a) for _, a in c.arguments], c.global_size, c.local_size)
             for c in self._distinct(programs)
         ]  # fmt: skip
         return {

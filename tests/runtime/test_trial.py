@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -73,13 +74,19 @@ def test_a_disk_that_fills_in_a_compilation_is_an_error(
     assert again.stdout == "right\n" and not again.stderr
 
 
-def test_files_that_look_whole_and_kill_are_made_anew(pocl: DeviceInfo, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 8))]
+)
+@pytest.mark.parametrize("begin", [0x200, 0x1000])
+def test_files_that_look_whole_and_kill_are_made_anew(
+    pocl: DeviceInfo, tmp_path: Path, begin: int, seed: int
+) -> None:
     """Another process is at work, so that they might be its own, and one has died."""
     folder = tmp_path / "k"
     assert start(folder).stdout == "right\n"
     for path in folder.glob("*/*/*/*/*.so"):
-        content = bytearray(path.read_bytes())
-        content[0x200:-0x800] = os.urandom(len(content) - 0xA00)
+        content, chance = bytearray(path.read_bytes()), random.Random(seed)
+        content[begin:-0x800] = chance.randbytes(len(content) - begin - 0x800)
         path.write_bytes(content)
     shutil.rmtree(folder / "clconv")
     (folder / "clconv").mkdir(mode=0o700)
