@@ -30,6 +30,7 @@ _MOST_SEGMENTS = 16
 _CHUNKS = 16  # that a worker's share is taken in: what is left to balance with at the end
 
 _TEMPLATE = "persistent.cl.mako"
+_COUNT = "count"
 # The struct of that template.
 _FIELDS = "function size_0 size_1 size_2 items chunk first_word first_awaited awaited"
 _OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
@@ -38,6 +39,17 @@ _OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
 def is_wanted(device: DeviceInfo) -> bool:
     """Whether launches cost this device more than a wait between workers that stay awake."""
     return "wakes-slowly" in device.quirks
+
+
+def count_of(call: KernelCall) -> tuple[int, int] | None:
+    """The position of the argument of a persistent launch that says how many operations it does, and the number. With 0
+    in its place the launch does nothing, but has its machine code made. None for other launches."""
+    if not is_persistent(call.kernel):
+        return None
+    place = [name for name, _ in call.arguments].index(_COUNT)
+    count = call.arguments[place][1]
+    assert isinstance(count, Scalar)
+    return place, int(count.value)
 
 
 def can_join(call: KernelCall) -> bool:
@@ -127,7 +139,7 @@ def persistent_call(
         kernel,
         (
             ("operations", Table(operations.view(np.int32))),
-            ("count", Scalar(len(calls), "int")),
+            (_COUNT, Scalar(len(calls), "int")),
             ("words", Addresses(tuple(words))),
             ("awaited", Table(np.array([*itertools.chain(*awaited), 0], np.int32))),
             ("counters", State(((segments + 1) * len(calls) + 1) * LINE * 4)),

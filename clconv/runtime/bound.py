@@ -31,6 +31,7 @@ from clconv.runtime.opencl import (
     host_memory,
     set_arguments,
     sub_buffer,
+    without_work,
 )
 from clconv.runtime.process import opencl
 from clconv.runtime.state import DeviceState
@@ -123,7 +124,8 @@ class BoundPlan:
             state = self.state
             saved = {} if state is None else state.saved(self.plan.graph.updates)
             for index in first:
-                self.queue.launch(*self._launches[index])
+                with without_work(self._launches[index][0], self.plan.launches[index]):
+                    self.queue.launch(*self._launches[index])
             self.queue.finish()
             for name, array in saved.items():
                 assert state is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,7 +58,29 @@ def test_patience_ends_after_slow_pages() -> None:
     assert len(memory) >= 9 * pages.PAGE and not memory.any()
     memory[:] = 7
     used = round(next(times) / 0.15)
-    assert used == 2 * 4  # what four pages take is more than half a second
+    assert used == 2 * 2  # what two pages take is more than a fifth of a second
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not say")
+def test_small_pages_after_patience_are_there_at_once() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    impatient = pages.Patience()
+    impatient._left = 0.0
+    before = resident()
+    memory = pages.memory(64 * pages.PAGE, impatient)
+    assert resident() - before > 60 * pages.PAGE
+    assert not memory.any()
+
+
+def test_memory_is_there_where_the_system_gives_no_pages_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pages, "_POPULATE_WRITE", 12345)
+    impatient = pages.Patience()
+    impatient._left = 0.0
+    assert not pages.memory(3 * pages.PAGE, impatient).any()
 
 
 def test_patience_lasts_where_pages_are_quick() -> None:
@@ -121,3 +145,18 @@ def test_sessions_that_come_and_go_leave_the_others_right(paged: DeviceInfo) -> 
         assert_runs_right(Session(graph, paged), graph, feeds)
         gc.collect()
     assert_runs_right(kept, graph, feeds)
+
+
+def test_addresses_are_those_that_a_kernel_tells(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whole buffers and of parts, where the device computes in memory of ours."""
+    if not pages.are_wanted(device):
+        pytest.skip("this device has memory of its own")
+    opened = open_device(device)
+    buffers = [opened.allocate(nbytes) for nbytes in (4, 5000, 3 * pages.PAGE)]
+    buffers += [sub_buffer(buffers[2], 3 * 4096, 1000), sub_buffer(buffers[1], 128, 100)]
+    at_once = opened.addresses(buffers)
+    monkeypatch.setattr("clconv.runtime.opencl.context.host_address", lambda buffer: None)
+    assert opened.addresses(buffers).tolist() == at_once.tolist()
+    assert (at_once[[3, 4]] - at_once[[2, 1]]).tolist() == [3 * 4096, 128]

@@ -17,6 +17,7 @@ from clconv.runtime.opencl.queue import (
     seconds,
     set_arguments,
     sub_buffer,
+    without_work,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "seconds",
     "set_arguments",
     "sub_buffer",
+    "without_work",
 ]

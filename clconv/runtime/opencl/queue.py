@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyopencl as cl
 
 from clconv.device.info import DeviceInfo
+from clconv.lowering.model.call import KernelCall
+from clconv.planning.persistent import count_of
 from clconv.runtime import process
 from clconv.runtime.opencl.refusals import refused
 
@@ -68,10 +71,29 @@ def host_memory(buffer: Any) -> np.ndarray | None:
     return buffer.hostbuf if isinstance(buffer.hostbuf, np.ndarray) else None
 
 
+@refused("tell where a buffer lies")
+def host_address(buffer: Any) -> int | None:
+    """Where a buffer, or a part of one, begins in memory of ours; None if it has memory of its own."""
+    if not buffer.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
+        return None
+    return int(buffer.get_host_array((1,), np.uint8).ctypes.data)
+
+
 @refused("set a kernel's arguments")
 def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
     """Binds buffers, NumPy scalars and local sizes (ints) in order."""
     kernel.set_args(*(cl.LocalMemory(a) if type(a) is int else a for a in arguments))
+
+
+@contextlib.contextmanager
+def without_work(kernel: Any, call: KernelCall) -> Iterator[None]:
+    """Inside, a launch of the call's kernel object does nothing but have its machine code made, if it can be told so."""
+    count = count_of(call)
+    if count is not None:
+        kernel.set_arg(count[0], np.int32(0))
+    yield
+    if count is not None:
+        kernel.set_arg(count[0], np.int32(count[1]))
 
 
 @refused("time a launch")
