@@ -10,11 +10,13 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.evaluate import node_cost
+from tests.representatives import repetitions
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -50,9 +52,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """`pytest -n 2` without a --dist of its own: see tests/schedule.py."""
+    if config.getoption("dist") != "load":
+        return None
+    from tests.schedule import ByOperator
+
+    return ByOperator(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # -m says itself which marks are wanted.
     asked = ("--whole", "--soak")
+    for item in repetitions(items):
+        item.add_marker(pytest.mark.slow)
     if not config.getoption("-m") and not any(config.getoption(option) for option in asked):
         _leave_out(config, items, lambda item: item.get_closest_marker("slow") is not None)
     if not config.getoption("-m") and not config.getoption("--soak"):

@@ -61,6 +61,7 @@ def test_every_variant_of_a_case(device: DeviceInfo) -> None:
     assert {row.cost for row in rows} == {rows[0].cost}, "the work is the operator's"
 
 
+@pytest.mark.slow
 def test_the_whole_writes_a_table_and_json(
     device: DeviceInfo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,7 @@ def test_the_networks_reach_what_matters() -> None:
         assert wanted in kinds, f"no {wanted} in {kinds}"
 
 
+@pytest.mark.slow
 def test_a_race_quarantines_the_joining_and_sessions_launch_one_by_one(
     waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

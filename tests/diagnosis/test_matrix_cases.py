@@ -52,6 +52,7 @@ def examined(device: DeviceInfo, *operators: str, worker: Any = None) -> MatrixC
     return found
 
 
+@pytest.mark.slow
 def test_every_matrix_variant_runs_in_each_precision_that_allows_it(able: DeviceInfo) -> None:
     found = examined(able, "Conv", "Gemm")
     assert found.right == ("f16", "f16 k16", "tf32") and not found.refused and not found.culprits

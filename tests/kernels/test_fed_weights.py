@@ -21,7 +21,11 @@ AS_GPU = [
     pytest.param("Conv-fed,_depthwise_multiplier", marks=pytest.mark.slow),
     "ConvTranspose-fed,_side_by_side",
 ]
-HALVES = ["Conv-fed,_3x3_primes", "Conv-fed,_depthwise", "ConvTranspose-fed,_1x1"]
+HALVES = [
+    pytest.param("Conv-fed,_3x3_primes", marks=pytest.mark.slow),
+    "Conv-fed,_depthwise",
+    "ConvTranspose-fed,_1x1",
+]
 
 
 def wide(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

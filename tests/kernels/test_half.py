@@ -41,7 +41,9 @@ def half_plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
                 yield variant.name, plan
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(
+    "op", [pytest.param(op, marks=[pytest.mark.slow] * (op == "Conv")) for op in OPS]
+)
 def test_every_variant_runs_on_halves(op: str, device: DeviceInfo) -> None:
     cases = cases_of(op)
     made = [(case, variant, plan) for case in cases for variant, plan in half_plans(case, device)]

@@ -104,7 +104,9 @@ def check(
         assert_local(graph, plan, case.build()[1], f"{case.name}, {name}")
 
 
-@pytest.mark.parametrize("op", CHOSEN)
+@pytest.mark.parametrize(
+    "op", [pytest.param(op, marks=[pytest.mark.slow] * (op == "Conv")) for op in CHOSEN]
+)
 def test_strict_keeps_hostile_values_where_they_are(op: str, device: DeviceInfo) -> None:
     names = tuple(variant.name for variant in VARIANTS[op])
     check(cases(op), device, names, "strict")

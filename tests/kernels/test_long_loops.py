@@ -60,7 +60,11 @@ CASES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] * (case.op == "TopK")) for case in CASES],
+    ids=lambda case: case.name,
+)
 def test_long_loops_are_right_or_refused(case: Case, device: DeviceInfo) -> None:
     graph, feeds = case.build()
     expected = run_reference(graph, feeds)

@@ -36,6 +36,7 @@ def error_of(case: Case, device: DeviceInfo, variant: str) -> float:
     return max(relative_error(found[n], r) for n, r in run_reference(graph, feeds).items())
 
 
+@pytest.mark.slow
 def test_every_case_keeps_to_the_bound(device: DeviceInfo) -> None:
     able, tried = able_of(device), 0
     for case in CASES:

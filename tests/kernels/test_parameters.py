@@ -18,6 +18,8 @@ from tests.kernels.support import run
 from tests.planning.support import make_plan
 
 TUNABLE = [v for variants in VARIANTS.values() for v in variants if v.space]
+# Their kernels are large, and test_cases.py runs each with the values that are chosen without tuning.
+LARGE = ("Conv", "ConvTranspose", "ConvWeightGradient", "Gemm", "MatMul")
 
 
 def tuned_plan(case: Case, device: DeviceInfo, variant: Variant, name: str, value: object) -> Plan:
@@ -38,7 +40,11 @@ def tuned_plan(case: Case, device: DeviceInfo, variant: Variant, name: str, valu
     return plan
 
 
-@pytest.mark.parametrize("variant", TUNABLE, ids=lambda v: f"{v.op}-{v.name}")
+@pytest.mark.parametrize(
+    "variant",
+    [pytest.param(v, marks=[pytest.mark.slow] * (v.op in LARGE)) for v in TUNABLE],
+    ids=lambda v: f"{v.op}-{v.name}",
+)
 def test_every_value_agrees_with_the_reference(variant: Variant, device: DeviceInfo) -> None:
     cases = [c for c in CASES if c.op == variant.op]
     possible = [(c, plan_of(c, device, variant.name)) for c in cases]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,18 @@ NAMES = {
     "Conv-several_tiles": "implicit_gemm",
 }
 TILED = [case for case in CASES if case.name in NAMES]
+# Of each operator one case and one tile are quick: the others render the same text with other sizes.
+QUICK = ("Gemm-several_tiles,_transposed", "Conv-several_tiles")
+
+
+def one_is_quick(tiles: Iterable[Tile]) -> list[Any]:
+    first, *others = dict.fromkeys(tiles)
+    return [first, *(pytest.param(tile, marks=pytest.mark.slow) for tile in others)]
+
+
+CASES_OF_TILES = [
+    pytest.param(case, marks=[pytest.mark.slow] * (case.name not in QUICK)) for case in TILED
+]
 
 
 MATRIX = {"local": "matrix", "implicit_gemm": "matrix_gemm"}
@@ -50,8 +63,8 @@ def test_the_cases_are_there() -> None:
 
 
 @pytest.mark.parametrize("splits", (1, 4))
-@pytest.mark.parametrize("tile", TILES, ids=lambda t: f"{t.m}x{t.n}")
-@pytest.mark.parametrize("case", TILED, ids=lambda case: case.name)
+@pytest.mark.parametrize("tile", one_is_quick(TILES), ids=lambda t: f"{t.m}x{t.n}")
+@pytest.mark.parametrize("case", CASES_OF_TILES, ids=lambda case: case.name)
 def test_every_tile_agrees_with_the_reference(
     case: Case, tile: Tile, splits: int, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,10 +88,10 @@ def test_every_tile_agrees_with_the_reference(
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "tile",
-    dict.fromkeys((*MATRIX_TILES, *INTEL_TILES, WIDE_GROUP)),
+    [*one_is_quick(MATRIX_TILES), *one_is_quick(INTEL_TILES), WIDE_GROUP],
     ids=lambda t: f"{t.m}x{t.n}-{t.items}",
 )
-@pytest.mark.parametrize("case", TILED, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES_OF_TILES, ids=lambda case: case.name)
 def test_matrix_instructions_find_their_fragments(
     case: Case, tile: Tile, kind: str, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

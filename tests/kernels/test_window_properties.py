@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -59,6 +60,7 @@ def check(case: Case, device: DeviceInfo) -> None:
     assert tried
 
 
+@pytest.mark.slow
 @few
 @given(windows(), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.booleans())
 def test_convolution(
@@ -76,6 +78,7 @@ def test_convolution(
     check(Case("Conv", "any", inputs, {**attrs, "group": group}, tolerance=1e-4), device)
 
 
+@pytest.mark.slow
 @few
 @given(
     windows(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,13 +92,17 @@ MOST_OF_A_FAMILY = 4
 LARGEST = 20000  # elements: the references are naive
 
 
-def chosen() -> list[Case]:
-    """The cases of those names, and the first few of each family that have a gradient and are not large."""
-    found = [case for case in CASES if case.name in NAMES]
+def chosen() -> list[Any]:
+    """The cases of those names, and the first few of each family that have a gradient and are not large.
+
+    One of each family is quick, and every third name: the rules are tested without a device, over all cases."""
+    named = [case for case in CASES if case.name in NAMES]
+    found = [pytest.param(c, marks=[pytest.mark.slow] * (i % 3 > 0)) for i, c in enumerate(named)]
     for op in FAMILIES:
         fitting = [case for case in CASES if case.op == op and _fits(case)]
         step = max(1, len(fitting) // MOST_OF_A_FAMILY)
-        found += fitting[::step][:MOST_OF_A_FAMILY]
+        few = fitting[::step][:MOST_OF_A_FAMILY]
+        found += [pytest.param(c, marks=[pytest.mark.slow] * (i > 0)) for i, c in enumerate(few)]
     return found
 
 

@@ -19,11 +19,17 @@ def kept(name: str) -> dict[str, np.ndarray]:
         return {key: file[key] for key in file.files}
 
 
+# Most of the time is compilation. Each gradient in them is also held to the reference, operator by operator.
+QUICK = ("lenet", "lenet-sgd")
+
+
 def marked(table: Any) -> list[Any]:
-    return [
-        pytest.param(key, marks=[pytest.mark.long] if getattr(entry, "slow", False) else [])
-        for key, entry in table.items()
-    ]
+    def marks(key: str, entry: Any) -> list[Any]:
+        if getattr(entry, "slow", False):
+            return [pytest.mark.long]
+        return [] if key in QUICK else [pytest.mark.slow]
+
+    return [pytest.param(key, marks=marks(key, entry)) for key, entry in table.items()]
 
 
 @pytest.mark.parametrize("name", marked(ZOO))

@@ -108,6 +108,7 @@ def wide() -> Graph:
     ).build((3, 32, 32), batch=None)
 
 
+@pytest.mark.slow
 def test_a_batch_without_room_is_told_what_fits(device: clconv.DeviceInfo) -> None:
     """About 150 KB an image."""
     t = clconv.Trainer(wide(), device=small(device, 2 << 20))

@@ -215,6 +215,7 @@ def test_losses_by_name_and_by_class() -> None:
         losses.CrossEntropy(label_smoothing=1.5)
 
 
+@pytest.mark.slow
 def test_a_budget_of_memory_is_kept_by_computing_anew(device: clconv.DeviceInfo) -> None:
     x, y = pictures(32)
     plain = clconv.Trainer(deep(), device=device, recompute=1 << 40)
