@@ -31,6 +31,7 @@ from clconv.frontend.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
 from clconv.frontend.layers.dense import Channels, Dense, Dropout, Flatten
 from clconv.frontend.layers.norm import BatchNorm2d, LocalResponseNorm
 from clconv.frontend.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Upsample
+from clconv.frontend.layers.weights import load_state_dict, state_dict
 from clconv.graph.summary import summary
 
 __all__ = [
@@ -68,5 +69,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "Upsample",
+    "load_state_dict",
+    "state_dict",
     "summary",
 ]
