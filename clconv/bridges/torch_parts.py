@@ -24,6 +24,8 @@ _LEARNING = frozenset(
     }
 )  # fmt: skip
 
+_TRIED: dict[Any, bool] = {}  # what clconv runs, by kind of node
+
 Part = Callable[..., Any]
 
 
@@ -67,7 +69,6 @@ def _as_module(torch: Any, part: Callable[[Any], Part], graph: Any) -> Any:
 
 def runnable(torch: Any, graph: Any) -> set[Any]:
     """The nodes that clconv runs alone, and what takes their outputs apart."""
-    tried: dict[Any, bool] = {}
     found: set[Any] = set()
     for node in graph.graph.nodes:
         if node.op == "get_attr":
@@ -81,9 +82,9 @@ def runnable(torch: Any, graph: Any) -> set[Any]:
         if not isinstance(node.target, torch._ops.OpOverload) or has_effects(node):
             continue
         kind = _kind(torch, node)
-        if kind not in tried:
-            tried[kind] = _runs_alone(torch, graph, node)
-        if tried[kind]:
+        if kind not in _TRIED:
+            _TRIED[kind] = _runs_alone(torch, graph, node)
+        if _TRIED[kind]:
             found.add(node)
     return found
 

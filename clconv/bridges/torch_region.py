@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,16 @@ class Settings:
 
     device: Any = None
     precision: str | None = None
+
+
+_REGIONS: weakref.WeakSet[Region] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """PyTorch keeps what it has compiled until Python has taken itself apart, which is too late to free a device."""
+    for region in list(_REGIONS):
+        region.close()
 
 
 class Region:
@@ -44,6 +56,11 @@ class Region:
         self._made: dict[Any, Runner] = {}
         self._versions: dict[int, tuple[int, int]] = {}
         self._instead: Callable[..., Any] | None = None
+        _REGIONS.add(self)
+
+    def close(self) -> None:
+        """Forgets what was made; the next call makes it anew."""
+        self._made.clear()
 
     def __call__(self, *args: Any) -> Any:
         if self._instead is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -205,6 +207,19 @@ def test_what_clconv_lacks_stays_in_pytorch_and_is_told_once(
     assert said[0].startswith("torch.compile: some operators stay in PyTorch: aten.linalg_eig")
     assert "conv" not in said[0] and sessions
     assert {node.op for s in sessions for node in s.imported.nodes} >= {"Conv", "Tanh"}
+
+
+@pytest.mark.slow
+def test_a_process_that_compiled_ends_quietly() -> None:
+    code = (
+        "import torch, clconv; from clconv.bridges.torch_compile import backend; "
+        "module = torch.nn.Conv2d(3, 2, 3).eval(); compiled = torch.compile(module, backend=backend); "
+        "context = torch.no_grad(); context.__enter__(); compiled(torch.zeros(1, 3, 5, 5))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "Traceback" not in done.stderr and "ignored" not in done.stderr
 
 
 @pytest.mark.slow
