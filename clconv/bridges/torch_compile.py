@@ -51,8 +51,8 @@ def backend(
         return compiled
 
     made = aot_autograd(
-        fw_compiler=compiler(0),  # in training weights change at every step
-        inference_compiler=compiler(2),
+        fw_compiler=compiler(-1),  # in training weights change at every step
+        inference_compiler=compiler(1),
         bw_compiler=lambda graph, examples: make_boxed_func(graph.forward),
     )
     return made(module, example_inputs)
@@ -66,4 +66,5 @@ def _held(torch: Any, module: Any, example_inputs: Sequence[Any]) -> Mapping[int
         described = node.meta.get("tensor_dict") or {}
         if isinstance(example, torch.nn.Parameter) or "_dynamo_static_input_type" in described:
             tensors.append(example)
-    return {t.untyped_storage().data_ptr(): t for t in tensors if isinstance(t, torch.Tensor)}
+    tensors = [t.detach() for t in tensors if isinstance(t, torch.Tensor)]
+    return {t.untyped_storage().data_ptr(): t for t in tensors}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from clconv.api import load
 from clconv.bridges.torch_graph import as_outputs, exported, settled
+from clconv.bridges.torch_held import HeldWeights
 from clconv.bridges.torch_parts import has_effects, name_of, split
 from clconv.errors import ClconvError, ModelError, UnsupportedError, warn_once
 
@@ -52,10 +54,10 @@ class Region:
         may_split: bool = True,
     ) -> None:
         self._graph, self._settings, self._may_split = graph, settings, may_split
-        self._held, self._changes = held, changes
+        self._weights = HeldWeights(held, changes)
         self._made: dict[Any, Runner] = {}
-        self._versions: dict[int, tuple[int, int]] = {}
         self._instead: Callable[..., Any] | None = None
+        self._lock = threading.Lock()
         _REGIONS.add(self)
 
     def close(self) -> None:
@@ -63,17 +65,22 @@ class Region:
         self._made.clear()
 
     def __call__(self, *args: Any) -> Any:
-        if self._instead is not None:
-            return self._instead(*args)
-        constants = self._constants(args)
-        key = tuple("held" if i in constants else _key(a) for i, a in enumerate(args))
-        if key not in self._made:
-            try:
-                return self._first(key, args, constants)
-            except ClconvError as reason:
-                self._instead = self._without(reason)
-                return self._instead(*args)
-        return self._made[key](args)
+        if self._instead is None:
+            with self._lock:
+                constants, changed = self._weights.among(args)
+                if changed:
+                    self._made.clear()
+                key = tuple("held" if i in constants else _key(a) for i, a in enumerate(args))
+                runner = self._made.get(key)
+                if runner is None and self._instead is None:
+                    try:
+                        return self._first(key, args, constants)
+                    except ClconvError as reason:
+                        self._instead = self._without(reason)
+            if runner is not None:
+                return runner(args)
+        assert self._instead is not None
+        return self._instead(*args)
 
     def _first(self, key: Any, args: Sequence[Any], constants: Mapping[int, Any]) -> Any:
         """The results of the first call with such arguments. Raises ClconvError where clconv does not run the graph, or
@@ -88,27 +95,6 @@ class Region:
         self._made[key] = runner
         return expected
 
-    def _constants(self, args: Sequence[Any]) -> dict[int, Any]:
-        """The arguments that are weights, by place. What was made with others than these is forgotten."""
-        import torch
-
-        if self._changes <= 0:
-            return {}
-        found = {
-            i: arg
-            for i, arg in enumerate(args)
-            if isinstance(arg, torch.Tensor)
-            and not arg.is_inference()
-            and arg.untyped_storage().data_ptr() in self._held
-        }
-        versions = {i: (arg.data_ptr(), arg._version) for i, arg in found.items()}
-        if versions != self._versions:
-            if self._versions:
-                self._made.clear()
-                self._changes -= 1
-            self._versions = versions
-        return found if self._changes > 0 else {}
-
     def _without(self, reason: ClconvError) -> Callable[..., Any]:
         """What runs the graph where clconv does not run all of it, which is said once."""
         instead, left = self._graph, [str(reason)]
@@ -119,7 +105,8 @@ class Region:
         return instead
 
     def _part(self, graph: Any) -> Region:
-        return Region(graph, self._settings, self._held, self._changes, may_split=False)
+        held = self._weights
+        return Region(graph, self._settings, held.held, held.changes, may_split=False)
 
 
 class Runner:

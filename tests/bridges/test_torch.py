@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import copy
 import subprocess
 import sys
@@ -160,6 +161,39 @@ def test_weights_that_change_all_the_time_are_fed(sessions: list[clconv.Session]
             module.weight.add_(1)
             close(compiled(x), module(x))
     assert len(sessions) == 3 and len(sessions[-1].inputs) == 3
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_weights_that_change_behind_pytorchs_back_are_noticed(layout: Any) -> None:
+    module = nn.Conv2d(3, 2, 3).eval().to(memory_format=layout)
+    compiled = torch.compile(module, backend=backend)
+    x = torch.randn(1, 3, 5, 5)
+    with torch.no_grad():
+        close(compiled(x), module(x))
+        module.weight.data.mul_(3)
+        close(compiled(x), module(x))
+        module.weight.data = torch.randn(2, 3, 3, 3)  # other memory
+        close(compiled(x), module(x))
+        for _ in range(3):  # an input that lies where the weights lay
+            x = torch.randn(2, 3, 3, 3)
+            close(compiled(x), module(x))
+
+
+def test_threads_may_share_a_compiled_module(sessions: list[clconv.Session]) -> None:
+    module = nn.Conv2d(3, 2, 3).eval()
+    compiled = torch.compile(module, backend=backend)
+    pictures = [torch.randn(1, 3, 5, 5) for _ in range(8)]
+
+    def run(x: Any) -> Any:
+        with torch.no_grad():
+            return compiled(x)
+
+    run(pictures[0])  # PyTorch's tracing is not for several threads
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for x, found in zip(pictures, pool.map(run, pictures), strict=True):
+            with torch.no_grad():
+                close(found, module(x))
+    assert len(sessions) == 1
 
 
 def test_gradients_are_pytorchs(sessions: list[clconv.Session]) -> None:
