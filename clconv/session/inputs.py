@@ -33,7 +33,7 @@ def as_feeds(specs: Mapping[str, TensorSpec], feeds: Any) -> Mapping[str, Any]:
     is_list = isinstance(feeds, list | tuple)
     if len(names) == 1:
         # A list with the whole input inside, rather than with the examples of a batch.
-        if is_list and len(feeds) == 1 and np.ndim(feeds[0]) == specs[names[0]].rank > 0:
+        if is_list and len(feeds) == 1 and getattr(feeds[0], "ndim", 0) == specs[names[0]].rank > 0:
             feeds = feeds[0]
         return {names[0]: feeds}
     takes = _listed(specs)

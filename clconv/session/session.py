@@ -36,7 +36,8 @@ from clconv.session.stages import Bodies, Shared, Stage
 
 
 class Session:
-    """Runs a graph on one device. Safe to call from several threads.
+    """Runs a graph on one device. Safe to call from several threads. `with` closes it at the end; without, all that is on
+    the device is freed with the last reference.
 
     graph: as imported; the passes run here. device: as devices() lists it; features that it claims and
     the graph may use are tested here, and the session's `device` has those that gave correct results. guard: bytes of

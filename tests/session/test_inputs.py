@@ -61,6 +61,8 @@ class Unwilling:
         ({3: 1, None: 2, "x": 1}, r"\[3, None\] unknown"),
         ([picture(1, 4, 4, 4)], r"got shape \(1, 4, 4, 4\)"),
         ([picture(1, 3, 4, 4), 1], "'x'"),
+        ([[[1.0], [2.0, 3.0]]], "'x'"),
+        ([], r"got shape \(0,\)"),
         (picture(3, 4), r"got shape \(3, 4\)"),
         (None, "got None"),
     ],

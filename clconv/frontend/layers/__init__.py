@@ -6,6 +6,9 @@
 
 Sizes are (channels, height, width); input channels are inferred. Windows, strides and paddings are an
 int or a (height, width) pair. A window that does not fit is a ShapeError that does the arithmetic.
+
+`print(layer)` shows a layer as it is written, `print(summary(graph))` a table of a network. build(..., weights=...) and
+load_state_dict() take weights by PyTorch's names, state_dict() gives them.
 """
 
 from clconv.frontend.layers.activation import (
