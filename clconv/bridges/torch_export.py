@@ -31,6 +31,7 @@ def from_torch(
     UnsupportedError for operators that clconv does not have.
     """
     torch = needed_torch()
+    module = getattr(module, "_orig_mod", module)  # of what torch.compile gave back
     args, named = _arguments(example_inputs)
     options: dict[str, Any] = {"kwargs": named or None, "dynamic_shapes": dynamic_shapes}
     with _evaluating(module, torch):

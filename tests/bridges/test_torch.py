@@ -97,6 +97,7 @@ def test_an_exported_program_becomes_a_graph() -> None:
     module, x = nn.Conv2d(3, 2, 3).eval(), torch.randn(1, 3, 5, 5)
     graph = clconv.from_torch(torch.export.export(module, (x,)), (x,))
     close(clconv.load(graph)(x), module(x))
+    assert repr(clconv.from_torch(torch.compile(module), x)) == repr(graph)
 
 
 def test_what_cannot_become_a_graph_is_told() -> None:
