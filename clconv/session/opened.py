@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import collections
 import threading
+from typing import TypeVar
 
+from clconv.errors import ClosedError
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.session.stages import Bodies, Shared, Stage
 
 _INSIDE_KEPT = 4
+_Self = TypeVar("_Self", bound="Closable")
 
 
 class Opened:
@@ -33,3 +36,50 @@ class Opened:
                     self._inside.popitem(last=False)
             self._inside.move_to_end(names)
             return self._inside[names]
+
+
+class Closable:
+    """What holds something on a device until close(); `with` closes it at the end.
+
+    graph: what it runs, for the error that says it is closed.
+    """
+
+    graph: Graph
+    _open: Opened | None
+
+    def close(self) -> None:
+        """Frees what is held on the device, once runs that are under way have ended. Any further run raises ClosedError;
+        closing again does nothing. Without close() all is freed with the last reference."""
+        self._open = None
+
+    @property
+    def closed(self) -> bool:
+        return self._open is None
+
+    def __enter__(self: _Self) -> _Self:
+        self._opened  # noqa: B018 - raises if it is closed
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    @property
+    def _opened(self) -> Opened:
+        found = self._open
+        if found is None:
+            raise ClosedError(
+                f"the session of '{self.graph.name}' is closed; load the model again, or close it later"
+            )
+        return found
+
+    @property
+    def _shared(self) -> Shared:
+        return self._opened.shared
+
+    @property
+    def _stage(self) -> Stage:
+        return self._opened.stage
+
+    @property
+    def _bodies(self) -> Bodies:
+        return self._opened.bodies

@@ -12,7 +12,7 @@ import numpy as np
 from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
-from clconv.errors import ClosedError, DeviceMemoryError, InputError
+from clconv.errors import DeviceMemoryError, InputError
 from clconv.graph.described import graph_html, values_line
 from clconv.graph.inside import value_names
 from clconv.graph.ir import Graph, TensorSpec
@@ -31,11 +31,11 @@ from clconv.session.inputs import (
     fed_defaults,
     with_inputs,
 )
-from clconv.session.opened import Opened
-from clconv.session.stages import Bodies, Shared, Stage
+from clconv.session.opened import Closable, Opened
+from clconv.session.stages import Shared
 
 
-class Session:
+class Session(Closable):
     """Runs a graph on one device. Safe to call from several threads. `with` closes it at the end; without, all that is on
     the device is freed with the last reference.
 
@@ -69,7 +69,7 @@ class Session:
         self._with_fed: dict[frozenset[str], Session] = {}
         self._with_fed_lock = threading.Lock()
         self.graph = shared.passed(graph, "import")
-        self._open: Opened | None = Opened(shared, self.graph)
+        self._open = Opened(shared, self.graph)
         for name, value in (initial or {}).items():
             self.state.write(name, value)
         say(1, f"device {device}, driver {device.driver}")
@@ -79,51 +79,13 @@ class Session:
             self.prepare(shapes)
             self._known_outputs = self.output_specs(shapes)
 
-    # Its life.
-
     def close(self) -> None:
-        """Frees what the session holds on the device, once runs that are under way have ended. Any further run raises
-        ClosedError; closing again does nothing. Without close() all is freed with the last reference."""
-        self._open = None
+        super().close()
         with self._with_fed_lock:
             others = list(self._with_fed.values())
             self._with_fed.clear()
         for other in others:
             other.close()
-
-    @property
-    def closed(self) -> bool:
-        return self._open is None
-
-    def __enter__(self) -> Session:
-        self._opened  # noqa: B018 - raises if it is closed
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self.close()
-
-    @property
-    def _opened(self) -> Opened:
-        found = self._open
-        if found is None:
-            raise ClosedError(
-                f"the session of '{self.graph.name}' is closed; load the model again, or close it later"
-            )
-        return found
-
-    @property
-    def _shared(self) -> Shared:
-        return self._opened.shared
-
-    @property
-    def _stage(self) -> Stage:
-        return self._opened.stage
-
-    @property
-    def _bodies(self) -> Bodies:
-        return self._opened.bodies
-
-    # What it is.
 
     def __repr__(self) -> str:
         if self.closed:
