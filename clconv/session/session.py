@@ -174,7 +174,7 @@ class Session(Closable):
         its inputs, too. outputs: which ones, all by default.
         Raises InputError for a wrong name, rank, size or dtype, ClosedError after close().
         """
-        feeds = as_feeds(self.inputs, feeds)
+        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
         if fed := self._fed_initialisers(feeds):
             return self._fed(fed).run(feeds, outputs)
         arrays = conform(self.inputs, feeds)
@@ -184,7 +184,6 @@ class Session(Closable):
         unknown = [name for name in wanted if name not in self.graph.returned]
         if unknown:
             raise InputError(f"no outputs {unknown}; the model has {list(self.graph.returned)}")
-        opened = self._opened
         values = opened.stage.run(arrays, opened.bodies)
         return {name: values[name] for name in wanted}
 
@@ -195,14 +194,13 @@ class Session(Closable):
         with a later layer. The first call for the same names and sizes plans and compiles. State does not change.
         Raises InputError for unknown names, with those that are like them, and as run() does.
         """
-        feeds = as_feeds(self.inputs, feeds)
+        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
         if fed := self._fed_initialisers(feeds):
             return self._fed(fed).activations(feeds, names)
         wanted = (names,) if isinstance(names, str) else tuple(names)
         found = value_names(self.imported, wanted)
-        arrays, opened = conform(self.inputs, feeds), self._opened
-        stage = opened.inside(self.imported, found)
-        values = stage.run(arrays, opened.bodies)
+        arrays = conform(self.inputs, feeds)
+        values = opened.inside(self.imported, found).run(arrays, opened.bodies)
         return {name: values[value] for name, value in zip(wanted, found, strict=True)}
 
     def _fed_initialisers(self, feeds: Mapping[str, Any]) -> frozenset[str]:

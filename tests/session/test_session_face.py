@@ -35,6 +35,7 @@ def test_a_closed_session_says_so(device: DeviceInfo) -> None:
     for use in (
         lambda: session.run({"x": x}),
         lambda: session(x),
+        lambda: session("what does not fit either"),
         lambda: session.prepare({"x": x.shape}),
         lambda: session.activations(x, ["result"]),
         lambda: session.check({"x": x}, lambda *found: None),
