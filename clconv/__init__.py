@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clconv import errors, layers, losses, optim, visualize
-    from clconv.api import load
+    from clconv.api import load, save
+    from clconv.bridges.torch_export import from_torch
     from clconv.device.info import DeviceInfo
     from clconv.errors import ClconvError
     from clconv.graph.derivatives import gradients
@@ -33,11 +34,13 @@ __all__ = [
     "__version__",
     "devices",
     "errors",
+    "from_torch",
     "gradients",
     "layers",
     "load",
     "losses",
     "optim",
+    "save",
     "visualize",
 ]
 
@@ -49,10 +52,12 @@ _HOMES = {
     "Session": "clconv.session.session",
     "devices": "clconv.runtime.device",
     "errors": "clconv.errors",
+    "from_torch": "clconv.bridges.torch_export",
     "gradients": "clconv.graph.derivatives",
     "layers": "clconv.layers",
     "Trainer": "clconv.training.trainer",
     "load": "clconv.api",
+    "save": "clconv.api",
     "losses": "clconv.losses",
     "optim": "clconv.optim",
     "visualize": "clconv.visualize",

@@ -54,6 +54,10 @@ class InputError(ClconvError, ValueError):
     """What was passed to run() does not match the model's inputs."""
 
 
+class ClosedError(ClconvError, RuntimeError):
+    """A session was used after close()."""
+
+
 class DeviceError(ClconvError, RuntimeError):
     """No OpenCL device matches, or the device's runtime refused a request."""
 

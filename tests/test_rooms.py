@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clconv.tuning": ("clconv.probes", "clconv.cases", "clconv.frontend"),
     "clconv.session": ("clconv.probes",),
     "clconv.api": ("clconv.session", "clconv.frontend"),
+    "clconv.bridges": ("clconv.api",),
     "clconv.layers": ("clconv.frontend",),
     "clconv.training": ("clconv.api",),
     "clconv.optim": ("clconv.training",),
@@ -56,6 +57,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clconv.__main__": ("clconv.cli",),
     "clconv": (
         "clconv.api",
+        "clconv.bridges",
         "clconv.layers",
         "clconv.losses",
         "clconv.optim",

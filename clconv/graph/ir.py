@@ -144,7 +144,7 @@ class Node:
         return f"{', '.join(self.outputs)} = {self.op}({ins}){attrs}{tail}  # {self.name}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Graph:
     """Nodes in execution order, with the specs of inputs and (once inferred) of every value.
 
@@ -214,6 +214,30 @@ class Graph:
                 if name:
                     uses.setdefault(name, []).append(node)
         return uses
+
+    def output_specs(self) -> dict[str, TensorSpec | None]:
+        """Specs of the returned outputs as far as they are known; None where nothing is."""
+        declared: Mapping[str, TensorSpec] = self.metadata.get("output_specs", {})
+        constants = {n: self.constants[n].spec for n in self.returned if n in self.constants}
+        known = {**declared, **self.specs, **constants}
+        return {name: known.get(name) for name in self.returned}
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What training would change, by name: weights, biases, scales. Read-only arrays."""
+        from clconv.graph.parameters import parameter_names
+
+        return {name: self.constants[name].array for name in parameter_names(self)}
+
+    def __repr__(self) -> str:
+        from clconv.graph.described import graph_line
+
+        return f"<Graph {graph_line(self)}>"
+
+    def _repr_html_(self) -> str:
+        from clconv.graph.described import graph_html
+
+        return graph_html(self)
 
     def __str__(self) -> str:
         def described(names: Iterable[str]) -> str:

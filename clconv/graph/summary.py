@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import html
+from collections.abc import Iterable, Sequence
 
 from clconv.errors import GraphError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph, Node
+from clconv.graph.specialise.specialise import specialise
 
 # Inputs that training would change. A batch norm's mean and variance are measured, not learned.
 _LEARNED_INPUTS = {"BatchNormalization": (1, 2)}
@@ -46,13 +48,77 @@ class LayerSummary:
         return self.output[1:]
 
 
-def summary(graph: Graph) -> tuple[LayerSummary, ...]:
-    """A LayerSummary for every node of a graph whose shapes are known.
+class Summary(tuple[LayerSummary, ...]):
+    """The rows of a graph, which print as a table. note: what a reader has to know about them."""
 
-    Raises GraphError if they are not: specialise the graph first.
+    note = ""
+
+    def __str__(self) -> str:
+        cells = [("layer", "operator", "output shape", "parameters", "multiply-adds")]
+        cells += [
+            (
+                row.name,
+                "+".join((row.op, *row.epilogue)),
+                "x".join(map(str, row.output)) or "scalar",
+                f"{row.parameters:,}" if row.parameters else "",
+                f"{row.multiply_adds:,}" if row.multiply_adds else "",
+            )
+            for row in self
+        ]
+        parameters, multiply_adds = totals(self)
+        cells.append(("total", "", "", f"{parameters:,}", f"{multiply_adds:,}"))
+        return "\n".join([*_aligned(cells), *([self.note] if self.note else [])])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of cells in columns, those of text to the left, a rule behind the first and before the last."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row in cells:
+        parts = [
+            cell.ljust(width) if i < 3 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(parts).rstrip())
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    return [lines[0], rule, *lines[1:-1], rule, lines[-1]]
+
+
+def summary(graph: Graph) -> Summary:
+    """A LayerSummary for every node of a graph whose shapes are known, or follow but for the batch, which is 1 then.
+
+    `print(summary(graph))` prints a table. Raises GraphError if shapes are not known: specialise the graph first.
     """
     counted: set[int] = set()
-    return tuple(_row(graph, node, counted) for node in graph.nodes)
+    known, note = _settled(graph)
+    found = Summary(_row(known, node, counted) for node in known.nodes)
+    found.note = note
+    return found
+
+
+def _settled(graph: Graph) -> tuple[Graph, str]:
+    """The graph for a batch of 1, where only that is open, and what to say of it."""
+    inputs = {n: graph.specs[n] for n in graph.inputs if n in graph.specs}
+    open_sizes = {s.shape[:1] for s in inputs.values() if not s.is_static}
+    rest = all(isinstance(d, int) for s in inputs.values() for d in s.shape[1:])
+    unknown = any(
+        n and n not in graph.specs and n not in graph.constants
+        for node in graph.nodes
+        for n in node.outputs
+    )
+    if not unknown or not rest or len(inputs) < len(graph.inputs):
+        return graph, ""
+    one = {
+        n: s if s.is_static else dataclasses.replace(s, shape=(1, *s.shape[1:]))
+        for n, s in inputs.items()
+    }
+    found = specialise(graph, one)
+    cut = "" if found.cut is None else "; more layers follow whose sizes depend on values"
+    note = "for a batch of 1, which is open" if open_sizes else ""
+    return found.graph, (note + cut).removeprefix("; ")
 
 
 def totals(rows: Iterable[LayerSummary]) -> tuple[int, int]:

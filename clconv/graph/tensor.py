@@ -122,12 +122,27 @@ class TensorSpec:
         return cls(tuple(array.shape), DType.of(array))
 
     def __str__(self) -> str:
-        words = {None: "?", ...: "..."}
-        dims = "x".join(words.get(d) or str(d) for d in self.shape) or "scalar"
+        sizes = self._named_sizes()
+        short = all(len(size) == 1 or not size.isidentifier() for size in sizes)
+        dims = ("x" if short else " x ").join(sizes) or "scalar"
         suffix = "" if self.layout.is_plain else f":{self.layout}"
         return f"{self.dtype.value}[{dims}]{suffix}"
 
     __repr__ = __str__  # dictionaries of specs are printed
+
+    def _named_sizes(self) -> list[str]:
+        """The sizes in words. Those of a picture that have no name of their own get ONNX's letters."""
+        sizes = ["?" if d is None else "..." if d is ... else str(d) for d in self.shape]
+        if self.rank != 4:
+            return sizes
+        letters = "N???"
+        if isinstance(self.shape[1], int):
+            letters = "N?HW"
+        elif isinstance(self.shape[3], int):
+            letters = "NHW?"
+        if not set(letters) & set(sizes) - {"?"}:
+            sizes = [n if s == "?" else s for s, n in zip(sizes, letters, strict=True)]
+        return sizes
 
 
 _constant_keys = itertools.count()

@@ -14,11 +14,51 @@ from clconv.errors import ClconvWarning, InputError
 from clconv.graph.ir import ANY_SHAPE, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.verify import verify_state
+from clconv.session.hints import hint
 
 if TYPE_CHECKING:  # it loads OpenCL, which commands that only look at files do without
     from clconv.runtime.state import DeviceState
 
+Feeds = Mapping[str, Any] | np.ndarray | Sequence[Any]
+
 _CALLER = 5  # frames from here to whoever called run()
+
+
+def as_feeds(specs: Mapping[str, TensorSpec], feeds: Any) -> Mapping[str, Any]:
+    """What run() is given as a mapping by name: a mapping as it is; for a model of one input an array or nested lists;
+    for one of several a list of arrays in their order. Raises InputError for anything else."""
+    if isinstance(feeds, Mapping):
+        return feeds
+    names = list(specs)
+    is_list = isinstance(feeds, list | tuple)
+    if len(names) == 1:
+        # A list with the whole input inside, rather than with the examples of a batch.
+        if is_list and len(feeds) == 1 and getattr(feeds[0], "ndim", 0) == specs[names[0]].rank > 0:
+            feeds = feeds[0]
+        return {names[0]: feeds}
+    takes = _listed(specs)
+    if not is_list:
+        raise InputError(
+            f"the model takes {takes}: give a mapping by name or a list in this order, not {type(feeds).__name__}"
+        )
+    if len(feeds) != len(names):
+        raise InputError(f"the model takes {len(names)} arrays, {takes}; {len(feeds)} were given")
+    return dict(zip(names, feeds, strict=True))
+
+
+def called_feeds(
+    specs: Mapping[str, TensorSpec], arrays: Sequence[Any], named: Mapping[str, Any]
+) -> Any:
+    """What a call with these arguments feeds, for as_feeds: arrays in the order of the inputs, or by their names."""
+    if not named:
+        return arrays[0] if len(arrays) == 1 else list(arrays)
+    first = list(specs)[: len(arrays)]
+    if len(arrays) > len(first):
+        raise InputError(f"the model takes {_listed(specs)}; {len(arrays)} arrays were given")
+    for name in first:
+        if name in named:
+            raise InputError(f"input '{name}' is given twice: in its place and by its name")
+    return {**dict(zip(first, arrays, strict=True)), **named}
 
 
 def conform(
@@ -57,7 +97,8 @@ def conform_shapes(
             ) from None
         if min(shape, default=0) < 0:
             raise InputError(f"input '{name}': the shape {shape} has a negative size")
-        _check_shape(name, spec, shape, bound)
+        if refused := _refused(name, spec, shape, bound):
+            raise InputError(refused)
         found[name] = TensorSpec(shape, spec.dtype)
     return found
 
@@ -66,8 +107,13 @@ def _check_names(specs: Mapping[str, TensorSpec], given: Mapping[str, Any]) -> N
     unknown = sorted(set(given) - set(specs), key=str)
     missing = sorted(set(specs) - set(given))
     if unknown or missing:
-        takes = ", ".join(f"'{n}': {s}" for n, s in specs.items())
-        raise InputError(f"inputs {unknown} unknown, {missing} missing; the model takes {takes}")
+        raise InputError(
+            f"inputs {unknown} unknown, {missing} missing; the model takes {_listed(specs)}"
+        )
+
+
+def _listed(specs: Mapping[str, TensorSpec]) -> str:
+    return ", ".join(f"'{n}': {s}" for n, s in specs.items()) or "no inputs"
 
 
 def _conform_one(name: str, spec: TensorSpec, value: Any, bound: dict[str, int]) -> np.ndarray:
@@ -79,22 +125,21 @@ def _conform_one(name: str, spec: TensorSpec, value: Any, bound: dict[str, int])
             f"input '{name}' takes {spec.dtype.value}, got {array.dtype.name}; "
             f"convert it with .astype('{spec.dtype.value}')"
         )
-    _check_shape(name, spec, array.shape, bound)
+    if refused := _refused(name, spec, array.shape, bound):
+        raise InputError(refused + hint(spec, array.shape))
     # Contiguous, and in this machine's byte order, which the dtype's name does not tell.
     return np.asarray(array, spec.dtype.numpy, order="C")
 
 
-def _check_shape(
-    name: str, spec: TensorSpec, shape: tuple[int, ...], bound: dict[str, int]
-) -> None:
-    """InputError for another rank or size; bound: what names of sizes stand for so far."""
+def _refused(name: str, spec: TensorSpec, shape: tuple[int, ...], bound: dict[str, int]) -> str:
+    """What is wrong with another rank or size, "" if nothing is; bound: what names of sizes stand for so far."""
     if spec.shape == ANY_SHAPE:
-        return
+        return ""
     if len(shape) != spec.rank:
-        raise InputError(f"input '{name}' takes {spec}, got shape {shape}")
+        return f"input '{name}' takes {spec}, got shape {shape}"
     for wanted, size in zip(spec.shape, shape, strict=True):
         if isinstance(wanted, int) and wanted != size:
-            raise InputError(f"input '{name}' takes {spec}, got shape {shape}")
+            return f"input '{name}' takes {spec}, got shape {shape}"
         if isinstance(wanted, str) and bound.setdefault(wanted, size) != size:
             # Exporters call different sizes by one name; what is fed decides, as with onnxruntime.
             warnings.warn(
@@ -103,6 +148,7 @@ def _check_shape(
                 ClconvWarning,
                 stacklevel=_CALLER,
             )
+    return ""
 
 
 def _described(value: Any, array: np.ndarray) -> str:

@@ -13,6 +13,8 @@ from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import DeviceMemoryError, InputError
+from clconv.graph.described import graph_html, values_line
+from clconv.graph.inside import value_names
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.planning.planner import Planner
 from clconv.runtime.bound import BoundPlan, Progress
@@ -20,17 +22,22 @@ from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.device import found_again
 from clconv.runtime.state import DeviceState
 from clconv.session.inputs import (
+    Feeds,
+    as_feeds,
+    called_feeds,
     check_state,
     conform,
     conform_shapes,
     fed_defaults,
     with_inputs,
 )
-from clconv.session.stages import Bodies, Shared, Stage
+from clconv.session.opened import Closable, Opened
+from clconv.session.stages import Shared
 
 
-class Session:
-    """Runs a graph on one device. Safe to call from several threads.
+class Session(Closable):
+    """Runs a graph on one device. Safe to call from several threads. `with` closes it at the end; without, all that is on
+    the device is freed with the last reference.
 
     graph: as imported; the passes run here. device: as devices() lists it; features that it claims and
     the graph may use are tested here, and the session's `device` has those that gave correct results. guard: bytes of
@@ -56,27 +63,44 @@ class Session:
         self._given = device
         options = PlanOptions.from_config(precision, guard=guard)
         check_state(graph, device, state, initial)
-        self._shared = shared = Shared(graph, device, options, progress, state)
-        for name, value in (initial or {}).items():
-            self.state.write(name, value)
-        self.device = shared.planner.device
-        self._imported = graph if graph.metadata.get("defaults") else None
+        shared = Shared(graph, device, options, progress, state)
+        self.device, self._options = shared.planner.device, options
+        self.imported = graph  # as it was given
         self._with_fed: dict[frozenset[str], Session] = {}
         self._with_fed_lock = threading.Lock()
         self.graph = shared.passed(graph, "import")
-        self._stage = Stage(shared, self.graph)
-        self._bodies = Bodies(shared)
+        self._open = Opened(shared, self.graph)
+        for name, value in (initial or {}).items():
+            self.state.write(name, value)
         say(1, f"device {device}, driver {device.driver}")
+        self._known_outputs: dict[str, TensorSpec] = {}
         if all(spec.is_static for spec in self.inputs.values()):
-            self.prepare({n: spec.shape for n, spec in self.inputs.items()})
+            shapes = {n: spec.shape for n, spec in self.inputs.items()}
+            self.prepare(shapes)
+            self._known_outputs = self.output_specs(shapes)
 
-    @property
-    def _guard(self) -> int:
-        return self._shared.planner.options.guard
+    def close(self) -> None:
+        super().close()
+        with self._with_fed_lock:
+            others = list(self._with_fed.values())
+            self._with_fed.clear()
+        for other in others:
+            other.close()
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return f"<Session '{self.graph.name}', closed>"
+        return (
+            f"<Session '{self.graph.name}' on {self.device}, {self.precision}: {values_line(self.inputs)} -> "
+            f"{values_line(self.outputs)}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return graph_html(self.imported, repr(self), self.outputs)
 
     @property
     def precision(self) -> str:
-        return self._shared.planner.options.precision
+        return self._options.precision
 
     @property
     def state(self) -> DeviceState:
@@ -92,21 +116,20 @@ class Session:
 
     @property
     def outputs(self) -> dict[str, TensorSpec | None]:
-        """Specs of the outputs as the model declares them. Where it does not, what follows if all its input sizes are
-        known, else None."""
+        """Specs of the outputs: what follows if all input sizes are known, else as the model declares them, None where it
+        does not."""
         declared = self.graph.metadata.get("output_specs", {})
-        found = {name: declared.get(name) for name in self.graph.returned}
-        inputs = self.inputs
-        if None in found.values() and all(spec.is_static for spec in inputs.values()):
-            known = self.output_specs({name: spec.shape for name, spec in inputs.items()})
-            found = {name: spec or known.get(name) for name, spec in found.items()}
-        return found
+        return {
+            name: self._known_outputs.get(name) or declared.get(name)
+            for name in self.graph.returned
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
         have, with state of its own that holds the same. `progress` stays behind."""
         values = {name: self.state.read(name) for name in self.graph.state}
-        return _restored, (self.graph, self._given, self.precision, self._guard, values)
+        options = self._options
+        return _restored, (self.imported, self._given, options.precision, options.guard, values)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
@@ -137,16 +160,23 @@ class Session:
     def _specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
         return conform_shapes(self.inputs, shapes)
 
-    def run(
-        self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None
-    ) -> dict[str, np.ndarray]:
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
+        """run() of arrays in the order of the model's inputs, or by their names: the output's array where the model has
+        one, else a dict by name."""
+        found = self.run(called_feeds(self.inputs, arrays, named))
+        return found[next(iter(found))] if len(found) == 1 else found
+
+    def run(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Output arrays by name for input arrays by name.
 
-        outputs: which ones, all by default. feeds may hold values for initialisers that the model lists among its
-        inputs, too. Raises InputError for a wrong name, rank, size or dtype.
+        feeds: a mapping by name; for a model of one input its array, or lists of numbers or of examples; for one of
+        several inputs a list of arrays in their order. It may hold values for initialisers that the model lists among
+        its inputs, too. outputs: which ones, all by default.
+        Raises InputError for a wrong name, rank, size or dtype, ClosedError after close().
         """
-        if self._imported is not None and (fed := fed_defaults(self._imported, feeds)):
-            return self._fed(self._imported, fed).run(feeds, outputs)
+        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
+        if fed := self._fed_initialisers(feeds):
+            return self._fed(fed).run(feeds, outputs)
         arrays = conform(self.inputs, feeds)
         if isinstance(outputs, str):
             raise InputError(f"outputs are a list of names, not the text {outputs!r}")
@@ -154,27 +184,48 @@ class Session:
         unknown = [name for name in wanted if name not in self.graph.returned]
         if unknown:
             raise InputError(f"no outputs {unknown}; the model has {list(self.graph.returned)}")
-        values = self._stage.run(arrays, self._bodies)
+        values = opened.stage.run(arrays, opened.bodies)
         return {name: values[name] for name in wanted}
 
-    def _fed(self, graph: Graph, names: frozenset[str]) -> Session:
+    def activations(self, feeds: Feeds, names: str | Sequence[str]) -> dict[str, np.ndarray]:
+        """Values inside the network, by the names that are asked for.
+
+        names: of values of the model's file, or of its nodes, which stand for their first output; also what runs joined
+        with a later layer. The first call for the same names and sizes plans and compiles. State does not change.
+        Raises InputError for unknown names, with those that are like them, and as run() does.
+        """
+        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
+        if fed := self._fed_initialisers(feeds):
+            return self._fed(fed).activations(feeds, names)
+        wanted = (names,) if isinstance(names, str) else tuple(names)
+        found = value_names(self.imported, wanted)
+        arrays = conform(self.inputs, feeds)
+        values = opened.inside(self.imported, found).run(arrays, opened.bodies)
+        return {name: values[value] for name, value in zip(wanted, found, strict=True)}
+
+    def _fed_initialisers(self, feeds: Mapping[str, Any]) -> frozenset[str]:
+        has_any = self.imported.metadata.get("defaults")
+        return fed_defaults(self.imported, feeds) if has_any else frozenset()
+
+    def _fed(self, names: frozenset[str]) -> Session:
         """A session for runs that give values for initialisers, which are inputs there."""
         with self._with_fed_lock:
             if names not in self._with_fed:
                 self._with_fed[names] = Session(
-                    with_inputs(graph, names), self._given, guard=self._guard,
+                    with_inputs(self.imported, names), self._given, guard=self._options.guard,
                     precision=self.precision, state=self._shared.state,
                 )  # fmt: skip
             return self._with_fed[names]
 
-    def check(self, feeds: Mapping[str, np.ndarray], on_node: OnNode) -> dict[str, np.ndarray]:
+    def check(self, feeds: Feeds, on_node: OnNode) -> dict[str, np.ndarray]:
         """Like run(), but node by node: on_node(node, output, relative error, variant) learns how far each
         result is from the NumPy reference."""
 
         def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             return checked_run(bound, arrays, on_node)
 
-        return self._stage.run(conform(self.inputs, feeds), self._bodies, execute=execute)
+        arrays = conform(self.inputs, as_feeds(self.inputs, feeds))
+        return self._stage.run(arrays, self._bodies, execute=execute)
 
 
 def _restored(

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from clconv.errors import InputError, ShapeError, UnsupportedError
 from clconv.graph.epilogue import without_epilogues
-from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.parameters import parameter_names, statistic_names
 from clconv.graph.specialise.specialise import specialise
 from clconv.training.forms import inference_form
 from clconv.training.way import QUANTISING
 
 BATCH = "batch"
-
-# Inputs that hold numbers which are not learned, by operator.
-_SETTINGS: Mapping[str, tuple[int, ...]] = {
-    "Clip": (1, 2), "Pad": (2,), "Resize": (1, 2), "Pow": (1,), "OneHot": (1, 2), "TopK": (1,),
-    "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "FakeQuantize": (1, 2), "Dropout": (1, 2),
-    "GridSample": (1,), "RoiAlign": (1,), "LSTM": (5, 6), "GRU": (5,), "RNN": (5,), "Range": (0, 1, 2),
-    "Equal": (0, 1), "Less": (0, 1), "Greater": (0, 1), "LessOrEqual": (0, 1), "GreaterOrEqual": (0, 1),
-}  # fmt: skip
-_SCALING = ("Add", "Sub", "Mul", "Div")  # of an input of the network: what prepares it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +47,7 @@ def learner(graph: Graph, freeze: Sequence[str] = ()) -> Learner:
     integers.
     """
     graph = inference_form(without_epilogues(graph))
-    statistics = _statistics(graph)
-    parameters = tuple(
-        name
-        for name, constant in graph.constants.items()
-        if constant.spec.dtype.is_float and name not in statistics and _is_learned(graph, name)
-    )
+    parameters, statistics = parameter_names(graph), statistic_names(graph)
     _check_parameters(graph, parameters)
     frozen: set[str] = set()
     for pattern in [freeze] if isinstance(freeze, str) else freeze:
@@ -76,30 +63,6 @@ def learner(graph: Graph, freeze: Sequence[str] = ()) -> Learner:
             f"freeze: all {len(parameters)} parameters are frozen; nothing is left to learn"
         )
     return Learner(_open_batch(graph), parameters, statistics, frozenset(frozen))
-
-
-def _statistics(graph: Graph) -> tuple[str, ...]:
-    names = [
-        name for node in graph.nodes if node.op == "BatchNormalization" for name in node.inputs[3:5]
-    ]
-    return tuple(dict.fromkeys(n for n in names if n in graph.constants))
-
-
-def _is_learned(graph: Graph, name: str) -> bool:
-    if graph.constants[name].spec.rank == 0:
-        return False
-    uses = [(node, i) for node in graph.nodes for i, n in enumerate(node.inputs) if n == name]
-    return bool(uses) and all(_is_place_of_parameter(graph, node, i) for node, i in uses)
-
-
-def _is_place_of_parameter(graph: Graph, node: Node, index: int) -> bool:
-    if index in _SETTINGS.get(node.op, ()):
-        return False
-    others = [n for i, n in enumerate(node.inputs) if i != index]
-    if node.op in _SCALING:
-        size = graph.constants[node.inputs[index]].spec.size
-        return size > 1 and not any(n in graph.inputs for n in others)
-    return True
 
 
 def _check_parameters(graph: Graph, parameters: Sequence[str]) -> None:

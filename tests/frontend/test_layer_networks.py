@@ -209,5 +209,8 @@ def test_summary_counts_shared_and_measured_values_once():
 
 
 def test_summary_needs_known_shapes():
+    opened = Conv2d(3, 1).build((2, 4, 4), batch=None)
+    assert summary(opened)[0].output == (1, 3, 4, 4)  # only the batch is open
+    tall = opened.replace(specs={"input": TensorSpec((1, 2, "h", 4))})
     with pytest.raises(GraphError, match="specialise"):
-        summary(Conv2d(3, 1).build((2, 4, 4), batch=None))
+        summary(tall)

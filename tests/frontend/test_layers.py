@@ -234,7 +234,7 @@ def test_values_of_some_activations():
     np.testing.assert_array_equal(run(Relu6().build((3, 4, 4)), x), x.clip(0, 6))
     np.testing.assert_allclose(run(Softmax().build((3, 4, 4)), x).sum(1), 1, rtol=1e-6)
     prelu = PRelu().build((3, 4, 4))
-    slope = prelu.constants["prelu_1.slope"].array
+    slope = prelu.constants["prelu_1.weight"].array
     np.testing.assert_allclose(run(prelu, x), np.where(x < 0, x * slope, x), rtol=1e-6)
 
 

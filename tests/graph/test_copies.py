@@ -1,4 +1,4 @@
-"""Graphs and what they are made of can be copied and pickled, and compare by what they hold."""
+"""Graphs and what they are made of can be copied, pickled and shown, and compare by what they hold."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import onnx
 import pytest
 
 from clconv.api import read_model
-from clconv.graph.ir import Attributes, Constant, Graph, TensorSpec
+from clconv.graph import described
+from clconv.graph.ir import ANY_SHAPE, Attributes, Constant, DType, Graph, TensorSpec
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
 from clconv.layers import Conv2d, Dense, Flatten, Relu, Sequential
+from tests.graph.graph_builder import Builder
 
 
 def _pickled(protocol: int) -> Callable[[Any], Any]:
@@ -98,3 +100,45 @@ def test_what_differs_is_not_equal() -> None:
 def test_specs_print_as_people_write_them() -> None:
     specs = {"x": TensorSpec((1, 3, 224, 224)), "y": TensorSpec(("N", None))}
     assert str(specs) == "{'x': float32[1x3x224x224], 'y': float32[Nx?]}"
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ((1, 3, 224, 224), "1x3x224x224"),
+        ((), "scalar"),
+        (ANY_SHAPE, "..."),
+        (("n", 3, "h", "w"), "nx3xhxw"),
+        (("batch", 3, "height", 224), "batch x 3 x height x 224"),
+        ((None, 3, None, None), "Nx3xHxW"),
+        ((None, None, None, 3), "NxHxWx3"),
+        ((None, 3, "H", None), "?x3xHx?"),
+        ((None, None, None, None), "Nx?x?x?"),
+        (("N", None), "Nx?"),
+        (("2*n", 4), "2*nx4"),
+    ],
+)
+def test_open_sizes_have_names(shape: tuple[object, ...], text: str) -> None:
+    assert str(TensorSpec(shape)) == repr(TensorSpec(shape)) == f"float32[{text}]"
+    assert str(TensorSpec(shape, DType.INT64)) == f"int64[{text}]"
+
+
+def small() -> Graph:
+    b = Builder()
+    x = b.conv(b.input(1, 3, 8, 8), 4, 3, 3)
+    return b.graph(b.node("Relu", x, out="<y>"))
+
+
+def test_a_graph_in_a_line() -> None:
+    line = repr(small())
+    assert line == "<Graph 'test': x float32[1x3x8x8] -> <y> ?; 2 nodes, 112 parameters>"
+    assert "\n" in str(small())
+    assert repr([small()]) == f"[{line}]"
+
+
+def test_a_graph_for_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = small()._repr_html_()
+    assert "<y>" not in page and "&lt;y&gt;" in page and "float32[1x3x8x8]" in page
+    assert "<svg" not in page
+    monkeypatch.setattr(described, "DRAWINGS", [lambda graph: f"<svg>{graph.name}</svg>"])
+    assert "<svg>test</svg>" in small()._repr_html_()

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import clconv
 from clconv.device.info import DeviceInfo
+from clconv.graph.reference import run_reference
+from clconv.runtime.check import relative_error
 from tests.models.support import agree, photo
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(1, 3, 1, 1)
@@ -74,3 +77,17 @@ def input_name(folder: Path, model: str) -> str:
     from clconv.frontend.onnx import import_onnx
 
     return import_onnx(folder / f"{model}.onnx").inputs[0]
+
+
+def test_every_value_inside_the_digit_cnn(device: DeviceInfo, shared_models: Path) -> None:
+    """By the names of the file, against the reference of the graph as it was imported."""
+    session = clconv.load(shared_models / "digit_cnn.onnx", device)
+    graph = session.imported
+    names = [o for node in graph.nodes for o in node.outputs]
+    assert len(names) > len(session.graph.nodes) + 2
+    ((name, _),) = session.inputs.items()
+    x = np.random.default_rng(0).random((2, 1, 28, 28), dtype=np.float32)
+    found = session.activations(x, names)
+    expected = run_reference(graph.replace(outputs=tuple(names)), {name: x})
+    for value in names:
+        assert relative_error(found[value], expected[value]) < 2e-5, value

@@ -59,8 +59,12 @@ class Unwilling:
         ({"x": Unwilling()}, "got Unwilling, which is no array: it will not"),
         ({"x": 10**400}, "got int"),
         ({3: 1, None: 2, "x": 1}, r"\[3, None\] unknown"),
-        ([picture(1, 3, 4, 4)], "takes a mapping from input name to array, got list"),
-        (picture(1, 3, 4, 4), "got ndarray"),
+        ([picture(1, 4, 4, 4)], r"got shape \(1, 4, 4, 4\)"),
+        ([picture(1, 3, 4, 4), 1], "'x'"),
+        ([[[1.0], [2.0, 3.0]]], "'x'"),
+        ([], r"got shape \(0,\)"),
+        (picture(3, 4), r"got shape \(3, 4\)"),
+        (None, "got None"),
     ],
 )
 def test_wrong_inputs_are_refused(feeds, says: str, device: DeviceInfo) -> None:  # type: ignore[no-untyped-def]

@@ -6,6 +6,9 @@
 
 Sizes are (channels, height, width); input channels are inferred. Windows, strides and paddings are an
 int or a (height, width) pair. A window that does not fit is a ShapeError that does the arithmetic.
+
+`print(layer)` shows a layer as it is written, `print(summary(graph))` a table of a network. build(..., weights=...) and
+load_state_dict() take weights by PyTorch's names, state_dict() gives them.
 """
 
 from clconv.frontend.layers.activation import (
@@ -31,6 +34,7 @@ from clconv.frontend.layers.convolution import Conv1d, Conv2d, ConvTranspose2d
 from clconv.frontend.layers.dense import Channels, Dense, Dropout, Flatten
 from clconv.frontend.layers.norm import BatchNorm2d, LocalResponseNorm
 from clconv.frontend.layers.pooling import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Upsample
+from clconv.frontend.layers.weights import load_state_dict, state_dict
 from clconv.graph.summary import summary
 
 __all__ = [
@@ -68,5 +72,7 @@ __all__ = [
     "Swish",
     "Tanh",
     "Upsample",
+    "load_state_dict",
+    "state_dict",
     "summary",
 ]

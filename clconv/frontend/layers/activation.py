@@ -108,7 +108,7 @@ class PRelu(_Activation):
         label = network.label(self)
         channels, *rest = network.volume(x)
         slope = network.random.uniform(0.2, 0.3, (channels, *[1] * len(rest)))
-        inputs = [x, network.constant(f"{label}.slope", slope.astype(np.float32))]
+        inputs = [x, network.learned(f"{label}.weight", slope)]
         return network.add("PRelu", label, inputs)
 
 

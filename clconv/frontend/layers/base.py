@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from clconv.errors import ConfigError, ShapeError
+from clconv.frontend.layers.weights import PATHS, Given, Weights
+from clconv.frontend.layers.written import written
 from clconv.graph.evaluate import infer_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.graph.summary import summary
 from clconv.graph.verify import verify
 
 Volume = tuple[
@@ -27,6 +30,15 @@ class Layer:
     """
 
     name: str | None = None
+    _given: tuple[tuple[Any, ...], dict[str, Any]] = ((), {})
+
+    def __new__(cls, *args: Any, **named: Any) -> Any:
+        made = super().__new__(cls)
+        made._given = (args, named)
+        return made
+
+    def __repr__(self) -> str:
+        return written(type(self), *self._given)
 
     def apply(self, network: Network, x: str) -> str:
         """Adds the layer's nodes behind the value x and returns the value it makes.
@@ -41,9 +53,10 @@ class Layer:
         batch: int | str | None = 1,
         seed: int = 0,
         name: str = "network",
+        weights: Weights | None = None,
     ) -> Graph:
         """A graph of this layer alone: see Network for the arguments. Its output is named "output"."""
-        network = Network(input_shape, batch, seed, name)
+        network = Network(input_shape, batch, seed, name, weights=weights)
         return network.graph(output=self.apply(network, network.input))
 
 
@@ -58,6 +71,8 @@ class Network:
     input_shape: (channels, height, width), (channels, length) or (features,).
     batch: images at once; None or a name leaves it open until an input arrives.
     seed: of the weights; the same layers and seed give the same weights.
+    weights: in the place of drawn ones: arrays or PyTorch's tensors by name, or the path of a .safetensors file. All of
+    them, and no others. Names are "conv2d_1.weight", or those of PyTorch's state_dict: see state_dict.
     """
 
     def __init__(
@@ -67,6 +82,8 @@ class Network:
         seed: int = 0,
         name: str = "network",
         input_name: str = "input",
+        *,
+        weights: Weights | None = None,
     ) -> None:
         shape = tuple(input_shape)
         if not shape or not all(isinstance(d, int | np.integer) and d >= 1 for d in shape):
@@ -86,17 +103,48 @@ class Network:
         images = batch if isinstance(batch, int) else 1
         self._specs = {input_name: TensorSpec((images, *shape))}
         self._counts: dict[str, int] = {}
+        self._given = None if weights is None else Given(weights)
+        self._missing: list[str] = []
+        # Where the layer that is applied stands among the layers of layers; None where nothing says it.
+        self._path: tuple[str, ...] | None = ()
+        self._paths: dict[str, str] = {}
 
     def __call__(self, layer: Layer, *values: str) -> str:
         """Applies a layer to a value, or a joining layer (Add, Concat, Multiply) to several."""
         for value in values:
             self.volume(value)
-        if len(values) == 1:
-            return layer.apply(self, values[0])
-        join = getattr(layer, "join", None)
-        if join is None:
-            raise ConfigError(f"{type(layer).__name__} takes one value, {len(values)} were given")
-        return str(join(self, values))
+        path, self._path = self._path, (layer.name,) if layer.name else None
+        try:
+            if len(values) == 1:
+                return layer.apply(self, values[0])
+            join = getattr(layer, "join", None)
+            if join is None:
+                raise ConfigError(
+                    f"{type(layer).__name__} takes one value, {len(values)} were given"
+                )
+            return str(join(self, values))
+        finally:
+            self._path = path
+
+    def part(self, layer: Layer, place: int, x: str) -> str:
+        """Applies a layer that stands at a place of another: its weights are named after both."""
+        path = self._path
+        self._path = None if path is None else (*path, layer.name or str(place))
+        try:
+            return layer.apply(self, x)
+        finally:
+            self._path = path
+
+    def __repr__(self) -> str:
+        return f"<Network '{self.name}': {self._specs[self.input]}, {len(self._nodes)} nodes>"
+
+    def __str__(self) -> str:
+        return str(summary(self.graph())) if self._nodes else repr(self)
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What training would change, by name: weights, biases, scales. Read-only arrays."""
+        return self.graph().parameters if self._nodes else {}
 
     def volume(self, value: str) -> Volume:
         """Sizes of a value without the batch."""
@@ -118,14 +166,29 @@ class Network:
     def weights(self, name: str, shape: Sequence[int], fan_in: float) -> str:
         """He et al. (2015): normal with variance 2 / fan_in, float32."""
         values = self.random.standard_normal(tuple(shape)) * math.sqrt(2 / fan_in)
-        return self.constant(name, values.astype(np.float32))
+        return self.learned(name, values)
 
     def bias(self, name: str, size: int, fan_in: float) -> str:
         """Uniform in +-1 / sqrt(fan_in): small, but not zero, so that a lost bias shows."""
         limit = 1 / math.sqrt(fan_in)
-        return self.constant(name, self.random.uniform(-limit, limit, size).astype(np.float32))
+        return self.learned(name, self.random.uniform(-limit, limit, size))
 
-    def parameters(
+    def learned(self, name: str, drawn: np.ndarray) -> str:
+        """Adds a weight, "layer.kind", as float32 and returns its name: the one that was given, or as drawn."""
+        if self._path is not None:
+            path = ".".join((*self._path, name.rpartition(".")[2]))
+            if path not in self._paths.values():
+                self._paths[name] = path
+        if self._given is not None:
+            path = self._paths.get(name, name)
+            found = self._given.take((name, path), drawn.shape)
+            if found is None:
+                self._missing.append(path)
+            else:
+                drawn = found
+        return self.constant(name, drawn.astype(np.float32))
+
+    def weight_and_bias(
         self, label: str, shape: Sequence[int], units: int | None, fan_in: float
     ) -> list[str]:
         """A layer's weights of a shape, and the bias of so many units if there are any."""
@@ -145,13 +208,16 @@ class Network:
         return label
 
     def graph(self, *unnamed: str, **outputs: str) -> Graph:
-        """The finished graph. outputs: value by the name it gets; unnamed values keep theirs.
+        """The finished graph. outputs: value by the name it gets; unnamed values keep theirs. Without either the outputs
+        are the values that no layer reads.
 
         Specs are complete if the batch is known, else only the input's is there. metadata: "output_specs" has the
-        outputs' in either case.
+        outputs' in either case. Raises InputError where weights were given and do not fit the layers.
         """
         if not unnamed and not outputs:
-            raise ConfigError(f"network '{self.name}' needs at least one output")
+            unnamed = self._unread()
+        if self._given is not None:
+            self._given.check_all(self._missing, self.name)
         names = {value: value for value in unnamed}
         for name, value in outputs.items():
             self.volume(value)
@@ -177,10 +243,17 @@ class Network:
             name: dataclasses.replace(self._specs[value], shape=(self._batch, *self.volume(value)))
             for value, name in names.items()
         }
-        inputs, metadata = (self.input,), {"output_specs": declared}
+        inputs, metadata = (self.input,), {"output_specs": declared, PATHS: dict(self._paths)}
         return verify(
             Graph(self.name, tuple(nodes), inputs, results, specs, self._constants, metadata)
         )
+
+    def _unread(self) -> tuple[str, ...]:
+        read = {name for node in self._nodes for name in node.inputs}
+        found = tuple(o for node in self._nodes for o in node.outputs if o not in read)
+        if not found:
+            raise ConfigError(f"network '{self.name}' needs at least one output")
+        return found
 
 
 class _Copy(Layer):

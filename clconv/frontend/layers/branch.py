@@ -23,8 +23,8 @@ class Sequential(Layer):
         return len(self.layers)
 
     def apply(self, network: Network, x: str) -> str:
-        for layer in self.layers:
-            x = layer.apply(network, x)
+        for i, layer in enumerate(self.layers):
+            x = network.part(layer, i, x)
         return x
 
 
@@ -42,7 +42,9 @@ class _Join(Layer):
     def apply(self, network: Network, x: str) -> str:
         if len(self.branches) < 2:
             raise ConfigError(f"{type(self).__name__} joins two branches or more")
-        return self.join(network, [branch.apply(network, x) for branch in self.branches])
+        return self.join(
+            network, [network.part(branch, i, x) for i, branch in enumerate(self.branches)]
+        )
 
     def join(self, network: Network, values: Sequence[str]) -> str:
         """The joined value. Raises ShapeError if the volumes do not fit."""

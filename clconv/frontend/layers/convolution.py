@@ -68,7 +68,7 @@ class _Convolution(Layer):
         return network.add(
             "Conv",
             label,
-            [x, *network.parameters(label, shape, units, fan_in)],
+            [x, *network.weight_and_bias(label, shape, units, fan_in)],
             strides=self.window.stride,
             dilations=self.window.dilation,
             pads=pads,
@@ -137,7 +137,7 @@ class ConvTranspose2d(Layer):
         return network.add(
             "ConvTranspose",
             label,
-            [x, *network.parameters(label, shape, units, fan_in)],
+            [x, *network.weight_and_bias(label, shape, units, fan_in)],
             strides=self.window.stride,
             dilations=self.window.dilation,
             pads=self.padding * 2,

@@ -32,7 +32,9 @@ class Dense(Layer):
         label = network.label(self)
         (features,) = network.volume(x)
         shape = (self.units, features)
-        parameters = network.parameters(label, shape, self.units if self.bias else None, features)
+        parameters = network.weight_and_bias(
+            label, shape, self.units if self.bias else None, features
+        )
         return network.add("Gemm", label, [x, *parameters], transB=1)
 
 

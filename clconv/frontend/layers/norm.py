@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from clconv.errors import ConfigError
 from clconv.frontend.layers.base import Layer, Network, count
 
@@ -23,12 +21,12 @@ class BatchNorm2d(Layer):
         label, channels = network.label(self), network.volume(x)[0]
         draw = network.random.uniform
         parts = {
-            "scale": draw(0.8, 1.2, channels),
-            "shift": draw(-0.2, 0.2, channels),
-            "mean": draw(-0.2, 0.2, channels),
-            "variance": draw(0.6, 1.4, channels),
+            "weight": draw(0.8, 1.2, channels),
+            "bias": draw(-0.2, 0.2, channels),
+            "running_mean": draw(-0.2, 0.2, channels),
+            "running_var": draw(0.6, 1.4, channels),
         }
-        inputs = [network.constant(f"{label}.{k}", v.astype(np.float32)) for k, v in parts.items()]
+        inputs = [network.learned(f"{label}.{k}", v) for k, v in parts.items()]
         return network.add("BatchNormalization", label, [x, *inputs], epsilon=self.epsilon)
 
 

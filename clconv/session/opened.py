@@ -1,0 +1,85 @@
+"""What a session holds on its device until it is closed."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from typing import TypeVar
+
+from clconv.errors import ClosedError
+from clconv.graph.inside import with_outputs
+from clconv.graph.ir import Graph
+from clconv.session.stages import Bodies, Shared, Stage
+
+_INSIDE_KEPT = 4
+_Self = TypeVar("_Self", bound="Closable")
+
+
+class Opened:
+    """Plans of the whole network, of its subgraphs, and of the values inside that were last asked for."""
+
+    def __init__(self, shared: Shared, graph: Graph) -> None:
+        self.shared = shared
+        self.stage = Stage(shared, graph)
+        self.bodies = Bodies(shared)
+        self._inside: collections.OrderedDict[tuple[str, ...], Stage] = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def inside(self, imported: Graph, names: tuple[str, ...]) -> Stage:
+        """The network as it was imported with these values as its outputs, which only reads its state."""
+        with self._lock:
+            if names not in self._inside:
+                reading = imported.replace(state={name: name for name in imported.state})
+                graph = self.shared.passed(with_outputs(reading, names), "activations")
+                self._inside[names] = Stage(self.shared, graph)
+                if len(self._inside) > _INSIDE_KEPT:
+                    self._inside.popitem(last=False)
+            self._inside.move_to_end(names)
+            return self._inside[names]
+
+
+class Closable:
+    """What holds something on a device until close(); `with` closes it at the end.
+
+    graph: what it runs, for the error that says it is closed.
+    """
+
+    graph: Graph
+    _open: Opened | None
+
+    def close(self) -> None:
+        """Frees what is held on the device, once runs that are under way have ended. Any further run raises ClosedError;
+        closing again does nothing. Without close() all is freed with the last reference."""
+        self._open = None
+
+    @property
+    def closed(self) -> bool:
+        return self._open is None
+
+    def __enter__(self: _Self) -> _Self:
+        self._opened  # noqa: B018 - raises if it is closed
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    @property
+    def _opened(self) -> Opened:
+        found = self._open
+        if found is None:
+            raise ClosedError(
+                f"the session of '{self.graph.name}' is closed; load the model again, or close it later"
+            )
+        return found
+
+    @property
+    def _shared(self) -> Shared:
+        return self._opened.shared
+
+    @property
+    def _stage(self) -> Stage:
+        return self._opened.stage
+
+    @property
+    def _bodies(self) -> Bodies:
+        return self._opened.bodies
