@@ -10,7 +10,7 @@ import re
 from xdist.scheduler import LoadScopeScheduling
 
 # tests/kernels/test_half.py::test_name[0-Portable-cpu-MaxPool-a_case]
-_OPERATOR = re.compile(r"^tests/kernels/.*\[\d+-[^-]+-[a-z]+-([A-Z][A-Za-z0-9]*)")
+_OPERATOR = re.compile(r"^tests/kernels/.*\[\d+-[^-]+-[a-z]+-([A-Z][A-Za-z0-9]*)-")
 
 
 class ByOperator(LoadScopeScheduling):

@@ -42,7 +42,9 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-@pytest.mark.parametrize("name", ["digit_cnn", "mobilenetv2_imagenet"])
+@pytest.mark.parametrize(
+    "name", ["digit_cnn", pytest.param("mobilenetv2_imagenet", marks=pytest.mark.slow)]
+)
 def test_float16_networks_run(shared_models: Path, device: DeviceInfo, name: str) -> None:
     data = halved(onnx.load(shared_models / f"{name}.onnx")).SerializeToString()
     session = load(data, device)
@@ -59,7 +61,9 @@ def test_float16_networks_run(shared_models: Path, device: DeviceInfo, name: str
     )
 
 
-@pytest.mark.parametrize("name", ["digit_cnn", "mobilenetv2_imagenet"])
+@pytest.mark.parametrize(
+    "name", ["digit_cnn", pytest.param("mobilenetv2_imagenet", marks=pytest.mark.slow)]
+)
 def test_float32_networks_are_stored_in_float16(
     shared_models: Path, device: DeviceInfo, name: str
 ) -> None:

@@ -27,6 +27,7 @@ def network(part: str) -> Path:
     return found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "shapes"),
     [
