@@ -20,7 +20,8 @@ from clconv.profiling.profile import Event, Profile, Row
 from clconv.profiling.recorder import Recorder, RunTimes, rows_of, run_times, timeline
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
-from clconv.session.inputs import conform, conform_shapes
+from clconv.session.inputs import Feeds as Given
+from clconv.session.inputs import as_feeds, conform, conform_shapes
 from clconv.session.random_feeds import random_feeds
 from clconv.session.session import Session
 from clconv.spans import Recording, recorded, span
@@ -34,7 +35,7 @@ Shapes = Mapping[str, Sequence[int]]
 
 def profile(
     source: Source | Session,
-    feeds: Feeds | Callable[[Graph], Feeds] | None = None,
+    feeds: Given | Callable[[Graph], Given] | None = None,
     *,
     shapes: Shapes | None = None,
     device: str | int | DeviceInfo | None = None,
@@ -47,8 +48,8 @@ def profile(
 ) -> Profile:
     """Where the time of a network goes: kernel by kernel, outside of kernels, and in loading it.
 
-    source: what load() takes, or a Session, whose load is over and is not told. feeds: arrays by input name, or a function
-    that makes them for the model's graph; random ones of the given `shapes` if left out, with 1 for an open batch.
+    source: what load() takes, or a Session, whose load is over and is not told. feeds: what Session.run() takes, or a
+    function that makes it for the model's graph; random ones of the given `shapes` if left out, with 1 for an open batch.
     device, precision, progress: as for load(). runs: how many usual and how many profiled runs, in turn.
     joined: on PoCL, look into the joined launches by time stamps, if the processor's clock proves right; False: a launch
     for each kernel. Either way `Profile.method` says which it was.
@@ -95,13 +96,13 @@ def profile(
 
 
 def _feeds(
-    graph: Graph, feeds: Feeds | Callable[[Graph], Feeds] | None, shapes: Shapes | None
+    graph: Graph, feeds: Given | Callable[[Graph], Given] | None, shapes: Shapes | None
 ) -> Feeds:
     specs = graph.input_specs()
     if feeds is not None:
         if shapes is not None:
             raise InputError("feeds have their shapes: leave `shapes` out")
-        return conform(specs, feeds(graph) if callable(feeds) else feeds)
+        return conform(specs, as_feeds(specs, feeds(graph) if callable(feeds) else feeds))
     wanted = dict(shapes or {})
     for name, spec in specs.items():
         if name not in wanted:

@@ -110,8 +110,10 @@ def test_control_flow_on_the_host_is_in_the_timeline(device: DeviceInfo) -> None
 
 def test_feeds_are_taken_as_they_are(device: DeviceInfo) -> None:
     session = Session(network(), device)
-    found = clconv.profile(session, {"x": np.zeros((1, 3, 16, 16), np.float32)}, runs=1)
-    assert found.inputs == {"x": "float32[1x3x16x16]"}
+    x = np.zeros((1, 3, 16, 16), np.float32)
+    for feeds in ({"x": x}, x, lambda graph: {"x": x}):
+        found = clconv.profile(session, feeds, runs=1)
+        assert found.inputs == {"x": "float32[1x3x16x16]"}
 
 
 def test_wrong_uses(device: DeviceInfo) -> None:
