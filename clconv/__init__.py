@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clconv.errors import ClconvError
     from clconv.graph.derivatives import gradients
     from clconv.graph.ir import Graph
+    from clconv.profiling.measure import profile
     from clconv.runtime.device import devices
     from clconv.session.session import Session
     from clconv.training.trainer import Trainer
@@ -40,6 +41,7 @@ __all__ = [
     "load",
     "losses",
     "optim",
+    "profile",
     "save",
     "visualize",
 ]
@@ -60,6 +62,7 @@ _HOMES = {
     "save": "clconv.api",
     "losses": "clconv.losses",
     "optim": "clconv.optim",
+    "profile": "clconv.profiling.measure",
     "visualize": "clconv.visualize",
 }
 

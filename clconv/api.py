@@ -16,6 +16,7 @@ from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
 from clconv.session.session import Session
+from clconv.spans import span
 from clconv.store.tensors import write_tensors
 
 Source = str | os.PathLike[str] | bytes | Graph | Network
@@ -90,4 +91,5 @@ def read_model(source: Source) -> Graph:
         raise ModelError(
             f"a model is a path, the bytes of an ONNX file, a Graph or a Network, not {type(source).__name__}"
         )
-    return import_onnx(source)
+    with span("import"):
+        return import_onnx(source)

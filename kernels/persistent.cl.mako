@@ -10,11 +10,15 @@ taken is waited for, and whoever takes work does it next: workers that run one a
 
 operations: what to run, `count` of them   words: arguments of all, see callable.py   awaited: numbers of
 operations       counters: for each operation `segments` lines of items taken and one of items done, then one of
-workers done; all zero before and after.   Index space: the workers.   Parameter: kernels.
+workers done; all zero before and after.   Index space: the workers.   Parameters: kernels; stamped, for profiles: then
+  stamps: for each operation and worker a line of ticks (first item taken, all awaited, last item done) and the items
+  done, if there were any.
 </%doc>
+<%page args="kernels, stamped=False"/>\
+<%namespace name="clock" file="/clock.mako"/>\
 <%!
 from clconv.planning.functions import call_text, function_text
-from clconv.planning.persistent import LINE, SPINS
+from clconv.planning.persistent import LINE, SPINS, STAMP
 %>
 #define get_global_id(d) global_id_##d
 #define get_global_size(d) global_size_##d
@@ -62,15 +66,21 @@ static void ${entry}_wait(
   }
 }
 
+% if stamped:
+${clock.function()}
+% endif
 kernel void ${entry}(
     global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
-    global int* counters, int segments) {
+    global int* counters, int segments${", global ulong* stamps" if stamped else ""}) {
   const int lines = segments + 1;
   const int worker = get_group_id(0);
   for (int number = 0; number < count; ++number) {
     global const ${entry}_operation* operation = operations + number;
     global int* taken = counters + number * lines * ${LINE};
     const int chunk = operation->chunk;
+% if stamped:
+    global ulong* stamp = stamps + ((long)number * get_num_groups(0) + worker) * ${STAMP};
+% endif
     int did = 0;
     for (int turn = 0; turn < segments; ++turn) {
       const int segment = (worker + turn) % segments;
@@ -82,11 +92,23 @@ kernel void ${entry}(
         const int first = begin + __atomic_fetch_add(next, chunk, __ATOMIC_RELAXED);
         if (first >= end) break;
         const int last = end - first < chunk ? end : first + chunk;
+% if stamped:
+        if (did == 0) stamp[0] = ${entry}_clock();
+% endif
         if (did == 0) ${entry}_wait(operations, operation, awaited, counters, lines);
+% if stamped:
+        if (did == 0) stamp[1] = ${entry}_clock();
+% endif
         for (int item = first; item < last; ++item) ${entry}_item(operation, words + operation->first_word, item);
         did += last - first;
       }
     }
+% if stamped:
+    if (did) {
+      stamp[2] = ${entry}_clock();
+      stamp[3] = did;
+    }
+% endif
     if (did) __atomic_fetch_add(taken + segments * ${LINE}, did, __ATOMIC_RELEASE);
   }
   global int* over = counters + count * lines * ${LINE};

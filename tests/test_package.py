@@ -114,7 +114,7 @@ import sys
 from pathlib import Path
 import clconv
 from clconv.lowering.peak_kernels import peak_arithmetic_call, peak_copy_call
-from clconv.planning.persistent import ADDRESS, persistent_kernel
+from clconv.planning.persistent import ADDRESS, CLOCK, persistent_kernel
 from clconv.lowering.model.template import PRELUDE, kernel_folder, prelude, render, template_names
 
 home = Path(clconv.__file__).resolve().parent
@@ -125,7 +125,7 @@ for device in DEVICES.values():  # the probes of a device's peak belong to no op
     for call in (peak_arithmetic_call(device, 1), peak_copy_call(device, 64)):
         assert call.kernel.symbol in render(call.kernel)
         rendered.add(call.kernel.template)
-for kernel in (ADDRESS, persistent_kernel([call.kernel])):  # nor do those that join launches
+for kernel in (ADDRESS, CLOCK, persistent_kernel([call.kernel])):  # nor do those that join launches
     assert kernel.symbol in render(kernel)
     rendered.add(kernel.template)
 for case in DEVICE_CASES:

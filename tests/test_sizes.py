@@ -29,12 +29,16 @@ _SETTINGS = "the settings of a public function, all but the first ones by name"
 EXCEPTIONS = {
     "parameters of a function: clconv/cli/check.py check": _COMMAND,
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
+    "parameters of a function: clconv/cli/timing/bench.py bench": _COMMAND,
+    "parameters of a function: clconv/cli/timing/profile.py profile": _COMMAND,
     "parameters of a function: clconv/cli/tune.py tune": _COMMAND,
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
     "parameters of a function: clconv/cli/training/command.py train": _COMMAND,
     "parameters of a function: clconv/training/trainer.py Trainer.__init__": _SETTINGS,
     "parameters of a function: clconv/visualize.py maximize": _SETTINGS,
+    "parameters of a function: clconv/profiling/bench.py bench": _SETTINGS,
+    "parameters of a function: clconv/profiling/measure.py profile": _SETTINGS,
     "lines of a function: clconv/cli/tune.py tune": _COMMAND,
     "lines of a function: clconv/cli/training/command.py train": _COMMAND,
 }

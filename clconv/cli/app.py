@@ -18,6 +18,8 @@ from clconv.cli.doctor import doctor
 from clconv.cli.run import run
 from clconv.cli.show import show
 from clconv.cli.terminal import flush_streams, prepare_streams
+from clconv.cli.timing.bench import bench
+from clconv.cli.timing.profile import profile
 from clconv.cli.training.command import train
 from clconv.cli.tune import tune
 from clconv.debug import printable_lines
@@ -70,7 +72,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (devices, run, train, show, check, doctor, tune, demo):
+for command in (devices, run, train, show, check, profile, bench, doctor, tune, demo):
     app.command()(one_line_errors(command))
 
 

@@ -15,6 +15,7 @@ from clconv.cli.pixels import Pixels, choose_pixels, place, to_tensor
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import TensorSpec
 from clconv.session.inputs import conform
+from clconv.session.random_feeds import random_feeds as random_feeds
 
 LAYOUTS = ("auto", "nchw", "nhwc")
 
@@ -157,22 +158,6 @@ def _read_one(
         how.append("what is transparent as on white")
     array = to_tensor(picture.image, placement, pixels, spec.dtype)
     return array, ", ".join([*how, str(pixels)]), pixels
-
-
-def random_feeds(
-    specs: Mapping[str, TensorSpec], shapes: Mapping[str, tuple[int, ...]]
-) -> dict[str, np.ndarray]:
-    """Seeded inputs of these shapes: floats in 0..1, small integers, random booleans."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for name, spec in specs.items():
-        values = rng.random(shapes[name])
-        if spec.dtype.value == "bool":
-            arrays[name] = values < 0.5
-        else:
-            high = 1 if spec.dtype.is_float else 8
-            arrays[name] = np.asarray(values * high, spec.dtype.numpy)
-    return arrays
 
 
 def _split(text: str, specs: Mapping[str, TensorSpec]) -> tuple[str, Path]:

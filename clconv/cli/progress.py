@@ -1,33 +1,51 @@
-"""What a terminal shows while networks are loaded: a bar that goes once they are."""
+"""What a user sees while a command works: a bar that goes at the end, or a line now and then where there is no terminal."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
-from clconv.cli.console import stderr
+from clconv.cli.console import remark, stderr
+
+_SECONDS = 3.0  # between lines where stderr is no terminal
 
 
 class Steps:
-    """A bar on stderr: say() names what goes on, compiling() is what load() takes as its progress."""
+    """What goes on, on stderr: say() names it, compiling() is what load() takes as its progress."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("", total=None)
+        self.now = ""
 
     def say(self, what: str) -> None:
         """Something of unknown length begins."""
         self._bar.reset(self._task, total=None, description=what)
+        self.now = what
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """So many of a known number are done."""
+        self.now = f"{what}: {done} of {total}"
+        self._bar.update(self._task, description=self.now, completed=done, total=total)
 
     def compiling(self, done: int, total: int) -> None:
-        self._bar.update(self._task, description="compiling kernels", completed=done, total=total)
+        self.count("compiling kernels", done, total)
 
 
 @contextlib.contextmanager
 def steps(first: str) -> Iterator[Steps]:
-    """The bar for as long as the block lasts; nothing where stderr is no terminal."""
+    """A bar for as long as the block lasts; where stderr is no terminal a line every few seconds, the first after
+    three: what is quick is quiet."""
     console = stderr()
     columns = (
         SpinnerColumn(spinner()),
@@ -35,12 +53,28 @@ def steps(first: str) -> Iterator[Steps]:
         BarColumn(),
         TimeElapsedColumn(),
     )
+    over = threading.Event()
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         shown = Steps(bar)
         shown.say(first)
-        yield shown
+        if console.is_terminal:
+            yield shown
+            return
+        teller = threading.Thread(target=_tell, args=(shown, over), daemon=True)
+        teller.start()
+        try:
+            yield shown
+        finally:
+            over.set()
+            teller.join()
+
+
+def _tell(shown: Steps, over: threading.Event) -> None:
+    started = time.monotonic()
+    while not over.wait(_SECONDS):
+        remark(f"{shown.now} ({time.monotonic() - started:.0f} s)")
 
 
 def spinner() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,9 @@ from clconv.lowering.model.template import is_for_groups
 
 SPINS = 500  # looks before a waiting worker gives way: about what it costs to do so
 ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
+CLOCK = Kernel.of("clock.cl.mako", "clock")  # tells what the processor's clock says
 LINE = 16  # ints of a cache line: counters that share one would slow each other down
+STAMP = 8  # 64-bit words of a cache line
 MOST_KERNELS = (
     64  # in one program: its compile time stays bounded, and so does what one change compiles anew
 )
@@ -148,3 +151,18 @@ def persistent_call(
         (workers,),
         (1,),
     )
+
+
+def calls_in(launch: KernelCall) -> int:
+    """How many calls of its plan a launch does."""
+    found = count_of(launch)
+    return 1 if found is None else found[1]
+
+
+def stamped(launch: KernelCall) -> KernelCall:
+    """A persistent launch that writes down when each worker began and ended each operation, into `stamps`. Another
+    program: what runs without a profile is not burdened."""
+    kernel = Kernel.of(_TEMPLATE, "stamped", kernels=kernels_of(launch.kernel), stamped=True)
+    nbytes = calls_in(launch) * math.prod(launch.global_size) * STAMP * 8
+    arguments = (*launch.arguments, ("stamps", State(nbytes)))
+    return dataclasses.replace(launch, kernel=kernel, arguments=arguments)

@@ -38,6 +38,7 @@ from clconv.planning.memory import (
 from clconv.planning.other_sizes import CallsByNode, calls_at, other_sizes
 from clconv.planning.plan import Plan
 from clconv.planning.state import place_state
+from clconv.spans import span
 
 Specs = Mapping[str, TensorSpec]
 OnPass = Callable[[str, str, Graph], None]  # the sizes that are planned for, the pass, what it made
@@ -106,7 +107,7 @@ class Planner:
         ahead = self.joins and declared is not None and not values and _has_open(declared, specs)
         sizes = " ".join(str(spec) for spec in specs.values())
         request = _Request(graph, specs, values, known, ahead, self._on_pass_for(sizes))
-        with Guard(f"the plan for {sizes}"):
+        with span("plan"), Guard(f"the plan for {sizes}"):
             plan, whole = self._with_room(request)
             plan = self._few_images(request, plan, whole)
             if not self.joins:
@@ -124,9 +125,10 @@ class Planner:
 
     def _at_once(self, request: _Request) -> Plan:
         """Sizes, halves, passes, variants and layouts, memory, for all images of the request at once."""
-        specialised = specialise(request.graph, request.specs, request.values)
-        placed = self._place_halves(specialised.graph)
-        optimised = run_passes(placed, request.on_pass)
+        with span("passes"):
+            specialised = specialise(request.graph, request.specs, request.values)
+            placed = self._place_halves(specialised.graph)
+            optimised = run_passes(placed, request.on_pass)
         verify_state(optimised)
         lowered = self._lower(optimised, request.ahead, request.known)
         return self._plan_of(optimised, lowered, specialised.cut)

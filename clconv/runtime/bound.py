@@ -34,28 +34,14 @@ from clconv.runtime.opencl import (
     without_work,
 )
 from clconv.runtime.process import opencl
+from clconv.runtime.progress import Progress as Progress
+from clconv.runtime.progress import Steps
 from clconv.runtime.state import DeviceState
 from clconv.runtime.trial import try_apart
+from clconv.runtime.words import words_of
+from clconv.spans import span
 
-Progress = Callable[[int, int], None]
 _Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
-
-
-class _Steps:
-    """Tells progress(done, all) of kernels that are compiled and weights that are packed, if any are compiled."""
-
-    def __init__(self, progress: Progress, weights: int) -> None:
-        self._progress, self._weights = progress, weights
-        self._kernels = self._packed = 0
-
-    def compiled(self, done: int, total: int) -> None:
-        self._kernels = total
-        self._progress(done, total + self._weights)
-
-    def packed(self) -> None:
-        self._packed = min(self._packed + 1, self._weights)
-        if self._kernels:
-            self._progress(self._kernels + self._packed, self._kernels + self._weights)
 
 
 class BoundPlan:
@@ -86,7 +72,7 @@ class BoundPlan:
         self._tables: list[Any] = []
         self._reached: dict[str, np.ndarray | None] = {}
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
-        self._steps = _Steps(progress, len(weights))
+        self._steps = Steps(progress, len(weights))
         self._held += try_apart(plan, self._memory, device, constants)
         self._programs = device.prepare(
             (call.kernel for call in plan.launches), self._steps.compiled
@@ -99,7 +85,8 @@ class BoundPlan:
             if self._in_reach(value) is None:
                 self.buffer(value)  # made now, for a run only runs
         if "builds-at-first-launch" in device.info.quirks and not guarded:
-            self._launch_once()
+            with span("build"):
+                self._launch_once()
 
     def _allocated(self, own_buffers: bool) -> list[Any]:
         """The arenas, those of state from where it lies. The plan's own hold zeros, or canaries."""
@@ -141,9 +128,29 @@ class BoundPlan:
         """One launch for each call of the plan, for those who want to look between them."""
         if self.plan.launches is self.plan.calls:
             return self._launches
-        more = self.device.prepare((c.kernel for c in self.plan.calls), lambda done, total: None)
-        self._programs = {**self._programs, **more}
+        self._prepare(self.plan.calls)
         return [self._bind(call) for call in self.plan.calls]
+
+    def bind(self, calls: Sequence[KernelCall]) -> list[tuple[_Launch, list[Any]]]:
+        """Launches of other calls over the same values, and what each needs, which the caller keeps: its tables and states
+        come last, in the order of its arguments."""
+        self._prepare(calls)
+        found = []
+        for call in calls:
+            held, tables = len(self._held), len(self._tables)
+            launch = self._bind(call)
+            found.append((launch, [*self._held[held:], *self._tables[tables:]]))
+            del self._held[held:], self._tables[tables:]
+        return found
+
+    def launched(self, calls: Sequence[KernelCall]) -> None:
+        """To be called once other calls have run: lets the device keep their machine code."""
+        if self.device.first_launches(calls, self._programs):
+            self.device.launched()
+
+    def _prepare(self, calls: Sequence[KernelCall]) -> None:
+        more = self.device.prepare((call.kernel for call in calls), lambda done, total: None)
+        self._programs = {**self._programs, **more}
 
     def buffer(self, value: str) -> Any:
         """The buffer in which a value lies."""
@@ -172,26 +179,12 @@ class BoundPlan:
             case State(nbytes):
                 return self._upload(np.zeros(nbytes, np.uint8))
             case Addresses(arguments):
-                return self._upload(self._words(arguments))
+                made, place = self._argument, self._arena_and_offset
+                return self._upload(words_of(arguments, place, made, self.device.addresses))
 
-    def _words(self, arguments: Sequence[Any]) -> np.ndarray:
-        """A 64-bit word for each argument: a number's bits, or the address of a buffer."""
-        words = np.zeros(len(arguments), np.uint64)
-        addressed = []
-        for i, argument in enumerate(arguments):
-            match argument:
-                case Scalar(value, ctype):
-                    number = SCALARS[ctype](value)
-                    words[i : i + 1].view(number.dtype)[0] = number
-                case Read(value, offset) | Write(value, offset):
-                    slot = self._slot(value, offset)
-                    addressed.append((i, self._arenas[slot.arena]))
-                    words[i] = slot.offset
-                case _:
-                    addressed.append((i, self._argument(argument)))
-        found = self.device.addresses([buffer for _, buffer in addressed])
-        words[[i for i, _ in addressed]] += found
-        return words
+    def _arena_and_offset(self, value: str, offset: int) -> tuple[Any, int]:
+        slot = self._slot(value, offset)
+        return self._arenas[slot.arena], slot.offset
 
     def _upload(self, array: np.ndarray) -> Any:
         """A buffer with the array's content that lives as long as the plan."""
@@ -217,13 +210,22 @@ class BoundPlan:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs for contiguous arrays of exactly the plan's fed inputs; state changes."""
+        return self.run_by(feeds, self._enqueue)
+
+    def _enqueue(self) -> None:
+        for kernel, global_size, local_size in self._launches:
+            self.queue.launch(kernel, global_size, local_size)
+
+    def run_by(
+        self, feeds: Mapping[str, np.ndarray], enqueue: Callable[[], None]
+    ) -> dict[str, np.ndarray]:
+        """Like run(), with the launches by enqueue(), which is called once the writes of the inputs are enqueued."""
         opencl.check()
         with self.lock, opencl:  # what is launched is over before the interpreter may end
             try:
                 for name in self.plan.graph.fed:
                     self._write(name, feeds[name])
-                for kernel, global_size, local_size in self._launches:
-                    self.queue.launch(kernel, global_size, local_size)
+                enqueue()
                 return self.outputs()
             except (
                 BaseException

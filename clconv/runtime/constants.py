@@ -18,6 +18,7 @@ from clconv.graph.ir import Constant
 from clconv.lowering.model.arguments import Packing
 from clconv.runtime import pages
 from clconv.runtime.opencl import Device, Queue, host_memory, sub_buffer
+from clconv.spans import span
 
 _LARGE = 1 << 20  # bytes of a constant that is worth a thread
 _WORKERS = 4  # each holds a constant and what packing makes of it
@@ -58,7 +59,7 @@ class DeviceConstants:
         large = [w for w in wanted if w[0].spec.nbytes >= _LARGE]
         if len(large) < 2:
             return []
-        with ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
+        with span("pack"), ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
             return list(pool.map(lambda one: self.get(one[0], one[1], kept=True), large))
 
     def get(self, constant: Constant, packing: Packing, kept: bool = False) -> Held:
@@ -68,7 +69,7 @@ class DeviceConstants:
             held = self._held.get(key)
         if held is not None:
             return held
-        with staging.reused(kept):
+        with span("pack"), staging.reused(kept):
             return self._made(key, constant, packing)
 
     def _made(self, key: tuple[int, Packing], constant: Constant, packing: Packing) -> Held:

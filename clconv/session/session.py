@@ -20,6 +20,7 @@ from clconv.planning.planner import Planner
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.device import found_again
+from clconv.runtime.prepared import Execute
 from clconv.runtime.state import DeviceState
 from clconv.session.inputs import (
     Feeds,
@@ -174,9 +175,15 @@ class Session(Closable):
         its inputs, too. outputs: which ones, all by default.
         Raises InputError for a wrong name, rank, size or dtype, ClosedError after close().
         """
+        return self.run_by(feeds, None, outputs)
+
+    def run_by(
+        self, feeds: Feeds, execute: Execute | None, outputs: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Like run(), with execute(bound, arrays) for each plan that runs; None runs it as usual."""
         opened, feeds = self._opened, as_feeds(self.inputs, feeds)
         if fed := self._fed_initialisers(feeds):
-            return self._fed(fed).run(feeds, outputs)
+            return self._fed(fed).run_by(feeds, execute, outputs)
         arrays = conform(self.inputs, feeds)
         if isinstance(outputs, str):
             raise InputError(f"outputs are a list of names, not the text {outputs!r}")
@@ -184,7 +191,7 @@ class Session(Closable):
         unknown = [name for name in wanted if name not in self.graph.returned]
         if unknown:
             raise InputError(f"no outputs {unknown}; the model has {list(self.graph.returned)}")
-        values = opened.stage.run(arrays, opened.bodies)
+        values = opened.stage.run(arrays, opened.bodies, None, execute)
         return {name: values[name] for name in wanted}
 
     def activations(self, feeds: Feeds, names: str | Sequence[str]) -> dict[str, np.ndarray]:
@@ -224,8 +231,7 @@ class Session(Closable):
         def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             return checked_run(bound, arrays, on_node)
 
-        arrays = conform(self.inputs, as_feeds(self.inputs, feeds))
-        return self._stage.run(arrays, self._bodies, execute=execute)
+        return self.run_by(feeds, execute)
 
 
 def _restored(

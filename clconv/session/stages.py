@@ -28,6 +28,7 @@ from clconv.runtime.dump import Dump
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
 from clconv.runtime.process import opencl
 from clconv.runtime.state import DeviceState
+from clconv.spans import span
 
 _PLANS_KEPT = 16
 
@@ -56,8 +57,9 @@ class Shared:
                 dump.graph(stage, name, graph)
 
         self.on_pass = on_pass
-        self.planner = planner_for(graph, device, options, on_pass)
-        self.prepared = PreparedDevice(self.planner.device) if state is None else state.prepared
+        with span("device"):
+            self.planner = planner_for(graph, device, options, on_pass)
+            self.prepared = PreparedDevice(self.planner.device) if state is None else state.prepared
         self.state = state
         if state is None and graph.state:
             self.state = DeviceState(self.prepared, guard=options.guard)
@@ -66,7 +68,8 @@ class Shared:
 
     def passed(self, graph: Graph, stage: str) -> Graph:
         """A graph after the passes that need no sizes."""
-        return run_passes(graph, lambda name, now: self.on_pass(stage, name, now))
+        with span("passes"):
+            return run_passes(graph, lambda name, now: self.on_pass(stage, name, now))
 
 
 class Bodies:
@@ -164,7 +167,8 @@ class Stage:
         constants = cut.rest.constants  # the plan keeps only those its own part reads
         available = {**{n: c.array for n, c in constants.items()}, **arrays, **values}
         for node in cut.host_nodes:
-            available.update(self._on_host(node, available, bodies, execute))
+            with span(f"host: {node.op} {node.name}"):
+                available.update(self._on_host(node, available, bodies, execute))
         carried = {name: available[name] for name in rest._graph.fed}
         result = rest.run(carried, bodies, {n: available[n] for n in cut.needed}, execute)
         return {
@@ -186,7 +190,7 @@ class Stage:
             return bodies.stage(graph).run(arrays, bodies, execute=execute)
 
         given = [available[n] if n else None for n in node.inputs]
-        if node.op == "Loop" and execute is BoundPlan.run:
+        if node.op == "Loop" and getattr(execute, "runs_whole_plans", execute is BoundPlan.run):
             with Guard("its trips", node.name, node.op):
                 results = run_loop(node.attrs, given, run, bodies.trips_at_once(node))
         else:

@@ -167,6 +167,43 @@ BAD_USES = [
     ("check classifier.onnx -i ok.npy --size 8x8", "--size"),
     ("check classifier.onnx -i 'other shape.npy'", "9"),
     ("check two.onnx -i a=a.npy", "missing"),
+    # profile and bench
+    *(
+        (f"{command} {typed}", said)
+        for command in ("profile", "bench")
+        for typed, said in (
+            ("classifier.onnx -d voodoo", "there are 0: "),
+            ("no.onnx", "no.onnx"),
+            ("'not a model.onnx'", "not a model.onnx"),
+            ("pipe.onnx", "regular file"),
+            ("folder", "folder"),
+            ("classifier.onnx --precision float8", "float16"),
+            ("brightener.onnx", "--size"),
+            ("brightener.onnx --size 8", "--size"),
+            ("brightener.onnx --shape picture=1x4x8x8", "--shape"),
+            ("fixed.onnx --size 8x8", "--size"),
+        )
+    ),
+    ("profile classifier.onnx -i no.png", "no.png"),
+    ("profile classifier.onnx -i ok.npy -i ok.npy", "name one"),
+    ("profile classifier.onnx -i ok.npy --shape image=1x3x8x8", "--shape"),
+    ("profile classifier.onnx -i 'other shape.npy'", "9"),
+    ("profile classifier.onnx --json --by layer", "--by"),
+    ("profile classifier.onnx --json --top 3", "--top"),
+    ("profile classifier.onnx --by size", "layer, kernel, launch"),
+    *((f"profile classifier.onnx --top {top}", "--top") for top in ("-1", "x")),
+    *((f"profile classifier.onnx --runs {runs}", "--runs") for runs in ("0", "-1", "1e9")),
+    *(
+        (f"profile classifier.onnx {option} {path}", said)
+        for option in ("--trace", "--html")
+        for path, said in (
+            ("nowhere/out", "nowhere"),
+            ("folder", "folder"),
+            ("pipe.txt", "regular file"),
+        )
+    ),
+    ("bench", "Missing"),
+    ("bench 4 --batch 1", "name one model"),
     # demo
     ("demo -o nowhere/a.png", "nowhere"),
     ("demo -o a.txt", ".txt"),

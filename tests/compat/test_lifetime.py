@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Iterator
 
@@ -23,7 +24,7 @@ def without_the_cycle_collector() -> Iterator[None]:
     gc.enable()
 
 
-@pytest.mark.parametrize("way", ["run", "bound", "profiled", "meta"])
+@pytest.mark.parametrize("way", ["run", "bound", "profiled", "async", "meta"])
 def test_a_session_goes_at_once(
     way: str, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -42,6 +43,11 @@ def test_a_session_goes_at_once(
             binding.bind_output(output.name)
         session.run_with_iobinding(binding)
         del binding
+    elif way == "async":
+        told = threading.Event()
+        session.run_async(None, {given.name: x}, lambda results, data, error: told.set(), None)
+        assert told.wait(60)
+        session._threads.shutdown(wait=True)  # the thread has let go of what it ran
     else:
         session.run(None, {given.name: x})
     if way == "profiled":

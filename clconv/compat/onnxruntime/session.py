@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clconv.api import load
+from clconv.api import load, read_model
 from clconv.compat.onnxruntime.binding import IOBinding, OrtValue
 from clconv.compat.onnxruntime.exceptions import InvalidArgument, InvalidProtobuf, NoSuchFile
 from clconv.compat.onnxruntime.options import RunOptions, SessionOptions
@@ -23,6 +25,11 @@ from clconv.graph.ir import TensorSpec
 from clconv.runtime.bound import Progress
 
 Provider = str | tuple[str, Mapping[str, Any]]
+Callback = Callable[[list[np.ndarray], Any, str], object]
+
+_ASYNC_THREADS = (
+    4  # of run_async: a callback that waits for another run must not keep it from running
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +79,17 @@ class InferenceSession:
             raise TypeError(f"Unable to load from type '{type(path_or_bytes)}'")
         if not isinstance(path_or_bytes, bytes):
             _expect_file(path_or_bytes)
+        self._threads: ThreadPoolExecutor | None = None
+        self._starting = threading.Lock()
         self._options = SessionOptions() if sess_options is None else sess_options
         profiled = self._options.enable_profiling
         self._profile = Profile(self._options.profile_file_prefix) if profiled else None
-        with self._event("model_loading"):
+        kind = "array" if isinstance(path_or_bytes, bytes) else "uri"
+        with self._event(f"model_loading_{kind}"):
+            graph = read_model(path_or_bytes)
+        with self._event("session_initialization"):
             self._session = load(
-                path_or_bytes,
+                graph,
                 _option(providers, provider_options, "device"),
                 progress=type(self).progress,
                 precision=_option(providers, provider_options, "precision"),
@@ -103,24 +115,71 @@ class InferenceSession:
         input_feed: arrays, OrtValues or nested lists by input name; a list takes the input's type, an array
         must have it. Raises InvalidArgument (InputError, a ValueError) for wrong names, types or sizes.
         """
+        self._expect_inputs(input_feed)
         specs = self._session.inputs
-        missing = [name for name in specs if name not in input_feed]
+        feeds = {name: _array(name, value, specs.get(name)) for name, value in input_feed.items()}
+        names = list(output_names) if output_names else self.output_names
+        wanted = list(dict.fromkeys(names))
+        if self._profile is None or self._profile.is_over:
+            values = self._session.run(feeds, wanted)
+        else:
+            values = self._profile.run(self._session, feeds, wanted)
+        return [values[name] for name in names]
+
+    def run_async(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        callback: Callback,
+        user_data: Any,
+        run_options: RunOptions | None = None,
+    ) -> None:
+        """Starts run() in another thread, which then calls callback(results, user_data, error): the outputs and "", or no
+        outputs and what went wrong. The arrays of `input_feed` must stay untouched until then.
+
+        Raises InvalidArgument for missing inputs at once.
+        """
+        self._expect_inputs(input_feed)
+        with self._starting:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(_ASYNC_THREADS, "clconv run_async")
+        feeds = dict(input_feed)
+        self._threads.submit(self._run_and_tell, output_names, feeds, callback, user_data)
+
+    def _run_and_tell(
+        self,
+        output_names: Sequence[str] | None,
+        feeds: Mapping[str, Any],
+        callback: Callback,
+        user_data: Any,
+    ) -> None:
+        results: list[np.ndarray] = []
+        error = ""
+        try:
+            results = self.run(output_names, feeds)
+        except Exception as reason:
+            error = str(reason) or type(reason).__name__
+        try:
+            callback(results, user_data, error)
+        except (
+            Exception
+        ) as reason:  # of the caller's: shown like that of any thread, and the next runs go on
+            shown = (type(reason), reason, reason.__traceback__, threading.current_thread())
+            threading.excepthook(threading.ExceptHookArgs(shown))
+
+    def _expect_inputs(self, input_feed: Mapping[str, Any]) -> None:
+        missing = [name for name in self._session.inputs if name not in input_feed]
         if missing:
             raise InvalidArgument(
                 f"Required inputs ({missing}) are missing from input feed ({list(input_feed)})."
             )
-        feeds = {name: _array(name, value, specs.get(name)) for name, value in input_feed.items()}
-        names = list(output_names) if output_names else self.output_names
-        with self._event("model_run"):
-            values = self._session.run(feeds, list(dict.fromkeys(names)))
-        return [values[name] for name in names]
 
     def _event(self, name: str) -> AbstractContextManager[None]:
         return nullcontext() if self._profile is None else self._profile.event(name)
 
     def end_profiling(self) -> str:
-        """Writes when the model was loaded and run into a file, and returns its name; "" unless `enable_profiling`
-        was set, or if it ended before. Raises OSError."""
+        """Writes when the model was loaded and run, and each node's time, into a file, and returns its name; "" unless
+        `enable_profiling` was set, or if it ended before. Raises OSError."""
         return "" if self._profile is None else self._profile.end()
 
     def get_profiling_start_time_ns(self) -> int:

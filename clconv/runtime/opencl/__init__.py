@@ -17,6 +17,7 @@ from clconv.runtime.opencl.queue import (
     seconds,
     set_arguments,
     sub_buffer,
+    times,
     without_work,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "seconds",
     "set_arguments",
     "sub_buffer",
+    "times",
     "without_work",
 ]

@@ -24,6 +24,7 @@ from clconv.runtime.opencl.found import is_pocl, raw_devices
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.opencl.queue import Queue, host_address, set_arguments
 from clconv.runtime.opencl.refusals import refused
+from clconv.spans import span
 from clconv.store.pocl_folder import VARIABLE, settle_folder
 from clconv.store.pocl_programs import Programs
 
@@ -85,7 +86,8 @@ class Device:
             if missing:
                 progress(0, total)
             for part in together(missing):
-                program = self._made(part)
+                with span("build"):
+                    program = self._made(part)
                 found.update(dict.fromkeys(part, program))
                 done += sum(len(kernels_of(k)) for k in part)
                 progress(done, total)
