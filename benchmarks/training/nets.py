@@ -13,8 +13,10 @@ from benchmarks.networks.pixels import unet
 from clconv.frontend.layers import (
     Conv2d,
     Dense,
+    Dropout,
     Flatten,
     GlobalAvgPool2d,
+    LocalResponseNorm,
     MaxPool2d,
     Relu,
     Sequential,
@@ -43,6 +45,22 @@ def resnet20() -> Sequential:
     )
 
 
+def alexnet2012() -> Sequential:
+    """Krizhevsky, Sutskever and Hinton, 2012: two groups, local response normalisation, overlapping pooling, dropout."""
+
+    def norm() -> LocalResponseNorm:
+        return LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+
+    return Sequential(
+        Conv2d(96, 11, 4, rounding="floor"), Relu(), norm(), MaxPool2d(3, 2),
+        Conv2d(256, 5, padding=2, groups=2), Relu(), norm(), MaxPool2d(3, 2),
+        Conv2d(384, 3, padding=1), Relu(),
+        Conv2d(384, 3, padding=1, groups=2), Relu(),
+        Conv2d(256, 3, padding=1, groups=2), Relu(), MaxPool2d(3, 2), Flatten(),
+        Dense(4096), Relu(), Dropout(0.5), Dense(4096), Relu(), Dropout(0.5), Dense(1000),
+    )  # fmt: skip
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     """What is learned. image: (channels, height, width). classes: 0 for a yes or no at each pixel. goal: the most of
@@ -53,6 +71,7 @@ class Task:
     image: tuple[int, int, int]
     classes: int
     goal: float
+    close: float = 2e-3
 
     @property
     def loss(self) -> str:
@@ -77,6 +96,7 @@ TASKS = {
     "resnet20": Task(resnet20, 128, (3, 32, 32), 10, 0.75),
     "resnet18": Task(resnet18, 16, (3, 224, 224), 1000, 0.75),
     "alexnet": Task(alexnet, 16, (3, 224, 224), 1000, 0.9),
+    "alexnet2012": Task(alexnet2012, 16, (3, 227, 227), 1000, 0.9, close=0.3),
     "mobilenetv2": Task(mobilenetv2, 8, (3, 224, 224), 1000, 0.7),
     "unet": Task(unet, 2, (3, 256, 256), 0, 0.75),
 }

@@ -58,6 +58,8 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "BatchNormalization": _batch_norm,
     "Relu": lambda at, x: F.relu_(x),
     "Clip": lambda at, x, low, high: F.hardtanh_(x, float(low), float(high)),
+    "LRN": lambda at, x: F.local_response_norm(x, at["size"], at["alpha"], at["beta"], at["bias"]),
+    "Dropout": lambda at, x, rate: F.dropout(x, float(rate), training=True),
     "MaxPool": _pool,
     "GlobalAveragePool": lambda at, x: F.adaptive_avg_pool2d(x, 1),
     "Flatten": lambda at, x: torch.flatten(x, at["axis"]),

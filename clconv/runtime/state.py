@@ -111,8 +111,16 @@ class DeviceState:
             memory[:] = whole.reshape(-1).view(np.uint8)
 
     def saved(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Copies of values, under a lock that is held."""
-        return {name: self.fetch(name) for name in names}
+        """Copies of values, under a lock that is held. One that is all zeros, as moments are at first, takes no memory."""
+        return {name: self._kept(name) for name in names}
+
+    def _kept(self, name: str) -> np.ndarray:
+        memory = self._in_reach(name)
+        found = self.fetch(name) if memory is None else memory
+        if not found.reshape(-1).view(np.uint8).any():  # of bytes: -0.0 is no zero
+            spec = self._specs[name]
+            return np.broadcast_to(np.zeros((), spec.dtype.numpy), spec.shape)
+        return self.fetch(name) if memory is not None else found
 
     def _allocate(self, name: str, spec: TensorSpec) -> None:
         if not spec.is_static or not spec.layout.is_plain:

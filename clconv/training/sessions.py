@@ -11,7 +11,7 @@ import numpy as np
 
 from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
-from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.specialise.specialise import specialise
 from clconv.session.session import Session
 from clconv.training.batches import Batch
@@ -20,6 +20,8 @@ from clconv.training.memory import choose_segments
 from clconv.training.model import Learner
 from clconv.training.optimisers import Optimizer
 from clconv.training.step import Names, Objective, StepWriter, logits
+
+_LARGE = 1 << 20  # bytes of a weight of which the host keeps no copy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +38,11 @@ class Settings:
 
 
 class Sessions:
-    """predicting: the session that needs no targets. segments: by batch size, where there is a budget."""
+    """learner: what learns, its large weights read from the device. predicting: the session that needs no targets.
+    segments: by batch size, where there is a budget."""
 
     def __init__(self, learner: Learner, settings: Settings, device: DeviceInfo) -> None:
-        self._learner, self._settings, self._device = learner, settings, device
+        self.learner, self._settings, self._device = learner, settings, device
         statistics = learner.statistics if settings.batch_norm == "train" else ()
         self.held = (*learner.trained, *statistics)
         self.predicting = Session(
@@ -48,8 +51,19 @@ class Sessions:
             initial={name: learner.graph.constants[name].array for name in self.held},
         )
         self.state = self.predicting.state
+        self.learner = dataclasses.replace(learner, graph=self.on_device(learner.graph))
         self.segments: dict[int, int] = {}
         self._made: dict[tuple[Any, ...], tuple[Session, Names]] = {}
+
+    def on_device(self, graph: Graph) -> Graph:
+        """A graph of the same network that holds no copy of the large weights that learn: they lie on the device, and are
+        read from there as they are now."""
+        moved = {
+            name: Constant.reread(constant.spec, functools.partial(self.state.read, name))
+            for name, constant in graph.constants.items()
+            if name in self.held and constant.spec.nbytes >= _LARGE
+        }
+        return graph.replace(constants={**graph.constants, **moved}) if moved else graph
 
     def get(
         self, kind: str, batch: Batch, draw: tuple[int, int], parts: int = 1, last: bool = True
@@ -102,12 +116,12 @@ class Sessions:
     def _writer(self, targets: Targets | None) -> StepWriter:
         at = self._settings
         objective = Objective(at.loss, at.output, self._output_spec, targets)
-        return StepWriter(self._learner, objective, at.batch_norm)
+        return StepWriter(self.learner, objective, at.batch_norm)
 
     @functools.cached_property
     def _output_spec(self) -> TensorSpec:
         """Of what the loss takes, for a batch of one where other sizes are known."""
-        graph = self._learner.graph
+        graph = self.learner.graph
         taken = logits(graph, self._settings.loss, self._settings.output)
         if taken in graph.specs:
             return graph.specs[taken]

@@ -80,6 +80,7 @@ class Trainer:
         settings = Settings(target, taken, self.optimizer, batch_norm, clip_norm, recompute)
         self._sessions = Sessions(self._learner, settings, choose_device(device))
         self._state = self._sessions.state
+        self._learner, self._given = self._sessions.learner, self._sessions.on_device(self._given)
 
     # What it knows.
 

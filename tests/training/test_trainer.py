@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -227,3 +229,22 @@ def test_a_budget_of_memory_is_kept_by_computing_anew(device: clconv.DeviceInfo)
         np.testing.assert_allclose(frugal.parameters[name], value, rtol=1e-4, atol=1e-6)
     with pytest.raises(clconv.errors.DeviceMemoryError, match="smaller batch"):
         clconv.Trainer(deep(), device=device, recompute=1000).step(x, y)
+
+
+def test_large_weights_stay_on_the_device_alone(device: clconv.DeviceInfo) -> None:
+    network = clconv.layers.Sequential(clconv.layers.Flatten(), clconv.layers.Dense(3))
+    graph = network.build((1, 300, 300), 2)
+    (name,) = (n for n, c in graph.constants.items() if c.spec.nbytes >= 1 << 20)
+    given = weakref.ref(graph.constants[name].array)
+    before = graph.constants[name].array.copy()
+    t = clconv.Trainer(graph, optimizer=optim.SGD(lr=0.01, momentum=0.9), device=device)
+    del graph, network
+    gc.collect()
+    assert given() is None
+    x = np.random.default_rng(1).standard_normal((2, 1, 300, 300)).astype(np.float32)
+    t.prepare(x, np.array([0, 1]))
+    np.testing.assert_array_equal(t.parameters[name], before)  # also where a launch was rehearsed
+    t.step(x, np.array([0, 1]))
+    after = t.parameters[name]
+    assert not np.array_equal(after, before)
+    np.testing.assert_array_equal(t.graph().constants[name].array, after)
