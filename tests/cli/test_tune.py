@@ -55,6 +55,7 @@ def test_a_batch_is_tuned_as_it_is_run(
 
 
 @pytest.mark.parametrize(("precision", "instruction"), [("tf32", "tf32"), ("float16", "f16")])
+@pytest.mark.slow
 def test_operators_are_tuned_in_the_precision_that_is_asked_for(
     clconv: Clconv, monkeypatch: pytest.MonkeyPatch, precision: str, instruction: str
 ) -> None:

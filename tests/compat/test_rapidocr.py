@@ -45,6 +45,7 @@ def rotated(folder: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_it_reads_what_it_reads_on_onnxruntime(shared_images: Path, tmp_path: Path) -> None:
     pictures = [PICTURE, shared_images / "page.png", rotated(tmp_path)]
     expected = read("onnxruntime", pictures)

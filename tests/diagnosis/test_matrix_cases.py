@@ -101,6 +101,7 @@ def chosen(device: DeviceInfo) -> str:
     return choice.variant.name
 
 
+@pytest.mark.slow
 def test_a_wrong_variant_is_quarantined_and_released(
     able: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,7 @@ def test_alexnets_learn(small: str) -> None:
 # neurons
 
 
+@pytest.mark.slow
 def test_low_middle_and_high_layers_answer_more_to_their_own_pictures(tmp_path: Path) -> None:
     model = convnet.convnet()
     names = neurons.three_levels(model)

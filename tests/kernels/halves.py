@@ -12,9 +12,9 @@ OPS = (
     "ReduceMax", "ReduceLogSumExp", "Add", "Mul", "Relu", "Sigmoid", "Clip", "Where", "Equal", "Pow", "Cast", "Concat",
     "Transpose", "Pad", "Slice", "DepthToSpace",
 )  # fmt: skip
-_MOST_CASES = 8  # of an operator, evenly out of all
+MOST_CASES = 8  # of an operator, evenly out of all
 
 
-def cases_of(op: str) -> list[Case]:
+def cases_of(op: str, most: int = MOST_CASES) -> list[Case]:
     found = [h for case in CASES if case.op == op and (h := case.halved()).inputs != case.inputs]
-    return found[:: -(-len(found) // _MOST_CASES)]
+    return found[:: -(-len(found) // most)]

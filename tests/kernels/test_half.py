@@ -24,7 +24,7 @@ from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
-from tests.kernels.halves import OPS, cases_of
+from tests.kernels.halves import MOST_CASES, OPS, cases_of
 from tests.kernels.support import plan_for, run
 
 BOUND = 2.0**-10
@@ -44,8 +44,10 @@ def half_plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
 @pytest.mark.parametrize(
     "op", [pytest.param(op, marks=[pytest.mark.slow] * (op == "Conv")) for op in OPS]
 )
-def test_every_variant_runs_on_halves(op: str, device: DeviceInfo) -> None:
-    cases = cases_of(op)
+def test_every_variant_runs_on_halves(
+    op: str, device: DeviceInfo, request: pytest.FixtureRequest
+) -> None:
+    cases = cases_of(op, MOST_CASES if request.config.getoption("--whole") else 3)
     made = [(case, variant, plan) for case in cases for variant, plan in half_plans(case, device)]
     with contextlib.suppress(KernelBuildError):
         kernels = [call.kernel for _, _, plan in made for call in plan.calls]

@@ -57,6 +57,7 @@ def test_digit_cnn_at_several_batch_sizes(device: DeviceInfo, shared_models: Pat
         agree(shared_models / "digit_cnn.onnx", {input_name(shared_models, "digit_cnn"): x}, device)
 
 
+@pytest.mark.slow
 def test_blazeface(device: DeviceInfo, shared_models: Path, shared_images: Path) -> None:
     x = photo(shared_images / "astronaut.png", 128, 128).transpose(0, 2, 3, 1)
     x = np.ascontiguousarray(x) * 2 - 1
