@@ -29,6 +29,7 @@ _SETTINGS = "the settings of a public function, all but the first ones by name"
 EXCEPTIONS = {
     "parameters of a function: clconv/cli/check.py check": _COMMAND,
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
+    "parameters of a function: clconv/cli/show.py show": _COMMAND,
     "parameters of a function: clconv/cli/tune.py tune": _COMMAND,
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
