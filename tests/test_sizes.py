@@ -35,7 +35,8 @@ EXCEPTIONS = {
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
     "parameters of a function: clconv/cli/training/command.py train": _COMMAND,
     "parameters of a function: clconv/training/trainer.py Trainer.__init__": _SETTINGS,
-    "parameters of a function: clconv/visualize.py maximize": _SETTINGS,
+    "parameters of a function: clconv/visualize/maximize.py maximize": _SETTINGS,
+    "parameters of a function: clconv/visualize/attribution.py occlusion": _SETTINGS,
     "lines of a function: clconv/cli/tune.py tune": _COMMAND,
     "lines of a function: clconv/cli/training/command.py train": _COMMAND,
 }

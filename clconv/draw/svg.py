@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
@@ -126,7 +127,7 @@ def _curve(points: tuple[Point, ...]) -> str:
 def _rounded(points: tuple[Point, ...]) -> str:
     """Through the points, leaving and arriving vertically, with bends between layers."""
     parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if abs(x1 - x0) < 0.5:
             parts.append(f"L{x1:.1f} {y1:.1f}")
         else:
