@@ -31,6 +31,7 @@ EXCEPTIONS = {
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
     "parameters of a function: clconv/cli/show.py show": _COMMAND,
     "parameters of a function: clconv/cli/tune.py tune": _COMMAND,
+    "parameters of a function: clconv/cli/visualize/command.py visualize": _COMMAND,
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
     "parameters of a function: clconv/cli/training/command.py train": _COMMAND,

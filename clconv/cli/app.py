@@ -20,6 +20,7 @@ from clconv.cli.show import show
 from clconv.cli.terminal import flush_streams, prepare_streams
 from clconv.cli.training.command import train
 from clconv.cli.tune import tune
+from clconv.cli.visualize.command import visualize
 from clconv.debug import printable_lines
 from clconv.version import __version__
 
@@ -70,7 +71,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (devices, run, train, show, check, doctor, tune, demo):
+for command in (devices, run, train, show, check, doctor, tune, demo, visualize):
     app.command()(one_line_errors(command))
 
 
