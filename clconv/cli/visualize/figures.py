@@ -48,7 +48,7 @@ def heat(path: Path, picture: np.ndarray, values: np.ndarray, title: str) -> Pat
     extent = (0, picture.shape[1], picture.shape[0], 0)
     spread = float(np.abs(values).max()) or 1.0
     signed = values.min() < 0
-    colours = {
+    colours: dict[str, Any] = {
         "cmap": "coolwarm" if signed else "inferno", "vmin": -spread if signed else 0, "vmax": spread,
         "extent": extent,
     }  # fmt: skip

@@ -43,7 +43,7 @@ def listed(given: Sequence[Path]) -> list[Path]:
         if not inside:
             raise ConfigError(f"{path}: there is no picture in this folder")
         found += inside
-    return found
+    return list(dict.fromkeys(found))
 
 
 def read_all(model: str, paths: Sequence[Path], size: tuple[int, int] | None) -> Shown:

@@ -15,7 +15,8 @@ from clconv.cli.visualize.figures import heat, tiles
 from clconv.cli.visualize.pictures import Shown
 from clconv.device.info import DeviceInfo
 from clconv.graph.epilogue import without_epilogues
-from clconv.visualize.objective import value_of
+from clconv.graph.ir import TensorSpec
+from clconv.visualize.objective import channel_mean, logits_of, value_of
 
 _MOST_MAPS, _CHANNELS, _PATCHES = 32, 6, 6
 
@@ -32,10 +33,15 @@ class Inside:
     neurons: Sequence[tuple[str, int]]
 
     def check(self, wanted: Sequence[str]) -> None:
-        """Raises InputError for layers that there are not: before any work."""
+        """Raises InputError for layers, channels and classes that there are not: before any work."""
         graph = without_epilogues(self.shown.graph)
-        for layer in (*(self.named or ()), *(layer for layer, _ in self.neurons)):
+        specs = {graph.fed[0]: TensorSpec.of(self._picture)}
+        for layer in self.named or ():
             value_of(graph, layer)
+        for layer, channel in self.neurons:
+            channel_mean(graph, specs, value_of(graph, layer), channel)
+        if self.target is not None:
+            channel_mean(graph, specs, logits_of(graph), self.target)
         if "filters" in wanted:
             visualize.first_filters(graph)
 
