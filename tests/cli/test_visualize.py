@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,12 @@ def test_a_folder_without_pictures(files: tuple[Path, Path], tmp_path: Path) -> 
     empty = tmp_path / "empty"
     empty.mkdir()
     Clconv().fails("visualize", files[0], empty, "-o", tmp_path / "out", saying="no picture")
+
+
+def test_without_matplotlib_the_error_says_what_to_install(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    out = tmp_path / "out"
+    Clconv().fails("visualize", *files, "-o", out, saying="pip install 'clconv[viz]'")
+    assert not out.exists()
