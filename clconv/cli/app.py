@@ -22,6 +22,7 @@ from clconv.cli.timing.bench import bench
 from clconv.cli.timing.profile import profile
 from clconv.cli.training.command import train
 from clconv.cli.tune import tune
+from clconv.cli.visualize.command import visualize
 from clconv.debug import printable_lines
 from clconv.version import __version__
 
@@ -72,7 +73,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (devices, run, train, show, check, profile, bench, doctor, tune, demo):
+for command in (devices, run, train, show, visualize, check, profile, bench, doctor, tune, demo):
     app.command()(one_line_errors(command))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from rich.table import Table
 from clconv.cli.console import Device, Model, Precision, Shapes, Size, stdout
 from clconv.cli.numbers import parse_size
 from clconv.cli.shapes import settle_shapes
+from clconv.cli.visualize.graph import check_drawable, draw_into
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.summary import LayerSummary, summary, totals
@@ -33,6 +35,10 @@ def show(
             "--fused", help="Show the layers after the passes have joined them.", show_default=False
         ),
     ] = False,
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", help="Draw the graph into this SVG file.", show_default=False),
+    ] = None,
     device: Device = None,
     precision: Precision = None,
     size: Size = None,
@@ -48,6 +54,8 @@ def show(
     for option, value in (("--device", device), ("--precision", precision)):
         if value is not None and not plan:
             raise ConfigError(f"{option} matters to plans only: add --plan, or leave it out")
+    if svg is not None:
+        check_drawable(svg, plan)
     wanted = parse_size(size)
     if plan:
         choose_device(device)
@@ -56,7 +64,9 @@ def show(
     inputs = graph.input_specs()
     settled = settle_shapes(inputs, wanted, shapes or [])
     specs = {n: TensorSpec(s, inputs[n].dtype) for n, s in settled.items()}
-    if plan:
+    if svg is not None:
+        draw_into(svg, graph, specs, fused)
+    elif plan:
         _show_plan(graph, specs, device, precision)
     else:
         _show_layers(graph, specs, fused)

@@ -6,7 +6,7 @@ smoothing against noise as in Mordvintsev, Olah and Tyka, "Inceptionism" (2015),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,24 +15,12 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
 from clconv.graph.derivatives import gradients
 from clconv.graph.epilogue import without_epilogues
-from clconv.graph.ir import Constant, Graph, TensorSpec
-from clconv.graph.ops import make_node
-from clconv.graph.specialise.specialise import specialise
+from clconv.graph.ir import Graph, TensorSpec
 from clconv.runtime.device import choose_device
 from clconv.session.session import Session
+from clconv.visualize.objective import channel_mean, value_of
 
-_OBJECTIVE, _WEIGHTS = "neuron//objective", "neuron//weights"
 _OPEN_SIZE = 224
-
-
-def layers(model: Source) -> dict[str, str]:
-    """The layers whose channels can be maximised: name of the node -> its operator."""
-    graph = without_epilogues(read_model(model))
-    return {
-        node.name: node.op
-        for node in graph.nodes
-        if node.op in ("Conv", "ConvTranspose", "Gemm", "MatMul", "Relu", "MaxPool", "AveragePool")
-    }
 
 
 def maximize(
@@ -60,7 +48,7 @@ def maximize(
     """
     graph = without_epilogues(read_model(model))
     name, spec = _input(graph, size)
-    value = _value(graph, layer)
+    value = value_of(graph, layer)
     session = Session(_ascent(graph, name, spec, value, channel), choose_device(device))
     rng = np.random.default_rng(seed)
     picture = rng.standard_normal(spec.shape).astype(np.float32) * 0.1
@@ -73,25 +61,6 @@ def maximize(
         picture = np.roll(moved, (-dy, -dx), (2, 3))
         progress(step + 1, steps)
     return picture[0]
-
-
-def as_picture(found: np.ndarray) -> np.ndarray:
-    """An input as bytes (height, width, channels): its mean becomes grey, three deviations reach black and white."""
-    centred = (found - found.mean()) / (found.std() * 6 + 1e-8) + 0.5
-    return (np.clip(centred, 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
-
-
-def grid(pictures: Sequence[np.ndarray], columns: int, border: int = 2) -> np.ndarray:
-    """Pictures of one size (height, width, channels) side by side, white between them."""
-    height, width, channels = pictures[0].shape
-    rows = -(-len(pictures) // columns)
-    shape = (rows * (height + border) + border, columns * (width + border) + border, channels)
-    whole = np.full(shape, 255, np.uint8)
-    for i, picture in enumerate(pictures):
-        row, column = divmod(i, columns)
-        top, left = border + row * (height + border), border + column * (width + border)
-        whole[top : top + height, left : left + width] = picture
-    return whole
 
 
 def _input(graph: Graph, size: tuple[int, int] | None) -> tuple[str, TensorSpec]:
@@ -108,32 +77,9 @@ def _input(graph: Graph, size: tuple[int, int] | None) -> tuple[str, TensorSpec]
     return name, TensorSpec((1, channels, *known), spec.dtype)
 
 
-def _value(graph: Graph, layer: str) -> str:
-    for node in graph.nodes:
-        if layer in (node.name, node.outputs[0]):
-            return node.outputs[0]
-    raise InputError(f"no layer '{layer}'; there are {', '.join(layers(graph))}")
-
-
 def _ascent(graph: Graph, name: str, spec: TensorSpec, value: str, channel: int) -> Graph:
     """The gradient of a channel's mean with respect to the input."""
-    needed = graph.replace(outputs=(value,), specs={name: spec})
-    found = specialise(needed, {name: spec}).graph
-    shape = found.spec(value).shape
-    if len(shape) < 2 or not 0 <= channel < shape[1]:
-        raise InputError(
-            f"layer '{value}' has {shape[1] if len(shape) > 1 else 0} channels, not {channel}"
-        )
-    weights = np.zeros((1, shape[1], *[1] * (len(shape) - 2)), np.float32)
-    weights[0, channel] = 1 / max(1, int(np.prod(shape[2:])))
-    nodes = (
-        *needed.nodes,
-        make_node("Mul", (value, _WEIGHTS), ("neuron//chosen",)),
-        make_node("ReduceSum", ("neuron//chosen",), (_OBJECTIVE,), keepdims=0),
-    )
-    constants = {**needed.constants, _WEIGHTS: Constant(weights)}
-    whole = needed.replace(nodes=nodes, constants=constants, outputs=(_OBJECTIVE,))
-    return gradients(whole, [_OBJECTIVE], [name])
+    return gradients(*channel_mean(graph, {name: spec}, value, channel), [name])
 
 
 def _smoothed(picture: np.ndarray, amount: float) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Pictures of networks: of their graphs, and of what is inside."""

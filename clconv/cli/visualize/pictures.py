@@ -1,0 +1,72 @@
+"""The pictures that a network is shown, read as `clconv run` reads them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from clconv.api import read_model
+from clconv.cli.feeds import PictureOptions, check_feeds, read_feeds
+from clconv.cli.pictures import check_picture
+from clconv.cli.pixels import Pixels, from_tensor, is_classifier
+from clconv.cli.recipe import recipe_of
+from clconv.errors import ClconvError, ConfigError, InputError
+from clconv.graph.ir import Graph
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """tensors: (1, channels, height, width) each, as the network takes them."""
+
+    graph: Graph
+    tensors: list[np.ndarray]
+    pixels: Pixels
+
+    def seen(self, number: int) -> np.ndarray:
+        """A picture as the network sees it, back in bytes: (height, width[, channels])."""
+        return np.asarray(from_tensor(self.tensors[number], self.pixels))
+
+
+def listed(given: Sequence[Path]) -> list[Path]:
+    """The pictures named and those in the folders named, sorted there; what is no picture in a folder is left out.
+    Raises ConfigError where none is left."""
+    found: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            check_picture(path)
+            found.append(path)
+            continue
+        inside = [p for p in sorted(path.iterdir()) if p.is_file() and _is_picture(p)]
+        if not inside:
+            raise ConfigError(f"{path}: there is no picture in this folder")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def read_all(model: str, paths: Sequence[Path], size: tuple[int, int] | None) -> Shown:
+    """Raises InputError for a network that takes no picture as (batch, channels, height, width)."""
+    graph = read_model(model)
+    specs = graph.input_specs()
+    recipe = recipe_of(graph)
+    outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
+    known = None if recipe is None else recipe.pixels
+    options = PictureOptions(
+        layout="nchw", size=size, classifier=is_classifier(outputs), known=known
+    )
+    if len(specs) != 1:
+        raise InputError(f"'{graph.name}' takes {', '.join(specs)}; only one picture can be shown")
+    check_feeds(specs, [str(path) for path in paths], options)
+    feeds = [read_feeds(specs, [str(path)], options) for path in paths]
+    tensors = [next(iter(feed.arrays.values())) for feed in feeds]
+    return Shown(graph, tensors, feeds[0].pixels or Pixels(1 / 255))
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        check_picture(path)
+    except (ClconvError, OSError):
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""`clconv visualize`: every view as a picture file, and bad uses that end before any work."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Clconv
+
+pytest.importorskip("matplotlib")
+
+
+def model(path: Path) -> Path:
+    """Eight by eight RGB pictures, a convolution, a mean over places, 3 classes."""
+    rng = np.random.default_rng(0)
+    shapes = {"w": (4, 3, 3, 3), "d": (4, 3)}
+    weights = [
+        onnx.numpy_helper.from_array(rng.standard_normal(s).astype(np.float32), n)
+        for n, s in shapes.items()
+    ]
+    nodes = [
+        onnx.helper.make_node("Conv", ["x", "w"], ["c"], name="conv/../$x$", pads=[1] * 4),
+        onnx.helper.make_node("Relu", ["c"], ["r"], name="relu"),
+        onnx.helper.make_node("GlobalAveragePool", ["r"], ["g"]),
+        onnx.helper.make_node("Flatten", ["g"], ["f"]),
+        onnx.helper.make_node("MatMul", ["f", "d"], ["y"]),
+    ]
+    kind = onnx.TensorProto.FLOAT
+    graph = onnx.helper.make_graph(
+        nodes, "small", [onnx.helper.make_tensor_value_info("x", kind, (1, 3, 8, 8))],
+        [onnx.helper.make_tensor_value_info("y", kind, (1, 3))], weights,
+    )  # fmt: skip
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), path)
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(2):
+        pixels = np.random.default_rng(i).integers(0, 256, (9, 10, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    (folder / "notes.txt").write_text("no picture")
+    return model(tmp_path / "small.onnx"), folder
+
+
+def test_every_view_is_a_picture_in_the_folder(files: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    said = Clconv().works("visualize", *files, "-o", out, "--maximize", "conv/../$x$:1")
+    names = {path.name for path in out.iterdir()}
+    stems = ("filters", "features_conv_.._x_", "patches_conv_.._x_", "occlusion", "saliency", "cam")
+    assert names == {f"{stem}.png" for stem in (*stems, "maximize_conv_.._x_1")}
+    assert said.count("saved ") == len(names)
+    for path in out.iterdir():
+        with Image.open(path) as picture:
+            assert min(picture.size) > 100
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--views", "dreams"), "dreams"),
+        (("--maximize", "conv"), "LAYER:CHANNEL"),
+        (("--maximize", "no:1"), "no layer 'no'"),
+        (("--layer", "no"), "no layer 'no'"),
+        (("--class", "3"), "3 channels, not 3"),
+        (("--maximize", "relu:9"), "4 channels, not 9"),
+        (("-o", "no/such"), "no folder"),
+        (("--size", "8x8"), "--size"),
+    ],
+)
+def test_bad_uses(
+    files: tuple[Path, Path], tmp_path: Path, more: tuple[str, ...], said: str
+) -> None:
+    out = tmp_path / "out"
+    Clconv().fails("visualize", *files, *(() if "-o" in more else ("-o", out)), *more, saying=said)
+    assert not out.exists()
+
+
+def test_a_folder_without_pictures(files: tuple[Path, Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    Clconv().fails("visualize", files[0], empty, "-o", tmp_path / "out", saying="no picture")
+
+
+def test_without_matplotlib_the_error_says_what_to_install(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    out = tmp_path / "out"
+    Clconv().fails("visualize", *files, "-o", out, saying="pip install 'clconv[viz]'")
+    assert not out.exists()
