@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from clconv.errors import ConfigError, ModelError
 from clconv.frontend.layers import Layer, Network
 from clconv.frontend.layers.weights import state_dict
 from clconv.frontend.onnx import export_onnx, import_onnx
+from clconv.graph.described import DRAWINGS
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
@@ -93,3 +95,16 @@ def read_model(source: Source) -> Graph:
         )
     with span("import"):
         return import_onnx(source)
+
+
+def _drawing(graph: Graph) -> str:
+    """What notebooks show of a graph besides its table."""
+    from clconv.draw import svg
+
+    try:
+        return svg(graph)
+    except ConfigError as reason:  # nothing is installed that lays graphs out
+        return f"<p>{html.escape(str(reason))}</p>"
+
+
+DRAWINGS.append(_drawing)
