@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clconv.errors import ClconvError
     from clconv.graph.derivatives import gradients
     from clconv.graph.ir import Graph
+    from clconv.predictor import Predictor
     from clconv.runtime.device import devices
     from clconv.session.session import Session
     from clconv.training.trainer import Trainer
@@ -29,6 +30,7 @@ __all__ = [
     "ClconvError",
     "DeviceInfo",
     "Graph",
+    "Predictor",
     "Session",
     "Trainer",
     "__version__",
@@ -49,6 +51,7 @@ _HOMES = {
     "ClconvError": "clconv.errors",
     "DeviceInfo": "clconv.device.info",
     "Graph": "clconv.graph.ir",
+    "Predictor": "clconv.predictor",
     "Session": "clconv.session.session",
     "devices": "clconv.runtime.device",
     "errors": "clconv.errors",
