@@ -5,6 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 import multiprocessing
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 
 from clconv import Predictor, predictor
 from clconv.errors import ConfigError, InputError, ModelError
+from tests.compat.models import classifier
 from tests.predictor.support import doubler, rows, with_rows
 
 
@@ -97,3 +100,21 @@ def test_dask(path: Path) -> None:
         found = bag.compute(scheduler="processes", pool=pool)
     for batch, outputs in zip(batches, found, strict=True):
         np.testing.assert_array_equal(outputs["y"], 2 * batch + 1)
+
+
+def test_the_example(tmp_path: Path) -> None:
+    """A folder through two processes: a line for each picture, in order."""
+    image = pytest.importorskip("PIL.Image")
+    onnx.save(classifier(), str(tmp_path / "m.onnx"))
+    for i in range(10):
+        image.new("RGB", (12, 9), (25 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    example = Path(__file__).resolve().parents[2] / "examples" / "folder.py"
+    done = subprocess.run(
+        [sys.executable, str(example), str(tmp_path / "m.onnx"), str(tmp_path)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.partition(": class ")[0] for line in lines] == [
+        str(tmp_path / f"{i}.png") for i in range(10)
+    ]
