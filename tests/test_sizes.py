@@ -33,7 +33,6 @@ EXCEPTIONS = {
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
     "parameters of a function: clconv/cli/training/command.py train": _COMMAND,
-    "parameters of a function: clconv/predictor.py Predictor.__init__": _SETTINGS,
     "parameters of a function: clconv/training/trainer.py Trainer.__init__": _SETTINGS,
     "parameters of a function: clconv/visualize.py maximize": _SETTINGS,
     "lines of a function: clconv/cli/tune.py tune": _COMMAND,
