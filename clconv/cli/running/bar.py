@@ -42,7 +42,7 @@ class PictureBar:
             )  # fmt: skip
             self._task = self._progress.add_task("", total=total, completed=done)
         self._began = self._said = time.monotonic()
-        self._past = collections.deque([(self._began, done)])
+        self._past: collections.deque[tuple[float, int]] = collections.deque()
 
     def __enter__(self) -> PictureBar:
         if self._progress:
@@ -60,7 +60,9 @@ class PictureBar:
             self._progress.update(self._task, completed=done)
             return
         now = time.monotonic()
-        if now - self._said < _EVERY:
+        if not self._past:  # the first had to wait for compilers: rates count from here
+            self._past.append((now, done))
+        if now - self._said < _EVERY or now == self._past[0][0]:
             return
         self._said = now
         self._past.append((now, done))
