@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clconv.errors import ClconvError
     from clconv.graph.derivatives import gradients
     from clconv.graph.ir import Graph
+    from clconv.predictor import Predictor
     from clconv.profiling.measure import profile
     from clconv.runtime.device import devices
     from clconv.session.session import Session
@@ -30,6 +31,7 @@ __all__ = [
     "ClconvError",
     "DeviceInfo",
     "Graph",
+    "Predictor",
     "Session",
     "Trainer",
     "__version__",
@@ -51,6 +53,7 @@ _HOMES = {
     "ClconvError": "clconv.errors",
     "DeviceInfo": "clconv.device.info",
     "Graph": "clconv.graph.ir",
+    "Predictor": "clconv.predictor",
     "Session": "clconv.session.session",
     "devices": "clconv.runtime.device",
     "errors": "clconv.errors",

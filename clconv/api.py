@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from clconv.device.info import DeviceInfo
 from clconv.errors import ConfigError, ModelError
 from clconv.frontend.layers import Layer, Network
 from clconv.frontend.layers.weights import state_dict
@@ -16,7 +15,7 @@ from clconv.graph.described import DRAWINGS
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
-from clconv.runtime.device import choose_device
+from clconv.runtime.device import Wanted, choose_devices
 from clconv.session.session import Session
 from clconv.spans import span
 from clconv.store.tensors import write_tensors
@@ -26,7 +25,7 @@ Source = str | os.PathLike[str] | bytes | Graph | Network
 
 def load(
     source: Source,
-    device: str | int | DeviceInfo | None = None,
+    device: Wanted | Sequence[Wanted] | None = None,
     *,
     progress: Progress | None = None,
     precision: str | None = None,
@@ -35,8 +34,9 @@ def load(
     """A Session that runs a model on an OpenCL device.
 
     source: path of an ONNX file, its bytes, a Graph, or a Network of clconv.layers.
-    device: part of a name, "gpu", "cpu", an index, "platform:device", or a DeviceInfo of devices();
-        None takes CLCONV_DEVICE, else the best device.
+    device: part of a name, "gpu", "cpu", "gpu:0", an index, "platform:device", or a DeviceInfo of devices();
+        None takes CLCONV_DEVICE, else the best device. Several in a list or with commas, or "all": run_batches()
+        spreads its batches over them, all else runs on the first.
     progress(done, all): called while kernels are compiled and weights packed, where there are any to compile.
     precision: "float32"; "float16" to store a float32 network's weights and intermediate values as halves, with sums in
         float32; "strict" for float32 without Winograd's transforms and other variants in which a value can affect
@@ -52,10 +52,13 @@ def load(
     graph = read_model(source)
     if outputs is not None:
         graph = with_outputs(graph, outputs)
-    chosen = choose_device(device)
+    chosen, *others = choose_devices(device)
     if progress is None:
-        return Session(graph, chosen, precision=precision)
-    return Session(graph, chosen, progress=progress, precision=precision)
+        session = Session(graph, chosen, precision=precision)
+    else:
+        session = Session(graph, chosen, progress=progress, precision=precision)
+    session.spread_over(others)
+    return session
 
 
 def save(model: Source | Session, path: str | os.PathLike[str]) -> None:

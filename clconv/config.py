@@ -88,7 +88,8 @@ DEVICE = Setting(
     "CLCONV_DEVICE",
     str,
     "",
-    "The device to use: part of a name, gpu, cpu, an index, or platform:device.",
+    "The device to use: part of a name, gpu, cpu, gpu:0, an index, or platform:device. Several with commas, or all: "
+    "run_batches() and `clconv run` spread batches over them, the rest uses the first.",
 )
 DEBUG = Setting(
     "CLCONV_DEBUG",

@@ -96,7 +96,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> list[str]:
     taken: set[str] = set()
     with replacing(path) as target, zipfile.ZipFile(target, "w") as archive:
         for name, array in arrays.items():
-            safe = _safe_member(name, taken)
+            safe = safe_member(name, taken)
             taken.add(safe.lower())
             if safe != name:
                 changed.append(f"output '{name}' is saved as '{safe}'")
@@ -105,7 +105,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> list[str]:
     return changed
 
 
-def _safe_member(name: str, taken: set[str]) -> str:
+def safe_member(name: str, taken: set[str]) -> str:
     """A relative path that stays below the folder it is unpacked in, on any system, and that no other one has."""
     plain = "".join(c if printable(c) == c else "_" for c in name).replace("\\", "/")
     plain = re.sub(r"^[A-Za-z]:", lambda drive: f"{drive[0][0]}_", plain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from collections.abc import Mapping
@@ -47,6 +48,20 @@ def read_labels(path: Path) -> list[str]:
     if any(isinstance(name, list | dict) for name in names):
         raise ConfigError(f"{path}: class {_first_nested(names)} is no name")
     return list(map(str, names))
+
+
+@functools.cache
+def _imagenet() -> tuple[str, ...]:
+    text = (Path(__file__).parent / "running" / "imagenet_classes.txt").read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def imagenet_names(count: int | None) -> list[str] | None:
+    """The names of ImageNet's 1000 classes for so many, or behind "background" for 1001 as TensorFlow's networks have
+    them; None for any other count."""
+    if count == 1000:
+        return list(_imagenet())
+    return ["background", *_imagenet()] if count == 1001 else None
 
 
 def _first_nested(names: list[Any]) -> int:

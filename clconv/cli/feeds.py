@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from clconv.cli.arrays import check_npy, read_npy, read_npz
 from clconv.cli.files import check_readable
 from clconv.cli.pictures import check_picture, on_white, open_picture
 from clconv.cli.pixels import Pixels, choose_pixels, place, to_tensor
+from clconv.cli.running.tiles import Tiling, tiling
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import TensorSpec
 from clconv.session.inputs import conform
 from clconv.session.random_feeds import random_feeds as random_feeds
 
 LAYOUTS = ("auto", "nchw", "nhwc")
+FITS = ("auto", "tiles", "crop")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +34,21 @@ class PictureOptions:
     size: tuple[int, int] | None = None
     classifier: bool = False
     known: Pixels | None = None  # what the model's file says
+    fit: str = "auto"
+    dense: Fraction | None = None  # dense_scale() of a model with one input
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ConfigError(f"--layout {self.layout}: choose one of {', '.join(LAYOUTS)}")
+        if self.fit not in FITS:
+            raise ConfigError(f"--fit {self.fit}: choose one of {', '.join(FITS)}")
+
+    def check_fit(self) -> None:
+        """Raises ConfigError for tiles of a model whose results cannot be put together."""
+        if self.fit == "tiles" and self.dense is None:
+            raise ConfigError(
+                "--fit tiles: is for models with one picture input of fixed size whose outputs are maps of it; leave it out"
+            )
 
     def pixels(self, spec: TensorSpec) -> Pixels:
         """How bytes become values of an input: as the user said, else the file, else as suits the input."""
@@ -51,6 +65,7 @@ class PictureOptions:
             "--std": self.std,
             "--layout": None if self.layout == "auto" else self.layout,
             "--size": self.size,
+            "--fit": None if self.fit == "auto" else self.fit,
         }
         return [name for name, value in values.items() if value is not None]
 
@@ -62,6 +77,17 @@ class Feeds:
     arrays: dict[str, np.ndarray]
     remarks: tuple[str, ...] = ()
     pixels: Pixels | None = None
+    tiling: Tiling | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """array: the input, along axis 0 the tiles if there are any. how: what was done."""
+
+    array: np.ndarray
+    how: str
+    pixels: Pixels
+    tiling: Tiling | None = None
 
 
 def separate(specs: Mapping[str, TensorSpec], given: Sequence[str]) -> list[list[str]]:
@@ -120,7 +146,7 @@ def read_feeds(
     """
     arrays: dict[str, np.ndarray] = {}
     remarks: list[str] = []
-    pixels: Pixels | None = None
+    picture: Picture | None = None
     for text in given:
         name, path = _split(text, specs)
         if path.suffix.lower() == ".npz":
@@ -132,32 +158,46 @@ def read_feeds(
             remarks.append(f"{path}: {', '.join(found)}")
         else:
             target = name or _only_input(specs, path)
-            array, how, scaled = _read_one(path, target, specs[target], options)
-            pixels = scaled or pixels
+            if path.suffix.lower() == ".npy":
+                array, how = (
+                    _as_asked(read_npy(path, target, specs[target]), specs[target]),
+                    "as it is",
+                )
+            else:
+                picture = read_picture(path, target, specs[target], options)
+                array, how = picture.array, picture.how
             found = {target: array}
             remarks.append(f"input '{target}': {path} as {TensorSpec.of(array)}, {how}")
         for target in found:
             if target in arrays:
                 raise InputError(f"input '{target}' is given twice, the second time by {path}")
         arrays.update(found)
-    return Feeds(conform(specs, arrays), tuple(remarks), pixels)
+    if picture is None:
+        return Feeds(conform(specs, arrays), tuple(remarks))
+    if picture.tiling is not None:  # of a model with one input
+        return Feeds(arrays, tuple(remarks), picture.pixels, picture.tiling)
+    return Feeds(conform(specs, arrays), tuple(remarks), picture.pixels)
 
 
-def _read_one(
-    path: Path, name: str, spec: TensorSpec, options: PictureOptions
-) -> tuple[np.ndarray, str, Pixels | None]:
-    """The array of a picture or an .npy file, what was done to it, how it was scaled if it is a picture."""
-    if path.suffix.lower() == ".npy":
-        return _as_asked(read_npy(path, name, spec), spec), "as it is", None
-    picture = open_picture(path)
+def read_picture(path: Path, name: str, spec: TensorSpec, options: PictureOptions) -> Picture:
+    """A picture for an input: its middle, or for networks that make maps of it the whole of it in tiles."""
+    opened = open_picture(path)
     pixels = options.pixels(spec)
-    size = (picture.image.height, picture.image.width)
+    size = (opened.image.height, opened.image.width)
     placement = place(name, spec, size, options.layout, options.size)
-    how = [*picture.remarks]
-    if placement.channels != 4 and on_white(picture.image)[1]:
+    how = [*opened.remarks]
+    if placement.channels != 4 and on_white(opened.image)[1]:
         how.append("what is transparent as on white")
-    array = to_tensor(picture.image, placement, pixels, spec.dtype)
-    return array, ", ".join([*how, str(pixels)]), pixels
+    tiles = None
+    tile = (placement.height, placement.width)
+    if options.dense is not None and options.fit != "crop" and size != tile:
+        tiles = tiling(size, tile, options.dense, placement.channels_first)
+        placement = dataclasses.replace(placement, height=size[0], width=size[1])
+        how.append(str(tiles))
+    array = to_tensor(opened.image, placement, pixels, spec.dtype)
+    if tiles is not None:
+        array = tiles.cut(array)
+    return Picture(array, ", ".join([*how, str(pixels)]), pixels, tiles)
 
 
 def _split(text: str, specs: Mapping[str, TensorSpec]) -> tuple[str, Path]:

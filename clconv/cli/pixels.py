@@ -91,6 +91,14 @@ def choose_pixels(
     return Pixels(scale, mean, std, _IMAGENET_MARGIN if classifier else 1.0)
 
 
+def channels_come_first(spec: TensorSpec, layout: str) -> bool:
+    """Whether an input of rank 4 takes N x C x H x W. layout: "nchw", "nhwc", or "auto" for whichever has a count of
+    channels that pictures have."""
+    if layout != "auto":
+        return layout == "nchw"
+    return spec.shape[1] in _MODES or spec.shape[3] not in _MODES
+
+
 def place(
     name: str,
     spec: TensorSpec,
@@ -110,9 +118,7 @@ def place(
         raise InputError(
             f"input '{name}' takes {spec}: a batch of {spec.shape[0]}; pass a .npy file"
         )
-    first = layout == "nchw"
-    if layout == "auto":
-        first = spec.shape[1] in _MODES or spec.shape[3] not in _MODES
+    first = channels_come_first(spec, layout)
     _, *rest = spec.shape
     channels, height, width = rest if first else (rest[2], rest[0], rest[1])
     if not isinstance(channels, int):

@@ -31,7 +31,8 @@ def print_classes(values: np.ndarray, top: int, names: list[str] | None) -> None
         if len(values) > 1:
             stdout().print(f"image {index}")
         for number, name, probability in top_classes(row, top, names):
-            stdout().print(f"{probability:7.2%}  {number:4}  {name}".rstrip(), soft_wrap=True)
+            called = name or f"class {number}"
+            stdout().print(f"{probability * 100:6.2f} % {called}", soft_wrap=True)
 
 
 def print_outputs(outputs: Mapping[str, np.ndarray]) -> None:

@@ -13,7 +13,9 @@ from clconv.errors import DeviceError
 from clconv.runtime import opencl
 from clconv.store.pocl_folder import settle_folder
 
-_HOW = "say part of a name, gpu, cpu, an index, or platform:device"
+_HOW = "say part of a name, gpu, cpu, gpu:0, an index, or platform:device"
+
+Wanted = str | int | DeviceInfo
 
 
 def what_to_install(system: str = sys.platform, machine: str = "") -> str:
@@ -54,16 +56,41 @@ def found_again(device: DeviceInfo) -> DeviceInfo:
     return dataclasses.replace(device, index=nearest.index)
 
 
-def choose_device(wanted: str | int | DeviceInfo | None = None) -> DeviceInfo:
-    """The device that `wanted`, else CLCONV_DEVICE, names; without either the best.
+def choose_device(wanted: Wanted | Sequence[Wanted] | None = None) -> DeviceInfo:
+    """The device that `wanted`, else CLCONV_DEVICE, names; without either the best. Of several, the first.
 
-    wanted: part of a name, "gpu", "cpu", an index, or "platform:device" with parts of both names or an
-    index behind the colon. Raises DeviceError listing what there is.
+    wanted: as for choose_devices(). Raises DeviceError listing what there is.
+    """
+    return choose_devices(wanted)[0]
+
+
+def choose_devices(wanted: Wanted | Sequence[Wanted] | None = None) -> tuple[DeviceInfo, ...]:
+    """All devices that `wanted`, else CLCONV_DEVICE, names.
+
+    wanted: part of a name, "gpu", "cpu", "gpu:0" for the first of a kind, an index, or "platform:device" with parts of
+    both names or an index behind the colon: the best that matches. Several in a list, or in a text with commas. "all":
+    every device but interpreters, the best first. Raises DeviceError listing what there is.
     """
     if isinstance(wanted, DeviceInfo):
-        return wanted
+        return (wanted,)
+    if wanted is not None and not isinstance(wanted, str | int):
+        if not wanted:
+            raise DeviceError(f"the list of devices is empty; {_HOW}")
+        return tuple(found for one in wanted for found in choose_devices(one))
     text = config.DEVICE.get() if wanted is None else str(wanted)
-    return choose_among(devices(), text.strip())
+    return choose_several(devices(), text.strip())
+
+
+def choose_several(found: Sequence[DeviceInfo], text: str) -> tuple[DeviceInfo, ...]:
+    """The devices that a selection text names among those found, "all" or several with commas. Raises DeviceError."""
+    if text.lower() == "all" and found:
+        useful = [d for d in found if "interprets" not in d.quirks] or found
+        return tuple(sorted(useful, key=_preference, reverse=True))
+    parts = [part.strip() for part in text.split(",")]
+    whole = len(parts) == 1 or any(_matches(d, text, found) for d in found)  # a name with a comma
+    return tuple(
+        choose_among(found, part) for part in ([text] if whole else parts if all(parts) else [text])
+    )
 
 
 def choose_among(found: Sequence[DeviceInfo], text: str) -> DeviceInfo:
@@ -84,6 +111,9 @@ def _matches(device: DeviceInfo, text: str, found: Sequence[DeviceInfo]) -> bool
     if lowered.isdecimal():
         return device.index == int(lowered)
     platform, colon, name = lowered.partition(":")
+    if colon and platform in ("gpu", "cpu") and name.isdecimal():
+        before = [d for d in found if d.kind == platform and d.index < device.index]
+        return device.kind == platform and len(before) == int(name)
     if colon:
         if platform not in f"{device.platform} {device.platform_version}".lower():
             return False

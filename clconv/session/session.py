@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.device import found_again
 from clconv.runtime.prepared import Execute
 from clconv.runtime.state import DeviceState
+from clconv.session.batches import run_batches
 from clconv.session.inputs import (
     Feeds,
     as_feeds,
@@ -70,6 +71,8 @@ class Session(Closable):
         self._with_fed: dict[frozenset[str], Session] = {}
         self._with_fed_lock = threading.Lock()
         self.graph = shared.passed(graph, "import")
+        self._others: tuple[DeviceInfo, ...] = ()
+        self._elsewhere: list[Session] = []
         self._open = Opened(shared, self.graph)
         for name, value in (initial or {}).items():
             self.state.write(name, value)
@@ -83,8 +86,9 @@ class Session(Closable):
     def close(self) -> None:
         super().close()
         with self._with_fed_lock:
-            others = list(self._with_fed.values())
+            others = [*self._with_fed.values(), *self._elsewhere]
             self._with_fed.clear()
+            self._elsewhere = []
         for other in others:
             other.close()
 
@@ -129,8 +133,8 @@ class Session(Closable):
         """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
         have, with state of its own that holds the same. `progress` stays behind."""
         values = {name: self.state.read(name) for name in self.graph.state}
-        options = self._options
-        return _restored, (self.imported, self._given, options.precision, options.guard, values)
+        options, places = self._options, (self._given, *self._others)
+        return _restored, (self.imported, places, options.precision, options.guard, values)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
@@ -210,6 +214,45 @@ class Session(Closable):
         values = opened.inside(self.imported, found).run(arrays, opened.bodies)
         return {name: values[value] for name, value in zip(wanted, found, strict=True)}
 
+    def run_batches(
+        self,
+        items: Iterable[Any],
+        batch: int | None = None,
+        outputs: Sequence[str] | None = None,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Output arrays by name for each item of an iterable, in order; a generator that holds a few batches only.
+
+        items: arrays, or dicts of arrays by input name, of any numbers of rows along axis 0, or without that axis for a
+        single row. They are run in batches of the model's size, or of `batch` rows (16 by default) where the model leaves
+        it open. Each result has as many rows as its item. Where the batch is fixed, the last one is filled up with copies
+        of its last row, and the copies are left out of the results. A change of the shape of a row begins a new batch.
+        The rows must not depend on each other. While a batch runs, the next items are taken from the iterable. After
+        spread_over(), batches go to all devices. outputs: as for run().
+
+        Raises InputError for items that the model does not take, at their turn, and for outputs that are no rows.
+        """
+        self._opened  # noqa: B018 - raises if it is closed
+        self._open_others()
+        runs = [lambda feeds, s=s: s.run(feeds, outputs) for s in (self, *self._elsewhere)]
+        return run_batches(runs, self.inputs, items, batch)
+
+    def spread_over(self, devices: Sequence[DeviceInfo]) -> None:
+        """run_batches() runs on these devices, too, each as much as it is fast; run() stays on `device`. Devices are
+        opened when first used. Raises InputError for a graph with state, which lies on one device."""
+        if devices and self.graph.state:
+            raise InputError("a graph with state runs on one device")
+        self._others, self._elsewhere = tuple(devices), []
+
+    @property
+    def devices(self) -> tuple[DeviceInfo, ...]:
+        """Where run_batches() runs."""
+        return (self.device, *self._others)
+
+    def _open_others(self) -> None:
+        with self._with_fed_lock:
+            for device in self._others[len(self._elsewhere) :]:
+                self._elsewhere.append(Session(self.imported, device, precision=self.precision))
+
     def _fed_initialisers(self, feeds: Mapping[str, Any]) -> frozenset[str]:
         has_any = self.imported.metadata.get("defaults")
         return fed_defaults(self.imported, feeds) if has_any else frozenset()
@@ -236,9 +279,12 @@ class Session(Closable):
 
 def _restored(
     graph: Graph,
-    device: DeviceInfo,
+    devices: Sequence[DeviceInfo],
     precision: str,
     guard: int,
     values: Mapping[str, np.ndarray],
 ) -> Session:
-    return Session(graph, found_again(device), precision=precision, guard=guard, initial=values)
+    first, *others = map(found_again, devices)
+    session = Session(graph, first, precision=precision, guard=guard, initial=values)
+    session.spread_over(others)
+    return session

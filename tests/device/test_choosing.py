@@ -9,7 +9,14 @@ import pytest
 from clconv import config
 from clconv.device.info import DeviceInfo, apply_quirks
 from clconv.errors import ClconvError, ConfigError, DeviceError
-from clconv.runtime.device import choose_among, choose_device, devices, what_to_install
+from clconv.runtime.device import (
+    choose_among,
+    choose_device,
+    choose_devices,
+    choose_several,
+    devices,
+    what_to_install,
+)
 from tests.lowering.support import made_up
 
 POCL = "Portable Computing Language"
@@ -37,6 +44,9 @@ FOUND = (
         ("GPU", 1),
         ("cpu", 0),
         ("5", 5),
+        ("gpu:0", 1),
+        ("GPU:2", 3),
+        ("cpu:1", 5),
         ("nvidia", 1),
         ("GFX1030", 2),
         ("amd accelerated", 3),
@@ -55,6 +65,30 @@ def test_a_text_names_a_device(text: str, index: int) -> None:
     assert choose_among(FOUND, text).index == index
 
 
+@pytest.mark.parametrize(
+    ("text", "indices"),
+    [
+        ("gpu:1,gpu:0", [2, 1]),
+        (" gpu , intel:epyc ", [1, 5]),
+        ("all", [1, 3, 2, 4, 0, 5]),
+        ("advanced micro devices, inc.", [3]),  # a vendor with a comma
+        ("0,0", [0, 0]),
+    ],
+)
+def test_a_text_names_several_devices(text: str, indices: list[int]) -> None:
+    assert [d.index for d in choose_several(FOUND, text.strip())] == indices
+
+
+def test_a_list_of_devices(device: DeviceInfo) -> None:
+    assert choose_devices([device, device.index]) == (device, device)
+    with pytest.raises(DeviceError, match="empty"):
+        choose_devices([])
+    with pytest.raises(DeviceError, match="'voodoo'"):
+        choose_several(FOUND, "gpu,voodoo")
+    with pytest.raises(DeviceError, match="no OpenCL device found"):
+        choose_several((), "all")
+
+
 def test_a_gpu_is_preferred_then_an_accelerator_then_more_compute_units_then_the_first() -> None:
     assert choose_among(FOUND[2:], "").index == 3
     assert choose_among([FOUND[0], FOUND[4], FOUND[5]], "").index == 4
@@ -62,7 +96,7 @@ def test_a_gpu_is_preferred_then_an_accelerator_then_more_compute_units_then_the
 
 
 @pytest.mark.parametrize(
-    "text", ["voodoo", "6", "intel:gpu", "amd:2", "nvidia:cpu", "²", "-1", ":x:"]
+    "text", ["voodoo", "6", "intel:gpu", "amd:2", "nvidia:cpu", "gpu:3", "²", "-1", ":x:"]
 )
 def test_nothing_matching_lists_what_there_is(text: str) -> None:
     with pytest.raises(DeviceError) as raised:

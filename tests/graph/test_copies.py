@@ -137,6 +137,7 @@ def test_a_graph_in_a_line() -> None:
 
 
 def test_a_graph_for_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(described, "DRAWINGS", [])
     page = small()._repr_html_()
     assert "<y>" not in page and "&lt;y&gt;" in page and "float32[1x3x8x8]" in page
     assert "<svg" not in page

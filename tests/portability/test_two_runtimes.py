@@ -84,3 +84,39 @@ def test_the_runtime_says_its_vectors_and_registers(device: DeviceInfo) -> None:
     assert device.vector_width in (4, 8, 16)
     full = device.vector_width == 16 and "halves-its-vectors" not in device.quirks
     assert device.registers == (32 if full else 16)
+
+
+SPREAD = """
+import json
+import numpy as np
+import clconv
+from clconv.frontend.layers import Conv2d, GlobalAvgPool2d, Relu, Sequential
+
+net = Sequential(Conv2d(24, 3, padding=1), Relu(), Conv2d(17, 1), GlobalAvgPool2d())
+graph = net.build((3, 40, 40), 4)
+session = clconv.load(graph)
+used = []
+run = clconv.Session.run
+def counted(self, *arguments):
+    used.append(self.device.platform)
+    return run(self, *arguments)
+clconv.Session.run = counted
+x = np.random.default_rng(0).random((300, 3, 40, 40), np.float32)
+found = np.concatenate([next(iter(o.values())) for o in session.run_batches(x)])
+alone = clconv.load(graph, device="portable")
+wanted = np.concatenate([next(iter(o.values())) for o in alone.run_batches(x)])
+print(json.dumps([sorted(set(used)), float(abs(found - wanted).max() / abs(wanted).max())]))
+"""
+
+
+@pytest.mark.parametrize("wanted", ["intel(r) opencl,portable", "portable:0, intel(r) opencl:cpu"])
+def test_batches_are_spread_over_both_in_one_process(vendors: Path, wanted: str) -> None:
+    environment = {**os.environ, "OCL_ICD_VENDORS": str(vendors), "CLCONV_DEVICE": wanted}
+    root = Path(__file__).resolve().parent.parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", SPREAD], cwd=root, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    platforms, error = json.loads(done.stdout.splitlines()[-1])
+    assert platforms == ["Intel(R) OpenCL", "Portable Computing Language"]
+    assert error < 1e-5

@@ -1,0 +1,56 @@
+"""Pictures decoded by several threads, a few ahead of who needs them, in order."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from clconv.errors import ClconvError
+
+Value = TypeVar("Value")
+
+
+class Decoded(NamedTuple, Generic[Value]):
+    """A picture, or why it cannot be read."""
+
+    path: str
+    value: Value | None
+    error: str | None
+
+
+def threads() -> int:
+    """As many as there are cores for this process, at most eight."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(cores, 8)
+
+
+def decoded(
+    paths: Iterable[str], read: Callable[[str], Value], ahead: int
+) -> Iterator[Decoded[Value]]:
+    """read(path) for each path, in order; `ahead` of them may be decoded and not yet taken."""
+
+    def attempt(path: str) -> Decoded[Value]:
+        try:
+            return Decoded(path, read(path), None)
+        except ClconvError as reason:
+            return Decoded(path, None, str(reason).removeprefix(f"{path}: "))
+        except OSError as reason:
+            return Decoded(path, None, reason.strerror or str(reason))
+        except MemoryError:
+            return Decoded(path, None, "too large for the memory")
+
+    pool = concurrent.futures.ThreadPoolExecutor(threads(), "decode")
+    waiting: collections.deque[concurrent.futures.Future[Decoded[Value]]] = collections.deque()
+    try:
+        for path in paths:
+            waiting.append(pool.submit(attempt, path))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

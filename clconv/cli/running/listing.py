@@ -1,0 +1,92 @@
+"""Which pictures a folder, a pattern or a list of files names."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from clconv.errors import ConfigError, InputError
+
+# What is taken from folders and patterns; a file that is named itself may have any ending.
+ENDINGS = frozenset(
+    [
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jp2",
+        ".jpe",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".pnm",
+        ".ppm",
+        ".tga",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
+)
+
+
+def is_many(text: str) -> bool:
+    """Whether an argument stands for any number of files: a folder, or a pattern that is no file's name."""
+    return os.path.isdir(text) or (glob.has_magic(text) and not os.path.lexists(text))
+
+
+def pictures(given: Sequence[str]) -> list[str]:
+    """The paths of all pictures in the order of the arguments, those of a folder (with its subfolders) or of a pattern
+    sorted; each once.
+
+    Raises InputError for a folder or a pattern without pictures, ConfigError for arrays, and FileNotFoundError for a
+    file that is not there.
+    """
+    found: dict[str, None] = {}
+    for text in given:
+        if is_many(text):
+            inside = sorted(_inside(text), key=_in_order)
+            if not inside:
+                what = "folder" if os.path.isdir(text) else "pattern"
+                raise InputError(
+                    f"{text}: no pictures in this {what} ({', '.join(sorted(ENDINGS))})"
+                )
+            found.update(dict.fromkeys(inside))
+            continue
+        if Path(text).suffix.lower() in (".npy", ".npz"):
+            raise ConfigError(
+                f"{text}: folders and tables are of pictures; run arrays one by one, or with session.run_batches()"
+            )
+        if "\0" in text:
+            raise ConfigError(f"{text!r} is no path of a file")
+        os.stat(text)
+        found[text] = None
+    return list(found)
+
+
+def _inside(text: str) -> Iterator[str]:
+    if not os.path.isdir(text):
+        for path in glob.iglob(text, recursive=True):
+            if _is_picture(os.path.basename(path)) and not os.path.isdir(path):
+                yield path
+        return
+    for folder, _, names in os.walk(text, onerror=_refuse):
+        for name in names:
+            if _is_picture(name):
+                yield os.path.join(folder, name)
+
+
+def _refuse(reason: OSError) -> None:
+    raise reason
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
+
+
+def _in_order(path: str) -> list[str]:
+    """By folder, then by name: "a/z" before "a-b/c"."""
+    return path.split(os.sep)
