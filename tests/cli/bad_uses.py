@@ -56,7 +56,7 @@ BAD_USES = [
         )
     ),
     *((f"{command} fixed.onnx --size 8x8", "--size") for command in ("show", "check", "tune")),
-    *((f"{command} brightener.onnx", "--size") for command in ("show", "check", "tune")),
+    *((f"{command} brightener.onnx", "--size") for command in ("show --plan", "check", "tune")),
     (
         "show brightener.onnx --size 8x8 --shape picture=1x3x8x8",
         "--size",

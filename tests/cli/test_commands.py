@@ -137,7 +137,9 @@ def test_show(clconv: Clconv, models: Path) -> None:
     assert "3x6x10" in sized
     sized = clconv.works("show", models / "brightener.onnx", "--shape", "picture=1x3x7x9")
     assert "3x7x9" in sized
-    clconv.fails("show", models / "brightener.onnx", saying="--size")
+    opened = clconv.works("show", models / "brightener.onnx")
+    assert "picture float32[1x3xHxW]" in opened and "multiply-adds at H=224, W=224" in opened
+    clconv.fails("show", models / "brightener.onnx", "--plan", saying="--size")
     clconv.fails("show", models / "brightener.onnx", "--shape", "x=1x3x7x9", saying="'x'")
 
 

@@ -12,10 +12,18 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from clconv.cli.printing.names import cut_in_the_middle, without_common_prefix, without_repeats
+from clconv.cli.printing.names import (
+    cut_in_the_middle,
+    cut_name,
+    without_common_prefix,
+    without_operators,
+    without_repeats,
+    without_usual_prefix,
+)
 from clconv.cli.printing.table import Column, Table
 
-_LEAST = {"name": 12, "text": 9, "long": 16}  # characters that a column keeps
+_LEAST = {"name": 12, "text": 9, "long": 9}  # characters that a column keeps
+_LONGEST_WORD = 30
 _GAP = 2
 
 
@@ -73,6 +81,17 @@ class _Cells:
     def width(self) -> int:
         return max(max(map(cell_len, cell.split("\n"))) for cell in self.all)
 
+    @property
+    def least(self) -> int:
+        """The width that it can be brought to: "long" ones to that of their longest word."""
+        if self.column.kind == "number":
+            return self.width
+        words = self.heading.split("\n")
+        if self.column.kind == "long":
+            words += [word for cell in self.cells for word in cell.split()]
+        longest = max(map(cell_len, words))
+        return min(self.width, max(_LEAST[self.column.kind], min(longest, _LONGEST_WORD)))
+
     def without_prefix(self) -> _Cells:
         if self.column.kind != "name":
             return self
@@ -82,13 +101,15 @@ class _Cells:
         cells = [self.column.text(value, in_short=True) for value in self.values]
         if self.column.kind == "name":
             cells = [without_repeats(name) for name in without_common_prefix(cells)]
+            cells = without_operators(without_usual_prefix(cells))
         return dataclasses.replace(self, heading=self.column.heading(True), cells=tuple(cells))
 
     def cut(self, width: int) -> _Cells:
         """With at most so many characters; what is "long" is folded when it is printed."""
         if self.column.kind == "long" or self.width <= width:
             return self
-        cells = tuple(cut_in_the_middle(cell, width) for cell in self.cells)
+        cut = cut_name if self.column.kind == "name" else cut_in_the_middle
+        cells = tuple(cut(cell, width) for cell in self.cells)
         return dataclasses.replace(self, cells=cells)
 
 
@@ -100,10 +121,7 @@ def _cut(columns: Sequence[_Cells], room: int) -> list[_Cells] | None:
     """The columns within so many characters altogether; None if what may be cut would be cut to nothing. The widest is
     cut first, and "long" ones before all others: they lose nothing."""
     widths = [c.width for c in columns]
-    least = [
-        w if c.column.kind == "number" else min(w, max(_LEAST[c.column.kind], cell_len(c.heading)))
-        for c, w in zip(columns, widths, strict=True)
-    ]
+    least = [c.least for c in columns]
     if sum(least) > room:
         return None
     for kinds in (("long",), ("text", "name")):

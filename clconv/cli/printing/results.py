@@ -54,7 +54,20 @@ class Results:
     def finish(self) -> None:
         """Prints the document: results() calls it."""
         if self.as_json:
-            typer.echo(json.dumps(self._document, indent=2, allow_nan=False))
+            typer.echo(as_json_text(self._document))
+
+
+def as_json_text(document: dict[str, Any]) -> str:
+    """JSON with a line a key, and a line a row of a table: to be read by people, too."""
+    entries = []
+    for key, value in document.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            rows = ",\n    ".join(json.dumps(row, allow_nan=False) for row in value)
+            text = f"[\n    {rows}\n  ]"
+        else:
+            text = json.dumps(value, allow_nan=False)
+        entries.append(f"  {json.dumps(key)}: {text}")
+    return "{\n" + ",\n".join(entries) + "\n}"
 
 
 @contextlib.contextmanager

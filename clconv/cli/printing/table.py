@@ -19,7 +19,7 @@ class Column:
     "text" loses its middle; "long" goes on in further lines.
     shown: a value as text. Without, sizes (tuples) have x between, whole numbers commas, None and () are empty.
     short: the text where room is short; without, a number in thousands (k), millions (M) or more. narrow: the heading there.
-    hidden: in the document only.
+    hidden: in the document only. text_only: not in the document, where other columns say it.
     """
 
     key: str
@@ -29,6 +29,7 @@ class Column:
     short: Callable[[Any], str] | None = None
     narrow: str = ""
     hidden: bool = False
+    text_only: bool = False
 
     def heading(self, in_short: bool = False) -> str:
         full = self.title or self.key.replace("_", " ")
@@ -65,9 +66,9 @@ class Table:
         self.styles.append(style)
 
     def data(self) -> list[dict[str, Any]]:
-        """The rows for JSON, every column under its key."""
-        keys = [column.key for column in self.columns]
-        return [dict(zip(keys, map(as_data, row), strict=True)) for row in self.rows]
+        """The rows for JSON, columns under their keys."""
+        kept = [(i, c.key) for i, c in enumerate(self.columns) if not c.text_only]
+        return [{key: as_data(row[i]) for i, key in kept} for row in self.rows]
 
     def shown_columns(self) -> list[tuple[Column, list[Any]]]:
         """Columns that have something to show, with their values."""

@@ -11,7 +11,14 @@ from rich.console import Console
 from clconv.cli.console import SafeConsole
 from clconv.cli.printing import Column, Table, results
 from clconv.cli.printing.layout import fitted, plain_lines
-from clconv.cli.printing.names import cut_in_the_middle, without_common_prefix, without_repeats
+from clconv.cli.printing.names import (
+    cut_in_the_middle,
+    cut_name,
+    without_common_prefix,
+    without_operators,
+    without_repeats,
+    without_usual_prefix,
+)
 from clconv.cli.printing.table import in_thousands
 
 NAMES = [f"/model/features/features.{i}/conv/conv.{i}.0/Conv" for i in range(12)]
@@ -91,9 +98,14 @@ def test_names() -> None:
     assert without_common_prefix(["/model/conv1", "/model/conv2"]) == ["conv1", "conv2"]
     assert without_common_prefix(["/m/", "/m/a"]) == ["/m/", "/m/a"]
     assert without_repeats("features/features.3/conv/conv.0/conv.0.0") == "features.3/conv.0.0"
+    assert without_operators(["a/b/Conv", "a/c/Relu", "a/c/Add"]) == ["a/b", "a/c/Relu", "a/c/Add"]
+    assert cut_name("features.18/conv.0.0", 17) == "feat….18/conv.0.0"
     assert without_repeats("layer1/layer1.0/conv1/Conv") == "layer1.0/conv1/Conv"
     assert cut_in_the_middle("features.3/conv.0.0", 12) == "feat…onv.0.0"
     assert without_common_prefix(["a.b.c1", "a.b.c2"]) == ["c1", "c2"]
+    assert without_usual_prefix(["m/a", "m/b", "m/c", "m/d", "e"]) == ["a", "b", "c", "d", "e"]
+    assert without_usual_prefix(["m/a", "b"]) == ["m/a", "b"]
+    assert without_usual_prefix(["m/a", "m/b", "m/c", "m/d", "a"])[0] == "m/a"
     for width in range(20):
         assert len(cut_in_the_middle("features.3/conv.0.0", width)) <= width
 
