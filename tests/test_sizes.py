@@ -32,7 +32,7 @@ EXCEPTIONS = {
     "parameters of a function: clconv/cli/timing/bench.py bench": _COMMAND,
     "parameters of a function: clconv/cli/timing/profile.py profile": _COMMAND,
     "parameters of a function: clconv/cli/show.py show": _COMMAND,
-    "parameters of a function: clconv/cli/tune.py tune": _COMMAND,
+    "parameters of a function: clconv/cli/tuning/command.py tune": _COMMAND,
     "parameters of a function: clconv/cli/visualize/command.py visualize": _COMMAND,
     "parameters of a function: clconv/frontend/layers/convolution.py _Convolution.__init__": _LAYER,
     "parameters of a function: clconv/frontend/layers/convolution.py ConvTranspose2d.__init__": _LAYER,
@@ -42,7 +42,7 @@ EXCEPTIONS = {
     "parameters of a function: clconv/profiling/measure.py profile": _SETTINGS,
     "parameters of a function: clconv/visualize/maximize.py maximize": _SETTINGS,
     "parameters of a function: clconv/visualize/attribution.py occlusion": _SETTINGS,
-    "lines of a function: clconv/cli/tune.py tune": _COMMAND,
+    "lines of a function: clconv/cli/tuning/command.py tune": _COMMAND,
     "lines of a function: clconv/cli/training/command.py train": _COMMAND,
 }
 

@@ -21,7 +21,7 @@ from clconv.cli.terminal import flush_streams, prepare_streams
 from clconv.cli.timing.bench import bench
 from clconv.cli.timing.profile import profile
 from clconv.cli.training.command import train
-from clconv.cli.tune import tune
+from clconv.cli.tuning.command import tune
 from clconv.cli.visualize.command import visualize
 from clconv.debug import printable_lines
 from clconv.version import __version__

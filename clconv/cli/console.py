@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from clconv.debug import printable, printable_lines
@@ -44,6 +45,15 @@ def stdout() -> Console:
 def stderr() -> Console:
     """Progress and remarks go here."""
     return SafeConsole(stderr=True)
+
+
+def indented(line: str, depth: int) -> None:
+    """A line on stdout, so many steps from the edge; on a terminal what it goes on with stands there, too."""
+    console = stdout()
+    if console.is_terminal:
+        console.print(Padding(Text(printable(line)), (0, 0, 0, 2 * depth)))
+    else:
+        typer.echo("  " * depth + printable(line))
 
 
 def remark(line: str) -> None:

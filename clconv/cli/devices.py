@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
-from clconv.cli.console import Device, stderr, stdout
-from clconv.device.info import DeviceInfo
+from clconv.cli.console import Device, indented, stdout
+from clconv.cli.printing import Json
+from clconv.cli.printing.results import as_json_lines
+from clconv.debug import printable
+from clconv.device.info import QUIRKS, DeviceInfo
 from clconv.errors import DeviceError
 
 
 def devices(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of a table.", show_default=False)
-    ] = False,
+    as_json: Json = False,
     device: Device = None,
 ) -> None:
-    """List the OpenCL devices and mark the default."""
+    """List the OpenCL devices, what is known of each, and which is the default."""
     from clconv.runtime.device import choose_device
     from clconv.runtime.device import devices as find_devices
-    from clconv.runtime.quarantine import read_quarantine
 
     found = find_devices()
     failure = None
@@ -31,21 +30,19 @@ def devices(
     except DeviceError as reason:
         chosen, failure = None, reason
     if as_json:
-        typer.echo(json.dumps([_record(d, d == chosen) for d in found], indent=2))
-    elif found:
-        stdout().print(_table(found, chosen))
+        typer.echo(as_json_lines([_record(d, d == chosen) for d in found]))
+    else:
         for info in found:
-            for quirk in sorted(info.quirks):
-                stderr().print(f"{info.index}: quirk {quirk}", style="dim")
-            for (op, variant), why in read_quarantine(info).items():
-                line = f"{info.index}: quarantined {op}:{variant}: {why}"
-                stderr().print(line, style="dim", soft_wrap=True)
+            _print(info, info == chosen)
     if failure is not None:
         raise failure
 
 
 def _record(info: DeviceInfo, chosen: bool) -> dict[str, Any]:
     """Sizes in bytes."""
+    from clconv.runtime.quarantine import read_quarantine
+
+    quarantined = read_quarantine(info)
     return {
         "index": info.index,
         "chosen": chosen,
@@ -62,27 +59,38 @@ def _record(info: DeviceInfo, chosen: bool) -> dict[str, Any]:
         "vector_width": info.vector_width,
         "fp16": info.half,
         "quirks": sorted(info.quirks),
+        "quirk_meanings": _meanings(info),
+        "quarantined": {f"{op}:{variant}": why for (op, variant), why in quarantined.items()},
     }
 
 
-def _table(found: tuple[DeviceInfo, ...], chosen: DeviceInfo | None) -> Table:
-    table = Table(title="OpenCL devices (* would be chosen)", title_justify="left")
-    for title in ("", "name", "vendor", "platform", "driver", "type"):
-        table.add_column(title, overflow="fold")
-    for title in ("units", "memory", "vector", "fp16", "local"):
-        table.add_column(title, justify="right")
-    for info in found:
-        table.add_row(
-            f"{info.index}{'*' if info == chosen else ''}",
-            info.name,
-            info.vendor,
-            info.platform,
-            info.driver,
-            info.kind,
-            str(info.compute_units),
-            f"{info.global_memory / 2**30:.1f} GiB",
-            str(info.vector_width),
-            "yes" if info.half else "no",
-            f"{info.local_memory / 2**10:.0f} KiB",
-        )
-    return table
+def _print(info: DeviceInfo, chosen: bool) -> None:
+    """A block of lines: what it is, then what is known of its misbehaviour."""
+    from clconv.runtime.quarantine import read_quarantine
+
+    half = "float16" if info.half else "no float16"
+    console = stdout()
+    heading = f"{info.index}: {info.name}{', the default' if chosen else ''}"
+    console.print(Text(printable(heading), "bold"), soft_wrap=True)
+    lines = [
+        f"{info.kind}, {info.compute_units} compute units, vectors of {info.vector_width} float32, {half}",
+        f"memory {info.global_memory / 2**30:.1f} GiB, at once {info.largest_allocation / 2**30:.1f} GiB, "
+        f"local {info.local_memory / 2**10:.0f} KiB",
+        f"{info.platform}, driver {info.driver}, vendor {info.vendor}",
+    ]
+    for line in lines:
+        indented(line, 1)
+    if info.quirks:
+        indented("quirks:", 1)
+    for name, meaning in _meanings(info).items():
+        indented(f"{name}: {meaning}", 2)
+    quarantined = read_quarantine(info)
+    if quarantined:
+        indented("quarantined by clconv doctor, others run instead:", 1)
+    for (op, variant), why in quarantined.items():
+        indented(f"{op}:{variant}: {why}", 2)
+
+
+def _meanings(info: DeviceInfo) -> dict[str, str]:
+    symptoms = {quirk.name: quirk.symptom for quirk in QUIRKS}
+    return {name: symptoms.get(name, "") for name in sorted(info.quirks)}

@@ -18,6 +18,7 @@ from clconv.lowering.choice.select import select
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.kernel import Problem, Variant
 from clconv.lowering.variants import VARIANTS
+from clconv.tuning.described import layer_text
 from clconv.tuning.trial import Candidate, shape_of
 
 _TIMEABLE = (
@@ -36,6 +37,11 @@ class Task:
     count: int
     usual: Candidate
     variants: tuple[Variant, ...]
+
+    @property
+    def described(self) -> str:
+        """The layer for people."""
+        return layer_text(self.node, self.graph)
 
     @property
     def dtype(self) -> DType:

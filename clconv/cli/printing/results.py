@@ -61,13 +61,16 @@ def as_json_text(document: dict[str, Any]) -> str:
     """JSON with a line a key, and a line a row of a table: to be read by people, too."""
     entries = []
     for key, value in document.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            rows = ",\n    ".join(json.dumps(row, allow_nan=False) for row in value)
-            text = f"[\n    {rows}\n  ]"
-        else:
-            text = json.dumps(value, allow_nan=False)
+        rows = isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+        text = as_json_lines(value, "  ") if rows else json.dumps(value, allow_nan=False)
         entries.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(entries) + "\n}"
+
+
+def as_json_lines(rows: list[dict[str, Any]], indent: str = "") -> str:
+    """A JSON list with a line a row."""
+    lines = f",\n{indent}  ".join(json.dumps(row, allow_nan=False) for row in rows)
+    return f"[\n{indent}  {lines}\n{indent}]" if rows else "[]"
 
 
 @contextlib.contextmanager

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from clconv.cli.console import (
     Device,
@@ -18,12 +16,15 @@ from clconv.cli.console import (
     Size,
     interrupted,
     is_given,
-    stderr,
-    stdout,
+    remark,
 )
 from clconv.cli.files import check_readable, check_writable
 from clconv.cli.numbers import parse_size, positive
+from clconv.cli.printing import Json, Results, results
+from clconv.cli.progress import steps
 from clconv.cli.shapes import settle_shapes
+from clconv.cli.tuning.files import export_results, import_results
+from clconv.cli.tuning.table import table_of
 from clconv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def tune(
     export: Annotated[
         Path | None, typer.Option(help="Write all results to a file.", show_default=False)
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Find the fastest correct kernels for a network's layers on a device; they are used from then on.
 
@@ -99,11 +101,12 @@ def tune(
     if export is not None:
         check_writable(export, "--export")
     what = _TuningTarget.of(model, ops, device, precision, sizes) if searching else None
-    _import_results(imported or [], merge or [])
-    if what is not None:
-        _tune(what, limit, afresh)
-    if export is not None:
-        _export(export)
+    with results(as_json) as out:
+        import_results(out, imported or [], merge or [])
+        if what is not None:
+            _tune(out, what, limit, afresh)
+        if export is not None:
+            export_results(out, export)
 
 
 def _refuse_unused_options(context: typer.Context, searching: bool, has_model: bool) -> None:
@@ -114,36 +117,6 @@ def _refuse_unused_options(context: typer.Context, searching: bool, has_model: b
     for name, option in (("size", "--size"), ("shapes", "--shape")):
         if is_given(context, name) and not has_model:
             raise ConfigError(f"{option} is for a model's inputs: name an ONNX file, too")
-
-
-def _import_results(imported: Sequence[Path], merge: Sequence[Path]) -> None:
-    from clconv.runtime.measurement_files import (
-        entries_or_warning,
-        merged,
-        own_file,
-        read_entries,
-        write_entries,
-    )
-    from clconv.store.files import Unusable
-
-    found = []
-    for path, faster in [*((p, False) for p in imported), *((p, True) for p in merge)]:
-        try:
-            found.append((path, faster, *read_entries(path)))
-        except Unusable as reason:
-            raise ConfigError(f"{path} {reason}") from None
-    for path, faster, entries, stale in found:
-        write_entries(own_file(), merged(entries_or_warning(own_file()), entries, faster))
-        left_out = f", {len(stale)} left out, the first because {stale[0]}" if stale else ""
-        stdout().print(f"{path}: {len(entries)} results{left_out}", soft_wrap=True)
-
-
-def _export(path: Path) -> None:
-    from clconv.runtime.measurement_files import entries_or_warning, own_file, write_entries
-
-    entries = entries_or_warning(own_file())
-    write_entries(path, entries)
-    stdout().print(f"{path}: {len(entries)} results", soft_wrap=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +157,7 @@ class _TuningTarget:
         return cls(graph, specs, operators, chosen, asked)
 
 
-def _tune(what: _TuningTarget, limit: float, afresh: bool) -> None:
+def _tune(out: Results, what: _TuningTarget, limit: float, afresh: bool) -> None:
     from clconv.device.findings import Findings
     from clconv.planning.planner import Planner
     from clconv.probes.probed import planner_for
@@ -196,6 +169,7 @@ def _tune(what: _TuningTarget, limit: float, afresh: bool) -> None:
     planner = Planner(found.device, found.options, without_measurements)
     if graph is None:
         _search(
+            out,
             case_tasks(planner.device, what.options, without_measurements, operators),
             planner,
             limit,
@@ -204,90 +178,74 @@ def _tune(what: _TuningTarget, limit: float, afresh: bool) -> None:
         return
     plan = planner.plan(graph, specs)
     if plan.batch_split is not None:
-        stdout().print(f"{plan.batch_split}, as they are run")
+        out.line(f"{plan.batch_split}, as they are run", batch_split=str(plan.batch_split))
     tasks = tasks_of(plan.graph, planner.device, what.options, without_measurements, operators)
     if operators and not tasks:
         raise ConfigError(f"--ops: the network has no layers of {', '.join(operators)} to tune")
-    outcomes = _search(tasks, planner, limit, afresh)
+    outcomes = _search(out, tasks, planner, limit, afresh)
     if plan.cut:
-        stderr().print("the layers behind a shape that depends on data were not tuned")
+        remark("the layers behind a shape that depends on data were not tuned")
     if not all(outcome.again for outcome in outcomes):
-        _compare(graph, specs, planner, outcomes)
+        _compare(out, graph, specs, planner, outcomes)
 
 
-def _search(tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool) -> list[Outcome]:
+def _search(
+    out: Results, tasks: Sequence[Task], planner: Planner, limit: float, afresh: bool
+) -> list[Outcome]:
     from clconv import config
     from clconv.runtime.worker import Worker
     from clconv.tuning.runs import run_tasks
     from clconv.tuning.search import Search, Step
 
-    errors, device = stderr(), planner.device
-    stdout().print(f"{len(tasks)} kinds of layers on {device}, driver {device.driver}")
+    device = planner.device
+    out.line(
+        f"{len(tasks)} kinds of layers on {device}, driver {device.driver}",
+        device=str(device), driver=device.driver,
+    )  # fmt: skip
     outcomes: list[Outcome] = []
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     with (
         Worker(quiet=not config.DEBUG.get()) as worker,
-        Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar,
+        steps("trying kernels") as shown,
     ):
-        row = bar.add_task("", total=len(tasks))
 
         def on_step(step: Step) -> None:
-            now = tasks[min(len(outcomes), len(tasks) - 1)].shape.operator
-            bar.update(row, description=f"{now}: {step.what}, best {step.gain:.2f} times")
+            task = tasks[min(len(outcomes), len(tasks) - 1)]
+            what = f"{task.described}: {step.what}, best {step.gain:.2f} times"
+            shown.count(what, len(outcomes), len(tasks))
 
         search = Search(device, worker, limit, on_step, planner.options)
         try:
             for outcome in run_tasks(tasks, device, search, afresh):
                 outcomes.append(outcome)
-                bar.advance(row)
         except KeyboardInterrupt:
             done = f" after {len(outcomes)} of {len(tasks)}"
             raise interrupted(f"{done}: results are kept, the same command goes on") from None
-    stdout().print(_table(outcomes))
+    out.table("layers", table_of(outcomes))
     for line in search.rejected:
-        errors.print(f"rejected: {line}", soft_wrap=True)
+        remark(f"rejected: {line}")
+    out.value("rejected", search.rejected)
     return outcomes
 
 
-def _table(outcomes: Sequence[Outcome]) -> Table:
-    from clconv.tuning.search import candidate_text
-
-    table = Table("layer", "usual", "best")
-    for title in ("layers", "usual ms", "best ms", "gain"):
-        table.add_column(title, justify="right")
-    for outcome in outcomes:
-        task, entry = outcome.task, outcome.entry
-        usual = candidate_text(task.usual)
-        if entry is None:
-            cells = (str(task.shape), usual, "failed", str(task.count), "", "", "")
-        else:
-            best = (
-                "as usual"
-                if entry.is_default
-                else candidate_text((entry.variant, entry.parameters))
-            )
-            cells = (
-                str(task.shape), usual, best, str(task.count), f"{entry.default_seconds * 1e3:.3f}",
-                f"{entry.seconds * 1e3:.3f}", f"{outcome.gain:.2f}" + " (kept)" * outcome.again,
-            )  # fmt: skip
-        table.add_row(*cells)
-    return table
-
-
 def _compare(
-    graph: Graph, specs: Mapping[str, TensorSpec], planner: Planner, outcomes: list[Outcome]
+    out: Results,
+    graph: Graph,
+    specs: Mapping[str, TensorSpec],
+    planner: Planner,
+    outcomes: list[Outcome],
 ) -> None:
     """Says what the whole network gains, and takes back what does not speed it up."""
     from clconv.tuning.runs import SLOWER, as_usual, compare_whole, keep
 
     entries = [o.entry for o in outcomes if o.entry is not None and not o.entry.is_default]
     if not entries:
-        stdout().print("nothing is faster than what runs as usual")
+        out.line("nothing is faster than what runs as usual")
         return
     usual, seconds = compare_whole(graph, specs, planner, entries)
-    stdout().print(
-        f"the network: {usual * 1e3:.3f} ms as usual, {seconds * 1e3:.3f} ms tuned, {usual / seconds:.3f} times as fast"
-    )
+    out.line(
+        f"the network: {usual * 1e3:.3f} ms as usual, {seconds * 1e3:.3f} ms tuned, {usual / seconds:.3f} times as fast",
+        network={"usual_seconds": usual, "tuned_seconds": seconds, "used": seconds <= SLOWER * usual},
+    )  # fmt: skip
     if seconds > SLOWER * usual:
         keep([as_usual(entry) for entry in entries])
-        stdout().print("that is slower: these results are not used")
+        out.line("that is slower: these results are not used")

@@ -1,0 +1,1 @@
+"""`clconv tune`: see command.py."""
