@@ -1,12 +1,17 @@
-"""Lines on standard error for who set CLCONV_DEBUG, and how any text is made fit to be printed.
+"""What clconv says of its work: to Python's logging (the logger "clconv"), and in more detail on standard error for who set
+CLCONV_DEBUG. And how any text is made fit to be printed.
 
 Names, labels and messages hold text of strangers: what is printed goes through printable() first.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 import sys
+import time
+from collections.abc import Iterator
 
 from clconv import config
 
@@ -15,6 +20,25 @@ from clconv import config
 _MARKS = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff"
 _UNSAFE = re.compile(f"[\x00-\x1f{_MARKS}]")
 _UNSAFE_BUT_LAYOUT = re.compile(f"[\x00-\x08\x0b-\x1f{_MARKS}]")  # lines and tabs stay
+
+
+LOGGER = logging.getLogger("clconv")
+"""Tells a program that asks which device was chosen and what took long (INFO), and what runs on the host instead of the
+device (WARNING). Silent unless the program sets logging up."""
+LOGGER.addHandler(logging.NullHandler())
+
+_LONG = 2.0  # seconds
+
+
+@contextlib.contextmanager
+def logged_if_long(what: str) -> Iterator[None]:
+    """Logs what was done in the block, and the time, if it took more than two seconds."""
+    LOGGER.debug("%s", what)
+    started = time.perf_counter()
+    yield
+    seconds = time.perf_counter() - started
+    if seconds > _LONG:
+        LOGGER.info("%s took %.1f s", what, seconds)
 
 
 def say(level: int, text: object) -> None:

@@ -68,7 +68,6 @@ app = typer.Typer(
     cls=_Commands,
     help="Runs convolutional networks (ONNX) on any OpenCL device.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from clconv import config
-from clconv.cli.console import Device, Model, Precision, Shapes, Size, stderr, stdout
+from clconv.cli.console import Device, Model, Precision, Shapes, Size
 from clconv.cli.feeds import PictureOptions, check_feeds, random_feeds, read_feeds, separate
 from clconv.cli.numbers import parse_size
 from clconv.cli.pixels import is_classifier
-from clconv.cli.progress import spinner, steps
+from clconv.cli.printing import Column, Json, Table, results
+from clconv.cli.progress import steps
 from clconv.cli.shapes import settle_shapes
-from clconv.debug import printable
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node, TensorSpec
 
@@ -55,6 +53,7 @@ def check(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the summary only.", show_default=False)
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Run every layer on the device and compare it with the reference; exit code 1 if one differs.
 
@@ -77,25 +76,28 @@ def check(
             raise ConfigError(f"--gradients: training computes in float32, not {precision}")
         session, arrays = _prepared(graph, feeds, gradients, device, precision, shown.compiling)
     rows = _compared(session, arrays())
-    if not quiet:
-        stdout().print(_table(rows, TOLERANCE))
     different = [row for row in rows if not row[2] <= TOLERANCE]
     worst = max((error for _, _, error, _ in rows), default=0.0)
-    stdout().print(
-        f"{len(rows)} layer outputs on {session.device}: {len(different)} differ by more than "
-        f"{TOLERANCE:g}, largest error {worst:.3g}"
-    )
-    if different:
-        raise typer.Exit(1)
+    with results(as_json) as out:
+        if not quiet:
+            out.table("layers", _table(rows, TOLERANCE))
+        out.line(
+            f"{len(rows)} layer outputs on {session.device}: {len(different)} differ by more than "
+            f"{TOLERANCE:g}, largest error {worst:.3g}",
+            device=str(session.device), compared=len(rows), different=len(different),
+            tolerance=TOLERANCE, largest_error=worst,
+        )  # fmt: skip
+        if different:
+            raise typer.Exit(1)
 
 
 def _compared(session: Session, arrays: dict[str, np.ndarray]) -> list[_Row]:
     rows: list[_Row] = []
-    with stderr().status("comparing", spinner=spinner()) as status:
+    with steps("comparing") as shown:
 
         def on_node(node: Node, output: str, error: float, variant: str) -> None:
             rows.append((node, output, error, variant))
-            status.update(Text(printable(f"comparing: {node.name}")))
+            shown.say(f"comparing layers, {len(rows)} done: {node.name}")
 
         session.check(arrays, on_node)
     return rows
@@ -155,12 +157,17 @@ def _feeds(
 
 
 def _table(rows: list[_Row], tolerance: float) -> Table:
-    table = Table("layer", "operator", "variant", "output")
-    table.add_column("error", justify="right")
+    table = Table(
+        Column("layer", kind="name"),
+        Column("operator"),
+        Column("variant"),
+        Column("output", kind="name"),
+        Column("error", kind="number", shown=lambda error: f"{error:.2e}"),
+        Column("differs", "", shown=lambda differs: "!" if differs else ""),
+    )
     for node, output, error, variant in rows:
         fused = "".join(f"+{step.op}" for step in node.epilogue)
-        marked = f"{error:.2e}" if np.isfinite(error) else str(error)
-        style = None if error <= tolerance else "bold red"
-        cells = (node.name, node.op + fused, variant, output)
-        table.add_row(*cells, marked if style is None else f"{marked} !", style=style)
+        differs = not error <= tolerance
+        style = "bold red" if differs else None
+        table.add(node.name, node.op + fused, variant, output, error, differs, style=style)
     return table

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from clconv.cli.console import Device, stdout
+from clconv.cli.console import Device
 from clconv.cli.files import check_writable
 from clconv.cli.pictures import on_white, open_picture
+from clconv.cli.printing import Column, Json, Table, results
 from clconv.cli.progress import steps
 from clconv.cli.results import save_picture
 from clconv.demo import PICTURE
@@ -31,6 +31,7 @@ def demo(
         Path, typer.Option("--output", "-o", help="Where to save the annotated picture.")
     ] = Path("clconv-demo.png"),
     device: Device = None,
+    as_json: Json = False,
 ) -> None:
     """Read the text in a picture with RapidOCR's three networks, and save it with what was read."""
     from clconv.runtime.device import choose_device
@@ -41,23 +42,27 @@ def demo(
     info = choose_device(device)
     opened = open_picture(image)
     picture = on_white(opened.image)[0].convert("RGB")
-    stdout().print(f"device: {info}, driver {info.driver}")
-    remarks = "".join(f", {remark}" for remark in opened.remarks)
-    stdout().print(f"picture: {image} ({picture.width}x{picture.height}{remarks})")
-    reading = _read(picture, info)
-    if not reading.lines:
-        stdout().print("no text found")
-        return
-    table = Table("", "text", title="what it reads", title_justify="left")
-    table.add_column("confidence", justify="right")
-    for number, line in enumerate(reading.lines, 1):
-        table.add_row(str(number), line.text, f"{line.confidence:.1%}")
-    stdout().print(table)
-    stdout().print(_times(reading.seconds, reading.calls))
-    from clconv.cli.annotate import annotated
+    with results(as_json) as out:
+        out.line(f"device: {info}, driver {info.driver}", device=str(info), driver=info.driver)
+        remarks = "".join(f", {remark}" for remark in opened.remarks)
+        size = f"{picture.width}x{picture.height}"
+        out.line(f"picture: {image} ({size}{remarks})", picture=str(image))
+        reading = _read(picture, info)
+        if not reading.lines:
+            out.line("no text found", lines=[])
+            return
+        out.table("lines", _lines(reading))
+        out.table("networks", _times(reading))
+        from clconv.cli.annotate import annotated
 
-    save_picture(annotated(picture, reading.lines), output)
-    stdout().print(f"saved {output}")
+        save_picture(annotated(picture, reading.lines), output)
+        out.line(f"saved {output}", saved=str(output))
+        seconds = sum(reading.seconds.values())
+        out.line(
+            f"{len(reading.seconds)} networks of RapidOCR read {len(reading.lines)} lines in {seconds * 1e3:.0f} ms on "
+            f"{info.name}, through OpenCL; look at {output}, and try clconv demo --image with a picture of yours.",
+            seconds=seconds,
+        )  # fmt: skip
 
 
 def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
@@ -71,10 +76,25 @@ def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
         return reader.read(picture)
 
 
-def _times(seconds: dict[str, float], calls: dict[str, int]) -> Table:
-    table = Table("network", title="time of each network", title_justify="left")
-    table.add_column("runs", justify="right")
-    table.add_column("milliseconds", justify="right")
-    for name, spent in seconds.items():
-        table.add_row(name, str(calls[name]), f"{spent * 1e3:.1f}")
+def _lines(reading: Reading) -> Table:
+    table = Table(
+        Column("line", "", "number"),
+        Column("text", kind="long"),
+        Column("confidence", kind="number", shown=lambda share: f"{share:.1%}"),
+        title="what it reads",
+    )
+    for number, line in enumerate(reading.lines, 1):
+        table.add(number, line.text, line.confidence)
+    return table
+
+
+def _times(reading: Reading) -> Table:
+    table = Table(
+        Column("network"),
+        Column("runs", kind="number"),
+        Column("seconds", "milliseconds", "number", lambda seconds: f"{seconds * 1e3:.1f}"),
+        title="time of each network",
+    )
+    for name, spent in reading.seconds.items():
+        table.add(name, reading.calls[name], spent)
     return table

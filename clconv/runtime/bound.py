@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from clconv.debug import logged_if_long
 from clconv.lowering.model.arguments import (
     Addresses,
     Local,
@@ -74,9 +75,10 @@ class BoundPlan:
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = Steps(progress, len(weights))
         self._held += try_apart(plan, self._memory, device, constants)
-        self._programs = device.prepare(
-            (call.kernel for call in plan.launches), self._steps.compiled
-        )
+        with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
+            self._programs = device.prepare(
+                (call.kernel for call in plan.launches), self._steps.compiled
+            )
         wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
         self._held += constants.prepare(wanted)
         self._launches = [self._bind(call) for call in plan.launches]
@@ -85,7 +87,8 @@ class BoundPlan:
             if self._in_reach(value) is None:
                 self.buffer(value)  # made now, for a run only runs
         if "builds-at-first-launch" in device.info.quirks and not guarded:
-            with span("build"):
+            what = f"compiling machine code of {len(plan.calls)} kernels for {device.info}, and their first launches,"
+            with span("build"), logged_if_long(what):
                 self._launch_once()
 
     def _allocated(self, own_buffers: bool) -> list[Any]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from clconv import config
+from clconv.debug import LOGGER
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError
 from clconv.runtime import opencl
@@ -77,8 +78,16 @@ def choose_devices(wanted: Wanted | Sequence[Wanted] | None = None) -> tuple[Dev
         if not wanted:
             raise DeviceError(f"the list of devices is empty; {_HOW}")
         return tuple(found for one in wanted for found in choose_devices(one))
-    text = config.DEVICE.get() if wanted is None else str(wanted)
-    return choose_several(devices(), text.strip())
+    text = (config.DEVICE.get() if wanted is None else str(wanted)).strip()
+    found = devices()
+    chosen = choose_several(found, text)
+    asked = f"CLCONV_DEVICE={text}" if wanted is None else f"asked for {text!r}"
+    for info in chosen:
+        LOGGER.info(
+            "device %d: %s, driver %s (%s)",
+            info.index, info, info.driver, asked if text else f"the best of {len(found)}",
+        )  # fmt: skip
+    return chosen
 
 
 def choose_several(found: Sequence[DeviceInfo], text: str) -> tuple[DeviceInfo, ...]:

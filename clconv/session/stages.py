@@ -6,12 +6,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from clconv import config
-from clconv.debug import say
+from clconv.debug import LOGGER, say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import Guard
@@ -139,6 +139,8 @@ class Stage:
             known=self._known,
             declared=None if self._plans else self._graph.specs,  # others come behind the first
         )
+        if plan.cut is not None and plan.cut.host_nodes:
+            LOGGER.warning("%s", _on_the_host(plan.cut.host_nodes))
         _log_plan(plan, " ".join(str(spec) for spec in specs.values()))
         if shared.dump:
             shared.dump.plan(plan)
@@ -197,6 +199,16 @@ class Stage:
             results = evaluate_node(node, given, run)
         named = zip(node.outputs, results, strict=False)
         return {n: np.asarray(r, order="C") for n, r in named if n}
+
+
+def _on_the_host(nodes: Sequence[Node]) -> str:
+    """Which operators run there and why, each with how many there are."""
+    counted = collections.Counter(node.op for node in nodes)
+    names = ", ".join(f"{op} ({times})" if times > 1 else op for op, times in counted.items())
+    return (
+        f"on the host, not on the device: {names}, first {nodes[0].name!r}; what follows is planned when their results "
+        "are known"
+    )
 
 
 def _log_plan(plan: Plan, shapes: str) -> None:

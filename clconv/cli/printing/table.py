@@ -23,7 +23,7 @@ class Column:
     """
 
     key: str
-    title: str = ""
+    title: str | None = None
     kind: Kind = "text"
     shown: Callable[[Any], str] | None = None
     short: Callable[[Any], str] | None = None
@@ -32,7 +32,7 @@ class Column:
     text_only: bool = False
 
     def heading(self, in_short: bool = False) -> str:
-        full = self.title or self.key.replace("_", " ")
+        full = self.key.replace("_", " ") if self.title is None else self.title
         return (self.narrow or full) if in_short else full
 
     def text(self, value: Any, in_short: bool = False) -> str:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from clconv.cli.console import Device, Model, Size, interrupted, remark, stderr, stdout
+from clconv.cli.console import Device, Model, Size, interrupted, remark, stderr
 from clconv.cli.files import check_writable
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
 from clconv.cli.pixels import PicturePlacement, Pixels, choose_pixels, is_classifier, place
+from clconv.cli.printing import Column, Json, Results, Table, results
 from clconv.cli.recipe import Recipe, recipe_of, with_recipe
 from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.examples import PictureExamples
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     from clconv.training.optimisers import Optimizer
     from clconv.training.trainer import Trainer
 
+_FIGURES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "val_loss": "held back: loss",
+    "val_accuracy": "accuracy",
+}
 _SIZE = (224, 224)  # of pictures where the model leaves it open
 
 
@@ -83,6 +89,7 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Of the last layer, the order and the changes of pictures.")
     ] = 0,
+    as_json: Json = False,
 ) -> None:
     """Train a classifier on your own pictures: its last layer is made anew for their classes.
 
@@ -121,7 +128,8 @@ def train(
                 f": {plan.checkpoint} has what was learned; the same command with --resume goes on"
             ) from None
     _write(trainer, plan.best, Recipe(pixels, listing.labels), output)
-    _summary(loop, held, output)
+    with results(as_json) as out:
+        _summary(out, loop, output)
 
 
 def _prepared(
@@ -223,18 +231,16 @@ def _print_epoch(number: int, figures: Mapping[str, float]) -> None:
     remark(f"epoch {number}: {described(figures)}")
 
 
-def _summary(loop: Loop, held: Listing, output: Path) -> None:
-    table = Table("epoch", "loss", "accuracy", "held back: loss", "accuracy", "images/s")
-    first = len(loop.history)
+def _summary(out: Results, loop: Loop, output: Path) -> None:
+    table = Table(
+        Column("epoch", kind="number"),
+        *(
+            Column(key, title, "number", lambda figure: f"{figure:.4f}")
+            for key, title in _FIGURES.items()
+        ),
+        Column("images_per_second", "images/s", "number", lambda speed: f"{speed:.1f}"),
+    )
     for i, figures in enumerate(loop.history, 1):
-        table.add_row(
-            str(i),
-            *(
-                f"{figures[key]:.4f}" if key in figures else "-"
-                for key in ("loss", "accuracy", "val_loss", "val_accuracy")
-            ),
-            f"{figures['images_per_second']:.1f}",
-        )
-    if first:
-        stdout().print(table)
-    stdout().print(f"{output}: written", soft_wrap=True)
+        table.add(i, *(figures.get(key) for key in (*_FIGURES, "images_per_second")))
+    out.table("epochs", table)
+    out.line(f"{output}: written", written=str(output))

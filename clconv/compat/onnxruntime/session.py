@@ -16,6 +16,7 @@ import numpy as np
 from clconv.api import load, read_model
 from clconv.compat.onnxruntime.binding import IOBinding, OrtValue
 from clconv.compat.onnxruntime.exceptions import InvalidArgument, InvalidProtobuf, NoSuchFile
+from clconv.compat.onnxruntime.logs import logged
 from clconv.compat.onnxruntime.options import RunOptions, SessionOptions
 from clconv.compat.onnxruntime.profiling import Profile
 from clconv.compat.onnxruntime.surroundings import OPENCL_PROVIDER, PROVIDERS
@@ -87,7 +88,8 @@ class InferenceSession:
         kind = "array" if isinstance(path_or_bytes, bytes) else "uri"
         with self._event(f"model_loading_{kind}"):
             graph = read_model(path_or_bytes)
-        with self._event("session_initialization"):
+        severity = self._options.log_severity_level
+        with logged(severity), self._event("session_initialization"):
             self._session = load(
                 graph,
                 _option(providers, provider_options, "device"),
@@ -120,10 +122,11 @@ class InferenceSession:
         feeds = {name: _array(name, value, specs.get(name)) for name, value in input_feed.items()}
         names = list(output_names) if output_names else self.output_names
         wanted = list(dict.fromkeys(names))
-        if self._profile is None or self._profile.is_over:
-            values = self._session.run(feeds, wanted)
-        else:
-            values = self._profile.run(self._session, feeds, wanted)
+        with logged(self._options.log_severity_level):
+            if self._profile is None or self._profile.is_over:
+                values = self._session.run(feeds, wanted)
+            else:
+                values = self._profile.run(self._session, feeds, wanted)
         return [values[name] for name in names]
 
     def run_async(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clconv.compat.onnxruntime.logs import set_severity
 from clconv.errors import DeviceError
 from clconv.runtime.device import choose_device
 
@@ -38,11 +39,13 @@ def get_build_info() -> str:
 
 
 def set_default_logger_severity(severity: int) -> None:
-    """Accepted: clconv logs nothing unless CLCONV_DEBUG asks for it."""
+    """What is written on standard error: 0 all, 1 also the device and what takes long, 2 what runs on the host instead of
+    the device (the default), 3 and 4 nothing. Raises ValueError for another number."""
+    set_severity(severity)
 
 
 def set_default_logger_verbosity(verbosity: int) -> None:
-    """Accepted, see set_default_logger_severity()."""
+    """Accepted: severity 0 has one verbosity."""
 
 
 def set_seed(seed: int) -> None:
