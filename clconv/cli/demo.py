@@ -59,8 +59,9 @@ def demo(
         out.line(f"saved {output}", saved=str(output))
         seconds = sum(reading.seconds.values())
         out.line(
-            f"{len(reading.seconds)} networks of RapidOCR read {len(reading.lines)} lines in {seconds * 1e3:.0f} ms on "
-            f"{info.name}, through OpenCL; look at {output}, and try clconv demo --image with a picture of yours.",
+            f"RapidOCR's {len(reading.seconds)} networks read {len(reading.lines)} lines in {seconds * 1e3:.0f} ms on "
+            f"{info}, with clconv in the place of onnxruntime: look at {output}, then try "
+            "clconv demo --image photo.jpg, or a network of yours: clconv run model.onnx -i photo.jpg",
             seconds=seconds,
         )  # fmt: skip
 

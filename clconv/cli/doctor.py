@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import Progress
-from rich.table import Table
 
-from clconv.cli.console import stderr, stdout
+from clconv.cli.console import remark
 from clconv.cli.files import check_writable
+from clconv.cli.printing import Column, Json, Results, Table, results
+from clconv.cli.progress import Steps, steps
 from clconv.errors import ConfigError
 from clconv.store.files import write
 
 if TYPE_CHECKING:
+    from clconv.cases import Case
     from clconv.device.info import DeviceInfo
-    from clconv.diagnosis.doctor import Result
+    from clconv.diagnosis.doctor import Examiner, Result
     from clconv.diagnosis.report import Checkup, Speed
+    from clconv.runtime.quarantine import Name
     from clconv.runtime.worker import Worker
+
+_QUICK_SECONDS = (
+    35.0  # for operators; the rest of a minute is for what is begun, launches and the speed
+)
 
 
 def doctor(
@@ -43,14 +50,23 @@ def doctor(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="A few cheap cases for each kernel.", show_default=False),
+        typer.Option(
+            "--quick",
+            help="A few cheap cases for each kernel, and no more than a minute.",
+            show_default=False,
+        ),
     ] = False,
     report: Annotated[
         Path, typer.Option(help="Where the report goes: a text with tables in Markdown.")
     ] = Path("clconv-doctor.md"),
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print failures only.", show_default=False)
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Print every kernel, not failures only.", show_default=False),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No summary if all is right.", show_default=False)
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare every kernel on each device with the reference; exit code 1 if one is wrong.
 
@@ -59,15 +75,30 @@ def doctor(
     """
     from clconv.diagnosis.report import report_text
     from clconv.planning.joining import JOINED
+    from clconv.runtime.quarantine import read_quarantine
 
+    if every and quiet:
+        raise ConfigError("--all and --quiet: choose one")
     operators = operators_of(ops, JOINED[0])
     check_writable(report, "--report")
-    checkups = [_examine(info, operators, quick, quiet) for info in _chosen(device)]
-    text = report_text(checkups, quick, operators)
-    write(report, text.encode("utf-8", "backslashreplace"))
-    stderr().print(f"report: {report}", soft_wrap=True)
-    if any(row.why for checkup in checkups for row in checkup.rows()):
-        raise typer.Exit(1)
+    found = _chosen(device)
+    limit = _QUICK_SECONDS / len(found) if quick else None
+    with results(as_json) as out:
+        checkups, records = [], []
+        for info in found:
+            out.line(f"{info.index}: {info}, driver {info.driver}")
+            before = read_quarantine(info)
+            checkup = _examine(info, operators, limit, before)
+            checkups.append(checkup)
+            records.append(_record(checkup, before))
+            _print(out, checkup, before, every, quiet)
+        out.value("devices", records)
+        text = report_text(checkups, quick, operators)
+        write(report, text.encode("utf-8", "backslashreplace"))
+        remark(f"report: {report}")
+        out.value("report", str(report))
+        if any(row.why for checkup in checkups for row in checkup.rows()):
+            raise typer.Exit(1)
 
 
 def _chosen(device: str | None) -> Sequence[DeviceInfo]:
@@ -98,64 +129,81 @@ def operators_of(text: str | None, *more: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known[part.lower()] for part in wanted))
 
 
-def _examine(info: DeviceInfo, operators: tuple[str, ...], quick: bool, quiet: bool) -> Checkup:
+def _examine(
+    info: DeviceInfo, operators: tuple[str, ...], limit: float | None, before: dict[Name, str]
+) -> Checkup:
+    """limit: seconds after which no further operator is begun; None examines all cases of all."""
     from clconv import config
     from clconv.device.findings import Findings
-    from clconv.diagnosis.doctor import Examiner, device_cases, find_culprits, new_quarantine
+    from clconv.diagnosis.doctor import Examiner, find_culprits, new_quarantine
     from clconv.diagnosis.joined import examine_joined
     from clconv.diagnosis.matrix_cases import examine_matrix
     from clconv.diagnosis.report import Checkup
     from clconv.planning.joining import JOINED
     from clconv.probes.shuffle_probe import with_verified_shuffles
-    from clconv.runtime.quarantine import read_quarantine, write_quarantine
+    from clconv.runtime.quarantine import write_quarantine
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
-    console = stdout()
-    console.print(f"{info.index}: {info}, driver {info.driver}", soft_wrap=True)
-    before = read_quarantine(info)
     always = [op for op, _ in before]
-    cases = device_cases(operators, info if quick else None, always)
-    errors = stderr()
-    results: list[Result] = []
-    with (
-        Worker(quiet=not config.DEBUG.get()) as worker,
-        Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress,
-    ):
+    found: list[Result] = []
+    with Worker(quiet=not config.DEBUG.get()) as worker, steps("looking for kernels") as shown:
         with contextlib.suppress(WorkerError, Failed):  # without, local memory serves
             info = worker.call(with_verified_shuffles, None, info, limit=120.0)
-        examiner = Examiner(info, worker)
-        task = progress.add_task("", total=len(cases) + 2)
-        for op, some in cases.items():
-            progress.update(task, description=op)
-            results.extend(examiner.operator(some))
-            progress.advance(task)
-        culprits = find_culprits(examiner, cases, results)
-        progress.update(task, description="matrix instructions")
-        right = Findings(frozenset(new_quarantine(before, culprits, results)))
-        matrix = examine_matrix(info, worker, right, operators, quick, always)
+        examiner = Examiner(info, worker) if limit is None else Examiner(info, worker, compile_seconds=limit)  # fmt: skip
+        cases, left_out = _examine_operators(examiner, operators, limit, always, found, shown)
+        culprits = find_culprits(examiner, cases, found)
+        shown.say("matrix instructions")
+        right = Findings(frozenset(new_quarantine(before, culprits, found)))
+        matrix = examine_matrix(info, worker, right, operators, limit is not None, always)
         if matrix is not None:
             culprits.update(matrix.culprits)
-            results.extend(matrix.results)
-        progress.advance(task)
-        if not operators or JOINED[0] in operators:
-            progress.update(task, description="launches")
-            right = Findings(frozenset(new_quarantine(before, culprits, results)))
+            found.extend(matrix.results)
+        wanted = JOINED[0] in operators or not operators
+        if wanted and (not left_out or JOINED in before):
+            shown.say("whole networks in one launch")
+            right = Findings(frozenset(new_quarantine(before, culprits, found)))
             together = list(examine_joined(info, worker, right))
             culprits.update(find_culprits(examiner, {}, together))
-            results.extend(together)
-        progress.advance(task)
-        progress.update(task, description="speed")
+            found.extend(together)
+        elif wanted:
+            left_out += JOINED[:1]
+        shown.say("speed")
         speed, reason = _measured(worker, info)
-    now = new_quarantine(before, culprits, results)
+    now = new_quarantine(before, culprits, found)
     if now != before:
         write_quarantine(info, now)
     tried = "" if matrix is None else str(matrix)
-    checkup = Checkup(info, tuple(results), now, speed, reason, tried)
-    if not quiet or culprits:
-        console.print(_table(checkup, only_bad=quiet))
-    for line in checkup.remarks(before):
-        console.print(line, soft_wrap=True)
-    return checkup
+    return Checkup(info, tuple(found), now, speed, reason, tried, left_out)
+
+
+def _examine_operators(
+    examiner: Examiner,
+    operators: tuple[str, ...],
+    limit: float | None,
+    always: Sequence[str],
+    found: list[Result],
+    shown: Steps,
+) -> tuple[dict[str, list[Case]], tuple[str, ...]]:
+    """Adds results to `found`; returns the cases, and the operators for which there was no time."""
+    from clconv.diagnosis.doctor import device_cases
+    from clconv.diagnosis.pace import Pace, usual_first
+    from clconv.lowering.variants import VARIANTS
+
+    quick_for = None if limit is None else examiner.device
+    cases = device_cases(operators, quick_for, always)
+    order = usual_first(list(cases), always) if limit is not None else list(cases)
+    parts = {op: len(some) * len(VARIANTS.get(op, ())) for op, some in cases.items()}
+    pace = Pace(sum(parts.values()), limit)
+    for number, op in enumerate(order):
+        if pace.is_over and op not in always:
+            return cases, tuple(order[number:])
+        for result in examiner.operator(cases[op]):
+            found.append(result)
+            shown.count(f"{op}, {pace.left or 'estimating the time left'}", number, len(order))
+            if pace.is_over and op not in always:
+                return cases, tuple(order[number:])
+        pace.did(parts[op])
+    return cases, ()
 
 
 def _measured(worker: Worker, info: DeviceInfo) -> tuple[Speed | None, str]:
@@ -169,14 +217,45 @@ def _measured(worker: Worker, info: DeviceInfo) -> tuple[Speed | None, str]:
         return None, str(failure)
 
 
-def _table(checkup: Checkup, only_bad: bool) -> Table:
-    table = Table("operator", "variant")
-    table.add_column("cases", justify="right")
-    table.add_column("largest error", justify="right")
-    table.add_column("result", overflow="fold")
-    for row in checkup.rows():
-        bad: Any = row.why
-        if bad or not only_bad:
-            cells = (row.op, row.label, str(row.cases), f"{row.error:.1e}", row.verdict)
-            table.add_row(*cells, style="bold red" if bad else None)
-    return table
+def _print(
+    out: Results, checkup: Checkup, before: dict[Name, str], every: bool, quiet: bool
+) -> None:
+    rows = [row for row in checkup.rows() if every or row.why]
+    table = Table(
+        Column("operator"),
+        Column("variant"),
+        Column("cases", kind="number"),
+        Column("error", "largest error", "number", lambda error: f"{error:.1e}"),
+        Column("result", kind="long"),
+    )
+    for row in rows:
+        style = "bold red" if row.why else None
+        table.add(row.op, row.label, row.cases, row.error, row.verdict, style=style)
+    if not out.as_json:
+        out.table("variants", table)
+    for line in checkup.remarks(before) if rows or not quiet else ():
+        out.line(line)
+
+
+def _record(checkup: Checkup, before: dict[Name, str]) -> dict[str, Any]:
+    """For --json. Seconds, operations and bytes a second."""
+    info, speed = checkup.device, checkup.speed
+    named = {f"{op}:{variant}": why for (op, variant), why in checkup.quarantined.items()}
+    return {
+        "index": info.index,
+        "name": info.name,
+        "platform": info.platform,
+        "driver": info.driver,
+        "variants": [
+            {
+                "operator": row.op, "variant": row.variant, "precision": row.precision, "cases": row.cases,
+                "failed": row.failed, "error": row.error, "why": row.why,
+            }
+            for row in checkup.rows()
+        ],
+        "quarantined": named,
+        "released": [f"{o}:{v}" for o, v in before if (o, v) not in checkup.quarantined],
+        "not_examined": checkup.left_out,
+        "speed": None if speed is None else dataclasses.asdict(speed),
+        "matrix_instructions": checkup.matrix,
+    }  # fmt: skip

@@ -26,12 +26,12 @@ class Steps:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("", total=None)
-        self.now = ""
+        self.now = self._said = ""
 
     def say(self, what: str) -> None:
         """Something of unknown length begins."""
         self._bar.reset(self._task, total=None, description=what)
-        self.now = what
+        self.now = self._said = what
 
     def count(self, what: str, done: int, total: int) -> None:
         """So many of a known number are done."""
@@ -39,7 +39,10 @@ class Steps:
         self._bar.update(self._task, description=self.now, completed=done, total=total)
 
     def compiling(self, done: int, total: int) -> None:
-        self.count("compiling kernels", done, total)
+        if done < total:
+            self.count("compiling kernels", done, total)
+        else:  # what goes on then is what was said before
+            self.say(self._said)
 
 
 @contextlib.contextmanager

@@ -204,12 +204,17 @@ def first_line(reason: str) -> str:
 
 class Examiner:
     """Examines the variants of one device. worker: where the kernels run; without one in this process. precision: what
-    cases run in."""
+    cases run in. compile_seconds: how long a worker may compile an operator's kernels together."""
 
     def __init__(
-        self, device: DeviceInfo, worker: Worker | None = None, precision: str = "float32"
+        self,
+        device: DeviceInfo,
+        worker: Worker | None = None,
+        precision: str = "float32",
+        compile_seconds: float = _COMPILE_SECONDS,
     ) -> None:
         self.device, self._worker, self.precision = device, worker, precision
+        self._compile_seconds = compile_seconds
 
     def operator(
         self,
@@ -225,7 +230,7 @@ class Examiner:
             if self._worker is None:
                 compile_cases(*work)
             else:
-                self._worker.call(compile_cases, *work, limit=_COMPILE_SECONDS)
+                self._worker.call(compile_cases, *work, limit=self._compile_seconds)
         for variant in variants:
             for case in cases:
                 result = self.one(case, variant, findings)

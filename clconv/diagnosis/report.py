@@ -60,7 +60,7 @@ class VariantSummary:
 @dataclasses.dataclass(frozen=True)
 class Checkup:
     """quarantined: what is remembered now. unmeasured: why there is no speed. matrix: which matrix instructions are
-    right, in words; "" if none were tried."""
+    right, in words; "" if none were tried. left_out: operators for which there was no time."""
 
     device: DeviceInfo
     results: tuple[Result, ...]
@@ -68,6 +68,7 @@ class Checkup:
     speed: Speed | None
     unmeasured: str = ""
     matrix: str = ""
+    left_out: tuple[str, ...] = ()
 
     def rows(self) -> list[VariantSummary]:
         """One a variant and precision, in the order in which they were examined."""
@@ -91,6 +92,10 @@ class Checkup:
             f"{variants} variants, {len(self.results)} results: {bad} variants wrong",
             str(self.speed) if self.speed else f"speed not measured: {self.unmeasured}",
         ]
+        if self.left_out:
+            lines.append(
+                f"no time for {len(self.left_out)} operators ({', '.join(self.left_out[:3])}, ...): without --quick all are examined"
+            )
         lines += [f"matrix instructions: {self.matrix}"] if self.matrix else []
         lines += [f"quarantined: {op}:{variant}" for op, variant in self.quarantined]
         lines += [
@@ -152,6 +157,8 @@ def _device_lines(checkup: Checkup) -> list[str]:
     lines += [f"- {name}: {text}" for name, text in fields.items()]
     lines += [f"- quarantined before, not examined now: {', '.join(earlier)}"] if earlier else []
     bad = {(row.op, row.variant) for row in rows if row.why}
+    if checkup.left_out:
+        lines.append(f"- not examined, for lack of time: {', '.join(checkup.left_out)}")
     lines += ["", f"{len(bad)} of {len(examined)} variants are wrong."]
     if failures:
         lines += [
