@@ -197,9 +197,10 @@ def _examine_operators(
     for number, op in enumerate(order):
         if pace.is_over and op not in always:
             return cases, tuple(order[number:])
+        left = pace.left
+        shown.count(f"{op}{f', {left}' if left else ''}", number, len(order))
         for result in examiner.operator(cases[op]):
             found.append(result)
-            shown.count(f"{op}, {pace.left or 'estimating the time left'}", number, len(order))
             if pace.is_over and op not in always:
                 return cases, tuple(order[number:])
         pace.did(parts[op])

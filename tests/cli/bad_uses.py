@@ -155,6 +155,12 @@ BAD_USES = [
         )
     ),
     # doctor
+    ("doctor --all --quiet", "choose one"),
+    ("demo -o a.txt --json", ".txt"),
+    ("devices -d voodoo --json", "voodoo"),
+    ("train", "Missing"),
+    ("train classifier.onnx folder -o nowhere/x.onnx --json", "nowhere"),
+    ("show classifier.onnx --json=yes", "--json"),
     ("doctor --ops Nonsense", "no kernels of Nonsense"),
     ("doctor --ops ,", "--ops"),
     ("doctor --ops ''", "--ops"),

@@ -25,6 +25,7 @@ from clconv.cli.printing.table import Column, Table
 _LEAST = {"name": 12, "text": 9, "long": 9}  # characters that a column keeps
 _LONGEST_WORD = 30
 _GAP = 2
+_ASCII_RULE = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
 def plain_lines(table: Table) -> list[str]:
@@ -41,20 +42,20 @@ def plain_lines(table: Table) -> list[str]:
     return lines
 
 
-def fitted(table: Table, width: int) -> RenderableType:
+def fitted(table: Table, width: int, in_ascii: bool = False) -> RenderableType:
     """The table in so many columns of a terminal: in full if it fits; else with short numbers and names; else as a block
-    of lines for each row."""
+    of lines for each row. in_ascii: for terminals whose encoding has no lines."""
     columns = [_Cells.of(column, values) for column, values in table.shown_columns()]
     if _total(columns, _GAP) <= width:
-        return _grid(table, columns, _GAP)
+        return _grid(table, columns, _GAP, in_ascii)
     stripped = [c.without_prefix() for c in columns]
     if _total(stripped, _GAP) <= width:
-        return _grid(table, stripped, _GAP)
+        return _grid(table, stripped, _GAP, in_ascii)
     short = [c.shortened() for c in columns]
     for gap in (_GAP, 1):
         cut = _cut(short, width - gap * (len(short) - 1))
         if cut is not None:
-            return _grid(table, cut, gap)
+            return _grid(table, cut, gap, in_ascii)
     return _blocks(table, stripped)
 
 
@@ -137,9 +138,13 @@ def _cut(columns: Sequence[_Cells], room: int) -> list[_Cells] | None:
     ]
 
 
-def _grid(table: Table, columns: Sequence[_Cells], gap: int) -> RenderableType:
+def _grid(table: Table, columns: Sequence[_Cells], gap: int, in_ascii: bool) -> RenderableType:
     grid = RichTable(
-        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0)
+        box=_ASCII_RULE if in_ascii else box.SIMPLE_HEAD,
+        safe_box=False,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),
     )
     for c in columns:
         numeric = c.column.kind == "number"

@@ -46,7 +46,7 @@ class Results:
         if table.title:
             console.print(table.title, style="bold", soft_wrap=True)
         if console.is_terminal:
-            console.print(fitted(table, console.width))
+            console.print(fitted(table, console.width, not console.encoding.startswith("utf")))
         else:
             for line in plain_lines(table):
                 typer.echo(line)

@@ -61,6 +61,13 @@ def test_a_terminal_too_narrow_gets_a_block_a_row() -> None:
     assert "volume 32x112x10" in "\n".join(lines)
 
 
+def test_a_terminal_without_lines() -> None:
+    console = SafeConsole(width=80, force_terminal=False)
+    with console.capture() as captured:
+        console.print(fitted(some_layers(), 80, in_ascii=True))
+    assert captured.get().splitlines()[1] == "-" * 80
+
+
 def test_pipes_get_plain_columns() -> None:
     heading, *rows = plain_lines(some_layers())
     assert heading.split() == ["layer", "volume", "parameters", "why"]
