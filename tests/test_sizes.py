@@ -42,6 +42,8 @@ EXCEPTIONS = {
     "parameters of a function: clconv/profiling/measure.py profile": _SETTINGS,
     "parameters of a function: clconv/visualize/maximize.py maximize": _SETTINGS,
     "parameters of a function: clconv/visualize/attribution.py occlusion": _SETTINGS,
+    "lines of a function: clconv/cli/check.py check": _COMMAND,
+    "lines of a function: clconv/cli/doctor.py doctor": _COMMAND,
     "lines of a function: clconv/cli/tuning/command.py tune": _COMMAND,
     "lines of a function: clconv/cli/training/command.py train": _COMMAND,
 }

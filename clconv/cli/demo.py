@@ -71,7 +71,7 @@ def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
 
     with steps("loading the networks") as shown:
         reader = ModelReader(info, shown.compiling)
-        shown.say("reading for the first time")
+        shown.say("reading for the first time, which compiles")
         reader.read(picture)
         shown.say("reading")
         return reader.read(picture)

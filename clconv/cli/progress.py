@@ -17,7 +17,7 @@ from rich.progress import (
 
 from clconv.cli.console import remark, stderr
 
-_SECONDS = 3.0  # between lines where stderr is no terminal
+_SECONDS = 4.0  # between lines where stderr is no terminal
 
 
 class Steps:
@@ -48,7 +48,7 @@ class Steps:
 @contextlib.contextmanager
 def steps(first: str) -> Iterator[Steps]:
     """A bar for as long as the block lasts; where stderr is no terminal a line every few seconds, the first after
-    three: what is quick is quiet."""
+    four: what is quick is quiet."""
     console = stderr()
     columns = (
         SpinnerColumn(spinner()),

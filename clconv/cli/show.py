@@ -17,7 +17,7 @@ from clconv.cli.shapes import settle_shapes
 from clconv.cli.visualize.graph import check_drawable, draw_into
 from clconv.errors import ConfigError
 from clconv.graph.ir import Graph, Node, TensorSpec
-from clconv.graph.open_sizes import OpenSizes, named_inputs, with_open_sizes
+from clconv.graph.specialise.open_sizes import OpenSizes, named_inputs, with_open_sizes
 from clconv.graph.summary import LayerSummary, summary, totals
 
 if TYPE_CHECKING:

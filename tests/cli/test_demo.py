@@ -34,6 +34,7 @@ def test_demo(clconv: Clconv, tmp_path: Path) -> None:
         assert text in printed
     for word in ("device:", "confidence", "detection", "direction", "recognition", "milliseconds"):
         assert word in printed
+    assert "networks read 14 lines in" in printed.splitlines()[-1] and "then try" in printed
     with Image.open(PICTURE) as before, Image.open(target) as after:
         assert after.size == (2 * before.width, before.height)
         assert after.convert("RGB").getcolors(1 << 24) is not None

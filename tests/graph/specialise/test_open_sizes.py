@@ -10,7 +10,7 @@ import pytest
 
 from clconv.frontend.onnx import import_onnx
 from clconv.graph.ir import DType, Graph, TensorSpec
-from clconv.graph.open_sizes import named_inputs, with_open_sizes
+from clconv.graph.specialise.open_sizes import named_inputs, with_open_sizes
 from tests.frontend.support import model, node, random, value
 
 
