@@ -72,17 +72,19 @@ def _unused(name: str, taken: Collection[str]) -> str:
     return next(n for n in itertools.chain((name,), numbered) if n not in taken)
 
 
+def at_sizes(graph: Graph, inputs: Mapping[str, tuple[Size, ...]], fused: bool) -> OpenSizes:
+    """The graph at sizes that are all known. Raises ShapeError where they do not fit."""
+    return _measured(graph, inputs, {}, fused)
+
+
 def with_open_sizes(
     graph: Graph, inputs: Mapping[str, tuple[Size, ...]], fused: bool
 ) -> OpenSizes | None:
     """The graph in terms of the names in its inputs' shapes; None where it takes none of the example sizes.
-    fused: after the passes have joined layers.
-
-    Raises ShapeError where no size is open and those of the inputs do not fit.
-    """
+    fused: after the passes have joined layers. Raises what at_sizes() raises where no size is open."""
     names = list(dict.fromkeys(s for shape in inputs.values() for s in shape if isinstance(s, str)))
     if not names:
-        return _measured(graph, inputs, {}, fused)
+        return at_sizes(graph, inputs, fused)
     for side in _EXAMPLES:
         example = {n: 1 if n[0] == "N" else side if n[0] in "HW" else _OTHER for n in names}
         try:

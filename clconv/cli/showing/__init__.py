@@ -1,0 +1,1 @@
+"""What `clconv show` prints."""
