@@ -31,7 +31,11 @@ class Loss:
                 f"the targets have shape {given.shape}, the network's output {output.shape}: {type(self).__name__} "
                 "compares them element by element"
             )
-        return Targets(("batch", *given.shape[1:]), DType.FLOAT32)
+        return self.usual_targets(output)
+
+    def usual_targets(self, output: TensorSpec) -> Targets:
+        """What kind of targets an output of that spec has if nothing else is said."""
+        return Targets(("batch", *output.shape[1:]), DType.FLOAT32)
 
     def check(self, output: TensorSpec, targets: np.ndarray) -> None:
         """InputError for targets that no loss can be computed of."""
@@ -81,13 +85,16 @@ class CrossEntropy(Loss):
             raise InputError(f"cross entropy needs an output (batch, classes, ...), got {output}")
         labels = (*output.shape[2:],)
         if given.dtype.kind in "iub" and given.shape[1:] == labels:
-            return Targets(("batch", *labels), DType.INT64)
+            return self.usual_targets(output)
         if given.dtype.kind == "f" and given.shape[1:] == output.shape[1:]:
             return Targets(("batch", *output.shape[1:]), DType.FLOAT32)
         raise InputError(
             f"the targets are {given.dtype.name} of {given.shape}; the output {output.shape} takes integer labels of "
             f"{(len(given), *labels)} or probabilities of {(len(given), *output.shape[1:])}"
         )
+
+    def usual_targets(self, output: TensorSpec) -> Targets:
+        return Targets(("batch", *output.shape[2:]), DType.INT64)
 
     def check(self, output: TensorSpec, targets: np.ndarray) -> None:
         super().check(output, targets)

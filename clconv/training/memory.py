@@ -13,6 +13,16 @@ from clconv.planning.planner import Planner
 SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 
+def specs_of_batch(graph: Graph, size: int) -> dict[str, TensorSpec]:
+    """What a step is fed for a batch of that size."""
+    return {
+        n: TensorSpec((size, *s.shape[1:]), s.dtype)
+        if s.rank and not isinstance(s.shape[0], int)
+        else s
+        for n, s in graph.input_specs().items()
+    }
+
+
 def step_bytes(graph: Graph, specs: Mapping[str, TensorSpec], device: DeviceInfo) -> int:
     """Bytes of what lies between the nodes of a step; parameters and moments are not among them."""
     return Planner(device, PlanOptions.from_config(None)).plan(graph, specs).memory.total

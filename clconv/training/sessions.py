@@ -12,14 +12,13 @@ import numpy as np
 from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
 from clconv.graph.ir import Constant, Graph, TensorSpec
-from clconv.graph.specialise.specialise import specialise
 from clconv.session.session import Session
 from clconv.training.batches import Batch
 from clconv.training.losses import Loss, Targets
-from clconv.training.memory import choose_segments
+from clconv.training.memory import choose_segments, specs_of_batch
 from clconv.training.model import Learner
 from clconv.training.optimisers import Optimizer
-from clconv.training.step import Names, Objective, StepWriter, logits
+from clconv.training.step import Names, Objective, StepWriter, compared_spec
 
 _LARGE = 1 << 20  # bytes of a weight of which the host keeps no copy
 
@@ -120,26 +119,12 @@ class Sessions:
 
     @functools.cached_property
     def _output_spec(self) -> TensorSpec:
-        """Of what the loss takes, for a batch of one where other sizes are known."""
-        graph = self.learner.graph
-        taken = logits(graph, self._settings.loss, self._settings.output)
-        if taken in graph.specs:
-            return graph.specs[taken]
-        inputs = graph.input_specs()
-        sizes = {n: TensorSpec((1, *s.shape[1:]), s.dtype) for n, s in inputs.items()}
-        if not all(s.is_static for s in sizes.values()):
-            return TensorSpec((None,))
-        return specialise(graph.replace(outputs=(taken,)), sizes).graph.spec(taken)
+        return compared_spec(self.learner.graph, self._settings.loss, self._settings.output)
 
     def _segments_for(self, batch: Batch, step: Callable[[int], Graph]) -> int:
         """Into how many segments the way is cut for batches of that size."""
         if batch.size not in self.segments:
-            specs = {
-                n: TensorSpec((batch.size, *s.shape[1:]), s.dtype)
-                if s.rank and not isinstance(s.shape[0], int)
-                else s
-                for n, s in step(1).input_specs().items()
-            }
+            specs = specs_of_batch(step(1), batch.size)
             device, budget = self.predicting.device, self._settings.budget or 0
             self.segments[batch.size] = choose_segments(step, specs, device, budget)
         return self.segments[batch.size]

@@ -9,6 +9,7 @@ from clconv.errors import InputError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes.pool_before_relu import pool_before_relu
+from clconv.graph.specialise.specialise import specialise
 from clconv.training.forms import RANDOM, training_form
 from clconv.training.losses import LAST_STEPS, LOSSES, Loss, Targets
 from clconv.training.model import Learner
@@ -56,6 +57,18 @@ def logits(graph: Graph, loss: Loss | None, output: str) -> str:
     if maker is not None and maker.op in steps and maker.attrs.get("axis", 1) in (1, -1):
         return maker.inputs[0]
     return output
+
+
+def compared_spec(graph: Graph, loss: Loss | None, output: str) -> TensorSpec:
+    """Spec of what the loss takes, for a batch of one where other sizes are known."""
+    taken = logits(graph, loss, output)
+    if taken in graph.specs:
+        return graph.specs[taken]
+    inputs = graph.input_specs()
+    sizes = {n: TensorSpec((1, *s.shape[1:]), s.dtype) for n, s in inputs.items()}
+    if not all(s.is_static for s in sizes.values()):
+        return TensorSpec((None,))
+    return specialise(graph.replace(outputs=(taken,)), sizes).graph.spec(taken)
 
 
 class StepWriter:

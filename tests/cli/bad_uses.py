@@ -13,6 +13,11 @@ BAD_USES = [
     ("--nonsense", "--nonsense"),
     ("run", "Missing"),
     ("show", "Missing"),
+    ("show classifier.onnx --train 4", "add --plan"),
+    ("show classifier.onnx --plan --loss l1", "--train BATCH"),
+    ("show classifier.onnx --plan --train 0", "at least one example"),
+    ("show classifier.onnx --plan --train 4 --size 8", "leave out --size"),
+    ("show classifier.onnx --plan --train 4 --loss nonsense", "no loss 'nonsense'"),
     *((f"{command} --nonsense", "--nonsense") for command in ("devices", "show", "demo", "doctor")),
     *((f"{command} classifier.onnx -d voodoo", "there are 0: ") for command in ("check", "tune")),
     *(

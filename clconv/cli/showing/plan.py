@@ -41,7 +41,7 @@ def show_plan(
     )  # fmt: skip
     if made.batch_split is not None:
         out.line(str(made.batch_split), batch_split=str(made.batch_split))
-    out.table("layers", _plan_table(made))
+    out.table("layers", plan_table(made))
     live = made.live_bytes
     ratio = f" ({made.memory.total / live:.2f} times)" if live else ""
     out.line(
@@ -73,7 +73,7 @@ def _usual_type(specs: list[str]) -> str:
     return " ".join(re.sub(r"^float32\[(.*)\]", r"\1", spec) for spec in specs)
 
 
-def _plan_table(made: Plan) -> Table:
+def plan_table(made: Plan) -> Table:
     """A row for each node of the planned graph and each conversion between layouts."""
     table = Table(
         Column("layer", kind="name"),

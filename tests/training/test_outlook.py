@@ -1,0 +1,45 @@
+"""What a step of training will take, told before it is made."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import clconv
+from clconv.errors import InputError, UnsupportedError
+from clconv.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential
+from clconv.training.outlook import planned_steps
+
+BATCH = 16
+
+
+def network() -> clconv.Graph:
+    layers = [layer for _ in range(4) for layer in (Conv2d(8, 3, padding="same"), Relu())]
+    return Sequential(*layers, MaxPool2d(2), Flatten(), Dense(5)).build((3, 16, 16))
+
+
+def test_the_trainer_needs_what_was_told(device: clconv.DeviceInfo) -> None:
+    whole, *others = planned_steps(network(), BATCH, device)
+    assert whole.segments == 1 and others
+    sizes = [step.nbytes for step in (whole, *others)]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == len(sizes)
+    assert all(step.flops > whole.flops for step in others)
+    trainer = clconv.Trainer(network(), device=device, recompute=others[0].nbytes)
+    assert whole.state == sum(a.nbytes for a in trainer.parameters.values())
+    x = np.zeros((BATCH, 3, 16, 16), np.float32)
+    trainer.step(x, np.zeros(BATCH, np.int64))
+    assert trainer.segments == {BATCH: others[0].segments}
+
+
+def test_moments_are_state(device: clconv.DeviceInfo) -> None:
+    plain, adam = (
+        next(planned_steps(network(), BATCH, device, optimizer=name)) for name in ("sgd", "adam")
+    )
+    assert adam.state == 3 * plain.state
+
+
+def test_what_cannot_learn_says_so(device: clconv.DeviceInfo) -> None:
+    with pytest.raises(InputError, match="at least one example"):
+        next(planned_steps(network(), 0, device))
+    with pytest.raises((InputError, UnsupportedError)):
+        next(planned_steps(network(), BATCH, device, loss="nothing"))
