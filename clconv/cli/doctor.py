@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from clconv.runtime.quarantine import Name
     from clconv.runtime.worker import Worker
 
-_QUICK_SECONDS = (
-    35.0  # for operators; the rest of a minute is for what is begun, launches and the speed
-)
+# For operators; the rest of a minute is for what is begun by then, launches and the speed.
+_QUICK_SECONDS = 40.0
 
 
 def doctor(
