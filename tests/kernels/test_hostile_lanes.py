@@ -91,17 +91,18 @@ def cases_of(op: str) -> list[tuple[Graph, dict[str, np.ndarray]]]:
     ]
 
 
-def machines(device: DeviceInfo) -> list[DeviceInfo]:
-    """The device, and with other widths of vectors; as a GPU, too."""
-    widths = {device.vector_width, 8, 16} if device.is_cpu else set()
+def machines(device: DeviceInfo, whole: bool) -> list[DeviceInfo]:
+    """The device, and as a GPU; if `whole`, with other widths of vectors, too."""
+    others = {8, 16} if whole else set()
+    widths = {device.vector_width, *others} if device.is_cpu else set()
     return [
         *(dataclasses.replace(device, vector_width=width) for width in sorted(widths)),
         dataclasses.replace(device, kind="gpu"),
     ]
 
 
-def plans_of(op: str, graph: Graph, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
-    for machine in machines(device):
+def plans_of(op: str, graph: Graph, device: DeviceInfo, whole: bool) -> Iterator[tuple[str, Plan]]:
+    for machine in machines(device, whole):
         own = machine == device
         for variant in ("flat", "channel", "broadcast") if own else ("flat",):
             try:
@@ -117,7 +118,12 @@ def compiled() -> dict[DeviceInfo, bool]:
     return {}
 
 
-def prepare(device: DeviceInfo, compiled: dict[DeviceInfo, bool]) -> None:
+@pytest.fixture(scope="module")
+def whole(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--whole"))
+
+
+def prepare(device: DeviceInfo, compiled: dict[DeviceInfo, bool], whole: bool) -> None:
     if device in compiled:
         return
     compiled[device] = True
@@ -125,7 +131,7 @@ def prepare(device: DeviceInfo, compiled: dict[DeviceInfo, bool]) -> None:
         plan
         for op in FLOATS
         for graph, _ in cases_of(op)[:1]
-        for _, plan in plans_of(op, graph, device)
+        for _, plan in plans_of(op, graph, device, whole)
     ]
     plans += [plan_for(behind_a_convolution(op)[0], device, {}) for op in STEPS]
     kernels = [call.kernel for plan in plans for call in plan.calls]
@@ -134,11 +140,11 @@ def prepare(device: DeviceInfo, compiled: dict[DeviceInfo, bool]) -> None:
 
 @pytest.mark.parametrize("op", FLOATS)
 def test_a_hostile_lane_changes_no_other(
-    device: DeviceInfo, op: str, compiled: dict[DeviceInfo, bool]
+    device: DeviceInfo, op: str, compiled: dict[DeviceInfo, bool], whole: bool
 ) -> None:
-    prepare(device, compiled)
+    prepare(device, compiled, whole)
     for graph, feeds in cases_of(op):
-        for what, plan in plans_of(op, graph, device):
+        for what, plan in plans_of(op, graph, device, whole):
             check(plan, graph, feeds, what)
 
 
@@ -160,8 +166,8 @@ def behind_a_convolution(op: str) -> tuple[Graph, dict[str, np.ndarray]]:
 
 @pytest.mark.parametrize("op", STEPS)
 def test_neither_does_one_in_an_epilogue(
-    device: DeviceInfo, op: str, compiled: dict[DeviceInfo, bool]
+    device: DeviceInfo, op: str, compiled: dict[DeviceInfo, bool], whole: bool
 ) -> None:
-    prepare(device, compiled)
+    prepare(device, compiled, whole)
     graph, feeds = behind_a_convolution(op)
     check(plan_for(graph, device, {}), graph, feeds, f"{op} behind a convolution")

@@ -126,7 +126,7 @@ def test_no_conversion_between_convolutions(name: str) -> None:
             assert source in edges or size < FEW_BYTES, f"{call.node} converts {size:,} bytes"
 
 
-@pytest.mark.parametrize("name", ["vgg16", "alexnet"])
+@pytest.mark.parametrize("name", [pytest.param("vgg16", marks=pytest.mark.slow), "alexnet"])
 def test_one_conversion_where_pixels_become_features(name: str) -> None:
     """Flatten of an image with more than one pixel needs the plain order; nothing else does."""
     graph, plan = lowered(name)

@@ -46,12 +46,12 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("kind", "keep"),
     [
-        ("*.so", 0),
+        pytest.param("*.so", 0, marks=pytest.mark.slow),
         ("*.so", 0.5),
-        ("*.so", 0.75),
-        ("*.bc", 0),
+        pytest.param("*.so", 0.75, marks=pytest.mark.slow),
+        pytest.param("*.bc", 0, marks=pytest.mark.slow),
         ("*.bc", 0.5),
-        ("*.bc", 0.99),
+        pytest.param("*.bc", 0.99, marks=pytest.mark.slow),
         ("*", 0.3),
     ],
 )
