@@ -53,6 +53,7 @@ def test_a_layer_is_described_by_shapes_and_window() -> None:
     assert describe(graph.nodes[0], graph) == "16x14x14 -> 32x14x14 window 3x3"
 
 
+@pytest.mark.slow
 def test_every_variant_of_a_case(device: DeviceInfo) -> None:
     rows = list(bench_case(CASE, device, 1, every_variant=True))
     names = [row.variant for row in rows]

@@ -37,6 +37,7 @@ def test_it_prints_every_variant_and_writes_a_report(clconv: Clconv, tmp_path: P
     assert str(tmp_path) not in text and str(Path.home()) not in text
 
 
+@pytest.mark.slow
 def test_matrix_instructions_are_tried_where_there_are_some(
     clconv: Clconv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +72,7 @@ def test_it_prints_failures_and_a_summary(
     assert rows and all("flat" in row for row in rows)
 
 
+@pytest.mark.slow
 def test_quick_says_what_it_had_no_time_for(
     clconv: Clconv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def test_tune_show_export_import_merge(clconv: Clconv, models: Path, tmp_path: P
     assert read_entries(own_file())[0][0].seconds == 1.0
 
 
+@pytest.mark.slow
 def test_a_batch_is_tuned_as_it_is_run(
     clconv: Clconv, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

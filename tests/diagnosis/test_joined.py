@@ -120,6 +120,7 @@ def test_a_race_quarantines_the_joining_and_sessions_launch_one_by_one(
     assert len(Session(graph, waking).prepare(shapes).plan.launches) == 1
 
 
+@pytest.mark.slow
 def test_a_launch_that_never_ends_or_kills_is_a_failure(
     waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

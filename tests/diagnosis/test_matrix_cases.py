@@ -130,6 +130,7 @@ def test_a_wrong_variant_is_quarantined_and_released(
     assert new_quarantine(read_quarantine(able), found.culprits, found.results) == {}
 
 
+@pytest.mark.slow
 def test_an_instruction_that_is_wrong_or_refused_is_named(
     able: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +169,7 @@ def test_an_instruction_that_a_process_dies_of_is_never_tried_by_load(
     assert with_verified_matrix(product(), fresh, "float16").matrix == ALL - {"tf32"} and tried
 
 
+@pytest.mark.slow
 def test_a_process_that_lives_releases_it(able: DeviceInfo) -> None:
     write_quarantine(able, {(MATRIX, "tf32"): "died", ("Gemm", "simple"): "old"})
     found = examined(able, "MatMul")

@@ -13,6 +13,7 @@ from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 
 
+@pytest.mark.slow
 def test_two_rows_an_item(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(depthwise_gpu, "_ITEMS_A_UNIT", 0)
     tried, odd = 0, 0

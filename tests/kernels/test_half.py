@@ -47,7 +47,7 @@ def half_plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
 def test_every_variant_runs_on_halves(
     op: str, device: DeviceInfo, request: pytest.FixtureRequest
 ) -> None:
-    cases = cases_of(op, MOST_CASES if request.config.getoption("--whole") else 3)
+    cases = cases_of(op, MOST_CASES if request.config.getoption("--whole") else 2)
     made = [(case, variant, plan) for case in cases for variant, plan in half_plans(case, device)]
     with contextlib.suppress(KernelBuildError):
         kernels = [call.kernel for _, _, plan in made for call in plan.calls]

@@ -112,6 +112,7 @@ def test_strict_keeps_hostile_values_where_they_are(op: str, device: DeviceInfo)
     check(cases(op), device, names, "strict")
 
 
+@pytest.mark.slow
 def test_winograds_smaller_transforms_do_so_at_the_usual_precision(device: DeviceInfo) -> None:
     check(cases("Conv"), device, F2)
 

@@ -26,6 +26,12 @@ WINOGRAD = {"winograd4", "winograd2"}
 # Smaller than two blocks' worth of a first layer's pixels: converting so little costs no more than a launch.
 FEW_BYTES = 4096
 
+# VGG's and AlexNet's filters take long to make up, and their layers are of the same kinds as the others'.
+BY_NAME = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in ("vgg16", "alexnet")))
+    for name in sorted(NETS)
+]
+
 
 @functools.cache
 def network(name: str, batch: int = 1) -> Graph:
@@ -100,7 +106,7 @@ def test_resnet50_takes_winograd_for_3x3_of_stride_2() -> None:
     assert variants[:2] == ["winograd4_stride2", "winograd2_stride2"] and len(variants) == 3
 
 
-@pytest.mark.parametrize("name", sorted(NETS))
+@pytest.mark.parametrize("name", BY_NAME)
 def test_a_network_is_one_launch_where_launches_are_joined(name: str) -> None:
     calls = lowered(name)[1].calls
     assert groups(calls) == [range(len(calls))]
@@ -197,12 +203,12 @@ def test_densenets_scale_shift_and_relu_are_one_launch_each() -> None:
     assert not [n.name for n in graph.nodes if n.op in ("Add", "Relu", "BatchNormalization")]
 
 
-@pytest.mark.parametrize("name", sorted(NETS))
+@pytest.mark.parametrize("name", BY_NAME)
 def test_dense_layers_read_weights_that_were_packed_once(name: str) -> None:
     assert {v for n, v in chosen(name) if n.op in ("Gemm", "MatMul")} <= {"blocked"}
 
 
-@pytest.mark.parametrize("name", sorted(NETS))
+@pytest.mark.parametrize("name", BY_NAME)
 def test_no_simple_variant_runs(name: str) -> None:
     """The variants that take anything are for correctness, not for these networks."""
     slow = {"simple", "plain", "broadcast", "tiled"}
@@ -260,7 +266,7 @@ AT_A_TIME = {
 }
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_as_many_images_at_a_time_as_pays(name: str) -> None:
     device = dataclasses.replace(AVX2, cache=32 << 20)
     graph = run_passes(network(name, 16))

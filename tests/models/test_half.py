@@ -85,6 +85,7 @@ def test_float32_networks_are_stored_in_float16(
     assert not float32_nodes(plans[1].graph)
 
 
+@pytest.mark.slow
 def test_a_checked_run_allows_for_what_half_rounds(
     shared_models: Path, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,7 +121,9 @@ def run_both(graph: Graph, device: DeviceInfo, seed: int = 0) -> Session:
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 10))]
+)
 def test_random_chains(device: DeviceInfo, seed: int, batch: int) -> None:
     run_both(Chain(seed, batch).whole(), device, seed)
 
@@ -148,6 +150,7 @@ def test_parts_of_the_input_itself(device: DeviceInfo, batch: int) -> None:
     run_both(specialised(b.graph("a", "b", joined)), device)
 
 
+@pytest.mark.slow
 def test_dense_block_as_exporters_write_it(device: DeviceInfo) -> None:
     """Each layer concatenates all the ones before it anew: a value is a part of the first one only."""
     b = Builder()

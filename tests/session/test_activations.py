@@ -67,6 +67,7 @@ def test_values_inside_as_outputs(device: DeviceInfo) -> None:
     assert all(node.op != "Sigmoid" for node in session.graph.nodes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float16", "strict"])
 def test_at_other_precisions(precision: str, device: DeviceInfo) -> None:
     graph = folded()

@@ -18,6 +18,7 @@ def network() -> clconv.Graph:
     return Sequential(*layers, MaxPool2d(2), Flatten(), Dense(5)).build((3, 16, 16))
 
 
+@pytest.mark.slow
 def test_the_trainer_needs_what_was_told(device: clconv.DeviceInfo) -> None:
     whole, *others = planned_steps(network(), BATCH, device)
     assert whole.segments == 1 and others

@@ -40,6 +40,7 @@ def test_it_learns_and_says_how_well(device: clconv.DeviceInfo) -> None:
     assert found["accuracy"] == (t.predict(xv).argmax(1) == yv).mean()
 
 
+@pytest.mark.slow
 def test_convolutions_with_batch_norms_learn(device: clconv.DeviceInfo) -> None:
     x, y = pictures(128)
     t = clconv.Trainer(convolutional(), optimizer=optim.Adam(lr=0.01), device=device)
@@ -98,6 +99,7 @@ def test_of_another_network_or_no_checkpoint(device: clconv.DeviceInfo, tmp_path
         other.load(tmp_path / "absent")
 
 
+@pytest.mark.slow
 def test_what_is_exported_is_what_predict_gives(device: clconv.DeviceInfo, tmp_path: Path) -> None:
     x, y = pictures(64)
     t = clconv.Trainer(convolutional(), device=device, optimizer=optim.SGD(lr=0.05))

@@ -137,6 +137,7 @@ def test_large_weights_are_made_up_but_small_ones_are_the_networks_own() -> None
     assert made.build()[0].constants["c0"].array.std() > 0.3
 
 
+@pytest.mark.slow
 def test_a_search_on_the_device_is_used_afterwards(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def flat(tmp_path: Path, few: int, many: int) -> None:
     assert found[1] < found[0] + 20_000 + (many - few) // 2, found
 
 
+@pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path) -> None:
     flat(tmp_path, 100, 2500)
 
