@@ -146,6 +146,7 @@ def test_a_full_disk_behind_stdout(models: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_one_line(
     clconv: Clconv, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,6 +192,7 @@ def test_nothing_of_a_session_waits_for_the_cycle_collector(device: DeviceInfo) 
     assert not [kind for kind in left if kind.__module__.startswith(("clconv", "pyopencl"))]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_run_is_over_before_the_next(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from clconv.errors import ConfigError
+from clconv.store.files import write
 
 _ABOUT, _STEPS = "run.json", "steps.jsonl"
 
@@ -82,7 +83,7 @@ class Journal:
         self.folder.mkdir(exist_ok=True)
         about = self.folder / _ABOUT
         if not about.exists():
-            about.write_text(json.dumps(self._about, indent=1), encoding="utf-8")
+            write(about, json.dumps(self._about, indent=1))
 
     def path(self, name: str) -> Path:
         return self.folder / name
