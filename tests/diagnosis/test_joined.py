@@ -62,7 +62,9 @@ class Here(Worker):
         return function(*arguments)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (i > 0)) for i, n in enumerate(NETWORKS)]
+)
 def test_each_network_is_right(waking: DeviceInfo, name: str) -> None:
     result = examine_network(name, waking)
     assert result.passed and (result.op, result.variant) == JOINED and 0 <= result.error < 1e-5

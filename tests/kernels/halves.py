@@ -12,6 +12,11 @@ OPS = (
     "ReduceMax", "ReduceLogSumExp", "Add", "Mul", "Relu", "Sigmoid", "Clip", "Where", "Equal", "Pow", "Cast", "Concat",
     "Transpose", "Pad", "Slice", "DepthToSpace",
 )  # fmt: skip
+# Those that store in the ways that the kernels of most operators do.
+QUICK = (
+    "Gemm", "MaxPool", "Resize", "Softmax", "LayerNormalization", "ReduceMean", "Relu", "Where", "Cast", "Concat",
+    "Transpose", "Pad",
+)  # fmt: skip
 MOST_CASES = 8  # of an operator, evenly out of all
 
 

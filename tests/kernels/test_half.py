@@ -24,7 +24,7 @@ from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
-from tests.kernels.halves import MOST_CASES, OPS, cases_of
+from tests.kernels.halves import MOST_CASES, OPS, QUICK, cases_of
 from tests.kernels.support import plan_for, run
 
 BOUND = 2.0**-10
@@ -42,7 +42,7 @@ def half_plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
 
 
 @pytest.mark.parametrize(
-    "op", [pytest.param(op, marks=[pytest.mark.slow] * (op == "Conv")) for op in OPS]
+    "op", [pytest.param(op, marks=[pytest.mark.slow] * (op not in QUICK)) for op in OPS]
 )
 def test_every_variant_runs_on_halves(
     op: str, device: DeviceInfo, request: pytest.FixtureRequest

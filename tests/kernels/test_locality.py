@@ -105,7 +105,7 @@ def check(
 
 
 @pytest.mark.parametrize(
-    "op", [pytest.param(op, marks=[pytest.mark.slow] * (op == "Conv")) for op in CHOSEN]
+    "op", [pytest.param(op, marks=[pytest.mark.slow] * (op in ("Conv", "Gemm"))) for op in CHOSEN]
 )
 def test_strict_keeps_hostile_values_where_they_are(op: str, device: DeviceInfo) -> None:
     names = tuple(variant.name for variant in VARIANTS[op])

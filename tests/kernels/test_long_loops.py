@@ -58,11 +58,18 @@ CASES = (
     Case("LpNormalization", "long", (data(2, LONG),), {"axis": 1}),
     Case("Hardmax", "long", (data(2, LONG),), {"axis": 1}),
 )  # fmt: skip
+LONGEST = (
+    "TopK-long",
+    "LpPool-long",
+    "AveragePool-long",
+    "Conv-long_channels",
+    "GroupNormalization-long",
+)
 
 
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=[pytest.mark.slow] * (case.op == "TopK")) for case in CASES],
+    [pytest.param(case, marks=[pytest.mark.slow] * (case.name in LONGEST)) for case in CASES],
     ids=lambda case: case.name,
 )
 def test_long_loops_are_right_or_refused(case: Case, device: DeviceInfo) -> None:

@@ -31,7 +31,7 @@ from tests.lowering.support import NVIDIA
 OPERATORS = ("Softmax", "ReduceMax", "ReduceLogSumExp", "LayerNormalization", "GlobalAveragePool")
 _MOST_PLANS = 8  # of an operator
 ROWS = Case("Softmax", "rows", (data(37, 1000),))
-KINDS = ("emulated", "intel")
+KINDS = ("emulated", pytest.param("intel", marks=pytest.mark.slow))
 
 
 def able(device: DeviceInfo, kind: str) -> DeviceInfo:
