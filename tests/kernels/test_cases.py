@@ -64,11 +64,13 @@ def without_repetitions(
         with contextlib.suppress(UnsupportedError):
             choices = plan_for(case.build()[0], device, {}).lowered.choices.values()
             usual = {choice.name.partition(" ")[0] for choice in choices}
-        kept[case.name] = []
-        for variant, plan in found[case.name]:
-            if tried[variant] < MOST_QUICK or usual is None or variant in usual:
-                kept[case.name].append((variant, plan))
-                tried[variant] += 1
+        wanted = [
+            (variant, plan)
+            for variant, plan in found[case.name]
+            if tried[variant] < MOST_QUICK or usual is None or variant in usual
+        ]
+        kept[case.name] = wanted or found[case.name]  # one that became other nodes chose theirs
+        tried.update(variant for variant, _ in kept[case.name])
     return kept
 
 
