@@ -50,6 +50,8 @@ def test_a_process_killed_at_any_moment_leaves_the_caches_usable(
         process.kill()
         process.communicate(timeout=SECONDS)
         killed += process.returncode < 0
+        if process.returncode == 0:  # it ended by itself: the machine is less busy than at first
+            length *= 0.7
         if not i % 4:
             again = started(tmp_path / "killed", "once", device, 0)
             assert printed(again, after_kills=True) == right
