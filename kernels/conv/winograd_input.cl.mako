@@ -11,10 +11,9 @@ core keeps its tiles.
 Parameters: block; skew; transform: B' as rows; step: pixels from one tile to the next; pad_mode none, constant, reflect, edge, wrap.
 Pixels past the padded image, which only pad out the last tiles, count as zeros.
 </%doc>
-<%namespace name="common" file="/common.mako"/>
-<%namespace name="linear" file="/conv/linear.mako"/>
+<%namespace name="vectors" file="/conv/winograd_vectors.mako"/>
 <%!
-from clconv.lowering.model.ctext import load, store, vector_type
+from clconv.lowering.model.ctext import vector_type
 %>
 <%
   V = vector_type(block)
@@ -38,46 +37,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     const int top = row * ${step} - pad_top, left = column * ${step} - pad_left;
     global const ${stored("x")}* plane = x + ((size_t)image * blocks + chunk) * height * width * ${block};
     ${V} d[${n}][${n}];
-    if (top >= 0 && left >= 0 && top + ${n} <= height && left + ${n} <= width) {
-      global const ${stored("x")}* source = plane + ((size_t)top * width + left) * ${block};
-% for i in range(n):
-% for j in range(n):
-      d[${i}][${j}] = ${load(V, "source + %d * width * %d + %d" % (i, block, j * block), stored("x"))};
-% endfor
-% endfor
-    } else {
-      for (int i = 0; i < ${n}; ++i)
-        for (int j = 0; j < ${n}; ++j) {
-          int ih = top + i, iw = left + j;
-% if pad_mode in ("none", "constant"):
-          const int outside = ih < 0 || ih >= height || iw < 0 || iw >= width;
-% else:
-          const int outside = ih + pad_top >= padded_height || iw + pad_left >= padded_width;
-          if (!outside) {
-            ih = ${common.padded_index(pad_mode, "ih", "height")};
-            iw = ${common.padded_index(pad_mode, "iw", "width")};
-          }
-% endif
-          if (outside) d[i][j] = (${V})(0);
-          else d[i][j] = ${load(V, "plane + ((size_t)ih * width + iw) * %d" % block, stored("x"))};
-        }
-    }
-    // Columns first: d = B' d, then each row: V = d B.
-    for (int j = 0; j < ${n}; ++j) {
-% for i in range(n):
-      const ${V} c${i} = d[${i}][j];
-% endfor
-% for i in range(n):
-      d[${i}][j] = ${linear.combination(transform[i], "c")};
-% endfor
-    }
-    for (int i = 0; i < ${n}; ++i) {
-% for j in range(n):
-      const ${V} r${j} = d[i][${j}];
-% endfor
-% for j in range(n):
-      ${store(V, "target + (i * %d + %d) * position" % (n, j))} = ${linear.combination(transform[j], "r")};
-% endfor
-    }
+    ${vectors.read(n, block, "x", "plane", "height", "width", pad_mode)}
+    ${vectors.transformed(transform, block)}
   }
 }

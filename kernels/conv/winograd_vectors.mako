@@ -1,0 +1,62 @@
+<%doc>
+A tile of Winograd's transforms on channel blocks: read, then transformed along columns and rows. d[..][..] holds it.
+</%doc>
+<%namespace name="common" file="/common.mako"/>
+<%namespace name="linear" file="/conv/linear.mako"/>
+<%!
+from clconv.lowering.model.ctext import load, store, vector_type
+%>
+## n x n pixels from row `top`, column `left` on, of an image `plane` of the buffer `name`; what is outside is padded.
+<%def name="read(n, block, name, plane, height, width, pad_mode)">\
+<%
+  V = vector_type(block)
+%>\
+    if (top >= 0 && left >= 0 && top + ${n} <= ${height} && left + ${n} <= ${width}) {
+      global const ${stored(name)}* source = ${plane} + ((size_t)top * ${width} + left) * ${block};
+% for i in range(n):
+% for j in range(n):
+      d[${i}][${j}] = ${load(V, "source + %d * %s * %d + %d" % (i, width, block, j * block), stored(name))};
+% endfor
+% endfor
+    } else {
+      for (int i = 0; i < ${n}; ++i)
+        for (int j = 0; j < ${n}; ++j) {
+          int ih = top + i, iw = left + j;
+% if pad_mode in ("none", "constant"):
+          const int outside = ih < 0 || ih >= ${height} || iw < 0 || iw >= ${width};
+% else:
+          const int outside = ih + pad_top >= padded_height || iw + pad_left >= padded_width;
+          if (!outside) {
+            ih = ${common.padded_index(pad_mode, "ih", height)};
+            iw = ${common.padded_index(pad_mode, "iw", width)};
+          }
+% endif
+          if (outside) d[i][j] = (${V})(0);
+          else d[i][j] = ${load(V, "%s + ((size_t)ih * %s + iw) * %d" % (plane, width, block), stored(name))};
+        }
+    }
+</%def>
+## T d T', to `target` + (row * rows + column) * position. T: at least as many rows as columns.
+<%def name="transformed(T, block)">\
+<%
+  V = vector_type(block)
+  rows, n = len(T), len(T[0])
+%>\
+    // Columns first: d = T d, then each row: d T'.
+    for (int j = 0; j < ${n}; ++j) {
+% for i in range(n):
+      const ${V} c${i} = d[${i}][j];
+% endfor
+% for i in range(rows):
+      d[${i}][j] = ${linear.combination(T[i], "c")};
+% endfor
+    }
+    for (int i = 0; i < ${rows}; ++i) {
+% for j in range(n):
+      const ${V} r${j} = d[i][${j}];
+% endfor
+% for j in range(rows):
+      ${store(V, "target + (i * %d + %d) * position" % (rows, j))} = ${linear.combination(T[j], "r")};
+% endfor
+    }
+</%def>
