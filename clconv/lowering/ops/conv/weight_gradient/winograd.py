@@ -27,9 +27,9 @@ from clconv.lowering.shared.blocked import blocked_obstacle
 _TRANSFORM = F4_3
 _POSITIONS = _TRANSFORM.n**2
 _SKEW = 16  # floats behind each position, as the template has them
-_LEAST_TILES, _MOST_TILES = 48, 128  # at a time: sums are transformed back once for so many
+_LEAST_TILES, _MOST_TILES = 64, 128  # at a time: sums are transformed back once for so many
 _TILES_BYTES = 1 << 20  # transformed ones, which stay in a core's own cache
-_PANEL_BYTES = 1 << 19
+_PANEL_BYTES = 1 << 20
 _ITEMS_A_CORE = 2
 _LEAST_FILTERS = 256  # of an item, as each transforms the image for itself
 
