@@ -26,7 +26,7 @@ PARTS = ("forward", "data", "weights")
 class Clconv:
     """The three nodes of a layer as plans of their own, on a device."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, weight_gradient: str | None = None) -> None:
         import numpy as np
 
         from clconv.device.options import PlanOptions
@@ -54,7 +54,8 @@ class Clconv:
             {"w": weights},
         )
         device = choose_device("cpu")
-        planner = Planner(device, PlanOptions(images_at_once=0, joining=False))
+        forced = {"convweightgradient": weight_gradient} if weight_gradient else {}
+        planner = Planner(device, PlanOptions(forced=forced, images_at_once=0, joining=False))
         self.bound, self.variants = {}, {}
         for name, graph in (
             ("forward", forward),
@@ -122,6 +123,7 @@ def main() -> None:
         "--clock", action="store_true", help="the clock's time, not the processors'"
     )
     parser.add_argument("--only", nargs="*", default=[], help="words of networks or layers")
+    parser.add_argument("--weight-gradient", help="a variant of ConvWeightGradient to take")
     parser.add_argument("--json", help="a file for the numbers")
     given = parser.parse_args()
     os.environ["POCL_MAX_PTHREAD_COUNT"] = str(given.threads)
@@ -140,7 +142,7 @@ def main() -> None:
         text = f"{layer.network} {layer.label}"
         if given.only and not any(word in text for word in given.only):
             continue
-        own = Clconv(layer)
+        own = Clconv(layer, given.weight_gradient)
         mine: dict[str, float] = {}
         theirs: dict[str, float] = {}
         for _ in range(2):

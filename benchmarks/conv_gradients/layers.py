@@ -73,4 +73,10 @@ LAYERS = [
     Layer("ResNet-20", 128, 32, 16, 32, 3, count=5),
     Layer("ResNet-20", 128, 32, 16, 64, 3, 2),
     Layer("ResNet-20", 128, 64, 8, 64, 3, count=5),
+    Layer("U-Net", 2, 32, 256, 32, 3),
+    Layer("U-Net", 2, 64, 128, 64, 3),
+    Layer("U-Net", 2, 128, 64, 128, 3),
+    Layer("U-Net", 2, 48, 256, 16, 3),
+    Layer("AlexNet", 16, 192, 13, 384, 3),
+    Layer("AlexNet", 16, 384, 13, 256, 3),
 ]
