@@ -7,7 +7,8 @@ nothing shows, and where its compiler fails. All of that is rare, so it is tried
 
 from __future__ import annotations
 
-import pickle
+import base64
+import json
 import signal
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def try_apart(
     weights = {a for call in plan.launches for a in _flat(call) if isinstance(a, Packed)}
     held = {a: constants.get(plan.graph.constants[a.constant], a.packing) for a in weights}
     sizes = {a: one.nbytes for a, one in held.items()}
-    job = pickle.dumps(_Job(plan, memory, device, sizes).job(untried))
+    job = json.dumps(_Job(plan, memory, device, sizes).job(untried)).encode()
     for attempt in range(_TRIES):
         end = _ended(job)
         if end in (0, trial_process.REFUSED):  # which is told by whoever is refused next
@@ -108,14 +109,14 @@ def _flat(call: KernelCall) -> Iterator[Any]:
 
 
 class _Job:
-    """What a plan launches, as data: buffers are numbers, those of constants hold zeros."""
+    """What a plan launches, as JSON: buffers are numbers, those of constants hold zeros."""
 
     def __init__(
         self, plan: Plan, memory: MemoryPlan, device: Device, sizes: dict[Packed, int]
     ) -> None:
         self._plan, self._memory, self._device, self._sizes = plan, memory, device, sizes
         self._buffers = list(memory.arenas)
-        self._contents: dict[int, bytes] = {}
+        self._contents: list[tuple[int, str]] = []
         self._constants: dict[Packed, int] = {}
 
     def job(self, untried: dict[str, tuple[Kernel, ...]]) -> dict[str, Any]:
@@ -156,12 +157,14 @@ class _Job:
                     self._constants[argument] = self._new(self._sizes[argument])
                 return ("buffer", self._constants[argument], 0, self._sizes[argument])
             case Scalar(value, ctype):
-                return ("number", SCALARS[ctype](value))
+                number = SCALARS[ctype](value)
+                return ("number", number.dtype.str, number.item())
             case Local(nbytes):
                 return ("local", nbytes)
             case Table(array):
                 index = self._new(array.nbytes)
-                self._contents[index] = np.ascontiguousarray(array).tobytes()
+                content = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+                self._contents.append((index, content))
                 return ("buffer", index, 0, array.nbytes)
             case State(nbytes):
                 return ("buffer", self._new(nbytes), 0, nbytes)

@@ -1,12 +1,13 @@
 """What a process of a trial does: builds programs and launches their kernels once, as a device would next.
 
-Its text is all that a fresh interpreter gets, with a Job on its standard input: it imports nothing of clconv. Its
-buffers hold zeros. It ends with 0 if all went well, with REFUSED if OpenCL refused.
+Its text is all that a fresh interpreter gets, with a job in JSON on its standard input: it imports nothing of clconv.
+Its buffers hold zeros. It ends with 0 if all went well, with REFUSED if OpenCL refused.
 """
 
 from __future__ import annotations
 
-import pickle
+import base64
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -43,7 +44,8 @@ class Trial:
         ]
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.USE_HOST_PTR
         memory = [*arrays(job["buffers"])]
-        for index, content in job["contents"].items():
+        for index, text in job["contents"]:
+            content = base64.b64decode(text)
             memory[index][: len(content)] = np.frombuffer(content, np.uint8)
         self.buffers = [cl.Buffer(self.context, flags, hostbuf=a) for a in memory]
 
@@ -53,14 +55,14 @@ class Trial:
 
     def launch(
         self, program: int, symbol: str, arguments: Iterable[Any],
-        global_size: tuple[int, ...], local_size: tuple[int, ...] | None,
+        global_size: Sequence[int], local_size: Sequence[int] | None,
     ) -> None:  # fmt: skip
         kernel = self.cl.Kernel(self.programs[program], symbol)
         kernel.set_args(*arguments)
         self.cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
         self.queue.finish()
 
-    def argument(self, argument: tuple[Any, ...]) -> Any:
+    def argument(self, argument: Sequence[Any]) -> Any:
         kind, *values = argument
         if kind == "buffer":
             return self.part(*values)
@@ -68,7 +70,10 @@ class Trial:
             return self.cl.LocalMemory(*values)
         if kind == "words":
             return self.words(*values)
-        return values[0]
+        return self.number(*values)
+
+    def number(self, dtype: str, value: float) -> Any:
+        return self.np.dtype(dtype).type(value)
 
     def part(self, index: int, offset: int, nbytes: int) -> Any:
         whole = self.buffers[index]
@@ -76,13 +81,14 @@ class Trial:
             return whole
         return whole.get_sub_region(offset, max(nbytes, 4))
 
-    def words(self, entries: Sequence[tuple[Any, ...]]) -> Any:
+    def words(self, entries: Sequence[Sequence[Any]]) -> Any:
         """64 bits for each: a number's, or where a buffer begins."""
         np, cl = self.np, self.cl
         found = np.zeros(len(entries), np.uint64)
         for place, (kind, *values) in enumerate(entries):
             if kind == "number":
-                found[place : place + 1].view(values[0].dtype)[0] = values[0]
+                number = self.number(*values)
+                found[place : place + 1].view(number.dtype)[0] = number
                 continue
             index, offset, _ = values
             found[place] = self.address(self.buffers[index]) + offset
@@ -112,7 +118,7 @@ def devices_of(cl: Any, platform: Any) -> Sequence[Any]:
 
 
 def main() -> None:
-    job = pickle.load(sys.stdin.buffer)
+    job = json.load(sys.stdin)
     sys.path[:] = job["path"]
     try:
         Trial(job).run()
