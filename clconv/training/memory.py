@@ -8,6 +8,7 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import DeviceMemoryError
 from clconv.graph.ir import Graph, TensorSpec
+from clconv.planning.plan import Plan
 from clconv.planning.planner import Planner
 
 SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -23,9 +24,9 @@ def specs_of_batch(graph: Graph, size: int) -> dict[str, TensorSpec]:
     }
 
 
-def step_bytes(graph: Graph, specs: Mapping[str, TensorSpec], device: DeviceInfo) -> int:
-    """Bytes of what lies between the nodes of a step; parameters and moments are not among them."""
-    return Planner(device, PlanOptions.from_config(None)).plan(graph, specs).memory.total
+def planned(graph: Graph, specs: Mapping[str, TensorSpec], device: DeviceInfo) -> Plan:
+    """A step's plan. Its memory is of what lies between the nodes; parameters and moments are not among them."""
+    return Planner(device, PlanOptions.from_config(None)).plan(graph, specs)
 
 
 def choose_segments(
@@ -37,7 +38,7 @@ def choose_segments(
     """
     found: dict[int, int] = {}
     for count in SEGMENTS:
-        found[count] = step_bytes(step(count), specs, device)
+        found[count] = planned(step(count), specs, device).memory.total
         if found[count] <= budget:
             return count
     least = min(found.values())

@@ -6,13 +6,11 @@ import dataclasses
 from collections.abc import Iterator
 
 from clconv.device.info import DeviceInfo
-from clconv.device.options import PlanOptions
 from clconv.errors import InputError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph
 from clconv.planning.plan import Plan
-from clconv.planning.planner import Planner
-from clconv.training.memory import SEGMENTS, specs_of_batch
+from clconv.training.memory import SEGMENTS, planned, specs_of_batch
 from clconv.training.model import learner
 from clconv.training.optimisers import as_optimizer
 from clconv.training.step import Objective, StepWriter, choose_objective, compared_spec
@@ -53,8 +51,7 @@ def planned_steps(
     least = None
     for segments in SEGMENTS:
         step, _ = writer.step(as_optimizer(optimizer), None, segments=segments)
-        planner = Planner(device, PlanOptions.from_config(None))
-        plan = planner.plan(step, specs_of_batch(step, batch))
+        plan = planned(step, specs_of_batch(step, batch), device)
         found = plan.memory.total
         if least is not None and found >= least:
             return
