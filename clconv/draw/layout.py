@@ -127,9 +127,8 @@ def _by_grandalf(drawn: Drawing) -> Placed:
     left = 0.0
     limit = sys.getrecursionlimit()
     try:
-        sys.setrecursionlimit(
-            max(limit, 50 * len(vertices) + 1000)
-        )  # grandalf descends a layer a call
+        # grandalf descends a layer a call
+        sys.setrecursionlimit(max(limit, 50 * len(vertices) + 1000))
         for part in Graphs(vertices, list(edges.values())).C:
             left = _place_part(SugiyamaLayout(part), part, left)
     finally:

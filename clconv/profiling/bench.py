@@ -142,9 +142,8 @@ def _timed(
     found: list[list[tuple[float, ...]]] = [[] for _ in engines]
     for _ in range(rounds):
         for run, count, times_of in zip(engines, counts, found, strict=True):
-            _once(
-                run, feeds
-            )  # what the engine before it left in the caches, and its threads, are gone then
+            # What the engine before it left in the caches, and its threads, are gone after a run.
+            _once(run, feeds)
             times_of.append(tuple(_once(run, feeds) for _ in range(count)))
         on_round()
     return found

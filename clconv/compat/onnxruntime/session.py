@@ -164,9 +164,8 @@ class InferenceSession:
             error = str(reason) or type(reason).__name__
         try:
             callback(results, user_data, error)
-        except (
-            Exception
-        ) as reason:  # of the caller's: shown like that of any thread, and the next runs go on
+        except Exception as reason:
+            # The caller's: shown like that of any thread, and the next runs go on.
             shown = (type(reason), reason, reason.__traceback__, threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(shown))
 
