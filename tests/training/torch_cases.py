@@ -24,15 +24,13 @@ PROJECTIONS, SAMPLES = 4, 48
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A network that learns from batches in turn; the losses of STEPS steps. compared: how many of them are held against
-    PyTorch's: fewer where rounding alone grows past the tolerance."""
+    """A network that learns from batches in turn; the losses of STEPS steps."""
 
     network: str
     optimizer: Optimizer
     slow: bool = False
     batch: int = 8
     batches: int = 4
-    compared: int = STEPS
 
     def data(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """A batch for each step."""
