@@ -1,4 +1,4 @@
-"""What a run gave: printed as classes or numbers, or saved."""
+"""What a run gave, saved: as a picture, or as arrays."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from clconv.cli.arrays import write_npy, write_npz
-from clconv.cli.classes import probabilities, top_classes
-from clconv.cli.console import remark, stdout
+from clconv.cli.console import remark
 from clconv.cli.files import check_writable
 from clconv.cli.pictures import pillow
 from clconv.cli.pixels import PICTURE_CHANNELS, Pixels, check_channels, from_tensor
@@ -23,30 +21,6 @@ from clconv.store.files import write
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 _WITHOUT_ALPHA = (".jpg", ".jpeg")
-
-
-def print_classes(values: np.ndarray, top: int, names: list[str] | None) -> None:
-    """values: (batch, classes)."""
-    for index, row in enumerate(probabilities(values)):
-        if len(values) > 1:
-            stdout().print(f"image {index}")
-        for number, name, probability in top_classes(row, top, names):
-            called = name or f"class {number}"
-            stdout().print(f"{probability * 100:6.2f} % {called}", soft_wrap=True)
-
-
-def print_outputs(outputs: Mapping[str, np.ndarray]) -> None:
-    """Classes are print_classes()'s; these are the shapes and ranges of any others."""
-    table = Table("output", "shape", "type", "least", "mean", "largest")
-    for name, array in outputs.items():
-        numbers = ("", "", "")
-        if array.size and array.dtype.kind in "fiub":
-            values = array.astype(np.float64)
-            with np.errstate(invalid="ignore"):
-                numbers = tuple(f"{v:.6g}" for v in (values.min(), values.mean(), values.max()))  # type: ignore[assignment]
-        shape = "x".join(map(str, array.shape)) or "scalar"
-        table.add_row(name, shape, array.dtype.name, *numbers)
-    stdout().print(table)
 
 
 @dataclasses.dataclass(frozen=True)

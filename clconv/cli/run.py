@@ -9,6 +9,7 @@ from clconv.cli.classes import read_labels
 from clconv.cli.console import Device, Model, Precision, Size, is_given
 from clconv.cli.feeds import PictureOptions
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
+from clconv.cli.printing import Json, results
 from clconv.cli.results import Target
 from clconv.cli.running.job import Job, OutputOptions
 from clconv.cli.running.listing import is_many
@@ -47,6 +48,7 @@ def run(
     fit: Fit = "auto",
     batch: Batch = None,
     strict: Strict = False,
+    as_json: Json = False,
 ) -> None:
     """Run a model on pictures, folders of pictures, or arrays.
 
@@ -77,4 +79,5 @@ def run(
     job = Job(
         model, given, many, output, options, wanted, device, config.chosen_precision(precision)
     )
-    job.go(strict, batch)
+    with results(as_json) as out:
+        job.go(strict, batch, out)

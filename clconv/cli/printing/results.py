@@ -40,6 +40,10 @@ class Results:
     def table(self, key: str, table: Table) -> None:
         """The table, and its rows in the document under this key."""
         self._document[key] = table.data()
+        self.print(table)
+
+    def print(self, table: Table) -> None:
+        """The table for people alone."""
         console = stdout()
         if self.as_json or not table.rows:
             return

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clconv.cli.classes import check_labels, class_count, imagenet_names, scores
-from clconv.cli.console import remark, stdout
+from clconv.cli.console import remark
 from clconv.cli.feeds import Feeds, PictureOptions, check_feeds, read_feeds, separate
 from clconv.cli.pixels import Pixels, channels_come_first, is_classifier
+from clconv.cli.printing import Results
 from clconv.cli.progress import steps
 from clconv.cli.recipe import recipe_of
-from clconv.cli.results import Target, print_classes, print_outputs
+from clconv.cli.results import Target
+from clconv.cli.running.answers import Answers
 from clconv.cli.running.listing import pictures as listed
 from clconv.cli.running.many import (
     Many,
@@ -45,7 +47,7 @@ class Job:
     device: str | None
     precision: str
 
-    def go(self, strict: bool, batch: int | None) -> None:
+    def go(self, strict: bool, batch: int | None, out: Results) -> None:
         """Raises ConfigError or InputError for options that do not fit the model, before it is compiled."""
         from clconv.api import load, read_model
 
@@ -64,15 +66,17 @@ class Job:
                 refuse_unless_many({"--strict": strict, "--batch": batch is not None})
                 runs, first = self._first(specs, outputs)
             session = load(graph, self.device, precision=self.precision, progress=shown.compiling)
-        remark(f"device: {', '.join(map(str, session.devices))}")
+        devices = [str(device) for device in session.devices]
+        remark(f"device: {', '.join(devices)}")
+        out.value("devices", devices)
+        answers = Answers(out)
         if self.many:
-            work.go(session)
+            work.go(session, answers)
             return
         for number, given in enumerate(runs):
             feeds = read_feeds(specs, given, self.options) if number else first
-            if len(runs) > 1:
-                stdout().print(f"{given[0]}:", soft_wrap=True)
-            _run_one(session, feeds, self.wanted, started)
+            answers.begin(given[0], heading=len(runs) > 1)
+            _run_one(session, feeds, self.wanted, answers, started)
             started = time.perf_counter()
 
     def _npz_of_several(self, inputs: int) -> bool:
@@ -163,7 +167,9 @@ class OutputOptions:
                 check_labels(self.names, count)
 
 
-def _run_one(session: Session, feeds: Feeds, wanted: OutputOptions, started: float) -> None:
+def _run_one(
+    session: Session, feeds: Feeds, wanted: OutputOptions, answers: Answers, started: float
+) -> None:
     """One run, its remarks and its results. started: when what counts as loading began."""
     if feeds.tiling is None:
         shapes = {name: array.shape for name, array in feeds.arrays.items()}
@@ -186,9 +192,9 @@ def _run_one(session: Session, feeds: Feeds, wanted: OutputOptions, started: flo
         names = wanted.names or imagenet_names(classes.shape[1])
         if names is not None and len(names) < classes.shape[1]:
             check_labels(names, classes.shape[1])
-        print_classes(classes, wanted.top, names)
+        answers.classes(classes, wanted.top, names)
     elif wanted.target is None:
-        print_outputs(outputs)
+        answers.outputs(outputs)
     if wanted.target is not None:
         wanted.target.save(outputs, feeds.pixels or Pixels(1 / 255))
-        stdout().print(f"saved {wanted.target.path}", soft_wrap=True)
+        answers.saved(wanted.target.path)

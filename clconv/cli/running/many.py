@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clconv.cli.classes import check_labels, class_count, scores
-from clconv.cli.console import remark, stdout
+from clconv.cli.console import remark
 from clconv.cli.feeds import PictureOptions
 from clconv.cli.files import check_writable
 from clconv.cli.pictures import pillow
 from clconv.cli.pixels import place
-from clconv.cli.results import print_classes, print_outputs
+from clconv.cli.running.answers import Answers
 from clconv.cli.running.journal import Journal
 from clconv.cli.running.parquet import ParquetTable, pyarrow
 from clconv.cli.running.rows import Classes, check_columns, count_values
@@ -128,12 +128,12 @@ class Many:
             check_columns(count_values(outputs) or 0)
         return None
 
-    def go(self, session: Session) -> None:
+    def go(self, session: Session, answers: Answers) -> None:
         """Raises what session.run_batches() raises, and InputError for outputs that make no row."""
         many = self._many
         work = Work(many.paths, self._read, self._batch, many.strict)
         if self._table is None or self._journal is None:
-            work.through(session, _Printed(many.top, many.names), None)
+            work.through(session, _Printed(many.top, many.names, answers), None)
             return
         if self._journal.done:
             remark(f"{self._journal.folder}: goes on behind {self._journal.done:,} pictures")
@@ -145,7 +145,7 @@ class Many:
             raise
         self._table.finish()
         self._journal.remove()
-        stdout().print(f"saved {many.result}", soft_wrap=True)
+        answers.saved(many.result)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,14 +154,15 @@ class _Printed(Sink):
 
     top: int
     names: list[str] | None
+    answers: Answers
 
     def add(self, path: str, outputs: Mapping[str, np.ndarray]) -> None:
-        stdout().print(f"{path}:", soft_wrap=True)
+        self.answers.begin(path, heading=True)
         classes = scores(dict(outputs))
         if classes is None:
-            print_outputs(outputs)
+            self.answers.outputs(outputs)
         else:
-            print_classes(classes, self.top, self.names)
+            self.answers.classes(classes, self.top, self.names)
 
 
 def _digest(paths: Sequence[str]) -> str:
