@@ -181,7 +181,7 @@ QUIRKS: tuple[Quirk, ...] = (
             _is_pocl_cpu(d) and re.search(r"-(x86_64|aarch64)-\S*linux", d.version) is not None
         ),
         "its threads sleep between launches and need some 25 us to wake: many launches go as one "
-        "(planning/persistent.py), which knows how to give way on these processors under Linux. Its buffers stay "
+        "(planning/persistent.py), which knows how to sleep and wake others on these processors under Linux. Its buffers stay "
         "where they are, and it understands clang's atomics",
         "an empty launch takes PoCL under 2 us",
     ),

@@ -21,7 +21,9 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.template import is_for_groups
 
-SPINS = 500  # looks before a waiting worker gives way: about what it costs to do so
+# Looks before a waiting worker sleeps, some microseconds: about what it costs to be woken. Many times as many keep the
+# cores from those that are waited for where there are more workers than cores, and none at all leaves cores to fall idle.
+SPINS = 5000
 ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
 CLOCK = Kernel.of("clock.cl.mako", "clock")  # tells what the processor's clock says
 LINE = 16  # ints of a cache line: counters that share one would slow each other down
@@ -34,9 +36,9 @@ _CHUNKS = 16  # that a worker's share is taken in: what is left to balance with 
 
 _TEMPLATE = "persistent.cl.mako"
 _COUNT = "count"
-# The struct of that template.
+# The struct of that template, for who reads the table of a launch.
 _FIELDS = "function size_0 size_1 size_2 items chunk first_word first_awaited awaited"
-_OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
+OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
 
 
 def is_wanted(device: DeviceInfo) -> bool:
@@ -120,7 +122,7 @@ def persistent_call(
         kernel = persistent_kernel([*wanted, *joining])
     number = {k: i for i, k in enumerate(kernels_of(kernel))}
     workers = device.compute_units
-    operations = np.zeros(len(calls), _OPERATION)
+    operations = np.zeros(len(calls), OPERATION)
     words: list[Argument] = []
     first_awaited = [0, *itertools.accumulate(map(len, awaited))]
     for i, call in enumerate(calls):

@@ -1,0 +1,62 @@
+"""A persistent launch where cores are scarce: never a hang, never another answer, and no slower than launch by launch by more
+than a third. In processes of their own, for PoCL takes its number of threads once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.bench_oversubscribed import Result
+from clconv.device.info import DeviceInfo
+from clconv.planning import persistent
+
+
+def results(
+    device: DeviceInfo, network: str, threads: int, neighbours: list[int], rounds: int
+) -> list[Result]:
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.bench_oversubscribed",
+        "--child",
+        network,
+        str(rounds),
+    ]
+    place = f"{device.platform}:{device.name}"
+    done = subprocess.run(
+        [*command, *map(str, neighbours)],
+        env={**os.environ, "POCL_MAX_PTHREAD_COUNT": str(threads), "CLCONV_DEVICE": place},
+        stdout=subprocess.PIPE,
+        timeout=240,
+        check=True,
+    )
+    return [Result(**entry) for entry in json.loads(done.stdout)]
+
+
+@pytest.mark.parametrize("threads", [1, pytest.param(9, marks=pytest.mark.slow)])
+def test_any_number_of_threads_gives_the_same_answer(waking: DeviceInfo, threads: int) -> None:
+    cores = os.cpu_count() or 1
+    for found in results(waking, "squeezenet1_1", threads, [0, 2 * cores], rounds=5):
+        assert found.identical, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [2, 16])
+def test_busy_neighbours_cost_no_more_than_they_cost_single_launches(
+    waking: DeviceInfo, threads: int
+) -> None:
+    """Workers that gave way instead of sleeping took 2 to 5 times as long. The machine's own noise is in the bound."""
+    cores = os.cpu_count() or 1
+    for found in results(waking, "squeezenet1_1", threads, [cores, 2 * cores], rounds=25):
+        assert found.ratio < 1.6, found
+
+
+@pytest.fixture
+def waking(device: DeviceInfo) -> DeviceInfo:
+    if not persistent.is_wanted(device):
+        pytest.skip(f"{device} does not wake slowly: it gets a launch for each kernel")
+    return device
