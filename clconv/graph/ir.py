@@ -172,6 +172,7 @@ class Graph:
         return Graph, tuple(dict(v) if isinstance(v, MappingProxyType) else v for v in values)
 
     def replace(self, **changes: Any) -> Graph:
+        """The graph with other values in these fields."""
         return dataclasses.replace(self, **changes)
 
     def spec(self, name: str) -> TensorSpec:
@@ -204,6 +205,7 @@ class Graph:
         }
 
     def producers(self) -> dict[str, Node]:
+        """The node that makes each value; inputs and constants have none."""
         return {out: node for node in self.nodes for out in node.outputs if out}
 
     def consumers(self) -> dict[str, list[Node]]:

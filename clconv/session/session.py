@@ -105,6 +105,7 @@ class Session(Closable):
 
     @property
     def precision(self) -> str:
+        """What load() was given as `precision`, or took from CLCONV_PRECISION."""
         return self._options.precision
 
     @property
@@ -199,10 +200,11 @@ class Session(Closable):
         return {name: values[name] for name in wanted}
 
     def activations(self, feeds: Feeds, names: str | Sequence[str]) -> dict[str, np.ndarray]:
-        """Values inside the network, by the names that are asked for.
+        """Values inside the network, by the names that are asked for. The first call for the same names and sizes plans
+        and compiles. State does not change.
 
         names: of values of the model's file, or of its nodes, which stand for their first output; also what runs joined
-        with a later layer. The first call for the same names and sizes plans and compiles. State does not change.
+        with a later layer.
         Raises InputError for unknown names, with those that are like them, and as run() does.
         """
         opened, feeds = self._opened, as_feeds(self.inputs, feeds)

@@ -37,6 +37,7 @@ class Optimizer:
         return ()
 
     def scalars(self) -> Scalars:
+        """What changes from step to step, by name: functions of the step."""
         return {"lr": as_schedule(self.lr)}
 
     def write(

@@ -9,6 +9,7 @@ Schedule = Callable[[int], float]
 
 
 def constant(lr: float) -> Schedule:
+    """lr at every step."""
     return lambda step: lr
 
 

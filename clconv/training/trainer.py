@@ -184,8 +184,8 @@ class Trainer:
         shuffle: bool = True,
         progress: Progress | None = None,
     ) -> History:
-        """Learns from all examples, `epochs` times, in an order that the seed decides. progress: told of each step; a
-        bar on a terminal by default. The figures of each epoch."""
+        """Learns from all examples, `epochs` times, in an order that the seed decides; returns the figures of each epoch.
+        progress: told of each step; a bar on a terminal by default."""
         whole = conform_data(self.inputs, x, y)
         held = None if validation_data is None else conform_data(self.inputs, *validation_data)
         return fit(self, whole, held, epochs, batch_size, shuffle, progress)

@@ -37,11 +37,12 @@ def maximize(
     device: str | int | DeviceInfo | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> np.ndarray:
-    """The input (channels, height, width) for which a channel of a layer answers most, on average over its places.
+    """The input (channels, height, width) for which a channel of a layer answers most, on average over its places, found by
+    gradient ascent from noise around 0.
 
     layer: the name of a node or of a value it makes. rate: how far each step goes, in parts of the input's deviation.
     jitter: by how many pixels the picture is moved at random before each step. smoothing: how much each step blends
-    neighbours, 0 to 1. size: (height, width) where the model leaves it open. Starts from noise around 0.
+    neighbours, 0 to 1. size: (height, width) where the model leaves it open.
 
     Raises InputError for a layer or channel that there is not, ModelError for a model that cannot be read or has
     operators without a gradient.

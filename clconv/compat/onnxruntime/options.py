@@ -9,6 +9,8 @@ from clconv.errors import ConfigError, UnsupportedError
 
 
 class GraphOptimizationLevel(enum.IntEnum):
+    """onnxruntime's levels; clconv always runs all its passes."""
+
     ORT_DISABLE_ALL = 0
     ORT_ENABLE_BASIC = 1
     ORT_ENABLE_EXTENDED = 2
@@ -17,17 +19,23 @@ class GraphOptimizationLevel(enum.IntEnum):
 
 
 class ExecutionMode(enum.IntEnum):
+    """onnxruntime's modes; they change nothing here."""
+
     ORT_SEQUENTIAL = 0
     ORT_PARALLEL = 1
 
 
 class ExecutionOrder(enum.IntEnum):
+    """onnxruntime's orders; they change nothing here."""
+
     DEFAULT = 0
     PRIORITY_BASED = 1
     MEMORY_EFFICIENT = 2
 
 
 class LogSeverity(enum.IntEnum):
+    """From which severity on messages are logged."""
+
     VERBOSE = 0
     INFO = 1
     WARNING = 2
