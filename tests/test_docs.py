@@ -6,7 +6,9 @@ import ast
 import contextlib
 import importlib
 import importlib.util
+import json
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from typer.testing import CliRunner
 
 from clconv.cli.app import app
 from clconv.config import SETTINGS
+from clconv.runtime.device import what_to_install
+from tests.compat.clients import CLIENTS
 from tests.conformance.onnx_cases import all_cases
 from tests.conformance.outcome import read_list
 from tests.tools.settings_table import PAGE, with_table
@@ -43,13 +47,14 @@ def files_and_folders() -> frozenset[str]:
 
 
 FILES = files_and_folders()
-# What clconv and PoCL write, and what is elsewhere in an installed package.
+# What clconv, PoCL and MkDocs write, and what is elsewhere in an installed package.
 NOT_IN_A_CHECKOUT = {
     "clconv-doctor.md",
     "quarantine.json",
     "tuned.json",
     "pocl/kcache",
     "clconv/kernels",
+    "build/site/index.html",
 }
 PATH = r"`((?:[\w.-]+/)*[\w.-]+(?:\.(?:py|md|mako|json|txt|toml|yml)|/)|(?:[\w.-]+/)+[\w.-]+)`"
 
@@ -150,6 +155,44 @@ def test_the_readmes_python_parses_and_starts_with_the_two_commands() -> None:
     demo, test = first.strip().splitlines()
     assert "pip install '.[pocl,demo]'" in demo and demo.endswith("clconv demo")
     assert "pip install -e '.[test]'" in test and test.endswith("pytest -n 2")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md"])
+def test_what_to_install_is_what_the_error_says(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for system, machine in (
+        ("linux", "x86_64"),
+        ("linux", "aarch64"),
+        ("win32", ""),
+        ("darwin", ""),
+    ):
+        said = what_to_install(system, machine)
+        commands = re.findall(r"((?:pip|apt-get) install .+)$", said)
+        assert all(f"`{command}`" in text for command in commands), said
+        for words in ("Intel's CPU Runtime for OpenCL", "pyopencl from PyPI finds"):
+            assert words not in said or words in text
+    assert what_to_install("darwin").rpartition(": ")[2] in text or page == "README.md"
+
+
+def test_the_readme_counts_the_tested_packages() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = (ROOT / "docs/clients.md").read_text(encoding="utf-8").partition("## Tested")[2]
+    rows = re.findall(r"^\| `([\w-]+)` \|", table, re.M)
+    assert len(rows) == len(CLIENTS) + 1  # rapidocr has a test of its own
+    assert "fourteen are tested" in text and len(rows) == 14
+
+
+def test_the_readmes_speed_is_that_of_the_results() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for row, peer in (("onnxruntime", "onnxruntime"), ("OpenVINO", "openvino")):
+        means = []
+        for batch in (1, 16):
+            name = f"benchmarks/results/models_epyc_2cores_batch{batch}.json"
+            results = json.loads((ROOT / name).read_text(encoding="utf-8"))["results"]
+            assert len(results) == 10
+            ratios = [r["engines"][peer]["clconv_ratio"] for r in results]
+            means.append(f"{statistics.geometric_mean(ratios):.2f}")
+        assert f"| {row} | {means[0]} | {means[1]} |" in text
 
 
 def test_the_readmes_network_runs() -> None:
