@@ -62,7 +62,8 @@ def settle_folder() -> Place:
     if usual is not None and not wrong:
         os.environ[VARIABLE] = str(usual)  # where it looks is said, not guessed
         return Place(usual)
-    source = usual if usual is not None and usual.is_dir() and not _owner(usual) else None
+    # Not Path.is_dir(), which raises where a folder above may not be searched.
+    source = usual if usual is not None and os.path.isdir(usual) and not _owner(usual) else None
     for folder in (
         kept_path("pocl"),
         Path(tempfile.gettempdir(), f"clconv-{os.geteuid()}", "pocl"),

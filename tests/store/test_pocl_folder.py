@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,30 @@ def test_a_full_disk_is_left_for_another(tmp_path: Path, monkeypatch: pytest.Mon
     place = settle_folder()
     assert place.folder == tmp_path / "ours" / "pocl" and place.source == usual
     assert "has only 1 MB left" in place.wrong
+
+
+def test_a_folder_above_that_may_not_be_searched_is_said(tmp_path: Path) -> None:
+    """As a user without privileges meets one of another user. Those who run tests may have them: a child gives them up."""
+    closed = tmp_path / "closed"
+    (closed / "pocl").mkdir(parents=True)
+    code = (
+        "import os, tempfile\n"
+        "from clconv.store.pocl_folder import settle_folder\n"
+        "os.geteuid() or os.setuid(65534)\n"
+        "tempfile.tempdir = os.environ['CLCONV_CACHE_DIR']\n"
+        "print(settle_folder().wrong)\n"
+    )
+    environment = {
+        **os.environ,
+        "POCL_CACHE_DIR": str(closed / "pocl"),
+        "CLCONV_CACHE_DIR": str(closed / "clconv"),
+    }
+    closed.chmod(0)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+        )
+    finally:
+        closed.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert f"{closed}/pocl" in done.stdout and "Permission denied" in done.stdout
