@@ -52,7 +52,14 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["program.py"], ["-m", "program"], ["-m", "runs"], ["-m", "commands"]], ids=" ".join
+    "words",
+    [
+        ["program.py"],
+        pytest.param(["-m", "program"], marks=pytest.mark.slow),
+        ["-m", "runs"],
+        ["-m", "commands"],
+    ],
+    ids=" ".join,
 )
 def test_a_program_runs_on_clconv(folder: Path, words: list[str]) -> None:
     done = run(folder, *words, "small.onnx", "--its", "own")
