@@ -84,6 +84,8 @@ class Session(Closable):
             self._known_outputs = self.output_specs(shapes)
 
     def close(self) -> None:
+        """Frees what is held on all its devices, once runs that are under way have ended. Any further run raises
+        ClosedError; closing again does nothing."""
         super().close()
         with self._with_fed_lock:
             others = [*self._with_fed.values(), *self._elsewhere]

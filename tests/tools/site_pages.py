@@ -68,9 +68,6 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
 }
 
-# Classes that inherit what a reader needs.
-INHERITING = {"clconv.Session"}
-
 
 def described(name: str) -> list[str]:
     """The names that one of REFERENCE stands for: itself, or what a module has in __all__, else its errors."""
@@ -97,14 +94,10 @@ def block(name: str) -> str:
     """What mkdocstrings replaces by a description. Where a module has the name too, the name's own home is read."""
     module, _, last = name.rpartition(".")
     value = getattr(importlib.import_module(module), last)
-    home = name
-    options = ""
     if hasattr(importlib.import_module(module), "__path__") and importlib.util.find_spec(name):
-        home = f"{value.__module__}.{last}"
-        options += f"\n      heading: {name}\n      toc_label: {name}"
-    if name in INHERITING:
-        options += "\n      inherited_members: true"
-    return f"::: {home}" + (f"\n    options:{options}" if options else "")
+        options = f"    options:\n      heading: {name}\n      toc_label: {name}"
+        return f"::: {value.__module__}.{last}\n{options}"
+    return f"::: {name}"
 
 
 def reference_page(stem: str) -> str:
