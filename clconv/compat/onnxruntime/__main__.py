@@ -60,6 +60,9 @@ def _run_module(name: str, arguments: list[str]) -> Any:
     if command is None:
         return _wrong(f"there is no module {name} that can be run, nor a package's Python command")
     run: Callable[[], Any] = command.load()
+    sys.modules[
+        "__main__"
+    ].__package__ = None  # else click calls the program "clconv.compat.onnxruntime.NAME"
     return run()
 
 
