@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,13 @@ from clconv.session.stored_network import (
     write_network,
 )
 from clconv.store import files, trust
-from clconv.store.contents import code_of_clconv, content_of, is_same
+from clconv.store.contents import (
+    code_of_clconv,
+    content_of,
+    is_same,
+    stamp_of,
+    unchanged_since,
+)
 from clconv.store.files import Unusable
 from clconv.store.kept import check_kept, kept_path, writing_kept
 
@@ -97,33 +104,39 @@ class CachedPlans(KeptPlans):
     def __init__(self, source: str, facts: Data, imported: Imported, read: Iterable[Path]) -> None:
         super().__init__(imported)
         self._source, self._facts, self._read = Path(os.path.abspath(source)), facts, read
+        self._stamp, self._began = stamp_of(source), time.time()
         key = json.dumps(facts, sort_keys=True)
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
         self.path = kept_path(_FOLDER, f"{name}.clconv")
+        self.network = self._opened()
+        if self.network is not None:
+            with contextlib.suppress(OSError):
+                os.utime(self.path)  # the latest used are kept longest
+
+    def _opened(self) -> StoredNetwork | None:
+        """The file as it is now, if it serves."""
         try:
             check_kept(self.path)
             network = StoredNetwork(self.path, trust.objection)
-            if network.facts["key"] == self._facts and self._has_external(network):
-                self.network = network
-                with contextlib.suppress(OSError):
-                    os.utime(self.path)  # the latest used are kept longest
+            serves = network.facts["key"] == self._facts and self._has_external(network)
+            return network if serves else None
         except FileNotFoundError:
-            pass
+            return None
         except (Unusable, KeyError, TypeError) as reason:
             self.damaged(Unusable(str(reason)))
+            return None
 
     def _has_external(self, network: StoredNetwork) -> bool:
         folder = self._source.parent
         return all(is_same(folder / name, content) for name, content in network.facts["external"])
 
     def _is_unchanged(self) -> bool:
-        return is_same(self._source, self._facts["content"]) and (
-            self.network is None or self._has_external(self.network)
-        )
+        return is_same(self._source, self._facts["content"])
 
     def graph(self) -> Graph:
         """The model, if it still is the one whose plans these are. Raises ModelError."""
-        if self.network is not None and not self._is_unchanged():
+        network = self.network
+        if network is not None and not (self._is_unchanged() and self._has_external(network)):
             raise ModelError(
                 f"{self._source}: has changed since it was loaded, and is needed once more: load it again"
             )
@@ -142,7 +155,7 @@ class CachedPlans(KeptPlans):
         from clconv.runtime.plan_data import NotStorable
 
         with self._lock:
-            before = self.network
+            before = self._opened()
             if before is not None and (specs in before.specs or len(before.specs) >= _PLANS):
                 return
             try:
@@ -158,21 +171,21 @@ class CachedPlans(KeptPlans):
                 with writing_kept(self.path) as file:
                     head = head_data(facts, face, device)
                     write_network(file, head, [(specs, bound)], before=before)
-                    if not self._is_unchanged():
+                    if stamp_of(self._source) != self._stamp or not self._is_unchanged():
                         raise OSError("the model changed while it was loaded")
                 _make_room(self.path.parent, limit)
-                self.network = self.network and StoredNetwork(self.path, trust.objection)
             except (NotStorable, OSError, ConfigError, Unusable) as reason:
                 say(1, f"plan not kept: {reason}")
 
     def _external(self) -> list[list[str]] | None:
-        """The files beside the model that were read, by their names from its folder; None if they are elsewhere."""
+        """The files beside the model that were read, by their names from its folder; None if they are elsewhere, or may
+        have changed since."""
         folder = self._source.parent
         read, found = sorted(self._read), []
         if read and self._source.is_symlink():
             return None
         for path in (Path(os.path.abspath(p)) for p in read):
-            if not path.is_relative_to(folder):
+            if not path.is_relative_to(folder) or not unchanged_since(path, self._began):
                 return None
             found.append([path.relative_to(folder).as_posix(), content_of(path)])
         return found

@@ -50,6 +50,17 @@ def content_of(path: str | os.PathLike[str]) -> str:
     return found.hexdigest()
 
 
+def unchanged_since(path: str | os.PathLike[str], moment: float) -> bool:
+    """Whether a file surely is as it was at a moment (of time.time())."""
+    status = os.stat(path)
+    return max(status.st_mtime, status.st_ctime) < moment - _SETTLED
+
+
+def stamp_of(path: str | os.PathLike[str]) -> list[int]:
+    """Changes with a file, as far as the system's clock can tell."""
+    return _stamp(os.stat(path))
+
+
 def is_same(path: str | os.PathLike[str], content: str) -> bool:
     """Whether a file still holds this."""
     try:
