@@ -96,7 +96,9 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "clconv", "compile", str(model)], check=True)
         rows = measured(model, options.rounds)
         for i, what in enumerate(("answer s", "load s", "CPU s")):
-            values = {engine: statistics.median(row[i] for row in rows[engine]) for engine in ENGINES}
+            values = {
+                engine: statistics.median(row[i] for row in rows[engine]) for engine in ENGINES
+            }
             least = {engine: min(row[i] for row in rows[engine]) for engine in ENGINES}
             ratios = [values[e] / values["onnxruntime"] for e in ("plans kept", "compiled")]
             cells = [f"{values[e]:.2f} ({least[e]:.2f})" for e in ENGINES]
