@@ -1,6 +1,6 @@
 """From the start of a process to the first answer, beside onnxruntime.
 
-    python -m benchmarks.bench_first_answer --folder /tmp/networks --rounds 7
+    python -m benchmarks.starting.first_answer --folder /tmp/networks --rounds 7
 
 Each row is a process of its own that imports what it needs, loads a model, runs it once and has the result; engines take
 turns. "plans kept" is clconv with what an earlier process left in CLCONV_CACHE_DIR, "nothing kept" the same without it
