@@ -27,7 +27,8 @@ from clconv.session.compiled import (
     why_not,
     write_compiled,
 )
-from clconv.session.kept_plans import KeptPlans, cached_plans, is_looked_into
+from clconv.session.kept_plans import KeptPlans, cached_plans
+from clconv.session.plan_facts import is_looked_into
 from clconv.session.session import Session
 from clconv.session.stored_network import StoredNetwork
 from clconv.spans import span

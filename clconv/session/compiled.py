@@ -17,7 +17,8 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, ModelError
 from clconv.graph.ir import Graph
-from clconv.session.kept_plans import KeptPlans, options_facts
+from clconv.session.kept_plans import KeptPlans
+from clconv.session.plan_facts import options_facts
 from clconv.session.stored_network import (
     MODEL,
     StoredNetwork,

@@ -7,13 +7,10 @@ what `clconv doctor` and `clconv tune` found out, and the code of clconv. It is 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -26,19 +23,17 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, ModelError, warn_once
 from clconv.graph.ir import Graph, TensorSpec
-from clconv.runtime.opencl import library_version
 from clconv.runtime.stored_plan import Data, StoredPlan
+from clconv.session.plan_facts import facts_of, is_looked_into
 from clconv.session.stored_network import (
     Specs,
     StoredNetwork,
-    device_facts,
     face_data,
     head_data,
     write_network,
 )
 from clconv.store import files, trust
 from clconv.store.contents import (
-    code_of_clconv,
     content_of,
     is_same,
     stamp_of,
@@ -217,73 +212,11 @@ def cached_plans(
     if isinstance(path, bytes) or "\0" in path or not os.path.isfile(path):
         return None
     try:
-        facts = _facts(path, device, options, outputs)
+        facts = facts_of(path, device, options, outputs)
         return CachedPlans(path, facts, imported, read)
     except OSError as reason:  # the import tells
         LOGGER.debug("%s: plans are not kept (%s)", path, reason)
         return None
-
-
-def is_looked_into() -> bool:
-    """Whether the variables ask for something that only planning can show."""
-    return bool(config.CHECK.get() or config.DUMP.get() or config.DEBUG.get() > 1)
-
-
-def options_facts(options: PlanOptions) -> Data:
-    found = dataclasses.asdict(options)
-    return {
-        **found,
-        "forced": dict(sorted(options.forced.items())),
-        "trips": config.LOOP_LIMIT.get(),
-    }
-
-
-def _facts(
-    path: str, device: DeviceInfo, options: PlanOptions, outputs: Sequence[str] | None
-) -> Data:
-    """All that a plan follows from. Raises OSError."""
-    import numpy as np
-
-    return {
-        "content": content_of(path),
-        "code": code_of_clconv(),
-        "device": device_facts(device),
-        "options": options_facts(options),
-        "outputs": None if outputs is None else list(outputs),
-        "environment": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name.startswith(("POCL_", "CL_", "PYOPENCL_")) and name != "POCL_CACHE_DIR"
-        },
-        "found out": {
-            name: _state_of(kept_path(name)) for name in ("quarantine.json", "tuned.json")
-        },
-        "packages": {
-            "python": list(sys.version_info[:3]),
-            "numpy": np.__version__,
-            "pyopencl": list(library_version()),
-            "onnx": _age_of("onnx"),
-            "mako": _age_of("mako"),
-        },
-    }
-
-
-def _state_of(path: Path) -> str:
-    """What is in one of clconv's own files, and whether it is believed."""
-    try:
-        believed = trust.objection(path, path.stat()) is None
-        return f"{content_of(path)} {believed}"
-    except FileNotFoundError:
-        return ""
-
-
-def _age_of(package: str) -> list[int]:
-    """Changes with the version of a package, which is not imported."""
-    found = importlib.util.find_spec(package)
-    if found is None or found.origin is None:
-        return []
-    status = os.stat(found.origin)
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def _make_room(folder: Path, limit: int) -> None:

@@ -214,6 +214,12 @@ class Stage:
         self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
         return plan
 
+    def _was_warned_of(self, plan: Plan) -> bool:
+        """Whether planning may have warned of this plan, as it is to do each time."""
+        shared = self._shared
+        quarantined = shared.planner_of(self._network.imported).findings.quarantined
+        return bool(quarantined or (shared.options.images_at_once and plan.batch_split is None))
+
     def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Ready:
         shared = self._shared
         plan = self._plan(specs, values)
@@ -224,7 +230,7 @@ class Stage:
             shared.dump.plan(plan)
         guarded = bool(shared.options.guard)
         bound = shared.prepared.bind(plan, shared.progress, guarded=guarded, state=shared.state)
-        if self._kept is not None and not values:
+        if self._kept is not None and not values and not self._was_warned_of(plan):
             self._kept.keep(self._network.face, shared.prepared.device.info, specs, bound)
         rest = None if plan.cut is None else Stage(shared, whole(plan.cut.rest))
         return Ready(bound, rest)

@@ -85,6 +85,11 @@ class Blobs:
             raise Unusable(wrong)
         self._places, self._checksums = self._read_header()
 
+    def __del__(self) -> None:
+        file = self.__dict__.get("_file")
+        if file is not None:
+            file.close()
+
     def __contains__(self, name: str) -> bool:
         return name in self._places
 
