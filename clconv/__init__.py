@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clconv import errors, layers, losses, optim, visualize
-    from clconv.api import load, save
+    from clconv.api import compile, load, save  # noqa: A004
     from clconv.bridges.torch_export import from_torch
     from clconv.device.info import DeviceInfo
     from clconv.errors import ClconvError
@@ -35,6 +35,7 @@ __all__ = [
     "Session",
     "Trainer",
     "__version__",
+    "compile",
     "devices",
     "errors",
     "from_torch",
@@ -55,6 +56,7 @@ _HOMES = {
     "Graph": "clconv.graph.ir",
     "Predictor": "clconv.predictor",
     "Session": "clconv.session.session",
+    "compile": "clconv.api",
     "devices": "clconv.runtime.device",
     "errors": "clconv.errors",
     "from_torch": "clconv.bridges.torch_export",

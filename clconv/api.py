@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from clconv.errors import ConfigError, ModelError
-from clconv.frontend.layers import Layer, Network
-from clconv.frontend.layers.weights import state_dict
-from clconv.frontend.onnx import export_onnx, import_onnx
+from clconv.debug import LOGGER
+from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
+from clconv.errors import ConfigError, InputError, ModelError, warn_once
 from clconv.graph.described import DRAWINGS
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
+from clconv.session.compiled import (
+    ENDING,
+    CompiledPlans,
+    is_compiled,
+    model_inside,
+    open_compiled,
+    precision_of,
+    why_not,
+    write_compiled,
+)
+from clconv.session.kept_plans import KeptPlans, cached_plans
+from clconv.session.plan_facts import is_looked_into
 from clconv.session.session import Session
+from clconv.session.stored_network import StoredNetwork
 from clconv.spans import span
-from clconv.store.tensors import write_tensors
 
-Source = str | os.PathLike[str] | bytes | Graph | Network
+if TYPE_CHECKING:
+    from clconv.frontend.layers import Network
+
+Shapes = Mapping[str, Sequence[int]]
+Source: TypeAlias = "str | os.PathLike[str] | bytes | Graph | Network"
 
 
 def load(
@@ -33,7 +50,9 @@ def load(
 ) -> Session:
     """A Session that runs a model on an OpenCL device.
 
-    source: path of an ONNX file, its bytes, a Graph, or a Network of clconv.layers.
+    source: path of an ONNX file or of a compiled network (compile()), an ONNX file's bytes, a Graph, or a Network of
+        clconv.layers. What a path names is kept in CLCONV_CACHE_DIR with all that was made of it, and starts at once when
+        it is loaded again: see docs/starting.md.
     device: part of a name, "gpu", "cpu", "gpu:0", an index, "platform:device", or a DeviceInfo of devices();
         None takes CLCONV_DEVICE, else the best device. Several in a list or with commas, or "all": run_batches()
         spreads its batches over them, all else runs on the first.
@@ -49,16 +68,100 @@ def load(
     each size. Raises ModelError for a file that is no valid model (UnsupportedError lists every
     unsupported operator), DeviceError if no device matches or the device refuses, InputError for an unknown output.
     """
-    graph = read_model(source)
-    if outputs is not None:
-        graph = with_outputs(graph, outputs)
+    external: dict[Path, Any] = {}
+
+    def graph() -> Graph:
+        found = read_model(source, external)
+        return found if outputs is None else with_outputs(found, outputs)
+
+    loaded: Graph | KeptPlans | None = None
+    if not isinstance(source, str | os.PathLike) or not os.path.isfile(source):
+        loaded = graph()
+    network = open_compiled(source) if is_compiled(source) else None
+    if network is not None:
+        precision = precision_of(network, precision)
     chosen, *others = choose_devices(device)
+    if loaded is None:
+        options = PlanOptions.from_config(precision)
+        if network is not None and outputs is None and _serves(network, chosen, options):
+            loaded = CompiledPlans(network, graph)
+        else:
+            loaded = cached_plans(source, chosen, options, outputs, graph, external) or graph()
+    if progress is None:
+        session = Session(loaded, chosen, precision=precision)
+    else:
+        session = Session(loaded, chosen, progress=progress, precision=precision)
+    session.spread_over(others)
+    return session
+
+
+def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:
+    """Whether a compiled network's plans are for this device; if not, says why."""
+    if is_looked_into():
+        return False
+    why = why_not(network, device, options)
+    if why:
+        text = f"{network.blobs.path}: {why}; what it holds is compiled anew from the model inside"
+        LOGGER.warning("%s", text)
+        warn_once(text)
+    return not why
+
+
+def compile(  # noqa: A001  its name in the package
+    model: Source,
+    path: str | os.PathLike[str],
+    *,
+    shapes: Shapes | Sequence[Shapes] | None = None,
+    device: Wanted | None = None,
+    precision: str | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Writes a compiled network: one file that load() takes like a model, and has ready in a fraction of the time.
+
+    The file holds the model itself, its plans, packed weights, and machine code for one device with its driver and for
+    this version of clconv. Elsewhere load() says so and compiles the model inside anew. Machine code can do all that its
+    user may: load compiled networks of those only whose programs you would run.
+
+    model: what load() takes. path: ends with .clconv. shapes: of the inputs by name, or several of these; None for a model
+    that leaves no size open. device, precision, progress: as for load().
+
+    Raises ConfigError for another ending, or a network that has state or whose sizes depend on what its inputs hold;
+    InputError for shapes that the inputs do not take, or where they are needed; and what load() raises.
+    """
+    if not is_compiled(path):
+        raise ConfigError(f"{os.fspath(path)}: end the name of a compiled network with {ENDING}")
+    chosen, *_ = choose_devices(device)
+    graph = read_model(model)
+    given = [shapes] if isinstance(shapes, Mapping) else list(shapes or [])
+    specs = graph.input_specs()
+    if not given:
+        still_open = [f"{n} {s}" for n, s in specs.items() if not s.is_static]
+        if still_open:
+            raise InputError(f"say for which shapes: {', '.join(still_open)} leaves sizes open")
+        given = [{name: spec.shape for name, spec in specs.items()}]
+    content = _onnx_bytes(model, graph)
     if progress is None:
         session = Session(graph, chosen, precision=precision)
     else:
-        session = Session(graph, chosen, progress=progress, precision=precision)
-    session.spread_over(others)
-    return session
+        session = Session(graph, chosen, precision=precision, progress=progress)
+    with session:
+        write_compiled(session, path, given, content, chosen)
+
+
+def _onnx_bytes(model: Source, graph: Graph) -> bytes:
+    """A model as one ONNX file: as it is, or written anew where it is no file, or has data beside it."""
+    from clconv.frontend.onnx import export_onnx, import_onnx
+
+    if is_compiled(model):
+        return model_inside(open_compiled(model))
+    if isinstance(model, bytes | bytearray | memoryview):
+        return bytes(model)
+    if isinstance(model, str | os.PathLike):
+        beside: dict[Path, Any] = {}
+        import_onnx(model, beside)
+        if not beside:
+            return Path(model).read_bytes()
+    return export_onnx(graph)
 
 
 def save(model: Source | Session, path: str | os.PathLike[str]) -> None:
@@ -67,6 +170,10 @@ def save(model: Source | Session, path: str | os.PathLike[str]) -> None:
     model: what load() takes, or a Session. Raises ConfigError for another ending, ModelError or UnsupportedError for a
     network that ONNX cannot say, or a file that cannot be written.
     """
+    from clconv.frontend.layers.weights import state_dict
+    from clconv.frontend.onnx import export_onnx
+    from clconv.store.tensors import write_tensors
+
     graph = model.imported if isinstance(model, Session) else read_model(model)
     ending = Path(path).suffix.lower()
     if ending == ".onnx":
@@ -79,10 +186,18 @@ def save(model: Source | Session, path: str | os.PathLike[str]) -> None:
         )
 
 
-def read_model(source: Source) -> Graph:
-    """The Graph of a model file's path or bytes, or of a Network; a Graph is returned as it is. Raises ModelError."""
+def read_model(source: Source, external: dict[Path, Any] | None = None) -> Graph:
+    """The Graph of a model file's path or bytes, or of a Network; a Graph is returned as it is. Raises ModelError.
+
+    external: takes the files beside the model that hold its data."""
     if isinstance(source, Graph):
         return source
+    if is_compiled(source):
+        source = model_inside(open_compiled(source))
+    with span("import"):
+        from clconv.frontend.layers import Layer, Network  # only now: a warm load reads no model
+        from clconv.frontend.onnx import import_onnx
+
     if isinstance(source, Network):
         return source.graph()
     if isinstance(source, Layer):
@@ -97,7 +212,7 @@ def read_model(source: Source) -> Graph:
             f"a model is a path, the bytes of an ONNX file, a Graph or a Network, not {type(source).__name__}"
         )
     with span("import"):
-        return import_onnx(source)
+        return import_onnx(source, external)
 
 
 def _drawing(graph: Graph) -> str:

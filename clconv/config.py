@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import platformdirs
-
 from clconv.errors import ConfigError
 
 Value = TypeVar("Value")
@@ -21,14 +19,14 @@ class Setting(Generic[Value]):
 
     name: str
     parse: Callable[[str], Value]
-    default: Value
+    default: Value | Callable[[], Value]
     doc: str
 
     def get(self) -> Value:
         """The value now; ConfigError if the text means nothing."""
         text = os.environ.get(self.name, "").strip()
         if not text:
-            return self.default
+            return self.default() if callable(self.default) else self.default
         try:
             return self.parse(text)
         except ValueError as reason:
@@ -63,6 +61,12 @@ def _variants(text: str) -> dict[str, str]:
             raise ValueError(f"{part!r} is not operator:variant")
         chosen[operator.strip().lower()] = variant.strip().lower()
     return chosen
+
+
+def _usual_cache_dir() -> Path:
+    import platformdirs  # only now: most imports of clconv look at no file
+
+    return Path(platformdirs.user_cache_dir("clconv"))
 
 
 PRECISIONS = ("float32", "strict", "tf32", "float16")
@@ -144,8 +148,15 @@ LOOP_LIMIT = Setting(
 CACHE_DIR = Setting(
     "CLCONV_CACHE_DIR",
     Path,
-    Path(platformdirs.user_cache_dir("clconv")),
-    "Where clconv stores its findings about devices, and rendered sources.",
+    _usual_cache_dir,
+    "Where clconv stores its findings about devices, rendered sources, and networks that were loaded.",
+)
+CACHE_SIZE = Setting(
+    "CLCONV_CACHE_SIZE",
+    _count,
+    4096,
+    "How many megabytes of networks that were loaded are kept in CLCONV_CACHE_DIR, those used last, so that they start at "
+    "once when they are loaded again; 0: none.",
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (
@@ -159,4 +170,5 @@ SETTINGS: tuple[Setting[Any], ...] = (
     PRECISION,
     LOOP_LIMIT,
     CACHE_DIR,
+    CACHE_SIZE,
 )

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from clconv.cli.check import check
+from clconv.cli.compile import compile_network
 from clconv.cli.console import fail, interrupted, one_line_errors
 from clconv.cli.demo import demo
 from clconv.cli.devices import devices
@@ -74,6 +75,7 @@ app = typer.Typer(
 )
 for command in (devices, run, train, show, visualize, check, profile, bench, doctor, tune, demo):
     app.command()(one_line_errors(command))
+app.command("compile")(one_line_errors(compile_network))
 
 
 def _version(wanted: bool) -> None:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
-from clconv.graph.ops.base import hooks_of
-from clconv.graph.rules.images import Use, aligned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +72,8 @@ def split_batch(graph: Graph, count: int) -> BatchSplit | None:
 
     graph: with the specs of all its values.
     """
+    from clconv.graph.ops.base import hooks_of  # only now: a plan from the disk is split already
+
     batch = batch_of(graph)
     inputs = frozenset(n for n in graph.fed if graph.specs[n].shape[:1] == (batch,))
     of_images = None
@@ -107,6 +107,9 @@ def _names_batch(node: Node, shape_at: int) -> bool:
 
 def _values_of_images(graph: Graph, inputs: frozenset[str]) -> set[str] | None:
     """The values of the images; None if one of them is mixed, or an output is not among them."""
+    from clconv.graph.ops.base import hooks_of
+    from clconv.graph.rules.images import Use, aligned
+
     found = set(inputs)
     for node in graph.nodes:
         if not any(name in found for name in node.inputs):

@@ -17,47 +17,15 @@ from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.choice.layout import choose_signatures, is_free
 from clconv.lowering.choice.limits import check_lowered, check_sizes, check_work, layouts_that_fit
-from clconv.lowering.choice.select import Choice, check_forced, select
+from clconv.lowering.choice.select import check_forced, select
 from clconv.lowering.copies.reorder import reorder_call
 from clconv.lowering.model.arguments import PackedValue, Read, Scalar, Write
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Lowered, Placement, Problem, Signature
+from clconv.lowering.model.lowered import Choice
+from clconv.lowering.model.lowered import LoweredGraph as LoweredGraph
 from clconv.lowering.shared.packing import Packer
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
-
-
-@dataclasses.dataclass(frozen=True)
-class LoweredGraph:
-    """What a device has to do for a graph.
-
-    calls: launches in order. specs: every value with its layout, conversions included. scratch: bytes of
-    buffers that only one node uses. aliases: value -> value whose memory it shares. placed_inside: value -> the
-    value it lies inside of, and how many bytes behind its beginning. stored: where each
-    graph output lies (a converted value stands in for it under another name). ends: for each node of the
-    graph, how many calls there are once it is done. alternatives: calls that a node may make at another size.
-    """
-
-    calls: tuple[KernelCall, ...]
-    specs: Mapping[str, TensorSpec]
-    scratch: Mapping[str, int]
-    aliases: Mapping[str, str]
-    stored: Mapping[str, str]
-    choices: Mapping[str, Choice]
-    ends: tuple[int, ...] = ()
-    placed_inside: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
-    alternatives: Mapping[str, tuple[KernelCall, ...]] = dataclasses.field(default_factory=dict)
-
-    def place(self, value: str) -> tuple[str, int]:
-        """The value that owns the memory in which a value lies, and how many bytes behind its beginning."""
-        offset = 0
-        while True:
-            if value in self.aliases:
-                value = self.aliases[value]
-            elif value in self.placed_inside:
-                value, further = self.placed_inside[value]
-                offset += further
-            else:
-                return value, offset
 
 
 def lower_graph(

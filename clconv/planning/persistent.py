@@ -18,7 +18,7 @@ from clconv.lowering.model.arguments import (
     State,
     Table,
 )
-from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import is_for_groups
 
 # Looks before a waiting worker sleeps, some microseconds: about what it costs to be woken. Many times as many keep the
@@ -99,6 +99,11 @@ def is_persistent(kernel: Kernel) -> bool:
 def kernels_of(kernel: Kernel) -> tuple[Kernel, ...]:
     """The kernels that a persistent one runs, any other only itself."""
     return dict(kernel.parameters)["kernels"] if is_persistent(kernel) else (kernel,)  # type: ignore[return-value]
+
+
+def pieces_of(kernel: Kernel) -> int:
+    """How many kernels there are to compile."""
+    return kernel.pieces if isinstance(kernel, StoredKernel) else len(kernels_of(kernel))
 
 
 def persistent_call(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.batch_split import BatchSplit
 from clconv.graph.ir import Graph
-from clconv.graph.specialise.cut import Cut
-from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.lowered import LoweredGraph
 from clconv.planning.memory import MemoryPlan
+
+if TYPE_CHECKING:
+    from clconv.graph.specialise.cut import Cut
 
 
 @dataclasses.dataclass(frozen=True)

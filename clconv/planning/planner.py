@@ -115,6 +115,16 @@ class Planner:
             others = self._other_sizes(request, plan, declared) if ahead and declared else {}
             return self._joined(plan, others)
 
+    def has_room(self, graph: Graph, specs: Specs, spare: int) -> bool:
+        """Whether the device has memory for a run and so many bytes besides."""
+        room = max(0, self.device.global_memory - spare)
+        left = dataclasses.replace(self.device, global_memory=room)
+        try:
+            Planner(left, self.options, self.findings).plan(graph, specs)
+        except DeviceMemoryError:
+            return False
+        return True
+
     def plan_as_is(self, graph: Graph, cut: Cut | None = None) -> Plan:
         """The plan of a graph whose specs are all known, without a pass: launch by launch, all images at once.
 

@@ -38,7 +38,7 @@ from clconv.runtime.process import opencl
 from clconv.runtime.progress import Progress as Progress
 from clconv.runtime.progress import Steps
 from clconv.runtime.state import DeviceState
-from clconv.runtime.trial import try_apart
+from clconv.runtime.stored_plan import StoredPlan
 from clconv.runtime.words import words_of
 from clconv.spans import span
 
@@ -64,30 +64,34 @@ class BoundPlan:
         self.plan, self.device, self.queue, self.state = plan, device, queue, state
         self.lock = threading.Lock() if state is None else state.lock
         self.guarded = guarded
-        self._constants = constants
+        self.constants = constants
         self._held: list[Held] = []
         own_buffers = "forgets-what-is-initialised" in device.info.quirks
         self._memory = separate_buffers(plan.memory) if own_buffers else plan.memory
-        self._arenas = self._allocated(own_buffers)
+        self.arenas = self._allocated(own_buffers)
         self._buffers: dict[Slot, Any] = {}
         self._tables: list[Any] = []
         self._reached: dict[str, np.ndarray | None] = {}
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = Steps(progress, len(weights))
-        self._held += try_apart(plan, self._memory, device, constants)
+        if not isinstance(plan, StoredPlan) and device.is_in_doubt():
+            from clconv.runtime.trial import try_apart  # only now: it is rare
+
+            self._held += try_apart(plan, self._memory, device, constants)
+        reading = plan.read_weights(constants) if isinstance(plan, StoredPlan) else list
         with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
-            self._programs = device.prepare(
+            self.programs = device.prepare(
                 (call.kernel for call in plan.launches), self._steps.compiled
             )
         wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
-        self._held += constants.prepare(wanted)
+        self._held += constants.prepare(wanted) + reading()
         self._launches = [self._bind(call) for call in plan.launches]
         outputs = (plan.lowered.stored[name] for name in plan.graph.returned)
         for value in {*plan.graph.fed, *outputs} - plan.graph.constants.keys():
             if self._in_reach(value) is None:
                 self.buffer(value)  # made now, for a run only runs
         if "builds-at-first-launch" in device.info.quirks and not guarded:
-            what = f"compiling machine code of {len(plan.calls)} kernels for {device.info}, and their first launches,"
+            what = f"compiling machine code for {device.info}, and first launches,"
             with span("build"), logged_if_long(what):
                 self._launch_once()
 
@@ -107,7 +111,7 @@ class BoundPlan:
 
     def _launch_once(self) -> None:
         """Launches what needs machine code that no launch has asked for yet. State is the same as before."""
-        first = self.device.first_launches(self.plan.launches, self._programs)
+        first = self.device.first_launches(self.plan.launches, self.programs)
         if not first:
             return
         with self.lock:
@@ -148,28 +152,28 @@ class BoundPlan:
 
     def launched(self, calls: Sequence[KernelCall]) -> None:
         """To be called once other calls have run: lets the device keep their machine code."""
-        if self.device.first_launches(calls, self._programs):
+        if self.device.first_launches(calls, self.programs):
             self.device.launched()
 
     def _prepare(self, calls: Sequence[KernelCall]) -> None:
         more = self.device.prepare((call.kernel for call in calls), lambda done, total: None)
-        self._programs = {**self._programs, **more}
+        self.programs = {**self.programs, **more}
 
     def buffer(self, value: str) -> Any:
         """The buffer in which a value lies."""
         return self._at(value, 0)
 
     def _bind(self, call: KernelCall) -> _Launch:
-        kernel = self._programs[call.kernel].kernel(call.kernel)
-        set_arguments(kernel, [self._argument(a) for _, a in call.arguments])
+        kernel = self.programs[call.kernel].kernel(call.kernel)
+        set_arguments(kernel, [self.argument(a) for _, a in call.arguments])
         return kernel, call.global_size, call.local_size
 
-    def _argument(self, argument: Any) -> Any:
+    def argument(self, argument: Any) -> Any:
         match argument:
             case Read(value, offset) | Write(value, offset):
                 return self._at(value, offset)
             case Packed(constant, packing):
-                held = self._constants.get(self.plan.graph.constants[constant], packing)
+                held = self.constants.get(self.plan.graph.constants[constant], packing)
                 self._held.append(held)
                 self._steps.packed()
                 return held.buffer
@@ -178,35 +182,35 @@ class BoundPlan:
             case Local(nbytes):
                 return nbytes
             case Table(array):
-                return self._upload(array)
+                return self.upload(array)
             case State(nbytes):
-                return self._upload(np.zeros(nbytes, np.uint8))
+                return self.upload(np.zeros(nbytes, np.uint8))
             case Addresses(arguments):
-                made, place = self._argument, self._arena_and_offset
-                return self._upload(words_of(arguments, place, made, self.device.addresses))
+                return self.upload(words_of(arguments, self))
+            case _:  # of a plan that was read
+                return argument.on(self)
 
-    def _arena_and_offset(self, value: str, offset: int) -> tuple[Any, int]:
-        slot = self._slot(value, offset)
-        return self._arenas[slot.arena], slot.offset
-
-    def _upload(self, array: np.ndarray) -> Any:
+    def upload(self, array: np.ndarray) -> Any:
         """A buffer with the array's content that lives as long as the plan."""
         buffer = self.device.allocate(max(array.nbytes, 4))
         self.queue.write(buffer, np.ascontiguousarray(array), wait=True)
         self._tables.append(buffer)
         return buffer
 
-    def _slot(self, value: str, offset: int = 0) -> Slot:
+    def slot(self, value: str, offset: int = 0) -> Slot:
         """Where a value lies, from `offset` bytes behind its beginning to the end of what owns its memory."""
         root, begin = self.plan.lowered.place(value)
         slot = self._memory.slots[root]
         return Slot(slot.arena, slot.offset + begin + offset, slot.nbytes - begin - offset)
 
     def _at(self, value: str, offset: int) -> Any:
-        """The buffer that begins `offset` bytes behind the beginning of a value, made when it is asked for."""
-        slot = self._slot(value, offset)
+        """The buffer that begins `offset` bytes behind the beginning of a value."""
+        return self.part(self.slot(value, offset))
+
+    def part(self, slot: Slot) -> Any:
+        """The buffer that is a part of an arena, made when it is asked for."""
         if slot not in self._buffers:
-            arena = self._arenas[slot.arena]
+            arena = self.arenas[slot.arena]
             whole = slot.nbytes == self._memory.arenas[slot.arena]
             self._buffers[slot] = arena if whole else sub_buffer(arena, slot.offset, slot.nbytes)
         return self._buffers[slot]
@@ -230,10 +234,8 @@ class BoundPlan:
                     self._write(name, feeds[name])
                 enqueue()
                 return self.outputs()
-            except (
-                BaseException
-            ):  # interrupted: what still runs would write over the inputs of the next run
-                self.queue.finish()
+            except BaseException:
+                self.queue.finish()  # what still runs would write over the inputs of the next run
                 raise
 
     def outputs(self) -> dict[str, np.ndarray]:
@@ -269,8 +271,8 @@ class BoundPlan:
         """The bytes of a value where the device computes in memory of ours: copying them here and now wakes
         nobody. None elsewhere."""
         if value not in self._reached:
-            slot, nbytes = self._slot(value), self.plan.lowered.specs[value].nbytes
-            whole = host_memory(self._arenas[slot.arena])
+            slot, nbytes = self.slot(value), self.plan.lowered.specs[value].nbytes
+            whole = host_memory(self.arenas[slot.arena])
             self._reached[value] = (
                 None if whole is None else whole[slot.offset : slot.offset + nbytes]
             )
@@ -292,6 +294,6 @@ class BoundPlan:
     def check_canaries(self) -> None:
         """CheckError if a kernel wrote outside every value's slot."""
         contents = [np.empty(size, np.uint8) for size in self._memory.arenas]
-        for content, arena in zip(contents, self._arenas, strict=True):
+        for content, arena in zip(contents, self.arenas, strict=True):
             self.queue.read(content, arena, wait=True)
         check_canaries(self._memory, contents)

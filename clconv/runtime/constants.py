@@ -25,10 +25,18 @@ _WORKERS = 4  # each holds a constant and what packing makes of it
 
 
 class Held:
-    """A buffer that lasts as long as somebody holds this. owner: what it is a part of."""
+    """A buffer that lasts as long as somebody holds this. owner: the buffer that it is a part of, or is, where that may
+    lie in memory of ours; it begins `offset` bytes behind that one's beginning."""
 
-    def __init__(self, buffer: Any, nbytes: int, owner: Any = None) -> None:
-        self.buffer, self.nbytes, self.owner = buffer, nbytes, owner
+    def __init__(self, buffer: Any, nbytes: int, owner: Any = None, offset: int = 0) -> None:
+        self.buffer, self.nbytes, self.owner, self.offset = buffer, nbytes, owner, offset
+
+    @property
+    def memory(self) -> np.ndarray | None:
+        """Its bytes, to be written here and now, which the queue would hand to another thread; None if they are the
+        device's."""
+        whole = None if self.owner is None else host_memory(self.owner)
+        return None if whole is None else whole[self.offset : self.offset + self.nbytes]
 
 
 class DeviceConstants:
@@ -73,7 +81,7 @@ class DeviceConstants:
             return self._made(key, constant, packing)
 
     def _made(self, key: tuple[int, Packing], constant: Constant, packing: Packing) -> Held:
-        room = _Room(self._allocate)
+        room = _Room(self.allocate)
         with Guard(f"packing the constant {constant.spec} as {packing.name}"):
             if packing.fill is None:
                 packed = np.ascontiguousarray(packing.function(constant.array))
@@ -83,9 +91,9 @@ class DeviceConstants:
             made = self._held.get(key)  # by another thread, meanwhile
         if made is not None:
             return made
-        held = room.held or self._allocate(packed.nbytes)
+        held = room.held or self.allocate(packed.nbytes)
         if not room.in_place:
-            memory = _memory(held)
+            memory = held.memory
             if memory is None:
                 self._queue.write(held.buffer, packed, wait=True)
             else:
@@ -93,7 +101,7 @@ class DeviceConstants:
         with self._lock:
             return self._held.setdefault(key, held)
 
-    def _allocate(self, nbytes: int) -> Held:
+    def allocate(self, nbytes: int) -> Held:
         if self._pool is None:
             return Held(self._device.allocate(nbytes), nbytes)
         if not self._pool.shares(nbytes):  # which threads may ask for side by side
@@ -101,13 +109,25 @@ class DeviceConstants:
             return Held(buffer, nbytes, buffer)
         with self._lock:
             piece = self._pool.take(nbytes)
-        return Held(piece.buffer, nbytes, piece.owner)
+        return Held(piece.buffer, nbytes, piece.owner, piece.offset)
 
+    def written(self, nbytes: int, fill: Callable[[np.ndarray], None]) -> Held:
+        """A buffer with the bytes that fill(bytes) makes."""
+        held = self.allocate(nbytes)
+        memory = held.memory
+        if memory is not None:
+            fill(memory)
+            return held
+        content = np.empty(nbytes, np.uint8)
+        fill(content)
+        self._queue.write(held.buffer, content, wait=True)
+        return held
 
-def _memory(held: Held) -> np.ndarray | None:
-    """The bytes of a buffer that is ours and whole, to be written here and now; the queue would hand it to another
-    thread."""
-    return host_memory(held.buffer) if held.owner is held.buffer else None
+    def content(self, held: Held) -> np.ndarray:
+        """The bytes of a buffer."""
+        found = np.empty(held.nbytes, np.uint8)
+        self._queue.read(found, held.buffer, wait=True)
+        return found
 
 
 class _Room:
@@ -121,7 +141,7 @@ class _Room:
     def __call__(self, shape: tuple[int, ...], dtype: type[np.generic], /) -> np.ndarray:
         nbytes = math.prod(shape) * np.dtype(dtype).itemsize
         self.held = self._allocate(nbytes)
-        memory = _memory(self.held)
+        memory = self.held.memory
         if memory is None:
             return np.empty(shape, dtype)
         self.in_place = True

@@ -81,10 +81,12 @@ def _populate(mapped: mmap.mmap, begin: int, end: int) -> None:
 
 
 class Piece(NamedTuple):
-    """A buffer and what must be kept as long as it is used."""
+    """A buffer, and what it is a part of, which must be kept as long as it is used. offset: bytes between their
+    beginnings."""
 
     buffer: Any
     owner: Any
+    offset: int = 0
 
 
 class Pool:
@@ -113,5 +115,5 @@ class Pool:
         if self._used + room > _CHUNK:
             self._chunk, self._used = self._allocate(_CHUNK), 0
         part = self._sub_buffer(self._chunk, self._used, nbytes)
-        self._used += room
-        return Piece(part, self._chunk)
+        offset, self._used = self._used, self._used + room
+        return Piece(part, self._chunk, offset)

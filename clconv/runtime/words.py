@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clconv.lowering.model.arguments import Read, Scalar, Write
 from clconv.runtime.opencl import SCALARS
 
+if TYPE_CHECKING:
+    from clconv.runtime.bound import BoundPlan
 
-def words_of(
-    arguments: Sequence[Any],
-    place: Callable[[str, int], tuple[Any, int]],
-    made: Callable[[Any], Any],
-    addresses: Callable[[Sequence[Any]], np.ndarray],
-) -> np.ndarray:
-    """A 64-bit word for each argument: a number's bits, or an address.
 
-    place: the buffer and offset of a value from so many bytes on. made: the buffer of any other argument. addresses: where
-    buffers begin, see Device.addresses.
-    """
+def words_of(arguments: Sequence[Any], bound: BoundPlan) -> np.ndarray:
+    """A 64-bit word for each argument of a bound plan's: a number's bits, or an address."""
     words = np.zeros(len(arguments), np.uint64)
     addressed = []
     for i, argument in enumerate(arguments):
@@ -30,10 +24,11 @@ def words_of(
                 found = SCALARS[ctype](value)
                 words[i : i + 1].view(found.dtype)[0] = found
             case Read(value, offset) | Write(value, offset):
-                buffer, words[i] = place(value, offset)
-                addressed.append((i, buffer))
+                slot = bound.slot(value, offset)
+                words[i] = slot.offset
+                addressed.append((i, bound.arenas[slot.arena]))
             case _:
-                addressed.append((i, made(argument)))
-    begins = addresses([buffer for _, buffer in addressed])
+                addressed.append((i, bound.argument(argument)))
+    begins = bound.device.addresses([buffer for _, buffer in addressed])
     words[[i for i, _ in addressed]] += begins
     return words

@@ -12,8 +12,6 @@ import numpy as np
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvWarning, InputError
 from clconv.graph.ir import ANY_SHAPE, Graph, TensorSpec
-from clconv.graph.ops import make_node
-from clconv.graph.verify import verify_state
 from clconv.session.hints import hint
 
 if TYPE_CHECKING:  # it loads OpenCL, which commands that only look at files do without
@@ -188,6 +186,8 @@ def check_state(
 ) -> None:
     """InputError where a session of this graph on this device cannot take these, GraphError or ShapeError for state that
     no graph can have."""
+    from clconv.graph.verify import verify_state  # only now: it loads all operators
+
     verify_state(graph)
     unknown = sorted(set(initial or {}) - set(graph.state))
     if unknown:
@@ -206,6 +206,8 @@ def fed_defaults(graph: Graph, feeds: Any) -> frozenset[str]:
 
 def with_inputs(graph: Graph, names: frozenset[str]) -> Graph:
     """The graph with these of its constants as inputs."""
+    from clconv.graph.ops import make_node  # only now: it loads all operators
+
     defaults: Mapping[str, TensorSpec] = graph.metadata["defaults"]
     chosen = {n: spec for n, spec in defaults.items() if n in names}
     # Values that are the same constant under another name are what is fed as well.

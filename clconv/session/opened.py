@@ -9,6 +9,8 @@ from typing import TypeVar
 from clconv.errors import ClosedError
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
+from clconv.session.kept_plans import KeptPlans
+from clconv.session.network import Network, whole
 from clconv.session.stages import Bodies, Shared, Stage
 
 _INSIDE_KEPT = 4
@@ -18,9 +20,9 @@ _Self = TypeVar("_Self", bound="Closable")
 class Opened:
     """Plans of the whole network, of its subgraphs, and of the values inside that were last asked for."""
 
-    def __init__(self, shared: Shared, graph: Graph) -> None:
+    def __init__(self, shared: Shared, network: Network, plans: KeptPlans | None) -> None:
         self.shared = shared
-        self.stage = Stage(shared, graph)
+        self.stage = Stage(shared, network, plans)
         self.bodies = Bodies(shared)
         self._inside: collections.OrderedDict[tuple[str, ...], Stage] = collections.OrderedDict()
         self._lock = threading.Lock()
@@ -31,7 +33,7 @@ class Opened:
             if names not in self._inside:
                 reading = imported.replace(state={name: name for name in imported.state})
                 graph = self.shared.passed(with_outputs(reading, names), "activations")
-                self._inside[names] = Stage(self.shared, graph)
+                self._inside[names] = Stage(self.shared, whole(graph))
                 if len(self._inside) > _INSIDE_KEPT:
                     self._inside.popitem(last=False)
             self._inside.move_to_end(names)
@@ -39,18 +41,29 @@ class Opened:
 
 
 class Closable:
-    """What holds something on a device until close(); `with` closes it at the end.
+    """A network of which something is on a device until close(); `with` closes it at the end."""
 
-    graph: what it runs, for the error that says it is closed.
-    """
-
-    graph: Graph
     _open: Opened | None
+    _network: Network
 
     def close(self) -> None:
         """Frees what is held on the device, once runs that are under way have ended. Any further run raises ClosedError;
         closing again does nothing. Without close() all is freed with the last reference."""
         self._open = None
+
+    @property
+    def _name(self) -> str:
+        return self._network.face.name
+
+    @property
+    def imported(self) -> Graph:
+        """The graph as it was given. What came from a file that was loaded before is imported when it is asked for."""
+        return self._network.imported
+
+    @property
+    def graph(self) -> Graph:
+        """After the passes that need no sizes."""
+        return self._network.graph
 
     @property
     def closed(self) -> bool:
@@ -68,7 +81,7 @@ class Closable:
         found = self._open
         if found is None:
             raise ClosedError(
-                f"the session of '{self.graph.name}' is closed; load the model again, or close it later"
+                f"the session of '{self._name}' is closed; load the model again, or close it later"
             )
         return found
 

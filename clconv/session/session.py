@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
-from clconv.errors import DeviceMemoryError, InputError
+from clconv.errors import InputError
 from clconv.graph.described import graph_html, values_line
 from clconv.graph.inside import value_names
 from clconv.graph.ir import Graph, TensorSpec
-from clconv.planning.planner import Planner
 from clconv.runtime.bound import BoundPlan, Progress
-from clconv.runtime.check import OnNode, checked_run
 from clconv.runtime.device import found_again
 from clconv.runtime.prepared import Execute
 from clconv.runtime.state import DeviceState
@@ -33,15 +31,21 @@ from clconv.session.inputs import (
     fed_defaults,
     with_inputs,
 )
+from clconv.session.kept_plans import KeptPlans
+from clconv.session.network import Network
 from clconv.session.opened import Closable, Opened
 from clconv.session.stages import Shared
+
+if TYPE_CHECKING:
+    from clconv.runtime.check import OnNode
 
 
 class Session(Closable):
     """Runs a graph on one device. Safe to call from several threads. `with` closes it at the end; without, all that is on
     the device is freed with the last reference.
 
-    graph: as imported; the passes run here. device: as devices() lists it; features that it claims and
+    graph: as imported; the passes run here. Or plans of a graph that are kept in a file: where they are there, nothing is
+    imported or planned until it is needed. device: as devices() lists it; features that it claims and
     the graph may use are tested here, and the session's `device` has those that gave correct results. guard: bytes of
     canary around every value, checked after each run (for tests). precision: "float32", "strict" (float32 without variants in which a value can affect results that do
     not read it), "tf32", or "float16" to store weights and intermediate values as halves; None takes CLCONV_PRECISION.
@@ -53,7 +57,7 @@ class Session(Closable):
 
     def __init__(
         self,
-        graph: Graph,
+        graph: Graph | KeptPlans,
         device: DeviceInfo,
         *,
         progress: Progress = lambda done, total: None,
@@ -64,23 +68,30 @@ class Session(Closable):
     ) -> None:
         self._given = device
         options = PlanOptions.from_config(precision, guard=guard)
-        check_state(graph, device, state, initial)
-        shared = Shared(graph, device, options, progress, state)
-        self.device, self._options = shared.planner.device, options
-        self.imported = graph  # as it was given
+        plans = graph if isinstance(graph, KeptPlans) else None
+        stored = plans and plans.network
+        if plans and not stored:
+            graph = plans.graph()
+        probed = stored.probed(device) if stored else None
+        if isinstance(graph, Graph):
+            check_state(graph, device, state, initial)
+        shared = Shared(graph, device, options, progress, state, probed)
+        self.device, self.options = shared.prepared.device.info, options
+        passes = functools.partial(shared.passed, stage="import")
+        make = graph.graph if isinstance(graph, KeptPlans) else graph
+        self._network = Network(make, passes, stored.face if stored else None)
         self._with_fed: dict[frozenset[str], Session] = {}
         self._with_fed_lock = threading.Lock()
-        self.graph = shared.passed(graph, "import")
         self._others: tuple[DeviceInfo, ...] = ()
         self._elsewhere: list[Session] = []
-        self._open = Opened(shared, self.graph)
+        self._open = Opened(shared, self._network, plans)
         for name, value in (initial or {}).items():
             self.state.write(name, value)
         say(1, f"device {device}, driver {device.driver}")
         self._known_outputs: dict[str, TensorSpec] = {}
         if all(spec.is_static for spec in self.inputs.values()):
             shapes = {n: spec.shape for n, spec in self.inputs.items()}
-            self.prepare(shapes)
+            self._stage.ready(self.specs_of(shapes), {}, stored=True)
             self._known_outputs = self.output_specs(shapes)
 
     def close(self) -> None:
@@ -96,9 +107,9 @@ class Session(Closable):
 
     def __repr__(self) -> str:
         if self.closed:
-            return f"<Session '{self.graph.name}', closed>"
+            return f"<Session '{self._name}', closed>"
         return (
-            f"<Session '{self.graph.name}' on {self.device}, {self.precision}: {values_line(self.inputs)} -> "
+            f"<Session '{self._name}' on {self.device}, {self.precision}: {values_line(self.inputs)} -> "
             f"{values_line(self.outputs)}>"
         )
 
@@ -108,64 +119,58 @@ class Session(Closable):
     @property
     def precision(self) -> str:
         """What load() was given as `precision`, or took from CLCONV_PRECISION."""
-        return self._options.precision
+        return self.options.precision
 
     @property
     def state(self) -> DeviceState:
         """What outlasts the runs. Raises InputError for a graph without state."""
         if self._shared.state is None:
-            raise InputError(f"graph '{self.graph.name}' has no state")
+            raise InputError(f"graph '{self._name}' has no state")
         return self._shared.state
 
     @property
     def inputs(self) -> dict[str, TensorSpec]:
         """Specs of the inputs that run() takes as the model declares them; unknown sizes are names or None."""
-        return self.graph.input_specs()
+        return self._network.face.input_specs()
 
     @property
     def outputs(self) -> dict[str, TensorSpec | None]:
         """Specs of the outputs: what follows if all input sizes are known, else as the model declares them, None where it
         does not."""
-        declared = self.graph.metadata.get("output_specs", {})
+        declared = self._network.face.metadata.get("output_specs", {})
         return {
             name: self._known_outputs.get(name) or declared.get(name)
-            for name in self.graph.returned
+            for name in self._network.face.returned
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied or pickled, a session is made anew on the same device, which the process that unpickles it has to
         have, with state of its own that holds the same. `progress` stays behind."""
-        values = {name: self.state.read(name) for name in self.graph.state}
-        options, places = self._options, (self._given, *self._others)
+        values = {name: self.state.read(name) for name in self._network.face.state}
+        options, places = self.options, (self._given, *self._others)
         return _restored, (self.imported, places, options.precision, options.guard, values)
 
     def prepare(self, shapes: Mapping[str, Sequence[int]]) -> BoundPlan:
         """Plans, compiles and allocates for these input shapes, so that run() only runs. The plan is one for fewer
         images if those run a few at a time. Raises InputError for shapes that the inputs do not take."""
-        return self._stage.ready(self._specs(shapes), {}).bound
+        return self._stage.ready(self.specs_of(shapes), {}).bound
 
     def has_room(self, shapes: Mapping[str, Sequence[int]], spare: int = 0) -> bool:
         """Whether the device has memory for a run on inputs of these shapes and so many bytes besides. Nothing is
         compiled or allocated. Raises InputError for shapes that the inputs do not take."""
-        planner = self._shared.planner
-        left = dataclasses.replace(
-            planner.device, global_memory=max(0, planner.device.global_memory - spare)
-        )
-        try:
-            Planner(left, planner.options, planner.findings).plan(self.graph, self._specs(shapes))
-        except DeviceMemoryError:
-            return False
-        return True
+        planner = self._shared.planner_of(self.imported)
+        return planner.has_room(self.graph, self.specs_of(shapes), spare)
 
     def output_specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
         """Specs of the outputs for these input shapes, less those that depend on what the inputs hold."""
-        ready = self._stage.ready(self._specs(shapes), {})
+        ready = self._stage.ready(self.specs_of(shapes), {}, stored=True)
         plan = ready.bound.plan
         graph, split = plan.graph, plan.batch_split
-        found = {n: graph.spec(n) for n in self.graph.returned if n in graph.outputs}
+        found = {n: graph.spec(n) for n in self._network.face.returned if n in graph.outputs}
         return found if split is None else split.whole(found)
 
-    def _specs(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
+    def specs_of(self, shapes: Mapping[str, Sequence[int]]) -> dict[str, TensorSpec]:
+        """Specs of the inputs with these shapes. Raises InputError for shapes that they do not take."""
         return conform_shapes(self.inputs, shapes)
 
     def __call__(self, *arrays: Any, **named: Any) -> Any:
@@ -194,10 +199,12 @@ class Session(Closable):
         arrays = conform(self.inputs, feeds)
         if isinstance(outputs, str):
             raise InputError(f"outputs are a list of names, not the text {outputs!r}")
-        wanted = self.graph.returned if outputs is None else tuple(outputs)
-        unknown = [name for name in wanted if name not in self.graph.returned]
+        wanted = self._network.face.returned if outputs is None else tuple(outputs)
+        unknown = [name for name in wanted if name not in self._network.face.returned]
         if unknown:
-            raise InputError(f"no outputs {unknown}; the model has {list(self.graph.returned)}")
+            raise InputError(
+                f"no outputs {unknown}; the model has {list(self._network.face.returned)}"
+            )
         values = opened.stage.run(arrays, opened.bodies, None, execute)
         return {name: values[name] for name in wanted}
 
@@ -243,7 +250,7 @@ class Session(Closable):
     def spread_over(self, devices: Sequence[DeviceInfo]) -> None:
         """run_batches() runs on these devices, too, each as much as it is fast; run() stays on `device`. Devices are
         opened when first used. Raises InputError for a graph with state, which lies on one device."""
-        if devices and self.graph.state:
+        if devices and self._network.face.state:
             raise InputError("a graph with state runs on one device")
         self._others, self._elsewhere = tuple(devices), []
 
@@ -258,7 +265,7 @@ class Session(Closable):
                 self._elsewhere.append(Session(self.imported, device, precision=self.precision))
 
     def _fed_initialisers(self, feeds: Mapping[str, Any]) -> frozenset[str]:
-        has_any = self.imported.metadata.get("defaults")
+        has_any = self._network.face.metadata.get("defaults")
         return fed_defaults(self.imported, feeds) if has_any else frozenset()
 
     def _fed(self, names: frozenset[str]) -> Session:
@@ -266,7 +273,7 @@ class Session(Closable):
         with self._with_fed_lock:
             if names not in self._with_fed:
                 self._with_fed[names] = Session(
-                    with_inputs(self.imported, names), self._given, guard=self._options.guard,
+                    with_inputs(self.imported, names), self._given, guard=self.options.guard,
                     precision=self.precision, state=self._shared.state,
                 )  # fmt: skip
             return self._with_fed[names]
@@ -274,6 +281,7 @@ class Session(Closable):
     def check(self, feeds: Feeds, on_node: OnNode) -> dict[str, np.ndarray]:
         """Like run(), but node by node: on_node(node, output, relative error, variant) learns how far each
         result is from the NumPy reference."""
+        from clconv.runtime.check import checked_run
 
         def execute(bound: BoundPlan, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             return checked_run(bound, arrays, on_node)

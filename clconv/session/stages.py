@@ -6,33 +6,40 @@ from __future__ import annotations
 import collections
 import dataclasses
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clconv import config
 from clconv.debug import LOGGER, say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import Guard
-from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Graph, Node, TensorSpec
-from clconv.graph.ops.control import run_loop
-from clconv.graph.passes import run_passes
-from clconv.graph.specialise.trips import blocks_of
 from clconv.planning.plan import Plan
-from clconv.probes.probed import planner_for
 from clconv.runtime.bound import BoundPlan, Progress
-from clconv.runtime.check import checked_run
-from clconv.runtime.dump import Dump
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
 from clconv.runtime.process import opencl
 from clconv.runtime.state import DeviceState
+from clconv.runtime.stored_plan import StoredPlan
+from clconv.session.kept_plans import KeptPlans
+from clconv.session.network import Network, whole
+from clconv.session.planned import (
+    Key,
+    dump_wanted,
+    host_remark,
+    log_plan,
+    plan_key,
+    usual_execute,
+)
 from clconv.spans import span
+from clconv.store.files import Unusable
+
+if TYPE_CHECKING:
+    from clconv.planning.planner import Planner
 
 _PLANS_KEPT = 16
 
-_Key = tuple[object, ...]
 Blocks = tuple[tuple[int, Graph], ...]
 
 
@@ -42,14 +49,15 @@ class Shared:
 
     def __init__(
         self,
-        graph: Graph,
+        graph: Graph | KeptPlans,
         device: DeviceInfo,
         options: PlanOptions,
         progress: Progress,
         state: DeviceState | None = None,
+        probed: DeviceInfo | None = None,
     ):
-        self.progress = progress
-        self.dump = dump = Dump.from_config()
+        self.progress, self.options = progress, options
+        self.dump = dump = dump_wanted()
 
         def on_pass(stage: str, name: str, graph: Graph) -> None:
             say(3, f"{stage} pass {name}: {len(graph.nodes)} nodes")
@@ -57,18 +65,38 @@ class Shared:
                 dump.graph(stage, name, graph)
 
         self.on_pass = on_pass
+        self._given = device
+        self._planner: Planner | None = None
+        self._lock = threading.Lock()
         with span("device"):
-            self.planner = planner_for(graph, device, options, on_pass)
-            self.prepared = PreparedDevice(self.planner.device) if state is None else state.prepared
+            if probed is None:
+                assert isinstance(graph, Graph)
+                probed = self.planner_of(graph).device
+            self.prepared = PreparedDevice(probed) if state is None else state.prepared
         self.state = state
+        if not isinstance(graph, Graph):
+            return
         if state is None and graph.state:
             self.state = DeviceState(self.prepared, guard=options.guard)
         if self.state is not None:
             self.state.add({name: graph.specs[name] for name in graph.state})
 
+    def planner_of(self, graph: Graph) -> Planner:
+        """The planner, which knows what of the device this graph can use: that of the first that asks."""
+        with self._lock:
+            if self._planner is None:
+                from clconv.probes.probed import planner_for  # only now: it loads all kernels
+
+                self._planner = planner_for(graph, self._given, self.options, self.on_pass)
+            return self._planner
+
     def passed(self, graph: Graph, stage: str) -> Graph:
         """A graph after the passes that need no sizes."""
         with span("passes"):
+            from clconv.graph.passes import (
+                run_passes,  # only now, as all that plans from the disk do without
+            )
+
             return run_passes(graph, lambda name, now: self.on_pass(stage, name, now))
 
 
@@ -85,7 +113,7 @@ class Bodies:
         with self._lock:
             if id(graph) not in self._stages:
                 passed = self._shared.passed(graph, f"body {graph.name}")
-                self._stages[id(graph)] = (graph, Stage(self._shared, passed))
+                self._stages[id(graph)] = (graph, Stage(self._shared, whole(passed)))
             return self._stages[id(graph)][1]
 
     def trips_at_once(self, node: Node) -> Blocks:
@@ -93,6 +121,8 @@ class Bodies:
         body = node.attrs.body
         with self._lock:
             if id(body) not in self._blocks:
+                from clconv.graph.specialise.trips import blocks_of
+
                 self._blocks[id(body)] = (body, blocks_of(body, node.attrs.carried))
             return self._blocks[id(body)][1]
 
@@ -108,46 +138,102 @@ class Ready:
 class Stage:
     """A graph and its plans by input specs; what a plan could not do yet is the next stage."""
 
-    def __init__(self, shared: Shared, graph: Graph) -> None:
-        self._shared, self._graph = shared, graph
-        self._plans: collections.OrderedDict[_Key, Ready] = collections.OrderedDict()
+    def __init__(self, shared: Shared, network: Network, kept: KeptPlans | None = None) -> None:
+        self._shared, self._network, self._kept = shared, network, kept
+        self._planned: dict[Key, Plan] | None = None  # those of a file, planned again
+        self._plans: collections.OrderedDict[Key, Ready] = collections.OrderedDict()
+        self._has_planned = False
         self._known: dict[str, str] = {}  # the first plan's variants, by node
         self._lock = threading.Lock()
 
-    def ready(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Ready:
+    @property
+    def _graph(self) -> Graph:
+        return self._network.graph
+
+    def ready(
+        self,
+        specs: Mapping[str, TensorSpec],
+        values: Mapping[str, np.ndarray],
+        stored: bool = False,
+    ) -> Ready:
         """The plan for these specs, made, compiled and allocated if there is none yet. values: inputs whose content
-        decides sizes. Raises what Planner.plan and the device's compiler raise."""
-        key: _Key = (
-            *sorted((n, s.shape, s.dtype.value) for n, s in specs.items()),
-            *sorted((n, a.shape, a.tobytes()) for n, a in values.items()),
-        )
+        decides sizes. stored: whether a StoredPlan will do, which can be run and no more. Raises what Planner.plan and the
+        device's compiler raise."""
+        key = plan_key(specs, values)
         opencl.check()
         with self._lock:
-            if key not in self._plans:
-                self._plans[key] = self._make(specs, values)
+            found = self._plans.get(key)
+            if found is None and stored and not values:
+                found = self._read(specs)
+            if found is None or (not stored and isinstance(found.bound.plan, StoredPlan)):
+                found = self._make(specs, values)
+            if self._plans.get(key) is not found:
+                self._plans[key] = found
                 if len(self._plans) > _PLANS_KEPT:
                     self._plans.popitem(last=False)
             self._plans.move_to_end(key)
             return self._plans[key]
 
-    def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Ready:
-        shared = self._shared
-        plan = shared.planner.plan(
-            self._graph,
+    def _read(self, specs: Mapping[str, TensorSpec]) -> Ready | None:
+        """The plan that a file has for these specs."""
+        shared, kept = self._shared, self._kept
+        device = shared.prepared.device
+        plan = kept and not device.is_in_doubt() and kept.find(specs, device.info)
+        if not plan or kept is None:
+            return None
+        try:
+            bound = shared.prepared.bind(plan, shared.progress)
+        except Unusable as reason:
+            kept.damaged(reason)
+            return None
+        shapes = " ".join(str(spec) for spec in specs.values())
+        say(
+            1,
+            f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.launches)} launches, from the disk",
+        )
+        return Ready(bound, None)
+
+    def _plan(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Plan:
+        if self._planned is None:
+            self._planned = {}
+            for before in self._kept.planned_before() if self._kept else ():
+                # Others follow the first: they take the same variants and kernels.
+                self._planned[plan_key(before, {})] = self._plan(before, {})
+        found = self._planned.get(plan_key(specs, values))
+        if found is not None:
+            return found
+        graph = self._graph
+        plan = self._shared.planner_of(self._network.imported).plan(
+            graph,
             specs,
             values,
             known=self._known,
-            declared=None if self._plans else self._graph.specs,  # others come behind the first
+            declared=None if self._has_planned else graph.specs,  # others come behind the first
         )
+        self._has_planned = True
+        self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
+        return plan
+
+    def _was_warned_of(self, plan: Plan) -> bool:
+        """Whether planning may have warned of this plan, as it is to do each time."""
+        shared = self._shared
+        quarantined = shared.planner_of(self._network.imported).findings.quarantined
+        return bool(quarantined or (shared.options.images_at_once and plan.batch_split is None))
+
+    def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Ready:
+        shared = self._shared
+        plan = self._plan(specs, values)
         if plan.cut is not None and plan.cut.host_nodes:
-            LOGGER.warning("%s", _on_the_host(plan.cut.host_nodes))
-        _log_plan(plan, " ".join(str(spec) for spec in specs.values()))
+            LOGGER.warning("%s", host_remark(plan.cut.host_nodes))
+        log_plan(plan, " ".join(str(spec) for spec in specs.values()))
         if shared.dump:
             shared.dump.plan(plan)
-        guarded = bool(shared.planner.options.guard)
+        guarded = bool(shared.options.guard)
         bound = shared.prepared.bind(plan, shared.progress, guarded=guarded, state=shared.state)
-        self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
-        return Ready(bound, None if plan.cut is None else Stage(shared, plan.cut.rest))
+        if self._kept is not None and not values and not self._was_warned_of(plan):
+            self._kept.keep(self._network.face, shared.prepared.device.info, specs, bound)
+        rest = None if plan.cut is None else Stage(shared, whole(plan.cut.rest))
+        return Ready(bound, rest)
 
     def run(
         self,
@@ -159,9 +245,9 @@ class Stage:
         """The graph's outputs. known: inputs whose content decides sizes. execute: how a plan is run."""
         known = known or {}
         specs = {n: TensorSpec.of(a) for n, a in arrays.items() if n not in known}
-        ready = self.ready(specs, known)
         if execute is None:
-            execute = checked_run if config.CHECK.get() else BoundPlan.run
+            execute = usual_execute()
+        ready = self.ready(specs, known, stored=execute is BoundPlan.run)
         values = run_batch(ready.bound, arrays, execute)
         cut, rest = ready.bound.plan.cut, ready.rest
         if cut is None or rest is None:
@@ -186,6 +272,8 @@ class Stage:
         execute: Execute,
     ) -> dict[str, np.ndarray]:
         """A host node's outputs; the subgraphs of control flow run on the device like any graph."""
+        from clconv.graph.evaluate import evaluate_node
+        from clconv.graph.ops.control import run_loop
 
         def run(graph: Graph, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
             arrays = {n: np.asarray(a, order="C") for n, a in feeds.items()}
@@ -199,23 +287,3 @@ class Stage:
             results = evaluate_node(node, given, run)
         named = zip(node.outputs, results, strict=False)
         return {n: np.asarray(r, order="C") for n, r in named if n}
-
-
-def _on_the_host(nodes: Sequence[Node]) -> str:
-    """Which operators run there and why, each with how many there are."""
-    counted = collections.Counter(node.op for node in nodes)
-    names = ", ".join(f"{op} ({times})" if times > 1 else op for op, times in counted.items())
-    return (
-        f"on the host, not on the device: {names}, first {nodes[0].name!r}; what follows is planned when their results "
-        "are known"
-    )
-
-
-def _log_plan(plan: Plan, shapes: str) -> None:
-    if plan.batch_split is not None:
-        say(1, plan.batch_split)
-    say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")
-    for call in plan.calls:
-        say(2, call)
-    for name, choice in plan.lowered.choices.items():
-        say(3, f"{name}: {choice}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from clconv import config
 from clconv.errors import ConfigError, warn_once
@@ -30,17 +31,30 @@ def read_kept(path: Path, limit: int) -> bytes:
     return files.read(path, limit, trust.objection)
 
 
+def check_kept(path: Path) -> None:
+    """Raises Unusable if the folders of a file in CLCONV_CACHE_DIR are not this user's."""
+    trust.check_folders(config.CACHE_DIR.get(), path.parent)
+
+
 def write_kept(path: Path, content: bytes | str, *, durable: bool = True) -> None:
     """Writes a file into CLCONV_CACHE_DIR, whose folders are made for this user alone. Raises OSError, and ConfigError
     if what is there belongs to others."""
+    with writing_kept(path, durable=durable) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def writing_kept(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
+    """A file to write, as for write_kept(), which takes the place of `path` at the end of the block."""
     trust.make_private(path.parent)
     try:
-        trust.check_folders(config.CACHE_DIR.get(), path.parent)
+        check_kept(path)
     except Unusable as reason:
         raise ConfigError(
             f"{path} {reason}; or set {config.CACHE_DIR.name} to another folder"
         ) from None
-    files.write(path, content, private=True, durable=durable)
+    with files.replacing(path, private=True, durable=durable) as file:
+        yield file
 
 
 def kept_text(kind: str, key: str, make: Callable[[], str]) -> str:
@@ -64,7 +78,7 @@ def kept_text(kind: str, key: str, make: Callable[[], str]) -> str:
     content = text.encode()
     with contextlib.suppress(OSError, ConfigError):  # what cannot be kept is made again
         write_kept(path, _header(content) + content, durable=False)
-        _make_room(path.parent)
+        make_room(path.parent)
     return text
 
 
@@ -83,7 +97,7 @@ def _checked(stored: bytes) -> str:
     return content.decode()
 
 
-def _make_room(folder: Path) -> None:
+def make_room(folder: Path) -> None:
     """Removes the older half if there are too many files, and what was abandoned."""
     files.remove_abandoned(folder)
     with os.scandir(folder) as entries:

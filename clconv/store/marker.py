@@ -25,7 +25,7 @@ class Marker:
         import fcntl
 
         died, others = False, False
-        for path in self._folder.glob(f"{_BEGIN}*"):
+        for path in _markers(self._folder):
             if self._is_locked(path):
                 others = True
             else:
@@ -67,9 +67,17 @@ class Marker:
 
 def died_at_work(folder: Path) -> bool:
     """Whether a process died at a piece of work in the folder, and none has taken note of it yet."""
-    return any(not Marker._is_locked(path) for path in folder.glob(f"{_BEGIN}*"))
+    return any(not Marker._is_locked(path) for path in _markers(folder))
 
 
 def others_at_work(folder: Path, own: Path | None) -> bool:
     """Whether a living process other than this one is at a piece of work in the folder."""
-    return any(path != own and Marker._is_locked(path) for path in folder.glob(f"{_BEGIN}*"))
+    return any(path != own and Marker._is_locked(path) for path in _markers(folder))
+
+
+def _markers(folder: Path) -> list[Path]:
+    """Those in the folder, which may have thousands of other files: Path.glob() would make a Path of each."""
+    try:
+        return [folder / name for name in os.listdir(folder) if name.startswith(_BEGIN)]
+    except OSError:  # there is none
+        return []

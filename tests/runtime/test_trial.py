@@ -120,14 +120,14 @@ def doubted(pocl: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
 _FILES = """
 from pathlib import Path
-from clconv.runtime import bound
+from clconv.runtime import trial
 def files():
     return {p for kind in ("so", "bc") for p in Path(os.environ["POCL_CACHE_DIR"]).rglob("*." + kind)}
-def try_apart(*arguments, real=bound.try_apart):
+def try_apart(*arguments, real=trial.try_apart):
     held = real(*arguments)
     files.before = files()
     return held
-bound.try_apart = try_apart
+trial.try_apart = try_apart
 import atexit
 atexit.register(lambda: print(len(files.before) > 1 and files.before == files()))
 """

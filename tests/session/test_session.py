@@ -7,13 +7,13 @@ import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.errors import InputError, ShapeError, VariantError
+from clconv.graph import passes
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.planning.planner import Planner
 from clconv.runtime import bound as bound_module
 from clconv.runtime import opencl
 from clconv.runtime.opencl import context
-from clconv.session import stages
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import (
@@ -62,7 +62,7 @@ def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) ->
         (bound_module, "set_arguments"),
         (bound_module, "sub_buffer"),
         (Planner, "plan"),
-        (stages, "run_passes"),
+        (passes, "run_passes"),
     )
     with counted(monkeypatch, *made) as calls:
         first = session.run({"x": picture(1, 3, 9, 9)})

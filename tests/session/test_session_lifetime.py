@@ -165,7 +165,7 @@ def test_a_dropped_session_goes_at_once(
             session.graph,
         ]
         gone = [weakref.ref(one) for one in held]
-        buffers = [memory for memory in map(host_memory, bound._arenas) if memory is not None]
+        buffers = [memory for memory in map(host_memory, bound.arenas) if memory is not None]
         gone += [weakref.ref(memory) for memory in buffers]
         del session, bound, held, buffers
         assert [ref() for ref in gone] == [None] * len(gone)

@@ -65,7 +65,9 @@ class Job:
             else:
                 refuse_unless_many({"--strict": strict, "--batch": batch is not None})
                 runs, first = self._first(specs, outputs)
-            session = load(graph, self.device, precision=self.precision, progress=shown.compiling)
+            session = load(
+                self.model, self.device, precision=self.precision, progress=shown.compiling
+            )
         devices = [str(device) for device in session.devices]
         remark(f"device: {', '.join(devices)}")
         out.value("devices", devices)

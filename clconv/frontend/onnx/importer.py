@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 
 import onnx
@@ -24,7 +23,7 @@ from clconv.frontend.onnx.declarations import Declarations
 from clconv.frontend.onnx.functions import expand_functions
 from clconv.frontend.onnx.known import CONTROL, domain_of, is_extension, is_known, supported
 from clconv.frontend.onnx.metadata import read_metadata, read_opset
-from clconv.frontend.onnx.reading.files import Origin, read_model
+from clconv.frontend.onnx.reading.files import File, Opened, Origin, read_model
 from clconv.frontend.onnx.reading.packed import READERS
 from clconv.frontend.onnx.structure import (
     Names,
@@ -39,19 +38,18 @@ from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.verify import verify
 
 
-def import_onnx(source: str | os.PathLike[str] | bytes) -> Graph:
+def import_onnx(source: File, external: Opened | None = None) -> Graph:
     """The canonical graph of an ONNX model.
 
-    source: a path, or the bytes of a model without external data.
-    Opsets 7 to the newest that the installed `onnx` knows; older ones where their operators have the
-    form they had at 7. Inputs that have an initializer are constants. Specs hold the graph's inputs,
-    with symbolic sizes as text and unknown ones as None. metadata: see `read_metadata`.
+    source: a path, or the bytes of a model without external data. external: takes the files beside it.
+    Opsets 7 to the newest that the installed `onnx` knows; older ones where their operators have the form of 7. Inputs that have an initializer are constants. Specs hold the graph's inputs, with symbolic sizes as
+    text and unknown ones as None. metadata: see `read_metadata`.
 
     Raises ModelError if the file is no readable model, GraphError if its graph breaks a rule,
     UnsupportedError listing every operator that clconv does not have.
     """
     with Guard("the import of the model"):
-        model, origin = read_model(source)
+        model, origin = read_model(source, external)
         read_opset(model, origin)
         model = expand_functions(model, origin, supported=supported())
         return _Walk(model, origin).graph()

@@ -9,18 +9,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from clconv.errors import GraphError, NeedsValue, ShapeError, UnsupportedError
+from clconv.graph.cost import Cost as Cost
 from clconv.graph.ir import RUNNING, Attributes, Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops.hooks import NO_HOOKS, Hooks
 
 REQUIRED: Any = object()  # default of an attribute that must be given
-
-
-@dataclasses.dataclass(frozen=True)
-class Cost:
-    """Work of one node: floating-point operations, and bytes read and written at least once."""
-
-    flops: int = 0
-    bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,32 +12,7 @@ from clconv.device.measurements import Named
 from clconv.errors import UnsupportedError, VariantError
 from clconv.lowering.choice.matrix import matrix_for
 from clconv.lowering.model.kernel import VARIANTS, Problem, Variant, plain_signature
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """The variant of one node, where it came from, and why the better ones were passed over.
-
-    alternatives: variants that only the sizes of this problem made slower.
-    """
-
-    variant: Variant
-    # "forced", "tuned: " and the level of Measurements.find, "heuristic", or "quarantined": wrong, but nothing else applies
-    source: str
-    refused: tuple[tuple[str, str], ...] = ()
-    parameters: Named = ()
-    alternatives: tuple[Variant, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The variant and the parameters that are not as it would choose them."""
-        return " ".join(
-            [self.variant.name, *(f"{name}={value}" for name, value in self.parameters)]
-        )
-
-    def __str__(self) -> str:
-        refused = "".join(f"; not {name}: {why}" for name, why in self.refused)
-        return f"{self.name} ({self.source}{refused})"
+from clconv.lowering.model.lowered import Choice as Choice
 
 
 def check_forced(forced: Mapping[str, str]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
-from clconv.graph.ops.base import Cost
+from clconv.graph.cost import Cost
 from clconv.lowering.model.arguments import (
     Addresses,
     Argument,
@@ -57,6 +57,33 @@ class Kernel:
         """Name of the OpenCL function, unique for template and parameters."""
         text = repr((self.template, self.parameters))
         return f"{self.entry}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredProgram:
+    """A program as it was stored. binary: reads what the device's compiler made of the source, where that is kept."""
+
+    source: str
+    binary: Callable[[], bytes] | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredKernel(Kernel):
+    """A kernel of a stored program. Its parameters hold no more than its symbol. pieces: how many kernels it is made
+    of."""
+
+    program: StoredProgram = StoredProgram("")
+    pieces: int = 1
+
+    @classmethod
+    def in_program(
+        cls, symbol: str, template: str, pieces: int, program: StoredProgram
+    ) -> StoredKernel:
+        return cls(template, symbol, (("symbol", symbol),), program, pieces)
+
+    @functools.cached_property
+    def symbol(self) -> str:
+        return self.entry
 
 
 @dataclasses.dataclass(frozen=True)

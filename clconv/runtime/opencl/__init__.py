@@ -8,7 +8,7 @@ import os
 os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
 
 from clconv.runtime.opencl.context import BUILD_OPTIONS, MAKE_ROOM, Device, open_device
-from clconv.runtime.opencl.found import device_infos
+from clconv.runtime.opencl.found import device_infos, library_version
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
     SCALARS,
@@ -30,6 +30,7 @@ __all__ = [
     "Queue",
     "device_infos",
     "host_memory",
+    "library_version",
     "open_device",
     "seconds",
     "set_arguments",

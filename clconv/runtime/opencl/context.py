@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from clconv.debug import say
+from clconv import config
+from clconv.debug import LOGGER, say
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
-from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
-from clconv.planning.persistent import ADDRESS, kernels_of
+from clconv.planning.persistent import ADDRESS, pieces_of
 from clconv.runtime import pages, process
 from clconv.runtime.opencl.found import is_pocl, raw_devices
 from clconv.runtime.opencl.program import Program, together
@@ -45,8 +46,8 @@ class Device:
         with process.opencl:
             self.context = cl.Context([self._raw])
         self._lock = threading.Lock()
-        # By kernel, as long as a plan uses them; the latest are kept for networks that are loaded again.
-        self._programs: weakref.WeakValueDictionary[Kernel, Program] = weakref.WeakValueDictionary()
+        # By the kernel's symbol, as long as a plan uses them; the latest are kept for networks that are loaded again.
+        self._programs: weakref.WeakValueDictionary[str, Program] = weakref.WeakValueDictionary()
         self._latest: collections.deque[Program] = collections.deque(maxlen=_PROGRAMS_KEPT)
         self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
         self._kept: list[Any] = []
@@ -80,28 +81,36 @@ class Device:
         """
         with self._lock:
             wanted = tuple(dict.fromkeys(kernels))
-            found = {k: p for k in wanted if (p := self._programs.get(k)) and not self._is_gone(p)}
+            found = {
+                k: p for k in wanted if (p := self._programs.get(k.symbol)) and not self._is_gone(p)
+            }
             missing = [k for k in wanted if k not in found]
-            done, total = 0, sum(len(kernels_of(k)) for k in missing)
+            done, total = 0, sum(map(pieces_of, missing))
             if missing:
                 progress(0, total)
             for part in together(missing):
                 with span("build"):
                     program = self._made(part)
                 found.update(dict.fromkeys(part, program))
-                done += sum(len(kernels_of(k)) for k in part)
+                done += sum(map(pieces_of, part))
                 progress(done, total)
             return found
+
+    def is_in_doubt(self) -> bool:
+        """Whether compiling may end this process, see `untried`."""
+        return self._stored is not None and self._stored.is_in_doubt()
 
     def untried(self, calls: Sequence[KernelCall]) -> dict[str, tuple[Kernel, ...]]:
         """Kernels by the source of their program that these launches need compiled, if compiling may end this process:
         another one should do it first. Their damaged files are gone."""
         stored = self._stored
-        if stored is None or not stored.is_in_doubt():
+        if stored is None or not self.is_in_doubt():
             return {}
         with self._lock:
             wanted = dict.fromkeys(c.kernel for c in calls)
-            known = {k: p for k in wanted if (p := self._programs.get(k)) and not self._is_gone(p)}
+            known = {
+                k: p for k in wanted if (p := self._programs.get(k.symbol)) and not self._is_gone(p)
+            }
             parts = [
                 (program_source(p), p) for p in together([k for k in wanted if k not in known])
             ]
@@ -122,12 +131,16 @@ class Device:
         return self._stored.lack()
 
     def _made(self, kernels: tuple[Kernel, ...]) -> Program:
-        source = program_source(kernels)
+        first = kernels[0]
+        known = first.program if isinstance(first, StoredKernel) else None
+        source = program_source(kernels) if known is None else known.source
         if self._stored is not None:
             self._stored.check(source, [k.symbol for k in kernels])
-        program = Program(self._build(source), source)
+        binary = known.binary() if known and known.binary else b""
+        compiled = self._from_binary(binary) if binary else None
+        program = Program(self._build(source) if compiled is None else compiled, source)
         for kernel in kernels:
-            self._programs[kernel] = program
+            self._programs[kernel.symbol] = program
         self._latest.append(program)
         return program
 
@@ -138,11 +151,13 @@ class Device:
     def _build(self, source: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", cl.CompilerWarning)  # Intel's logs successful builds
-            say(4, f"program for {self.info}\n{numbered(source)}")
+            if config.DEBUG.get() >= 4:
+                say(4, f"program for {self.info}\n{numbered(source)}")
             try:
                 with process.opencl:
                     program = cl.Program(self.context, source).build(options=[*BUILD_OPTIONS])
-                say(5, f"build log: {self._log(program)}")
+                if config.DEBUG.get() >= 5:
+                    say(5, f"build log: {self._log(program)}")
                 return program
             except cl.Error as reason:
                 lack = "" if self._stored is None else self._stored.lack()
@@ -151,6 +166,17 @@ class Device:
                 raise KernelBuildError(
                     f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
                 ) from None
+
+    def _from_binary(self, binary: bytes) -> Any:
+        """The program that a binary of this device and driver holds; None if the driver does not take it."""
+        try:
+            with process.opencl:
+                return cl.Program(self.context, [self._raw], [binary]).build()
+        except cl.Error as reason:
+            LOGGER.warning(
+                "%s does not take a program's binary (%s): built anew", self.info, reason
+            )
+            return None
 
     def _log(self, program: Any) -> str:
         log = program.get_build_info(self._raw, cl.program_build_info.LOG)

@@ -33,6 +33,11 @@ def raw_devices() -> tuple[Any, ...]:
     return tuple(found)
 
 
+def library_version() -> tuple[int, ...]:
+    """Of pyopencl."""
+    return tuple(cl.VERSION)
+
+
 def is_pocl(platform: str) -> bool:
     return "portable computing language" in platform.lower()
 

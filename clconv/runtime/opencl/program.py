@@ -7,8 +7,9 @@ from typing import Any
 
 import pyopencl as cl
 
-from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.call import Kernel, StoredKernel
 from clconv.planning.persistent import is_persistent
+from clconv.runtime import process
 from clconv.runtime.opencl.refusals import refused
 
 # Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
@@ -17,11 +18,18 @@ _KERNELS_A_PROGRAM = 16
 
 
 def together(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
-    """Kernels that are compiled together; one made of others alone, because their functions are in it."""
-    alone = [(k,) for k in kernels if is_persistent(k)]
-    others = [k for k in kernels if not is_persistent(k)]
+    """Kernels that are compiled together; one made of others alone, because their functions are in it; stored ones as they
+    were."""
+    stored: dict[int, list[Kernel]] = {}
+    for kernel in kernels:
+        if isinstance(kernel, StoredKernel):
+            stored.setdefault(id(kernel.program), []).append(kernel)
+    fresh = [k for k in kernels if not isinstance(k, StoredKernel)]
+    alone = [(k,) for k in fresh if is_persistent(k)]
+    others = [k for k in fresh if not is_persistent(k)]
     starts = range(0, len(others), _KERNELS_A_PROGRAM)
-    return [*alone, *(tuple(others[i : i + _KERNELS_A_PROGRAM]) for i in starts)]
+    several = [tuple(others[i : i + _KERNELS_A_PROGRAM]) for i in starts]
+    return [*map(tuple, stored.values()), *alone, *several]
 
 
 class Program:
@@ -30,6 +38,13 @@ class Program:
     def __init__(self, compiled: Any, source: str) -> None:
         self._compiled, self.source = compiled, source
         self.launched: set[tuple[Kernel, tuple[int, ...] | None]] = set()
+
+    @refused("read a program's binary")
+    def binary(self) -> bytes:
+        """The device's machine code, or what its driver keeps in the place of it."""
+        with process.opencl:
+            (found,) = self._compiled.get_info(cl.program_info.BINARIES)
+        return bytes(found)
 
     @refused("make a kernel")
     def kernel(self, kernel: Kernel) -> Any:

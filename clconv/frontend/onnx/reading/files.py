@@ -28,6 +28,10 @@ _LOOKALIKES = (
 )
 
 
+File = str | os.PathLike[str] | bytes
+Opened = dict[Path, FileReader]
+
+
 @dataclasses.dataclass(frozen=True)
 class Origin:
     """Where a model came from.
@@ -41,11 +45,11 @@ class Origin:
     folder: Path | None
     target: Path | None = None
     weights: Mapping[str, FileSpan] = dataclasses.field(default_factory=dict)
-    opened: dict[Path, FileReader] = dataclasses.field(default_factory=dict)
+    opened: Opened = dataclasses.field(default_factory=dict)
 
 
-def read_model(source: str | os.PathLike[str] | bytes) -> tuple[onnx.ModelProto, Origin]:
-    """The parsed model and where it came from.
+def read_model(source: File, opened: Opened | None = None) -> tuple[onnx.ModelProto, Origin]:
+    """The parsed model and where it came from. opened: takes the files of external data that will be opened.
 
     Raises ModelError, naming the file, for whatever is not a readable ONNX model.
     """
@@ -63,7 +67,7 @@ def read_model(source: str | os.PathLike[str] | bytes) -> tuple[onnx.ModelProto,
     else:
         raise ModelError(f"a model is a path or bytes, not {type(source).__name__}")
     skeleton, weights = leave_out_weights(data, reader)
-    origin = dataclasses.replace(origin, weights=weights)
+    origin = dataclasses.replace(origin, weights=weights, opened={} if opened is None else opened)
     return _parse(skeleton, origin.label), origin
 
 

@@ -1,0 +1,13 @@
+"""What a node's work is. Apart from the operators: a plan that is read from the disk needs none of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Work of one node: floating-point operations, and bytes read and written at least once."""
+
+    flops: int = 0
+    bytes: int = 0

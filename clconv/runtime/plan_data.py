@@ -1,0 +1,143 @@
+"""A bound plan as plain data: numbers, texts and lists, to be written as JSON, and blobs: tables, programs, packed weights.
+
+Values have no names any more but those that a run is given or gives back; all others are places in the arenas. Read back by
+stored_plan.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from clconv.lowering.model.arguments import (
+    Addresses,
+    Local,
+    Packed,
+    Read,
+    Scalar,
+    State,
+    Table,
+    Write,
+)
+from clconv.lowering.model.call import KernelCall
+from clconv.planning.memory import Slot
+from clconv.planning.persistent import pieces_of
+from clconv.runtime.bound import BoundPlan
+from clconv.runtime.constants import DeviceConstants, Held
+from clconv.runtime.opencl import SCALARS, Program
+from clconv.runtime.stored_plan import Data, spec_data
+from clconv.store.container import Blob
+
+
+class NotStorable(Exception):
+    """Why a plan cannot be written, in words."""
+
+
+class Packer:
+    """Collects what several bound plans need. blobs: tables and packed weights, named by what they hold. programs: each with
+    its kernels as (symbol, template, how many it is made of), by source."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, Blob] = {}
+        self.programs: dict[str, tuple[Program, list[tuple[str, str, int]]]] = {}
+        self._names: dict[int, tuple[Held, str]] = {}  # by identity; kept so that it stays its own
+
+    def data(self, bound: BoundPlan) -> Data:
+        """The plan of a bound plan. Raises NotStorable."""
+        plan = bound.plan
+        graph, lowered = plan.graph, plan.lowered
+        if plan.cut is not None:
+            raise NotStorable("what it does depends on what its inputs hold")
+        if graph.state or bound.guarded:
+            raise NotStorable("it has state, or guards around its values")
+        if "forgets-what-is-initialised" in plan.device.quirks:
+            raise NotStorable("the device is a debugger")
+        if any(name in graph.constants for name in (*graph.fed, *lowered.stored.values())):
+            raise NotStorable("one of its outputs is a constant")
+        split = plan.batch_split
+        values = [*graph.fed, *(lowered.stored[name] for name in graph.returned)]
+        return {
+            "fed": {name: spec_data(graph.specs[name]) for name in graph.fed},
+            "stored": {name: lowered.stored[name] for name in graph.returned},
+            "specs": {name: spec_data(lowered.specs[name]) for name in values},
+            "slots": {name: _slot_data(bound.slot(name)) for name in values},
+            "arenas": list(plan.memory.arenas),
+            "live": plan.live_bytes,
+            "launches": [self._launch(call, bound) for call in plan.launches],
+            "split": None
+            if split is None
+            else {"count": split.count, "batch": split.batch, "inputs": sorted(split.inputs)},
+        }
+
+    def _launch(self, call: KernelCall, bound: BoundPlan) -> Data:
+        program = bound.programs[call.kernel]
+        kernel = call.kernel
+        _, kernels = self.programs.setdefault(program.source, (program, []))
+        listed = (kernel.symbol, kernel.template, pieces_of(kernel))
+        if listed not in kernels:
+            kernels.append(listed)
+        return {
+            "node": call.node,
+            "symbol": kernel.symbol,
+            "arguments": [[name, *self._argument(a, bound)] for name, a in call.arguments],
+            "global": [int(size) for size in call.global_size],
+            "local": None if call.local_size is None else [int(s) for s in call.local_size],
+        }
+
+    def _argument(self, argument: Any, bound: BoundPlan) -> list[Any]:
+        match argument:
+            case Read(value, offset) | Write(value, offset):
+                return ["place", *_slot_data(bound.slot(value, offset))]
+            case Packed(constant, packing):
+                held = bound.constants.get(bound.plan.graph.constants[constant], packing)
+                return ["weight", self._weight(held, bound.constants)]
+            case Scalar(value, ctype):
+                return ["scalar", np.asarray(value).item(), ctype]
+            case Local(nbytes):
+                return ["local", int(nbytes)]
+            case Table(array):
+                return ["table", self._table(array), str(array.dtype), list(array.shape)]
+            case State(nbytes):
+                return ["state", int(nbytes)]
+            case Addresses(arguments):
+                return ["words", *self._words(arguments, bound)]
+        raise NotStorable(f"it has an argument of a kind that is not stored: {argument}")
+
+    def _words(self, arguments: tuple[Any, ...], bound: BoundPlan) -> list[Any]:
+        words = np.zeros(len(arguments), np.uint64)
+        places, buffers = [], []
+        for i, argument in enumerate(arguments):
+            match argument:
+                case Scalar(value, ctype):
+                    found = SCALARS[ctype](value)
+                    words[i : i + 1].view(found.dtype)[0] = found
+                case Read(value, offset) | Write(value, offset):
+                    slot = bound.slot(value, offset)
+                    words[i] = slot.offset
+                    places.append((i, slot.arena))
+                case _:
+                    buffers.append([i, self._argument(argument, bound)])
+        placed = np.array(places, np.int64).reshape(-1, 2)
+        return [self._table(words), len(words), self._table(placed), len(placed), buffers]
+
+    def _table(self, array: np.ndarray) -> str:
+        return self.named("table", np.ascontiguousarray(array).tobytes())
+
+    def named(self, kind: str, content: bytes) -> str:
+        """The name of a blob with this content."""
+        name = f"{kind}-{hashlib.sha256(content).hexdigest()}"
+        self.blobs[name] = Blob(name, len(content), lambda: content)
+        return name
+
+    def _weight(self, held: Held, constants: DeviceConstants) -> str:
+        if id(held) not in self._names:
+            name = f"weight-{hashlib.sha256(constants.content(held).data).hexdigest()}"
+            self._names[id(held)] = held, name
+            self.blobs[name] = Blob(name, held.nbytes, lambda: constants.content(held))
+        return self._names[id(held)][1]
+
+
+def _slot_data(slot: Slot) -> list[int]:
+    return [int(slot.arena), int(slot.offset), int(slot.nbytes)]

@@ -1,0 +1,133 @@
+"""What files hold, as a checksum. Large files are read once: what they held is remembered by all that the system says of a
+file, its time of change included.
+
+A file that was changed within the last seconds is read each time: it may change again within one tick of the clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+from clconv.errors import ConfigError
+from clconv.store.files import Unusable
+from clconv.store.kept import kept_path, make_room, read_kept, write_kept
+from clconv.version import PACKAGE, __version__
+
+_FOLDER = "contents"
+_SETTLED = 2.0  # seconds after which a file's times tell it from what it was
+_PIECE = 1 << 20
+_LIMIT = 4096
+_CODE = (".py", ".mako", ".json")
+
+
+def content_of(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a regular file. Raises OSError, also where it changes meanwhile."""
+    whole = os.path.realpath(path)
+    before = os.stat(whole)
+    if not stat.S_ISREG(before.st_mode):
+        raise OSError(f"{whole} is no regular file")
+    remembered = kept_path(_FOLDER, hashlib.sha256(os.fsencode(whole)).hexdigest())
+    known = _remembered(remembered, _stamp(before))
+    if known is not None:
+        return known
+    found = hashlib.sha256()
+    with open(whole, "rb", buffering=0) as file:
+        opened = os.fstat(file.fileno())
+        while piece := file.read(_PIECE):
+            found.update(piece)
+        after = os.fstat(file.fileno())
+    if not _stamp(before) == _stamp(opened) == _stamp(after) == _stamp(os.stat(whole)):
+        raise OSError(f"{whole} changed while it was read")
+    if _is_settled(after):
+        _remember(remembered, _stamp(after), found.hexdigest())
+    return found.hexdigest()
+
+
+def unchanged_since(path: str | os.PathLike[str], moment: float) -> bool:
+    """Whether a file surely is as it was at a moment (of time.time())."""
+    status = os.stat(path)
+    return max(status.st_mtime, status.st_ctime) < moment - _SETTLED
+
+
+def stamp_of(path: str | os.PathLike[str]) -> list[int]:
+    """Changes with a file, as far as the system's clock can tell."""
+    return _stamp(os.stat(path))
+
+
+def is_same(path: str | os.PathLike[str], content: str) -> bool:
+    """Whether a file still holds this."""
+    try:
+        return content_of(path) == content
+    except OSError:
+        return False
+
+
+@functools.cache
+def code_of_clconv() -> str:
+    """Changes with the version, and with every file of Python, template and measurement that clconv consists of."""
+    roots = [PACKAGE, *(f for f in (PACKAGE.parent / "kernels",) if f.is_dir())]
+    listed = sorted(line for root in roots for line in _listed(str(root)))
+    stamp = hashlib.sha256(repr(listed).encode()).hexdigest()
+    settled = max(max(line[2:4]) for line in listed) < (time.time() - _SETTLED) * 1e9
+    place = hashlib.sha256(os.fsencode(str(PACKAGE))).hexdigest()
+    remembered = kept_path(_FOLDER, place)
+    known = _remembered(remembered, stamp) if settled else None
+    if known is not None:
+        return known
+    found = hashlib.sha256(__version__.encode())
+    for root in roots:
+        for path in sorted(p for p in root.rglob("*") if p.suffix in _CODE):
+            found.update(path.relative_to(root).as_posix().encode() + b"\0")
+            found.update(hashlib.sha256(path.read_bytes()).digest())
+    if settled:
+        _remember(remembered, stamp, found.hexdigest())
+    return found.hexdigest()
+
+
+def _listed(folder: str) -> list[tuple[str, int, int, int, int]]:
+    """Path, size, times and number of each file of code below a folder."""
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_CODE):
+                at = entry.stat()
+                found.append((entry.path, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino))
+            elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+                found += _listed(entry.path)
+    return found
+
+
+def _stamp(status: os.stat_result) -> list[int]:
+    return [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _is_settled(status: os.stat_result) -> bool:
+    latest = max(status.st_mtime, status.st_ctime)
+    return latest < time.time() - _SETTLED  # not so for times in the future, either
+
+
+def _remembered(path: Path, stamp: object) -> str | None:
+    try:
+        found = json.loads(read_kept(path, _LIMIT))
+    except (FileNotFoundError, Unusable, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or found.get("stamp") != stamp:
+        return None
+    content = found.get("content")
+    guard = hashlib.sha256(f"{stamp} {content}".encode()).hexdigest()
+    return content if isinstance(content, str) and found.get("guard") == guard else None
+
+
+def _remember(path: Path, stamp: object, content: str) -> None:
+    guard = hashlib.sha256(f"{stamp} {content}".encode()).hexdigest()
+    text = json.dumps({"stamp": stamp, "content": content, "guard": guard})
+    with contextlib.suppress(OSError, ConfigError):  # what cannot be kept is read again
+        write_kept(path, text, durable=False)
+        make_room(path.parent)
