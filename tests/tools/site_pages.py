@@ -24,6 +24,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "From a model to its answers. [Python](../python.md) shows how these work together.",
         (
             "clconv.load",
+            "clconv.compile",
             "clconv.Session",
             "clconv.Graph",
             "clconv.graph.ir.TensorSpec",
