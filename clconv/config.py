@@ -148,6 +148,13 @@ CACHE_DIR = Setting(
     "Where clconv stores its findings about devices, and rendered sources.",
 )
 
+SERVE_TOKEN = Setting(
+    "CLCONV_SERVE_TOKEN",
+    str,
+    "",
+    "What clients of `clconv serve` must send as `Authorization: Bearer TOKEN`.",
+)
+
 SETTINGS: tuple[Setting[Any], ...] = (
     DEVICE,
     DEBUG,
@@ -159,4 +166,5 @@ SETTINGS: tuple[Setting[Any], ...] = (
     PRECISION,
     LOOP_LIMIT,
     CACHE_DIR,
+    SERVE_TOKEN,
 )
