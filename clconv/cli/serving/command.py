@@ -128,6 +128,7 @@ def _serve(service: Service, listening: socket.socket, grace: float) -> None:
     for one in service.served.values():
         where = ", ".join(str(session.device) for session in one.model.sessions)
         remark(f"{one.model.name} on {where}: {one.model.described()}")
+    listening.listen()  # who reads the next line may connect
     remark(f"serving on {address_of(listening)}; SIGTERM or Ctrl-C stops")
     server = Server(service, listening, grace)
     server.run()
