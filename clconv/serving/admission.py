@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from clconv.serving.refused import TOO_LARGE, Refused, busy
 
@@ -32,6 +34,30 @@ class Admission:
         self.limits = limits
         self.requests = self.held = 0
         self.stopping = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Around what a task does for a request, from which abandon() frees it by Refused."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if task in self._tasks:
+                raise
+            raise busy("the server stops and had no time for this request") from None
+        finally:
+            self._tasks.discard(task)
+
+    def abandon(self) -> int:
+        """Ends all requests that are at work; how many those are."""
+        tasks = list(self._tasks)
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        return len(tasks)
 
     @contextlib.contextmanager
     def admitted(self, length: int | None) -> Iterator[Slot]:

@@ -94,7 +94,8 @@ def _add_inference(app: FastAPI, service: Service, guarded: list[Any]) -> None:
         try:
             served = _find(service, name, version)
             known = name
-            encoded = await infer(service, served, request)
+            with service.admission.at_work():
+                encoded = await infer(service, served, request)
             response = Response(encoded.content, headers=encoded.headers)
         except Exception as reason:
             response = _failed(reason)

@@ -15,6 +15,8 @@ from clconv.debug import LOGGER
 from clconv.serving.refused import busy
 from clconv.serving.sizes import rows_to_take
 
+_MOST_KINDS = 1000
+
 Arrays = dict[str, np.ndarray]
 Answer = Arrays | BaseException
 # Runs requests of one kind; one answer to each.
@@ -43,8 +45,12 @@ class Batcher:
     """A queue of requests with a thread for each device, which runs the oldest with all that may join it.
 
     runs: for each device what runs a batch. sizes(kind): how many rows of requests of this kind may run at once, in
-    rising order; (1,) for those that run alone. delay: seconds that a request waits for others to fill its batch, from
-    its arrival; one that has waited so long while the device was busy runs at once. told: called after each batch.
+    rising order; (1,) for those that run alone. delay: the most seconds that a request waits for others, from its arrival;
+    one that has waited so long while the device was busy runs at once. told: called after each batch.
+
+    A request waits only as long as others are expected: as many rows as there were when the last batch ended, those that
+    ran and those that waited, because clients come back when they have their answer. So a client that is alone never
+    waits, and four that are as many as a batch holds a quarter of do not wait for the other three quarters.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class Batcher:
         self._sizes, self._delay, self._told = sizes, delay, told
         self._change = threading.Condition()
         self._waiting: collections.deque[_Waiting] = collections.deque()
+        self._expected: dict[Hashable, int] = {}
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, args=(run,), daemon=True, name=f"batches {i}")
@@ -124,7 +131,8 @@ class Batcher:
                 alike = self._alike(first, sizes[-1])
                 rows = sum(one.rows for one in alike)
                 left = first.arrived + self._delay - time.monotonic()
-                if rows >= sizes[-1] or left <= 0 or self._closed:
+                enough = min(sizes[-1], self._expected.get(first.kind, 1))
+                if rows >= enough or left <= 0 or self._closed:
                     return self._taken(alike, rows_to_take(sizes, rows))
                 self._change.wait(left)
 
@@ -160,11 +168,20 @@ class Batcher:
         except BaseException as reason:
             LOGGER.exception("a batch failed")
             answers = [reason] * len(batch)
+        rows = sum(one.rows for one in batch)
+        self._expect(batch[0].kind, rows)
         for one, answer in zip(batch, answers, strict=True):
             if isinstance(answer, BaseException):
                 one.answer.set_exception(answer)
             else:
                 one.answer.set_result(answer)
         seconds = time.monotonic() - began
-        rows = sum(one.rows for one in batch)
         self._told(Ran(rows, seconds, tuple(began - one.arrived for one in batch)))
+
+    def _expect(self, kind: Hashable, ran: int) -> None:
+        """A batch of so many rows has ended, and nobody has its answer yet."""
+        with self._change:
+            if len(self._expected) >= _MOST_KINDS:
+                self._expected.clear()
+            waiting = sum(one.rows for one in self._waiting if one.kind == kind)
+            self._expected[kind] = ran + waiting

@@ -92,21 +92,18 @@ class Model:
 
     def checked(self, feeds: Mapping[str, np.ndarray]) -> tuple[Arrays, int, Hashable]:
         """Arrays that the model takes, how many rows they are, and the kind of request. Raises Refused."""
-        if self._batch is not None:
-            rows = {n: len(a) for n, a in feeds.items() if a.ndim}
-            if len(set(rows.values())) > 1:
-                raise bad(
-                    f"the inputs have different numbers of rows, {rows}: send as many for each"
-                )
-            if 0 in rows.values():
-                raise bad("the request has no rows: send one at least")
         try:
             arrays = conform(self.inputs, feeds)
         except InputError as reason:
             raise bad(str(reason)) from None
         if self._batch is None:
             return arrays, 1, ("alone", *(a.shape for a in arrays.values()))
-        count = len(next(iter(arrays.values())))
+        rows = {name: len(array) for name, array in arrays.items()}
+        if len(set(rows.values())) > 1:
+            raise bad(f"the inputs have different numbers of rows, {rows}: send as many for each")
+        if 0 in rows.values():
+            raise bad("the request has no rows: send one at least")
+        count = next(iter(rows.values()))
         return arrays, count, tuple(a.shape[1:] for a in arrays.values())
 
     def sizes(self, kind: Hashable) -> Sequence[int]:

@@ -74,9 +74,7 @@ class Server:
         while admission.requests and left > 0 and not self._uvicorn.force_exit:
             await asyncio.sleep(_TICK)
             left -= _TICK
-        self.unanswered = admission.requests
-        if self.unanswered:
-            self._service.close(finish=False)
+        self.unanswered = admission.abandon()
         self._uvicorn.should_exit = True
 
     @contextlib.contextmanager

@@ -235,13 +235,36 @@ def test_the_token(models: list[Model]) -> None:
         assert right.get("/v2")[0] == 200 and right.infer("double", FOUR)["y"][0, 3] == 7
 
 
-def test_metrics(models: list[Model]) -> None:
-    with serving(models[0], delay=0.2) as (port, _, _):
+class Held:
+    """A model's runs wait until they are let go."""
+
+    def __init__(self, model: Model, patch: pytest.MonkeyPatch) -> None:
+        real, self.go, self._begun = model.sessions[0].run, threading.Event(), threading.Event()
+
+        def run(feeds: Any) -> Any:
+            self._begun.set()
+            assert self.go.wait(30)
+            return real(feeds)
+
+        patch.setattr(model.sessions[0], "run", run)
+
+    def begin(self) -> None:
+        """Until the first run waits."""
+        assert self._begun.wait(30)
+
+
+def test_metrics(models: list[Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held(models[0], monkeypatch)
+    with serving(models[0]) as (port, service, _):
         threads = [
-            threading.Thread(target=lambda: Client(port).infer("double", FOUR)) for _ in range(8)
+            threading.Thread(target=lambda: Client(port).infer("double", FOUR)) for _ in range(9)
         ]
-        for thread in threads:
+        threads[0].start()
+        held.begin()
+        for thread in threads[1:]:
             thread.start()
+        _until(lambda: service.served["double"].batcher.waiting == 8)
+        held.go.set()
         for thread in threads:
             thread.join(60)
         Client(port).refusal("double", b"")
@@ -250,13 +273,13 @@ def test_metrics(models: list[Model]) -> None:
     text = body.decode()
     assert status == 200 and headers["Content-Type"].startswith("text/plain")
     for line in (
-        'clconv_requests_total{model="double",status="200"} 8.0',
+        'clconv_requests_total{model="double",status="200"} 9.0',
         'clconv_requests_total{model="double",status="400"} 1.0',
         'clconv_requests_total{model="",status="404"} 1.0',
-        'clconv_request_seconds_count{model="double"} 8.0',
-        'clconv_queue_seconds_count{model="double"} 8.0',
-        'clconv_batch_rows_sum{model="double"} 8.0',
-        'clconv_batch_rows_count{model="double"} 1.0',
+        'clconv_request_seconds_count{model="double"} 9.0',
+        'clconv_queue_seconds_count{model="double"} 9.0',
+        'clconv_batch_rows_sum{model="double"} 9.0',
+        'clconv_batch_rows_count{model="double"} 2.0',
         "clconv_requests_at_work 0.0",
     ):
         assert line in text.splitlines(), text
@@ -273,14 +296,23 @@ def test_an_error_inside_tells_nothing_of_the_machine(
         assert Client(port).get("/v2/health/ready")[0] == 200
 
 
-def test_stop_answers_what_is_at_work_and_refuses_more(models: list[Model]) -> None:
-    with serving(models[0], delay=1.0) as (port, service, server):
+def test_stop_answers_what_is_at_work_and_refuses_more(
+    models: list[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(models[0], monkeypatch)
+    with serving(models[0]) as (port, service, server):
         answers: list[float] = []
-        at_work = threading.Thread(
-            target=lambda: answers.append(Client(port).infer("double", FOUR)["y"][0, 3])
-        )
-        at_work.start()
-        _until(lambda: service.served["double"].batcher.waiting == 1)
+        at_work = [
+            threading.Thread(
+                target=lambda: answers.append(Client(port).infer("double", FOUR)["y"][0, 3])
+            )
+            for _ in range(3)
+        ]
+        at_work[0].start()
+        held.begin()
+        for thread in at_work[1:]:
+            thread.start()
+        _until(lambda: service.served["double"].batcher.waiting == 2)
         server.stop()
         late = Client(port)
         status, text = late.refusal("double", json_request(FOUR))
@@ -288,5 +320,30 @@ def test_stop_answers_what_is_at_work_and_refuses_more(models: list[Model]) -> N
         assert late.get("/v2/health/live")[0] == 200
         assert Client(port).get("/v2/health/ready") == (503, {"ready": False})
         assert Client(port).get("/v2/models/double/ready")[0] == 503
-        at_work.join(60)
-        assert answers == [7]
+        held.go.set()
+        for thread in at_work:
+            thread.join(60)
+        assert answers == [7, 7, 7]
+
+
+def test_who_does_not_wait_for_the_answer_is_not_run(
+    models: list[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(models[0], monkeypatch)
+    content, headers = binary_request(FOUR)
+    lines = "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+    start = f"POST {INFER} HTTP/1.1\r\nHost: a\r\n{lines}Content-Length: {len(content)}\r\n\r\n"
+    with serving(models[0]) as (port, service, _):
+        first = threading.Thread(target=lambda: Client(port).infer("double", FOUR))
+        first.start()
+        held.begin()
+        with socket.create_connection(("127.0.0.1", port), 20) as raw:
+            raw.sendall(start.encode() + content)
+            _until(lambda: service.served["double"].batcher.waiting == 1)
+        _until(lambda: service.admission.requests == 1)
+        held.go.set()
+        first.join(60)
+        Client(port).infer("double", FOUR)
+        text = Client(port).tell("GET", "/metrics")[1].decode()
+    assert 'clconv_batch_rows_sum{model="double"} 2.0' in text
+    assert 'clconv_requests_total{model="double",status="499"} 1.0' in text

@@ -102,26 +102,36 @@ def test_a_cancelled_request_does_not_run(batcher: Batcher, engine: Engine) -> N
         gone.result(20)
 
 
-def test_the_delay_is_the_oldest_requests() -> None:
-    engine, told = Engine(), []
+def test_who_is_alone_does_not_wait() -> None:
+    engine = Engine()
     engine.free.set()
-    batcher = Batcher([engine], lambda kind: (1, 2, 4), 0.3, told.append)
+    batcher = Batcher([engine], lambda kind: (1, 2, 4), delay=20)
     began = time.monotonic()
-    answers = []
-    for i in range(2):
-        answers.append(submit(batcher, i))
-        time.sleep(0.05)
-    for answer in answers:
-        answer.result(20)
-    assert 0.25 < time.monotonic() - began < 5
-    full = [submit(batcher, i) for i in range(4)]
-    began = time.monotonic()
-    for answer in full:
-        answer.result(20)
-    assert time.monotonic() - began < 0.25, "a full batch waits for nobody"
+    for i in range(3):
+        submit(batcher, i).result(20)
+    assert time.monotonic() - began < 10
     batcher.close()
-    assert engine.batches == [[0, 1], [0, 1, 2, 3]]
-    assert [type(ran) for ran in told] == [Ran, Ran] and [ran.rows for ran in told] == [2, 4]
+
+
+def test_a_request_waits_for_those_that_are_expected() -> None:
+    """Two clients overlapped: the second waits for the first to come back, no longer than the delay."""
+    engine, told = Engine(), []
+    batcher = Batcher([engine], lambda kind: (1, 2, 4), 0.5, told.append)
+    first = block(batcher, engine)
+    second = submit(batcher, 1)
+    engine.free.set()
+    first.result(20)
+    again = submit(batcher, 2)
+    second.result(20), again.result(20)
+    assert engine.batches == [[100], [1, 2]], "the first came back in time"
+    began = time.monotonic()
+    submit(batcher, 3).result(20)
+    assert 0.4 < time.monotonic() - began < 5, "the second did not"
+    began = time.monotonic()
+    submit(batcher, 4).result(20)
+    assert time.monotonic() - began < 0.4, "nobody is expected any more"
+    batcher.close()
+    assert [ran.rows for ran in told] == [1, 2, 1, 1] and isinstance(told[0], Ran)
 
 
 def test_close_runs_what_waits(engine: Engine, batcher: Batcher) -> None:

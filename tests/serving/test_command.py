@@ -25,9 +25,12 @@ pytest.importorskip("uvicorn", reason="pip install 'clconv[serve]'")
 pytest.importorskip("prometheus_client", reason="pip install 'clconv[serve]'")
 
 from tests.predictor.support import doubler
-from tests.serving.support import Client, json_request
+from tests.serving.support import Client, fixed, json_request
 
 FOUR = {"x": np.arange(4, dtype=np.float32)[None]}
+no_signals = pytest.mark.skipif(
+    os.name == "nt", reason="Windows has no SIGTERM that a process can catch"
+)
 COMMAND = [sys.executable, "-m", "clconv", "serve"]
 
 
@@ -61,48 +64,87 @@ def started(
         process.communicate()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process can catch")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_gracefully(model: Path, number: int) -> None:
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose batch is fixed at 1, so that a request of many rows takes a while."""
+    path = tmp_path_factory.mktemp("models") / "slow.onnx"
+    onnx.save(fixed(1), str(path))
+    return path
+
+
+class Asking:
+    """A request of many rows, from a thread of its own."""
+
+    def __init__(self, port: int, count: int) -> None:
+        self.result: dict[str, np.ndarray] | BaseException | None = None
+        self._port, self._count = port, count
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        try:
+            x = np.ones((self._count, 3, 8, 8), np.float32)
+            self.result = Client(self._port).infer("slow", {"x": x})
+        except BaseException as reason:
+            self.result = reason
+
+    def ended(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def join(self) -> None:
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+def wait_for(port: int, line: bytes) -> None:
+    """Until a line stands in the metrics."""
+    client, end = Client(port), time.monotonic() + 30
+    while line not in client.tell("GET", "/metrics")[1].splitlines():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@no_signals
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_a_signal_stops_it_gracefully(slow: Path, number: int) -> None:
     """A request at work gets its answer, one that comes later 503, and the exit code is 0."""
-    with started(model, "--max-delay", "1500") as (process, port, _):
-        answers: list[float] = []
-        at_work = threading.Thread(
-            target=lambda: answers.append(float(Client(port).infer("double", FOUR)["y"][0, 3]))
-        )
-        at_work.start()
-        metrics = Client(port)
-        while b"clconv_requests_waiting 1.0" not in metrics.tell("GET", "/metrics")[1]:
-            time.sleep(0.01)
+    with started(slow) as (process, port, _):
+        at_work = Asking(port, 5000)
+        wait_for(port, b"clconv_requests_at_work 1.0")
         process.send_signal(number)
         while Client(port).get("/v2/health/ready")[0] == 200:
             time.sleep(0.01)
-        status, text = Client(port).refusal("double", json_request(FOUR))
+        status, text = Client(port).refusal("slow", json_request(FOUR))
         assert status == 503 and "stops" in text
-        at_work.join(30)
-        assert answers == [7]
+        at_work.join()
+        assert isinstance(at_work.result, dict), at_work.result
+        y = at_work.result["y"]
+        assert y.shape == (5000, 2, 8, 8) and (y == y[:1]).all()
         out, err = process.communicate(timeout=30)
         assert process.returncode == 0 and out == "" and "all requests are answered" in err, err
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that a process can catch")
-def test_a_grace_that_is_too_short(model: Path) -> None:
-    with started(model, "--max-delay", "20000", "--grace", "0.2") as (process, port, _):
-        answers: list[tuple[int, str]] = []
-        at_work = threading.Thread(
-            target=lambda: answers.append(Client(port).refusal("double", json_request(FOUR)))
-        )
-        at_work.start()
-        metrics = Client(port)
-        while b"clconv_requests_waiting 1.0" not in metrics.tell("GET", "/metrics")[1]:
-            time.sleep(0.01)
+@pytest.mark.slow
+@no_signals
+def test_a_grace_that_is_too_short(slow: Path) -> None:
+    with started(slow, "--grace", "0.1") as (process, port, _):
+        at_work = Asking(port, 40_000)
+        wait_for(port, b"clconv_requests_at_work 1.0")
+        waits = Asking(port, 1)
+        while waits.ended(0.3):  # it came before all of the other's body
+            waits = Asking(port, 1)
         process.terminate()
-        at_work.join(30)
-        assert answers and answers[0][0] == 503 and "no time" in answers[0][1]
-        _, err = process.communicate(timeout=30)
-        assert process.returncode == 1 and "--grace" in err and "Traceback" not in err
+        for one in (waits, at_work):
+            one.join()
+            assert "no time" in str(one.result)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 1 and "2 requests had no time" in err, err
 
 
+@pytest.mark.slow
 def test_names_the_token_and_the_warning(model: Path) -> None:
     with started(f"other={model}", model, "--host", "0.0.0.0") as (_, port, lines):
         assert any("warning: everybody who reaches" in line for line in lines)
