@@ -47,6 +47,8 @@ class Admission:
         except asyncio.CancelledError:
             if task in self._tasks:
                 raise
+            if hasattr(task, "uncancel"):  # Python 3.11 counts
+                task.uncancel()
             raise busy("the server stops and had no time for this request") from None
         finally:
             self._tasks.discard(task)
