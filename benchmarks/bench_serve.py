@@ -1,11 +1,11 @@
 """What dynamic batching gains: `clconv serve` with and without it, at several numbers of clients.
 
-    python -m benchmarks.bench_serve --seconds 3 --rounds 3
+    python -m benchmarks.bench_serve --clients 1 4 16
 
 Needs the extra `serve`. Each network is served by one process for each setting; all of them stay up, and take turns. The
 clients are threads of one more process, each with a connection of its own, which send their next request when they have
-the answer to the last: one row as bytes. So the clients' work is on the same cores as the server's. Rows a run are read
-from /metrics.
+the answer to the last: one row as bytes. So the clients' work is on the same cores as the server's. "CPU ms" is the
+server's processor time for a request; rows a run are read from /metrics.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import json
 import multiprocessing
+import os
 import re
 import socket
 import subprocess
@@ -63,14 +64,17 @@ NETWORKS: dict[str, tuple[Any, tuple[int, ...]]] = {
 class Served:
     name: str
     port: int
+    process: int
 
 
 @dataclasses.dataclass
 class Measured:
-    """latencies: seconds of each request, of all rounds; seconds: of all rounds; rows, runs: on the device."""
+    """latencies: seconds of each request, of all rounds; rates: requests a second of each round; cpu: seconds of the
+    server's threads; rows, runs: on the device."""
 
     latencies: list[float] = dataclasses.field(default_factory=list)
-    seconds: float = 0.0
+    rates: list[float] = dataclasses.field(default_factory=list)
+    cpu: float = 0.0
     rows: float = 0.0
     runs: float = 0.0
 
@@ -95,7 +99,7 @@ def server(model: Path, options: Sequence[str]) -> Iterator[Served]:
         assert process.stderr is not None
         for line in process.stderr:
             if found := re.match(r"serving on http://[\d.]+:(\d+);", line):
-                yield Served(model.stem, int(found[1]))
+                yield Served(model.stem, int(found[1]), process.pid)
                 break
         else:
             raise RuntimeError(f"{command} did not start")
@@ -159,12 +163,15 @@ def _read_answer(raw: socket.socket) -> None:
         missing -= len(raw.recv(65536))
 
 
-def runs_and_rows(port: int) -> tuple[float, float]:
-    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+def spent(served: Served) -> tuple[float, float, float]:
+    """Runs, rows in them, and processor seconds (Linux; 0 elsewhere) of a server so far."""
+    with urlopen(f"http://127.0.0.1:{served.port}/metrics") as answer:
         text = answer.read().decode()
-    found = re.findall(r"clconv_batch_rows_(count|sum)\{.*?\} (\S+)", text)
-    numbers = {key: float(number) for key, number in found}
-    return numbers.get("count", 0.0), numbers.get("sum", 0.0)
+    found = dict(re.findall(r"clconv_batch_rows_(count|sum)\{.*?\} (\S+)", text))
+    stat = Path(f"/proc/{served.process}/stat")
+    ticks = stat.read_text().rpartition(")")[2].split()[11:13] if stat.exists() else ["0"]
+    cpu = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return float(found.get("count", 0)), float(found.get("sum", 0)), cpu
 
 
 def measure(model: Path, counts: Sequence[int], rounds: int, seconds: float) -> None:
@@ -176,29 +183,38 @@ def measure(model: Path, counts: Sequence[int], rounds: int, seconds: float) -> 
             pool.apply(clients, (served.port, content, max(counts), 0.5))  # a warm-up
         for _ in range(rounds):
             for (setting, count), into in results.items():
-                port = servers[setting].port
-                before = runs_and_rows(port)
-                latencies, took = pool.apply(clients, (port, content, count, seconds))
-                after = runs_and_rows(port)
+                served = servers[setting]
+                before = spent(served)
+                latencies, took = pool.apply(clients, (served.port, content, count, seconds))
+                runs, rows, cpu = np.subtract(spent(served), before)
                 into.latencies += latencies
-                into.seconds += took
-                into.runs += after[0] - before[0]
-                into.rows += after[1] - before[1]
+                into.rates.append(len(latencies) / took)
+                into.runs, into.rows, into.cpu = into.runs + runs, into.rows + rows, into.cpu + cpu
     show(model.stem, results)
 
 
 def show(name: str, results: dict[tuple[str, int], Measured]) -> None:
+    """Rates are medians of the rounds; the gain is the median of the ratios to "one by one" in the same round."""
     table = Table(title=name, box=None)
-    for title in ("clients", "setting", "requests/s", "gain", "p50 ms", "p99 ms", "rows a run"):
+    titles = (
+        "clients",
+        "setting",
+        "requests/s",
+        "gain",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms",
+        "rows a run",
+    )
+    for title in titles:
         table.add_column(title, justify="left" if title == "setting" else "right")
     first = next(iter(SETTINGS))
     for (setting, count), found in results.items():
-        rate = len(found.latencies) / found.seconds
-        alone = results[first, count]
+        gain = np.median(np.divide(found.rates, results[first, count].rates))
         p50, p99 = np.percentile(found.latencies, [50, 99]) * 1000
         table.add_row(
-            str(count), setting, f"{rate:.0f}", f"{rate * alone.seconds / len(alone.latencies):.2f}",
-            f"{p50:.2f}", f"{p99:.2f}", f"{found.rows / found.runs:.1f}",
+            str(count), setting, f"{np.median(found.rates):.0f}", f"{gain:.2f}", f"{p50:.2f}", f"{p99:.2f}",
+            f"{found.cpu / len(found.latencies) * 1000:.2f}", f"{found.rows / found.runs:.1f}",
         )  # fmt: skip
     Console(width=100).print(table)
 
@@ -207,8 +223,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 16, 32])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each setting in a round")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.8, help="of each setting in a round")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name in options.networks:

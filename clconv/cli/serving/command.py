@@ -34,7 +34,7 @@ _Models = Annotated[
     list[str],
     typer.Argument(
         help="ONNX files; each is served under its name without .onnx, or as NAME=FILE says.",
-        metavar="MODEL...",
+        metavar="MODEL",
         show_default=False,
     ),
 ]
