@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from typing import Any
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -49,12 +50,19 @@ async def _parsed(served: Served, body: bytes, header_length: str | None) -> Inf
 async def _answer(answer: Future[Arrays], request: Request) -> Arrays:
     """The outputs; a client that goes away takes its request out of the queue."""
     awaited = asyncio.wrap_future(answer)
-    gone = asyncio.ensure_future(request.receive())
+    gone = asyncio.ensure_future(_gone(request))
+    both: set[asyncio.Future[Any]] = {awaited, gone}
     try:
-        await asyncio.wait({awaited, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not awaited.done():
             raise ClientDisconnect
         return awaited.result()
     finally:
-        gone.cancel()
-        awaited.cancel()
+        for one in both:
+            one.cancel()
+
+
+async def _gone(request: Request) -> None:
+    """Until the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

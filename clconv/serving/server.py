@@ -18,7 +18,9 @@ from clconv.serving.service import Service
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 _TICK = 0.02
-_IDLE_SECONDS = 75  # of a connection; longer than the 60 of common proxies, which would find theirs closed
+_IDLE_SECONDS = (
+    75  # of a connection; longer than the 60 of common proxies, which would find theirs closed
+)
 _LAST_SECONDS = 5  # for answers that are made to be sent, once nothing is at work any more
 
 
