@@ -55,7 +55,7 @@ def serve(
     max_delay: Annotated[
         float,
         typer.Option(help="Milliseconds that a request waits at most for others to run with."),
-    ] = 2.0,
+    ] = 1.0,
     max_queue: Annotated[
         int, typer.Option(help="Requests that are read, wait or run; more get 503.")
     ] = 256,

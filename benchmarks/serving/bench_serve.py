@@ -1,6 +1,6 @@
 """What dynamic batching gains: `clconv serve` with and without it, at several numbers of clients.
 
-    python -m benchmarks.bench_serve --clients 1 4 16
+    python -m benchmarks.serving.bench_serve --clients 1 4 16
 
 Needs the extra `serve`. Each network is served by one process for each setting; all of them stay up, and take turns. The
 clients are threads of one more process, each with a connection of its own, which send their next request when they have
