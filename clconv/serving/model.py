@@ -58,7 +58,7 @@ class Model:
             return
         together = self._may_join(tuple(row.values()))
         for session in self.sessions:
-            for size in reversed(self._sizes) if together else _ALONE:
+            for size in self._sizes if together else _ALONE:
                 session.prepare({name: (size, *shape) for name, shape in row.items()})
         self.outputs = self._describe_outputs()
 
@@ -151,9 +151,15 @@ class Model:
 
     def _is_apart(self, kind: Any) -> bool:
         names, most = list(self.inputs), self._sizes[-1]
-        shapes = {name: (most, *row) for name, row in zip(names, kind, strict=True)}
+        session = self.sessions[0]
+
+        def shapes(count: int) -> dict[str, tuple[int, ...]]:
+            return {name: (count, *row) for name, row in zip(names, kind, strict=True)}
+
         try:
-            return rows_are_apart(self.sessions[0], shapes)
+            # Later plans keep the variants of the first: a row alone loses more by those of many rows than they by its.
+            session.prepare(shapes(1))
+            return rows_are_apart(session, shapes(most))
         except Exception:  # one alone may fit where many do not; if not, its own run says why
             return False
 
