@@ -180,6 +180,13 @@ def serving(
     assert not thread.is_alive() and not server.unanswered
 
 
+def until(true: Any) -> None:
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 def rows(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((count, 3, 8, 8), np.float32)
 

@@ -97,7 +97,6 @@ def serve(
                 f"clconv: warning: everybody who reaches {address_of(listening)} may use it; set CLCONV_SERVE_TOKEN, or "
                 "listen on 127.0.0.1"
             )
-        _log_to_stderr()
         loaded = _loaded(files, devices, precision, max_batch)
         limits = Limits(max_queue, round(max_request_size * 2**20))
         _serve(Service(loaded, limits, max_delay / 1000, secret), listening, grace)
@@ -126,6 +125,7 @@ def _loaded(
 def _serve(service: Service, listening: socket.socket, grace: float) -> None:
     from clconv.serving.server import Server
 
+    _log_to_stderr()
     for one in service.served.values():
         where = ", ".join(str(session.device) for session in one.model.sessions)
         remark(f"{one.model.name} on {where}: {one.model.described()}")
