@@ -159,6 +159,13 @@ CACHE_SIZE = Setting(
     "once when they are loaded again; 0: none.",
 )
 
+SERVE_TOKEN = Setting(
+    "CLCONV_SERVE_TOKEN",
+    str,
+    "",
+    "What clients of `clconv serve` must send as `Authorization: Bearer TOKEN`.",
+)
+
 SETTINGS: tuple[Setting[Any], ...] = (
     DEVICE,
     DEBUG,
@@ -171,4 +178,5 @@ SETTINGS: tuple[Setting[Any], ...] = (
     LOOP_LIMIT,
     CACHE_DIR,
     CACHE_SIZE,
+    SERVE_TOKEN,
 )

@@ -31,6 +31,7 @@ EXCEPTIONS = {
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
     "parameters of a function: clconv/cli/timing/bench.py bench": _COMMAND,
     "parameters of a function: clconv/cli/timing/profile.py profile": _COMMAND,
+    "parameters of a function: clconv/cli/serving/command.py serve": _COMMAND,
     "parameters of a function: clconv/cli/show.py show": _COMMAND,
     "parameters of a function: clconv/cli/tuning/command.py tune": _COMMAND,
     "parameters of a function: clconv/cli/visualize/command.py visualize": _COMMAND,

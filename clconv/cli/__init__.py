@@ -1,4 +1,4 @@
-"""The command line: `clconv devices | run | show | check | doctor | tune | demo`. One file a command."""
+"""The command line: `clconv devices | run | show | serve | ...`. One module or folder for each command."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from clconv.cli.demo import demo
 from clconv.cli.devices import devices
 from clconv.cli.doctor import doctor
 from clconv.cli.run import run
+from clconv.cli.serving.command import serve
 from clconv.cli.show import show
 from clconv.cli.terminal import flush_streams, prepare_streams
 from clconv.cli.timing.bench import bench
@@ -73,7 +74,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (devices, run, train, show, visualize, check, profile, bench, doctor, tune, demo):
+for command in (
+    devices,
+    run,
+    train,
+    show,
+    visualize,
+    check,
+    profile,
+    bench,
+    serve,
+    doctor,
+    tune,
+    demo,
+):
     app.command()(one_line_errors(command))
 app.command("compile")(one_line_errors(compile_network))
 

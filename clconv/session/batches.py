@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,21 @@ def run_batches(
             f"run_batches() takes an iterable of arrays or of dicts, got {type(items).__name__}; a single one: [x]"
         )
     return _results(runs, specs, items, size, fixed)
+
+
+def run_joined(run: Run, items: Sequence[Arrays], size: int) -> list[Arrays]:
+    """Arrays by output name for each item, after one run of all of them as a batch of `size` rows.
+
+    items: checked arrays by input name, with rows of the same shapes and together at most `size` of them; the batch is
+    filled up with copies of the last. Raises what run does, InputError for outputs that are no rows.
+    """
+    counts = [len(next(iter(item.values()))) for item in items]
+    parts = [_Part(item, count, True) for item, count in zip(items, counts, strict=True)]
+    outputs, _ = _cutting(run)(_filled(parts, size, True))
+    if len(items) == 1:
+        return [outputs]
+    begins = itertools.accumulate(counts, initial=0)
+    return [_rows(outputs, begin, count) for begin, count in zip(begins, counts, strict=False)]
 
 
 def _results(

@@ -159,6 +159,25 @@ BAD_USES = [
             ("''", "no path"),
         )
     ),
+    # serve
+    ("serve", "Missing"),
+    ("serve no.onnx", "no.onnx"),
+    ("serve folder", "folder"),
+    ("serve pipe.onnx", "regular file"),
+    ("serve classifier.onnx two.onnx other=no.onnx", "no.onnx"),
+    ("serve classifier.onnx ./classifier.onnx", "both called 'classifier'"),
+    ("serve a/b=classifier.onnx", "slash"),
+    *((f"serve classifier.onnx --port {port}", "--port") for port in ("-1", "65536", "http")),
+    *((f"serve classifier.onnx --max-batch {n}", "--max-batch") for n in ("0", "-1", "1.5", "x")),
+    *((f"serve classifier.onnx --max-queue {n}", "--max-queue") for n in ("0", "-1", "x")),
+    *(
+        (f"serve classifier.onnx {option} {number}", option)
+        for option in ("--max-delay", "--max-request-size", "--grace")
+        for number in ("-1", "nan", "inf", "x", "1e12")
+    ),
+    *((f"serve classifier.onnx --token {token}", "--token") for token in ("''", "'a b'", "é")),
+    ("serve classifier.onnx --precision float8", "float16"),
+    ("serve classifier.onnx --nonsense", "--nonsense"),
     # doctor
     ("doctor --all --quiet", "choose one"),
     ("demo -o a.txt --json", ".txt"),

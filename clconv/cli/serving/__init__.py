@@ -1,0 +1,1 @@
+"""`clconv serve`: a model as a web service."""

@@ -1,0 +1,67 @@
+"""What Prometheus is told: how many requests, how long they took and waited, and how full the batches are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import prometheus_client as prometheus
+
+from clconv.serving.batcher import Ran
+
+CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+OTHER = ""  # the model of requests for one that is not there
+
+
+class Metrics:
+    """Of one server, in a registry of its own."""
+
+    def __init__(self) -> None:
+        registry = prometheus.CollectorRegistry()
+        self.registry = registry
+        model = ["model"]
+        self._requests = prometheus.Counter(
+            "clconv_requests", "Inference requests by HTTP status.", [*model, "status"],
+            registry=registry,
+        )  # fmt: skip
+        self._seconds = prometheus.Histogram(
+            "clconv_request_seconds", "From a request's headers to its answer, of those that were answered with 200.",
+            model, buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._waited = prometheus.Histogram(
+            "clconv_queue_seconds", "From a request's arrival in the queue to its run.",
+            model, buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._runs = prometheus.Histogram(
+            "clconv_run_seconds", "Of a batch on the device, copies included.",
+            model, buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._rows = prometheus.Histogram(
+            "clconv_batch_rows", "Rows that ran together.", model, buckets=_ROWS, registry=registry
+        )
+
+    def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A number that is looked up when it is asked for."""
+        prometheus.Gauge(name, text, registry=self.registry).set_function(value)
+
+    def ran(self, model: str) -> Callable[[Ran], None]:
+        """What a model's batcher tells its batches."""
+
+        def told(ran: Ran) -> None:
+            self._rows.labels(model).observe(ran.rows)
+            self._runs.labels(model).observe(ran.seconds)
+            for seconds in ran.waited:
+                self._waited.labels(model).observe(seconds)
+
+        return told
+
+    def answered(self, model: str, status: int, seconds: float) -> None:
+        self._requests.labels(model, str(status)).inc()
+        if status == 200:
+            self._seconds.labels(model).observe(seconds)
+
+    def text(self) -> bytes:
+        """In Prometheus's text format."""
+        return prometheus.generate_latest(self.registry)
