@@ -21,6 +21,8 @@ from clconv.lowering.variants import VARIANTS
 Traits = frozenset[Hashable]
 
 _MOST_INPUTS = 6
+# By case and device; the cases are modules' constants. To plan them all takes seconds.
+_VARIANTS: dict[tuple[int, DeviceInfo], tuple[str, ...]] = {}
 
 
 def repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
@@ -36,7 +38,7 @@ def repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         device = parameters.get("device")
         key = id(case), device
         if key not in traits_of:
-            variants = _variants(case, device)
+            variants = variants_of(case, device)
             traits_of[key] = _own_traits(case, variants), _shared_traits(case, variants)
         alike = case.op if device is None else family(case.op)
         own, shared = traits_of[key]
@@ -65,6 +67,9 @@ def _own_traits(case: Case, variants: tuple[str, ...]) -> Traits:
         spec = graph.specs.get(name)
         if spec is not None:
             found.add(("type", index, str(spec.dtype)))
+    for place, operand in enumerate(case.inputs):  # a Cast may stand before the node
+        if operand is not None:
+            found.add(("fed", place, operand.dtype))
     found |= {("variant", name) for name in variants}
     return frozenset(found)
 
@@ -83,13 +88,16 @@ def _shared_traits(case: Case, variants: tuple[str, ...]) -> Traits:
     return frozenset(found)
 
 
-def _variants(case: Case, device: DeviceInfo | None) -> tuple[str, ...]:
+def variants_of(case: Case, device: DeviceInfo | None) -> tuple[str, ...]:
     """The variants that apply to a case on the test's device."""
     if device is None or not OPS[case.op].has_kernel:
         return ()
     from tests.kernels.support import plans
 
-    return tuple(name for name, _ in plans(case, device))
+    key = id(case), device
+    if key not in _VARIANTS:
+        _VARIANTS[key] = tuple(name for name, _ in plans(case, device))
+    return _VARIANTS[key]
 
 
 def _kind(value: object) -> Hashable:
