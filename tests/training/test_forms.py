@@ -74,10 +74,7 @@ def dropping(ratio: float = 0.5) -> Graph:
     return network.build((5,), batch=None)
 
 
-@pytest.mark.parametrize(
-    "form",
-    [pytest.param(form, marks=[pytest.mark.slow] * (form == "inference")) for form in FORMS],
-)
+@pytest.mark.parametrize("form", FORMS)
 def test_files_for_training_and_for_inference_learn(
     form: str, device: clconv.DeviceInfo, tmp_path: Path
 ) -> None:
