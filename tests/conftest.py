@@ -19,6 +19,17 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.evaluate import node_cost
 from tests.representatives import repetitions
 
+# Their networks compile for half as long with vectors of 8 floats as with 16: the quick run takes no longer ones there.
+# Kernels, ONNX's cases and other packages' interfaces are tested with the device as it is, with --whole all is.
+NARROW = (
+    "tests/models",
+    "tests/planning",
+    "tests/profiling",
+    "tests/runtime",
+    "tests/session",
+    "tests/training",
+)
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
@@ -65,16 +76,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # -m says itself which marks are wanted.
-    asked = ("--whole", "--soak")
     for item in repetitions(items):
         item.add_marker(pytest.mark.slow)
-    if not config.getoption("-m") and not any(config.getoption(option) for option in asked):
+    if not asks_for_all(config):
         _leave_out(config, items, lambda item: item.get_closest_marker("slow") is not None)
     if not config.getoption("-m") and not config.getoption("--soak"):
         _leave_out(config, items, lambda item: item.get_closest_marker("long") is not None)
     most = config.getoption("--most-flops")
     if most is not None:
         _leave_out(config, items, lambda item: _cost(item) > most)
+
+
+def asks_for_all(config: pytest.Config) -> bool:
+    """Whether the run is another than the quick one."""
+    return any(config.getoption(option) for option in ("-m", "--whole", "--soak"))
 
 
 def _leave_out(
@@ -108,7 +123,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             found = tuple(_as_cpu(d, width) for d in found)
         if metafunc.config.getoption("--as-gpu"):
             found = tuple(dataclasses.replace(d, kind="gpu") for d in found)
+        if not asks_for_all(metafunc.config) and metafunc.definition.nodeid.startswith(NARROW):
+            found = tuple(_narrowed(d) for d in found)
         metafunc.parametrize("device", found, ids=[_label(d) for d in found], scope="session")
+
+
+def _narrowed(device: DeviceInfo) -> DeviceInfo:
+    if not device.is_cpu:
+        return device
+    return dataclasses.replace(device, vector_width=min(device.vector_width, 8))
 
 
 def _as_cpu(device: DeviceInfo, width: int) -> DeviceInfo:

@@ -1,7 +1,8 @@
 """Which cases of a test the quick run leaves to --whole: those in which nothing is new.
 
 Cases are read in order. One is new if anything about it did not occur in an earlier case of its operator: an attribute's
-value, an element type, a rank, a missing or a constant input, the set of variants that apply.
+value, an element type, a variant, a rank, a missing or a constant input. Operators whose kernels come from the same module
+are the same code on a device, with another expression in it: there a rank, an input or a set of variants is new once.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ import pytest
 from clconv.cases import Case
 from clconv.device.info import DeviceInfo
 from clconv.graph.ops import OPS
+from clconv.lowering.variants import VARIANTS
+
+Traits = frozenset[Hashable]
 
 _MOST_INPUTS = 6
+# By case and device; the cases are modules' constants. To plan them all takes seconds.
+_VARIANTS: dict[tuple[int, DeviceInfo], tuple[str, ...]] = {}
 
 
 def repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """Of the tests that take a case: those whose case brings nothing new to their function."""
     known: dict[object, set[Hashable]] = collections.defaultdict(set)
-    traits_of: dict[tuple[int, DeviceInfo | None], frozenset[Hashable]] = {}
+    traits_of: dict[tuple[int, DeviceInfo | None], tuple[Traits, Traits]] = {}
     found = []
     for item in items:
         parameters = getattr(item, "callspec", None) and item.callspec.params
@@ -32,38 +38,66 @@ def repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         device = parameters.get("device")
         key = id(case), device
         if key not in traits_of:
-            traits_of[key] = _traits(case) | _variants(case, device)
-        before = known[item.function, others, case.op]
-        traits = traits_of[key]
-        if traits <= before:
+            variants = variants_of(case, device)
+            traits_of[key] = _own_traits(case, variants), _shared_traits(case, variants)
+        alike = case.op if device is None else family(case.op)
+        own, shared = traits_of[key]
+        before = known[item.function, others, "own", case.op]
+        before_alike = known[item.function, others, "shared", alike]
+        if own <= before and shared <= before_alike:
             found.append(item)
-        before |= traits
+        before |= own
+        before_alike |= shared
     return found
 
 
-def _traits(case: Case) -> frozenset[Hashable]:
+def family(op: str) -> str:
+    """The module that the operator's kernels come from; the operator itself if it has none."""
+    variants = VARIANTS.get(op)
+    return variants[0].lower.__module__ if variants else op
+
+
+def _own_traits(case: Case, variants: tuple[str, ...]) -> Traits:
+    """What is new once for each operator: how its nodes, attributes and types change what it computes."""
     graph, _ = case.build()
     node = graph.nodes[0]
     found: set[Hashable] = {("nodes", tuple(n.op for n in graph.nodes[:3]))}
     found |= {(name, _kind(value)) for name, value in node.attrs.items()}
-    names = node.inputs[:_MOST_INPUTS]
+    for index, name in enumerate(node.inputs[:_MOST_INPUTS]):
+        spec = graph.specs.get(name)
+        if spec is not None:
+            found.add(("type", index, str(spec.dtype)))
+    for place, operand in enumerate(case.inputs):  # a Cast may stand before the node
+        if operand is not None:
+            found.add(("fed", place, operand.dtype))
+    found |= {("variant", name) for name in variants}
+    return frozenset(found)
+
+
+def _shared_traits(case: Case, variants: tuple[str, ...]) -> Traits:
+    """What is new once for all operators of the same kernels: where values lie, and what reads them."""
+    graph, _ = case.build()
+    names = graph.nodes[0].inputs[:_MOST_INPUTS]
+    found: set[Hashable] = {("variants", variants)}
     found.add(("present", tuple(bool(name) for name in names)))
     found.add(("constant", tuple(name in graph.constants for name in names)))
     for index, name in enumerate(names):
         spec = graph.specs.get(name)
         if spec is not None and spec.shape is not None:
-            found |= {("type", index, str(spec.dtype)), ("rank", index, len(spec.shape))}
+            found.add(("rank", index, len(spec.shape)))
     return frozenset(found)
 
 
-def _variants(case: Case, device: DeviceInfo | None) -> frozenset[Hashable]:
-    """The variants of a case on the test's device. Each stands alone, and with what else applies."""
+def variants_of(case: Case, device: DeviceInfo | None) -> tuple[str, ...]:
+    """The variants that apply to a case on the test's device."""
     if device is None or not OPS[case.op].has_kernel:
-        return frozenset()
+        return ()
     from tests.kernels.support import plans
 
-    names = tuple(name for name, _ in plans(case, device))
-    return frozenset({("variants", names)})
+    key = id(case), device
+    if key not in _VARIANTS:
+        _VARIANTS[key] = tuple(name for name, _ in plans(case, device))
+    return _VARIANTS[key]
 
 
 def _kind(value: object) -> Hashable:

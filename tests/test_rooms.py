@@ -107,6 +107,7 @@ def imported(path: Path) -> set[str]:
     return {n for n in found if n == "clconv" or n.startswith("clconv.")}
 
 
+@functools.cache
 def all_imports() -> dict[str, set[str]]:
     """By module, or by the path of a template."""
     found = {name: imported(path) for name, path in MODULES.items()}

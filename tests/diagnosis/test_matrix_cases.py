@@ -154,9 +154,6 @@ def test_an_instruction_that_a_process_dies_of_is_never_tried_by_load(
                 raise WorkerError("the process died of SIGSEGV")
             return super().call(function, *arguments, limit=limit)
 
-    found = examined(able, "MatMul", worker=Dying())
-    assert set(found.culprits) == {(MATRIX, "tf32")} and "SIGSEGV" in found.culprits[MATRIX, "tf32"]
-    write_quarantine(able, new_quarantine({}, found.culprits, found.results))
     tried: list[str] = []
 
     def noted(one: DeviceInfo, precision: str) -> bool:
@@ -164,6 +161,10 @@ def test_an_instruction_that_a_process_dies_of_is_never_tried_by_load(
         return True
 
     monkeypatch.setattr(matrix_probe, "multiplies_right", noted)
+    found = examined(able, "MatMul", worker=Dying())
+    assert set(found.culprits) == {(MATRIX, "tf32")} and "SIGSEGV" in found.culprits[MATRIX, "tf32"]
+    write_quarantine(able, new_quarantine({}, found.culprits, found.results))
+    tried.clear()
     fresh = dataclasses.replace(able, compute_units=able.compute_units + 1)  # not tried before
     assert with_verified_matrix(product(), fresh, "tf32").matrix == {"emulated"} and not tried
     assert with_verified_matrix(product(), fresh, "float16").matrix == ALL - {"tf32"} and tried

@@ -84,8 +84,17 @@ def half(*shape: int, seed: int = 0, scale: float = 1.0) -> np.ndarray:
 _CONV = {"pads": (1, 1, 1, 1), "strides": (1, 1), "dilations": (1, 1)}
 
 
-@pytest.mark.parametrize("op", ["Conv", "MaxPool", "Add", "ConvTranspose"])
-@pytest.mark.parametrize("channels", [16, 11])
+@pytest.mark.parametrize(
+    ("channels", "op"),
+    [
+        *((11, op) for op in ("Conv", "MaxPool", "Add", "ConvTranspose")),
+        (16, "Conv"),
+        *(
+            pytest.param(16, op, marks=pytest.mark.slow)
+            for op in ("MaxPool", "Add", "ConvTranspose")
+        ),
+    ],
+)
 def test_fused_epilogues_read_halves(op: str, channels: int, device: DeviceInfo) -> None:
     x = half(2, channels, 9, 7)
     first = {

@@ -141,7 +141,15 @@ def test_one_conversion_where_pixels_become_features(name: str) -> None:
     assert converted == [flatten.inputs[0]]
 
 
-@pytest.mark.parametrize("name", sorted(set(NETS) - {"densenet121", "efficientnet_b0"}))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.slow] * (name in ("vgg16", "alexnet"))
+        )  # large weights
+        for name in sorted(set(NETS) - {"densenet121", "efficientnet_b0"})
+    ],
+)
 def test_activations_and_residual_sums_are_fused(name: str) -> None:
     """No launch of its own for ReLU, ReLU6, Swish, residual sum, batch normalisation or bias."""
     graph, _ = lowered(name)

@@ -69,7 +69,14 @@ def quantised(floats: Path, way: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "way", ["QDQ", "QOperator", "QDQ per channel", "QOperator per channel", "dynamic"]
+    "way",
+    [
+        "QDQ",
+        pytest.param("QOperator", marks=pytest.mark.slow),
+        pytest.param("QDQ per channel", marks=pytest.mark.slow),
+        "QOperator per channel",
+        "dynamic",
+    ],
 )
 def test_a_quantised_network(device: DeviceInfo, floats: Path, way: str) -> None:
     model = quantised(floats, way)

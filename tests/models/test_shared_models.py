@@ -23,8 +23,8 @@ DEVIATION = np.array([0.229, 0.224, 0.225], np.float32).reshape(1, 3, 1, 1)
     ("image", "classes"),
     [
         ("chelsea.png", {281, 282, 285}),
-        ("coffee.png", {967, 968, 504}),
-        ("motorcycle_left.png", {665, 670}),
+        pytest.param("coffee.png", {967, 968, 504}, marks=pytest.mark.slow),
+        pytest.param("motorcycle_left.png", {665, 670}, marks=pytest.mark.slow),
     ],
 )
 def test_mobilenet_names_what_is_in_the_photo(
@@ -65,7 +65,11 @@ def test_blazeface(device: DeviceInfo, shared_models: Path, shared_images: Path)
 
 
 @pytest.mark.parametrize(
-    ("model", "size"), [("demosaicnet_bayer_256", 256), ("realesr_animevideov3_x4_128", 128)]
+    ("model", "size"),
+    [
+        ("demosaicnet_bayer_256", 256),
+        pytest.param("realesr_animevideov3_x4_128", 128, marks=pytest.mark.slow),
+    ],
 )
 def test_image_to_image(
     model: str, size: int, device: DeviceInfo, shared_models: Path, shared_images: Path

@@ -16,7 +16,7 @@ from tests.frontend.support import model, node, value
 SIZES = (601, 523, 1031, 521, 600, 769)
 
 
-@pytest.mark.parametrize("kind", ["Gemm", "MatMul", "Conv"])
+@pytest.mark.parametrize("kind", ["Gemm", "MatMul", pytest.param("Conv", marks=pytest.mark.slow)])
 def test_large_weights_from_a_file(tmp_path: Path, kind: str) -> None:
     rng = np.random.default_rng(0)
     channels = [601, *SIZES]

@@ -77,7 +77,7 @@ def test_a_disk_that_fills_in_a_compilation_is_an_error(
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 8))]
 )
-@pytest.mark.parametrize("begin", [0x200, 0x1000])
+@pytest.mark.parametrize("begin", [0x200, pytest.param(0x1000, marks=pytest.mark.slow)])
 def test_files_that_look_whole_and_kill_are_made_anew(
     pocl: DeviceInfo, tmp_path: Path, begin: int, seed: int
 ) -> None:

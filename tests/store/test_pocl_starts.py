@@ -50,7 +50,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("*.so", 0.5),
         pytest.param("*.so", 0.75, marks=pytest.mark.slow),
         pytest.param("*.bc", 0, marks=pytest.mark.slow),
-        ("*.bc", 0.5),
+        pytest.param("*.bc", 0.5, marks=pytest.mark.slow),  # they are among those of the last
         pytest.param("*.bc", 0.99, marks=pytest.mark.slow),
         ("*", 0.3),
     ],

@@ -20,7 +20,18 @@ def kept(name: str) -> dict[str, np.ndarray]:
 
 
 # Most of the time is compilation. Each gradient in them is also held to the reference, operator by operator.
-QUICK = ("lenet", "lenet-sgd")
+# A network's gradients and a curve, and losses that have every option between them.
+QUICK = ("lenet", "mlp-sgd")
+QUICK_LOSSES = (
+    "ce",
+    "ce-pixels-all",
+    "ce-probabilities-smooth",
+    "bce",
+    "mse",
+    "mae",
+    "huber-wide",
+    "perceptron-several",
+)
 
 
 def marked(table: Any) -> list[Any]:
@@ -67,7 +78,10 @@ def test_curves_of_losses(label: str, device: clconv.DeviceInfo) -> None:
             np.testing.assert_allclose(constants[key.split("//")[1]].array, wanted, atol=close)
 
 
-@pytest.mark.parametrize("label", LOSS_CASES)
+@pytest.mark.parametrize(
+    "label",
+    [pytest.param(k, marks=[pytest.mark.slow] * (k not in QUICK_LOSSES)) for k in LOSS_CASES],
+)
 def test_losses(label: str, device: clconv.DeviceInfo) -> None:
     case, numbers = LOSS_CASES[label], kept("losses")
     logits, y = case.data()
