@@ -87,6 +87,14 @@ def shuffle_of(capability: tuple[int, int], extensions: frozenset[str]) -> str:
     return "intel" if "cl_intel_subgroups" in extensions else ""
 
 
+def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str:
+    """DeviceInfo.dot: PoCL's clang has the instructions of x86-64 processors as builtins. flags: what the processor says of
+    itself, as Linux names it."""
+    if kind != "cpu" or "Portable Computing Language" not in platform or "x86_64" not in version:
+        return ""
+    return "vnni" if flags & {"avx512_vnni", "avx_vnni"} else ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Quirk:
     """One device's misbehaviour: how to recognise it, its cure, and when the row can go."""

@@ -5,13 +5,13 @@ x (N, C / lanes, H, W, lanes) of uchar    y (N, C / lanes, OH, OW, lanes) of uch
 One work-item computes `rows` output rows of one block of channels. Index space: (row items, C / lanes, N).
 Parameters: lanes; kernel, strides, dilations: (height, width).
 </%doc>
+<%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
 <%
   KH, KW = kernel
   SH, SW = strides
   DH, DW = dilations
 %>
-typedef uchar byte_lanes __attribute__((ext_vector_type(${lanes})));
-typedef uchar byte_lanes_u __attribute__((ext_vector_type(${lanes}), aligned(1)));
+${pieces.lanes_of(lanes)}
 kernel void ${entry}(
     global const uchar* restrict x, global uchar* restrict y, int height, int width, int out_height, int out_width,
     int pad_top, int pad_left, int rows) {

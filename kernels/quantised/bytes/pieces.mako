@@ -3,25 +3,37 @@ What kernels on bytes share: products of four bytes at a time, and sums that bec
 graph/ops/quantised/bytes.py. Import with
   <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
 </%doc>
-<%! from clconv.lowering.model.ctext import vector_type %>
 
-## Before a kernel: vectors of `lanes` that may begin at any byte, and BYTE_DOT(sum, x, w): each lane's sum and the products
+## Before a kernel: `lanes` bytes that may begin anywhere.
+<%def name="lanes_of(lanes)">\
+#ifndef BYTE_LANES
+#define BYTE_LANES ${lanes}
+typedef uchar byte_lanes __attribute__((ext_vector_type(${lanes})));
+typedef uchar byte_lanes_u __attribute__((ext_vector_type(${lanes}), aligned(1)));
+#endif
+</%def>
+
+## Before a kernel: vectors of `lanes` that may begin at any byte, and BYTE_DOT_VNNI(sum, x, w): each lane's sum and the products
 ## of its four bytes, of x unsigned, of w signed. dot: the instruction, "vnni", or "emulated".
 <%def name="declare(lanes, dot)">\
+#ifndef BYTE_QUADS
+#define BYTE_QUADS
 typedef int byte_ints __attribute__((ext_vector_type(${lanes})));
 typedef int byte_ints_u __attribute__((ext_vector_type(${lanes}), aligned(1)));
 typedef float byte_floats __attribute__((ext_vector_type(${lanes})));
 typedef float byte_floats_u __attribute__((ext_vector_type(${lanes}), aligned(4)));
-typedef uchar byte_lanes __attribute__((ext_vector_type(${lanes})));
-typedef uchar byte_lanes_u __attribute__((ext_vector_type(${lanes}), aligned(1)));
 typedef uchar byte_quads __attribute__((ext_vector_type(${4 * lanes})));
 typedef uchar byte_quads_u __attribute__((ext_vector_type(${4 * lanes}), aligned(1)));
+#endif
+#ifndef BYTE_DOT_${dot.upper()}
 % if dot == "vnni":
-#define BYTE_DOT(sum, x, w) __builtin_ia32_vpdpbusd${32 * lanes}(sum, x, w)
+#define BYTE_DOT_VNNI(sum, x, w) __builtin_ia32_vpdpbusd${32 * lanes}(sum, x, w)
 % else:
-#define BYTE_DOT(sum, x, w) ((sum) + ((x) & 255) * ((w) << 24 >> 24) + ((x) >> 8 & 255) * ((w) << 16 >> 24) ${"\\"}
+#define BYTE_DOT_EMULATED(sum, x, w) ((sum) + ((x) & 255) * ((w) << 24 >> 24) + ((x) >> 8 & 255) * ((w) << 16 >> 24) ${"\\"}
     + ((x) >> 16 & 255) * ((w) << 8 >> 24) + ((x) >> 24 & 255) * ((w) >> 24))
 % endif
+#endif
+${lanes_of(lanes)}
 </%def>
 
 ## Stores accumulators behind y + at, `lanes` bytes each, one behind the other; with `other`, whose bytes are added, in the

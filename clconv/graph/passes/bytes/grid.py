@@ -57,9 +57,7 @@ class Cut:
         return all(float(np.rint(v / grid.scale)) * grid.scale == v for v in finite)
 
 
-def grid_of(
-    attrs: Attributes, scale: np.ndarray | None, zero: np.ndarray | None
-) -> Grid | None:
+def grid_of(attrs: Attributes, scale: np.ndarray | None, zero: np.ndarray | None) -> Grid | None:
     """The grid on which FakeQuantize puts values; None if it has more than 256 steps, or not one scale for all."""
     if scale is None or zero is None or not scale.size or not zero.size:
         return None

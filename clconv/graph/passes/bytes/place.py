@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.epilogue import without_epilogue
-from clconv.graph.evaluate import evaluate_node, infer_node
+from clconv.graph.evaluate import infer_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.names import all_names, fresh_names
 from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.ops.elementwise.elementwise import ROWS
-from clconv.graph.passes.bytes.grid import Cut, Grid, grid_of, numbers_of
+from clconv.graph.passes.bytes.between import combined_on_bytes, curve_of, mean_on_bytes
+from clconv.graph.passes.bytes.grid import Grid, grid_of
 from clconv.graph.passes.bytes.products import Made, product_on_bytes
 from clconv.graph.passes.fuse_epilogue import fuse_epilogue
 from clconv.graph.passes.remove_dead import remove_dead
@@ -40,9 +41,7 @@ def place_bytes(graph: Graph, takes: TakesBytes) -> Graph:
         placer.place(node)
     if not placer.products:
         return graph
-    made = graph.replace(
-        nodes=tuple(placer.nodes), specs=placer.specs, constants=placer.constants
-    )
+    made = graph.replace(nodes=tuple(placer.nodes), specs=placer.specs, constants=placer.constants)
     return remove_dead(fuse_epilogue(remove_dead(made)))
 
 
@@ -135,8 +134,9 @@ class Placer:
         if node.op == "FakeQuantize":
             self._fake_quantise(node)
         elif not self._moved(node) and not self._joined(node):
-            if node.op in ROWS:
-                self._curve(node)
+            curve = curve_of(self, node) if node.op in ROWS else None
+            if curve is not None:
+                self.curves[node.outputs[0]] = curve
             self.emit(node)
 
     def _moved(self, node: Node) -> bool:
@@ -219,7 +219,7 @@ class Placer:
                 return False
             self._join(maker, result, grid)
             return True
-        line = self._average(maker, grid) or self._combined(maker, grid)
+        line = mean_on_bytes(self, maker, grid) or combined_on_bytes(self, maker, grid)
         if line:
             self.gives(result, line, grid)
         return bool(line)
@@ -228,59 +228,3 @@ class Placer:
         if self.grids[x] == grid:
             return self.lines[x]
         return self._table(x, self.grids[x].reals, grid)
-
-    def _average(self, maker: Node, grid: Grid) -> str:
-        if maker.op != "GlobalAveragePool" or maker.inputs[0] not in self.lines:
-            return ""
-        x = maker.inputs[0]
-        of_x, pixels = self.grids[x], int(np.prod(self.specs[x].shape[2:]))
-        if pixels * of_x.zero >= 1 << 24:  # what float32 counts
-            return ""
-        other = (pixels * of_x.zero, of_x.scale / (pixels * grid.scale))
-        numbers = numbers_of((), other, Cut().ends(grid), grid.zero)
-        inputs = [self.lines[x], self.constant(numbers, f"{x}/numbers")]
-        return self.node("ByteAveragePool", inputs, f"{x}/mean")
-
-    def _combined(self, maker: Node, grid: Grid) -> str:
-        """A sum or product of two values on grids, both of one shape, or one of the other with one for each channel."""
-        if maker.op not in ("Add", "Mul") or len(maker.inputs) != 2:
-            return ""
-        a, b = maker.inputs
-        if a == b or not all(n in self.grids for n in (a, b)):
-            return ""
-        if self.specs[a].size < self.specs[b].size:
-            a, b = b, a
-        shape, other = self.specs[a].shape, self.specs[b].shape
-        each_channel = (*shape[:2], *(1,) * (len(shape) - 2))
-        if a not in self.lines or len(shape) < 3:
-            return ""
-        if other != shape and not (maker.op == "Mul" and other == each_channel):
-            return ""
-        of_a, of_b = self.grids[a], self.grids[b]
-        if maker.op == "Add":
-            first, second = (of_a.zero, of_a.scale / grid.scale), of_b.scale / grid.scale
-        else:
-            first, second = (of_a.zero,), of_a.scale * of_b.scale / grid.scale
-        numbers = numbers_of(first, (of_b.zero, second), Cut().ends(grid), grid.zero)
-        inputs = [self.on_bytes(a), self.on_bytes(b), self.constant(numbers, f"{a}/numbers")]
-        return self.node(f"Byte{maker.op}", inputs, f"{maker.outputs[0]}/bytes")
-
-    def _curve(self, node: Node) -> None:
-        """What an element-wise node makes of one value on a grid and of constants of one number."""
-        sources, arrays = set(), []
-        for name in node.inputs:
-            constant = self.constants.get(name)
-            if not name:
-                arrays.append(None)
-            elif constant is not None and constant.spec.size == 1:
-                arrays.append(constant.array.reshape(()))
-            elif name in self.curves or name in self.grids:
-                source, reals = self.curves.get(name) or (name, self.grids[name].reals)
-                sources.add(source)
-                arrays.append(reals)
-            else:
-                return
-        if len(sources) == 1 and node.outputs[0] and not node.epilogue:
-            (reals,) = evaluate_node(node, arrays)[:1]
-            if reals.shape == (256,) and reals.dtype == np.float32:
-                self.curves[node.outputs[0]] = (sources.pop(), reals)

@@ -50,7 +50,9 @@ class _Product:
             return None
         bias = np.zeros(len(step)) if self.bias is None else self.bias.astype(np.float64)
         whole = np.rint(bias / step)
-        if np.any(np.abs(whole * step - bias) > np.maximum(_INEXACT * tail.divisor, 2e-7 * abs(bias))):
+        if np.any(
+            np.abs(whole * step - bias) > np.maximum(_INEXACT * tail.divisor, 2e-7 * abs(bias))
+        ):
             return None
         whole -= self.grid.zero * values.sum(axis=along, dtype=np.int64)
         largest = np.abs(values, dtype=np.int32).sum(axis=along, dtype=np.int64) * 255
@@ -159,7 +161,9 @@ def write_product(
 ) -> None:
     x = placer.on_bytes(product.x)
     if not is_conv:
-        shape = placer.constant(np.array((*placer.specs[x].shape, 1, 1), np.int64), f"{result}/shape")
+        shape = placer.constant(
+            np.array((*placer.specs[x].shape, 1, 1), np.int64), f"{result}/shape"
+        )
         x = placer.node("Reshape", [x, shape], f"{result}/image")
     line = placer.fresh(f"{result}/bytes")
     weights = placer.constant(product.weights.values, f"{product.name}/weights")
@@ -169,7 +173,9 @@ def write_product(
         assert made is not None
         names = [
             placer.constant(array, f"{product.name}/{what}")
-            for what, array in zip(("multiplier", "sums", "numbers"), (*made, tail.numbers(placer.grids)), strict=True)
+            for what, array in zip(
+                ("multiplier", "sums", "numbers"), (*made, tail.numbers(placer.grids)), strict=True
+            )
         ]
         inputs = [x, weights, *names]
         if tail.other:

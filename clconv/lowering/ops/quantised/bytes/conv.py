@@ -11,7 +11,6 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, always, register
 from clconv.lowering.ops.quantised.bytes.shape import (
     OTHER,
-    block_of,
     bytes_obstacle,
     conv_signatures,
     conv_weights,
@@ -91,7 +90,9 @@ def _tile(registers: int, blocks: int, width: int) -> tuple[int, int]:
     for vectors in range(1, min(4, blocks) + 1):
         most = min((registers - 2 - vectors) // vectors, _MOST_PIXELS, width)
         for pixels in range(max(1, most // 2), most + 1):
-            waste = items(width, pixels) * pixels / width * items(blocks, vectors) * vectors / blocks
+            waste = (
+                items(width, pixels) * pixels / width * items(blocks, vectors) * vectors / blocks
+            )
             # A step loads a vector of weights for each vector and broadcasts each pixel; two products at a time.
             loads = (vectors + pixels) / (vectors * pixels)
             chain = max(1.0, 10 / (vectors * pixels))
