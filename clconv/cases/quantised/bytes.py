@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,14 @@ def conv(
     x: Shape,
     w: Shape,
     out: Shape = (),
-    given: Operand | None = None,
-    weights: Operand | None = None,
     scale: float = 0.002,
     **attrs: Any,
 ) -> Case:
     """out: the shape of the result, where it is added to another of that shape."""
     filters = w[0]
     operands = [
-        given or any_bytes(*x),
-        weights or Operand(w, "int8", True, -128, 128),
+        any_bytes(*x),
+        Operand(w, "int8", True, -128, 128),
         weight(filters, low=scale / 2, high=scale),
         Operand((filters,), "int32", True, -9999, 9999),
         numbers((-90, 120, 0.37), (17, 0.21)) if out or attrs.get("twice") else numbers(),
@@ -46,8 +45,14 @@ def conv(
     return Case("ByteConv", label, tuple(operands), window(len(x) - 2, **attrs))
 
 
-def constant(value: int, dtype: str, *shape: int, fed: bool = False) -> Operand:
-    return Operand(shape, dtype, not fed, values=np.full(shape, value))
+def extreme(label: str, value: int) -> Case:
+    """Sums as large as they get, where instructions saturate that add products in 16 bits."""
+    case = conv(label, (1, 512, 5, 5), (32, 512, 3, 3), scale=1e-6)
+    x, w, *others = case.inputs
+    assert x is not None and w is not None
+    x = dataclasses.replace(x, values=np.full(x.shape, 255))
+    w = dataclasses.replace(w, values=np.full(w.shape, value))
+    return dataclasses.replace(case, inputs=(x, w, *others))
 
 
 _SAME3, _SAME5 = (1, 1, 1, 1), (2, 2, 2, 2)
@@ -67,10 +72,8 @@ CASES = (
     conv("added", (1, 24, 9, 9), (40, 24, 1, 1), (1, 40, 9, 9), twice=True),
     conv("added once", (1, 24, 9, 9), (19, 24, 3, 3), (1, 19, 7, 7)),
     conv("twice", (1, 24, 9, 9), (40, 24, 3, 3), twice=True),
-    conv("largest sums", (1, 512, 5, 5), (32, 512, 3, 3), given=constant(255, "uint8", 1, 512, 5, 5, fed=True),
-         weights=constant(127, "int8", 32, 512, 3, 3), scale=1e-6),
-    conv("least sums", (1, 512, 5, 5), (32, 512, 3, 3), given=constant(255, "uint8", 1, 512, 5, 5, fed=True),
-         weights=constant(-128, "int8", 32, 512, 3, 3), scale=1e-6),
+    extreme("largest sums", 127),
+    extreme("least sums", -128),
     conv("depthwise 3x3", (1, 32, 15, 17), (32, 1, 3, 3), group=32, pads=_SAME3, x_zero=120, scale=0.01),
     conv("depthwise, odd", (2, 37, 9, 11), (37, 1, 3, 3), group=37, strides=(2, 2), pads=_SAME3, x_zero=120, scale=0.01),
     conv("depthwise 5x5", (1, 21, 13, 6), (21, 1, 5, 5), group=21, pads=_SAME5, x_zero=1, scale=0.01),

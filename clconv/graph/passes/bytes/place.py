@@ -210,6 +210,7 @@ class Placer:
         if x in self.curves and self.curves[x][0] in self.lines:
             source, reals = self.curves[x]
             self.gives(result, self._table(source, reals, grid), grid)
+            self.curves[result] = (source, grid.reals[grid.bytes_of(reals)])
             return True
         maker = self.makers.get(x)
         if maker is None or maker.epilogue:
