@@ -15,6 +15,7 @@ from clconv.cli.console import fail, interrupted, one_line_errors
 from clconv.cli.demo import demo
 from clconv.cli.devices import devices
 from clconv.cli.doctor import doctor
+from clconv.cli.quantize import quantize
 from clconv.cli.run import run
 from clconv.cli.show import show
 from clconv.cli.terminal import flush_streams, prepare_streams
@@ -72,7 +73,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (devices, run, train, show, visualize, check, profile, bench, doctor, tune, demo):
+for command in (
+    devices,
+    run,
+    train,
+    show,
+    visualize,
+    check,
+    profile,
+    bench,
+    doctor,
+    tune,
+    quantize,
+    demo,
+):
     app.command()(one_line_errors(command))
 
 
