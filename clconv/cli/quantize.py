@@ -153,7 +153,9 @@ def _print(out: Results, made: Quantized, model: Path, output: Path) -> None:
     )  # fmt: skip
     table = Table(
         Column("output", kind="name"),
-        Column("signal_to_noise", "signal to noise, dB", "number", shown=lambda ratio: f"{ratio:.1f}"),
+        Column(
+            "signal_to_noise", "signal to noise, dB", "number", shown=lambda ratio: f"{ratio:.1f}"
+        ),
         Column(
             "same_first_class",
             "same first class",
