@@ -17,7 +17,8 @@ from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from tests.kernels.support import plans, run
 
-BYTE_CASES = [case for case in CASES if case.op == "ByteConv"]
+OPERATORS = ("ByteConv", "QuantizeLinear")
+BYTE_CASES = [case for case in CASES if case.op in OPERATORS]
 
 
 def able(device: DeviceInfo, dot: str) -> DeviceInfo:
@@ -34,7 +35,7 @@ def able(device: DeviceInfo, dot: str) -> DeviceInfo:
 def test_every_case_is_exact(dot: str, device: DeviceInfo) -> None:
     machine = able(device, dot)
     made = [(case, row) for case in BYTE_CASES for row in plans(case, machine)]
-    assert {name for _, (name, _) in made} == {v.name for v in VARIANTS["ByteConv"]}
+    assert {name for _, (name, _) in made} == {v.name for op in OPERATORS for v in VARIANTS[op]}
     with contextlib.suppress(KernelBuildError):  # many at a time; who is to blame shows below
         kernels = [call.kernel for _, (_, plan) in made for call in plan.calls]
         _held = open_device(machine).prepare(kernels, lambda done, total: None)

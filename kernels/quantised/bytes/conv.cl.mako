@@ -18,6 +18,7 @@ kernel, strides, dilations: (height, width); dot: see pieces.mako; twice, other:
   DH, DW = dilations
   OB = vectors * lanes
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
+  pixel = "byte_lanes_u" if in_block == lanes else "int"
   padded = (KH, KW) != (1, 1) or pads
 %>
 ${pieces.declare(lanes, dot)}
@@ -43,7 +44,8 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
   const int end = begin + length < out_width ? begin + length : out_width;
   const int row_end = (row_item + 1) * rows < out_height ? (row_item + 1) * rows : out_height;
 % if padded:
-  uchar window[${columns * in_block}];
+  uchar window[${columns * in_block}] __attribute__((aligned(64)));
+  const ${pixel} outside = ${"(byte_lanes_u)((uchar)x_zero)" if in_block == lanes else "x_zero * 0x01010101"};
 % endif
   for (int oh = row_item * rows; oh < row_end; ++oh)
     for (int column = begin; column < end; column += ${pixels}) {
@@ -70,7 +72,7 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
           global const uchar* source = line + left * ${in_block};
 % if padded:
           const int row_outside = ih < 0 || ih >= height;
-          ${pieces.window(columns, in_block)}
+          ${pieces.window(columns, in_block, pixel)}
 % endif
           for (int kw = 0; kw < ${KW}; ++kw)
             for (int quad = 0; quad < some; ++quad) {

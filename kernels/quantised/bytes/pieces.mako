@@ -72,16 +72,15 @@ ${value} = ${value} > low ? ${value} : (byte_floats)(low);
         ${place} = __builtin_convertvector(*(private byte_ints*)&${value} + zero, byte_lanes);
 </%def>
 
-## Points `source` at `columns` pixels of `lanes` bytes from column `left` of `line`: in the image, or, where some are
-## outside of it, or `rows_outside` holds, copied to `window`, an array, with the zero point in place of what is outside.
-<%def name="window(columns, lanes)">\
+## Points `source` at `columns` pixels of `size` bytes from column `left` of `line`: in the image, or, where some are outside
+## of it, copied to `window`, an array, with the zero point in place of what is outside. type: of one pixel, so that it moves
+## at once. C variables: inside, row_outside, `outside` of that type.
+<%def name="window(columns, size, type)">
       if (!inside || row_outside) {
         for (int c = 0; c < ${columns}; ++c) {
           const int iw = left + c;
           const int known = !row_outside && iw >= 0 && iw < width;
-          for (int lane = 0; lane < ${lanes}; ++lane) window[c * ${lanes} + lane] = x_zero;
-          if (known)
-            for (int lane = 0; lane < ${lanes}; ++lane) window[c * ${lanes} + lane] = line[iw * ${lanes} + lane];
+          *(private ${type}*)(window + c * ${size}) = known ? *(global const ${type}*)(line + iw * ${size}) : outside;
         }
         source = (global const uchar*)(size_t)window;
       }

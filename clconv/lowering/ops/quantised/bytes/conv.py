@@ -23,6 +23,7 @@ from clconv.lowering.shared.work_split import items, nested
 
 _MOST_PIXELS = 14
 _ITEMS_A_CORE = 8
+_ROOM = 24 << 10  # bytes that a depthwise item copies, of a core's first cache
 _ITEM_BYTES = 256 << 10  # of the input that an item reads again for each block of filters
 
 
@@ -158,22 +159,33 @@ def _depthwise_applies(problem: Problem) -> str | None:
         return "needs more channels than lie in blocks of four"
     if any(d != 1 for d in problem.node.attrs.dilations):
         return "reads pixels side by side"
+    window = pair(problem.input(1).shape[2:], 1)
+    if _padded_width(problem) * problem.device.vector_width * window[0] > _ROOM:
+        return f"the rows of a window have more than {_ROOM} bytes"
     return bytes_obstacle(problem) or _is_constant(problem)
+
+
+def _padded_width(problem: Problem) -> int:
+    """Pixels of an input row that windows see, which have their taps in fours."""
+    width, fours = problem.y.shape[-1], items(problem.input(1).shape[-1], 4)
+    return int((width - 1) * problem.node.attrs.strides[-1] + 4 * fours)
 
 
 def _depthwise_lower(problem: Problem) -> Lowered:
     device, at = problem.device, problem.node.attrs
     spatial, lanes = problem.x.rank - 2, device.vector_width
     size, out = pair(problem.x.shape[2:], 1), pair(problem.y.shape[2:], 1)
-    widest = min(out[1], 8)
-    pixels = items(out[1], items(out[1], widest))
+    pixels = items(out[1], items(out[1], min(out[1], 8)))
+    in_row = _padded_width(problem) * lanes
+    window, strides = pair(problem.input(1).shape[2:], 1), pair(at.strides, 1)
     kernel = Kernel.of(
         "quantised/bytes/depthwise.cl.mako",
         "byte_depthwise",
         lanes=lanes,
         pixels=pixels,
-        kernel=pair(problem.input(1).shape[2:], 1),
-        strides=pair(at.strides, 1),
+        room=_ROOM,
+        kernel=window,
+        strides=strides,
         dot=dot_of(problem),
         twice=bool(at.twice),
         other=problem.has(OTHER),
@@ -181,11 +193,14 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     blocks = items(problem.x.shape[1], lanes)
     wanted = max(1, 2 * _ITEMS_A_CORE * device.compute_units // (blocks * problem.x.shape[0]))
     rows = max(1, out[0] // wanted)
+    band = min(rows, (_ROOM // in_row - window[0]) // strides[0] + 1)
     arguments = [
         *_operands(problem, problem.packed(1, depthwise_weights(lanes)), lanes, 1),
         *image_arguments(size, out, pair(at.pads[:spatial], 0)),
         ("x_zero", Scalar(int(at.x_zero))),
         ("rows", Scalar(rows)),
+        ("band", Scalar(band)),
+        ("padded_width", Scalar(in_row // lanes)),
     ]
     index_space = (items(out[0], rows), blocks, problem.x.shape[0])
     return Lowered((problem.call(kernel, arguments, index_space),))
