@@ -25,7 +25,6 @@ from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import moved_bytes
 from clconv.graph.ops.window import check_window, output_size
 from clconv.graph.rules import images
-from clconv.graph.rules.gradient.flat import flat
 
 NUMBERS = 9
 OTHER = 5  # input of ByteConv: what is added
@@ -167,7 +166,7 @@ _HOOKS = Hooks(
     epilogue=False,
     pad=False,
     keeps_elements=False,
-    gradient=flat,
+    gradient=None,
 )
 
 register(
