@@ -10,7 +10,7 @@ PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 _BETWEEN = frozenset(
     {
         "Add", "AveragePool", "Clip", "Concat", "GlobalAveragePool", "HardSigmoid", "HardSwish", "LeakyRelu", "Mul",
-        "Relu", "Sigmoid", "Swish",
+        "ReduceMean", "Relu", "Sigmoid", "Swish",
     }
 )  # fmt: skip
 # What moves or compares values leaves them on their grid.
@@ -89,7 +89,7 @@ def find_points(graph: Graph) -> Points:
 
 def _data(node: Node) -> tuple[str, ...]:
     """The inputs that a node computes with, but for weights."""
-    return node.inputs[:1] if node.op in PRODUCTS or node.op in _CUTS else node.inputs
+    return node.inputs[:1] if node.op in {*PRODUCTS, *_CUTS, "ReduceMean"} else node.inputs
 
 
 def _is_product(graph: Graph, node: Node) -> bool:

@@ -195,6 +195,17 @@ def test_pools_and_full_connections() -> None:
     assert_close(floats, made, 0.6, 2)
 
 
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_means_of_all_pixels_by_their_axes(keepdims: int) -> None:
+    b = Quantised()
+    y = b.pair(b.product(b.pair(b.input(2, 5, 9, 9)), 16, 5, pads=SAME), 0.1, 128)
+    axes = b.constant([-1, 2], "int64")
+    y = b.pair(b.node("ReduceMean", y, axes, keepdims=keepdims), 0.05, 128)
+    floats, made = b.placed(y)
+    assert "ByteAveragePool" in ops(made) and "ReduceMean" not in ops(made)
+    assert_close(floats, made, 0.05, 2)
+
+
 def test_what_reads_floats_gets_them() -> None:
     b = Quantised()
     y = b.pair(b.product(b.pair(b.input(1, 5, 6, 6)), 6, 5), 0.1, 120)

@@ -16,17 +16,33 @@ if TYPE_CHECKING:
 
 
 def mean_on_bytes(placer: Placer, maker: Node, grid: Grid) -> str:
-    """Writes a GlobalAveragePool of bytes, whose result is on a grid; the name of its bytes, "" if it is none."""
-    if maker.op != "GlobalAveragePool" or not placer.has_bytes(maker.inputs[0]):
-        return ""
+    """Writes a mean of all pixels of bytes, whose result is on a grid; the name of its bytes, "" if it is none."""
     x = maker.inputs[0]
+    if not _is_mean_of_pixels(placer, maker) or not placer.has_bytes(x):
+        return ""
     of_x, pixels = placer.grids[x], math.prod(placer.specs[x].shape[2:])
     if pixels * max(of_x.zero, 1) >= 1 << 24:  # what float32 counts
         return ""
     other = (pixels * of_x.zero, of_x.scale / (pixels * grid.scale))
     numbers = numbers_of((), other, Cut().ends(grid), grid.zero)
     inputs = [placer.on_bytes(x), placer.constant(numbers, f"{x}/numbers")]
-    return placer.node("ByteAveragePool", inputs, f"{x}/mean")
+    mean = placer.node("ByteAveragePool", inputs, f"{x}/mean")
+    shape = placer.specs[maker.outputs[0]].shape
+    if shape == placer.specs[mean].shape:
+        return mean
+    sizes = placer.constant(np.array(shape, np.int64), f"{x}/shape")
+    return placer.node("Reshape", [mean, sizes], f"{x}/mean")
+
+
+def _is_mean_of_pixels(placer: Placer, maker: Node) -> bool:
+    if maker.op == "GlobalAveragePool":
+        return True
+    if maker.op != "ReduceMean" or len(maker.inputs) < 2:
+        return False
+    rank, axes = placer.specs[maker.inputs[0]].rank, placer.constants.get(maker.inputs[1])
+    if axes is None or rank < 3:
+        return False
+    return sorted(int(a) % rank for a in axes.array.reshape(-1)) == list(range(2, rank))
 
 
 def combined_on_bytes(placer: Placer, maker: Node, grid: Grid) -> str:
