@@ -96,6 +96,8 @@ def _remember(device: DeviceInfo, reason: str) -> None:
 
 def _tried_apart(device: DeviceInfo) -> str:
     """What a process of its own found out: see refusal."""
+    if not sys.executable:
+        return "there is no interpreter to start a process with"
     command = [sys.executable, "-m", "clconv.probes.dot_probe", str(device.index), device.dot]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:

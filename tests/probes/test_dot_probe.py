@@ -17,7 +17,10 @@ from clconv.frontend.layers import Conv2d, Sequential
 from clconv.graph.ir import Graph
 from clconv.probes import dot_probe
 from clconv.probes.dot_probe import refusal, verified_dot, with_verified_dot
+from tests.graph.bytes.test_place_bytes import Quantised
 from tests.graph.graph_builder import Builder
+from tests.lowering.support import AVX512
+from tests.planning.support import make_plan
 
 CPU = DeviceInfo("cpu", "maker", "Portable Computing Language", "3.0", "3.0", "cpu", dot="vnni")
 
@@ -99,6 +102,21 @@ def test_the_reason_is_told(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch)
     assert refusal(device) == "needs target feature avx512vnni"
     monkeypatch.setattr(dot_probe, "outputs_of", lambda *_: {"y": np.zeros(3, np.uint8)})
     assert refusal(device) == "they give wrong sums"
+
+
+def test_a_plan_has_bytes_where_they_are_verified_only() -> None:
+    b = Quantised()
+    y = b.product(b.pair(b.input(1, 5, 6, 7)), 6, 5)
+    graph = b.graph(b.pair(y, 0.1, 60))
+    specs = {"x": graph.specs["x"]}
+    able = dataclasses.replace(AVX512, dot="vnni", dot_verified=True)
+    plan = make_plan(graph, specs, able)
+    assert [n.op for n in plan.graph.nodes] == ["QuantizeLinear", "ByteConv", "DequantizeLinear"]
+    assert {c.name for c in plan.lowered.choices.values()} == {"dense", "flat"}
+    claimed = dataclasses.replace(able, dot_verified=False)
+    plan = make_plan(graph, specs, claimed)
+    assert [n.op for n in plan.graph.nodes] == ["FakeQuantize", "Conv"]
+    assert plan.graph.nodes[-1].epilogue
 
 
 def test_who_claims_it() -> None:
