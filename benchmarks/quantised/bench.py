@@ -1,6 +1,6 @@
 """Networks of 8 bits on one core, beside onnxruntime: processor time, which a busy machine changes little, and memory.
 
-    python -m benchmarks.bench_quantised [NETWORK ...]
+    python -m benchmarks.quantised.bench [NETWORK ...]
 
 Both engines are in processes of their own and take turns. A first process of clconv, which is not counted, compiles.
 """
@@ -63,7 +63,7 @@ def child(engine: str, model: Path) -> None:
 
 
 def start(engine: str, model: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.bench_quantised", "--child", engine, str(model)]
+    command = [sys.executable, "-m", "benchmarks.quantised.bench", "--child", engine, str(model)]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "POCL_MAX_PTHREAD_COUNT": "1"},
