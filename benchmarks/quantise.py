@@ -12,8 +12,9 @@ _INPUTS = 4  # from which the ranges are taken
 
 
 def quantised(model: Path, way: str) -> Path:
-    """A model file beside the given one, made if it is not there: uint8 between layers, int8 weights."""
-    target = model.with_name(f"{model.stem}_{way}.onnx")
+    """A model file beside the given one, made if it is not there: uint8 between layers, int8 weights with a scale for each
+    filter."""
+    target = model.with_name(f"{model.stem}_{way}_each.onnx")
     if target.exists():
         return target
     from onnxruntime import InferenceSession, quantization
@@ -40,6 +41,7 @@ def quantised(model: Path, way: str) -> Path:
         quantization.quantize_static(
             prepared, made, Inputs(), quant_format=quantization.QuantFormat[way],
             activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
         )  # fmt: skip
         target.write_bytes(made.read_bytes())
     return target

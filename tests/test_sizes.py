@@ -28,6 +28,7 @@ _LAYER = "the settings of a public layer, named and ordered as users know them"
 _SETTINGS = "the settings of a public function, all but the first ones by name"
 EXCEPTIONS = {
     "parameters of a function: clconv/cli/check.py check": _COMMAND,
+    "parameters of a function: clconv/cli/quantize.py quantize": _COMMAND,
     "parameters of a function: clconv/cli/run.py run": _COMMAND,
     "parameters of a function: clconv/cli/timing/bench.py bench": _COMMAND,
     "parameters of a function: clconv/cli/timing/profile.py profile": _COMMAND,
@@ -45,6 +46,7 @@ EXCEPTIONS = {
     "parameters of a function: clconv/visualize/attribution.py occlusion": _SETTINGS,
     "lines of a function: clconv/cli/check.py check": _COMMAND,
     "lines of a function: clconv/cli/doctor.py doctor": _COMMAND,
+    "lines of a function: clconv/cli/quantize.py quantize": _COMMAND,
     "lines of a function: clconv/cli/tuning/command.py tune": _COMMAND,
     "lines of a function: clconv/cli/show.py show": _COMMAND,
     "lines of a function: clconv/cli/training/command.py train": _COMMAND,

@@ -16,6 +16,7 @@ from clconv.cli.console import fail, interrupted, one_line_errors
 from clconv.cli.demo import demo
 from clconv.cli.devices import devices
 from clconv.cli.doctor import doctor
+from clconv.cli.quantize import quantize
 from clconv.cli.run import run
 from clconv.cli.serving.command import serve
 from clconv.cli.show import show
@@ -86,6 +87,9 @@ for command in (
     serve,
     doctor,
     tune,
+    doctor,
+    tune,
+    quantize,
     demo,
 ):
     app.command()(one_line_errors(command))

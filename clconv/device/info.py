@@ -18,6 +18,8 @@ class DeviceInfo:
     most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
         not at all. shuffle_verified: whether that is known to work; else it is not used.
+    dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "emulated", "" if
+        not at all. dot_verified: whether that is known to be exact; else it is not used.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -43,6 +45,8 @@ class DeviceInfo:
     matrix_verified: bool = False
     shuffle: str = ""
     shuffle_verified: bool = False
+    dot: str = ""
+    dot_verified: bool = False
     subgroup: int = 0
     most_rounds: int = 0
     quirks: frozenset[str] = frozenset()
@@ -81,6 +85,14 @@ def shuffle_of(capability: tuple[int, int], extensions: frozenset[str]) -> str:
     if capability >= (7, 0):
         return "nvidia"
     return "intel" if "cl_intel_subgroups" in extensions else ""
+
+
+def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str:
+    """DeviceInfo.dot: PoCL's clang has the instructions of x86-64 processors as builtins. flags: what the processor says of
+    itself, as Linux names it."""
+    if kind != "cpu" or "Portable Computing Language" not in platform or "x86_64" not in version:
+        return ""
+    return "vnni" if flags & {"avx512_vnni", "avx_vnni"} else ""
 
 
 @dataclasses.dataclass(frozen=True)

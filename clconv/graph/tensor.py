@@ -152,6 +152,19 @@ _constant_keys = itertools.count()
 _KEPT_BYTES = 1 << 16
 
 
+@dataclasses.dataclass(frozen=True)
+class Integers:
+    """What a constant of floats was before it was dequantised: (values - zero) * scale.
+
+    values: int8 or uint8. zero, scale: one number, or one for each index of `axis`.
+    """
+
+    values: Constant
+    zero: np.ndarray
+    scale: np.ndarray
+    axis: int
+
+
 class Constant:
     """A tensor known before the first run. `key` is unique for the life of the process, so that device
     copies can be shared between plans.
@@ -160,9 +173,10 @@ class Constant:
     in memory: `array` reads them each time, and whoever needs one uploads it and lets it go.
 
     Constants of the same spec and bytes are equal. A copy is the constant itself; pickled, it takes its values along.
+    integers: what kernels on bytes read in its place; a constant that a pass computes from it has none.
     """
 
-    __slots__ = ("_array", "_read", "derived", "key", "spec")
+    __slots__ = ("_array", "_read", "derived", "integers", "key", "spec")
 
     def __init__(self, array: Any) -> None:
         self._array: np.ndarray | None = np.asarray(array)
@@ -171,6 +185,7 @@ class Constant:
         self.spec = TensorSpec.of(self._array)
         self.key = next(_constant_keys)
         self.derived: dict[str, Constant] = {}  # constants made from this one, by how
+        self.integers: Integers | None = None
 
     @classmethod
     def reread(cls, spec: TensorSpec, read: Callable[[], np.ndarray]) -> Constant:
@@ -178,6 +193,7 @@ class Constant:
         constant = cls.__new__(cls)
         constant._array, constant._read = None, read
         constant.spec, constant.key, constant.derived = spec, next(_constant_keys), {}
+        constant.integers = None
         return constant
 
     @property
@@ -206,7 +222,13 @@ class Constant:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Constant, (self.array,)
+        return _unpickled, (self.array, self.integers)
 
     def __repr__(self) -> str:
         return f"Constant({self.spec})"
+
+
+def _unpickled(array: np.ndarray, integers: Integers | None) -> Constant:
+    constant = Constant(array)
+    constant.integers = integers
+    return constant

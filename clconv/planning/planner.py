@@ -17,11 +17,12 @@ from clconv.errors import ClconvWarning, DeviceMemoryError, Guard
 from clconv.graph.batch_split import BatchSplit, batch_of, split_batch
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.passes import run_passes
+from clconv.graph.passes.bytes import place_bytes
 from clconv.graph.passes.half import Converted, place_half
 from clconv.graph.specialise.cut import Cut
 from clconv.graph.specialise.specialise import specialise
-from clconv.graph.verify import verify_state
-from clconv.lowering.choice.half import half_test
+from clconv.graph.verify import verify, verify_state
+from clconv.lowering.choice.half import bytes_test, half_test
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.lowering.model.call import Kernel
 from clconv.planning.batch import halves_of, images_at_a_time
@@ -138,7 +139,7 @@ class Planner:
         with span("passes"):
             specialised = specialise(request.graph, request.specs, request.values)
             placed = self._place_halves(specialised.graph)
-            optimised = run_passes(placed, request.on_pass)
+            optimised = self._place_bytes(run_passes(placed, request.on_pass), request.on_pass)
         verify_state(optimised)
         lowered = self._lower(optimised, request.ahead, request.known)
         return self._plan_of(optimised, lowered, specialised.cut)
@@ -147,6 +148,14 @@ class Planner:
         takes_half = half_test(self.device, self.options)
         narrow = self.options.precision == "float16"
         return place_half(graph, self._converted, takes_half, narrow)
+
+    def _place_bytes(self, graph: Graph, on_pass: Callable[[str, Graph], None] | None) -> Graph:
+        if not self.device.dot_verified:
+            return graph
+        placed = place_bytes(graph, bytes_test(self.device, self.options))
+        if on_pass is not None and placed is not graph:
+            on_pass("place_bytes", verify(placed))
+        return placed
 
     def _lower(
         self, graph: Graph, ahead: bool = False, known: Mapping[str, str] | None = None

@@ -6,14 +6,16 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.graph.ir import Graph
 from clconv.planning.planner import OnPass, Planner
+from clconv.probes.dot_probe import with_verified_dot
 from clconv.probes.matrix_probe import with_verified_matrix
 from clconv.probes.shuffle_probe import with_verified_shuffles
 from clconv.runtime.quarantine import findings_for
 
 
 def probed_for(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
-    """The device with its matrix instructions and shuffles known to work, as far as a network in this precision can
+    """The device with its matrix instructions, products of bytes and shuffles known to work, as far as a network in this precision can
     use them; None: any network. Nothing is tried that it cannot use."""
+    device = with_verified_dot(graph, device, precision)
     return with_verified_shuffles(graph, with_verified_matrix(graph, device, precision))
 
 

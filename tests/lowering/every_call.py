@@ -17,7 +17,7 @@ from clconv.lowering.variants import VARIANTS
 
 DEVICES = {
     kind: DeviceInfo(
-        "made up", "nobody", "none", "", "", kind, vector_width=8,
+        "made up", "nobody", "none", "", "", kind, vector_width=8, dot="emulated", dot_verified=True,
         extensions=frozenset({"cl_khr_fp64", "cl_khr_fp16", "cl_khr_int64_base_atomics"}), half=True,
     )
     for kind in ("cpu", "gpu")

@@ -54,6 +54,9 @@ CASES = (
             make("blocks", (3, 10), (3, 4), "int8", axis=1, block_size=3),
         )
     ),
+    quantize("picture", (2, 3, 9, 7), (), "uint8"),
+    quantize("picture of one channel", (1, 1, 5, 23), (1,), "uint8"),
+    quantize("picture of four", (1, 4, 40), (), "uint8"),
     Case("QuantizeLinear", "ties and saturation", (TIES, weight(values=0.25))),
     Case("QuantizeLinear", "dtype alone", (data(9), scales()), {"output_dtype": "int8"}),
     Case(

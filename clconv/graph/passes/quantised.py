@@ -13,11 +13,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from clconv.graph.ir import DType, Graph, Node, TensorSpec
+from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.passes.editor import Editor
 from clconv.graph.passes.facts import gather_facts
 from clconv.graph.passes.remove_dead import remove_dead
+from clconv.graph.tensor import Integers
 
 
 def unfold_quantised(graph: Graph) -> Graph:
@@ -92,7 +93,9 @@ def _unfold(editor: Editor, position: int, node: Node) -> None:
         return
     if not (_is_one_each(w_scale, w, is_conv) and _is_one_each(w_zero, w, is_conv)):
         return
-    weights = _real(w, w_zero, w_scale, is_conv)
+    weights = Constant(_real(w, w_zero, w_scale, is_conv))
+    axis = 0 if is_conv else w.ndim - 1
+    weights.integers = Integers(editor.constants[node.inputs[3]], w_zero, w_scale, axis)
     real, result = editor.fresh(f"{node.name}/real"), editor.fresh(f"{node.name}/result")
     inputs = [real, editor.constant(f"{node.name}/weights", weights)]
     if bias is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from clconv.graph.evaluate import evaluate_node, infer_node, is_quick, settle_node
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
 from clconv.graph.ops import get_op
+from clconv.graph.tensor import Integers
 
 # Folding may not blow a small model up: a folded tensor has at most this many elements, or is no
 # larger than what it was made of.
@@ -35,10 +36,33 @@ def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Const
                 return False
     else:
         return False
+    if node.op == "DequantizeLinear":
+        constants[node.outputs[0]] = _dequantised(node, constants)
+        return True
     for name, value in zip(node.outputs, evaluate_node(node, source), strict=False):
         if name:
             constants[name] = Constant(value)
     return True
+
+
+def _dequantised(node: Node, constants: Mapping[str, Constant]) -> Constant:
+    """Floats that remember the integers they were: only one of the two is read in the end, so that large ones are not
+    held besides."""
+    values = constants[node.inputs[0]]
+    source = [constants[name].array if name else None for name in node.inputs[1:]]
+
+    def compute() -> np.ndarray:
+        return evaluate_node(node, [values.array, *source])[0]
+
+    given = {name: constants[name].spec for name in node.inputs if name}
+    (spec,) = infer_node(node, given, constants)
+    constant = Constant.reread(spec, compute)
+    scale, zero = (*source, None)[:2]
+    if values.spec.dtype.itemsize == 1 and scale is not None and not node.attrs.block_size:
+        zero = np.zeros((), values.spec.dtype.numpy) if zero is None else zero
+        axis = node.attrs.axis % max(values.spec.rank, 1)
+        constant.integers = Integers(values, zero, scale, axis)
+    return constant
 
 
 def _needs_specialising(node: Node) -> bool:

@@ -1,12 +1,13 @@
-"""Which nodes a device runs on halves: those that a variant takes so."""
+"""Which nodes a device runs on halves, or on bytes: those that a variant takes so."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.graph.ir import Constant, Node, TensorSpec
+from clconv.graph.passes.bytes.place import TakesBytes
 from clconv.graph.passes.half import TakesHalf
 from clconv.lowering.model.kernel import VARIANTS, Problem
 
@@ -21,14 +22,7 @@ def half_test(device: DeviceInfo, options: PlanOptions) -> TakesHalf:
             constant = constants.get(name)
             return specs[name] if constant is None else constant.spec
 
-        problem = Problem(
-            node,
-            tuple(spec(n) if n else None for n in node.inputs),
-            tuple(specs[n] for n in node.outputs if n),
-            constants,
-            device,
-            options=options,
-        )
+        problem = _problem(node, spec, constants, device, options)
         wanted = options.forced.get(node.op.lower())
         return any(
             variant.obstacle(problem) is None
@@ -37,3 +31,32 @@ def half_test(device: DeviceInfo, options: PlanOptions) -> TakesHalf:
         )
 
     return takes
+
+
+def bytes_test(device: DeviceInfo, options: PlanOptions) -> TakesBytes:
+    """What place_bytes asks: whether a variant takes a node that is faster than floats are. The last one, which takes
+    anything, is not; nor are those that the device was found to compute wrongly."""
+
+    def takes(
+        node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
+    ) -> bool:
+        def spec(name: str) -> TensorSpec:
+            constant = constants.get(name)
+            return specs[name] if constant is None else constant.spec
+
+        problem = _problem(node, spec, constants, device, options)
+        return any(v.obstacle(problem) is None for v in VARIANTS.get(node.op, ())[:-1])
+
+    return takes
+
+
+def _problem(
+    node: Node,
+    spec: Callable[[str], TensorSpec],
+    constants: Mapping[str, Constant],
+    device: DeviceInfo,
+    options: PlanOptions,
+) -> Problem:
+    inputs = tuple(spec(n) if n else None for n in node.inputs)
+    outputs = tuple(spec(n) for n in node.outputs if n)
+    return Problem(node, inputs, outputs, constants, device, options=options)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import functools
+import re
+from pathlib import Path
 from typing import Any
 
 import pyopencl as cl
 
-from clconv.device.info import DeviceInfo, apply_quirks, intel_matrix, nvidia_matrix, shuffle_of
+from clconv.device.info import (
+    DeviceInfo,
+    apply_quirks,
+    dot_of,
+    intel_matrix,
+    nvidia_matrix,
+    shuffle_of,
+)
 from clconv.runtime import process
 from clconv.store.pocl_folder import settle_folder
 
@@ -53,6 +62,17 @@ def _device_infos() -> tuple[DeviceInfo, ...]:
     return tuple(_describe(device, i) for i, device in enumerate(raw_devices()))
 
 
+@functools.cache
+def _processor_flags() -> frozenset[str]:
+    """What this machine's processor can, as Linux names it; nothing where it does not say."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    found = re.search(r"^flags\s*:(.*)$", text, re.M)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
 def _describe(device: Any, index: int) -> DeviceInfo:
     def ask(name: str, default: Any) -> Any:
         try:
@@ -67,14 +87,17 @@ def _describe(device: Any, index: int) -> DeviceInfo:
             ask("compute_capability_major_nv", 0),
             ask("compute_capability_minor_nv", 0),
         )
+    platform = device.platform.name.strip()
+    kind = _KINDS.get(device.type & ~cl.device_type.DEFAULT, "accelerator")
+    version = ask("version", "").strip()
     info = DeviceInfo(
         name=device.name.strip(),
         vendor=device.vendor.strip(),
-        platform=device.platform.name.strip(),
+        platform=platform,
         platform_version=device.platform.version.strip(),
         driver=ask("driver_version", "").strip(),
-        kind=_KINDS.get(device.type & ~cl.device_type.DEFAULT, "accelerator"),
-        version=ask("version", "").strip(),
+        kind=kind,
+        version=version,
         compute_units=ask("max_compute_units", 1),
         vector_width=max(1, ask("native_vector_width_float", 4)),
         global_memory=ask("global_mem_size", 0),
@@ -87,6 +110,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         half="cl_khr_fp16" in extensions,
         matrix=nvidia_matrix(capability) | intel_matrix(extensions),
         shuffle=shuffle_of(capability, extensions),
+        dot=dot_of(platform, kind, version, _processor_flags()),
         index=index,
     )
     return apply_quirks(info)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from clconv.device.info import DeviceInfo
-from clconv.graph.ir import DType, TensorSpec
+from clconv.graph.ir import PLAIN, DType, Layout, TensorSpec
 from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
-from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
+from clconv.lowering.model.kernel import (
+    Lowered,
+    Problem,
+    Signature,
+    Variant,
+    plain_signature,
+    register,
+)
 from clconv.lowering.model.obstacles import double_obstacle, has_double
 from clconv.lowering.shared.composite import Composite, Value
 from clconv.lowering.shared.fill import fill_call
@@ -92,9 +100,21 @@ def _quantize_kernel(
     )
 
 
+def _any_layout(problem: Problem) -> list[Signature]:
+    """One scale for all elements serves them wherever they lie."""
+    plain = plain_signature(problem)
+    if not problem.device.is_cpu or problem.x.rank < 3 or problem.input(1).size > 1:
+        return plain
+    if problem.device.vector_width == 1 or problem.node.attrs.block_size or not problem.y.size:
+        return plain
+    blocked = Layout(problem.device.vector_width)
+    others = (PLAIN,) * (len(problem.inputs) - 1)
+    return [Signature((blocked, *others), (blocked,)), *plain]
+
+
 def _flat(problem: Problem, kernel: Kernel) -> Lowered:
     """One launch over all elements, with each one's scale and zero point."""
-    x = problem.x
+    x = dataclasses.replace(problem.x, shape=problem.x.layout.physical(problem.x.shape))
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("scale", problem.argument(1)),
@@ -184,6 +204,6 @@ def _quantize_range(
     composite.call(problem.call(kernel, arguments, (size,)))
 
 
-register(Variant("QuantizeLinear", "flat", double_obstacle, _quantize_lower))
-register(Variant("DequantizeLinear", "flat", double_obstacle, _dequantize_lower))
+register(Variant("QuantizeLinear", "flat", double_obstacle, _quantize_lower, _any_layout))
+register(Variant("DequantizeLinear", "flat", double_obstacle, _dequantize_lower, _any_layout))
 register(Variant("DynamicQuantizeLinear", "flat", double_obstacle, _dynamic_lower))

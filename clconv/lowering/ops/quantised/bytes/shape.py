@@ -1,0 +1,104 @@
+"""What the kernels on bytes share: when they apply, layouts, packings of weights and of what is one for each filter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.lowering.choice.limits import size_obstacle
+from clconv.lowering.model.arguments import Packing
+from clconv.lowering.model.kernel import Problem, Signature
+
+OTHER = 5  # input of ByteConv that is added
+FEW_CHANNELS = 4  # that lie in blocks of four
+
+
+def dot_of(problem: Problem) -> str:
+    """How kernels multiply four bytes at a time, see kernels/quantised/bytes/pieces.mako; "" if they cannot."""
+    device = problem.device
+    return device.dot if device.dot_verified else ""
+
+
+def bytes_obstacle(problem: Problem, dot: bool = True) -> str | None:
+    """Why no kernel on blocks of bytes can run a node over (N, C, spatial...). dot: whether it multiplies by the device's
+    instruction."""
+    if not problem.device.is_cpu:
+        return "channel blocks of bytes are for CPU devices"
+    if problem.device.vector_width not in (8, 16):
+        return "needs vectors of 8 or 16 lanes"
+    if dot and not dot_of(problem):
+        return "the device was not seen to multiply bytes"
+    if not problem.y.size:
+        return "a tensor has no elements"
+    blocked = Layout(problem.device.vector_width)
+    specs = (problem.x, problem.y)
+    found = (size_obstacle(s.with_layout(blocked), problem.device) for s in specs if s.rank > 2)
+    return next(filter(None, found), None)
+
+
+def block_of(channels: int, lanes: int) -> int:
+    """Channels side by side in memory."""
+    return FEW_CHANNELS if channels <= FEW_CHANNELS else lanes
+
+
+def conv_signatures(problem: Problem) -> list[Signature]:
+    lanes = problem.device.vector_width
+    inputs = [PLAIN] * len(problem.inputs)
+    inputs[0] = Layout(block_of(problem.x.shape[1], lanes))
+    if problem.has(OTHER):
+        inputs[OTHER] = Layout(lanes)
+    return [Signature(tuple(inputs), (Layout(lanes),))]
+
+
+def each_filter(dtype: DType, group: int, block: int) -> Packing:
+    """One number for each filter, padded with zeros to whole blocks for each group."""
+
+    def pack(array: np.ndarray) -> np.ndarray:
+        parts = array.reshape(group, -1)
+        padded = np.pad(parts, ((0, 0), (0, -parts.shape[1] % block)))
+        return np.ascontiguousarray(padded.reshape(-1), dtype.numpy)
+
+    return Packing("bytes.each", (dtype.value, group, block), pack)
+
+
+def _two_dimensional(w: np.ndarray) -> np.ndarray:
+    return w[:, :, None, :] if w.ndim == 3 else w
+
+
+def conv_weights(in_block: int, out_block: int, group: int) -> Packing:
+    """(group, filters / out_block, channels / in_block, kh, kw, quads, out_block, 4), zeros behind the last filter and
+    channel; the last block of channels has as many quads as hold some."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        w = _two_dimensional(w)
+        filters, channels, kh, kw = w.shape
+        filters //= group
+        out_blocks, quads = -(-filters // out_block), -(-channels // 4)
+        full = np.zeros((group, out_blocks * out_block, quads * 4, kh, kw), np.int8)
+        full[:, :filters, :channels] = w.reshape(group, filters, channels, kh, kw)
+        parts = full.reshape(group, out_blocks, out_block, quads, 4, kh, kw)
+        # group, out block, quad, kh, kw, filter, channel
+        turned = parts.transpose(0, 1, 3, 5, 6, 2, 4)
+        each = in_block // 4
+        runs = [
+            np.moveaxis(turned[:, :, start : start + each], 2, 4).reshape(group, out_blocks, -1)
+            for start in range(0, quads, each)
+        ]
+        return np.ascontiguousarray(np.concatenate(runs, axis=2).reshape(-1))
+
+    return Packing("bytes.conv", (in_block, out_block, group), pack)
+
+
+def depthwise_weights(lanes: int) -> Packing:
+    """(channels / lanes, kh, fours, lanes, 4), zeros behind the last channel and the end of a row."""
+
+    def pack(w: np.ndarray) -> np.ndarray:
+        w = _two_dimensional(w)
+        channels, _, kh, kw = w.shape
+        blocks, fours = -(-channels // lanes), -(-kw // 4)
+        full = np.zeros((blocks * lanes, kh, fours * 4), np.int8)
+        full[:channels, :, :kw] = w[:, 0]
+        parts = full.reshape(blocks, lanes, kh, fours, 4)
+        return np.ascontiguousarray(parts.transpose(0, 2, 3, 1, 4).reshape(-1))
+
+    return Packing("bytes.depthwise", (lanes,), pack)

@@ -1,0 +1,157 @@
+"""Whether a processor's instructions for bytes give exact sums: tried in a process of its own, which an instruction that is
+missing would end, and remembered, before quantised networks use them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+
+from clconv.debug import say
+from clconv.device.info import DeviceInfo
+from clconv.errors import ClconvError, ConfigError
+from clconv.graph.ir import Constant, Graph, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.graph.reference import run_reference
+from clconv.probes.trial import outputs_of
+from clconv.runtime.device import devices
+from clconv.runtime.quarantine import device_key
+from clconv.store.files import Unusable
+from clconv.store.kept import kept_path
+from clconv.store.records import read_records, write_records
+from clconv.version import __version__
+
+_LIMIT = 120.0  # seconds of a trial
+_QUANTISED = frozenset(
+    {"FakeQuantize", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"}
+)
+_RIGHT = "right"
+
+
+def with_verified_dot(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
+    """The device, with its products of bytes known to be exact if they are and a network is quantised; else unchanged, and
+    nothing is tried. None: any network. Networks whose values are to be stored as halves take none."""
+    wanted = device.dot and precision != "float16" and (graph is None or _is_quantised(graph))
+    return verified_dot(device) if wanted else device
+
+
+def _is_quantised(graph: Graph) -> bool:
+    return any(
+        node.op in _QUANTISED
+        or any(step.op in _QUANTISED for step in node.epilogue)
+        or any(isinstance(v, Graph) and _is_quantised(v) for v in node.attrs.values())
+        for node in graph.nodes
+    )
+
+
+@functools.cache
+def verified_dot(device: DeviceInfo) -> DeviceInfo:
+    """The device, with its products of bytes known to be exact if a process that tried them said so, now or before."""
+    if device.dot_verified or not device.dot:
+        return device
+    reason = _remembered(device)
+    if reason is None:
+        reason = _tried_apart(device)
+        _remember(device, reason)
+    if reason:
+        say(1, f"{device}: products of bytes are not used: {reason}")
+        return device
+    return dataclasses.replace(device, dot_verified=True)
+
+
+def _record(device: DeviceInfo) -> dict[str, Any]:
+    return {"device": device_key(device), "dot": device.dot, "clconv": __version__}
+
+
+def _records() -> list[dict[str, Any]]:
+    try:
+        return read_records(kept_path("dot.json"), own=True)
+    except (OSError, Unusable):
+        return []
+
+
+def _remembered(device: DeviceInfo) -> str | None:
+    """Why the products were of no use, "" if they were exact, None if nobody tried."""
+    wanted = _record(device)
+    for record in _records():
+        if all(record.get(key) == value for key, value in wanted.items()):
+            reason = record.get("reason")
+            return reason if isinstance(reason, str) else None
+    return None
+
+
+def _remember(device: DeviceInfo, reason: str) -> None:
+    key = _record(device)
+    others = [r for r in _records() if any(r.get(k) != v for k, v in key.items())]
+    try:
+        write_records(kept_path("dot.json"), [*others, {**key, "reason": reason}], own=True)
+    except (OSError, ConfigError) as failed:
+        say(1, f"what was found out about products of bytes cannot be kept: {failed}")
+
+
+def _tried_apart(device: DeviceInfo) -> str:
+    """What a process of its own found out: see refusal."""
+    if not sys.executable:
+        return "there is no interpreter to start a process with"
+    command = [sys.executable, "-m", "clconv.probes.dot_probe", str(device.index), device.dot]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_LIMIT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as failed:
+        return f"no process could try them ({type(failed).__name__})"
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        return f"a process that tried them ended with {done.returncode}"
+    return "" if lines[-1] == _RIGHT else lines[-1]
+
+
+def refusal(device: DeviceInfo) -> str:
+    """Why the device's products of bytes are of no use, in words; "" if they are exact."""
+    able = dataclasses.replace(device, dot_verified=True)
+    try:
+        return "" if sums_exact(able) else "they give wrong sums"
+    except ClconvError as reason:
+        return str(reason).splitlines()[0]
+
+
+def sums_exact(device: DeviceInfo) -> bool:
+    """Whether convolutions of bytes are exact to the last bit: of any bytes, and of those with the largest sums, where
+    instructions saturate that add products in 16 bits."""
+    rng = np.random.default_rng(0)
+    x, w = (
+        rng.integers(low, low + 256, shape)
+        for low, shape in ((0, (1, 37, 6, 9)), (-128, (70, 37, 3, 3)))
+    )
+    x[:, 0::3], w[0::2, 0::3] = 255, 127
+    x[:, 1::3], w[1::2, 1::3] = 255, -128
+    constants = {
+        "w": Constant(w.astype(np.int8)),
+        "multiplier": Constant(np.full(70, 2.0**-17, np.float32)),
+        "bias": Constant(rng.integers(-1 << 20, 1 << 20, 70).astype(np.int32)),
+        "numbers": Constant(np.array([0, 0, 0, 0, 0, -128, 127, 128, 0], np.float32)),
+    }
+    window = {"strides": (1, 1), "dilations": (1, 1), "pads": (1, 1, 1, 1), "x_zero": 129}
+    node = make_node("ByteConv", ["x", *constants], ["y"], "probe of products of bytes", **window)
+    feeds = {"x": x.astype(np.uint8)}
+    y = TensorSpec((1, 70, 6, 9), TensorSpec.of(feeds["x"]).dtype)
+    specs = {"x": TensorSpec.of(feeds["x"]), "y": y}
+    graph = Graph("probe", (node,), ("x",), ("y",), specs, constants)
+    expected = run_reference(graph, feeds)["y"]
+    found = outputs_of(graph, feeds, device, {"byteconv": "dense"})["y"]
+    return bool(np.array_equal(found, expected)) and len(np.unique(expected)) > 50
+
+
+def _main(index: str, dot: str) -> None:
+    device = next(d for d in devices() if d.index == int(index))
+    print(refusal(dataclasses.replace(device, dot=dot)) or _RIGHT)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,87 @@
+<%doc>
+What kernels on bytes share: products of four bytes at a time, and sums that become bytes again, by the formula of
+graph/ops/quantised/bytes.py. Import with
+  <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
+</%doc>
+
+## Before a kernel: `lanes` bytes that may begin anywhere.
+<%def name="lanes_of(lanes)">\
+#ifndef BYTE_LANES
+#define BYTE_LANES ${lanes}
+typedef uchar byte_lanes __attribute__((ext_vector_type(${lanes})));
+typedef uchar byte_lanes_u __attribute__((ext_vector_type(${lanes}), aligned(1)));
+#endif
+</%def>
+
+## Before a kernel: vectors of `lanes` that may begin at any byte, and BYTE_DOT_VNNI(sum, x, w): each lane's sum and the products
+## of its four bytes, of x unsigned, of w signed. dot: the instruction, "vnni", or "emulated".
+<%def name="declare(lanes, dot)">\
+#ifndef BYTE_QUADS
+#define BYTE_QUADS
+typedef int byte_ints __attribute__((ext_vector_type(${lanes})));
+typedef int byte_ints_u __attribute__((ext_vector_type(${lanes}), aligned(1)));
+typedef float byte_floats __attribute__((ext_vector_type(${lanes})));
+typedef float byte_floats_u __attribute__((ext_vector_type(${lanes}), aligned(4)));
+typedef uchar byte_quads __attribute__((ext_vector_type(${4 * lanes})));
+typedef uchar byte_quads_u __attribute__((ext_vector_type(${4 * lanes}), aligned(1)));
+#endif
+#ifndef BYTE_DOT_${dot.upper()}
+% if dot == "vnni":
+#define BYTE_DOT_VNNI(sum, x, w) __builtin_ia32_vpdpbusd${32 * lanes}(sum, x, w)
+% else:
+#define BYTE_DOT_EMULATED(sum, x, w) ((sum) + ((x) & 255) * ((w) << 24 >> 24) + ((x) >> 8 & 255) * ((w) << 16 >> 24) ${"\\"}
+    + ((x) >> 16 & 255) * ((w) << 8 >> 24) + ((x) >> 24 & 255) * ((w) >> 24))
+% endif
+#endif
+${lanes_of(lanes)}
+</%def>
+
+## Stores accumulators behind y + at, `lanes` bytes each, one behind the other; with `other`, whose bytes are added, in the
+## same place. C variables: float vector `scale`, `numbers`.
+<%def name="store(accumulators, lanes, twice, other, at)">
+      {
+        const float high = numbers[6], low = numbers[5];
+        const int zero = (int)numbers[7];
+% for i, accumulator in enumerate(accumulators):
+        byte_floats f${i} = __builtin_convertvector(${accumulator}, byte_floats) * scale;
+% if twice:
+        f${i} = f${i} > numbers[0] ? f${i} : (byte_floats)(numbers[0]);
+        f${i} = f${i} < numbers[1] ? f${i} : (byte_floats)(numbers[1]);
+        f${i} = f${i} + 12582912.0f;  // rint as vector code
+        f${i} = f${i} - 12582912.0f;
+        f${i} = f${i} * numbers[2];
+% endif
+% if other:
+        {
+          const byte_floats steps = __builtin_convertvector(
+              *(global const byte_lanes_u*)(other + ${at} + ${i * lanes}), byte_floats) - numbers[3];
+          f${i} = steps * numbers[4] + f${i};
+        }
+% endif
+        ${round("f%d" % i, "*(global byte_lanes_u*)(y + %s + %d)" % (at, i * lanes))}
+% endfor
+      }
+</%def>
+
+## Statement that puts a float vector, in the variable `value`, as bytes into `place`. C variables: low, high, zero.
+<%def name="round(value, place)">\
+${value} = ${value} > low ? ${value} : (byte_floats)(low);
+        ${value} = ${value} < high ? ${value} : (byte_floats)(high);
+        // The last bits of what 1.5 * 2^23 is added to are the number rounded, half to even.
+        ${value} = ${value} + 12582912.0f;
+        ${place} = __builtin_convertvector(*(private byte_ints*)&${value} + zero, byte_lanes);
+</%def>
+
+## Points `source` at `columns` pixels of `size` bytes from column `left` of `line`: in the image, or, where some are outside
+## of it, copied to `window`, an array, with the zero point in place of what is outside. type: of one pixel, so that it moves
+## at once. C variables: inside, row_outside, `outside` of that type.
+<%def name="window(columns, size, type)">
+      if (!inside || row_outside) {
+        for (int c = 0; c < ${columns}; ++c) {
+          const int iw = left + c;
+          const int known = !row_outside && iw >= 0 && iw < width;
+          *(private ${type}*)(window + c * ${size}) = known ? *(global const ${type}*)(line + iw * ${size}) : outside;
+        }
+        source = (global const uchar*)(size_t)window;
+      }
+</%def>

@@ -1,0 +1,127 @@
+"""Products of bytes are used only where a process of its own saw that they are exact."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clconv.device.info import DeviceInfo, dot_of
+from clconv.errors import KernelBuildError
+from clconv.frontend.layers import Conv2d, Sequential
+from clconv.graph.ir import Graph
+from clconv.probes import dot_probe
+from clconv.probes.dot_probe import refusal, verified_dot, with_verified_dot
+from tests.graph.bytes.test_place_bytes import Quantised
+from tests.graph.graph_builder import Builder
+from tests.lowering.support import AVX512
+from tests.planning.support import make_plan
+
+CPU = DeviceInfo("cpu", "maker", "Portable Computing Language", "3.0", "3.0", "cpu", dot="vnni")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
+    verified_dot.cache_clear()
+    yield
+    verified_dot.cache_clear()
+
+
+def quantised() -> Graph:
+    b = Builder()
+    scale, zero = b.constant(0.1), b.constant(3, "uint8")
+    return b.graph(b.node("QuantizeLinear", b.input(1, 3, 4, 4), scale, zero))
+
+
+class _Process:
+    """What subprocess.run gives; counts how often it was asked."""
+
+    def __init__(self, stdout: str, returncode: int = 0) -> None:
+        self.stdout, self.returncode, self.started = stdout, returncode, 0
+
+    def __call__(self, command: list[str], **more: Any) -> _Process:
+        self.started += 1
+        return self
+
+
+def test_what_a_process_found_exact_is_used_and_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = _Process("some warning\nright\n")
+    monkeypatch.setattr(subprocess, "run", process)
+    for _ in range(3):
+        assert with_verified_dot(quantised(), CPU, "float32").dot_verified
+        verified_dot.cache_clear()
+    assert process.started == 1
+    newer = dataclasses.replace(CPU, driver="4.0")
+    assert verified_dot(newer).dot_verified and process.started == 2  # another driver is another
+
+
+@pytest.mark.parametrize(
+    "process", [_Process("they give wrong sums\n"), _Process("", -4), _Process("right\n", -4)]
+)
+def test_what_is_wrong_or_ends_the_process_is_not_used(
+    process: _Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "run", process)
+    for _ in range(2):
+        assert with_verified_dot(quantised(), CPU, "float32") == CPU
+        verified_dot.cache_clear()
+    assert process.started == 1
+
+
+def test_a_damaged_record_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dot.json").write_text("{")
+    monkeypatch.setattr(subprocess, "run", _Process("right\n"))
+    assert verified_dot(CPU).dot_verified
+
+
+def test_nothing_is_tried_where_nothing_is_quantised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(subprocess, "run", never)
+    plain = Sequential(Conv2d(3, 3)).build((3, 8, 8))
+    assert with_verified_dot(plain, CPU, "float32") is CPU
+    assert with_verified_dot(quantised(), CPU, "float16") is CPU
+    without = dataclasses.replace(CPU, dot="")
+    assert with_verified_dot(quantised(), without, "float32") is without
+
+
+def test_the_reason_is_told(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: Any) -> dict[str, np.ndarray]:
+        raise KernelBuildError("needs target feature avx512vnni")
+
+    monkeypatch.setattr(dot_probe, "outputs_of", refuses)
+    assert refusal(device) == "needs target feature avx512vnni"
+    monkeypatch.setattr(dot_probe, "outputs_of", lambda *_: {"y": np.zeros(3, np.uint8)})
+    assert refusal(device) == "they give wrong sums"
+
+
+def test_a_plan_has_bytes_where_they_are_verified_only() -> None:
+    b = Quantised()
+    y = b.product(b.pair(b.input(1, 5, 6, 7)), 6, 5)
+    graph = b.graph(b.pair(y, 0.1, 60))
+    specs = {"x": graph.specs["x"]}
+    able = dataclasses.replace(AVX512, dot="vnni", dot_verified=True)
+    plan = make_plan(graph, specs, able)
+    assert [n.op for n in plan.graph.nodes] == ["QuantizeLinear", "ByteConv", "DequantizeLinear"]
+    assert {c.name for c in plan.lowered.choices.values()} == {"dense", "flat"}
+    claimed = dataclasses.replace(able, dot_verified=False)
+    plan = make_plan(graph, specs, claimed)
+    assert [n.op for n in plan.graph.nodes] == ["FakeQuantize", "Conv"]
+    assert plan.graph.nodes[-1].epilogue
+
+
+def test_who_claims_it() -> None:
+    platform, flags = "Portable Computing Language", frozenset({"avx512_vnni"})
+    assert dot_of(platform, "cpu", "PoCL x86_64-linux", flags) == "vnni"
+    assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx2"})) == ""
+    assert dot_of(platform, "gpu", "PoCL x86_64-linux", flags) == ""
+    assert dot_of("Intel(R) OpenCL", "cpu", "x86_64", flags) == ""
