@@ -25,6 +25,7 @@ from clconv.probes.probed import planner_for
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.check import checked_run
 from clconv.runtime.dump import Dump
+from clconv.runtime.opencl import Place
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
 from clconv.runtime.process import opencl
 from clconv.runtime.state import DeviceState
@@ -47,8 +48,9 @@ class Shared:
         options: PlanOptions,
         progress: Progress,
         state: DeviceState | None = None,
+        place: Place | None = None,
     ):
-        self.progress = progress
+        self.progress, self.place = progress, place
         self.dump = dump = Dump.from_config()
 
         def on_pass(stage: str, name: str, graph: Graph) -> None:
@@ -59,7 +61,10 @@ class Shared:
         self.on_pass = on_pass
         with span("device"):
             self.planner = planner_for(graph, device, options, on_pass)
-            self.prepared = PreparedDevice(self.planner.device) if state is None else state.prepared
+            if state is None:
+                self.prepared = PreparedDevice(self.planner.device, place)
+            else:
+                self.prepared = state.prepared
         self.state = state
         if state is None and graph.state:
             self.state = DeviceState(self.prepared, guard=options.guard)
