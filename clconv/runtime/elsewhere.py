@@ -69,7 +69,7 @@ def run_elsewhere(
     for name, target in targets.items():
         source = computed[name]
         if target is not None and target is not source:
-            queue.copy(target.buffer, source.buffer, source.nbytes, target.offset, source.offset)
+            queue.copy(target.handle, source.handle, source.nbytes, target.offset, source.offset)
         found[name] = target or source
     if any(found[name] is not computed[name] for name in found):
         kept = [array.memory for array in (*computed.values(), *found.values())]
@@ -89,8 +89,8 @@ def can_borrow(bound: BoundPlan, array: np.ndarray) -> bool:
 
 
 def _overlaps(target: DeviceArray, arrays: Mapping[str, DeviceArray]) -> bool:
-    own = extent_of(target.buffer, target.offset, target.nbytes)
-    return any(own.overlaps(extent_of(a.buffer, a.offset, a.nbytes)) for a in arrays.values())
+    own = extent_of(target.handle, target.offset, target.nbytes)
+    return any(own.overlaps(extent_of(a.handle, a.offset, a.nbytes)) for a in arrays.values())
 
 
 def _run_parts(

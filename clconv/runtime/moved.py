@@ -60,7 +60,7 @@ class Moved:
             if name in self._movable.inputs and lane.takes(name, array):
                 at[name] = array
             else:
-                queue.copy(bound.buffer(name), array.buffer, array.nbytes, 0, array.offset)
+                queue.copy(bound.buffer(name), array.handle, array.nbytes, 0, array.offset)
         later = []
         for name, target in targets.items():
             root = self._movable.outputs.get(name)
@@ -120,14 +120,14 @@ def _copy_output(
     if stored in plan.graph.constants:
         array = np.ascontiguousarray(plan.graph.constants[stored].array)
         if array.nbytes:
-            queue.write(target.buffer, array, wait=True, at=target.offset)
+            queue.write(target.handle, array, wait=True, at=target.offset)
         return
     root, begin = plan.lowered.place(stored)
     if root in at:
-        source, from_byte = at[root].buffer, at[root].offset + begin
+        source, from_byte = at[root].handle, at[root].offset + begin
     else:
         source, from_byte = bound.buffer(stored), 0
-    queue.copy(target.buffer, source, target.nbytes, target.offset, from_byte)
+    queue.copy(target.handle, source, target.nbytes, target.offset, from_byte)
 
 
 def _sites(found: Movable) -> list[Site]:
@@ -176,12 +176,12 @@ class _Lane:
 
     def _lies_skewed(self, array: DeviceArray) -> bool:
         """Whether it begins in the host's memory where no vector may."""
-        extent = extent_of(array.buffer, array.offset, array.nbytes)
+        extent = extent_of(array.handle, array.offset, array.nbytes)
         return extent.handle == 0 and extent.begin % ALIGNMENT != 0
 
     def _part(self, array: DeviceArray, site: Site) -> Any | None:
         begin = array.offset + site.offset
-        return part_of(array.buffer, begin, array.nbytes - site.offset, self._bound_alignment)
+        return part_of(array.handle, begin, array.nbytes - site.offset, self._bound_alignment)
 
     def place(self, bound: BoundPlan, at: Mapping[str, DeviceArray]) -> None:
         """Sets the arguments: what is in `at` there, everything else in the plan's own memory."""

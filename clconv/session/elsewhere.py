@@ -142,7 +142,7 @@ def _targets(
         array = device_array(what, place, spec, context)
         _check_fits(what, array, spec)
         check_access(what, array, written=True)
-        extent = extent_of(array.buffer, array.offset, array.nbytes)
+        extent = extent_of(array.handle, array.offset, array.nbytes)
         for other, taken in extents.items():
             if extent.overlaps(taken):
                 raise InputError(f"{what} and output '{other}' go into the same memory")

@@ -170,8 +170,9 @@ def _described(value: Any, array: np.ndarray) -> str:
 def _as_array(name: str, spec: TensorSpec, value: Any) -> np.ndarray:
     """What has no dtype of its own (a number, nested lists) takes the input's, if nothing is lost."""
     try:
-        is_array = not hasattr(value, "__dlpack__") or hasattr(value, "__array__")
-        array = np.asarray(value) if is_array else np.from_dlpack(value)
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        array = np.asarray(value)
     except Exception as reason:  # an object's own way to become an array may raise anything
         raise InputError(
             f"input '{name}' takes {spec}, got {type(value).__name__}, which is no array: {reason}"

@@ -23,11 +23,11 @@ _DLPACK_CPU, _DLPACK_OPENCL = 1, 4  # DLDeviceType
 class DeviceArray:
     """An array in row-major order inside a buffer, which clconv neither copies nor converts.
 
-    buffer: a `pyopencl.Buffer` (also one of a memory pool), or shared virtual memory (`SVMAllocation`, `SVM`), which
+    buffer: a `pyopencl.Buffer` that was not released (also one of a memory pool), or shared virtual memory (`SVMAllocation`, `SVM`), which
     needs its `context`. shape, dtype: of the array; bool takes a byte. offset: bytes of the buffer in front of it. events:
     what must be over before the array may be read; run() waits for them on the device. queue: where get() reads.
 
-    The array holds the buffer. run(outputs="device") returns such arrays while the device may still compute: `events` is
+    The array holds the buffer, also if its owner releases it later. run(outputs="device") returns such arrays while the device may still compute: `events` is
     then what is waited for, which get(), NumPy and DLPack do by themselves. Raises InputError for what is no buffer, a
     negative size, a dtype without a fixed size, and a buffer that ends before the array does.
     """
@@ -57,7 +57,8 @@ class DeviceArray:
             raise InputError(
                 f"a DeviceArray lies in a pyopencl.Buffer or in shared virtual memory, not in {type(buffer).__name__}"
             )
-        self.buffer: Any = buffer
+        self.buffer: Any = buffer  # the caller's, which they may release
+        self.handle: Any = cl.Buffer.from_int_ptr(buffer.int_ptr, retain=True)
         self.shape, self.dtype, self.offset = _sizes(shape), _dtype(dtype), operator.index(offset)
         size = int(buffer.size)
         if self.offset < 0 or self.offset + self.nbytes > size:
@@ -87,7 +88,7 @@ class DeviceArray:
     @property
     def context(self) -> Any:
         """The context in which the buffer lies."""
-        return self.buffer.context
+        return self.handle.context
 
     @property
     def queue(self) -> Any:
@@ -134,7 +135,7 @@ class DeviceArray:
     @refused("read an array")
     def _read(self, found: np.ndarray) -> None:
         with opencl:
-            cl.enqueue_copy(self.queue, found, self.buffer, src_offset=self.offset)
+            cl.enqueue_copy(self.queue, found, self.handle, src_offset=self.offset)
 
     @refused("write an array")
     def set(self, array: Any) -> None:
@@ -151,7 +152,7 @@ class DeviceArray:
             transfers.count("to_device", self.nbytes)
             with opencl:
                 cl.enqueue_copy(
-                    self.queue, self.buffer, np.ascontiguousarray(given), dst_offset=self.offset
+                    self.queue, self.handle, np.ascontiguousarray(given), dst_offset=self.offset
                 )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -179,7 +180,7 @@ class DeviceArray:
             return host_array(self.address(), self.shape, self.dtype, self)
         with opencl:  # mapped until the last reference to it goes
             found, _ = cl.enqueue_map_buffer(
-                self.queue, self.buffer, cl.map_flags.READ, self.offset, self.shape, self.dtype
+                self.queue, self.handle, cl.map_flags.READ, self.offset, self.shape, self.dtype
             )
         return found
 
@@ -201,7 +202,7 @@ class DeviceArray:
     @property
     def memory(self) -> tuple[Any, ...]:
         """What must be kept as long as the array's memory is used."""
-        return self._kept, self._host_memory, self.buffer
+        return self._kept, self._host_memory, self.handle
 
     def rows(self, begin: int, count: int) -> DeviceArray:
         """Some rows along axis 0, in the same memory."""
@@ -217,7 +218,7 @@ class DeviceArray:
         shape = (sum(part.shape[0] for part in parts), *self.shape[1:])
         nbytes = max(4, sum(part.nbytes for part in parts))
         found = DeviceArray(
-            cl.Buffer(self.context, self.buffer.get_info(cl.mem_info.FLAGS), nbytes),
+            cl.Buffer(self.context, self.handle.get_info(cl.mem_info.FLAGS), nbytes),
             shape, self.dtype, queue=self.queue,
         )  # fmt: skip
         at = 0
@@ -226,7 +227,7 @@ class DeviceArray:
                 if part.nbytes:
                     transfers.count("on_device", part.nbytes)
                     cl.enqueue_copy(
-                        self.queue, found.buffer, part.buffer, byte_count=part.nbytes,
+                        self.queue, found.handle, part.handle, byte_count=part.nbytes,
                         src_offset=part.offset, dst_offset=at, wait_for=list(part.events),
                     )  # fmt: skip
                 at += part.nbytes
@@ -238,7 +239,7 @@ class DeviceArray:
     def address(self) -> int:
         """Where the array begins in the address space of a CPU device that leaves buffers where they are."""
         if self._base.address is None:
-            self._base.address = address_of(self.buffer)
+            self._base.address = address_of(self.handle)
         return self._base.address + self.offset
 
     def computed_by(self, flight: Flight) -> None:

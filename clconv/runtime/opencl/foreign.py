@@ -85,7 +85,7 @@ def _bare(what: str, value: Any, spec: TensorSpec | None, context: Any) -> Devic
 
 def check_access(what: str, array: DeviceArray, written: bool) -> None:
     """Raises InputError where kernels may not read, or write, the buffer of an array."""
-    flags = array.buffer.get_info(cl.mem_info.FLAGS)
+    flags = array.handle.get_info(cl.mem_info.FLAGS)
     if written and flags & cl.mem_flags.READ_ONLY:
         raise InputError(
             f"{what}: the buffer is READ_ONLY for kernels; make it with READ_WRITE, or take the output without giving a "

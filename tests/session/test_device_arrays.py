@@ -1,0 +1,416 @@
+"""Arrays that lie on the device: what is taken and given in place, and what is refused."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import numpy as np
+import pyopencl as cl
+import pyopencl.array
+import pytest
+
+import clconv
+from clconv.device.info import DeviceInfo
+from clconv.errors import InputError
+from clconv.graph.ir import Graph
+from clconv.runtime.transfers import Transfers, counted
+from clconv.session.session import Session
+from tests.graph.graph_builder import Builder
+from tests.runtime.support import SAME, int_input, picture, residual, session_for
+from tests.session.foreign_kernels import copies_counted
+
+SHAPE = (1, 3, 16, 16)
+RESULT = (1, 16, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def session(device: DeviceInfo) -> Session:
+    return Session(residual(), device)
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    return picture(*SHAPE)
+
+
+def _expected(session: Session, x: np.ndarray) -> np.ndarray:
+    return session.run({"x": x})["result"]
+
+
+def _filled(buffer: Any, session: Session, x: np.ndarray, at: int = 0) -> Any:
+    cl.enqueue_copy(session.queue, buffer, np.ascontiguousarray(x), dst_offset=at)
+    return buffer
+
+
+def _as_device_array(session: Session, x: np.ndarray) -> Any:
+    return session.to_device(x)
+
+
+def _as_pyopencl(session: Session, x: np.ndarray) -> Any:
+    return cl.array.to_device(session.queue, x)
+
+
+def _as_part(session: Session, x: np.ndarray) -> Any:
+    """The second of two pictures in a pyopencl array: a sub-array with an offset."""
+    return cl.array.to_device(session.queue, np.concatenate([x * 0, x]))[1:]
+
+
+def _as_wrapped_buffer(session: Session, x: np.ndarray) -> Any:
+    buffer = _filled(cl.Buffer(session.context, cl.mem_flags.READ_WRITE, x.nbytes), session, x)
+    return clconv.DeviceArray(buffer, x.shape, x.dtype)
+
+
+def _as_sub_buffer(session: Session, x: np.ndarray) -> Any:
+    """Behind 4096 bytes of others, as a sub-buffer, of which the array begins further behind."""
+    whole = cl.Buffer(session.context, cl.mem_flags.READ_WRITE, x.nbytes + 8192)
+    part = _filled(whole, session, x, 8192).get_sub_region(4096, x.nbytes + 4096)
+    return clconv.DeviceArray(part, x.shape, x.dtype, 4096)
+
+
+def _as_pooled(session: Session, x: np.ndarray) -> Any:
+    from pyopencl.tools import ImmediateAllocator, MemoryPool
+
+    pool = MemoryPool(ImmediateAllocator(session.queue))
+    return cl.array.to_device(session.queue, x, allocator=pool)
+
+
+def _as_svm(session: Session, x: np.ndarray) -> Any:
+    if not session.queue.device.svm_capabilities & cl.device_svm_capabilities.COARSE_GRAIN_BUFFER:
+        pytest.skip("no shared virtual memory")
+    svm = cl.SVMAllocation(session.context, x.nbytes, 0, cl.svm_mem_flags.READ_WRITE)
+    cl.enqueue_copy(session.queue, svm, x)
+    session.queue.finish()
+    return clconv.DeviceArray(svm, x.shape, x.dtype, context=session.context)
+
+
+TAKEN = [
+    _as_device_array,
+    _as_pyopencl,
+    _as_part,
+    _as_wrapped_buffer,
+    _as_sub_buffer,
+    _as_pooled,
+    _as_svm,
+]
+
+
+@pytest.mark.parametrize("as_given", TAKEN, ids=lambda f: f.__name__[4:])
+def test_what_lies_on_the_device_is_read_there(
+    as_given: Any, session: Session, x: np.ndarray
+) -> None:
+    expected = _expected(session, x)
+    given = as_given(session, x)
+    session.run({"x": given}, outputs="device")  # the first makes what it needs
+    with counted() as found, copies_counted() as seen:
+        result = session.run({"x": given}, outputs="device")["result"]
+    assert (found, seen) == (Transfers(), [])
+    assert isinstance(result, clconv.DeviceArray)
+    np.testing.assert_array_equal(result.get(), expected)
+    np.testing.assert_array_equal(session.run(given)["result"], expected)
+
+
+@pytest.mark.parametrize("outputs", ["device", "pyopencl", {"result": "device"}])
+def test_results_stay_on_the_device(outputs: Any, session: Session, x: np.ndarray) -> None:
+    expected = _expected(session, x)
+    result = session.run({"x": x}, outputs=outputs)["result"]
+    wanted = cl.array.Array if outputs == "pyopencl" else clconv.DeviceArray
+    assert isinstance(result, wanted) and len(result.events) == 1
+    assert result.shape == RESULT and result.dtype == np.float32
+    np.testing.assert_array_equal(result.get(), expected)
+
+
+@pytest.mark.parametrize("kind", ["pyopencl", "device", "numpy", "part", "svm"])
+def test_results_go_into_arrays_of_the_callers(kind: str, session: Session, x: np.ndarray) -> None:
+    expected = _expected(session, x)
+    place: Any = session.empty(RESULT)
+    if kind == "pyopencl":
+        place = cl.array.zeros(session.queue, RESULT, np.float32)
+    elif kind == "part":
+        place = cl.array.zeros(session.queue, (3, *RESULT[1:]), np.float32)[1:2]
+    elif kind == "svm":
+        place = _as_svm(session, np.zeros(RESULT, np.float32))
+    elif kind == "numpy":
+        place = np.zeros(RESULT, np.float32)[:, :, ::-1]
+    given = session.to_device(x)
+    for _ in range(3):
+        found = session.run({"x": given}, outputs={"result": place})["result"]
+        assert kind == "svm" or found is place
+        np.testing.assert_array_equal(found if kind == "numpy" else found.get(), expected)
+
+
+def test_results_are_not_overwritten_by_the_next_run(session: Session, x: np.ndarray) -> None:
+    given = [session.to_device(x * i) for i in range(6)]
+    expected = [_expected(session, x * i) for i in range(6)]
+    results = [session.run(g, outputs="device")["result"] for g in given]
+    del given
+    for result, reference in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result.get(), reference)
+
+
+def test_runs_on_both_sides_may_follow_each_other(session: Session, x: np.ndarray) -> None:
+    """What one run has in flight, the next must not disturb, wherever its arrays lie."""
+    expected = [_expected(session, x * i) for i in range(4)]
+    for _ in range(5):
+        first = session.run(session.to_device(x), outputs="device")["result"]
+        second = session.run(x * 2)["result"]
+        third = session.run(x * 3, outputs="device")["result"]
+        np.testing.assert_array_equal(second, expected[2])
+        np.testing.assert_array_equal(third.get(), expected[3])
+        np.testing.assert_array_equal(first.get(), expected[1])
+
+
+def test_inputs_are_as_they_were(session: Session, x: np.ndarray) -> None:
+    given = session.to_device(x)
+    session.run(given, outputs="device")["result"].wait()
+    np.testing.assert_array_equal(given.get(), x)
+
+
+def test_a_host_array_may_change_once_run_has_returned(session: Session) -> None:
+    x = picture(1, 3, 64, 64)
+    expected = _expected(session, x)
+    changing = x.copy()
+    result = session.run(changing, outputs="device")["result"]
+    changing[:] = 7
+    np.testing.assert_array_equal(result.get(), expected)
+
+
+def _twice() -> Graph:
+    """The sum and the product of two inputs, the first input, and a view of the sum."""
+    b = Builder()
+    p, q = b.input(2, 3, 8, 8, name="p"), b.input(2, 3, 8, 8, name="q")
+    total = b.node("Add", p, q, out="sum")
+    product = b.node("Mul", p, q, out="product")
+    joined = b.node("Concat", p, total, out="joined", axis=1)
+    same = b.node("Identity", p, out="same")
+    return b.graph(total, product, joined, same)
+
+
+def test_one_array_may_be_fed_twice(device: DeviceInfo) -> None:
+    session = session_for(_twice(), device)
+    x = picture(2, 3, 8, 8)
+    expected = session.run({"p": x, "q": x})
+    given = session.to_device(x)
+    found = session.run({"p": given, "q": given}, outputs="device")
+    for name, reference in expected.items():
+        np.testing.assert_array_equal(found[name].get(), reference, err_msg=name)
+
+
+@pytest.mark.parametrize("place", ["p", "q"])
+@pytest.mark.parametrize("output", ["sum", "product", "same"])
+def test_an_output_may_go_where_an_input_lies(place: str, output: str, device: DeviceInfo) -> None:
+    session = session_for(_twice(), device)
+    arrays = {"p": picture(2, 3, 8, 8), "q": picture(2, 3, 8, 8, seed=1)}
+    expected = session.run(arrays)
+    given = {name: session.to_device(array) for name, array in arrays.items()}
+    outputs = {output: given[place], "joined": "device"}
+    found = session.run(given, outputs=outputs)
+    np.testing.assert_array_equal(found[output].get(), expected[output])
+    np.testing.assert_array_equal(found["joined"].get(), expected["joined"])
+
+
+def test_outputs_are_the_inputs_of_the_next_run(device: DeviceInfo) -> None:
+    b = Builder()
+    x, state = b.input(1, 4, 8, 8, name="x"), b.input(1, 4, 8, 8, name="state")
+    new = b.node("Tanh", b.node("Add", b.conv(x, 4, 4, 3, **SAME), state), out="new")
+    session = session_for(b.graph(new), device)
+    pictures = [picture(1, 4, 8, 8, seed=i) for i in range(7)]
+    host = np.zeros((1, 4, 8, 8), np.float32)
+    at: Any = session.to_device(host)
+    for frame in pictures:
+        host = session.run({"x": frame, "state": host})["new"]
+        at = session.run({"x": frame, "state": at}, outputs="device")["new"]
+    np.testing.assert_array_equal(at.get(), host)
+    into = session.to_device(np.zeros_like(host))
+    for frame in pictures:  # in place
+        session.run({"x": frame, "state": into}, outputs={"new": into})
+    np.testing.assert_array_equal(into.get(), host)
+
+
+def test_a_batch_in_parts_is_cut_on_the_device(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLCONV_IMAGES", "2")
+    session = Session(residual(), device)
+    x = picture(5, 3, 16, 16)
+    expected = _expected(session, x)
+    bound = session.prepare({"x": x.shape})
+    assert bound.plan.batch_split is not None
+    given = session.to_device(x)
+    with counted() as found:
+        result = session.run(given, outputs="device")["result"]
+    assert found.to_host == 0
+    np.testing.assert_array_equal(result.get(), expected)
+    into = session.empty(expected.shape)
+    session.run(given, outputs={"result": into})
+    np.testing.assert_array_equal(into.get(), expected)
+
+
+def test_what_the_host_must_do_is_done_there(device: DeviceInfo) -> None:
+    """A plan that is cut takes and gives arrays by way of the host."""
+    b = Builder()
+    x = b.input(1, 3, 6, 6)
+    places = b.node("NonZero", b.node("Relu", x), out="places")
+    session = session_for(b.graph(places), device)
+    value = picture(1, 3, 6, 6)
+    expected = session.run({x: value})["places"]
+    found = session.run({x: session.to_device(value)}, outputs="device")["places"]
+    np.testing.assert_array_equal(found.get(), expected)
+
+
+def test_inputs_of_other_types_and_of_no_elements(device: DeviceInfo) -> None:
+    b = Builder()
+    x, index = b.input("n", 4), int_input(b, 2, name="index")
+    session = session_for(b.graph(b.node("Gather", x, index, out="rows", axis=1)), device)
+    for count in (3, 0):
+        x_value, where = picture(count, 4), np.array([3, 1])
+        expected = session.run({x: x_value, "index": where})["rows"]
+        feeds = {x: session.to_device(x_value), "index": session.to_device(where)}
+        found = session.run(feeds, outputs="device")["rows"]
+        assert found.shape == (count, 2)
+        np.testing.assert_array_equal(found.get(), expected)
+
+
+def test_rows_of_any_number_stay_on_the_device(device: DeviceInfo) -> None:
+    session = session_for(residual(2, 16, 16), device)
+    items = [picture(n, 3, 16, 16, seed=n) for n in (1, 3, 2)]
+    expected = list(session.run_batches(items))
+    found = list(session.run_batches(map(session.to_device, items), outputs="device"))
+    for result, reference in zip(found, expected, strict=True):
+        assert isinstance(result["result"], clconv.DeviceArray)
+        np.testing.assert_array_equal(result["result"].get(), reference["result"])
+
+
+def test_numpy_and_dlpack_read_results(session: Session, x: np.ndarray) -> None:
+    expected = _expected(session, x)
+    result = session.run(x, outputs="device")["result"]
+    np.testing.assert_array_equal(np.asarray(result), expected)
+    assert np.asarray(result, np.float64).dtype == np.float64
+    with pytest.raises(ValueError, match="from_dlpack"):
+        np.array(result, copy=False)
+    if session.device.kind != "cpu":
+        with pytest.raises((BufferError, RuntimeError)):
+            np.from_dlpack(result)
+        return
+    with counted() as found:
+        view = np.from_dlpack(result)
+    assert found == Transfers()
+    address = view.ctypes.data
+    assert np.from_dlpack(result).ctypes.data == address  # the same memory, no copies
+    del result
+    gc.collect()
+    np.testing.assert_array_equal(view, expected)
+
+
+def test_dlpack_is_taken(session: Session, x: np.ndarray) -> None:
+    class Speaker:
+        """Somebody's array that speaks DLPack and nothing else."""
+
+        def __dlpack__(self, **named: Any) -> Any:
+            return x.__dlpack__(**named)
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return x.__dlpack_device__()
+
+    np.testing.assert_array_equal(session.run(Speaker())["result"], _expected(session, x))
+
+
+def test_tensors_of_torch_are_taken(session: Session, x: np.ndarray) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    expected = _expected(session, x)
+    np.testing.assert_array_equal(session.run(torch.from_numpy(x))["result"], expected)
+    result = session.run(torch.from_numpy(x), outputs="device")["result"]
+    if session.device.kind == "cpu":
+        np.testing.assert_array_equal(torch.from_dlpack(result).numpy(), expected)
+
+
+def _read_only(session: Session) -> Any:
+    buffer = cl.Buffer(session.context, cl.mem_flags.READ_ONLY, 4 * int(np.prod(RESULT)))
+    return clconv.DeviceArray(buffer, RESULT, np.float32)
+
+
+REFUSED_OUTPUTS = {
+    "READ_ONLY": _read_only,
+    r"float32\[1x16x16x16\]": lambda s: s.empty((1, 16, 16, 15)),
+    "float64": lambda s: s.empty(RESULT, np.float64),
+    "a place is an array": lambda s: [1.0],
+    "bytes; the buffer has 64": lambda s: cl.Buffer(s.context, cl.mem_flags.READ_WRITE, 64),
+    "strides": lambda s: cl.array.zeros(s.queue, (*RESULT[:3], 32), np.float32)[..., ::2],
+    "is read-only": lambda s: np.broadcast_to(np.float32(0), RESULT),
+}
+
+
+@pytest.mark.parametrize("told", REFUSED_OUTPUTS)
+def test_outputs_that_cannot_be_are_refused(told: str, session: Session, x: np.ndarray) -> None:
+    place = REFUSED_OUTPUTS[told](session)
+    with pytest.raises(InputError, match=told):
+        session.run(x, outputs={"result": place})
+    assert session.run(x)["result"].shape == RESULT
+
+
+REFUSED_INPUTS = {
+    "WRITE_ONLY": lambda s: clconv.DeviceArray(
+        cl.Buffer(s.context, cl.mem_flags.WRITE_ONLY, 4096), SHAPE, np.float32
+    ),
+    "takes float32, got float64": lambda s: s.empty(SHAPE, np.float64),
+    "the batch axis is missing": lambda s: s.empty(SHAPE[1:]),
+    "a bare buffer does not say": lambda s: cl.Buffer(s.context, cl.mem_flags.READ_WRITE, 3072),
+    "strides": lambda s: cl.array.zeros(s.queue, (1, 3, 16, 32), np.float32)[..., ::2],
+    "another context": lambda s: cl.array.zeros(
+        cl.CommandQueue(cl.Context([s.queue.device])), SHAPE, np.float32
+    ),
+}
+
+
+@pytest.mark.parametrize("told", REFUSED_INPUTS)
+def test_inputs_that_cannot_be_are_refused(told: str, session: Session, x: np.ndarray) -> None:
+    given = REFUSED_INPUTS[told](session)
+    with pytest.raises(InputError, match=told):
+        session.run({"x": given}, outputs="device")
+    assert session.run(x)["result"].shape == RESULT
+
+
+def test_two_outputs_do_not_share_memory(device: DeviceInfo) -> None:
+    session = session_for(_twice(), device)
+    place, x = session.empty((2, 3, 8, 8)), picture(2, 3, 8, 8)
+    with pytest.raises(InputError, match="the same memory"):
+        session.run({"p": x, "q": x}, outputs={"sum": place, "product": place})
+
+
+def test_a_device_array_fits_its_buffer(session: Session) -> None:
+    buffer = cl.Buffer(session.context, cl.mem_flags.READ_WRITE, 64)
+    assert len(clconv.DeviceArray(buffer, (4, 4), np.float32)) == 4
+    for shape, dtype, offset, told in (
+        ((4, 5), np.float32, 0, "the buffer has 64"),
+        ((4, 4), np.float32, 4, "from byte 4 on"),
+        ((-1,), np.float32, 0, "negative"),
+        ("ab", np.float32, 0, "sequence of numbers"),
+        (4, object, 0, "numbers of this machine"),
+        (4, ">f4", 0, "numbers of this machine"),
+        (4, "nonsense", 0, "no dtype"),
+    ):
+        with pytest.raises(InputError, match=told):
+            clconv.DeviceArray(buffer, shape, dtype, offset)
+    with pytest.raises(InputError, match="not in bytes"):
+        clconv.DeviceArray(b"1234", 1, np.float32)
+    with pytest.raises(InputError, match="float64"):
+        session.empty((2,)).set(np.zeros(2))
+
+
+def test_a_buffer_that_the_caller_releases_lives_as_long_as_its_array(
+    session: Session, x: np.ndarray
+) -> None:
+    expected = _expected(session, x)
+    given = _as_wrapped_buffer(session, x)
+    given.buffer.release()
+    np.testing.assert_array_equal(session.run({"x": given})["result"], expected)
+
+
+def test_results_outlive_their_session(device: DeviceInfo, x: np.ndarray) -> None:
+    session = Session(residual(), device)
+    expected = _expected(session, x)
+    result = session.run(session.to_device(x), outputs="device")["result"]
+    session.close()
+    del session
+    gc.collect()
+    np.testing.assert_array_equal(result.get(), expected)
