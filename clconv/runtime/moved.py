@@ -68,9 +68,10 @@ class Moved:
                 at[root] = target
             else:
                 later.append((name, target))
-        lane.place(bound, at)
+        used = lane.place(bound, at)  # kernels do not keep their arguments until they are launched
         for launch in lane.launches:
             queue.launch(*launch)
+        del used
         for name, target in later:
             _copy_output(bound, name, target, at)
         arrays = [*feeds.values(), *targets.values()]
@@ -183,9 +184,10 @@ class _Lane:
         begin = array.offset + site.offset
         return part_of(array.handle, begin, array.nbytes - site.offset, self._bound_alignment)
 
-    def place(self, bound: BoundPlan, at: Mapping[str, DeviceArray]) -> None:
-        """Sets the arguments: what is in `at` there, everything else in the plan's own memory."""
-        changed = {*at, *self._elsewhere}
+    def place(self, bound: BoundPlan, at: Mapping[str, DeviceArray]) -> list[Any]:
+        """Sets the arguments: what is in `at` there, everything else in the plan's own memory. Returns the buffers that
+        kernels were given, to be kept until they are launched."""
+        changed, given = {*at, *self._elsewhere}, []
         self._elsewhere = changed  # also if setting them fails half way
         for root in changed:
             for site in self._sites[root]:
@@ -199,7 +201,9 @@ class _Lane:
                         else bound.buffer(root, site.offset)
                     )
                     set_argument(self.launches[site.launch][0], site.position, part)
+                    given.append(part)
         self._elsewhere = set(at)
+        return given
 
     def _write_word(self, bound: BoundPlan, site: Site, address: int) -> None:
         table = self._tables[site.launch, site.position]

@@ -98,10 +98,14 @@ def _by_host(opened: Opened, arrays: Mapping[str, Any], wanted: Wanted, before: 
     wait_for(before)
     host = {n: a.get() if isinstance(a, DeviceArray) else a for n, a in arrays.items()}
     values = opened.stage.run(host, opened.bodies)
+    return placed(opened.shared.prepared, values, wanted)
+
+
+def placed(prepared: PreparedDevice, values: Mapping[str, np.ndarray], wanted: Wanted) -> Found:
+    """Outputs that are on the host where they are wanted, by copies. Raises InputError for places that do not fit."""
     specs = {name: TensorSpec.of(values[name]) for name in wanted.places}
-    prepared = opened.shared.prepared
     targets = _targets(wanted, specs, prepared.device.context)
-    found = {}
+    found: Found = {}
     for name, place in wanted.places.items():
         if name in targets:
             targets[name].set(values[name])

@@ -10,6 +10,9 @@ from unittest import mock
 import numpy as np
 import pyopencl as cl
 
+from clconv.device.info import DeviceInfo
+from clconv.runtime.opencl.found import raw_devices
+
 _COPIES = ("enqueue_copy", "enqueue_map_buffer", "enqueue_copy_buffer", "enqueue_svm_memcpy")
 
 SOURCE = """
@@ -22,6 +25,15 @@ kernel void thresholded(global const float *y, global uchar *mask) {
     mask[i] = y[i] > 0.25f;
 }
 """
+
+
+_contexts: list[cl.Context] = []  # Intel's runtime forgets a context that only a queue uses
+
+
+def another_context(device: DeviceInfo) -> cl.Context:
+    """A new context on a device."""
+    _contexts.append(cl.Context([raw_devices()[device.index]]))
+    return _contexts[-1]
 
 
 def before(bytes_in: np.ndarray) -> np.ndarray:

@@ -16,11 +16,16 @@ import clconv
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, InputError
 from clconv.runtime.device import devices
-from clconv.runtime.opencl.found import raw_devices
 from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
 from tests.runtime.support import residual
-from tests.session.foreign_kernels import SOURCE, before, behind, copies_counted
+from tests.session.foreign_kernels import (
+    SOURCE,
+    another_context,
+    before,
+    behind,
+    copies_counted,
+)
 
 SHAPE = (1, 3, 16, 16)
 RESULT = (1, 16, 16, 16)
@@ -28,7 +33,7 @@ RESULT = (1, 16, 16, 16)
 
 @pytest.fixture(scope="module")
 def queue(device: DeviceInfo) -> cl.CommandQueue:
-    return cl.CommandQueue(cl.Context([raw_devices()[device.index]]))
+    return cl.CommandQueue(another_context(device))
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +179,7 @@ def test_places_that_cannot_be_are_refused(
     with pytest.raises(InputError, match=r"pyopencl\.Context, not CommandQueue"):
         clconv.load(graph, context=queue)
     with pytest.raises(InputError, match="leave context= away"):
-        clconv.load(graph, context=cl.Context([queue.device]), queue=queue)
+        clconv.load(graph, context=another_context(device), queue=queue)
     others = [d for d in devices() if d.index != device.index]
     for other in others:
         with pytest.raises((InputError, DeviceError), match="leave device= away"):
@@ -186,5 +191,5 @@ def test_places_that_cannot_be_are_refused(
     with pytest.raises(InputError, match="wait_for takes events"):
         session.run(before(_bytes()), wait_for=[3])
     with pytest.raises(InputError, match="another context"):
-        event = cl.enqueue_marker(cl.CommandQueue(cl.Context([queue.device])))
+        event = cl.enqueue_marker(cl.CommandQueue(another_context(device)))
         session.run(before(_bytes()), wait_for=[event])

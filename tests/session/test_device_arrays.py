@@ -18,7 +18,7 @@ from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import SAME, int_input, picture, residual, session_for
-from tests.session.foreign_kernels import copies_counted
+from tests.session.foreign_kernels import another_context, copies_counted
 
 SHAPE = (1, 3, 16, 16)
 RESULT = (1, 16, 16, 16)
@@ -357,7 +357,7 @@ REFUSED_INPUTS = {
     "a bare buffer does not say": lambda s: cl.Buffer(s.context, cl.mem_flags.READ_WRITE, 3072),
     "strides": lambda s: cl.array.zeros(s.queue, (1, 3, 16, 32), np.float32)[..., ::2],
     "another context": lambda s: cl.array.zeros(
-        cl.CommandQueue(cl.Context([s.queue.device])), SHAPE, np.float32
+        cl.CommandQueue(another_context(s.device)), SHAPE, np.float32
     ),
 }
 

@@ -19,7 +19,7 @@ from clconv.runtime.opencl.foreign import (
     is_on_device,
 )
 from clconv.runtime.opencl.found import device_infos
-from clconv.runtime.opencl.memory import borrowed, extent_of, part_of
+from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
     SCALARS,
@@ -50,6 +50,7 @@ __all__ = [
     "device_array",
     "device_infos",
     "extent_of",
+    "host_array",
     "host_memory",
     "is_behind",
     "is_on_device",

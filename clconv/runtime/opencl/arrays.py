@@ -25,7 +25,7 @@ class DeviceArray:
 
     buffer: a `pyopencl.Buffer` that was not released (also one of a memory pool), or shared virtual memory (`SVMAllocation`, `SVM`), which
     needs its `context`. shape, dtype: of the array; bool takes a byte. offset: bytes of the buffer in front of it. events:
-    what must be over before the array may be read; run() waits for them on the device. queue: where get() reads.
+    what must be over before the array may be read; run() waits for them on the device. queue: where get() reads. `context` is the buffer's.
 
     The array holds the buffer, also if its owner releases it later. run(outputs="device") returns such arrays while the device may still compute: `events` is
     then what is waited for, which get(), NumPy and DLPack do by themselves. Raises InputError for what is no buffer, a
@@ -66,6 +66,7 @@ class DeviceArray:
                 f"{self.dtype.name}{list(self.shape)} takes {self.nbytes:,} bytes from byte {self.offset:,} on; the buffer "
                 f"has {size:,}"
             )
+        self.context: Any = _context_of(self.handle)
         self._events = tuple(events)
         self._queue = queue
         self._flight: Flight | None = None
@@ -84,11 +85,6 @@ class DeviceArray:
     @property
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
-
-    @property
-    def context(self) -> Any:
-        """The context in which the buffer lies."""
-        return self.handle.context
 
     @property
     def queue(self) -> Any:
@@ -245,6 +241,11 @@ class DeviceArray:
     def computed_by(self, flight: Flight) -> None:
         """The array may be read when this is over."""
         self._flight, self._events = flight, (flight.event,)
+
+
+@refused("tell a buffer's context")
+def _context_of(buffer: Any) -> Any:
+    return buffer.context
 
 
 class _Base:

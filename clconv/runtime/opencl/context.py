@@ -46,7 +46,7 @@ class Device:
         self.info = info
         self._raw = raw_devices()[info.index]
         with process.opencl:
-            self.context = context or cl.Context([self._raw])
+            self.context = context or _own_context(info.index)
         self._lock = threading.Lock()
         # By kernel, as long as a plan uses them; the latest are kept for networks that are loaded again.
         self._programs: weakref.WeakValueDictionary[Kernel, Program] = weakref.WeakValueDictionary()
@@ -222,6 +222,12 @@ class Device:
         """To be called after first launches: what they left on the disk is recorded, to be checked next time."""
         if self._stored is not None:
             self._stored.remember()
+
+
+@functools.cache
+def _own_context(index: int) -> Any:
+    """The context of clconv's own on a device: arrays of one session are taken by the others, whatever is known of it."""
+    return cl.Context([raw_devices()[index]])
 
 
 def open_device(info: DeviceInfo, context: Any = None) -> Device:

@@ -81,7 +81,10 @@ def extent_of(buffer: Any, offset: int, nbytes: int) -> Extent:
 
 def whole_of(buffer: Any) -> tuple[Any, int]:
     """The buffer that a sub-buffer is a part of, and where it begins there; other buffers are their own."""
-    parent = buffer.get_info(cl.mem_info.ASSOCIATED_MEMOBJECT)
+    try:
+        parent = buffer.get_info(cl.mem_info.ASSOCIATED_MEMOBJECT)
+    except cl.Error:  # Intel's answer for shared virtual memory
+        parent = None
     if parent is None:
         if not isinstance(buffer, cl.Buffer):  # of a memory pool, which can be asked for no part
             buffer = cl.Buffer.from_int_ptr(buffer.int_ptr, retain=True)
