@@ -9,7 +9,7 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.moved import ALIGNMENT, run_moved
+from clconv.runtime.moved import ALIGNMENT, moved_of, run_moved
 from clconv.runtime.opencl import DeviceArray, Flight, borrowed, extent_of, is_behind
 
 _WORTH = (
@@ -42,7 +42,7 @@ def run_elsewhere(
     caller waits for the results before anything else is done with the inputs, so that arrays of the host's can be read
     in place.
     """
-    device, queue = bound.device, bound.queue
+    device, queue, fresh = bound.device, bound.queue, moved_of(bound).arrays
     specs = returned_specs(bound)
     arrays: dict[str, DeviceArray] = {}
     for name, value in feeds.items():
@@ -51,7 +51,7 @@ def run_elsewhere(
         elif waits and can_borrow(bound, value):
             arrays[name] = DeviceArray(borrowed(device.context, value), value.shape, value.dtype)
         else:
-            arrays[name] = device.copied(value, queue.raw)
+            arrays[name] = fresh.copied(value, queue.raw)
     before = [event for array in arrays.values() for event in array.events] + events
     before += [
         event for target in targets.values() if target is not None for event in target.events
@@ -61,7 +61,7 @@ def run_elsewhere(
     for name, target in targets.items():
         if target is None or _overlaps(target, arrays):
             spec = specs[name]
-            computed[name] = device.fresh(tuple(map(int, spec.shape)), spec.dtype.numpy, queue.raw)
+            computed[name] = fresh.empty(tuple(map(int, spec.shape)), spec.dtype.numpy, queue.raw)
         else:
             computed[name] = target
     flight = _run_parts(bound, arrays, computed)

@@ -15,7 +15,15 @@ from clconv.errors import ForkError
 from clconv.lowering.model.arguments import Addresses, Argument, State, Table
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.movable import Movable, Site, movable
-from clconv.runtime.opencl import DeviceArray, Flight, extent_of, host_memory, part_of, set_argument
+from clconv.runtime.opencl import (
+    DeviceArray,
+    Flight,
+    Reused,
+    extent_of,
+    host_memory,
+    part_of,
+    set_argument,
+)
 from clconv.runtime.process import opencl
 
 if TYPE_CHECKING:
@@ -36,6 +44,7 @@ class Moved:
         self._movable = movable(bound.plan)
         in_tables = any(s.word is not None for s in _sites(self._movable))
         self._lanes = [_Lane(bound, self._movable) for _ in range(2 if in_tables else 1)]
+        self.arrays = Reused(bound.device)
         self._flights: collections.deque[Flight] = collections.deque()
         in_flight.add(self)
 
@@ -237,6 +246,15 @@ def _tables_of(argument: Argument) -> int:
             return 0
 
 
+def moved_of(bound: BoundPlan) -> Moved:
+    """What a plan needs for such runs, made now if it is not there yet."""
+    opencl.check()
+    with bound.lock, opencl:
+        if bound.moved is None:
+            bound.moved = Moved(bound)
+        return bound.moved
+
+
 def run_moved(
     bound: BoundPlan,
     feeds: Mapping[str, DeviceArray],
@@ -244,12 +262,10 @@ def run_moved(
     kept: Sequence[Any] = (),
 ) -> Flight:
     """Enqueues a run of a plan, see Moved.run(). State is there when this returns: others read it without the queue."""
-    opencl.check()
+    moved = moved_of(bound)
     with bound.lock, opencl:
-        if bound.moved is None:
-            bound.moved = Moved(bound)
         try:
-            flight = bound.moved.run(bound, feeds, targets, kept)
+            flight = moved.run(bound, feeds, targets, kept)
             if bound.state is not None or bound.guarded:
                 flight.wait()
             if bound.guarded:

@@ -32,6 +32,7 @@ from clconv.runtime.opencl.queue import (
     times,
     without_work,
 )
+from clconv.runtime.opencl.reused import Reused
 
 __all__ = [
     "BUILD_OPTIONS",
@@ -43,6 +44,7 @@ __all__ = [
     "Place",
     "Program",
     "Queue",
+    "Reused",
     "borrowed",
     "callers_place",
     "check_access",

@@ -13,7 +13,7 @@ import pyopencl as cl
 from clconv.errors import InputError
 from clconv.runtime import transfers
 from clconv.runtime.opencl.flights import Flight, wait_for
-from clconv.runtime.opencl.memory import address_of, host_array, svm_buffer
+from clconv.runtime.opencl.memory import address_of, host_array, svm_buffer, whole_of
 from clconv.runtime.opencl.refusals import refused
 from clconv.runtime.process import opencl
 
@@ -71,6 +71,7 @@ class DeviceArray:
         self._queue = queue
         self._flight: Flight | None = None
         self._base = _Base()
+        self._whole, _ = whole_of(self.handle)
         self._host_memory = getattr(buffer, "hostbuf", None)  # lives as long as this does
 
     @property
@@ -237,6 +238,11 @@ class DeviceArray:
         if self._base.address is None:
             self._base.address = address_of(self.handle)
         return self._base.address + self.offset
+
+    def at_address(self, address: int) -> DeviceArray:
+        """The array, whose buffer is known to begin there."""
+        self._base.address = address
+        return self
 
     def computed_by(self, flight: Flight) -> None:
         """The array may be read when this is over."""
