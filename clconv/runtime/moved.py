@@ -78,13 +78,14 @@ class Moved:
             else:
                 later.append((name, target))
         used = lane.place(bound, at)  # kernels do not keep their arguments until they are launched
+        last = None
         for launch in lane.launches:
-            queue.launch(*launch)
+            last = queue.launch(*launch)
         del used
         for name, target in later:
-            _copy_output(bound, name, target, at)
+            last = _copy_output(bound, name, target, at) or last
         arrays = [*feeds.values(), *targets.values()]
-        flight = Flight(queue.event(), [*kept, *(array.memory for array in arrays)])
+        flight = Flight(queue.event(last), [*kept, *(array.memory for array in arrays)])
         lane.flight = flight
         self._flights.append(flight)
         return flight
@@ -123,21 +124,22 @@ atexit.register(_end_all)
 
 def _copy_output(
     bound: BoundPlan, name: str, target: DeviceArray, at: Mapping[str, DeviceArray]
-) -> None:
-    """Copies an output that was computed in the plan's own memory, or elsewhere, to where it is wanted."""
+) -> Any:
+    """Copies an output that was computed in the plan's own memory, or elsewhere, to where it is wanted. Returns the event,
+    None if what was enqueued is over."""
     plan, queue = bound.plan, bound.queue
     stored = plan.lowered.stored[name]
     if stored in plan.graph.constants:
         array = np.ascontiguousarray(plan.graph.constants[stored].array)
         if array.nbytes:
             queue.write(target.handle, array, wait=True, at=target.offset)
-        return
+        return None
     root, begin = plan.lowered.place(stored)
     if root in at:
         source, from_byte = at[root].handle, at[root].offset + begin
     else:
         source, from_byte = bound.buffer(stored), 0
-    queue.copy(target.handle, source, target.nbytes, target.offset, from_byte)
+    return queue.copy(target.handle, source, target.nbytes, target.offset, from_byte)
 
 
 def _sites(found: Movable) -> list[Site]:

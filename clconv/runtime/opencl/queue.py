@@ -55,14 +55,16 @@ class Queue:
                 cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
 
     @refused("copy a buffer")
-    def copy(self, to: Any, source: Any, nbytes: int, at: int = 0, source_at: int = 0) -> None:
-        """Copies bytes of one buffer into another; at, source_at: where they begin."""
-        if nbytes:
-            transfers.count("on_device", nbytes)
-            with process.opencl:
-                cl.enqueue_copy(
-                    self._queue, to, source, byte_count=nbytes, dst_offset=at, src_offset=source_at
-                )
+    def copy(self, to: Any, source: Any, nbytes: int, at: int = 0, source_at: int = 0) -> Any:
+        """Copies bytes of one buffer into another, and returns the event, None if there are none; at, source_at: where they
+        begin."""
+        if not nbytes:
+            return None
+        transfers.count("on_device", nbytes)
+        with process.opencl:
+            return cl.enqueue_copy(
+                self._queue, to, source, byte_count=nbytes, dst_offset=at, src_offset=source_at
+            )
 
     @refused("write an argument's table")
     def write_words(self, buffer: Any, words: np.ndarray, at: int) -> None:
@@ -78,10 +80,11 @@ class Queue:
                 cl.enqueue_barrier(self._queue, wait_for=list(events))
 
     @refused("make an event")
-    def event(self) -> Any:
-        """The event that all that is enqueued so far is over; it will be, without further calls."""
+    def event(self, last: Any = None) -> Any:
+        """The event that all that is enqueued so far is over; it will be, without further calls. last: that of what was
+        enqueued last, if the caller has it."""
         with process.opencl:
-            found = cl.enqueue_marker(self._queue)
+            found = last or cl.enqueue_marker(self._queue)
             self._queue.flush()
         return found
 
