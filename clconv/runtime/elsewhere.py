@@ -19,13 +19,7 @@ _WORTH = (
 
 def returned_specs(bound: BoundPlan) -> dict[str, TensorSpec]:
     """Specs of the outputs that a run gives back, of the whole batch."""
-    plan = bound.plan
-    found = {}
-    for name in plan.graph.returned:
-        stored = plan.lowered.stored[name]
-        constant = plan.graph.constants.get(stored)
-        found[name] = plan.lowered.specs[stored] if constant is None else constant.spec
-    return found if plan.batch_split is None else plan.batch_split.whole(found)
+    return moved_of(bound).specs
 
 
 def run_elsewhere(
@@ -43,7 +37,7 @@ def run_elsewhere(
     in place.
     """
     device, queue, fresh = bound.device, bound.queue, moved_of(bound).arrays
-    specs = returned_specs(bound)
+    specs = moved_of(bound).specs
     arrays: dict[str, DeviceArray] = {}
     for name, value in feeds.items():
         if isinstance(value, DeviceArray):

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clconv.errors import ForkError
+from clconv.graph.ir import TensorSpec
 from clconv.lowering.model.arguments import Addresses, Argument, State, Table
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.movable import Movable, Site, movable
+from clconv.planning.plan import Plan
 from clconv.runtime.opencl import (
     DeviceArray,
     Flight,
@@ -45,6 +47,9 @@ class Moved:
         in_tables = any(s.word is not None for s in _sites(self._movable))
         self._lanes = [_Lane(bound, self._movable) for _ in range(2 if in_tables else 1)]
         self.arrays = Reused(bound.device)
+        self.specs = _returned_specs(
+            bound.plan
+        )  # of the outputs that a run gives back, of the whole batch
         self._flights: collections.deque[Flight] = collections.deque()
         in_flight.add(self)
 
@@ -108,6 +113,15 @@ class Moved:
         with contextlib.suppress(ForkError):
             opencl.check()
             self.settle()
+
+
+def _returned_specs(plan: Plan) -> dict[str, TensorSpec]:
+    found = {}
+    for name in plan.graph.returned:
+        stored = plan.lowered.stored[name]
+        constant = plan.graph.constants.get(stored)
+        found[name] = plan.lowered.specs[stored] if constant is None else constant.spec
+    return found if plan.batch_split is None else plan.batch_split.whole(found)
 
 
 in_flight: weakref.WeakSet[Moved] = weakref.WeakSet()

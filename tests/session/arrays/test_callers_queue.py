@@ -19,7 +19,7 @@ from clconv.runtime.device import devices
 from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
 from tests.runtime.support import residual
-from tests.session.foreign_kernels import (
+from tests.session.arrays.foreign_kernels import (
     SOURCE,
     another_context,
     before,
@@ -117,6 +117,26 @@ def test_events_order_queues(session: Session, kernels: _Kernels) -> None:
     np.testing.assert_array_equal(y.get(), expected)
     np.testing.assert_array_equal(mask.get(), behind(expected))
     np.testing.assert_allclose(x.get(), before(_bytes()), rtol=1e-5, atol=1e-6)
+
+
+def test_memory_that_a_kernel_in_flight_reads_is_not_used_again(
+    session: Session, kernels: _Kernels
+) -> None:
+    """The caller drops a result that a kernel of theirs, not begun yet, will read; more runs follow."""
+    other = cl.CommandQueue(session.context)
+    mask = cl.array.zeros(other, RESULT, np.uint8)
+    given = [session.to_device(before(_bytes(seed))) for seed in range(6)]
+    expected = behind(session.run(given[0])["result"])
+    start = cl.UserEvent(session.context)
+    y = session.run(given[0], outputs="device")["result"].wait()
+    kernels.thresholded(other, (mask.size,), None, y.buffer, mask.data, wait_for=[start])
+    other.flush()
+    del y
+    for x in given[1:]:
+        session.run(x, outputs="device")["result"].wait()
+    start.set_status(cl.command_execution_status.COMPLETE)
+    other.finish()
+    np.testing.assert_array_equal(mask.get(), expected)
 
 
 def test_events_of_pyopencls_arrays_are_waited_for(session: Session) -> None:

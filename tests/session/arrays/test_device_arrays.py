@@ -12,13 +12,11 @@ import pytest
 
 import clconv
 from clconv.device.info import DeviceInfo
-from clconv.errors import InputError
-from clconv.graph.ir import Graph
 from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
-from tests.runtime.support import SAME, int_input, picture, residual, session_for
-from tests.session.foreign_kernels import another_context, copies_counted
+from tests.runtime.support import int_input, picture, residual, session_for
+from tests.session.arrays.foreign_kernels import copies_counted
 
 SHAPE = (1, 3, 16, 16)
 RESULT = (1, 16, 16, 16)
@@ -175,58 +173,6 @@ def test_a_host_array_may_change_once_run_has_returned(session: Session) -> None
     np.testing.assert_array_equal(result.get(), expected)
 
 
-def _twice() -> Graph:
-    """The sum and the product of two inputs, the first input, and a view of the sum."""
-    b = Builder()
-    p, q = b.input(2, 3, 8, 8, name="p"), b.input(2, 3, 8, 8, name="q")
-    total = b.node("Add", p, q, out="sum")
-    product = b.node("Mul", p, q, out="product")
-    joined = b.node("Concat", p, total, out="joined", axis=1)
-    same = b.node("Identity", p, out="same")
-    return b.graph(total, product, joined, same)
-
-
-def test_one_array_may_be_fed_twice(device: DeviceInfo) -> None:
-    session = session_for(_twice(), device)
-    x = picture(2, 3, 8, 8)
-    expected = session.run({"p": x, "q": x})
-    given = session.to_device(x)
-    found = session.run({"p": given, "q": given}, outputs="device")
-    for name, reference in expected.items():
-        np.testing.assert_array_equal(found[name].get(), reference, err_msg=name)
-
-
-@pytest.mark.parametrize("place", ["p", "q"])
-@pytest.mark.parametrize("output", ["sum", "product", "same"])
-def test_an_output_may_go_where_an_input_lies(place: str, output: str, device: DeviceInfo) -> None:
-    session = session_for(_twice(), device)
-    arrays = {"p": picture(2, 3, 8, 8), "q": picture(2, 3, 8, 8, seed=1)}
-    expected = session.run(arrays)
-    given = {name: session.to_device(array) for name, array in arrays.items()}
-    outputs = {output: given[place], "joined": "device"}
-    found = session.run(given, outputs=outputs)
-    np.testing.assert_array_equal(found[output].get(), expected[output])
-    np.testing.assert_array_equal(found["joined"].get(), expected["joined"])
-
-
-def test_outputs_are_the_inputs_of_the_next_run(device: DeviceInfo) -> None:
-    b = Builder()
-    x, state = b.input(1, 4, 8, 8, name="x"), b.input(1, 4, 8, 8, name="state")
-    new = b.node("Tanh", b.node("Add", b.conv(x, 4, 4, 3, **SAME), state), out="new")
-    session = session_for(b.graph(new), device)
-    pictures = [picture(1, 4, 8, 8, seed=i) for i in range(7)]
-    host = np.zeros((1, 4, 8, 8), np.float32)
-    at: Any = session.to_device(host)
-    for frame in pictures:
-        host = session.run({"x": frame, "state": host})["new"]
-        at = session.run({"x": frame, "state": at}, outputs="device")["new"]
-    np.testing.assert_array_equal(at.get(), host)
-    into = session.to_device(np.zeros_like(host))
-    for frame in pictures:  # in place
-        session.run({"x": frame, "state": into}, outputs={"new": into})
-    np.testing.assert_array_equal(into.get(), host)
-
-
 def test_a_batch_in_parts_is_cut_on_the_device(
     device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,79 +268,6 @@ def test_tensors_of_torch_are_taken(session: Session, x: np.ndarray) -> None:
     result = session.run(torch.from_numpy(x), outputs="device")["result"]
     if session.device.kind == "cpu":
         np.testing.assert_array_equal(torch.from_dlpack(result).numpy(), expected)
-
-
-def _read_only(session: Session) -> Any:
-    buffer = cl.Buffer(session.context, cl.mem_flags.READ_ONLY, 4 * int(np.prod(RESULT)))
-    return clconv.DeviceArray(buffer, RESULT, np.float32)
-
-
-REFUSED_OUTPUTS = {
-    "READ_ONLY": _read_only,
-    r"float32\[1x16x16x16\]": lambda s: s.empty((1, 16, 16, 15)),
-    "float64": lambda s: s.empty(RESULT, np.float64),
-    "a place is an array": lambda s: [1.0],
-    "bytes; the buffer has 64": lambda s: cl.Buffer(s.context, cl.mem_flags.READ_WRITE, 64),
-    "strides": lambda s: cl.array.zeros(s.queue, (*RESULT[:3], 32), np.float32)[..., ::2],
-    "is read-only": lambda s: np.broadcast_to(np.float32(0), RESULT),
-}
-
-
-@pytest.mark.parametrize("told", REFUSED_OUTPUTS)
-def test_outputs_that_cannot_be_are_refused(told: str, session: Session, x: np.ndarray) -> None:
-    place = REFUSED_OUTPUTS[told](session)
-    with pytest.raises(InputError, match=told):
-        session.run(x, outputs={"result": place})
-    assert session.run(x)["result"].shape == RESULT
-
-
-REFUSED_INPUTS = {
-    "WRITE_ONLY": lambda s: clconv.DeviceArray(
-        cl.Buffer(s.context, cl.mem_flags.WRITE_ONLY, 4096), SHAPE, np.float32
-    ),
-    "takes float32, got float64": lambda s: s.empty(SHAPE, np.float64),
-    "the batch axis is missing": lambda s: s.empty(SHAPE[1:]),
-    "a bare buffer does not say": lambda s: cl.Buffer(s.context, cl.mem_flags.READ_WRITE, 3072),
-    "strides": lambda s: cl.array.zeros(s.queue, (1, 3, 16, 32), np.float32)[..., ::2],
-    "another context": lambda s: cl.array.zeros(
-        cl.CommandQueue(another_context(s.device)), SHAPE, np.float32
-    ),
-}
-
-
-@pytest.mark.parametrize("told", REFUSED_INPUTS)
-def test_inputs_that_cannot_be_are_refused(told: str, session: Session, x: np.ndarray) -> None:
-    given = REFUSED_INPUTS[told](session)
-    with pytest.raises(InputError, match=told):
-        session.run({"x": given}, outputs="device")
-    assert session.run(x)["result"].shape == RESULT
-
-
-def test_two_outputs_do_not_share_memory(device: DeviceInfo) -> None:
-    session = session_for(_twice(), device)
-    place, x = session.empty((2, 3, 8, 8)), picture(2, 3, 8, 8)
-    with pytest.raises(InputError, match="the same memory"):
-        session.run({"p": x, "q": x}, outputs={"sum": place, "product": place})
-
-
-def test_a_device_array_fits_its_buffer(session: Session) -> None:
-    buffer = cl.Buffer(session.context, cl.mem_flags.READ_WRITE, 64)
-    assert len(clconv.DeviceArray(buffer, (4, 4), np.float32)) == 4
-    for shape, dtype, offset, told in (
-        ((4, 5), np.float32, 0, "the buffer has 64"),
-        ((4, 4), np.float32, 4, "from byte 4 on"),
-        ((-1,), np.float32, 0, "negative"),
-        ("ab", np.float32, 0, "sequence of numbers"),
-        (4, object, 0, "numbers of this machine"),
-        (4, ">f4", 0, "numbers of this machine"),
-        (4, "nonsense", 0, "no dtype"),
-    ):
-        with pytest.raises(InputError, match=told):
-            clconv.DeviceArray(buffer, shape, dtype, offset)
-    with pytest.raises(InputError, match="not in bytes"):
-        clconv.DeviceArray(b"1234", 1, np.float32)
-    with pytest.raises(InputError, match="float64"):
-        session.empty((2,)).set(np.zeros(2))
 
 
 def test_a_buffer_that_the_caller_releases_lives_as_long_as_its_array(
