@@ -265,6 +265,8 @@ def _tables_of(argument: Argument) -> int:
 def moved_of(bound: BoundPlan) -> Moved:
     """What a plan needs for such runs, made now if it is not there yet."""
     opencl.check()
+    if bound.moved is not None:
+        return bound.moved
     with bound.lock, opencl:
         if bound.moved is None:
             bound.moved = Moved(bound)
