@@ -15,7 +15,7 @@ from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.context import Device
 from clconv.runtime.opencl.memory import host_array
 
-_KEPT = 16  # buffers
+_KEPT, _FREE = 16, 8  # buffers in all, and those of them that nobody has
 
 
 class _Buffer(NamedTuple):
@@ -44,9 +44,11 @@ class Reused:
             return self._device.fresh(shape, dtype, queue)
         nbytes = max(4, math.prod(shape) * dtype.itemsize)
         with self._lock:
-            for place, kept in enumerate(self._kept):
-                if kept.nbytes == nbytes and kept.handle.reference_count == 1:
-                    self._kept.append(self._kept.pop(place))
+            free = [kept for kept in self._kept if kept.handle.reference_count == 1]
+            for kept in free[:-_FREE]:
+                self._kept.remove(kept)
+            for kept in free[-_FREE:]:
+                if kept.nbytes == nbytes:
                     return self._array(kept, shape, dtype, queue)
         made = self._device.fresh(shape, dtype, queue)
         handle = cl.Buffer.from_int_ptr(made.handle.int_ptr, retain=True)
