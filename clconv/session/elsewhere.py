@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from clconv import config
+from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
 from clconv.graph.tensor import DType
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.elsewhere import returned_specs, run_elsewhere
+from clconv.runtime.moved import ALIGNMENT
 from clconv.runtime.opencl import (
     DeviceArray,
     check_access,
@@ -29,10 +31,27 @@ from clconv.session.wanted import DEVICE, PYOPENCL, Wanted
 
 Found = dict[str, Any]
 
+_LARGE = 4 << 20  # bytes of an array; smaller ones are copied before the device has awoken
+
 
 def on_device_any(feeds: Mapping[str, Any]) -> bool:
     """Whether something of what is fed lies in a buffer or in shared virtual memory."""
     return any(is_on_device(value) for value in feeds.values())
+
+
+def is_large(device: DeviceInfo, feeds: Mapping[str, Any]) -> bool:
+    """Whether something of what is fed is so large that a CPU gains by reading it where it is, and begins where that can
+    be: arrays of NumPy and tensors of PyTorch."""
+    if device.kind != "cpu":
+        return False
+    for value in feeds.values():
+        if getattr(value, "nbytes", 0) >= _LARGE:
+            data_ptr = getattr(value, "data_ptr", None)
+            is_array = isinstance(value, np.ndarray) and value.flags.c_contiguous
+            address = value.ctypes.data if is_array else data_ptr() if callable(data_ptr) else 1
+            if address % ALIGNMENT == 0:
+                return True
+    return False
 
 
 def run(

@@ -197,7 +197,7 @@ class Session(OnDevice):
         wanted = Wanted.of(outputs, self.graph.returned)
         if wanted.is_on_host and not wait_for:
             feeds = as_feeds(self.inputs, feeds)
-            if not elsewhere.on_device_any(feeds):
+            if not elsewhere.on_device_any(feeds) and not elsewhere.is_large(self.device, feeds):
                 return self.run_by(feeds, None, list(wanted.places))
         return self._requested(feeds, outputs, wait_for)
 

@@ -227,49 +227,6 @@ def test_rows_of_any_number_stay_on_the_device(device: DeviceInfo) -> None:
         np.testing.assert_array_equal(result["result"].get(), reference["result"])
 
 
-def test_numpy_and_dlpack_read_results(session: Session, x: np.ndarray) -> None:
-    expected = _expected(session, x)
-    result = session.run(x, outputs="device")["result"]
-    np.testing.assert_array_equal(np.asarray(result), expected)
-    assert np.asarray(result, np.float64).dtype == np.float64
-    with pytest.raises(ValueError, match="from_dlpack"):
-        np.array(result, copy=False)
-    if session.device.kind != "cpu":
-        with pytest.raises((BufferError, RuntimeError)):
-            np.from_dlpack(result)
-        return
-    with counted() as found:
-        view = np.from_dlpack(result)
-    assert found == Transfers()
-    address = view.ctypes.data
-    assert np.from_dlpack(result).ctypes.data == address  # the same memory, no copies
-    del result
-    gc.collect()
-    np.testing.assert_array_equal(view, expected)
-
-
-def test_dlpack_is_taken(session: Session, x: np.ndarray) -> None:
-    class Speaker:
-        """Somebody's array that speaks DLPack and nothing else."""
-
-        def __dlpack__(self, **named: Any) -> Any:
-            return x.__dlpack__(**named)
-
-        def __dlpack_device__(self) -> tuple[int, int]:
-            return x.__dlpack_device__()
-
-    np.testing.assert_array_equal(session.run(Speaker())["result"], _expected(session, x))
-
-
-def test_tensors_of_torch_are_taken(session: Session, x: np.ndarray) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    expected = _expected(session, x)
-    np.testing.assert_array_equal(session.run(torch.from_numpy(x))["result"], expected)
-    result = session.run(torch.from_numpy(x), outputs="device")["result"]
-    if session.device.kind == "cpu":
-        np.testing.assert_array_equal(torch.from_dlpack(result).numpy(), expected)
-
-
 def test_a_buffer_that_the_caller_releases_lives_as_long_as_its_array(
     session: Session, x: np.ndarray
 ) -> None:
