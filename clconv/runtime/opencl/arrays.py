@@ -239,10 +239,14 @@ class DeviceArray:
             self._base.address = address_of(self.handle)
         return self._base.address + self.offset
 
-    def at_address(self, address: int) -> DeviceArray:
-        """The array, whose buffer is known to begin there."""
-        self._base.address = address
-        return self
+    def again(self, handle: Any, shape: tuple[int, ...], dtype: np.dtype) -> DeviceArray:
+        """Another array in the memory of this one, of which all is known but whether it is computed. handle: a reference
+        of its own to the buffer."""
+        found = DeviceArray.__new__(DeviceArray)
+        found.__dict__.update(self.__dict__)
+        found.buffer = found.handle = found._kept = found._whole = handle
+        found.shape, found.dtype, found._events, found._flight = shape, dtype, (), None
+        return found
 
     def computed_by(self, flight: Flight) -> None:
         """The array may be read when this is over."""

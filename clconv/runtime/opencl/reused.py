@@ -19,9 +19,11 @@ _KEPT, _FREE = 16, 8  # buffers in all, and those of them that nobody has
 
 
 class _Buffer(NamedTuple):
+    """first: the array that the buffer was made for, with nothing that keeps its memory but `handle`."""
+
     handle: Any
     nbytes: int
-    address: int
+    first: DeviceArray
 
 
 class Reused:
@@ -49,10 +51,12 @@ class Reused:
                 self._kept.remove(kept)
             for kept in free[-_FREE:]:
                 if kept.nbytes == nbytes:
-                    return self._array(kept, shape, dtype, queue)
+                    again = cl.Buffer.from_int_ptr(kept.handle.int_ptr, retain=True)
+                    return kept.first.again(again, shape, dtype)
         made = self._device.fresh(shape, dtype, queue)
         handle = cl.Buffer.from_int_ptr(made.handle.int_ptr, retain=True)
-        buffer = _Buffer(handle, nbytes, made.address())
+        made.address()  # known from now on
+        buffer = _Buffer(handle, nbytes, made.again(handle, shape, dtype))
         with self._lock:
             self._kept.append(buffer)
             if len(self._kept) > _KEPT:
@@ -68,8 +72,3 @@ class Reused:
             transfers.count("to_device", array.nbytes)
             np.copyto(host_array(found.address(), found.shape, found.dtype, found), array)
         return found
-
-    @staticmethod
-    def _array(kept: _Buffer, shape: tuple[int, ...], dtype: np.dtype, queue: Any) -> DeviceArray:
-        handle = cl.Buffer.from_int_ptr(kept.handle.int_ptr, retain=True)
-        return DeviceArray(handle, shape, dtype, queue=queue).at_address(kept.address)
