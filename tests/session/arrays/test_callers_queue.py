@@ -154,6 +154,7 @@ def test_events_of_pyopencls_arrays_are_waited_for(session: Session) -> None:
     np.testing.assert_array_equal(y.get(), expected)
 
 
+@pytest.mark.filterwarnings("ignore::pyopencl.CompilerWarning")  # some log successful builds
 def test_operations_of_pyopencl_go_on_with_a_result(session: Session) -> None:
     x = before(_bytes())
     y = session.run(x, outputs="pyopencl")["result"]
