@@ -244,3 +244,33 @@ def test_results_outlive_their_session(device: DeviceInfo, x: np.ndarray) -> Non
     del session
     gc.collect()
     np.testing.assert_array_equal(result.get(), expected)
+
+
+def test_what_begins_anywhere_is_copied_on_the_device(session: Session, x: np.ndarray) -> None:
+    """No kernel can be given a buffer that begins at byte 4: the input is copied to the plan, the output from it."""
+    expected = _expected(session, x)
+    given, place = (
+        clconv.DeviceArray(
+            cl.Buffer(session.context, cl.mem_flags.READ_WRITE, array.nbytes + 4),
+            array.shape, array.dtype, 4, queue=session.queue,
+        )
+        for array in (x, expected)
+    )  # fmt: skip
+    given.set(x)
+    session.run(given, outputs={"result": place})
+    with counted() as found:
+        session.run(given, outputs={"result": place})
+    assert found == Transfers(on_device=x.nbytes + expected.nbytes, count=2)
+    np.testing.assert_array_equal(place.get(), expected)
+
+
+def test_checked_runs_take_arrays_on_the_device(
+    session: Session, x: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = session.to_device(x)
+    inside = session.activations(given, ["result"])["result"]
+    np.testing.assert_allclose(inside, _expected(session, x), rtol=1e-4, atol=1e-5)
+    monkeypatch.setenv("CLCONV_CHECK", "1")
+    found = session.run(given, outputs="device")["result"]
+    assert isinstance(found, clconv.DeviceArray)
+    np.testing.assert_allclose(found.get(), inside, rtol=1e-4, atol=1e-5)
