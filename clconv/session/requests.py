@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from clconv.device.info import DeviceInfo
 from clconv.errors import ClosedError
 from clconv.runtime.process import opencl
 from clconv.session.inputs import Feeds
@@ -50,6 +51,7 @@ class _Pool:
 class Requests(Closable):
     """submit() and run_async() of a session."""
 
+    device: DeviceInfo
     _pool: _Pool | None = None
     _pool_lock: threading.Lock
 
@@ -63,15 +65,24 @@ class Requests(Closable):
         that has not begun. The arrays of `feeds` must stay untouched until the future is done. close() waits for requests
         that have begun, the others raise ClosedError. Raises ClosedError after close().
         """
-        return self._requests().put(lambda: self._requested(feeds, outputs, wait_for), bounded=True)
+        return self._requests().put(lambda: self._served(feeds, outputs, wait_for), bounded=True)
 
     async def run_async(
         self, feeds: Feeds, outputs: Outputs | None = None, *, wait_for: Any = ()
     ) -> Results:
         """Like run(), to be awaited: `await session.run_async(x)`. The event loop goes on meanwhile. Requests are done as
         with submit(), any number may wait; a task that is cancelled takes its request back if it has not begun."""
-        job = self._requests().put(lambda: self._requested(feeds, outputs, wait_for), bounded=False)
+        job = self._requests().put(lambda: self._served(feeds, outputs, wait_for), bounded=False)
         return await asyncio.wrap_future(job)
+
+    def _served(self, feeds: Feeds, outputs: Outputs | None, wait_for: Any) -> Results:
+        """A CPU has no time to spare while it computes: there a plain run costs less."""
+        if self.device.kind == "cpu":
+            return self.run(feeds, outputs, wait_for=wait_for)
+        return self._requested(feeds, outputs, wait_for)
+
+    def run(self, feeds: Feeds, outputs: Outputs | None = None, *, wait_for: Any = ()) -> Results:
+        raise NotImplementedError
 
     def _requested(self, feeds: Feeds, outputs: Outputs | None, wait_for: Any) -> Results:
         raise NotImplementedError
