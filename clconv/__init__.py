@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from clconv.predictor import Predictor
     from clconv.profiling.measure import profile
     from clconv.runtime.device import devices
+    from clconv.runtime.opencl import DeviceArray
     from clconv.session.session import Session
     from clconv.training.trainer import Trainer
 
@@ -29,6 +30,7 @@ from clconv.version import __version__
 
 __all__ = [
     "ClconvError",
+    "DeviceArray",
     "DeviceInfo",
     "Graph",
     "Predictor",
@@ -52,6 +54,7 @@ __all__ = [
 # Public name -> the module that has it; a name that is a module of its own maps to itself.
 _HOMES = {
     "ClconvError": "clconv.errors",
+    "DeviceArray": "clconv.runtime.opencl",
     "DeviceInfo": "clconv.device.info",
     "Graph": "clconv.graph.ir",
     "Predictor": "clconv.predictor",

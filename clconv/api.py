@@ -17,6 +17,7 @@ from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
+from clconv.runtime.opencl import Place, callers_place
 from clconv.session.compiled import (
     ENDING,
     CompiledPlans,
@@ -47,6 +48,8 @@ def load(
     progress: Progress | None = None,
     precision: str | None = None,
     outputs: Sequence[str] | None = None,
+    context: Any = None,
+    queue: Any = None,
 ) -> Session:
     """A Session that runs a model on an OpenCL device.
 
@@ -63,10 +66,14 @@ def load(
         bits. See docs/tuning.md. None takes CLCONV_PRECISION.
     outputs: names of values inside the model, or of nodes, which become the session's outputs in this order; None takes
         the model's. What no output needs is not computed.
+    context, queue: of pyopencl, in which the session computes, so that it reads and writes the caller's arrays where they
+        are: see docs/device-arrays.md. An in-order queue's device and context are taken; what the caller enqueues there
+        comes before or behind the session's runs. A context alone gets a queue of the session's own.
 
     A model whose input sizes are all known is planned and compiled here, any other at the first run of
     each size. Raises ModelError for a file that is no valid model (UnsupportedError lists every
-    unsupported operator), DeviceError if no device matches or the device refuses, InputError for an unknown output.
+    unsupported operator), DeviceError if no device matches or the device refuses, InputError for an unknown output, or a context or queue that
+    cannot be used.
     """
     external: dict[Path, Any] = {}
 
@@ -80,8 +87,16 @@ def load(
     network = open_compiled(source) if is_compiled(source) else None
     if network is not None:
         precision = precision_of(network, precision)
-    chosen, *others = choose_devices(device)
+    chosen: DeviceInfo | Place
+    others: list[DeviceInfo] = []
+    if context is not None or queue is not None:
+        wanted = None if device is None else choose_devices(device)[0]
+        chosen = callers_place(context, queue, wanted)
+        loaded = loaded or graph()  # what is kept goes into a context of clconv's
+    else:
+        chosen, *others = choose_devices(device)
     if loaded is None:
+        assert isinstance(chosen, DeviceInfo)
         options = PlanOptions.from_config(precision)
         if network is not None and outputs is None and _serves(network, chosen, options):
             loaded = CompiledPlans(network, graph)

@@ -31,6 +31,11 @@ class BatchSplit:
         """Of the graph's fed inputs."""
         return {name: self.graph.specs[name] for name in self.graph.fed}
 
+    @property
+    def begins(self) -> list[int]:
+        """The first image of each run; the last takes some once more if the batch is no multiple of `count`."""
+        return [min(i, self.batch - self.count) for i in range(0, self.batch, self.count)]
+
     def __str__(self) -> str:
         return f"{self.count} of {self.batch} images at a time"
 
@@ -42,8 +47,7 @@ class BatchSplit:
         """The outputs of the whole batch; run(feeds) gives those of `count` images. The last run takes some once
         more if the batch is no multiple of that."""
         whole: dict[str, np.ndarray] = {}
-        for begin in range(0, self.batch, self.count):
-            first = min(begin, self.batch - self.count)
+        for first in self.begins:
             at = slice(first, first + self.count)
             part = run({name: a[at] if name in self.inputs else a for name, a in feeds.items()})
             for name, array in part.items():

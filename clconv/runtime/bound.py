@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.plan import Plan
+from clconv.runtime import transfers
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import (
@@ -41,6 +42,9 @@ from clconv.runtime.state import DeviceState
 from clconv.runtime.stored_plan import StoredPlan
 from clconv.runtime.words import words_of
 from clconv.spans import span
+
+if TYPE_CHECKING:
+    from clconv.runtime.moved import Moved
 
 _Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
 
@@ -64,6 +68,7 @@ class BoundPlan:
         self.plan, self.device, self.queue, self.state = plan, device, queue, state
         self.lock = threading.Lock() if state is None else state.lock
         self.guarded = guarded
+        self.moved: Moved | None = None  # made by the first run on arrays of a caller's
         self.constants = constants
         self._held: list[Held] = []
         own_buffers = "forgets-what-is-initialised" in device.info.quirks
@@ -128,6 +133,9 @@ class BoundPlan:
 
     def __del__(self) -> None:
         with opencl.released():
+            moved = self.__dict__.get("moved")
+            if moved is not None:
+                moved.end()
             self.__dict__.clear()
 
     @functools.cached_property
@@ -159,9 +167,9 @@ class BoundPlan:
         more = self.device.prepare((call.kernel for call in calls), lambda done, total: None)
         self.programs = {**self.programs, **more}
 
-    def buffer(self, value: str) -> Any:
-        """The buffer in which a value lies."""
-        return self._at(value, 0)
+    def buffer(self, value: str, offset: int = 0) -> Any:
+        """The buffer in which a value lies, from so many bytes behind its beginning on."""
+        return self._at(value, offset)
 
     def _bind(self, call: KernelCall) -> _Launch:
         kernel = self.programs[call.kernel].kernel(call.kernel)
@@ -229,6 +237,8 @@ class BoundPlan:
         """Like run(), with the launches by enqueue(), which is called once the writes of the inputs are enqueued."""
         opencl.check()
         with self.lock, opencl:  # what is launched is over before the interpreter may end
+            if self.moved is not None:
+                self.moved.settle()
             try:
                 for name in self.plan.graph.fed:
                     self._write(name, feeds[name])
@@ -254,6 +264,7 @@ class BoundPlan:
                 self.queue.read(found[name], self.buffer(stored))
         self.queue.finish()
         for name, stored in here:
+            transfers.count("to_host", found[name].nbytes)
             found[name].reshape(-1).view(np.uint8)[:] = self._in_reach(stored)
         if self.guarded:
             self.check_canaries()
@@ -265,6 +276,7 @@ class BoundPlan:
         if memory is None:
             self.queue.write(self.buffer(name), array)
         else:
+            transfers.count("to_device", array.nbytes)
             memory[:] = array.reshape(-1).view(np.uint8)
 
     def _in_reach(self, value: str) -> np.ndarray | None:
@@ -277,19 +289,6 @@ class BoundPlan:
                 None if whole is None else whole[slot.offset : slot.offset + nbytes]
             )
         return self._reached[value]
-
-    def fetch(self, name: str) -> np.ndarray:
-        """A value as it lies now, converted to its logical shape (waits for the queue)."""
-        spec = self.plan.lowered.specs[name]
-        array = np.empty(spec.layout.physical(spec.shape), spec.dtype.numpy)
-        if not spec.size:
-            return np.empty(spec.shape, spec.dtype.numpy)
-        self.queue.read(array, self.buffer(name), wait=True)
-        if spec.layout.is_plain:
-            return array
-        batch, channels, *spatial = spec.shape
-        merged = np.moveaxis(array, -1, 2).reshape(batch, -1, *spatial)
-        return np.ascontiguousarray(merged[:, :channels])
 
     def check_canaries(self) -> None:
         """CheckError if a kernel wrote outside every value's slot."""

@@ -83,7 +83,7 @@ def node_errors(
     with bound.lock, _finished(bound):
         for name in plan.graph.fed:
             bound.queue.write(bound.buffer(name), feeds[name], wait=True)
-        values.update({name: bound.fetch(name) for name in plan.graph.state})
+        values.update({name: fetched(bound, name) for name in plan.graph.state})
         for node, end in zip(plan.graph.nodes, plan.lowered.ends, strict=True):
             launch_until(end)
             arrays = _widened(node, [values[n] if n else None for n in node.inputs])
@@ -96,12 +96,26 @@ def node_errors(
                 raise CheckError(f"node '{node.name}': {reason}") from None
             for name, reference in zip(node.outputs, expected, strict=False):
                 if name:
-                    values[name] = bound.fetch(name)
+                    values[name] = fetched(bound, name)
                     if stepped and name == node.outputs[0]:
                         reference = nearest_allowed(node, arrays, values[name])
                     choice = plan.lowered.choices[node.name].variant.name
                     yield node, name, _error(values[name], reference, _least(node, arrays)), choice
         launch_until(len(bound.launches))
+
+
+def fetched(bound: BoundPlan, name: str) -> np.ndarray:
+    """A value as it lies now, converted to its logical shape (waits for the queue)."""
+    spec = bound.plan.lowered.specs[name]
+    array = np.empty(spec.layout.physical(spec.shape), spec.dtype.numpy)
+    if not spec.size:
+        return np.empty(spec.shape, spec.dtype.numpy)
+    bound.queue.read(array, bound.buffer(name), wait=True)
+    if spec.layout.is_plain:
+        return array
+    batch, channels, *spatial = spec.shape
+    merged = np.moveaxis(array, -1, 2).reshape(batch, -1, *spatial)
+    return np.ascontiguousarray(merged[:, :channels])
 
 
 @contextlib.contextmanager

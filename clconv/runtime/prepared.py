@@ -11,7 +11,7 @@ from clconv.errors import InputError
 from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.constants import DeviceConstants
-from clconv.runtime.opencl import open_device
+from clconv.runtime.opencl import Place, open_device
 from clconv.runtime.state import DeviceState
 
 Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
@@ -20,12 +20,12 @@ Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 class PreparedDevice:
     """An opened device with a queue, and the constants that the plans bound to it share.
 
-    Raises DeviceError if the device refuses.
+    place: a caller's context, and perhaps queue, to be used. Raises DeviceError if the device refuses.
     """
 
-    def __init__(self, info: DeviceInfo) -> None:
-        self.device = open_device(info)
-        self.queue = self.device.queue()
+    def __init__(self, info: DeviceInfo, place: Place | None = None) -> None:
+        self.device = open_device(info, None if place is None else place.context)
+        self.queue = self.device.queue(given=None if place is None else place.queue)
         self.constants = DeviceConstants(self.device, self.queue)
 
     def bind(

@@ -15,7 +15,7 @@ from clconv.graph.ir import TensorSpec
 from clconv.session.inputs import conform
 from clconv.session.spread import in_order
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, Any]  # NumPy's, or DeviceArrays
 Run = Callable[[Arrays], Arrays]
 Item = Any  # an array, or arrays by input name
 
@@ -186,6 +186,7 @@ def _conformed(specs: Mapping[str, TensorSpec], item: Item, number: int) -> Arra
                 f"item {number}: the model takes {', '.join(specs)}; pass a dict of arrays by name"
             )
         item = {next(iter(specs)): item}
+    item = _on_host(item)
     try:
         if all(n in specs and np.ndim(a) == specs[n].rank - 1 for n, a in item.items()):
             item = {name: np.asarray(array)[np.newaxis] for name, array in item.items()}
@@ -210,10 +211,31 @@ def _filled(held: list[_Part], size: int, fixed: bool) -> _Batch:
 
 
 def _rows(arrays: Arrays, begin: int, count: int) -> Arrays:
-    return {name: array[begin : begin + count] for name, array in arrays.items()}
+    return {
+        name: array.rows(begin, count) if _lies_on_device(array) else array[begin : begin + count]
+        for name, array in arrays.items()
+    }
 
 
 def _joined(parts: list[Arrays]) -> Arrays:
     if len(parts) == 1:
         return parts[0]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {name: _concatenated([part[name] for part in parts]) for name in parts[0]}
+
+
+def _concatenated(parts: list[Any]) -> Any:
+    first = parts[0]
+    return first.joined(parts) if _lies_on_device(first) else np.concatenate(parts)
+
+
+def _lies_on_device(array: Any) -> bool:
+    return getattr(array, "lies_on_device", False)
+
+
+def _on_host(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An item with copies of what lies on the device."""
+    if all(isinstance(array, np.ndarray | list | tuple) for array in item.values()):
+        return item
+    from clconv.session.elsewhere import as_host  # loads OpenCL, as whoever has such arrays did
+
+    return as_host(item)

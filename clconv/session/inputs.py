@@ -62,7 +62,7 @@ def called_feeds(
 def conform(
     specs: Mapping[str, TensorSpec], feeds: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Contiguous arrays for exactly the model's inputs.
+    """Contiguous arrays for exactly the model's inputs; a DeviceArray as it is.
 
     Raises InputError with the input's name and what it takes: for missing or unknown names, another dtype,
     another rank, or a size that differs from a declared one.
@@ -115,7 +115,8 @@ def _listed(specs: Mapping[str, TensorSpec]) -> str:
 
 
 def _conform_one(name: str, spec: TensorSpec, value: Any, bound: dict[str, int]) -> np.ndarray:
-    array = _as_array(name, spec, value)
+    on_device = getattr(type(value), "lies_on_device", False)
+    array = value if on_device else _as_array(name, spec, value)
     if array.dtype.kind not in "biufc":
         raise InputError(f"input '{name}' takes {spec}, got {_described(value, array)}")
     if array.dtype.name != spec.dtype.value:
@@ -125,6 +126,8 @@ def _conform_one(name: str, spec: TensorSpec, value: Any, bound: dict[str, int])
         )
     if refused := _refused(name, spec, array.shape, bound):
         raise InputError(refused + hint(spec, array.shape))
+    if on_device:
+        return array
     # Contiguous, and in this machine's byte order, which the dtype's name does not tell.
     return np.asarray(array, spec.dtype.numpy, order="C")
 
@@ -165,6 +168,8 @@ def _described(value: Any, array: np.ndarray) -> str:
 def _as_array(name: str, spec: TensorSpec, value: Any) -> np.ndarray:
     """What has no dtype of its own (a number, nested lists) takes the input's, if nothing is lost."""
     try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
         array = np.asarray(value)
     except Exception as reason:  # an object's own way to become an array may raise anything
         raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from clconv.graph.inside import value_names
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.device import found_again
+from clconv.runtime.opencl import Place
 from clconv.runtime.prepared import Execute
 from clconv.runtime.state import DeviceState
-from clconv.session.batches import run_batches
+from clconv.session import elsewhere
 from clconv.session.inputs import (
     Feeds,
     as_feeds,
@@ -33,19 +34,21 @@ from clconv.session.inputs import (
 )
 from clconv.session.kept_plans import KeptPlans
 from clconv.session.network import Network
-from clconv.session.opened import Closable, Opened
+from clconv.session.on_device import OnDevice
+from clconv.session.opened import Opened
 from clconv.session.stages import Shared
+from clconv.session.wanted import Outputs, Wanted
 
 if TYPE_CHECKING:
     from clconv.runtime.check import OnNode
 
 
-class Session(Closable):
+class Session(OnDevice):
     """Runs a graph on one device. Safe to call from several threads. `with` closes it at the end; without, all that is on
     the device is freed with the last reference.
 
     graph: as imported; the passes run here. Or plans of a graph that are kept in a file: where they are there, nothing is
-    imported or planned until it is needed. device: as devices() lists it; features that it claims and
+    imported or planned until it is needed. device: as devices() lists it, or the Place of a caller's context; features that it claims and
     the graph may use are tested here, and the session's `device` has those that gave correct results. guard: bytes of
     canary around every value, checked after each run (for tests). precision: "float32", "strict" (float32 without variants in which a value can affect results that do
     not read it), "tf32", or "float16" to store weights and intermediate values as halves; None takes CLCONV_PRECISION.
@@ -58,7 +61,7 @@ class Session(Closable):
     def __init__(
         self,
         graph: Graph | KeptPlans,
-        device: DeviceInfo,
+        device: DeviceInfo | Place,
         *,
         progress: Progress = lambda done, total: None,
         guard: int = 0,
@@ -66,6 +69,9 @@ class Session(Closable):
         state: DeviceState | None = None,
         initial: Mapping[str, np.ndarray] | None = None,
     ) -> None:
+        self._pool_lock = threading.Lock()
+        place = device if isinstance(device, Place) else None
+        device = device.device if isinstance(device, Place) else device
         self._given = device
         options = PlanOptions.from_config(precision, guard=guard)
         plans = graph if isinstance(graph, KeptPlans) else None
@@ -75,7 +81,7 @@ class Session(Closable):
         probed = stored.probed(device) if stored else None
         if isinstance(graph, Graph):
             check_state(graph, device, state, initial)
-        shared = Shared(graph, device, options, progress, state, probed)
+        shared = Shared(graph, device, options, progress, state, probed, place)
         self.device, self.options = shared.prepared.device.info, options
         passes = functools.partial(shared.passed, stage="import")
         make = graph.graph if isinstance(graph, KeptPlans) else graph
@@ -179,34 +185,50 @@ class Session(Closable):
         found = self.run(called_feeds(self.inputs, arrays, named))
         return found[next(iter(found))] if len(found) == 1 else found
 
-    def run(self, feeds: Feeds, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    def run(
+        self, feeds: Feeds, outputs: Outputs | None = None, *, wait_for: Any = ()
+    ) -> dict[str, Any]:
         """Output arrays by name for input arrays by name.
 
         feeds: a mapping by name; for a model of one input its array, or lists of numbers or of examples; for one of
         several inputs a list of arrays in their order. It may hold values for initialisers that the model lists among
-        its inputs, too. outputs: which ones, all by default.
-        Raises InputError for a wrong name, rank, size or dtype, ClosedError after close().
+        its inputs, too. Arrays: NumPy's and what it understands, what speaks DLPack, DeviceArray, `pyopencl.array.Array`,
+        `pyopencl.Buffer`, shared virtual memory; what lies on the device is read there.
+        outputs: names of those that are wanted, all by default; "device" for a DeviceArray each, "pyopencl" for
+        `pyopencl.array.Array`s; or a mapping from name to "host", "device", "pyopencl", or the array that it goes into.
+        A run that only has results on the device returns once it is enqueued: their `events` say when they are there. Each
+        run makes new arrays. wait_for: events of pyopencl that must be over before. See docs/device-arrays.md.
+
+        Raises InputError for a wrong name, rank, size or dtype, and for arrays or events of another context; ClosedError
+        after close().
         """
-        return self.run_by(feeds, None, outputs)
+        wanted = Wanted.of(outputs, self.graph.returned)
+        if wanted.is_on_host and not wait_for:
+            feeds = as_feeds(self.inputs, feeds)
+            if not elsewhere.on_device_any(feeds) and not elsewhere.is_large(self.device, feeds):
+                return self.run_by(feeds, None, list(wanted.places))
+        return self._requested(feeds, outputs, wait_for)
+
+    def _requested(self, feeds: Feeds, outputs: Outputs | None, wait_for: Any) -> dict[str, Any]:
+        """run() for which the plan is taken only while it is enqueued."""
+        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
+        wanted = Wanted.of(outputs, self.graph.returned)
+        if fed := self._fed_initialisers(feeds):
+            return self._fed(fed)._requested(feeds, outputs, wait_for)
+        return elsewhere.run(opened, self.inputs, feeds, wanted, wait_for)
 
     def run_by(
         self, feeds: Feeds, execute: Execute | None, outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:
-        """Like run(), with execute(bound, arrays) for each plan that runs; None runs it as usual."""
-        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
+        """Like run() with results on the host, with execute(bound, arrays) for each plan that runs; None runs it as
+        usual. What lies on the device is copied."""
+        opened, feeds = self._opened, elsewhere.as_host(as_feeds(self.inputs, feeds))
         if fed := self._fed_initialisers(feeds):
             return self._fed(fed).run_by(feeds, execute, outputs)
         arrays = conform(self.inputs, feeds)
-        if isinstance(outputs, str):
-            raise InputError(f"outputs are a list of names, not the text {outputs!r}")
-        wanted = self._network.face.returned if outputs is None else tuple(outputs)
-        unknown = [name for name in wanted if name not in self._network.face.returned]
-        if unknown:
-            raise InputError(
-                f"no outputs {unknown}; the model has {list(self._network.face.returned)}"
-            )
+        wanted = Wanted.of(outputs, self._network.face.returned)
         values = opened.stage.run(arrays, opened.bodies, None, execute)
-        return {name: values[name] for name in wanted}
+        return {name: values[name] for name in wanted.places}
 
     def activations(self, feeds: Feeds, names: str | Sequence[str]) -> dict[str, np.ndarray]:
         """Values inside the network, by the names that are asked for. The first call for the same names and sizes plans
@@ -216,7 +238,7 @@ class Session(Closable):
         with a later layer.
         Raises InputError for unknown names, with those that are like them, and as run() does.
         """
-        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
+        opened, feeds = self._opened, elsewhere.as_host(as_feeds(self.inputs, feeds))
         if fed := self._fed_initialisers(feeds):
             return self._fed(fed).activations(feeds, names)
         wanted = (names,) if isinstance(names, str) else tuple(names)
@@ -224,45 +246,6 @@ class Session(Closable):
         arrays = conform(self.inputs, feeds)
         values = opened.inside(self.imported, found).run(arrays, opened.bodies)
         return {name: values[value] for name, value in zip(wanted, found, strict=True)}
-
-    def run_batches(
-        self,
-        items: Iterable[Any],
-        batch: int | None = None,
-        outputs: Sequence[str] | None = None,
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Output arrays by name for each item of an iterable, in order; a generator that holds a few batches only.
-
-        items: arrays, or dicts of arrays by input name, of any numbers of rows along axis 0, or without that axis for a
-        single row. They are run in batches of the model's size, or of `batch` rows (16 by default) where the model leaves
-        it open. Each result has as many rows as its item. Where the batch is fixed, the last one is filled up with copies
-        of its last row, and the copies are left out of the results. A change of the shape of a row begins a new batch.
-        The rows must not depend on each other. While a batch runs, the next items are taken from the iterable. After
-        spread_over(), batches go to all devices. outputs: as for run().
-
-        Raises InputError for items that the model does not take, at their turn, and for outputs that are no rows.
-        """
-        self._opened  # noqa: B018 - raises if it is closed
-        self._open_others()
-        runs = [lambda feeds, s=s: s.run(feeds, outputs) for s in (self, *self._elsewhere)]
-        return run_batches(runs, self.inputs, items, batch)
-
-    def spread_over(self, devices: Sequence[DeviceInfo]) -> None:
-        """run_batches() runs on these devices, too, each as much as it is fast; run() stays on `device`. Devices are
-        opened when first used. Raises InputError for a graph with state, which lies on one device."""
-        if devices and self._network.face.state:
-            raise InputError("a graph with state runs on one device")
-        self._others, self._elsewhere = tuple(devices), []
-
-    @property
-    def devices(self) -> tuple[DeviceInfo, ...]:
-        """Where run_batches() runs."""
-        return (self.device, *self._others)
-
-    def _open_others(self) -> None:
-        with self._with_fed_lock:
-            for device in self._others[len(self._elsewhere) :]:
-                self._elsewhere.append(Session(self.imported, device, precision=self.precision))
 
     def _fed_initialisers(self, feeds: Mapping[str, Any]) -> frozenset[str]:
         has_any = self._network.face.metadata.get("defaults")
@@ -273,7 +256,7 @@ class Session(Closable):
         with self._with_fed_lock:
             if names not in self._with_fed:
                 self._with_fed[names] = Session(
-                    with_inputs(self.imported, names), self._given, guard=self.options.guard,
+                    with_inputs(self.imported, names), self._shared.place or self._given, guard=self.options.guard,
                     precision=self.precision, state=self._shared.state,
                 )  # fmt: skip
             return self._with_fed[names]

@@ -18,6 +18,7 @@ from clconv.errors import Guard
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan, Progress
+from clconv.runtime.opencl import Place
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
 from clconv.runtime.process import opencl
 from clconv.runtime.state import DeviceState
@@ -55,8 +56,9 @@ class Shared:
         progress: Progress,
         state: DeviceState | None = None,
         probed: DeviceInfo | None = None,
+        place: Place | None = None,
     ):
-        self.progress, self.options = progress, options
+        self.progress, self.options, self.place = progress, options, place
         self.dump = dump = dump_wanted()
 
         def on_pass(stage: str, name: str, graph: Graph) -> None:
@@ -72,7 +74,7 @@ class Shared:
             if probed is None:
                 assert isinstance(graph, Graph)
                 probed = self.planner_of(graph).device
-            self.prepared = PreparedDevice(probed) if state is None else state.prepared
+            self.prepared = PreparedDevice(probed, place) if state is None else state.prepared
         self.state = state
         if not isinstance(graph, Graph):
             return

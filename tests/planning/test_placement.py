@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 
 from clconv.device.info import DeviceInfo
@@ -107,7 +108,8 @@ class Chain(Builder):
 
 
 def run_both(graph: Graph, device: DeviceInfo, seed: int = 0) -> Session:
-    """Runs with values packed together, twice, and again with guards around each; returns the first."""
+    """Runs with values packed together, twice, again with guards around each, and both ways on arrays that stay on the
+    device; returns the first."""
     packed, guarded = Session(graph, device), Session(graph, device, guard=256)
     for i in range(2):
         feeds = {
@@ -117,6 +119,12 @@ def run_both(graph: Graph, device: DeviceInfo, seed: int = 0) -> Session:
         expected = run_reference(graph, feeds)
         assert_agrees(packed.run(feeds), expected)
     assert_agrees(guarded.run(feeds), expected)
+    for session in (packed, guarded):
+        given = {name: session.to_device(array) for name, array in feeds.items()}
+        for _ in range(3):
+            found = session.run(given, outputs="device")
+        assert_agrees({name: array.get() for name, array in found.items()}, expected)
+        assert all(np.array_equal(given[name].get(), array) for name, array in feeds.items())
     return packed
 
 

@@ -9,7 +9,7 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.reference import run_reference
 from clconv.layers import Conv2d, Relu, Sequential
 from clconv.planning.persistent import count_of
-from clconv.runtime.check import relative_error
+from clconv.runtime.check import fetched, relative_error
 from clconv.session.session import Session
 
 
@@ -22,7 +22,7 @@ def test_a_load_computes_nothing_and_the_first_run_all(device: DeviceInfo) -> No
     if not any(counts):
         pytest.skip("launches are not joined here")
     assert all(count is None or count[1] > 1 for count in counts)
-    assert not bound.fetch(bound.plan.lowered.stored["output"]).any()
+    assert not fetched(bound, bound.plan.lowered.stored["output"]).any()
     feeds = {"input": np.random.default_rng(1).standard_normal((1, 3, 9, 9), np.float32)}
     for _ in range(2):
         found = session.run(feeds)["output"]

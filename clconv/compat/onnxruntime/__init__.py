@@ -12,7 +12,7 @@ and change nothing, as do the options that only steer onnxruntime's own speed.
 from __future__ import annotations
 
 from clconv.compat.onnxruntime import capi
-from clconv.compat.onnxruntime.binding import IOBinding, OrtValue, SessionIOBinding
+from clconv.compat.onnxruntime.binding import IOBinding, SessionIOBinding
 from clconv.compat.onnxruntime.options import (
     ExecutionMode,
     ExecutionOrder,
@@ -21,7 +21,8 @@ from clconv.compat.onnxruntime.options import (
     RunOptions,
     SessionOptions,
 )
-from clconv.compat.onnxruntime.session import InferenceSession, ModelMetadata, NodeArg
+from clconv.compat.onnxruntime.ortvalue import OrtValue
+from clconv.compat.onnxruntime.session import InferenceSession
 from clconv.compat.onnxruntime.surroundings import (
     disable_telemetry_events,
     enable_telemetry_events,
@@ -35,6 +36,7 @@ from clconv.compat.onnxruntime.surroundings import (
     set_default_logger_verbosity,
     set_seed,
 )
+from clconv.compat.onnxruntime.types import ModelMetadata, NodeArg
 
 __version__ = get_version_string()
 

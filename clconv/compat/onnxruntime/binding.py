@@ -1,4 +1,4 @@
-"""OrtValue, and binding of inputs and outputs. Values lie in host memory."""
+"""Binding of inputs and outputs: what is bound to a device stays there from run to run."""
 
 from __future__ import annotations
 
@@ -7,128 +7,92 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clconv.compat.onnxruntime.types import type_name
+from clconv.compat.onnxruntime.ortvalue import HOST, OrtValue
 from clconv.errors import InputError
-from clconv.graph.ir import DType
+from clconv.runtime.opencl import host_array
 
 if TYPE_CHECKING:
     from clconv.compat.onnxruntime.session import InferenceSession
 
 
-class OrtValue:
-    """A tensor in host memory."""
-
-    def __init__(self, array: np.ndarray) -> None:
-        self._array = array
-
-    @classmethod
-    def ortvalue_from_numpy(
-        cls, array: np.ndarray, device_type: str = "cpu", device_id: int = 0, **ignored: Any
-    ) -> OrtValue:
-        """A copy of the array. The device is ignored: clconv moves values when it runs."""
-        return cls(np.array(array))
-
-    @classmethod
-    def ortvalue_from_shape_and_type(
-        cls,
-        shape: Sequence[int],
-        element_type: Any,
-        device_type: str = "cpu",
-        device_id: int = 0,
-        **ignored: Any,
-    ) -> OrtValue:
-        """A tensor of that shape and NumPy type; its content is undefined."""
-        return cls(np.empty(tuple(shape), element_type))
-
-    def numpy(self) -> np.ndarray:
-        return self._array
-
-    def shape(self) -> list[int]:
-        return list(self._array.shape)
-
-    def data_type(self) -> str:
-        return type_name(DType.of(self._array))
-
-    def device_name(self) -> str:
-        return "cpu"
-
-    def has_value(self) -> bool:
-        return True
-
-    def is_tensor(self) -> bool:
-        return True
-
-    def is_sparse_tensor(self) -> bool:
-        return False
-
-    def is_tensor_sequence(self) -> bool:
-        return False
-
-    def data_ptr(self) -> int:
-        return int(self._array.ctypes.data)
-
-    def update_inplace(self, array: np.ndarray) -> None:
-        """Copies an array of the same shape and type in. Raises InputError for any other."""
-        if array.shape != self._array.shape or array.dtype != self._array.dtype:
-            raise InputError(
-                f"the OrtValue is {self._array.dtype}{list(self._array.shape)}, the array "
-                f"{array.dtype}{list(array.shape)}"
-            )
-        np.copyto(self._array, array)
-
-
 class IOBinding:
-    """Inputs and outputs set once and used by run_with_iobinding()."""
+    """Inputs and outputs set once and used by run_with_iobinding().
+
+    What is bound to a device type other than "cpu" lies on the session's device: nothing of it is copied to the host
+    until it is asked for there.
+    """
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
-        self._inputs: dict[str, np.ndarray] = {}
-        self._outputs: dict[str, OrtValue | None] = {}
+        self._inputs: dict[str, Any] = {}
+        self._outputs: dict[str, OrtValue | str] = {}  # the value, or the device type of a new one
         self._results: list[OrtValue] = []
 
     def bind_cpu_input(self, name: str, array: np.ndarray) -> None:
         self._inputs[name] = array
 
     def bind_ortvalue_input(self, name: str, value: OrtValue) -> None:
-        self._inputs[name] = value.numpy()
+        self._inputs[name] = value
 
-    def bind_input(self, name: str, *place: Any, **named: Any) -> None:
-        raise InputError(
-            f"input '{name}': memory addresses cannot be bound here; use bind_cpu_input() or "
-            "bind_ortvalue_input()"
+    def bind_input(
+        self,
+        name: str,
+        device_type: str = HOST,
+        device_id: int = 0,
+        element_type: Any = None,
+        shape: Sequence[int] | None = None,
+        buffer_ptr: int | None = None,
+    ) -> None:
+        """Memory of the host's at an address, which must stay there and hold an array of that type and shape, row by row.
+        Raises InputError for addresses of other devices: OpenCL's buffers have none."""
+        self._inputs[name] = _at_address(
+            f"input '{name}'", device_type, element_type, shape, buffer_ptr, "bind_ortvalue_input()"
         )
 
     def bind_output(
         self,
         name: str,
-        device_type: str = "cpu",
+        device_type: str = HOST,
         device_id: int = 0,
         element_type: Any = None,
         shape: Any = None,
         buffer_ptr: int | None = None,
     ) -> None:
-        """The output is made at each run. Raises InputError for a memory address."""
+        """The output is made at each run, in the host's memory or, with a device type other than "cpu", on the device;
+        with an address it goes there, as with bind_input()."""
         if buffer_ptr:
-            raise InputError(
-                f"output '{name}': memory addresses cannot be bound here; use bind_ortvalue_output()"
+            found = _at_address(
+                f"output '{name}'",
+                device_type,
+                element_type,
+                shape,
+                buffer_ptr,
+                "bind_ortvalue_output()",
             )
-        self._outputs[name] = None
+            self._outputs[name] = OrtValue(found)
+        else:
+            self._outputs[name] = device_type
 
     def bind_ortvalue_output(self, name: str, value: OrtValue) -> None:
         self._outputs[name] = value
 
     def run(self) -> None:
-        """Runs the session on what is bound; outputs bound to an OrtValue are copied into it."""
-        names = list(self._outputs)
-        arrays = self._session.run(names, self._inputs)
-        self._results = []
-        for name, array in zip(names or self._session.output_names, arrays, strict=True):
-            bound = self._outputs.get(name)
-            if bound is None:
-                bound = OrtValue(array)
-            else:
-                bound.update_inplace(array)
-            self._results.append(bound)
+        """Runs the session on what is bound; outputs bound to an OrtValue are written into it."""
+        outputs = self._outputs or dict.fromkeys(self._session.output_names, HOST)
+        session = self._session.session
+        places = {
+            name: bound.placed(session)
+            if isinstance(bound, OrtValue)
+            else "host"
+            if bound == HOST
+            else "device"
+            for name, bound in outputs.items()
+        }
+        found = self._session.run_to(places, self._inputs)
+        self._results = [
+            bound if isinstance(bound, OrtValue) else OrtValue(found[name], bound)
+            for name, bound in outputs.items()
+        ]
 
     def get_outputs(self) -> list[OrtValue]:
         return list(self._results)
@@ -143,10 +107,29 @@ class IOBinding:
         self._outputs.clear()
 
     def synchronize_inputs(self) -> None:
-        """Nothing to wait for: run() returns when its results are there."""
+        """Returns when the inputs that lie on the device are computed."""
+        for value in self._inputs.values():
+            if isinstance(value, OrtValue):
+                value.wait()
 
     def synchronize_outputs(self) -> None:
-        """Nothing to wait for: run() returns when its results are there."""
+        """Returns when the outputs that stay on the device are computed."""
+        for value in self._results:
+            value.wait()
+
+
+def _at_address(
+    what: str, device_type: str, element_type: Any, shape: Any, address: int | None, other: str
+) -> np.ndarray:
+    if device_type != HOST or not address:
+        raise InputError(
+            f"{what}: memory addresses of {device_type!r} cannot be bound here; use bind_cpu_input() or {other}"
+        )
+    if element_type is None or shape is None:
+        raise InputError(
+            f"{what}: an address needs the element type and the shape of what is there"
+        )
+    return host_array(address, tuple(map(int, shape)), np.dtype(element_type), None)
 
 
 SessionIOBinding = IOBinding

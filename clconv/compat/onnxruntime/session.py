@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +13,20 @@ from typing import Any
 import numpy as np
 
 from clconv.api import load, read_model
-from clconv.compat.onnxruntime.binding import IOBinding, OrtValue
+from clconv.compat.onnxruntime.binding import IOBinding
 from clconv.compat.onnxruntime.exceptions import InvalidArgument, InvalidProtobuf, NoSuchFile
 from clconv.compat.onnxruntime.logs import logged
 from clconv.compat.onnxruntime.options import RunOptions, SessionOptions
+from clconv.compat.onnxruntime.ortvalue import OrtValue
 from clconv.compat.onnxruntime.profiling import Profile
 from clconv.compat.onnxruntime.surroundings import OPENCL_PROVIDER, PROVIDERS
-from clconv.compat.onnxruntime.types import type_name
+from clconv.compat.onnxruntime.types import ModelMetadata, NodeArg, type_name
 from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
 from clconv.runtime.bound import Progress
+from clconv.runtime.opencl import is_on_device
+from clconv.session.elsewhere import placed
+from clconv.session.wanted import Wanted
 
 Provider = str | tuple[str, Mapping[str, Any]]
 Callback = Callable[[list[np.ndarray], Any, str], object]
@@ -31,28 +34,6 @@ Callback = Callable[[list[np.ndarray], Any, str], object]
 _ASYNC_THREADS = (
     4  # of run_async: a callback that waits for another run must not keep it from running
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class NodeArg:
-    """An input or output: name, type such as "tensor(float)", sizes (a name or None where it is open)."""
-
-    name: str
-    type: str
-    shape: list[int | str | None]
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelMetadata:
-    """What the model's file says of itself."""
-
-    producer_name: str = ""
-    graph_name: str = ""
-    domain: str = ""
-    description: str = ""
-    graph_description: str = ""
-    version: int = 0
-    custom_metadata_map: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 class InferenceSession:
@@ -117,17 +98,26 @@ class InferenceSession:
         input_feed: arrays, OrtValues or nested lists by input name; a list takes the input's type, an array
         must have it. Raises InvalidArgument (InputError, a ValueError) for wrong names, types or sizes.
         """
+        names = list(output_names) if output_names else self.output_names
+        values = self.run_to(dict.fromkeys(names, "host"), input_feed)
+        return [values[name] for name in names]
+
+    def run_to(self, places: Mapping[str, Any], input_feed: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs by name, each where `places` says, as for `outputs` of clconv's Session.run(). OrtValues among the
+        inputs are read where they lie."""
         self._expect_inputs(input_feed)
         specs = self._session.inputs
-        feeds = {name: _array(name, value, specs.get(name)) for name, value in input_feed.items()}
-        names = list(output_names) if output_names else self.output_names
-        wanted = list(dict.fromkeys(names))
+        feeds = {
+            name: value.placed(self._session)
+            if isinstance(value, OrtValue)
+            else _array(name, value, specs.get(name))
+            for name, value in input_feed.items()
+        }
         with logged(self._options.log_severity_level):
             if self._profile is None or self._profile.is_over:
-                values = self._session.run(feeds, wanted)
-            else:
-                values = self._profile.run(self._session, feeds, wanted)
-        return [values[name] for name in names]
+                return self._session.run(feeds, places)
+            values = self._profile.run(self._session, feeds, list(places))
+        return placed(self._session._shared.prepared, values, Wanted(dict(places)))
 
     def run_async(
         self,
@@ -193,6 +183,7 @@ class InferenceSession:
         input_dict_ort_values: Mapping[str, OrtValue],
         run_options: RunOptions | None = None,
     ) -> list[OrtValue]:
+        """run() with OrtValues, those on the device read there; the outputs lie in the host's memory."""
         return [OrtValue(array) for array in self.run(output_names, input_dict_ort_values)]
 
     def io_binding(self) -> IOBinding:
@@ -274,9 +265,9 @@ def _option(
     return None
 
 
-def _array(name: str, value: Any, spec: TensorSpec | None) -> np.ndarray:
-    if isinstance(value, OrtValue):
-        return value.numpy()
+def _array(name: str, value: Any, spec: TensorSpec | None) -> Any:
+    if is_on_device(value):
+        return value
     if isinstance(value, np.ndarray) or spec is None:
         return np.asarray(value)
     try:

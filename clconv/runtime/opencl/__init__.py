@@ -7,34 +7,63 @@ import os
 # pyopencl keeps binaries; PoCL keeps its own, by source. Twice costs time and disk on every first load.
 os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
 
+from clconv.runtime.opencl.arrays import DeviceArray
+from clconv.runtime.opencl.caller import Place, callers_place
 from clconv.runtime.opencl.context import BUILD_OPTIONS, MAKE_ROOM, Device, open_device
+from clconv.runtime.opencl.flights import Flight, wait_for
+from clconv.runtime.opencl.foreign import (
+    check_access,
+    check_events,
+    device_array,
+    is_behind,
+    is_on_device,
+)
 from clconv.runtime.opencl.found import device_infos, library_version
+from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
     SCALARS,
     Queue,
     host_memory,
     seconds,
+    set_argument,
     set_arguments,
     sub_buffer,
     times,
     without_work,
 )
+from clconv.runtime.opencl.reused import Reused
 
 __all__ = [
     "BUILD_OPTIONS",
     "MAKE_ROOM",
     "SCALARS",
     "Device",
+    "DeviceArray",
+    "Flight",
+    "Place",
     "Program",
     "Queue",
+    "Reused",
+    "borrowed",
+    "callers_place",
+    "check_access",
+    "check_events",
+    "device_array",
     "device_infos",
+    "extent_of",
+    "host_array",
     "host_memory",
+    "is_behind",
+    "is_on_device",
     "library_version",
     "open_device",
+    "part_of",
     "seconds",
+    "set_argument",
     "set_arguments",
     "sub_buffer",
     "times",
+    "wait_for",
     "without_work",
 ]

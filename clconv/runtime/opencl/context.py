@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import math
 import threading
 import warnings
 import weakref
@@ -20,7 +21,8 @@ from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.persistent import ADDRESS, pieces_of
-from clconv.runtime import pages, process
+from clconv.runtime import pages, process, transfers
+from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.found import is_pocl, raw_devices
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.opencl.queue import Queue, host_address, set_arguments
@@ -37,14 +39,15 @@ _PROGRAMS_KEPT = 16  # that nobody uses: a network has two or three, of some MB
 
 
 class Device:
-    """One device with its context. Sessions on it share the context; each has a queue of its own."""
+    """One device with its context. Sessions on it share the context; each has a queue of its own. context: a caller's, in
+    the place of a new one."""
 
     @refused("make a context")
-    def __init__(self, info: DeviceInfo) -> None:
+    def __init__(self, info: DeviceInfo, context: Any = None) -> None:
         self.info = info
         self._raw = raw_devices()[info.index]
         with process.opencl:
-            self.context = cl.Context([self._raw])
+            self.context = context or _own_context(info.index)
         self._lock = threading.Lock()
         # By the kernel's symbol, as long as a plan uses them; the latest are kept for networks that are loaded again.
         self._programs: weakref.WeakValueDictionary[str, Program] = weakref.WeakValueDictionary()
@@ -52,8 +55,9 @@ class Device:
         self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
         self._kept: list[Any] = []
 
-    def queue(self, profile: bool = False) -> Queue:
-        return Queue(self.info, self.context, profile)
+    def queue(self, profile: bool = False, given: Any = None) -> Queue:
+        """A new in-order queue, or a caller's."""
+        return Queue(self.info, self.context, self._raw, profile, given)
 
     def allocate(self, nbytes: int, patience: pages.Patience | None = None) -> Any:
         """A buffer; DeviceError with the size if the runtime refuses. patience: for huge pages."""
@@ -69,6 +73,31 @@ class Device:
             return buffer
         except (cl.Error, MemoryError, OSError, OverflowError) as reason:
             raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
+
+    def fresh(self, shape: tuple[int, ...], dtype: np.dtype, queue: Any) -> DeviceArray:
+        """An array in memory of the runtime's: unlike memory of ours, it lives as long as anything enqueued uses it. Its
+        elements are undefined. Raises DeviceError. queue: of pyopencl."""
+        nbytes, is_cpu = max(4, math.prod(shape) * dtype.itemsize), self.info.kind == "cpu"
+        flags = cl.mem_flags.READ_WRITE | (cl.mem_flags.ALLOC_HOST_PTR if is_cpu else 0)
+        try:
+            buffer = cl.Buffer(self.context, flags, nbytes)
+        except (cl.Error, MemoryError, OverflowError) as reason:
+            raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
+        return DeviceArray(buffer, shape, dtype, queue=queue)
+
+    def copied(self, array: np.ndarray, queue: Any) -> DeviceArray:
+        """A copy of a contiguous array, made here and now. Raises DeviceError."""
+        if not array.nbytes:
+            return self.fresh(array.shape, array.dtype, queue)
+        flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
+        try:
+            buffer = cl.Buffer(self.context, flags, hostbuf=array)
+        except (cl.Error, MemoryError, OverflowError) as reason:
+            raise DeviceError(
+                f"{self.info}: cannot allocate {array.nbytes:,} bytes: {reason}"
+            ) from None
+        transfers.count("to_device", array.nbytes)
+        return DeviceArray(buffer, array.shape, array.dtype, queue=queue)
 
     def prepare(
         self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]
@@ -155,7 +184,7 @@ class Device:
                 say(4, f"program for {self.info}\n{numbered(source)}")
             try:
                 with process.opencl:
-                    program = cl.Program(self.context, source).build(options=[*BUILD_OPTIONS])
+                    program = cl.Program(self.context, source).build([*BUILD_OPTIONS], [self._raw])
                 if config.DEBUG.get() >= 5:
                     say(5, f"build log: {self._log(program)}")
                 return program
@@ -221,10 +250,30 @@ class Device:
             self._stored.remember()
 
 
-def open_device(info: DeviceInfo) -> Device:
-    """The Device of an info, one for the life of the process. Raises ForkError."""
+@functools.cache
+def _own_context(index: int) -> Any:
+    """The context of clconv's own on a device: arrays of one session are taken by the others, whatever is known of it."""
+    return cl.Context([raw_devices()[index]])
+
+
+def open_device(info: DeviceInfo, context: Any = None) -> Device:
+    """The Device of an info, one for the life of the process; in a caller's context one as long as it is used. Raises
+    ForkError."""
     process.opencl.check()
-    return _open_device(info)
+    if context is None:
+        return _open_device(info)
+    with _lock:
+        key = (info, context.int_ptr)
+        found = _in_contexts.get(key)
+        if found is None:
+            _in_contexts[key] = found = Device(info, context)
+        return found
+
+
+_lock = threading.Lock()
+_in_contexts: weakref.WeakValueDictionary[tuple[DeviceInfo, int], Device] = (
+    weakref.WeakValueDictionary()
+)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ import pyopencl as cl
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.persistent import count_of
-from clconv.runtime import process
+from clconv.runtime import process, transfers
 from clconv.runtime.opencl.refusals import refused
 
 SCALARS: dict[str, Any] = {
@@ -22,27 +22,71 @@ SCALARS: dict[str, Any] = {
 
 
 class Queue:
-    """An in-order command queue."""
+    """An in-order command queue: a new one, or a caller's."""
 
     @refused("make a queue")
-    def __init__(self, info: DeviceInfo, context: Any, profile: bool) -> None:
+    def __init__(
+        self, info: DeviceInfo, context: Any, device: Any, profile: bool, given: Any = None
+    ) -> None:
         self.info = info
         flags = cl.command_queue_properties.PROFILING_ENABLE if profile else 0
-        self._queue = cl.CommandQueue(context, properties=flags)  # type: ignore[arg-type]
+        self._queue = given or cl.CommandQueue(context, device, properties=flags)  # type: ignore[arg-type]
+
+    @property
+    def raw(self) -> Any:
+        """pyopencl's queue."""
+        return self._queue
 
     @refused("write a buffer")
-    def write(self, buffer: Any, array: np.ndarray, wait: bool = False) -> None:
-        """Copies a contiguous array into a buffer; without wait the array must stay untouched."""
+    def write(self, buffer: Any, array: np.ndarray, wait: bool = False, at: int = 0) -> None:
+        """Copies a contiguous array into a buffer, `at` bytes behind its beginning; without wait the array must stay
+        untouched."""
         if array.nbytes:
+            transfers.count("to_device", array.nbytes)
             with process.opencl:
-                cl.enqueue_copy(self._queue, buffer, array, is_blocking=wait)
+                cl.enqueue_copy(self._queue, buffer, array, dst_offset=at, is_blocking=wait)
 
     @refused("read a buffer")
     def read(self, array: np.ndarray, buffer: Any, wait: bool = False) -> None:
         """Copies a buffer into a contiguous array; without wait it is there after finish()."""
         if array.nbytes:
+            transfers.count("to_host", array.nbytes)
             with process.opencl:
                 cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
+
+    @refused("copy a buffer")
+    def copy(self, to: Any, source: Any, nbytes: int, at: int = 0, source_at: int = 0) -> Any:
+        """Copies bytes of one buffer into another, and returns the event, None if there are none; at, source_at: where they
+        begin."""
+        if not nbytes:
+            return None
+        transfers.count("on_device", nbytes)
+        with process.opencl:
+            return cl.enqueue_copy(
+                self._queue, to, source, byte_count=nbytes, dst_offset=at, src_offset=source_at
+            )
+
+    @refused("write an argument's table")
+    def write_words(self, buffer: Any, words: np.ndarray, at: int) -> None:
+        """Copies a few words into a buffer, `at` bytes behind its beginning, in the queue's order."""
+        with process.opencl:
+            cl.enqueue_copy(self._queue, buffer, words, dst_offset=at, is_blocking=True)
+
+    @refused("wait for events")
+    def after(self, events: Sequence[Any]) -> None:
+        """What is enqueued from now on begins when these are over."""
+        if events:
+            with process.opencl:
+                cl.enqueue_barrier(self._queue, wait_for=list(events))
+
+    @refused("make an event")
+    def event(self, last: Any = None) -> Any:
+        """The event that all that is enqueued so far is over; it will be, without further calls. last: that of what was
+        enqueued last, if the caller has it."""
+        with process.opencl:
+            found = last or cl.enqueue_marker(self._queue)
+            self._queue.flush()
+        return found
 
     @refused("launch a kernel")
     def launch(
@@ -83,6 +127,11 @@ def host_address(buffer: Any) -> int | None:
 def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
     """Binds buffers, NumPy scalars and local sizes (ints) in order."""
     kernel.set_args(*(cl.LocalMemory(a) if type(a) is int else a for a in arguments))
+
+
+@refused("set a kernel's argument")
+def set_argument(kernel: Any, position: int, buffer: Any) -> None:
+    kernel.set_arg(position, buffer)
 
 
 @contextlib.contextmanager

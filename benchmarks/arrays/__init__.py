@@ -1,0 +1,1 @@
+"""Benchmarks of arrays that stay on the device."""

@@ -1,0 +1,106 @@
+"""Where buffers lie: host memory as buffers, buffers in the address space of the host, and which of them overlap."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyopencl as cl
+
+from clconv.runtime.opencl.refusals import refused
+from clconv.runtime.process import opencl
+
+
+class _Memory:
+    """Lets NumPy see memory that somebody else owns, and keeps the owner."""
+
+    def __init__(self, address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> None:
+        self._owner = owner
+        self.__array_interface__ = {
+            "version": 3, "data": (address, False), "shape": shape, "typestr": dtype.str,
+        }  # fmt: skip
+
+
+def host_array(address: int, shape: tuple[int, ...], dtype: np.dtype, owner: Any) -> np.ndarray:
+    """The array that begins at an address; it keeps the owner of the memory."""
+    return np.asarray(_Memory(address, shape, dtype, owner))
+
+
+@refused("use shared virtual memory")
+def svm_buffer(svm: Any, context: Any) -> Any:
+    """Shared virtual memory as a buffer, in place."""
+    memory = (ctypes.c_ubyte * svm.size).from_address(svm.svm_ptr)
+    memory._svm = svm  # kept with the buffer's memory
+    flags = cl.mem_flags.READ_WRITE | cl.mem_flags.USE_HOST_PTR
+    return cl.Buffer(context, flags, hostbuf=np.frombuffer(memory, np.uint8))
+
+
+@refused("use an array in place")
+def borrowed(context: Any, array: np.ndarray) -> Any:
+    """A contiguous array as a buffer that is only read, in place."""
+    flags = cl.mem_flags.READ_ONLY | cl.mem_flags.USE_HOST_PTR
+    return cl.Buffer(context, flags, hostbuf=array)
+
+
+@refused("tell where a buffer lies")
+def address_of(buffer: Any) -> int:
+    """Where a buffer begins, for devices that leave buffers in the host's memory where they are."""
+    if buffer.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
+        return int(buffer.get_host_array((1,), np.uint8).ctypes.data)
+    with opencl:
+        queue = cl.CommandQueue(buffer.context)  # of its own: it waits for nothing else
+        found, _ = cl.enqueue_map_buffer(
+            queue, buffer, cl.map_flags.READ, 0, (1,), np.dtype(np.uint8)
+        )
+        address = int(found.ctypes.data)
+        found.base.release(queue)
+    return address
+
+
+class Extent(NamedTuple):
+    """Bytes of a memory object that is no part of another: its handle, or 0 with addresses of the host's memory."""
+
+    handle: int
+    begin: int
+    end: int
+
+    def overlaps(self, other: Extent) -> bool:
+        return self.handle == other.handle and self.begin < other.end and other.begin < self.end
+
+
+def extent_of(buffer: Any, offset: int, nbytes: int) -> Extent:
+    """What a part of a buffer takes."""
+    whole, at = whole_of(buffer)
+    begin = at + offset
+    if whole.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
+        begin += int(whole.get_host_array((1,), np.uint8).ctypes.data)
+        return Extent(0, begin, begin + nbytes)
+    return Extent(whole.int_ptr, begin, begin + nbytes)
+
+
+def whole_of(buffer: Any) -> tuple[Any, int]:
+    """The buffer that a sub-buffer is a part of, and where it begins there; other buffers are their own."""
+    try:
+        parent = buffer.get_info(cl.mem_info.ASSOCIATED_MEMOBJECT)
+    except cl.Error:  # Intel's answer for shared virtual memory
+        parent = None
+    if parent is None:
+        if not isinstance(buffer, cl.Buffer):  # of a memory pool, which can be asked for no part
+            buffer = cl.Buffer.from_int_ptr(buffer.int_ptr, retain=True)
+        return buffer, 0
+    return parent, int(buffer.get_info(cl.mem_info.OFFSET))
+
+
+def part_of(buffer: Any, offset: int, nbytes: int, alignment: int) -> Any | None:
+    """A part of a buffer, for a kernel; None if it begins at no multiple of `alignment`, as OpenCL demands. What is
+    returned may be larger."""
+    if offset == 0:
+        return buffer
+    whole, at = whole_of(buffer)
+    if (at + offset) % alignment:
+        return None
+    try:
+        return whole.get_sub_region(at + offset, max(nbytes, 4))
+    except cl.Error:  # Intel's runtime cannot once the whole has no owner but its parts
+        return None

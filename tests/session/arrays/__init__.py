@@ -1,0 +1,1 @@
+"""Arrays that stay on the device, queues of a caller, requests in flight."""

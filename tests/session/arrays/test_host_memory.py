@@ -1,0 +1,94 @@
+"""The host's memory and a CPU device: what each reads of the other's in place."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clconv.device.info import DeviceInfo
+from clconv.runtime.transfers import Transfers, counted
+from clconv.session.session import Session
+from tests.graph.graph_builder import Builder
+from tests.runtime.support import picture, residual
+
+SHAPE = (1, 3, 16, 16)
+
+
+@pytest.fixture(scope="module")
+def session(device: DeviceInfo) -> Session:
+    return Session(residual(), device)
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    return picture(*SHAPE)
+
+
+def _expected(session: Session, x: np.ndarray) -> np.ndarray:
+    return session.run({"x": x})["result"]
+
+
+def test_numpy_and_dlpack_read_results(session: Session, x: np.ndarray) -> None:
+    expected = _expected(session, x)
+    result = session.run(x, outputs="device")["result"]
+    np.testing.assert_array_equal(np.asarray(result), expected)
+    assert np.asarray(result, np.float64).dtype == np.float64
+    with pytest.raises(ValueError, match="from_dlpack"):
+        np.array(result, copy=False)
+    if session.device.kind != "cpu":
+        with pytest.raises((BufferError, RuntimeError)):
+            np.from_dlpack(result)
+        return
+    with counted() as found:
+        view = np.from_dlpack(result)
+    assert found == Transfers()
+    address = view.ctypes.data
+    assert np.from_dlpack(result).ctypes.data == address  # the same memory, no copies
+    del result
+    gc.collect()
+    np.testing.assert_array_equal(view, expected)
+
+
+@pytest.mark.parametrize("offset", [0, 16])
+def test_a_large_array_of_the_hosts_is_read_in_place(offset: int, device: DeviceInfo) -> None:
+    """Where the device is a CPU and the array begins where vectors may."""
+    b = Builder()
+    session = Session(b.graph(b.node("Relu", b.input(4, 1 << 18), out="y")), device)
+    room = np.zeros((4 << 20) + 256, np.uint8)
+    begin = -room.ctypes.data % 64 + offset
+    x = room[begin : begin + (4 << 20)].view(np.float32).reshape(4, 1 << 18)
+    x[:] = picture(*x.shape)
+    x.flags.writeable = False
+    expected = np.maximum(x, 0)
+    np.testing.assert_array_equal(session.run(x)["y"], expected)
+    with counted() as found:
+        result = session.run(x)["y"]
+    in_place = device.kind == "cpu" and offset == 0
+    assert found.to_device == (0 if in_place else x.nbytes) and found.to_host == x.nbytes
+    np.testing.assert_array_equal(result, expected)
+    np.testing.assert_array_equal(session.submit(x).result(60)["y"], expected)
+
+
+def test_dlpack_is_taken(session: Session, x: np.ndarray) -> None:
+    class Speaker:
+        """Somebody's array that speaks DLPack and nothing else."""
+
+        def __dlpack__(self, **named: Any) -> Any:
+            return x.__dlpack__(**named)
+
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return x.__dlpack_device__()
+
+    np.testing.assert_array_equal(session.run(Speaker())["result"], _expected(session, x))
+
+
+def test_tensors_of_torch_are_taken(session: Session, x: np.ndarray) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    expected = _expected(session, x)
+    np.testing.assert_array_equal(session.run(torch.from_numpy(x))["result"], expected)
+    result = session.run(torch.from_numpy(x), outputs="device")["result"]
+    if session.device.kind == "cpu":
+        np.testing.assert_array_equal(torch.from_dlpack(result).numpy(), expected)
