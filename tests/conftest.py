@@ -29,6 +29,8 @@ NARROW = (
     "tests/session",
     "tests/training",
 )
+# There other processes, which take devices as they are, find what these compiled.
+NOT_NARROW = ("tests/session/test_compiled.py", "tests/session/kept")
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -123,7 +125,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             found = tuple(_as_cpu(d, width) for d in found)
         if metafunc.config.getoption("--as-gpu"):
             found = tuple(dataclasses.replace(d, kind="gpu") for d in found)
-        if not asks_for_all(metafunc.config) and metafunc.definition.nodeid.startswith(NARROW):
+        place = metafunc.definition.nodeid
+        is_narrow = place.startswith(NARROW) and not place.startswith(NOT_NARROW)
+        if is_narrow and not asks_for_all(metafunc.config):
             found = tuple(_narrowed(d) for d in found)
         metafunc.parametrize("device", found, ids=[_label(d) for d in found], scope="session")
 

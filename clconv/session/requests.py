@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -72,6 +71,8 @@ class Requests(Closable):
     ) -> Results:
         """Like run(), to be awaited: `await session.run_async(x)`. The event loop goes on meanwhile. Requests are done as
         with submit(), any number may wait; a task that is cancelled takes its request back if it has not begun."""
+        import asyncio  # only now: it loads much
+
         job = self._requests().put(lambda: self._served(feeds, outputs, wait_for), bounded=False)
         return await asyncio.wrap_future(job)
 

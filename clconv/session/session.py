@@ -202,7 +202,7 @@ class Session(OnDevice):
         Raises InputError for a wrong name, rank, size or dtype, and for arrays or events of another context; ClosedError
         after close().
         """
-        wanted = Wanted.of(outputs, self.graph.returned)
+        wanted = Wanted.of(outputs, self._network.face.returned)
         if wanted.is_on_host and not wait_for:
             feeds = as_feeds(self.inputs, feeds)
             if not elsewhere.on_device_any(feeds) and not elsewhere.is_large(self.device, feeds):
@@ -212,7 +212,7 @@ class Session(OnDevice):
     def _requested(self, feeds: Feeds, outputs: Outputs | None, wait_for: Any) -> dict[str, Any]:
         """run() for which the plan is taken only while it is enqueued."""
         opened, feeds = self._opened, as_feeds(self.inputs, feeds)
-        wanted = Wanted.of(outputs, self.graph.returned)
+        wanted = Wanted.of(outputs, self._network.face.returned)
         if fed := self._fed_initialisers(feeds):
             return self._fed(fed)._requested(feeds, outputs, wait_for)
         return elsewhere.run(opened, self.inputs, feeds, wanted, wait_for)

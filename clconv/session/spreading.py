@@ -10,6 +10,7 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.session.batches import run_batches
+from clconv.session.network import Network
 from clconv.session.requests import Requests
 from clconv.session.wanted import DEVICE, HOST, Outputs, Wanted
 
@@ -19,6 +20,7 @@ class Spreading(Requests):
 
     device: DeviceInfo
     imported: Graph
+    _network: Network
     _others: tuple[DeviceInfo, ...]
     _elsewhere: list[Any]
     _with_fed_lock: threading.Lock
@@ -46,7 +48,7 @@ class Spreading(Requests):
         to stay on several devices.
         """
         self._opened  # noqa: B018 - raises if it is closed
-        wanted = Wanted.of(outputs, self.graph.returned)
+        wanted = Wanted.of(outputs, self._network.face.returned)
         if not all(isinstance(p, str) and p in (HOST, DEVICE) for p in wanted.places.values()):
             raise InputError(
                 f"run_batches() gives outputs to {HOST!r} or {DEVICE!r}, not {outputs!r}"
@@ -62,7 +64,7 @@ class Spreading(Requests):
     def spread_over(self, devices: Sequence[DeviceInfo]) -> None:
         """run_batches() runs on these devices, too, each as much as it is fast; run() stays on `device`. Devices are
         opened when first used. Raises InputError for a graph with state, which lies on one device."""
-        if devices and self.graph.state:
+        if devices and self._network.face.state:
             raise InputError("a graph with state runs on one device")
         self._others, self._elsewhere = tuple(devices), []
 
