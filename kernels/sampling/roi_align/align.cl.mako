@@ -10,6 +10,7 @@ Parameters: type; wide; index: int or long; largest; half_pixel: regions are mov
 </%doc>
 <%namespace name="pieces" file="/sampling/roi_align/pieces.mako"/>\
 ${pieces.functions(entry, type, wide)}\
+${pieces.element(entry, type, wide, largest, half_pixel)}\
 kernel void ${entry}(
     global const ${type}* restrict x, global const ${type}* restrict rois, global const ${index}* restrict images,
     global ${type}* restrict y, int batch, int channels, int height, int width, int rows, int columns, int samples,
@@ -28,40 +29,6 @@ kernel void ${entry}(
     }
     global const ${type}* plane = x + ((size_t)image * channels + c) * height * width;
     global const ${type}* roi = rois + rest * 4;
-${pieces.bins(entry, wide, half_pixel)}\
-    ${type} result = ${"here_y < count_y || here_x < count_x ? 0 : -INFINITY" if largest else "0"};
-    for (int u = 0; u < here_y; ++u) {
-      int top, bottom;
-      ${type} top_weight, bottom_weight;
-      ${entry}_corners(y0 + (i + (first_u + u + (${wide})0.5f) / count_y) * step_y, height, &top, &bottom, &top_weight, &bottom_weight);
-      if (top_weight + bottom_weight == 0) {  // beyond the image, whatever lies at its corner
-% if largest:
-        result = result > 0 ? result : 0;
-% endif
-        continue;
-      }
-      for (int v = 0; v < here_x; ++v) {
-        int left, right;
-        ${type} left_weight, right_weight;
-        ${entry}_corners(x0 + (j + (first_v + v + (${wide})0.5f) / count_x) * step_x, width, &left, &right, &left_weight, &right_weight);
-        if (left_weight + right_weight == 0) {  // beyond the image, whatever lies at its corner
-% if largest:
-          result = result > 0 ? result : 0;
-% endif
-          continue;
-        }
-        const ${type} p = top_weight * left_weight * plane[(size_t)top * width + left];
-        const ${type} q = top_weight * right_weight * plane[(size_t)top * width + right];
-        const ${type} r = bottom_weight * left_weight * plane[(size_t)bottom * width + left];
-        const ${type} s = bottom_weight * right_weight * plane[(size_t)bottom * width + right];
-% if largest:
-        const ${type} most = fmax(fmax(p, q), fmax(r, s));
-        result = result > most ? result : most;
-% else:
-        result += (p + q) + (r + s);
-% endif
-      }
-    }
-    y[at] = count_y >= 1 && count_x >= 1 ? result${"" if largest else " / (%s)(count_y * count_x)" % type} : 0;
+    y[at] = ${entry}_element(plane, roi, i, j, height, width, rows, columns, samples, spatial_scale);
   }
 }

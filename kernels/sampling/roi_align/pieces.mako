@@ -31,8 +31,8 @@ int ${entry}_here(${wide} begin, ${wide} stretch, ${wide} count, int size, int s
 
 </%def>
 
-## The samples of bin (i, j) of region `roi`: count_y x count_x, of which here_y x here_x from first_u, first_v on matter.
-<%def name="bins(entry, wide, half_pixel)">\
+## Where a region begins, how far its bins and its count_y x count_x samples of a bin are apart.
+<%def name="region(wide, half_pixel)">\
     const ${wide} shift = ${"0.5f" if half_pixel else "0"};
     const ${wide} x0 = roi[0] * (${wide})spatial_scale - shift, y0 = roi[1] * (${wide})spatial_scale - shift;
     ${wide} across = roi[2] * (${wide})spatial_scale - shift - x0, down = roi[3] * (${wide})spatial_scale - shift - y0;
@@ -42,8 +42,57 @@ int ${entry}_here(${wide} begin, ${wide} stretch, ${wide} count, int size, int s
 % endif
     const ${wide} step_y = down / rows, step_x = across / columns;
     const ${wide} count_y = samples ? samples : ceil(step_y), count_x = samples ? samples : ceil(step_x);
+</%def>
+
+## The samples of bin (i, j) of region `roi`: of count_y x count_x, here_y x here_x from first_u, first_v on matter.
+<%def name="bins(entry, wide, half_pixel)">\
+${region(wide, half_pixel)}\
     // Only samples on the image add anything; there may be 1e9 of the others.
     long first_u, first_v;
     const int here_y = ${entry}_here(y0 + i * step_y, step_y / count_y, count_y, height, samples, &first_u);
     const int here_x = ${entry}_here(x0 + j * step_x, step_x / count_x, count_x, width, samples, &first_v);
+</%def>
+
+## One element of the result: bin (i, j) of region `roi` on a plane of the image.
+<%def name="element(entry, type, wide, largest, half_pixel)">\
+${type} ${entry}_element(
+    global const ${type}* plane, global const ${type}* roi, int i, int j, int height, int width, int rows, int columns,
+    int samples, float spatial_scale) {
+${bins(entry, wide, half_pixel)}\
+  ${type} result = ${"here_y < count_y || here_x < count_x ? 0 : -INFINITY" if largest else "0"};
+  for (int u = 0; u < here_y; ++u) {
+    int top, bottom;
+    ${type} top_weight, bottom_weight;
+    ${entry}_corners(y0 + (i + (first_u + u + (${wide})0.5f) / count_y) * step_y, height, &top, &bottom, &top_weight, &bottom_weight);
+    if (top_weight + bottom_weight == 0) {  // beyond the image, whatever lies at its corner
+% if largest:
+      result = result > 0 ? result : 0;
+% endif
+      continue;
+    }
+    for (int v = 0; v < here_x; ++v) {
+      int left, right;
+      ${type} left_weight, right_weight;
+      ${entry}_corners(x0 + (j + (first_v + v + (${wide})0.5f) / count_x) * step_x, width, &left, &right, &left_weight, &right_weight);
+      if (left_weight + right_weight == 0) {  // beyond the image, whatever lies at its corner
+% if largest:
+        result = result > 0 ? result : 0;
+% endif
+        continue;
+      }
+      const ${type} p = top_weight * left_weight * plane[(size_t)top * width + left];
+      const ${type} q = top_weight * right_weight * plane[(size_t)top * width + right];
+      const ${type} r = bottom_weight * left_weight * plane[(size_t)bottom * width + left];
+      const ${type} s = bottom_weight * right_weight * plane[(size_t)bottom * width + right];
+% if largest:
+      const ${type} most = fmax(fmax(p, q), fmax(r, s));
+      result = result > most ? result : most;
+% else:
+      result += (p + q) + (r + s);
+% endif
+    }
+  }
+  return count_y >= 1 && count_x >= 1 ? result${"" if largest else " / (%s)(count_y * count_x)" % type} : 0;
+}
+
 </%def>
