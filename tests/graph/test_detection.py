@@ -131,3 +131,23 @@ def test_keeps_one_of_many_equal_boxes_and_no_more_than_asked(
         assert len(kept) == 400
         assert np.sum(kept < 700) <= 1 and np.sum((kept >= 700) & (kept < 1400)) <= 1
         assert (np.diff(scores[0, group, kept]) <= 0).all()
+
+
+def test_threads_keep_what_one_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    corners = rng.uniform(0, 200, (2, 500)).astype(np.float32)
+    boxes = suppression.Boxes(np.concatenate([corners, corners + 30]))
+    scores = rng.uniform(0, 1, (7, 500)).astype(np.float32)
+    threads: list[int] = []
+    pool = suppression.ThreadPoolExecutor
+    monkeypatch.setattr(
+        suppression, "ThreadPoolExecutor", lambda n: (threads.append(n), pool(n))[1]
+    )
+    monkeypatch.setattr(suppression.os, "cpu_count", lambda: 3)
+    wanted = suppression.suppress(boxes, scores, 40, np.float32(0.4), 0.1)
+    assert not threads
+    monkeypatch.setattr(suppression, "_OF_THREAD", 1 << 7)
+    found = suppression.suppress(boxes, scores, 40, np.float32(0.4), 0.1)
+    assert threads == [3]
+    np.testing.assert_array_equal(found, wanted)
+    assert found.dtype == np.int64 and len(set(found[:, 0])) == 7

@@ -34,8 +34,9 @@ def _edges(at: Any, boxes: np.ndarray) -> np.ndarray:
     if at.center_point_box:
         x, y, width, height = boxes.T
         return np.stack([y - height / 2, x - width / 2, y + height / 2, x + width / 2])
-    low, high = np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])
-    return np.concatenate([low, high], 1).T
+    columns = np.ascontiguousarray(boxes.T)
+    low, high = np.minimum(columns[:2], columns[2:]), np.maximum(columns[:2], columns[2:])
+    return np.concatenate([low, high])
 
 
 def _reference(
