@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.nets import NETS, write
+from benchmarks.nets import NETS, TRANSFORMERS, write
 from benchmarks.quantise import WAYS, quantised
 
 CACHE = Path(tempfile.gettempdir()) / "clconv-benchmark-nets"
@@ -202,7 +202,7 @@ def machine() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--against", nargs="*", default=["onnxruntime"])
-    parser.add_argument("--nets", nargs="*", default=list(NETS), choices=list(NETS))
+    parser.add_argument("--nets", nargs="*", default=list(NETS), choices=[*NETS, *TRANSFORMERS])
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.4, help="of each engine in each round")

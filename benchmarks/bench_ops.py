@@ -7,6 +7,10 @@ Layers: the nodes of the networks in benchmarks.nets as they run inside them, eq
 device's own clock, the median of several runs. A kernel whose tensors stay in the processor's caches can move
 more bytes a second than memory does; operations are those of the operator, so that Winograd, which needs fewer,
 can pass 100 % of the peak.
+
+    python -m benchmarks.bench_ops --against onnxruntime --json FILE.jsonl
+
+Instead: each case as a model of one node against onnxruntime in the same process, see benchmarks/operators/against.py.
 """
 
 from __future__ import annotations
@@ -221,6 +225,13 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--json", type=Path, help="where to record the results")
+    parser.add_argument(
+        "--against", choices=["onnxruntime"], help="compare the cases with it instead"
+    )
+    parser.add_argument("--seconds", type=float, default=0.3, help="of each comparison")
+    parser.add_argument(
+        "--sized", action="store_true", help="compare only cases as large as in networks"
+    )
     return parser.parse_args(words)
 
 
@@ -231,6 +242,11 @@ def best(*peaks: Peak) -> Peak:
 
 def main(words: list[str]) -> None:
     options = parse(words)
+    if options.against:
+        from benchmarks.operators.against import compare_all
+
+        compare_all(options.device, options.only, options.seconds, options.sized, options.json)
+        return
     console, progress = Console(), Console(stderr=True)
     device = choose_device(options.device)
     peak = measure_peak(device)

@@ -10,8 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from onnx import ModelProto
+
 from benchmarks.networks.blocks import conv_bn
 from benchmarks.networks.pixels import unet, yolo
+from benchmarks.networks.transformer import encoder, vit_tiny
 from clconv.frontend.layers import (
     Add,
     AvgPool2d,
@@ -30,6 +33,7 @@ from clconv.frontend.layers import (
     Sigmoid,
     Swish,
 )
+from clconv.frontend.onnx import import_onnx
 from clconv.graph.ir import Graph
 
 CLASSES = 1000
@@ -210,6 +214,16 @@ NETS: dict[str, Callable[[int], Graph]] = {
 }
 
 
+def _imported(made: Callable[[int], ModelProto]) -> Callable[[int], Graph]:
+    return lambda batch: import_onnx(made(batch).SerializeToString())
+
+
+# Not convolutional; only measured where they are asked for by name.
+TRANSFORMERS: dict[str, Callable[[int], Graph]] = {
+    made.__name__: _imported(made) for made in (vit_tiny, encoder)
+}
+
+
 def write(name: str, folder: Path, batch: int = 1) -> Path:
     """The network as an ONNX file, made anew unless it is there."""
     from clconv.frontend.onnx import export_onnx
@@ -217,7 +231,7 @@ def write(name: str, folder: Path, batch: int = 1) -> Path:
     target = folder / f"{name}_{batch}.onnx"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        export_onnx(NETS[name](batch), target)
+        export_onnx({**NETS, **TRANSFORMERS}[name](batch), target)
     return target
 
 

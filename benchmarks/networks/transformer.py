@@ -55,7 +55,9 @@ class _Nodes:
         hidden = self.dense(self.normalised(x, size), size, 4 * size)
         erf = self.add("Erf", self.add("Div", hidden, self.constant(2**0.5)))
         gate = self.add("Mul", hidden, self.add("Add", erf, self.constant(1.0)))
-        return self.add("Add", x, self.dense(self.add("Mul", gate, self.constant(0.5)), 4 * size, size))
+        return self.add(
+            "Add", x, self.dense(self.add("Mul", gate, self.constant(0.5)), 4 * size, size)
+        )
 
     def model(self, name: str, shape: list[int], result: str) -> ModelProto:
         graph = helper.make_graph(
@@ -65,7 +67,9 @@ class _Nodes:
             [helper.make_tensor_value_info(result, TensorProto.FLOAT, None)],
             self.weights,
         )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
+        return helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10
+        )
 
 
 def vit_tiny(batch: int = 1) -> ModelProto:
@@ -78,7 +82,9 @@ def vit_tiny(batch: int = 1) -> ModelProto:
     flat = made.add("Reshape", patches, made.constant([batch, size, words - 1], "int64"))
     x = made.add("Transpose", flat, perm=[0, 2, 1])
     first = made.constant(np.zeros((batch, 1, size)))
-    x = made.add("Add", made.add("Concat", first, x, axis=1), made.random(1, words, size, scale=0.02))
+    x = made.add(
+        "Add", made.add("Concat", first, x, axis=1), made.random(1, words, size, scale=0.02)
+    )
     for _ in range(12):
         x = made.block(x, words, size, heads=3)
     word = made.add("Gather", made.normalised(x, size), made.constant(0, "int64"), axis=1)
