@@ -81,13 +81,26 @@ from clconv.lowering.model.ctext import load, vector_type
 <%
   pixel = (lambda p: "(source + %d)" % (p * SW * in_block)) if inside else (lambda p: "s%d" % p)
 %>
-% if tail:
+<%
+  unit = min(4, in_block)
+  several = lambda p: "(%s + c)" % pixel(p)
+%>
+% if tail % unit:
           if (block_index == in_blocks - 1) {
             ${register_tile.multiply(tail, pixel, vectors, pixels, block)}
             continue;
           }
 % endif
+% if in_block > unit:
+          const int lanes = ${"block_index == in_blocks - 1 ? %d : %d" % (tail, in_block) if tail and not tail % unit else in_block};
+          // Not unrolled whole: the processor holds decoded instructions for so much and no more, and compiling takes half.
+#pragma unroll 1
+          for (int c = 0; c < lanes; c += ${unit}, tap += ${unit * OB}) {
+            ${register_tile.multiply(unit, several, vectors, pixels, block)}
+          }
+% else:
           ${register_tile.multiply(in_block, pixel, vectors, pixels, block)}
+% endif
         }
       }
     }
