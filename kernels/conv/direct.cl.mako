@@ -14,8 +14,8 @@ Some tiles are one pixel narrower where that makes them fill a run exactly: 49 =
 A tile whose window lies inside the image reads at constant distances; another one looks up row and column
 of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights.
 
-in_blocks, filters: a group's. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
-tile; tail: channels of the last block, 0 if it is full; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
+in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
+tile; tail: those of them that the inner loop leaves, which takes LANES at a time; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
@@ -37,7 +37,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict bias,
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
-    int pad_left, int in_blocks, int filters, int groups, int run, int runs,
+    int pad_left, int in_blocks, int last_lanes, int filters, int groups, int run, int runs,
     int length${common.epilogue_parameters(epilogue_names)}) {
 % if halves:
   const int in_memory = min(width, 0);  // 0, which no compiler can know

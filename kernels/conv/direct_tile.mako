@@ -7,6 +7,7 @@ whose parameters and C variables it uses.
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, vector_type
+from clconv.lowering.ops.conv.shape import LANES
 %>
 ## Puts a pixel's lanes, halves in memory, into an array of floats.
 <%def name="widen(floats, address)">\
@@ -81,13 +82,26 @@ from clconv.lowering.model.ctext import load, vector_type
 <%
   pixel = (lambda p: "(source + %d)" % (p * SW * in_block)) if inside else (lambda p: "s%d" % p)
 %>
+<%
+  unit = min(LANES, in_block)
+  several = lambda p: "(%s + c)" % pixel(p)
+%>
+% if in_block > unit or tail:
+          const int lanes = block_index == in_blocks - 1 ? last_lanes : ${in_block};
+          int c = 0;
+          // Not unrolled whole: the processor keeps so many decoded instructions and no more, and compiling takes half.
+#pragma unroll 1
+          for (; c + ${unit} <= lanes; c += ${unit}, tap += ${unit * OB}) {
+            ${register_tile.multiply(unit, several, vectors, pixels, block)}
+          }
 % if tail:
-          if (block_index == in_blocks - 1) {
-            ${register_tile.multiply(tail, pixel, vectors, pixels, block)}
-            continue;
+          if (c < lanes) {
+            ${register_tile.multiply(tail, several, vectors, pixels, block)}
           }
 % endif
+% else:
           ${register_tile.multiply(in_block, pixel, vectors, pixels, block)}
+% endif
         }
       }
     }

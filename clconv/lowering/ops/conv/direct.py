@@ -14,6 +14,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import (
+    LANES,
     TILE_SPACE,
     ConvShape,
     arithmetic_rate,
@@ -74,6 +75,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = chosen_tile(problem, blocks)
     epilogue = plan_epilogue(problem, block * vectors)
+    last_lanes = channels % in_block or in_block
     kernel = Kernel.of(
         "conv/direct.cl.mako",
         "conv_direct",
@@ -81,7 +83,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         in_block=in_block,
         vectors=vectors,
         pixels=pixels,
-        tail=channels % in_block,
+        tail=last_lanes % min(LANES, in_block),
         **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,
@@ -99,6 +101,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,
         ("in_blocks", Scalar(-(-channels // in_block))),
+        ("last_lanes", Scalar(last_lanes)),
         ("filters", Scalar(shape.filters // shape.group)),
         ("groups", Scalar(shape.group)),
         ("run", Scalar(split.run)),

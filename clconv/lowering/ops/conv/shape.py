@@ -113,6 +113,8 @@ def register_tile(device_registers: int, blocks: int) -> tuple[int, int]:
     return vectors, min(pixels, 12)
 
 
+# Input channels that the inner loop of a direct convolution is unrolled for; blocks of them are of 4, 8 or 16.
+LANES = 4
 # Of register tiles: output vectors, and pixels. The larger ones spill where a device has few registers.
 TILE_SPACE: dict[str, tuple[int | str, ...]] = {
     "vectors": (AUTO, 1, 2, 3, 4),
