@@ -17,7 +17,7 @@ from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
-from clconv.runtime.opencl import Place, callers_place
+from clconv.runtime.opencl import callers_place
 from clconv.session.compiled import (
     ENDING,
     CompiledPlans,
@@ -81,33 +81,30 @@ def load(
         found = read_model(source, external)
         return found if outputs is None else with_outputs(found, outputs)
 
-    loaded: Graph | KeptPlans | None = None
-    if not isinstance(source, str | os.PathLike) or not os.path.isfile(source):
-        loaded = graph()
+    is_file = isinstance(source, str | os.PathLike) and os.path.isfile(source)
+    loaded: Graph | KeptPlans | None = None if is_file else graph()
     network = open_compiled(source) if is_compiled(source) else None
     if network is not None:
         precision = precision_of(network, precision)
-    chosen: DeviceInfo | Place
-    others: list[DeviceInfo] = []
+    place = None
     if context is not None or queue is not None:
         wanted = None if device is None else choose_devices(device)[0]
-        chosen = callers_place(context, queue, wanted)
+        place = callers_place(context, queue, wanted)
         loaded = loaded or graph()  # what is kept goes into a context of clconv's
-    else:
-        chosen, *others = choose_devices(device)
+    chosen, *others = choose_devices(device) if place is None else [place.device]
     if loaded is None:
-        assert isinstance(chosen, DeviceInfo)
         options = PlanOptions.from_config(precision)
         if network is not None and outputs is None and _serves(network, chosen, options):
             loaded = CompiledPlans(network, graph)
         else:
             loaded = cached_plans(source, chosen, options, outputs, graph, external) or graph()
-    if progress is None:
-        session = Session(loaded, chosen, precision=precision)
-    else:
-        session = Session(loaded, chosen, progress=progress, precision=precision)
+    session = Session(loaded, place or chosen, precision=precision, progress=progress or _silent)
     session.spread_over(others)
     return session
+
+
+def _silent(done: int, total: int) -> None:
+    """The progress of who did not ask for it."""
 
 
 def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:
@@ -155,11 +152,7 @@ def compile(  # noqa: A001  its name in the package
             raise InputError(f"say for which shapes: {', '.join(still_open)} leaves sizes open")
         given = [{name: spec.shape for name, spec in specs.items()}]
     content = _onnx_bytes(model, graph)
-    if progress is None:
-        session = Session(graph, chosen, precision=precision)
-    else:
-        session = Session(graph, chosen, precision=precision, progress=progress)
-    with session:
+    with Session(graph, chosen, precision=precision, progress=progress or _silent) as session:
         write_compiled(session, path, given, content, chosen)
 
 

@@ -39,7 +39,7 @@ from clconv.runtime.process import opencl
 from clconv.runtime.progress import Progress as Progress
 from clconv.runtime.progress import Steps
 from clconv.runtime.state import DeviceState
-from clconv.runtime.stored_plan import StoredPlan
+from clconv.runtime.stored.stored_plan import StoredPlan
 from clconv.runtime.words import words_of
 from clconv.spans import span
 

@@ -141,7 +141,7 @@ def write_compiled(
 ) -> None:
     """Writes the plans of a session for these shapes. model: its ONNX file. device: as devices() lists it. Raises ConfigError
     for a network whose plans a file cannot hold, ModelError if the file cannot be written."""
-    from clconv.runtime.plan_data import NotStorable
+    from clconv.runtime.stored.plan_data import NotStorable
 
     name = os.fspath(path)
     plans = [(session.specs_of(shape), session.prepare(shape)) for shape in shapes]

@@ -23,7 +23,7 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, ModelError, warn_once
 from clconv.graph.ir import Graph, TensorSpec
-from clconv.runtime.stored_plan import Data, StoredPlan
+from clconv.runtime.stored.stored_plan import Data, StoredPlan
 from clconv.session.plan_facts import facts_of, is_looked_into
 from clconv.session.stored_network import (
     Specs,
@@ -147,7 +147,7 @@ class CachedPlans(KeptPlans):
             self.path.unlink()
 
     def keep(self, graph: Graph, device: DeviceInfo, specs: Specs, bound: BoundPlan) -> None:
-        from clconv.runtime.plan_data import NotStorable
+        from clconv.runtime.stored.plan_data import NotStorable
 
         with self._lock:
             before = self._opened()

@@ -13,7 +13,7 @@ from clconv import config
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.runtime.opencl import library_version
-from clconv.runtime.stored_plan import Data
+from clconv.runtime.stored.stored_plan import Data
 from clconv.session.stored_network import device_facts
 from clconv.store import trust
 from clconv.store.contents import code_of_clconv, content_of

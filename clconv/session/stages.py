@@ -22,7 +22,7 @@ from clconv.runtime.opencl import Place
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
 from clconv.runtime.process import opencl
 from clconv.runtime.state import DeviceState
-from clconv.runtime.stored_plan import StoredPlan
+from clconv.runtime.stored.stored_plan import StoredPlan
 from clconv.session.kept_plans import KeptPlans
 from clconv.session.network import Network, whole
 from clconv.session.planned import (

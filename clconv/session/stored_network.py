@@ -13,8 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.lowering.model.call import StoredKernel, StoredProgram
-from clconv.runtime.stored_plan import Data, PlanReader, StoredPlan, read_spec, spec_data
-from clconv.runtime.stored_weights import StoredWeights
+from clconv.runtime.stored.stored_plan import Data, PlanReader, StoredPlan, read_spec, spec_data
+from clconv.runtime.stored.stored_weights import StoredWeights
 from clconv.store.container import Blob, Blobs, write_blobs
 from clconv.store.files import Unusable
 
@@ -102,7 +102,7 @@ def write_network(
     head: of head_data(). before: whose plans come before these. model: the ONNX file. binaries: with the programs' machine
     code, which the device's compiler may have to make.
     """
-    from clconv.runtime.plan_data import Packer
+    from clconv.runtime.stored.plan_data import Packer
 
     packer = Packer()
     listed = [[_key(specs), packer.data(bound)] for specs, bound in plans]

@@ -15,7 +15,7 @@ A tile whose window lies inside the image reads at constant distances; another o
 of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights.
 
 in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
-tile; tail: those of them that the inner loop leaves, which takes LANES at a time; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
+tile; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>

@@ -7,7 +7,6 @@ whose parameters and C variables it uses.
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, vector_type
-from clconv.lowering.ops.conv.shape import LANES
 %>
 ## Puts a pixel's lanes, halves in memory, into an array of floats.
 <%def name="widen(floats, address)">\
@@ -83,16 +82,15 @@ from clconv.lowering.ops.conv.shape import LANES
   pixel = (lambda p: "(source + %d)" % (p * SW * in_block)) if inside else (lambda p: "s%d" % p)
 %>
 <%
-  unit = min(LANES, in_block)
   several = lambda p: "(%s + c)" % pixel(p)
 %>
-% if in_block > unit or tail:
+% if in_block > lanes_a_turn or tail:
           const int lanes = block_index == in_blocks - 1 ? last_lanes : ${in_block};
           int c = 0;
           // Not unrolled whole: the processor keeps so many decoded instructions and no more, and compiling takes half.
 #pragma unroll 1
-          for (; c + ${unit} <= lanes; c += ${unit}, tap += ${unit * OB}) {
-            ${register_tile.multiply(unit, several, vectors, pixels, block)}
+          for (; c + ${lanes_a_turn} <= lanes; c += ${lanes_a_turn}, tap += ${lanes_a_turn * OB}) {
+            ${register_tile.multiply(lanes_a_turn, several, vectors, pixels, block)}
           }
 % if tail:
           if (c < lanes) {

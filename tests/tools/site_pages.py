@@ -26,6 +26,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "clconv.load",
             "clconv.compile",
             "clconv.Session",
+            "clconv.DeviceArray",
             "clconv.Graph",
             "clconv.graph.ir.TensorSpec",
             "clconv.save",

@@ -17,7 +17,7 @@ import clconv
 from clconv.device.info import DeviceInfo
 from clconv.errors import ModelError
 from clconv.runtime.quarantine import write_quarantine
-from clconv.runtime.stored_plan import StoredPlan
+from clconv.runtime.stored.stored_plan import StoredPlan
 from clconv.session import kept_plans, plan_facts
 from clconv.session.session import Session
 from clconv.store import contents

@@ -76,6 +76,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     vectors, pixels = chosen_tile(problem, blocks)
     epilogue = plan_epilogue(problem, block * vectors)
     last_lanes = channels % in_block or in_block
+    lanes_a_turn = min(LANES, in_block)
     kernel = Kernel.of(
         "conv/direct.cl.mako",
         "conv_direct",
@@ -83,7 +84,8 @@ def _direct_lower(problem: Problem) -> Lowered:
         in_block=in_block,
         vectors=vectors,
         pixels=pixels,
-        tail=last_lanes % min(LANES, in_block),
+        lanes_a_turn=lanes_a_turn,
+        tail=last_lanes % lanes_a_turn,
         **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,

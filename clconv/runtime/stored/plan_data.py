@@ -27,7 +27,7 @@ from clconv.planning.persistent import pieces_of
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import SCALARS, Program
-from clconv.runtime.stored_plan import Data, spec_data
+from clconv.runtime.stored.stored_plan import Data, spec_data
 from clconv.store.container import Blob
 
 

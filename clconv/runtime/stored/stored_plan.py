@@ -21,7 +21,7 @@ from clconv.lowering.model.lowered import LoweredGraph
 from clconv.planning.memory import MemoryPlan, Slot
 from clconv.planning.plan import Plan
 from clconv.runtime.constants import DeviceConstants, Held
-from clconv.runtime.stored_weights import StoredWeights
+from clconv.runtime.stored.stored_weights import StoredWeights
 from clconv.store.files import Unusable
 
 if TYPE_CHECKING:

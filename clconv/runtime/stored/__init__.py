@@ -1,0 +1,1 @@
+"""Plans and packed weights as data that a file can hold, and back."""
