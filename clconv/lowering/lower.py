@@ -238,6 +238,8 @@ class _Lowering:
         spec = self.specs[name]
         if spec.layout == layout:
             return name
+        if not is_free(spec, spec.layout, layout) and PLAIN not in (spec.layout, layout):
+            return self._in_layout(self._in_layout(name, PLAIN), layout)  # a kernel does one half
         key = (name, layout)
         if key not in self.converted:
             target = self._unused(f"{name}@{layout}")

@@ -135,7 +135,9 @@ def test_each_level_tells_more(
 ) -> None:
     monkeypatch.setenv("CLCONV_DEBUG", str(level))
     # As in a new process: nothing is compiled yet.
-    monkeypatch.setattr("clconv.runtime.prepared.open_device", lambda info: opencl.Device(info))
+    monkeypatch.setattr(
+        "clconv.runtime.prepared.open_device", lambda info, context: opencl.Device(info, context)
+    )
     Session(residual(), device).run({"x": picture(1, 3, 8, 8)})
     captured = capsys.readouterr()
     text = captured.err

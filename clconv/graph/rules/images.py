@@ -49,6 +49,11 @@ def first(use: Use) -> bool:
     return use.only_first
 
 
+def first_and_sixth(use: Use) -> bool:
+    """What works on each image of its first input and of its sixth, if it has one: a convolution that adds something."""
+    return use.of_images[0] and not any(use.of_images[1:5]) and all(use.of_images[5:])
+
+
 def batch_norm(use: Use) -> bool:
     return use.only_first and not use.node.attrs.training_mode
 

@@ -51,7 +51,10 @@ class _Chooser:
     def conversion(self, name: str, target: Layout) -> int:
         spec = self.graph.specs[name]
         source = self.home.get(name, PLAIN)
-        return 0 if is_free(spec, source, target) else 2 * max(spec.nbytes, 1024)
+        if is_free(spec, source, target):
+            return 0
+        steps = 1 if PLAIN in (source, target) else 2  # from blocks to others by way of plain
+        return 2 * steps * max(spec.nbytes, 1024)
 
     def value_cost(self, name: str, skip: int = -1) -> int:
         """Bytes of all conversions of one value, each target layout counted once."""

@@ -13,6 +13,7 @@ numbers[8] is spare. The clips hold what an activation cuts off as well as the e
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -184,10 +185,11 @@ register(
             "twice": False,
         },
         inputs=(5, 6),
-        hooks=_HOOKS,
+        hooks=dataclasses.replace(_HOOKS, images=images.first_and_sixth),
     )
 )
 register(Op("ByteAveragePool", _infer_average, _average, inputs=(2, 2), hooks=_HOOKS))
 register(Op("ByteTable", _infer_table, _table, inputs=(2, 2), hooks=_HOOKS))
-register(Op("ByteAdd", _infer_combine, _add, inputs=(3, 3), hooks=_HOOKS))
-register(Op("ByteMul", _infer_combine, _multiply, inputs=(3, 3), hooks=_HOOKS))
+_OF_TWO = dataclasses.replace(_HOOKS, images=images.elementwise)
+register(Op("ByteAdd", _infer_combine, _add, inputs=(3, 3), hooks=_OF_TWO))
+register(Op("ByteMul", _infer_combine, _multiply, inputs=(3, 3), hooks=_OF_TWO))
