@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import math
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,14 @@ MAKE_ROOM = (
     f"compiling kernels needs more; make room, or set {VARIABLE} to another folder and start again"
 )
 _PROGRAMS_KEPT = 16  # that nobody uses: a network has two or three, of some MB
+
+
+@contextlib.contextmanager
+def _without_logs() -> Iterator[None]:
+    """No warning that a build succeeded but logged something: Intel's runtime always does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.CompilerWarning)
+        yield
 
 
 class Device:
@@ -178,8 +187,7 @@ class Device:
         return self._stored is not None and self._stored.is_gone(program.source)
 
     def _build(self, source: str) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", cl.CompilerWarning)  # Intel's logs successful builds
+        with _without_logs():
             if config.DEBUG.get() >= 4:
                 say(4, f"program for {self.info}\n{numbered(source)}")
             try:
@@ -199,7 +207,7 @@ class Device:
     def _from_binary(self, binary: bytes) -> Any:
         """The program that a binary of this device and driver holds; None if the driver does not take it."""
         try:
-            with process.opencl:
+            with process.opencl, _without_logs():
                 return cl.Program(self.context, [self._raw], [binary]).build()
         except cl.Error as reason:
             LOGGER.warning(
