@@ -23,13 +23,36 @@ class MeanVarianceNormalization(OpRun):
         return (away / (np.sqrt((away**2).mean(along, keepdims=True)) + 1e-9),)
 
 
+class GroupNormalization(OpRun):
+    """The onnx package's loses digits of data with a large mean in float64, too."""
+
+    def _run(
+        self,
+        x: np.ndarray,
+        scale: np.ndarray,
+        bias: np.ndarray,
+        epsilon: float = 1e-5,
+        num_groups: int = 1,
+        stash_type: int | None = None,
+    ) -> tuple[np.ndarray]:
+        groups = x.reshape(x.shape[0], num_groups, -1)
+        away = groups - groups.mean(-1, keepdims=True)
+        normal = (away / np.sqrt((away**2).mean(-1, keepdims=True) + epsilon)).reshape(x.shape)
+        wide = [np.repeat(a, x.shape[1] // len(a)) for a in (scale, bias)]  # once one for a group
+        along = (1, -1, *[1] * (x.ndim - 2))
+        return (normal * wide[0].reshape(along) + wide[1].reshape(along),)
+
+
+_OWN = [MeanVarianceNormalization, GroupNormalization]
+
+
 def run_in_doubles(
     model: onnx.ModelProto, feeds: Mapping[str, Any], names: Sequence[str]
 ) -> list[Any] | None:
     """The outputs of these names with every float32 of the model and of what is fed as float64; None where the
     reference has no answer."""
     try:
-        evaluator = ReferenceEvaluator(_doubled(model), new_ops=[MeanVarianceNormalization])
+        evaluator = ReferenceEvaluator(_doubled(model), new_ops=_OWN)
         wide = {n: a.astype(np.float64) if a.dtype == np.float32 else a for n, a in feeds.items()}
         with np.errstate(all="ignore"):
             return list(evaluator.run(list(names), wide))
