@@ -36,8 +36,7 @@ def run_elsewhere(
     caller waits for the results before anything else is done with the inputs, so that arrays of the host's can be read
     in place.
     """
-    device, queue, fresh = bound.device, bound.queue, moved_of(bound).arrays
-    specs = moved_of(bound).specs
+    device, queue, moved = bound.device, bound.queue, moved_of(bound)
     arrays: dict[str, DeviceArray] = {}
     for name, value in feeds.items():
         if isinstance(value, DeviceArray):
@@ -45,7 +44,7 @@ def run_elsewhere(
         elif waits and can_borrow(bound, value):
             arrays[name] = DeviceArray(borrowed(device.context, value), value.shape, value.dtype)
         else:
-            arrays[name] = fresh.copied(value, queue.raw)
+            arrays[name] = moved.arrays.copied(value, queue.raw)
     before = [event for array in arrays.values() for event in array.events] + events
     before += [
         event for target in targets.values() if target is not None for event in target.events
@@ -54,8 +53,10 @@ def run_elsewhere(
     computed: dict[str, DeviceArray] = {}
     for name, target in targets.items():
         if target is None or _overlaps(target, arrays):
-            spec = specs[name]
-            computed[name] = fresh.empty(tuple(map(int, spec.shape)), spec.dtype.numpy, queue.raw)
+            spec = moved.specs[name]
+            computed[name] = moved.arrays.empty(
+                tuple(map(int, spec.shape)), spec.dtype.numpy, queue.raw
+            )
         else:
             computed[name] = target
     flight = _run_parts(bound, arrays, computed)

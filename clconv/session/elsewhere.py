@@ -34,12 +34,16 @@ Found = dict[str, Any]
 _LARGE = 4 << 20  # bytes of an array; smaller ones are copied before the device has awoken
 
 
-def on_device_any(feeds: Mapping[str, Any]) -> bool:
-    """Whether something of what is fed lies in a buffer or in shared virtual memory."""
+def gains(device: DeviceInfo, feeds: Mapping[str, Any]) -> bool:
+    """Whether something of what is fed is better read where it is: on the device, or in the host's memory."""
+    return _on_device_any(feeds) or _is_large(device, feeds)
+
+
+def _on_device_any(feeds: Mapping[str, Any]) -> bool:
     return any(is_on_device(value) for value in feeds.values())
 
 
-def is_large(device: DeviceInfo, feeds: Mapping[str, Any]) -> bool:
+def _is_large(device: DeviceInfo, feeds: Mapping[str, Any]) -> bool:
     """Whether something of what is fed is so large that a CPU gains by reading it where it is, and begins where that can
     be: arrays of NumPy and tensors of PyTorch."""
     if device.kind != "cpu":
@@ -81,7 +85,7 @@ def run(
 
 def as_host(feeds: Mapping[str, Any]) -> Mapping[str, Any]:
     """The feeds with copies of what lies on the device, for those who run plans by themselves."""
-    if not on_device_any(feeds):
+    if not _on_device_any(feeds):
         return feeds
     return {n: _on_host(v) if is_on_device(v) else v for n, v in feeds.items()}
 

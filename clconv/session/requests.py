@@ -12,7 +12,7 @@ from clconv.errors import ClosedError
 from clconv.runtime.process import opencl
 from clconv.session.inputs import Feeds
 from clconv.session.opened import Closable
-from clconv.session.wanted import Outputs
+from clconv.session.wanted import Outputs, Wanted
 
 WORKERS = 3  # one prepares its inputs while the device computes for two others
 MOST_WAITING = 8  # requests of submit() that are not done, until it waits itself
@@ -80,12 +80,15 @@ class Requests(Closable):
         """A CPU has no time to spare while it computes: there a plain run costs less."""
         if self.device.kind == "cpu":
             return self.run(feeds, outputs, wait_for=wait_for)
-        return self._requested(feeds, outputs, wait_for)
+        return self._requested(feeds, self._wanted(outputs), wait_for)
+
+    def _wanted(self, outputs: Outputs | None) -> Wanted:
+        return Wanted.of(outputs, self._network.face.returned)
 
     def run(self, feeds: Feeds, outputs: Outputs | None = None, *, wait_for: Any = ()) -> Results:
         raise NotImplementedError
 
-    def _requested(self, feeds: Feeds, outputs: Outputs | None, wait_for: Any) -> Results:
+    def _requested(self, feeds: Feeds, wanted: Wanted, wait_for: Any) -> Results:
         raise NotImplementedError
 
     def _requests(self) -> _Pool:

@@ -20,6 +20,7 @@ from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.device import found_again
 from clconv.runtime.opencl import Place
 from clconv.runtime.prepared import Execute
+from clconv.runtime.progress import silent
 from clconv.runtime.state import DeviceState
 from clconv.session import elsewhere
 from clconv.session.inputs import (
@@ -63,7 +64,7 @@ class Session(OnDevice):
         graph: Graph | KeptPlans,
         device: DeviceInfo | Place,
         *,
-        progress: Progress = lambda done, total: None,
+        progress: Progress = silent,
         guard: int = 0,
         precision: str | None = None,
         state: DeviceState | None = None,
@@ -137,6 +138,10 @@ class Session(OnDevice):
     @property
     def inputs(self) -> dict[str, TensorSpec]:
         """Specs of the inputs that run() takes as the model declares them; unknown sizes are names or None."""
+        return dict(self._input_specs)
+
+    @functools.cached_property
+    def _input_specs(self) -> dict[str, TensorSpec]:
         return self._network.face.input_specs()
 
     @property
@@ -202,33 +207,38 @@ class Session(OnDevice):
         Raises InputError for a wrong name, rank, size or dtype, and for arrays or events of another context; ClosedError
         after close().
         """
-        wanted = Wanted.of(outputs, self._network.face.returned)
+        wanted = self._wanted(outputs)
         if wanted.is_on_host and not wait_for:
-            feeds = as_feeds(self.inputs, feeds)
-            if not elsewhere.on_device_any(feeds) and not elsewhere.is_large(self.device, feeds):
-                return self.run_by(feeds, None, list(wanted.places))
-        return self._requested(feeds, outputs, wait_for)
+            feeds = as_feeds(self._input_specs, feeds)
+            if not elsewhere.gains(self.device, feeds):
+                return self._on_host(feeds, wanted, None)
+        return self._requested(feeds, wanted, wait_for)
 
-    def _requested(self, feeds: Feeds, outputs: Outputs | None, wait_for: Any) -> dict[str, Any]:
+    def _requested(self, feeds: Feeds, wanted: Wanted, wait_for: Any) -> dict[str, Any]:
         """run() for which the plan is taken only while it is enqueued."""
-        opened, feeds = self._opened, as_feeds(self.inputs, feeds)
-        wanted = Wanted.of(outputs, self._network.face.returned)
+        opened, feeds = self._opened, as_feeds(self._input_specs, feeds)
         if fed := self._fed_initialisers(feeds):
-            return self._fed(fed)._requested(feeds, outputs, wait_for)
-        return elsewhere.run(opened, self.inputs, feeds, wanted, wait_for)
+            return self._fed(fed)._requested(feeds, wanted, wait_for)
+        return elsewhere.run(opened, self._input_specs, feeds, wanted, wait_for)
+
+    def _on_host(
+        self, feeds: Mapping[str, Any], wanted: Wanted, execute: Execute | None
+    ) -> dict[str, np.ndarray]:
+        opened = self._opened
+        if fed := self._fed_initialisers(feeds):
+            return self._fed(fed)._on_host(feeds, wanted, execute)
+        arrays = conform(self._input_specs, feeds)
+        values = opened.stage.run(arrays, opened.bodies, None, execute)
+        return {name: values[name] for name in wanted.places}
 
     def run_by(
         self, feeds: Feeds, execute: Execute | None, outputs: Sequence[str] | None = None
     ) -> dict[str, np.ndarray]:
         """Like run() with results on the host, with execute(bound, arrays) for each plan that runs; None runs it as
         usual. What lies on the device is copied."""
-        opened, feeds = self._opened, elsewhere.as_host(as_feeds(self.inputs, feeds))
-        if fed := self._fed_initialisers(feeds):
-            return self._fed(fed).run_by(feeds, execute, outputs)
-        arrays = conform(self.inputs, feeds)
-        wanted = Wanted.of(outputs, self._network.face.returned)
-        values = opened.stage.run(arrays, opened.bodies, None, execute)
-        return {name: values[name] for name in wanted.places}
+        self._opened  # noqa: B018 - raises if it is closed
+        given = elsewhere.as_host(as_feeds(self._input_specs, feeds))
+        return self._on_host(given, self._wanted(outputs), execute)
 
     def activations(self, feeds: Feeds, names: str | Sequence[str]) -> dict[str, np.ndarray]:
         """Values inside the network, by the names that are asked for. The first call for the same names and sizes plans

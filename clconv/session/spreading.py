@@ -12,7 +12,7 @@ from clconv.graph.ir import Graph, TensorSpec
 from clconv.session.batches import run_batches
 from clconv.session.network import Network
 from clconv.session.requests import Requests
-from clconv.session.wanted import DEVICE, HOST, Outputs, Wanted
+from clconv.session.wanted import DEVICE, HOST, Outputs
 
 
 class Spreading(Requests):
@@ -48,7 +48,7 @@ class Spreading(Requests):
         to stay on several devices.
         """
         self._opened  # noqa: B018 - raises if it is closed
-        wanted = Wanted.of(outputs, self._network.face.returned)
+        wanted = self._wanted(outputs)
         if not all(isinstance(p, str) and p in (HOST, DEVICE) for p in wanted.places.values()):
             raise InputError(
                 f"run_batches() gives outputs to {HOST!r} or {DEVICE!r}, not {outputs!r}"
