@@ -13,7 +13,7 @@ from clconv.cli.console import Device, Precision, remark
 from clconv.cli.files import check_readable, check_writable
 from clconv.cli.printing import Json, results
 from clconv.cli.progress import steps
-from clconv.cli.shapes import fits
+from clconv.cli.shapes import shape_of, shaped_input
 from clconv.errors import ConfigError
 from clconv.graph.ir import TensorSpec
 
@@ -87,19 +87,10 @@ def sets_of_shapes(
 ) -> list[dict[str, tuple[int, ...]]]:
     """Sets of shapes, one for each time that an input is given; an input that is given less often keeps its last shape,
     one that never is has the model's. Raises ConfigError for what fits no input, or leaves a size open."""
-    from clconv.cli.numbers import parse_sizes
-
     asked: dict[str, list[tuple[int, ...]]] = {}
     for text in given:
-        name, _, shape = text.rpartition("=")
-        if not name and len(specs) == 1:
-            name = next(iter(specs))
-        if name not in specs:
-            why = f"there is no input '{name}'" if name else "which input is it for? Say NAME=SHAPE"
-            raise ConfigError(f"--shape {text}: {why}; the model takes {', '.join(specs)}")
-        asked.setdefault(name, []).append(parse_sizes(shape, "--shape"))
-        if not fits(specs[name], asked[name][-1]):
-            raise ConfigError(f"--shape {text}: input '{name}' is {specs[name]}")
+        name = shaped_input(specs, text)
+        asked.setdefault(name, []).append(shape_of(specs[name], name, text))
     for name, spec in specs.items():
         if name not in asked and not spec.is_static:
             raise ConfigError(

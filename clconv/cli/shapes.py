@@ -36,18 +36,30 @@ def _asked_shapes(
 ) -> dict[str, tuple[int, ...]]:
     asked: dict[str, tuple[int, ...]] = {}
     for text in given:
-        name, _, shape = text.rpartition("=")
-        if not name and len(specs) == 1:
-            name = next(iter(specs))
-        if name not in specs:
-            why = f"there is no input '{name}'" if name else "which input is it for? Say NAME=SHAPE"
-            raise ConfigError(f"--shape {text}: {why}; the model takes {', '.join(specs)}")
+        name = shaped_input(specs, text)
         if name in asked:
             raise ConfigError(f"--shape {text}: the shape of '{name}' is given twice")
-        asked[name] = parse_sizes(shape, "--shape")
-        if not fits(specs[name], asked[name]):
-            raise ConfigError(f"--shape {text}: input '{name}' is {specs[name]}")
+        asked[name] = shape_of(specs[name], name, text)
     return asked
+
+
+def shaped_input(specs: Mapping[str, TensorSpec], text: str) -> str:
+    """The input that a --shape is for. Raises ConfigError if there is none."""
+    name, _, _ = text.rpartition("=")
+    if not name and len(specs) == 1:
+        name = next(iter(specs))
+    if name not in specs:
+        why = f"there is no input '{name}'" if name else "which input is it for? Say NAME=SHAPE"
+        raise ConfigError(f"--shape {text}: {why}; the model takes {', '.join(specs)}")
+    return name
+
+
+def shape_of(spec: TensorSpec, name: str, text: str) -> tuple[int, ...]:
+    """The shape that a --shape says. spec, name: of its input. Raises ConfigError for what is none, or does not fit."""
+    shape = parse_sizes(text.rpartition("=")[2], "--shape")
+    if not fits(spec, shape):
+        raise ConfigError(f"--shape {text}: input '{name}' is {spec}")
+    return shape
 
 
 def fits(spec: TensorSpec, shape: Sequence[int]) -> bool:

@@ -37,6 +37,13 @@ class Results:
         """Something for the document alone."""
         self._document[key] = as_data(value)
 
+    def entry(self, key: str, **values: Any) -> dict[str, Any]:
+        """A new entry of a list in the document, for more values of JSON's."""
+        found: dict[str, Any] = as_data(values)
+        if self.as_json:
+            self._document.setdefault(key, []).append(found)
+        return found
+
     def table(self, key: str, table: Table) -> None:
         """The table, and its rows in the document under this key."""
         self._document[key] = table.data()

@@ -9,6 +9,7 @@ import numpy as np
 
 from clconv.cli.classes import probabilities, top_classes
 from clconv.cli.printing import Column, Results, Table
+from clconv.cli.printing.table import as_data
 
 _COLUMNS = (
     Column("output", kind="name"),
@@ -23,12 +24,11 @@ class Answers:
 
     def __init__(self, out: Results) -> None:
         self._out = out
-        self._entries: list[dict[str, Any]] = []
+        self._entry: dict[str, Any] = {}
 
     def begin(self, file: str, heading: bool) -> None:
         """What follows is about this file; its name stands above where there are several."""
-        self._entries.append({"file": file})
-        self._out.value("answers", self._entries)
+        self._entry = self._out.entry("answers", file=file)
         if heading:
             self._out.line(f"{file}:")
 
@@ -43,7 +43,7 @@ class Answers:
                 image = {"image": index} if len(values) > 1 else {}
                 called = {"name": name} if name else {}
                 found.append({**image, "class": number, **called, "probability": probability})
-        self._say("classes", found)
+        self._entry["classes"] = as_data(found)
 
     def outputs(self, outputs: Mapping[str, np.ndarray]) -> None:
         """Shapes and ranges of outputs that are no classes."""
@@ -52,19 +52,14 @@ class Answers:
             shape = array.shape or ("scalar",)
             table.add(name, shape, array.dtype.name, *_range(array))
         self._out.print(table)
-        rows = [
+        self._entry["outputs"] = [
             {**row, "shape": list(array.shape)}
             for row, array in zip(table.data(), outputs.values(), strict=True)
         ]
-        self._say("outputs", rows)
 
     def saved(self, path: object) -> None:
         """The file that holds the outputs, or the table of all."""
         self._out.line(f"saved {path}", saved=str(path))
-
-    def _say(self, key: str, rows: list[dict[str, Any]]) -> None:
-        self._entries[-1][key] = rows
-        self._out.value("answers", self._entries)
 
 
 def _range(array: np.ndarray) -> tuple[float | None, float | None, float | None]:
