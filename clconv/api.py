@@ -18,6 +18,7 @@ from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
 from clconv.runtime.opencl import callers_place
+from clconv.runtime.progress import silent
 from clconv.session.compiled import (
     ENDING,
     CompiledPlans,
@@ -98,13 +99,9 @@ def load(
             loaded = CompiledPlans(network, graph)
         else:
             loaded = cached_plans(source, chosen, options, outputs, graph, external) or graph()
-    session = Session(loaded, place or chosen, precision=precision, progress=progress or _silent)
+    session = Session(loaded, place or chosen, precision=precision, progress=progress or silent)
     session.spread_over(others)
     return session
-
-
-def _silent(done: int, total: int) -> None:
-    """The progress of who did not ask for it."""
 
 
 def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:
@@ -152,7 +149,7 @@ def compile(  # noqa: A001  its name in the package
             raise InputError(f"say for which shapes: {', '.join(still_open)} leaves sizes open")
         given = [{name: spec.shape for name, spec in specs.items()}]
     content = _onnx_bytes(model, graph)
-    with Session(graph, chosen, precision=precision, progress=progress or _silent) as session:
+    with Session(graph, chosen, precision=precision, progress=progress or silent) as session:
         write_compiled(session, path, given, content, chosen)
 
 

@@ -20,6 +20,7 @@ from clconv.profiling.profile import Event, Profile, Row
 from clconv.profiling.recorder import Recorder, RunTimes, rows_of, run_times, timeline
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
+from clconv.runtime.progress import silent
 from clconv.session.inputs import Feeds as Given
 from clconv.session.inputs import as_feeds, conform, conform_shapes
 from clconv.session.random_feeds import random_feeds
@@ -44,7 +45,7 @@ def profile(
     joined: bool = True,
     measure_ceilings: bool = False,
     progress: Progress | None = None,
-    on_run: Progress = lambda done, total: None,
+    on_run: Progress = silent,
 ) -> Profile:
     """Where the time of a network goes: kernel by kernel, outside of kernels, and in loading it.
 
@@ -133,9 +134,7 @@ def _loaded(
             chosen = choose_device(device)
         graph = read_model(source)
         given = feeds_for(graph)
-        session = Session(
-            graph, chosen, precision=precision, progress=progress or (lambda done, total: None)
-        )
+        session = Session(graph, chosen, precision=precision, progress=progress or silent)
         session.prepare({name: array.shape for name, array in given.items()})
         with span("first run"):
             session.run(given)

@@ -37,7 +37,7 @@ from clconv.runtime.opencl import (
 )
 from clconv.runtime.process import opencl
 from clconv.runtime.progress import Progress as Progress
-from clconv.runtime.progress import Steps
+from clconv.runtime.progress import Steps, silent
 from clconv.runtime.state import DeviceState
 from clconv.runtime.stored.stored_plan import StoredPlan
 from clconv.runtime.words import words_of
@@ -61,7 +61,7 @@ class BoundPlan:
         device: Device,
         queue: Queue,
         constants: DeviceConstants,
-        progress: Progress = lambda done, total: None,
+        progress: Progress = silent,
         guarded: bool = False,
         state: DeviceState | None = None,
     ) -> None:
@@ -164,7 +164,7 @@ class BoundPlan:
             self.device.launched()
 
     def _prepare(self, calls: Sequence[KernelCall]) -> None:
-        more = self.device.prepare((call.kernel for call in calls), lambda done, total: None)
+        more = self.device.prepare((call.kernel for call in calls), silent)
         self.programs = {**self.programs, **more}
 
     def buffer(self, value: str, offset: int = 0) -> Any:

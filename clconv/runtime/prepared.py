@@ -12,6 +12,7 @@ from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import Place, open_device
+from clconv.runtime.progress import silent
 from clconv.runtime.state import DeviceState
 
 Execute = Callable[[BoundPlan, Mapping[str, np.ndarray]], dict[str, np.ndarray]]
@@ -31,7 +32,7 @@ class PreparedDevice:
     def bind(
         self,
         plan: Plan,
-        progress: Progress = lambda done, total: None,
+        progress: Progress = silent,
         *,
         guarded: bool = False,
         state: DeviceState | None = None,

@@ -7,6 +7,10 @@ from collections.abc import Callable
 Progress = Callable[[int, int], None]
 
 
+def silent(done: int, total: int) -> None:
+    """The progress of whoever asks for none."""
+
+
 class Steps:
     """Tells progress(done, all) of kernels that are compiled and weights that are packed, if any are compiled."""
 

@@ -11,13 +11,27 @@ from clconv.lowering.model.arguments import Read, Scalar, Write
 from clconv.runtime.opencl import SCALARS
 
 if TYPE_CHECKING:
+    from clconv.planning.memory import Slot
     from clconv.runtime.bound import BoundPlan
 
 
 def words_of(arguments: Sequence[Any], bound: BoundPlan) -> np.ndarray:
     """A 64-bit word for each argument of a bound plan's: a number's bits, or an address."""
+    words, places, others = words_and_places(arguments, bound)
+    addressed = [(i, bound.arenas[slot.arena]) for i, slot in places]
+    addressed += [(i, bound.argument(argument)) for i, argument in others]
+    begins = bound.device.addresses([buffer for _, buffer in addressed])
+    words[[i for i, _ in addressed]] += begins
+    return words
+
+
+def words_and_places(
+    arguments: Sequence[Any], bound: BoundPlan
+) -> tuple[np.ndarray, list[tuple[int, Slot]], list[tuple[int, Any]]]:
+    """The words as far as no address is needed, and by their numbers those to which the beginning of a slot's arena is to be
+    added, and those that are the address of another argument."""
     words = np.zeros(len(arguments), np.uint64)
-    addressed = []
+    places, others = [], []
     for i, argument in enumerate(arguments):
         match argument:
             case Scalar(value, ctype):
@@ -26,9 +40,7 @@ def words_of(arguments: Sequence[Any], bound: BoundPlan) -> np.ndarray:
             case Read(value, offset) | Write(value, offset):
                 slot = bound.slot(value, offset)
                 words[i] = slot.offset
-                addressed.append((i, bound.arenas[slot.arena]))
+                places.append((i, slot))
             case _:
-                addressed.append((i, bound.argument(argument)))
-    begins = bound.device.addresses([buffer for _, buffer in addressed])
-    words[[i for i, _ in addressed]] += begins
-    return words
+                others.append((i, argument))
+    return words, places, others

@@ -49,9 +49,13 @@ def first(use: Use) -> bool:
     return use.only_first
 
 
-def first_and_sixth(use: Use) -> bool:
-    """What works on each image of its first input and of its sixth, if it has one: a convolution that adds something."""
-    return use.of_images[0] and not any(use.of_images[1:5]) and all(use.of_images[5:])
+def only(*indices: int) -> ImageRule:
+    """What works on each image of these inputs, as far as it has them; the others hold for all."""
+
+    def rule(use: Use) -> bool:
+        return all(found == (i in indices) for i, found in enumerate(use.of_images))
+
+    return rule
 
 
 def batch_norm(use: Use) -> bool:

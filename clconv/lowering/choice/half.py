@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
@@ -18,11 +18,7 @@ def half_test(device: DeviceInfo, options: PlanOptions) -> TakesHalf:
     def takes(
         node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
     ) -> bool:
-        def spec(name: str) -> TensorSpec:
-            constant = constants.get(name)
-            return specs[name] if constant is None else constant.spec
-
-        problem = _problem(node, spec, constants, device, options)
+        problem = _problem(node, specs, constants, device, options)
         wanted = options.forced.get(node.op.lower())
         return any(
             variant.obstacle(problem) is None
@@ -40,11 +36,7 @@ def bytes_test(device: DeviceInfo, options: PlanOptions) -> TakesBytes:
     def takes(
         node: Node, specs: Mapping[str, TensorSpec], constants: Mapping[str, Constant]
     ) -> bool:
-        def spec(name: str) -> TensorSpec:
-            constant = constants.get(name)
-            return specs[name] if constant is None else constant.spec
-
-        problem = _problem(node, spec, constants, device, options)
+        problem = _problem(node, specs, constants, device, options)
         return any(v.obstacle(problem) is None for v in VARIANTS.get(node.op, ())[:-1])
 
     return takes
@@ -52,11 +44,15 @@ def bytes_test(device: DeviceInfo, options: PlanOptions) -> TakesBytes:
 
 def _problem(
     node: Node,
-    spec: Callable[[str], TensorSpec],
+    specs: Mapping[str, TensorSpec],
     constants: Mapping[str, Constant],
     device: DeviceInfo,
     options: PlanOptions,
 ) -> Problem:
+    def spec(name: str) -> TensorSpec:
+        constant = constants.get(name)
+        return specs[name] if constant is None else constant.spec
+
     inputs = tuple(spec(n) if n else None for n in node.inputs)
     outputs = tuple(spec(n) for n in node.outputs if n)
     return Problem(node, inputs, outputs, constants, device, options=options)

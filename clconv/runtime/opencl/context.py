@@ -70,7 +70,7 @@ class Device:
 
     def allocate(self, nbytes: int, patience: pages.Patience | None = None) -> Any:
         """A buffer; DeviceError with the size if the runtime refuses. patience: for huge pages."""
-        try:
+        with self._allocating(nbytes):
             flags, size = cl.mem_flags.READ_WRITE, max(int(nbytes), 4)
             host = pages.memory(size, patience) if pages.are_wanted(self.info) else None
             if host is None:
@@ -80,6 +80,11 @@ class Device:
             if "forgets-what-is-initialised" in self.info.quirks:
                 self._kept.append(buffer)
             return buffer
+
+    @contextlib.contextmanager
+    def _allocating(self, nbytes: int) -> Iterator[None]:
+        try:
+            yield
         except (cl.Error, MemoryError, OSError, OverflowError) as reason:
             raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
 
@@ -88,10 +93,8 @@ class Device:
         elements are undefined. Raises DeviceError. queue: of pyopencl."""
         nbytes, is_cpu = max(4, math.prod(shape) * dtype.itemsize), self.info.kind == "cpu"
         flags = cl.mem_flags.READ_WRITE | (cl.mem_flags.ALLOC_HOST_PTR if is_cpu else 0)
-        try:
+        with self._allocating(nbytes):
             buffer = cl.Buffer(self.context, flags, nbytes)
-        except (cl.Error, MemoryError, OverflowError) as reason:
-            raise DeviceError(f"{self.info}: cannot allocate {nbytes:,} bytes: {reason}") from None
         return DeviceArray(buffer, shape, dtype, queue=queue)
 
     def copied(self, array: np.ndarray, queue: Any) -> DeviceArray:
@@ -99,12 +102,8 @@ class Device:
         if not array.nbytes:
             return self.fresh(array.shape, array.dtype, queue)
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
-        try:
+        with self._allocating(array.nbytes):
             buffer = cl.Buffer(self.context, flags, hostbuf=array)
-        except (cl.Error, MemoryError, OverflowError) as reason:
-            raise DeviceError(
-                f"{self.info}: cannot allocate {array.nbytes:,} bytes: {reason}"
-            ) from None
         transfers.count("to_device", array.nbytes)
         return DeviceArray(buffer, array.shape, array.dtype, queue=queue)
 
@@ -119,9 +118,7 @@ class Device:
         """
         with self._lock:
             wanted = tuple(dict.fromkeys(kernels))
-            found = {
-                k: p for k in wanted if (p := self._programs.get(k.symbol)) and not self._is_gone(p)
-            }
+            found = self._compiled(wanted)
             missing = [k for k in wanted if k not in found]
             done, total = 0, sum(map(pieces_of, missing))
             if missing:
@@ -146,9 +143,7 @@ class Device:
             return {}
         with self._lock:
             wanted = dict.fromkeys(c.kernel for c in calls)
-            known = {
-                k: p for k in wanted if (p := self._programs.get(k.symbol)) and not self._is_gone(p)
-            }
+            known = self._compiled(wanted)
             parts = [
                 (program_source(p), p) for p in together([k for k in wanted if k not in known])
             ]
@@ -181,6 +176,11 @@ class Device:
             self._programs[kernel.symbol] = program
         self._latest.append(program)
         return program
+
+    def _compiled(self, kernels: Iterable[Kernel]) -> dict[Kernel, Program]:
+        """The programs of those that are compiled, and still there."""
+        programs = ((kernel, self._programs.get(kernel.symbol)) for kernel in kernels)
+        return {k: p for k, p in programs if p and not self._is_gone(p)}
 
     def _is_gone(self, program: Program) -> bool:
         """Whether what the device still needs of a program was deleted from the disk."""

@@ -26,8 +26,9 @@ from clconv.planning.memory import Slot
 from clconv.planning.persistent import pieces_of
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants, Held
-from clconv.runtime.opencl import SCALARS, Program
+from clconv.runtime.opencl import Program
 from clconv.runtime.stored.stored_plan import Data, spec_data
+from clconv.runtime.words import words_and_places
 from clconv.store.container import Blob
 
 
@@ -106,20 +107,9 @@ class Packer:
         raise NotStorable(f"it has an argument of a kind that is not stored: {argument}")
 
     def _words(self, arguments: tuple[Any, ...], bound: BoundPlan) -> list[Any]:
-        words = np.zeros(len(arguments), np.uint64)
-        places, buffers = [], []
-        for i, argument in enumerate(arguments):
-            match argument:
-                case Scalar(value, ctype):
-                    found = SCALARS[ctype](value)
-                    words[i : i + 1].view(found.dtype)[0] = found
-                case Read(value, offset) | Write(value, offset):
-                    slot = bound.slot(value, offset)
-                    words[i] = slot.offset
-                    places.append((i, slot.arena))
-                case _:
-                    buffers.append([i, self._argument(argument, bound)])
-        placed = np.array(places, np.int64).reshape(-1, 2)
+        words, places, others = words_and_places(arguments, bound)
+        placed = np.array([(i, slot.arena) for i, slot in places], np.int64).reshape(-1, 2)
+        buffers = [[i, self._argument(argument, bound)] for i, argument in others]
         return [self._table(words), len(words), self._table(placed), len(placed), buffers]
 
     def _table(self, array: np.ndarray) -> str:

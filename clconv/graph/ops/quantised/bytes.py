@@ -169,6 +169,7 @@ _HOOKS = Hooks(
     keeps_elements=False,
     gradient=None,
 )
+_OF_TWO = dataclasses.replace(_HOOKS, images=images.elementwise)
 
 register(
     Op(
@@ -185,11 +186,10 @@ register(
             "twice": False,
         },
         inputs=(5, 6),
-        hooks=dataclasses.replace(_HOOKS, images=images.first_and_sixth),
+        hooks=dataclasses.replace(_HOOKS, images=images.only(0, OTHER)),
     )
 )
 register(Op("ByteAveragePool", _infer_average, _average, inputs=(2, 2), hooks=_HOOKS))
 register(Op("ByteTable", _infer_table, _table, inputs=(2, 2), hooks=_HOOKS))
-_OF_TWO = dataclasses.replace(_HOOKS, images=images.elementwise)
 register(Op("ByteAdd", _infer_combine, _add, inputs=(3, 3), hooks=_OF_TWO))
 register(Op("ByteMul", _infer_combine, _multiply, inputs=(3, 3), hooks=_OF_TWO))
