@@ -95,8 +95,14 @@ def measure(network: str, threads: int, neighbours: list[int], rounds: int) -> l
 
 
 def in_its_own_process(
-    network: str, threads: int, neighbours: list[int], rounds: int
+    network: str,
+    threads: int,
+    neighbours: list[int],
+    rounds: int,
+    timeout: float | None = None,
+    **environment: str,
 ) -> list[Result]:
+    """measure() by another process. Raises what subprocess.run() raises where that fails, or takes longer than `timeout`."""
     command = [
         sys.executable,
         "-m",
@@ -106,8 +112,14 @@ def in_its_own_process(
         str(rounds),
         *map(str, neighbours),
     ]
-    environment = os.environ | {"POCL_MAX_PTHREAD_COUNT": str(threads)}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, check=True)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment | {"POCL_MAX_PTHREAD_COUNT": str(threads)},
+        check=True,
+        timeout=timeout,
+    )
     return [Result(**entry) for entry in json.loads(done.stdout)]
 
 

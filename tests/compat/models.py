@@ -35,6 +35,17 @@ def classifier(classes: int = 10) -> ModelProto:
     return built
 
 
+def fixed(batch: int) -> ModelProto:
+    """x (batch, 3, 8, 8) -> y (batch, 2, 8, 8)."""
+    return model(
+        [node("Conv", ["x", "w"], ["y"], "only", pads=[1, 1, 1, 1])],
+        [value("x", batch, 3, 8, 8)],
+        [value("y", batch, 2, 8, 8)],
+        {"w": random(2, 3, 3, 3, seed=1)},
+        opset=17,
+    )
+
+
 def brightener() -> ModelProto:
     """picture (1, 3, H, W) -> (1, 3, H, W): half as bright, through a 1x1 convolution."""
     half = (np.eye(3, dtype=np.float32) / 2).reshape(3, 3, 1, 1)

@@ -20,13 +20,6 @@ from tests.planning.test_placement import Chain
 from tests.runtime.support import counted, picture, residual
 
 
-@pytest.fixture
-def waking(device: DeviceInfo) -> DeviceInfo:
-    if not persistent.is_wanted(device):
-        pytest.skip(f"{device} does not wake slowly: it gets a launch for each kernel")
-    return device
-
-
 def separately(graph: object, device: DeviceInfo, patch: pytest.MonkeyPatch) -> Session:
     with patch.context() as inner:
         inner.setenv("CLCONV_ONE_LAUNCH", "0")

@@ -3,38 +3,21 @@ than a third. In processes of their own, for PoCL takes its number of threads on
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 
 import pytest
 
-from benchmarks.bench_oversubscribed import Result
+from benchmarks.bench_oversubscribed import Result, in_its_own_process
 from clconv.device.info import DeviceInfo
-from clconv.planning import persistent
 
 
 def results(
     device: DeviceInfo, network: str, threads: int, neighbours: list[int], rounds: int
 ) -> list[Result]:
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.bench_oversubscribed",
-        "--child",
-        network,
-        str(rounds),
-    ]
     place = f"{device.platform}:{device.name}"
-    done = subprocess.run(
-        [*command, *map(str, neighbours)],
-        env={**os.environ, "POCL_MAX_PTHREAD_COUNT": str(threads), "CLCONV_DEVICE": place},
-        stdout=subprocess.PIPE,
-        timeout=240,
-        check=True,
+    return in_its_own_process(
+        network, threads, neighbours, rounds, timeout=240, CLCONV_DEVICE=place
     )
-    return [Result(**entry) for entry in json.loads(done.stdout)]
 
 
 @pytest.mark.parametrize("threads", [1, pytest.param(9, marks=pytest.mark.slow)])
@@ -57,10 +40,3 @@ def test_busy_neighbours_cost_no_more_than_they_cost_single_launches(
         if all(one.ratio < 1.6 for one in found):
             return
     raise AssertionError(found)
-
-
-@pytest.fixture
-def waking(device: DeviceInfo) -> DeviceInfo:
-    if not persistent.is_wanted(device):
-        pytest.skip(f"{device} does not wake slowly: it gets a launch for each kernel")
-    return device

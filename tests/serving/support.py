@@ -18,20 +18,9 @@ from onnx import ModelProto
 import clconv
 from clconv.serving.model import Model
 from tests.compat.models import classifier
-from tests.frontend.support import model, node, random, value
+from tests.frontend.support import model, node, value
 
 NAMES = {"float32": "FP32", "int64": "INT64", "bool": "BOOL", "float16": "FP16"}
-
-
-def fixed(batch: int) -> ModelProto:
-    """x (batch, 3, 8, 8) -> y (batch, 2, 8, 8)."""
-    return model(
-        [node("Conv", ["x", "w"], ["y"], "only", pads=[1, 1, 1, 1])],
-        [value("x", batch, 3, 8, 8)],
-        [value("y", batch, 2, 8, 8)],
-        {"w": random(2, 3, 3, 3, seed=1)},
-        opset=17,
-    )
 
 
 def centred() -> ModelProto:

@@ -24,8 +24,9 @@ pytest.importorskip("fastapi", reason="pip install 'clconv[serve]'")
 pytest.importorskip("uvicorn", reason="pip install 'clconv[serve]'")
 pytest.importorskip("prometheus_client", reason="pip install 'clconv[serve]'")
 
+from tests.compat.models import fixed
 from tests.predictor.support import doubler
-from tests.serving.support import Client, fixed, json_request
+from tests.serving.support import Client, json_request
 
 FOUR = {"x": np.arange(4, dtype=np.float32)[None]}
 no_signals = pytest.mark.skipif(

@@ -13,13 +13,12 @@ import pytest
 
 import clconv
 from clconv.serving.model import Model
-from tests.compat.models import brightener
+from tests.compat.models import brightener, fixed
 from tests.serving.support import (
     Client,
     binary_request,
     centred,
     classifier,
-    fixed,
     json_request,
     picker,
     served,

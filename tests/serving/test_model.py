@@ -12,9 +12,9 @@ import clconv
 from clconv.serving.model import Model
 from clconv.serving.refused import Refused
 from clconv.session.rows import rows_are_apart
-from tests.compat.models import brightener, two_inputs
+from tests.compat.models import brightener, classifier, fixed, two_inputs
 from tests.predictor.support import doubler
-from tests.serving.support import centred, classifier, fixed, picker, rows, served
+from tests.serving.support import centred, picker, rows, served
 
 Feeds = dict[str, np.ndarray]
 

@@ -14,19 +14,8 @@ from onnx import ModelProto
 import clconv
 from clconv.errors import DeviceError, InputError
 from clconv.session.session import Session
-from tests.compat.models import brightener, classifier
-from tests.frontend.support import model, node, random, value
-
-
-def fixed(batch: int) -> ModelProto:
-    """x (batch, 3, 8, 8) -> y (batch, 2, 8, 8)."""
-    return model(
-        [node("Conv", ["x", "w"], ["y"], "only", pads=[1, 1, 1, 1])],
-        [value("x", batch, 3, 8, 8)],
-        [value("y", batch, 2, 8, 8)],
-        {"w": random(2, 3, 3, 3, seed=1)},
-        opset=17,
-    )
+from tests.compat.models import brightener, classifier, fixed
+from tests.frontend.support import model, node, value
 
 
 def pair() -> ModelProto:

@@ -16,24 +16,8 @@ from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import int_input, picture, residual, session_for
+from tests.session.arrays.conftest import RESULT, expected_of
 from tests.session.arrays.foreign_kernels import copies_counted
-
-SHAPE = (1, 3, 16, 16)
-RESULT = (1, 16, 16, 16)
-
-
-@pytest.fixture(scope="module")
-def session(device: DeviceInfo) -> Session:
-    return Session(residual(), device)
-
-
-@pytest.fixture
-def x() -> np.ndarray:
-    return picture(*SHAPE)
-
-
-def _expected(session: Session, x: np.ndarray) -> np.ndarray:
-    return session.run({"x": x})["result"]
 
 
 def _filled(buffer: Any, session: Session, x: np.ndarray, at: int = 0) -> Any:
@@ -97,7 +81,7 @@ TAKEN = [
 def test_what_lies_on_the_device_is_read_there(
     as_given: Any, session: Session, x: np.ndarray
 ) -> None:
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     given = as_given(session, x)
     session.run({"x": given}, outputs="device")  # the first makes what it needs
     with counted() as found, copies_counted() as seen:
@@ -110,7 +94,7 @@ def test_what_lies_on_the_device_is_read_there(
 
 @pytest.mark.parametrize("outputs", ["device", "pyopencl", {"result": "device"}])
 def test_results_stay_on_the_device(outputs: Any, session: Session, x: np.ndarray) -> None:
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     result = session.run({"x": x}, outputs=outputs)["result"]
     wanted = cl.array.Array if outputs == "pyopencl" else clconv.DeviceArray
     assert isinstance(result, wanted) and len(result.events) == 1
@@ -120,7 +104,7 @@ def test_results_stay_on_the_device(outputs: Any, session: Session, x: np.ndarra
 
 @pytest.mark.parametrize("kind", ["pyopencl", "device", "numpy", "part", "svm"])
 def test_results_go_into_arrays_of_the_callers(kind: str, session: Session, x: np.ndarray) -> None:
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     place: Any = session.empty(RESULT)
     if kind == "pyopencl":
         place = cl.array.zeros(session.queue, RESULT, np.float32)
@@ -139,7 +123,7 @@ def test_results_go_into_arrays_of_the_callers(kind: str, session: Session, x: n
 
 def test_results_are_not_overwritten_by_the_next_run(session: Session, x: np.ndarray) -> None:
     given = [session.to_device(x * i) for i in range(6)]
-    expected = [_expected(session, x * i) for i in range(6)]
+    expected = [expected_of(session, x * i) for i in range(6)]
     results = [session.run(g, outputs="device")["result"] for g in given]
     del given
     for result, reference in zip(results, expected, strict=True):
@@ -148,7 +132,7 @@ def test_results_are_not_overwritten_by_the_next_run(session: Session, x: np.nda
 
 def test_runs_on_both_sides_may_follow_each_other(session: Session, x: np.ndarray) -> None:
     """What one run has in flight, the next must not disturb, wherever its arrays lie."""
-    expected = [_expected(session, x * i) for i in range(4)]
+    expected = [expected_of(session, x * i) for i in range(4)]
     for _ in range(5):
         first = session.run(session.to_device(x), outputs="device")["result"]
         second = session.run(x * 2)["result"]
@@ -166,7 +150,7 @@ def test_inputs_are_as_they_were(session: Session, x: np.ndarray) -> None:
 
 def test_a_host_array_may_change_once_run_has_returned(session: Session) -> None:
     x = picture(1, 3, 64, 64)
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     changing = x.copy()
     result = session.run(changing, outputs="device")["result"]
     changing[:] = 7
@@ -179,7 +163,7 @@ def test_a_batch_in_parts_is_cut_on_the_device(
     monkeypatch.setenv("CLCONV_IMAGES", "2")
     session = Session(residual(), device)
     x = picture(5, 3, 16, 16)
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     bound = session.prepare({"x": x.shape})
     assert bound.plan.batch_split is not None
     given = session.to_device(x)
@@ -230,7 +214,7 @@ def test_rows_of_any_number_stay_on_the_device(device: DeviceInfo) -> None:
 def test_a_buffer_that_the_caller_releases_lives_as_long_as_its_array(
     session: Session, x: np.ndarray
 ) -> None:
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     given = _as_wrapped_buffer(session, x)
     given.buffer.release()
     np.testing.assert_array_equal(session.run({"x": given})["result"], expected)
@@ -238,7 +222,7 @@ def test_a_buffer_that_the_caller_releases_lives_as_long_as_its_array(
 
 def test_results_outlive_their_session(device: DeviceInfo, x: np.ndarray) -> None:
     session = Session(residual(), device)
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     result = session.run(session.to_device(x), outputs="device")["result"]
     session.close()
     del session
@@ -248,7 +232,7 @@ def test_results_outlive_their_session(device: DeviceInfo, x: np.ndarray) -> Non
 
 def test_what_begins_anywhere_is_copied_on_the_device(session: Session, x: np.ndarray) -> None:
     """No kernel can be given a buffer that begins at byte 4: the input is copied to the plan, the output from it."""
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     given, place = (
         clconv.DeviceArray(
             cl.Buffer(session.context, cl.mem_flags.READ_WRITE, array.nbytes + 4),
@@ -269,7 +253,7 @@ def test_checked_runs_take_arrays_on_the_device(
 ) -> None:
     given = session.to_device(x)
     inside = session.activations(given, ["result"])["result"]
-    np.testing.assert_allclose(inside, _expected(session, x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(inside, expected_of(session, x), rtol=1e-4, atol=1e-5)
     monkeypatch.setenv("CLCONV_CHECK", "1")
     found = session.run(given, outputs="device")["result"]
     assert isinstance(found, clconv.DeviceArray)

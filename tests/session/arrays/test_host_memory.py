@@ -12,27 +12,12 @@ from clconv.device.info import DeviceInfo
 from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
-from tests.runtime.support import picture, residual
-
-SHAPE = (1, 3, 16, 16)
-
-
-@pytest.fixture(scope="module")
-def session(device: DeviceInfo) -> Session:
-    return Session(residual(), device)
-
-
-@pytest.fixture
-def x() -> np.ndarray:
-    return picture(*SHAPE)
-
-
-def _expected(session: Session, x: np.ndarray) -> np.ndarray:
-    return session.run({"x": x})["result"]
+from tests.runtime.support import picture
+from tests.session.arrays.conftest import expected_of
 
 
 def test_numpy_and_dlpack_read_results(session: Session, x: np.ndarray) -> None:
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     result = session.run(x, outputs="device")["result"]
     np.testing.assert_array_equal(np.asarray(result), expected)
     assert np.asarray(result, np.float64).dtype == np.float64
@@ -82,12 +67,12 @@ def test_dlpack_is_taken(session: Session, x: np.ndarray) -> None:
         def __dlpack_device__(self) -> tuple[int, int]:
             return x.__dlpack_device__()
 
-    np.testing.assert_array_equal(session.run(Speaker())["result"], _expected(session, x))
+    np.testing.assert_array_equal(session.run(Speaker())["result"], expected_of(session, x))
 
 
 def test_tensors_of_torch_are_taken(session: Session, x: np.ndarray) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    expected = _expected(session, x)
+    expected = expected_of(session, x)
     np.testing.assert_array_equal(session.run(torch.from_numpy(x))["result"], expected)
     result = session.run(torch.from_numpy(x), outputs="device")["result"]
     if session.device.kind == "cpu":

@@ -10,24 +10,10 @@ import pyopencl.array
 import pytest
 
 import clconv
-from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
 from clconv.session.session import Session
-from tests.runtime.support import picture, residual
+from tests.session.arrays.conftest import RESULT, SHAPE
 from tests.session.arrays.foreign_kernels import another_context
-
-SHAPE = (1, 3, 16, 16)
-RESULT = (1, 16, 16, 16)
-
-
-@pytest.fixture(scope="module")
-def session(device: DeviceInfo) -> Session:
-    return Session(residual(), device)
-
-
-@pytest.fixture
-def x() -> np.ndarray:
-    return picture(*SHAPE)
 
 
 def _read_only(session: Session) -> Any:
