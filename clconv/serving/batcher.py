@@ -15,7 +15,8 @@ from clconv.debug import LOGGER
 from clconv.serving.refused import busy
 from clconv.serving.sizes import rows_to_take
 
-_MOST_KINDS = 1000
+# Of which something is remembered; requests may come in any number of shapes.
+MOST_KINDS = 1000
 
 Arrays = dict[str, np.ndarray]
 Answer = Arrays | BaseException
@@ -181,7 +182,7 @@ class Batcher:
     def _expect(self, kind: Hashable, ran: int) -> None:
         """A batch of so many rows has ended, and nobody has its answer yet."""
         with self._change:
-            if len(self._expected) >= _MOST_KINDS:
+            if len(self._expected) >= MOST_KINDS:
                 self._expected.clear()
             waiting = sum(one.rows for one in self._waiting if one.kind == kind)
             self._expected[kind] = ran + waiting

@@ -11,6 +11,7 @@ import numpy as np
 
 from clconv.errors import InputError
 from clconv.graph.ir import ANY_SHAPE, TensorSpec
+from clconv.serving.batcher import MOST_KINDS
 from clconv.serving.datatypes import NAMES
 from clconv.serving.refused import bad
 from clconv.serving.request import listed, shape_of
@@ -24,7 +25,6 @@ Arrays = dict[str, np.ndarray]
 
 VERSION = "1"
 _ALONE = (1,)
-_MOST_KINDS = 1000
 
 
 class Model:
@@ -145,7 +145,7 @@ class Model:
             return True
         with self._lock:
             if kind not in self._apart:
-                self._apart = {} if len(self._apart) >= _MOST_KINDS else self._apart
+                self._apart = {} if len(self._apart) >= MOST_KINDS else self._apart
                 self._apart[kind] = self._sizes[-1] > 1 and self._is_apart(kind)
             return self._apart[kind]
 

@@ -70,12 +70,12 @@ def pictures(given: Sequence[str]) -> list[str]:
 def _inside(text: str) -> Iterator[str]:
     if not os.path.isdir(text):
         for path in glob.iglob(text, recursive=True):
-            if _is_picture(os.path.basename(path)) and not os.path.isdir(path):
+            if has_ending(os.path.basename(path)) and not os.path.isdir(path):
                 yield path
         return
     for folder, _, names in os.walk(text, onerror=_refuse):
         for name in names:
-            if _is_picture(name):
+            if has_ending(name):
                 yield os.path.join(folder, name)
 
 
@@ -83,7 +83,8 @@ def _refuse(reason: OSError) -> None:
     raise reason
 
 
-def _is_picture(name: str) -> bool:
+def has_ending(name: str) -> bool:
+    """Whether a file in a folder is taken for a picture by its name."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
 
 

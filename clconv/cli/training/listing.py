@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from clconv.cli.files import check_readable
-from clconv.cli.pictures import pillow
+from clconv.cli.running.listing import has_ending
 from clconv.errors import InputError
 
 _MOST_BYTES = 2**28  # of a table
@@ -53,15 +53,12 @@ def list_pictures(path: Path) -> Listing:
 
 
 def _of_folder(path: Path) -> list[tuple[Path, str]]:
-    image, _ = pillow()
-    image.init()
-    endings = {ending for ending, kind in image.EXTENSION.items() if kind in image.OPEN}
     return [
         (file, folder.name)
         for folder in sorted(path.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
         for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in endings and file.is_file() and not file.name.startswith(".")
+        if has_ending(file.name) and file.is_file()
     ]
 
 

@@ -13,7 +13,8 @@ from clconv.cli.feeds import PictureOptions, check_feeds, read_feeds
 from clconv.cli.pictures import check_picture
 from clconv.cli.pixels import Pixels, from_tensor, is_classifier
 from clconv.cli.recipe import recipe_of
-from clconv.errors import ClconvError, ConfigError, InputError
+from clconv.cli.running.listing import pictures
+from clconv.errors import InputError
 from clconv.graph.ir import Graph
 
 
@@ -31,19 +32,12 @@ class Shown:
 
 
 def listed(given: Sequence[Path]) -> list[Path]:
-    """The pictures named and those in the folders named, sorted there; what is no picture in a folder is left out.
-    Raises ConfigError where none is left."""
-    found: list[Path] = []
-    for path in given:
-        if not path.is_dir():
-            check_picture(path)
-            found.append(path)
-            continue
-        inside = [p for p in sorted(path.iterdir()) if p.is_file() and _is_picture(p)]
-        if not inside:
-            raise ConfigError(f"{path}: there is no picture in this folder")
-        found += inside
-    return list(dict.fromkeys(found))
+    """The pictures named and those in the folders named, in the order of `clconv run`.
+    Raises InputError for a file that is none."""
+    paths = [Path(path) for path in pictures([str(path) for path in given])]
+    for path in paths:
+        check_picture(path)
+    return paths
 
 
 def read_all(model: str, paths: Sequence[Path], size: tuple[int, int] | None) -> Shown:
@@ -62,11 +56,3 @@ def read_all(model: str, paths: Sequence[Path], size: tuple[int, int] | None) ->
     feeds = [read_feeds(specs, [str(path)], options) for path in paths]
     tensors = [next(iter(feed.arrays.values())) for feed in feeds]
     return Shown(graph, tensors, feeds[0].pixels or Pixels(1 / 255))
-
-
-def _is_picture(path: Path) -> bool:
-    try:
-        check_picture(path)
-    except (ClconvError, OSError):
-        return False
-    return True
