@@ -20,9 +20,10 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
-from clconv.planning.persistent import ADDRESS, pieces_of
+from clconv.planning.persistent import ADDRESS, is_persistent, pieces_of
 from clconv.runtime import pages, process, transfers
 from clconv.runtime.opencl.arrays import DeviceArray
+from clconv.runtime.opencl.beside import Beside, launch_idle
 from clconv.runtime.opencl.built import BUILD_OPTIONS, NO_HEADER, built, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl, raw_devices
@@ -116,13 +117,29 @@ class Device:
             done, total = 0, sum(map(pieces_of, missing))
             if missing:
                 progress(0, total)
-            for part in together(missing):
-                with span("build"):
-                    program = self._made(part)
-                found.update(dict.fromkeys(part, program))
-                done += sum(map(pieces_of, part))
-                progress(done, total)
+            with self._beside(parts := together(missing)) as others:
+                for part in sorted(parts, key=lambda part: part[0] in others):
+                    with span("build"):
+                        program = self._made_beside(part, others)
+                    found.update(dict.fromkeys(part, program))
+                    done += sum(map(pieces_of, part))
+                    progress(done, total)
             return found
+
+    def _beside(self, parts: Sequence[tuple[Kernel, ...]]) -> Beside:
+        joined = [p for p in parts if is_persistent(p[0]) and not isinstance(p[0], StoredKernel)]
+        several = len(joined) > 1 and self._stored is not None and not self._stored.is_in_doubt()
+        sources = {p[0]: self._source(p) for p in joined} if several else {}
+        return Beside(sources, self._stored, self.info, self.build_options)
+
+    def _made_beside(self, part: tuple[Kernel, ...], others: Beside) -> Program:
+        kernel = part[0]
+        others.wait(kernel)
+        program = self._made(part)
+        if len(others) and is_persistent(kernel) and kernel not in others:
+            with process.opencl:  # while the others are at work
+                launch_idle(kernel, program.kernel(kernel), self.context, self.info)
+        return program
 
     def is_in_doubt(self) -> bool:
         """Whether compiling may end this process, see `untried`."""
@@ -155,8 +172,7 @@ class Device:
         return self._stored.lack()
 
     def _made(self, kernels: tuple[Kernel, ...]) -> Program:
-        first = kernels[0]
-        known = first.program if isinstance(first, StoredKernel) else None
+        known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
         source = self._source(kernels) if known is None else known.source
         if self._stored is not None:
             self._stored.check(source, [k.symbol for k in kernels])
