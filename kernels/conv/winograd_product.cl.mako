@@ -25,10 +25,7 @@ from clconv.lowering.model.ctext import assign, load, vector_type
   n = len(transform[0])
   OB = vectors * block
   PARTS = 3
-  LANES = min(8, block)
-  lines = -(-LANES * OB // 16 // PARTS)  # of 64 bytes
-  whole = tail // LANES * LANES
-  last = "c == in_blocks - 1 ? %d : %d" % (whole, block) if tail else block
+  lines = -(-block * OB // 16 // PARTS)  # of 64 bytes
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict v, global const float* restrict u,
@@ -54,25 +51,19 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if prefetch:
       const int part = tile / ${pixels};
       global const float* next = tap + (part < ${PARTS} ? in_blocks * ${block * OB} + part * ${lines * 16} : 0);
-      const int next_step = part < ${PARTS} ? ${LANES * OB} : 0;
+      const int next_step = part < ${PARTS} ? ${block * OB} : 0;
 % endif
-      for (int c = 0; c < in_blocks; ++c, pixel += tiles * ${block}) {
-        const int lanes = ${last};
-        // Not unrolled whole, see direct_tile.mako.
-#pragma unroll 1
-        for (int lane = 0; lane < lanes; lane += ${LANES}, tap += ${LANES * OB}) {
+      for (int c = 0; c < ${"in_blocks - 1" if tail else "in_blocks"}; ++c, tap += ${block * OB}, pixel += tiles * ${block}) {
 % if prefetch:
 % for line in range(lines):
-          __builtin_prefetch((const void*)(size_t)(next + ${line * 16}), 0, 2);
+        __builtin_prefetch((const void*)(size_t)(next + ${line * 16}), 0, 2);
 % endfor
-          next += next_step;
+        next += next_step;
 % endif
-          ${register_tile.multiply(LANES, lambda p: "(pixel + lane + %d)" % (p * block), vectors, pixels, block)}
-        }
+        ${register_tile.multiply(block, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
       }
-% if tail > whole:
-      pixel -= tiles * ${block};
-      ${register_tile.multiply(tail - whole, lambda p: "(pixel + %d)" % (p * block + whole), vectors, pixels, block)}
+% if tail:
+      ${register_tile.multiply(tail, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
 % endif
 % for p in range(pixels):
 % for k in range(vectors):

@@ -72,21 +72,15 @@ constant int ${entry}_columns[${SW}][5] = {${TABLE(column_phases)}};
             global const ${stored("x")}* source = line + left * ${in_block};
 % endif
 <%
-  pixel = (lambda p: "(s%d + c)" % p) if border else (lambda p: "(source + %d + c)" % (p * in_block))
-  LANES, rest = min(4, lanes_in), tail % min(4, lanes_in)
+  pixel = (lambda p: "s%d" % p) if border else (lambda p: "(source + %d)" % (p * in_block))
 %>
-            const int lanes = ${"block_index == %d ? %d : %d" % (in_blocks - 1, tail, lanes_in) if tail else lanes_in};
-            int c = 0;
-            // Not unrolled whole, see direct_tile.mako.
-#pragma unroll 1
-            for (; c + ${LANES} <= lanes; c += ${LANES}, tap += ${LANES * OB}) {
-              ${multiply(LANES, pixel)}
-            }
-% if rest:
-            if (c < lanes) {
-              ${multiply(rest, pixel)}
+% if tail:
+            if (block_index == ${in_blocks - 1}) {
+              ${multiply(tail, pixel)}
+              continue;
             }
 % endif
+            ${multiply(lanes_in, pixel)}
           }
         }
 </%def>
