@@ -100,12 +100,15 @@ class Planner:
 
         values: inputs whose content is known already. known: variants that nodes take at other sizes, which they
         keep unless another is clearly faster. declared: specs of the inputs with open sizes where plans for other
-        sizes will follow; their kernels are then in this plan's joined launches.
+        sizes will follow; their kernels are then in this plan's joined launches, but for those of a graph that updates
+        its state.
 
         Raises ShapeError, UnsupportedError, VariantError, DeviceMemoryError, or InputError for an input without
         a spec. Whatever else goes wrong becomes an InternalError.
         """
-        ahead = self.joins and declared is not None and not values and _has_open(declared, specs)
+        # A step of training mostly stays with one size, and would compile nearly twice as long.
+        several = declared is not None and not graph.updates and _has_open(declared, specs)
+        ahead = self.joins and not values and several
         sizes = " ".join(str(spec) for spec in specs.values())
         request = _Request(graph, specs, values, known, ahead, self._on_pass_for(sizes))
         with span("plan"), Guard(f"the plan for {sizes}"):

@@ -36,7 +36,7 @@ from clconv.planning.persistent import ADDRESS
 from clconv.planning.plan import Plan
 from clconv.runtime import pages
 from clconv.runtime.constants import DeviceConstants, Held
-from clconv.runtime.opencl import BUILD_OPTIONS, MAKE_ROOM, SCALARS, Device, trial_process
+from clconv.runtime.opencl import MAKE_ROOM, SCALARS, Device, trial_process
 
 _LIMIT = 900.0  # seconds of a trial
 _TRIES = 2
@@ -129,7 +129,7 @@ class _Job:
         return {
             "path": sys.path,
             "device": self._device.info.index,
-            "options": BUILD_OPTIONS,
+            "options": self._device.build_options,
             "sources": list(untried),
             "address": (programs.get(ADDRESS), ADDRESS.symbol),
             "launches": launches,

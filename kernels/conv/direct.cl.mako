@@ -13,14 +13,17 @@ stay in a core's own cache while its filters pass.
 Some tiles are one pixel narrower where that makes them fill a run exactly: 49 = 4 * 6 + 5 * 5.
 A tile whose window lies inside the image reads at constant distances; another one looks up row and column
 of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights.
+Windows of one pixel lie inside wherever they are: their image is one run, whose last item takes what is left, and
+what is shorter than a tile is computed pixel by pixel.
 
 in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
-tile; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
+tile; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
 <%!
-from clconv.lowering.model.ctext import load, vector_type
+from clconv.lowering.model.ctext import vector_type
+from clconv.lowering.ops.conv.runs import narrower_tile
 %>
 <%
   V = vector_type(block)
@@ -29,7 +32,7 @@ from clconv.lowering.model.ctext import load, vector_type
   halves = stored("x") == "half"
   end_of_weights = "groups * get_global_size(0) * chunk_weights"
   zero = pad_mode == "constant"
-  narrower = pixels - 1 if pixels > 3 else 0
+  narrower = narrower_tile(pixels, pointwise)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
@@ -53,16 +56,32 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
   const int out_blocks = (filters + ${block - 1}) / ${block};
   const int out_pixels = out_height * out_width;
+% if pointwise:
+  const int items_a_run = max(run / length, 1);
+% else:
   const int items_a_run = (run + length - 1) / length;
+% endif
   const int run_item = get_global_id(1) / items_a_run;
   const int begin_in_run = (get_global_id(1) - run_item * items_a_run) * length;
+% if pointwise:
+  const int end_in_run = get_global_id(1) == items_a_run - 1 ? run : begin_in_run + length;
+% else:
   const int end_in_run = min(begin_in_run + length, run);
+% endif
   const int run_end = min((run_item + 1) * runs * run, out_pixels);
   const int pixels = end_in_run - begin_in_run;
   const int tiles = (pixels + ${pixels - 1}) / ${pixels};
 % if narrower:
   const int missing = tiles * ${pixels} - pixels;
   const int wide = missing <= tiles ? tiles - missing : tiles;
+% endif
+% if pointwise:
+  if (pixels < ${pixels}${" && missing > tiles" if narrower else ""}) {
+    for (int first = begin_in_run; first < end_in_run; ++first) {
+      ${direct_tile.tile(1)}
+    }
+    return;
+  }
 % endif
   for (int start = run_item * runs * run; start < run_end; start += run)
   for (int tile = 0; tile < tiles; ++tile) {

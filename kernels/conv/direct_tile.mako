@@ -104,8 +104,12 @@ from clconv.lowering.model.ctext import load, vector_type
       }
     }
 </%def>
+% if pointwise:
+    const int oh = 0, ow = first;
+% else:
     const int oh = first / out_width;
     const int ow = first - oh * out_width;
+% endif
 % for v in range(vectors):
     ${V} a0_${v} = ${load(V, "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % V};
 % endfor
@@ -113,6 +117,9 @@ from clconv.lowering.model.ctext import load, vector_type
     ${V} ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};
 % endfor
     const int left = ow * ${SW} - pad_left;
+% if pointwise:
+    ${accumulate(True)}
+% else:
     const int inside = ow + ${pixels} <= out_width && first + ${pixels} <= end
         && left >= 0 && left + ${(pixels - 1) * SW + (KW - 1) * DW} < width;
     if (inside) {
@@ -121,12 +128,13 @@ from clconv.lowering.model.ctext import load, vector_type
       ${outside.look_up(pixels)}\
       ${accumulate(False)}
     }
+% endif
 % for v in range(vectors):
     if (chunk * ${OB} + ${v * block} < filters) {
       const int channel = g * filters + chunk * ${OB} + ${v * block};
       const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + ${v};
       const size_t at = (plane * out_pixels + first) * ${block};
-      ${register_tile.store_pixels(["a%d_%d" % (p, v) for p in range(pixels)], "end - first", block,
+      ${register_tile.store_pixels(["a%d_%d" % (p, v) for p in range(pixels)], "" if pointwise else "end - first", block,
                                   epilogue, "channel", "at")}
     }
 % endfor

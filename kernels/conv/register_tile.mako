@@ -27,19 +27,21 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 </%def>
 
 ## Stores the accumulators of neighbouring pixels behind y + at, after the epilogue: all of them at once, so
-## that the epilogues of several pixels overlap, unless only `count` pixels are left.
+## that the epilogues of several pixels overlap, unless only `count` pixels are left. Without a count all are there.
 <%def name="store_pixels(accumulators, count, block, epilogue, channel, at)">
 <%
   V = vector_type(block)
 %>
-      if (${count} >= ${len(accumulators)}) {
+      ${"if (%s >= %d) " % (count, len(accumulators)) if count else ""}{
 % for p, accumulator in enumerate(accumulators):
         ${common.apply_epilogue(epilogue, accumulator, V, channel, "%s + %d" % (at, p * block))}
 % endfor
 % for p, accumulator in enumerate(accumulators):
         ${assign(V, "y + %s + %d" % (at, p * block), accumulator, stored("y"))}
 % endfor
-      } else {
+      }
+% if count:
+      else {
         const ${V} left_over[${len(accumulators)}] = {${", ".join(accumulators)}};
         for (int p = 0; p < ${count}; ++p) {
           ${V} value = left_over[p];
@@ -47,4 +49,5 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
           ${assign(V, "y + %s + p * %d" % (at, block), "value", stored("y"))}
         }
       }
+% endif
 </%def>

@@ -140,3 +140,13 @@ def test_names_become_safe_file_names(name: str) -> None:
 
 def test_an_empty_name_has_a_file_name() -> None:
     assert safe_name("") == "_"
+
+
+def test_a_program_has_the_functions_that_it_calls_and_those_that_they_call() -> None:
+    power = template._math(frozenset({"clconv_power"}))
+    assert "long clconv_power(long base, float exponent)" in power and "tanh" not in power
+    normal = template._math(frozenset({"clconv_normal"}))
+    called = set(template._CALLED.findall(normal))
+    assert all(f" {name}(" in normal.split("CLCONV_FUNCTION", 1)[1] for name in called)
+    everything = template._math(frozenset(name for name, _ in template._math_parts() if name))
+    assert everything.split() == template._render(template.MATH, {}).split()

@@ -21,6 +21,8 @@ PRELUDE = "prelude.cl.mako"
 MATH = "math.mako"
 HALF = "half.mako"
 _RESTRICT = re.compile(r"\brestrict ?")
+_FUNCTION = "CLCONV_FUNCTION "
+_CALLED = re.compile(r"\bclconv_\w+")
 _USES_HALF = re.compile(r"\b(read|write|load|store)_half\d*\(")
 
 
@@ -87,10 +89,34 @@ def prelude() -> str:
     return _render(PRELUDE, {})
 
 
+@functools.lru_cache(maxsize=64)
+def _math(called: frozenset[str]) -> str:
+    """The functions that expressions call, for the programs that call one: those alone, for reading all of them takes
+    the compiler longer than most kernels."""
+    parts = _math_parts()
+    wanted, more = set[str](), set(called)
+    while more:
+        wanted |= more
+        more = {
+            other for name, text in parts if name in more for other in _CALLED.findall(text)
+        } - wanted
+    return "\n".join(text for name, text in parts if not name or name in wanted)
+
+
 @functools.cache
-def _math() -> str:
-    """The functions that expressions call, for the programs that call one."""
-    return _render(MATH, {})
+def _math_parts() -> list[tuple[str, str]]:
+    """Each function, overloads apart, with its name; what stands between them without."""
+    parts: list[tuple[str, str]] = []
+    inside: list[str] = []
+    for line in _render(MATH, {}).splitlines():
+        if not inside and not line.startswith(_FUNCTION):
+            parts.append(("", line))
+            continue
+        inside.append(line)
+        if line == "}" or (len(inside) == 1 and line.endswith("}")):
+            parts.append((_CALLED.findall(inside[0])[0], "\n".join(inside)))
+            inside = []
+    return parts
 
 
 @functools.cache
@@ -131,7 +157,8 @@ def program_source(kernels: tuple[Kernel, ...]) -> str:
 
 def _program_source(kernels: tuple[Kernel, ...]) -> str:
     bodies = [render(k) for k in kernels]
-    functions = [_math()] if any("clconv_" in body for body in bodies) else []
+    called = set(_CALLED.findall("\n".join(bodies)))
+    functions = [_math(frozenset(called))] if called else []
     if any(_USES_HALF.search(body) for body in bodies):
         functions.insert(0, _half())
     return "\n".join([prelude(), *functions, *bodies])

@@ -9,7 +9,7 @@ os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
 
 from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.caller import Place, callers_place
-from clconv.runtime.opencl.context import BUILD_OPTIONS, MAKE_ROOM, Device, open_device
+from clconv.runtime.opencl.context import MAKE_ROOM, Device, open_device
 from clconv.runtime.opencl.flights import Flight, wait_for
 from clconv.runtime.opencl.foreign import (
     check_access,
@@ -35,7 +35,6 @@ from clconv.runtime.opencl.queue import (
 from clconv.runtime.opencl.reused import Reused
 
 __all__ = [
-    "BUILD_OPTIONS",
     "MAKE_ROOM",
     "SCALARS",
     "Device",

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import math
 import threading
-import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,9 +20,12 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
-from clconv.planning.persistent import ADDRESS, pieces_of
+from clconv.planning.persistent import ADDRESS, is_persistent, pieces_of
 from clconv.runtime import pages, process, transfers
 from clconv.runtime.opencl.arrays import DeviceArray
+from clconv.runtime.opencl.beside import Beside, launch_idle
+from clconv.runtime.opencl.built import BUILD_OPTIONS, NO_HEADER, built, without_logs
+from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl, raw_devices
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.opencl.queue import Queue, host_address, set_arguments
@@ -32,19 +34,10 @@ from clconv.spans import span
 from clconv.store.pocl_folder import VARIABLE, settle_folder
 from clconv.store.pocl_programs import Programs
 
-BUILD_OPTIONS = ("-cl-std=CL1.2",)
 MAKE_ROOM = (
     f"compiling kernels needs more; make room, or set {VARIABLE} to another folder and start again"
 )
 _PROGRAMS_KEPT = 16  # that nobody uses: a network has two or three, of some MB
-
-
-@contextlib.contextmanager
-def _without_logs() -> Iterator[None]:
-    """No warning that a build succeeded but logged something: Intel's runtime always does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cl.CompilerWarning)
-        yield
 
 
 class Device:
@@ -63,6 +56,7 @@ class Device:
         self._latest: collections.deque[Program] = collections.deque(maxlen=_PROGRAMS_KEPT)
         self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
         self._kept: list[Any] = []
+        self.build_options = BUILD_OPTIONS if self._stored is None else (*BUILD_OPTIONS, NO_HEADER)
 
     def queue(self, profile: bool = False, given: Any = None) -> Queue:
         """A new in-order queue, or a caller's."""
@@ -123,13 +117,29 @@ class Device:
             done, total = 0, sum(map(pieces_of, missing))
             if missing:
                 progress(0, total)
-            for part in together(missing):
-                with span("build"):
-                    program = self._made(part)
-                found.update(dict.fromkeys(part, program))
-                done += sum(map(pieces_of, part))
-                progress(done, total)
+            with self._beside(parts := together(missing)) as others:
+                for part in sorted(parts, key=lambda part: part[0] in others):
+                    with span("build"):
+                        program = self._made_beside(part, others)
+                    found.update(dict.fromkeys(part, program))
+                    done += sum(map(pieces_of, part))
+                    progress(done, total)
             return found
+
+    def _beside(self, parts: Sequence[tuple[Kernel, ...]]) -> Beside:
+        joined = [p for p in parts if is_persistent(p[0]) and not isinstance(p[0], StoredKernel)]
+        several = len(joined) > 1 and self._stored is not None and not self._stored.is_in_doubt()
+        sources = {p[0]: self._source(p) for p in joined} if several else {}
+        return Beside(sources, self._stored, self.info, self.build_options)
+
+    def _made_beside(self, part: tuple[Kernel, ...], others: Beside) -> Program:
+        kernel = part[0]
+        others.wait(kernel)
+        program = self._made(part)
+        if len(others) and is_persistent(kernel) and kernel not in others:
+            with process.opencl:  # while the others are at work
+                launch_idle(kernel, program.kernel(kernel), self.context, self.info)
+        return program
 
     def is_in_doubt(self) -> bool:
         """Whether compiling may end this process, see `untried`."""
@@ -144,9 +154,7 @@ class Device:
         with self._lock:
             wanted = dict.fromkeys(c.kernel for c in calls)
             known = self._compiled(wanted)
-            parts = [
-                (program_source(p), p) for p in together([k for k in wanted if k not in known])
-            ]
+            parts = [(self._source(p), p) for p in together([k for k in wanted if k not in known])]
             parts += [(known[k].source, (k,)) for k in known]
             found: dict[str, tuple[Kernel, ...]] = {}
             for source, kernels in parts:
@@ -164,9 +172,8 @@ class Device:
         return self._stored.lack()
 
     def _made(self, kernels: tuple[Kernel, ...]) -> Program:
-        first = kernels[0]
-        known = first.program if isinstance(first, StoredKernel) else None
-        source = program_source(kernels) if known is None else known.source
+        known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
+        source = self._source(kernels) if known is None else known.source
         if self._stored is not None:
             self._stored.check(source, [k.symbol for k in kernels])
         binary = known.binary() if known and known.binary else b""
@@ -176,6 +183,10 @@ class Device:
             self._programs[kernel.symbol] = program
         self._latest.append(program)
         return program
+
+    def _source(self, kernels: tuple[Kernel, ...]) -> str:
+        source = program_source(kernels)
+        return source if self._stored is None else declared(source)
 
     def _compiled(self, kernels: Iterable[Kernel]) -> dict[Kernel, Program]:
         """The programs of those that are compiled, and still there."""
@@ -187,12 +198,12 @@ class Device:
         return self._stored is not None and self._stored.is_gone(program.source)
 
     def _build(self, source: str) -> Any:
-        with _without_logs():
+        with without_logs():
             if config.DEBUG.get() >= 4:
                 say(4, f"program for {self.info}\n{numbered(source)}")
             try:
                 with process.opencl:
-                    program = cl.Program(self.context, source).build([*BUILD_OPTIONS], [self._raw])
+                    program = built(self.context, self._raw, source, self.build_options)
                 if config.DEBUG.get() >= 5:
                     say(5, f"build log: {self._log(program)}")
                 return program
@@ -207,7 +218,7 @@ class Device:
     def _from_binary(self, binary: bytes) -> Any:
         """The program that a binary of this device and driver holds; None if the driver does not take it."""
         try:
-            with process.opencl, _without_logs():
+            with process.opencl, without_logs():
                 return cl.Program(self.context, [self._raw], [binary]).build()
         except cl.Error as reason:
             LOGGER.warning(

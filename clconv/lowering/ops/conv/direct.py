@@ -13,6 +13,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.ops.conv.runs import Runs, narrower_tile
 from clconv.lowering.ops.conv.shape import (
     LANES,
     TILE_SPACE,
@@ -86,6 +87,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         pixels=pixels,
         lanes_a_turn=lanes_a_turn,
         tail=last_lanes % lanes_a_turn,
+        pointwise=shape.is_pointwise,
         **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,
@@ -115,24 +117,13 @@ def _direct_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size),))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Split:
-    """How output pixels are dealt out: runs of `run` pixels, and to an item `runs` of them or `length`
-    pixels of one."""
-
-    run: int
-    runs: int
-    length: int
-    items: int
-
-
 # What an item reads of the input again for every block of filters should stay in a core's own cache.
 _ITEM_BYTES = 192 << 10
 # Work-items for each core, so that none works alone at the end.
 _ITEMS_A_CORE = 16
 
 
-def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> _Split:
+def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs:
     """Items small enough for a core's cache and enough of them for all cores. Rows that tiles do not fill
     well count as one run with the rows below them."""
     height, width = shape.out
@@ -142,24 +133,27 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> _Spl
         -(-_ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
     )
     plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
-    if height > 1 and (plain or _ragged(width, pixels) <= _RAGGED_ROWS):
+    narrower = narrower_tile(pixels, shape.is_pointwise)
+    if height > 1 and (plain or _ragged(width, pixels, narrower) <= _RAGGED_ROWS):
         runs = max(1, height // count)
-        return _Split(width, runs, width, -(-height // runs))
+        return Runs(width, runs, width, -(-height // runs))
     run = height * width
     length = max(2 * pixels, -(-run // count))
-    if _ragged(length, pixels) > 1:
+    if _ragged(length, pixels, narrower) > 1:
         length = -(-length // pixels) * pixels
-    return _Split(run, 1, length, -(-run // length))
+    if shape.is_pointwise:
+        return Runs(run, 1, length, max(1, run // length))
+    return Runs(run, 1, length, -(-run // length))
 
 
 # Looking up each pixel of a tile costs about as much as this share of wasted pixels.
 _RAGGED_ROWS = 1.12
 
 
-def _ragged(width: int, pixels: int) -> float:
-    """Pixels computed over pixels needed when tiles fill rows; some may be one pixel narrower."""
+def _ragged(width: int, pixels: int, narrower: int) -> float:
+    """Pixels computed over pixels needed when tiles fill rows; some may be narrower."""
     tiles = -(-width // pixels)
-    if pixels > 3 and tiles * pixels - width <= tiles:
+    if narrower and tiles * pixels - width <= tiles:
         return 1.0
     return tiles * pixels / max(1, width)
 
@@ -174,7 +168,9 @@ def _direct_estimate(problem: Problem) -> float:
     block = problem.device.vector_width
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = register_tile(problem.device.registers, blocks)
-    waste = min(_ragged(shape.out[1], pixels), _RAGGED_ROWS)
+    waste = min(
+        _ragged(shape.out[1], pixels, narrower_tile(pixels, shape.is_pointwise)), _RAGGED_ROWS
+    )
     waste *= -(-blocks // vectors) * vectors / blocks * _merged_groups(problem)
     if max(shape.strides) > 1 and max(shape.kernel) > 1:
         waste *= _STRIDED

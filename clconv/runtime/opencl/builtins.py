@@ -1,0 +1,324 @@
+"""Declarations of the types and built-in functions of OpenCL C that a program uses, in the place of a header.
+
+PoCL reads Clang's opencl-c.h, 18,000 lines, for every program, also for one whose machine code it has: 0.15 s, and a
+program's own text takes 0.02. built.NO_HEADER leaves that header out. What stands here follows the OpenCL C 1.2
+specification, sections 6.1 and 6.12: of each function that is declared all overloads are, so that a call means the same. A
+program that uses anything else is refused by the compiler, and can be built with the header, beside which these
+declarations do no harm.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Iterable
+
+_WIDTHS = ("2", "3", "4", "8", "16")
+_ALL_WIDTHS = ("", *_WIDTHS)
+_INTEGERS = ("char", "uchar", "short", "ushort", "int", "uint", "long", "ulong")
+# Real types, the condition of each, and the integers that a comparison of its vectors gives.
+_REALS = (
+    ("float", "", "int"),
+    ("double", "cl_khr_fp64", "long"),
+    ("half", "cl_khr_fp16", "short"),
+)
+_CONST = "__attribute__((overloadable, const))"
+_PURE = "__attribute__((overloadable, pure))"
+_PLAIN = "__attribute__((overloadable))"
+_SPACES = ("global", "local", "constant", "private")
+
+_UNARY = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "cbrt",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "erfc",
+    "exp",
+    "exp2",
+    "exp10",
+    "expm1",
+    "fabs",
+    "floor",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "rint",
+    "round",
+    "rsqrt",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "tgamma",
+    "trunc",
+    "sign",
+    "degrees",
+    "radians",
+]
+_BINARY = ["atan2", "copysign", "fdim", "fmod", "hypot", "nextafter", "pow", "remainder"]
+_TERNARY = ["fma", "mad"]
+_TESTS = ["isfinite", "isinf", "isnan", "isnormal", "signbit"]
+_WORDS = re.compile(r"\b([a-z]\w*)\s*\(")
+
+
+def declared(source: str) -> str:
+    """The program with what it uses declared in front."""
+    names = sorted(set(_WORDS.findall(source)))
+    found = itertools.chain.from_iterable(map(_declarations, names))
+    return "\n".join([_types(), *found, "#pragma OPENCL EXTENSION all : disable", source])
+
+
+@functools.cache
+def _types() -> str:
+    lines = ["#ifndef _OPENCL_BASE_H_", "#define _OPENCL_BASE_H_"]
+    lines += [f"typedef unsigned {t} u{t};" for t in ("char", "short", "int", "long")]
+    lines += [
+        f"typedef __{name.upper()}_TYPE__ {name}_t;"
+        for name in ("size", "ptrdiff", "intptr", "uintptr")
+    ]
+    for kind, condition in [*((t, "") for t in _INTEGERS), *((t, c) for t, c, _ in _REALS)]:
+        lines += _if(condition, _vector_types(kind))
+    lines += [*_CONSTANTS.strip().splitlines(), "#endif"]
+    return "\n".join(lines)
+
+
+def _vector_types(kind: str) -> list[str]:
+    vectors = [f"typedef {kind} {kind}{n} __attribute__((ext_vector_type({n})));" for n in _WIDTHS]
+    casts = [f"#define as_{kind}{n}(x) __builtin_astype((x), {kind}{n})" for n in _ALL_WIDTHS]
+    return [*vectors, *casts]
+
+
+_CONSTANTS = """
+#define NULL ((void*)0)
+#define INFINITY (__builtin_inff())
+#define NAN as_float(INT_MAX)
+#define CHAR_BIT 8
+#define SCHAR_MAX 127
+#define SCHAR_MIN (-128)
+#define CHAR_MAX SCHAR_MAX
+#define CHAR_MIN SCHAR_MIN
+#define UCHAR_MAX 255
+#define SHRT_MAX 32767
+#define SHRT_MIN (-32768)
+#define USHRT_MAX 65535
+#define INT_MAX 2147483647
+#define INT_MIN (-2147483647 - 1)
+#define UINT_MAX 0xffffffff
+#define LONG_MAX 0x7fffffffffffffffL
+#define LONG_MIN (-0x7fffffffffffffffL - 1)
+#define ULONG_MAX 0xffffffffffffffffUL
+#define FLT_MAX 0x1.fffffep127f
+#define FLT_MIN 0x1.0p-126f
+#define FLT_EPSILON 0x1.0p-23f
+#define DBL_MAX 0x1.fffffffffffffp1023
+#define DBL_MIN 0x1.0p-1022
+#define DBL_EPSILON 0x1.0p-52
+typedef uint cl_mem_fence_flags;
+#define CLK_LOCAL_MEM_FENCE 1
+#define CLK_GLOBAL_MEM_FENCE 2
+"""
+
+
+def _if(condition: str, lines: Iterable[str]) -> list[str]:
+    if not condition:
+        return list(lines)
+    return [
+        f"#ifdef {condition}",
+        f"#pragma OPENCL EXTENSION {condition} : enable",
+        *lines,
+        "#endif",
+    ]
+
+
+@functools.cache
+def _declarations(name: str) -> tuple[str, ...]:
+    """All overloads of a built-in function; nothing for any other name."""
+    known = _table().get(name)
+    if known is not None:
+        return tuple(known(name))
+    for pattern, lines in _PATTERNS:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return tuple(lines(match))
+    return ()
+
+
+@functools.cache
+def _table() -> dict[str, Callable[[str], list[str]]]:
+    found: dict[str, Callable[[str], list[str]]] = {}
+    found.update(dict.fromkeys(_UNARY, functools.partial(_of_reals, 1)))
+    found.update(dict.fromkeys(_BINARY, functools.partial(_of_reals, 2)))
+    found.update(dict.fromkeys(_TERNARY, functools.partial(_of_reals, 3)))
+    found.update(dict.fromkeys(_TESTS, _test))
+    found.update(dict.fromkeys(("fmax", "fmin"), _with_scalar))
+    found.update(dict.fromkeys(("max", "min"), functools.partial(_limits, 1)))
+    found.update(clamp=functools.partial(_limits, 2), abs=_abs, dot=_dot, select=_select)
+    found.update(dict.fromkeys(("all", "any"), _all))
+    found.update(dict.fromkeys(("mul_hi", "rotate", "add_sat", "sub_sat"), _of_integers))
+    found.update(dict.fromkeys(("popcount", "clz"), functools.partial(_of_integers, count=1)))
+    places = [
+        "global_id",
+        "global_size",
+        "group_id",
+        "local_id",
+        "local_size",
+        "num_groups",
+        "global_offset",
+    ]
+    found.update({f"get_{place}": lambda n: [f"size_t {_CONST} {n}(uint);"] for place in places})
+    found["get_work_dim"] = lambda n: [f"uint {_CONST} {n}(void);"]
+    found["barrier"] = lambda n: [
+        f"void __attribute__((overloadable, convergent)) {n}(cl_mem_fence_flags);"
+    ]
+    found["mem_fence"] = lambda n: [f"void {_PLAIN} {n}(cl_mem_fence_flags);"]
+    return found
+
+
+def _function(name: str, result: str, *arguments: str, attributes: str = _CONST) -> str:
+    return f"{result} {attributes} {name}({', '.join(arguments)});"
+
+
+def _of_reals(count: int, name: str) -> list[str]:
+    lines = []
+    for kind, condition, _ in _REALS:
+        vectors = (kind + n for n in _ALL_WIDTHS)
+        lines += _if(condition, [_function(name, v, *[v] * count) for v in vectors])
+    return lines
+
+
+def _of_integers(name: str, count: int = 2) -> list[str]:
+    vectors = [kind + n for kind in _INTEGERS for n in _ALL_WIDTHS]
+    return [_function(name, v, *[v] * count) for v in vectors]
+
+
+def _test(name: str) -> list[str]:
+    lines = []
+    for kind, condition, result in _REALS:
+        overloads = [_function(name, "int", kind)]
+        overloads += [_function(name, result + n, kind + n) for n in _WIDTHS]
+        lines += _if(condition, overloads)
+    return lines
+
+
+def _with_scalar(name: str) -> list[str]:
+    lines = _of_reals(2, name)
+    for kind, condition, _ in _REALS:
+        lines += _if(condition, [_function(name, kind + n, kind + n, kind) for n in _WIDTHS])
+    return lines
+
+
+def _limits(count: int, name: str) -> list[str]:
+    """max, min and clamp: the limits may be scalars."""
+    kinds = [(kind, "") for kind in _INTEGERS] + [
+        (kind, condition) for kind, condition, _ in _REALS
+    ]
+    lines = []
+    for kind, condition in kinds:
+        overloads = [_function(name, kind + n, *[kind + n] * (count + 1)) for n in _ALL_WIDTHS]
+        overloads += [_function(name, kind + n, kind + n, *[kind] * count) for n in _WIDTHS]
+        lines += _if(condition, overloads)
+    return lines
+
+
+def _abs(name: str) -> list[str]:
+    kinds = [(kind, kind if kind.startswith("u") else f"u{kind}") for kind in _INTEGERS]
+    return [_function(name, result + n, kind + n) for kind, result in kinds for n in _ALL_WIDTHS]
+
+
+def _all(name: str) -> list[str]:
+    kinds = [kind for kind in _INTEGERS if not kind.startswith("u")]
+    return [_function(name, "int", kind + n) for kind in kinds for n in _ALL_WIDTHS]
+
+
+def _dot(name: str) -> list[str]:
+    lines = []
+    for kind, condition, _ in _REALS:
+        vectors = [kind + n for n in _ALL_WIDTHS]
+        lines += _if(condition, [_function(name, kind, v, v) for v in vectors])
+    return lines
+
+
+def _select(name: str) -> list[str]:
+    sizes = [("char", ""), ("short", ""), ("int", ""), ("long", "")]
+    kinds = [(kind, mask, c) for mask, c in sizes for kind in (mask, f"u{mask}")]
+    kinds += [(kind, mask, condition) for kind, condition, mask in _REALS]
+    lines = []
+    for kind, mask, condition in kinds:
+        overloads = [
+            _function(name, kind + n, kind + n, kind + n, choice + n)
+            for choice in (mask, f"u{mask}")
+            for n in _ALL_WIDTHS
+        ]
+        lines += _if(condition, overloads)
+    return lines
+
+
+def _convert(match: re.Match[str]) -> list[str]:
+    n = match["width"]
+    lines = [_function(match[0], match["kind"] + n, kind + n) for kind in _INTEGERS]
+    for kind, condition, _ in _REALS:
+        lines += _if(condition, [_function(match[0], match["kind"] + n, kind + n)])
+    own = {kind: condition for kind, condition, _ in _REALS}.get(match["kind"], "")
+    return _if(own, lines)
+
+
+def _load(match: re.Match[str]) -> list[str]:
+    n = match["width"]
+    lines = []
+    for kind, condition in [*((t, "") for t in _INTEGERS), *((t, c) for t, c, _ in _REALS)]:
+        lines += _if(condition, [_from(match[0], kind + n, kind, space) for space in _SPACES])
+    return lines
+
+
+def _from(name: str, result: str, kind: str, space: str) -> str:
+    return _function(name, result, "size_t", f"const {space} {kind}*", attributes=_PURE)
+
+
+def _store(match: re.Match[str]) -> list[str]:
+    n = match["width"]
+    lines = []
+    for kind, condition in [*((t, "") for t in _INTEGERS), *((t, c) for t, c, _ in _REALS)]:
+        lines += _if(condition, [_to(match[0], kind + n, kind, space) for space in _SPACES])
+    return lines
+
+
+def _to(name: str, value: str, kind: str, space: str) -> str:
+    if space == "constant":
+        return ""
+    return _function(name, "void", value, "size_t", f"{space} {kind}*", attributes=_PLAIN)
+
+
+def _load_half(match: re.Match[str]) -> list[str]:
+    return [_from(match[0], f"float{match['width']}", "half", space) for space in _SPACES]
+
+
+def _store_half(match: re.Match[str]) -> list[str]:
+    lines = []
+    for kind, condition, _ in _REALS[:2]:
+        overloads = [_to(match[0], kind + match["width"], "half", space) for space in _SPACES]
+        lines += _if(condition, overloads)
+    return lines
+
+
+_VECTOR = "(?P<width>2|3|4|8|16)"
+_WIDTH = "(?P<width>|2|3|4|8|16)"
+_PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], list[str]]], ...] = (
+    (
+        rf"convert_(?P<kind>u?(char|short|int|long)|float|double|half){_WIDTH}(_sat)?(_rt[ezpn])?",
+        _convert,
+    ),
+    (rf"vload{_VECTOR}", _load),
+    (rf"vstore{_VECTOR}", _store),
+    (rf"vloada?_half{_WIDTH}", _load_half),
+    (rf"vstorea?_half{_WIDTH}(_rt[ezpn])?", _store_half),
+)
