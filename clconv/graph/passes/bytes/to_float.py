@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
+from clconv.graph.ir import RUNNING, Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.ops.quantised.bytes_to_float import BIAS
 from clconv.graph.passes.bytes.grid import Weights
@@ -35,6 +35,9 @@ def place_to_float(graph: Graph, takes: TakesBytes) -> Graph:
     for position, found in enumerate(editor.nodes):
         if found is not None and found.op == "Add":
             _take_bias(editor, position, found)
+    for position, found in enumerate(editor.nodes):
+        if found is not None and found.op == "Reshape":
+            _take_shape(editor, position, found)
     return editor.result()
 
 
@@ -124,17 +127,15 @@ def _scale(editor: Editor, node: Node, filters: int, axis: int) -> _Scale:
     spec = editor.specs.get(factor)
     if spec is None or factor in editor.constants or spec.dtype is not DType.FLOAT32:
         return plain
-    if spec.size == 1:
-        one_axis = spec.rank <= editor.specs[result].rank
-        return _Scale(factor, np.ones(filters), position) if one_axis else plain
-    if not _is_along(spec.shape, editor.specs[result].shape, axis):
+    along = _is_along(spec.shape, editor.specs[result].shape, axis)
+    if not along and (spec.size > 1 or spec.rank > editor.specs[result].rank):
         return plain
     made = editor.made_by(factor, "Mul")
     for name, other in (made.inputs, made.inputs[::-1]) if made is not None else ():
         known = editor.array(other)
         if known is not None and known.size in (1, filters) and _size(editor, name) == 1:
             return _Scale(name, np.broadcast_to(known.reshape(-1), filters), position)
-    return plain
+    return _Scale(factor, np.ones(filters), position) if spec.size == 1 else plain
 
 
 def _size(editor: Editor, name: str) -> int:
@@ -166,3 +167,38 @@ def _take_bias(editor: Editor, position: int, node: Node) -> None:
         inputs = (*maker.inputs, editor.constant(f"{maker.name}/bias", flat))
         editor.merge(origin, position, inherit(dataclasses.replace(maker, inputs=inputs), node))
         return
+
+
+def _take_shape(editor: Editor, position: int, node: Node) -> None:
+    """Gives a product the rows' shape that a Reshape behind it has, so that what follows can be steps of the product."""
+    found, specs = editor.maker(node.inputs[0]), editor.specs
+    if found is None or not editor.is_private(node.inputs[0]) or node.epilogue:
+        return
+    origin, maker = found
+    shape, before = specs[node.outputs[0]].shape, specs[node.inputs[0]].shape
+    if maker.op != "ByteMatMulToFloat" or len(shape) < 2 or shape[-1] != before[-1]:
+        return
+    bias = _own_bias(editor, maker)
+    if maker.epilogue and bias is None:
+        return
+    rows = editor.fresh(f"{maker.name}/rows")
+    wanted = np.array((*shape[:-1], specs[maker.inputs[0]].shape[-1]), np.int64)
+    sizes = editor.constant(f"{maker.name}/shape", wanted)
+    editor.insert_before(origin, make_node("Reshape", [maker.inputs[0], sizes], [rows], rows))
+    inputs = (rows, *maker.op_inputs[1:], *([bias] if bias else []))
+    made = make_node(maker.op, inputs, node.outputs, maker.name)
+    editor.drop(position)
+    editor.put(origin, made)
+
+
+def _own_bias(editor: Editor, maker: Node) -> str | None:
+    """The constant that an epilogue adds to a product without a bias, and does nothing else: its name as a bias."""
+    if len(maker.epilogue) != 1 or maker.epilogue[0].op != "Add" or len(maker.op_inputs) > BIAS:
+        return None
+    names = [maker.inputs[i] for i in maker.epilogue[0].operands if i != RUNNING]
+    constant = editor.constants.get(names[0]) if len(names) == 1 else None
+    if constant is None or constant.spec.size != editor.specs[maker.outputs[0]].shape[-1]:
+        return None
+    if constant.spec.rank == 1:
+        return names[0]
+    return editor.constant(f"{maker.name}/bias", constant.array.reshape(-1))
