@@ -14,6 +14,7 @@ from onnx import ModelProto
 
 from benchmarks.networks.blocks import conv_bn
 from benchmarks.networks.pixels import unet, yolo
+from benchmarks.networks.shuffle import shufflenetv2
 from benchmarks.networks.transformer import encoder, vit_tiny
 from clconv.frontend.layers import (
     Add,
@@ -222,6 +223,8 @@ def _imported(made: Callable[[int], ModelProto]) -> Callable[[int], Graph]:
 TRANSFORMERS: dict[str, Callable[[int], Graph]] = {
     made.__name__: _imported(made) for made in (vit_tiny, encoder)
 }
+# Measured with 8 bits only.
+QUANTISED: dict[str, Callable[[int], Graph]] = {"shufflenetv2": _of(shufflenetv2)}
 
 
 def write(name: str, folder: Path, batch: int = 1) -> Path:
@@ -231,7 +234,7 @@ def write(name: str, folder: Path, batch: int = 1) -> Path:
     target = folder / f"{name}_{batch}.onnx"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        export_onnx({**NETS, **TRANSFORMERS}[name](batch), target)
+        export_onnx({**NETS, **TRANSFORMERS, **QUANTISED}[name](batch), target)
     return target
 
 

@@ -45,3 +45,19 @@ def quantised(model: Path, way: str) -> Path:
         )  # fmt: skip
         target.write_bytes(made.read_bytes())
     return target
+
+
+def dynamic(model: Path) -> Path:
+    """A model file beside the given one, made if it is not there: int8 weights; what goes into a product is quantised by its
+    own range at a run."""
+    target = model.with_name(f"{model.stem}_dynamic.onnx")
+    if not target.exists():
+        from onnxruntime import quantization
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+
+        with tempfile.TemporaryDirectory() as folder:
+            prepared, made = Path(folder) / "prepared.onnx", Path(folder) / "made.onnx"
+            quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
+            quantization.quantize_dynamic(prepared, made, weight_type=quantization.QuantType.QInt8)
+            target.write_bytes(made.read_bytes())
+    return target

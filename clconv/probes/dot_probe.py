@@ -28,7 +28,10 @@ from clconv.version import __version__
 
 _LIMIT = 120.0  # seconds of a trial
 _QUANTISED = frozenset(
-    {"FakeQuantize", "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul"}
+    {
+        *("FakeQuantize", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
+        *("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
+    }
 )
 _RIGHT = "right"
 

@@ -24,6 +24,7 @@ WITHOUT_GRADIENT = frozenset(
     {
         "DynamicQuantizeLinear",
         *("ByteAdd", "ByteAveragePool", "ByteConv", "ByteMul", "ByteTable"),
+        *("ByteConvToFloat", "ByteMatMulToFloat"),
     }
 )
 # Operators whose rules are still to be written.

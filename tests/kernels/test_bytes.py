@@ -17,7 +17,7 @@ from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from tests.kernels.support import plans, run
 
-OPERATORS = ("ByteConv", "QuantizeLinear")
+OPERATORS = ("ByteConv", "QuantizeLinear", "ByteConvToFloat", "ByteMatMulToFloat")
 BYTE_CASES = [case for case in CASES if case.op in OPERATORS]
 
 
@@ -42,7 +42,9 @@ def test_every_case_is_exact(dot: str, device: DeviceInfo) -> None:
     for case, (name, plan) in made:
         graph, feeds = case.build()
         (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()
-        assert relative_error(found, expected) == 0, f"{case.name}, variant {name}"
+        # Sums are exact; a scaled one and a bias may be rounded together.
+        most = 1e-6 if case.op.endswith("ToFloat") and "sums" not in case.label else 0
+        assert relative_error(found, expected) <= most, f"{case.name}, variant {name}"
 
 
 def test_the_probe_sees_that_emulated_products_are_exact(device: DeviceInfo) -> None:

@@ -54,12 +54,12 @@ def floats(tmp_path: Path) -> Path:
 
 
 def quantised(floats: Path, way: str) -> Path:
+    # Weights of 7 bits: onnxruntime's sums of two products saturate on processors without VNNI.
     path = floats.with_name(f"{way}.onnx")
     (fed,) = peer(floats).get_inputs()
     if way == "dynamic":
-        quantization.quantize_dynamic(floats, path, weight_type=quantization.QuantType.QUInt8)
+        quantization.quantize_dynamic(floats, path, reduce_range=True)
         return path
-    # Weights of 7 bits: onnxruntime's sums of two products saturate on processors without VNNI.
     quantization.quantize_static(
         floats, path, Pictures(fed.name), reduce_range=True, per_channel="channel" in way,
         quant_format=quantization.QuantFormat[way.split()[0]],
@@ -88,11 +88,14 @@ def test_a_quantised_network(device: DeviceInfo, floats: Path, way: str) -> None
     (exact,) = peer(floats).run(None, feeds)
     assert 1e-4 < relative_error(found, np.asarray(exact)) < 0.1, "as if nothing were quantised"
     run = session.prepare({name: SHAPE for name in feeds}).plan
-    on_bytes = session.device.dot_verified and way != "dynamic"
-    kinds = ("ByteConv",) if on_bytes else ("Conv", "Gemm", "MatMul")
+    on_bytes, dynamic = session.device.dot_verified, way == "dynamic"
+    kinds = ("ByteConv",) if not dynamic else ("ByteConvToFloat", "ByteMatMulToFloat")
+    kinds = kinds if on_bytes else ("Conv", "Gemm", "MatMul")
     assert len([n.op for n in run.graph.nodes if n.op in kinds]) == 6
     between = [n.op for n in run.graph.nodes if "Linear" in n.op]
-    if on_bytes:
+    if on_bytes and dynamic:
+        assert set(between) == {"DynamicQuantizeLinear"}
+    elif on_bytes:
         assert len(between) <= 4, "floats between the layers"  # at both ends, and around HardSwish
-    elif way != "dynamic":
+    elif not dynamic:
         assert not between, "integers between the layers"

@@ -55,6 +55,23 @@ def extreme(label: str, value: int) -> Case:
     return dataclasses.replace(case, inputs=(x, w, *others))
 
 
+def to_float(
+    op: str, label: str, x: Shape, w: Shape, bias: bool = True, exact: bool = False, **attrs: Any
+) -> Case:
+    """exact: results are the sums themselves."""
+    one = weight(w[0], values=np.ones(w[0])) if exact else weight(w[0], low=0.5, high=1)
+    operands = [
+        any_bytes(*x),
+        Operand((), "uint8", low=0, high=256),
+        Operand(w, "int8", True, -128, 128),
+        Operand((), low=0.001, high=0.002, values=1.0 if exact else None),
+        one,
+        *([weight(w[0])] if bias and not exact else []),
+    ]
+    settled = window(len(x) - 2, **attrs) if "Conv" in op else attrs
+    return Case(op, label, tuple(operands), settled)
+
+
 _SAME3, _SAME5 = (1, 1, 1, 1), (2, 2, 2, 2)
 CASES = (
     conv("1x1", (1, 64, 7, 9), (48, 64, 1, 1)),
@@ -89,4 +106,17 @@ CASES = (
     Case("ByteAdd", "each channel", (any_bytes(2, 21, 5, 3), any_bytes(2, 21, 1, 1), numbers((100, 0.7, 0), (50, 0.33)))),
     Case("ByteMul", "odd", (any_bytes(2, 21, 5, 3), any_bytes(2, 21, 5, 3), numbers((100, 0, 0), (50, 0.013)))),
     Case("ByteMul", "each channel", (any_bytes(2, 35, 5, 3), any_bytes(2, 35, 1, 1), numbers((100, 0, 0), (50, 0.013)))),
+    to_float("ByteMatMulToFloat", "whole tiles", (24, 64), (64, 64)),
+    to_float("ByteMatMulToFloat", "sums", (13, 127), (37, 127), exact=True),
+    to_float("ByteMatMulToFloat", "one row", (1, 130), (100, 130)),
+    to_float("ByteMatMulToFloat", "three axes", (2, 7, 33), (70, 33), bias=False),
+    to_float("ByteMatMulToFloat", "one of each", (1, 1), (1, 1)),
+    to_float("ByteConvToFloat", "3x3", (1, 32, 14, 14), (64, 32, 3, 3), pads=_SAME3),
+    to_float("ByteConvToFloat", "sums", (2, 37, 11, 13), (29, 37, 3, 3), exact=True, pads=(1, 2, 0, 1)),
+    to_float("ByteConvToFloat", "few channels", (1, 3, 23, 19), (20, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
+    to_float("ByteConvToFloat", "1x1", (1, 64, 7, 9), (48, 64, 1, 1), bias=False),
+    to_float("ByteConvToFloat", "groups of whole blocks", (1, 64, 8, 8), (32, 32, 3, 3), group=2, pads=_SAME3),
+    to_float("ByteConvToFloat", "odd groups", (1, 12, 8, 8), (9, 4, 3, 3), group=3, dilations=(2, 2), pads=_SAME3),
+    to_float("ByteConvToFloat", "depthwise", (2, 37, 9, 11), (37, 1, 3, 3), group=37, strides=(2, 2), pads=_SAME3),
+    to_float("ByteConvToFloat", "depthwise sums", (1, 21, 13, 6), (21, 1, 5, 5), group=21, exact=True, pads=_SAME5),
 )  # fmt: skip

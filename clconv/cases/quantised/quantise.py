@@ -82,6 +82,13 @@ CASES = (
         tolerance=1e-3,
     ),
     Case("DynamicQuantizeLinear", "both signs", (data(3, 37, low=-3.0, high=5.0),), outputs=3),
+    Case("DynamicQuantizeLinear", "image", (data(2, 21, 5, 7, low=1.0, high=2.0),), outputs=3),
+    Case(
+        "DynamicQuantizeLinear",
+        "whole blocks",
+        (data(1, 32, 9, 8, low=-2.0, high=-1.0),),
+        outputs=3,
+    ),
     Case("DynamicQuantizeLinear", "positive", (data(13, low=1.0, high=5.0),), outputs=3),
     *(
         Case(

@@ -54,7 +54,10 @@ def _unfold_sums(
     is_conv = node.op == "ConvInteger"
     if not _is_one_each(zero, weights, is_conv):
         return
-    whole = _real(weights, zero, np.ones((), np.float32), is_conv)
+    one_each = np.ones((), np.float32)
+    whole = Constant(_real(weights, zero, one_each, is_conv))
+    axis = 0 if is_conv else weights.ndim - 1
+    whole.integers = Integers(editor.constants[w], zero, one_each, axis)
     real = editor.fresh(f"{node.name}/real")
     one = editor.constant(f"{node.name}/one", np.ones(point.shape if point else (), np.float32))
     shifted = make_node("DequantizeLinear", [x, one, x_zero], [real], f"{node.name}/real")

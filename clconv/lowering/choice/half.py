@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.graph.ir import Constant, Node, TensorSpec
-from clconv.graph.passes.bytes.place import TakesBytes
+from clconv.graph.passes.bytes.to_float import TakesBytes
 from clconv.graph.passes.half import TakesHalf
 from clconv.lowering.model.kernel import VARIANTS, Problem
 

@@ -5,12 +5,14 @@ channels at a time.
 x     (N, group, C / in_block, H, W, in_block) of uchar      y  (N, group, F / lanes, OH, OW, lanes) of uchar
 w     (group, F / OB, C / in_block, KH, KW, quads, OB, 4) of char with OB = vectors * lanes
 multiplier, bias  (group, F) padded to OB    numbers: 9, see pieces.mako    other: as y
+real: y is of float, and zero, sums, scale and added stand for the zero point and what becomes bytes; see pieces.mako.
 One work-item computes `rows` output rows, or `length` pixels of each, of OB filters of one image.
 Index space: (F / OB, parts of rows, N * group).
 
 quads: of four channels, of a group, as many as are not all zeros. Parameters: lanes; in_block 4 or lanes; vectors, pixels;
-kernel, strides, dilations: (height, width); dot: see pieces.mako; twice, other: see there.
+kernel, strides, dilations: (height, width); dot: see pieces.mako; real, twice, other, added, epilogue: see there.
 </%doc>
+<%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
 <%
   KH, KW = kernel
@@ -23,13 +25,12 @@ kernel, strides, dilations: (height, width); dot: see pieces.mako; twice, other:
 %>
 ${pieces.declare(lanes, dot)}
 kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
-    global const uchar* restrict x, global const char* restrict w, global const float* restrict multiplier,
-    global const int* restrict bias, global const float* restrict numbers,
-% if other:
-    global const uchar* restrict other,
+    global const uchar* restrict x, global const char* restrict w, ${pieces.operands(real, other, added)}
+    int height, int width, int out_height, int out_width, int pad_top, int pad_left,
+    ${"" if real else "int x_zero, "}int quads, int filters, int groups, int rows, int length${common.epilogue_parameters(epilogue_names)}) {
+% if real:
+  const int x_zero = zero[0];
 % endif
-    global uchar* restrict y, int height, int width, int out_height, int out_width, int pad_top, int pad_left,
-    int x_zero, int quads, int filters, int groups, int rows, int length) {
   const int chunk = get_global_id(0);
   const int n = get_global_id(2) / groups;
   const int g = get_global_id(2) - n * groups;
@@ -53,7 +54,7 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
       const int first = column + ${pixels} <= out_width ? column : out_width - ${pixels};
       const int left = first * ${SW} - pad_left;
 % for v in range(vectors):
-      byte_ints a0_${v} = *(global const byte_ints_u*)(bias + places * ${OB} + ${v * lanes});
+      byte_ints a0_${v} = ${pieces.first_sums("places * %d + %d" % (OB, v * lanes), real)};
 % endfor
 % for p in range(1, pixels):
       byte_ints ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};
@@ -93,10 +94,18 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
       }
 % for v in range(vectors):
       if (chunk * ${OB} + ${v * lanes} < filters) {
-        const byte_floats scale = *(global const byte_floats_u*)(multiplier + places * ${OB} + ${v * lanes});
+        ${pieces.factor("places * %d + %d" % (OB, v * lanes), real, added)}
         const size_t plane = (size_t)(n * groups + g) * out_blocks + chunk * ${vectors} + ${v};
         const size_t at = ((plane * out_height + oh) * out_width + first) * ${lanes};
-        ${pieces.store(["a%d_%d" % (p, v) for p in range(pixels)], lanes, twice, other, "at")}
+<%
+  accumulators = ["a%d_%d" % (p, v) for p in range(pixels)]
+  channel = "(g * filters + chunk * %d + %d)" % (OB, v * lanes)
+%>
+% if real:
+        ${pieces.store_real(accumulators, lanes, added, epilogue, channel, "at")}
+% else:
+        ${pieces.store(accumulators, lanes, twice, other, "at")}
+% endif
       }
 % endfor
     }

@@ -5,12 +5,15 @@ become four taps of each channel by one shuffle.
 x (N, C / lanes, H, W, lanes) of uchar    y (N, C / lanes, OH, OW, lanes) of uchar
 w (C / lanes, KH, fours, lanes, 4) of char, a window's row in fours, zeros behind its end
 multiplier, bias  (C) padded to lanes     numbers: 9, see pieces.mako     other: as y
+real: as in conv.cl.mako
 One work-item computes `rows` output rows of one channel block of one image, a band of them after the other: it copies the
 rows that a band reads, with the zero point around the image, to memory of its own, which stays in the core's first cache.
 Index space: (row items, C / lanes, N).
 
-band: output rows of which the padded input has at most `room` bytes. Parameters: lanes; pixels; room; kernel, strides: (height, width); dot: see pieces.mako; twice, other: see there.
+band: output rows of which the padded input has at most `room` bytes. Parameters: lanes; pixels; room; kernel, strides: (height, width); dot: see pieces.mako; real, twice, other,
+added, epilogue: see there.
 </%doc>
+<%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
 <%
   KH, KW = kernel
@@ -20,20 +23,19 @@ band: output rows of which the padded input has at most `room` bytes. Parameters
 %>
 ${pieces.declare(lanes, dot)}
 kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
-    global const uchar* restrict x, global const char* restrict w, global const float* restrict multiplier,
-    global const int* restrict bias, global const float* restrict numbers,
-% if other:
-    global const uchar* restrict other,
+    global const uchar* restrict x, global const char* restrict w, ${pieces.operands(real, other, added)}
+    int height, int width, int out_height, int out_width, int pad_top, int pad_left,
+    ${"" if real else "int x_zero, "}int rows, int band, int padded_width${common.epilogue_parameters(epilogue_names)}) {
+% if real:
+  const int x_zero = zero[0];
 % endif
-    global uchar* restrict y, int height, int width, int out_height, int out_width, int pad_top, int pad_left,
-    int x_zero, int rows, int band, int padded_width) {
   const int chunk = get_global_id(1);
   const int n = get_global_id(2);
   const int blocks = get_global_size(1);
   global const uchar* image = x + ((size_t)n * blocks + chunk) * height * width * ${lanes};
   global const char* filter = w + chunk * ${KH * fours * 4 * lanes};
-  const byte_ints first_sum = *(global const byte_ints_u*)(bias + chunk * ${lanes});
-  const byte_floats scale = *(global const byte_floats_u*)(multiplier + chunk * ${lanes});
+  const byte_ints first_sum = ${pieces.first_sums("chunk * %d" % lanes, real)};
+  ${pieces.factor("chunk * %d" % lanes, real, added)}
   const byte_lanes outside = (byte_lanes)((uchar)x_zero);
   const int row_begin = get_global_id(0) * rows;
   const int row_end = row_begin + rows < out_height ? row_begin + rows : out_height;
@@ -80,7 +82,12 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
 % endfor
         }
         const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${lanes};
-        ${pieces.store(["a%d" % p for p in range(pixels)], lanes, twice, other, "at")}
+<% accumulators = ["a%d" % p for p in range(pixels)] %>
+% if real:
+        ${pieces.store_real(accumulators, lanes, added, epilogue, "(chunk * %d)" % lanes, "at")}
+% else:
+        ${pieces.store(accumulators, lanes, twice, other, "at")}
+% endif
       }
   }
 }

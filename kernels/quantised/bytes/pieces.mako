@@ -3,6 +3,7 @@ What kernels on bytes share: products of four bytes at a time, and sums that bec
 graph/ops/quantised/bytes.py. Import with
   <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
 </%doc>
+<%namespace name="common" file="/common.mako"/>
 
 ## Before a kernel: `lanes` bytes that may begin anywhere.
 <%def name="lanes_of(lanes)">\
@@ -36,14 +37,63 @@ typedef uchar byte_quads_u __attribute__((ext_vector_type(${4 * lanes}), aligned
 ${lanes_of(lanes)}
 </%def>
 
+## Parameters behind w. What becomes bytes again: multiplier, bias, numbers, perhaps other, and y. What becomes floats, real:
+## zero, scale, sums (of each filter's weights), multiplier, perhaps added, and y.
+<%def name="operands(real, other, added)">\
+% if real:
+global const uchar* restrict zero,
+    global const float* restrict scale, global const int* restrict sums, global const float* restrict multiplier,
+% if added:
+    global const float* restrict added,
+% endif
+    global float* restrict y,\
+% else:
+global const float* restrict multiplier,
+    global const int* restrict bias, global const float* restrict numbers,
+% if other:
+    global const uchar* restrict other,
+% endif
+    global uchar* restrict y,\
+% endif
+</%def>
+
+## What sums begin with for the filters from `place` on, an expression. C variable, if real: x_zero.
+<%def name="first_sums(place, real)">\
+% if real:
+*(global const byte_ints_u*)(sums + ${place}) * -x_zero\
+% else:
+*(global const byte_ints_u*)(bias + ${place})\
+% endif
+</%def>
+
+## Declares `factor`, by which sums of the filters from `place` on are multiplied, and `shift`, which is added then.
+<%def name="factor(place, real, added)">\
+const byte_floats factor = *(global const byte_floats_u*)(multiplier + ${place})${" * scale[0]" if real else ""};
+% if added:
+        const byte_floats shift = *(global const byte_floats_u*)(added + ${place});
+% endif
+</%def>
+
+## Stores accumulators as floats behind y + at, `lanes` each, one behind the other. channel: C text of the first lane's.
+## C variables: factor, shift.
+<%def name="store_real(accumulators, lanes, added, epilogue, channel, at)">
+% for i, accumulator in enumerate(accumulators):
+        {
+          byte_floats f = __builtin_convertvector(${accumulator}, byte_floats) * factor${" + shift" if added else ""};
+          ${common.apply_epilogue(epilogue, "f", "float%d" % lanes, channel, "%s + %d" % (at, i * lanes))}
+          *(global byte_floats_u*)(y + ${at} + ${i * lanes}) = f;
+        }
+% endfor
+</%def>
+
 ## Stores accumulators behind y + at, `lanes` bytes each, one behind the other; with `other`, whose bytes are added, in the
-## same place. C variables: float vector `scale`, `numbers`.
+## same place. C variables: float vector `factor`, `numbers`.
 <%def name="store(accumulators, lanes, twice, other, at)">
       {
         const float high = numbers[6], low = numbers[5];
         const int zero = (int)numbers[7];
 % for i, accumulator in enumerate(accumulators):
-        byte_floats f${i} = __builtin_convertvector(${accumulator}, byte_floats) * scale;
+        byte_floats f${i} = __builtin_convertvector(${accumulator}, byte_floats) * factor;
 % if twice:
         f${i} = f${i} > numbers[0] ? f${i} : (byte_floats)(numbers[0]);
         f${i} = f${i} < numbers[1] ? f${i} : (byte_floats)(numbers[1]);

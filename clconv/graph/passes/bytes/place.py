@@ -3,30 +3,29 @@
 After all passes a quantised network is one of floats whose values were put on grids: FakeQuantize at the end of an
 epilogue. Such a value is the same as a byte that counts the grid's steps. Here convolutions and full connections between
 such values become ByteConv, where their weights were bytes and a kernel takes them; what lies between becomes an operator
-on bytes if its input is bytes already. Everything else stays as it is, between QuantizeLinear and DequantizeLinear.
+on bytes if its input is bytes already (to_float.py: what is quantised by its own range at a run). Everything else stays as it is, between QuantizeLinear and DequantizeLinear.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.graph.epilogue import without_epilogue
 from clconv.graph.evaluate import infer_node
-from clconv.graph.ir import Constant, Graph, Node, TensorSpec
+from clconv.graph.ir import Constant, Graph, Node
 from clconv.graph.names import all_names, fresh_names
 from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.ops.elementwise.elementwise import ROWS
 from clconv.graph.passes.bytes.between import combined_on_bytes, curve_of, mean_on_bytes
 from clconv.graph.passes.bytes.grid import Grid, grid_of
 from clconv.graph.passes.bytes.products import Made, product_on_bytes
+from clconv.graph.passes.bytes.to_float import TakesBytes, place_to_float
 from clconv.graph.passes.fuse_epilogue import fuse_epilogue
 from clconv.graph.passes.remove_dead import remove_dead
-
-TakesBytes = Callable[[Node, Mapping[str, TensorSpec], Mapping[str, Constant]], bool]
 
 
 def place_bytes(graph: Graph, takes: TakesBytes) -> Graph:
@@ -34,6 +33,15 @@ def place_bytes(graph: Graph, takes: TakesBytes) -> Graph:
 
     takes: whether a kernel for bytes takes a node whose tensors have these specs.
     """
+    of_ranges = place_to_float(graph, takes)
+    placed = _place_grids(of_ranges, takes)
+    if placed is graph:
+        return graph
+    return remove_dead(fuse_epilogue(remove_dead(placed)))
+
+
+def _place_grids(graph: Graph, takes: TakesBytes) -> Graph:
+    """What lies on grids that are known before a run."""
     if not any(s.op == "FakeQuantize" for n in graph.nodes for s in n.epilogue):
         return graph
     placer = Placer(graph, takes)
@@ -41,8 +49,7 @@ def place_bytes(graph: Graph, takes: TakesBytes) -> Graph:
         placer.place(node)
     if not placer.products:
         return graph
-    made = graph.replace(nodes=tuple(placer.nodes), specs=placer.specs, constants=placer.constants)
-    return remove_dead(fuse_epilogue(remove_dead(made)))
+    return graph.replace(nodes=tuple(placer.nodes), specs=placer.specs, constants=placer.constants)
 
 
 class Placer:

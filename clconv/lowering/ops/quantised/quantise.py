@@ -10,7 +10,6 @@ import numpy as np
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import PLAIN, DType, Layout, TensorSpec
-from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
@@ -24,7 +23,6 @@ from clconv.lowering.model.kernel import (
 )
 from clconv.lowering.model.obstacles import double_obstacle, has_double
 from clconv.lowering.shared.composite import Composite, Value
-from clconv.lowering.shared.fill import fill_call
 from clconv.lowering.shared.work_split import elements_per_item, items
 
 
@@ -151,46 +149,10 @@ def _dequantize_lower(problem: Problem) -> Lowered:
     return _flat(problem, kernel)
 
 
-def _dynamic_lower(problem: Problem) -> Lowered:
-    composite = Composite(problem)
-    x, device = composite.input(0), problem.device
-    low, high = composite.scratch("low", ()), composite.scratch("high", ())
-    for op, target in (("ReduceMin", low), ("ReduceMax", high)):
-        if x.spec.size:
-            composite.emit(op, [x.reshaped(x.spec.size)], target, keepdims=0)
-        else:
-            composite.call(fill_call(problem, Write(target.name), 0, 1, DType.FLOAT32))
-    place = iter(range(len(problem.outputs)))
-    y, scale, zero = (
-        composite.output(next(place))
-        if name
-        else composite.scratch("unused", spec.shape, spec.dtype)
-        for name, spec in zip(
-            problem.node.outputs + ("",) * (3 - len(problem.node.outputs)),
-            (
-                TensorSpec(x.shape, DType.UINT8),
-                TensorSpec((), DType.FLOAT32),
-                TensorSpec((), DType.UINT8),
-            ),
-            strict=True,
-        )
-    )
-    kernel = Kernel.of("quantised/range.cl.mako", "quantise_range", quotient=exact_quotient(device))
-    bounds: list[tuple[str, Argument]] = [
-        ("low", Read(low.name)),
-        ("high", Read(high.name)),
-        ("scale", Write(scale.name)),
-        ("zero", Write(zero.name)),
-    ]
-    composite.call(problem.call(kernel, bounds, (1,), cost=Cost()))
-    if x.spec.size:
-        _quantize_range(problem, composite, x, y, scale, zero)
-    return composite.lowered()
-
-
-def _quantize_range(
+def quantize_range(
     problem: Problem, composite: Composite, x: Value, y: Value, scale: Value, zero: Value
 ) -> None:
+    """Adds the launch that quantises all of x by a scale and a zero point that launches before it write."""
     total = x.spec.size
     kernel = _quantize_kernel(problem, x.spec, scale.spec, y.spec, True)
     arguments: list[tuple[str, Argument]] = [
@@ -206,4 +168,3 @@ def _quantize_range(
 
 register(Variant("QuantizeLinear", "flat", double_obstacle, _quantize_lower, _any_layout))
 register(Variant("DequantizeLinear", "flat", double_obstacle, _dequantize_lower, _any_layout))
-register(Variant("DynamicQuantizeLinear", "flat", double_obstacle, _dynamic_lower))

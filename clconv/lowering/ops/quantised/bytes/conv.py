@@ -1,27 +1,26 @@
-"""ByteConv: dense and depthwise on channel blocks for CPUs that multiply bytes, and by its definition."""
+"""ByteConv and ByteConvToFloat: dense and depthwise on channel blocks for CPUs that multiply bytes, and by its definition."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 
-from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, always, register
+from clconv.lowering.ops.quantised.bytes import ends
+from clconv.lowering.ops.quantised.bytes.real_simple import real_simple
 from clconv.lowering.ops.quantised.bytes.shape import (
     OTHER,
     bytes_obstacle,
     conv_signatures,
     conv_weights,
     depthwise_weights,
-    dot_of,
-    each_filter,
+    tile_of,
 )
 from clconv.lowering.shared.blocked import image_arguments, pair
 from clconv.lowering.shared.work_split import items, nested
 
-_MOST_PIXELS = 14
 _ITEMS_A_CORE = 8
 _ROOM = 24 << 10  # bytes that a depthwise item copies, of a core's first cache
 _ITEM_BYTES = 256 << 10  # of the input that an item reads again for each block of filters
@@ -43,7 +42,7 @@ class _Sizes:
     def of(cls, problem: Problem) -> _Sizes:
         at, spatial = problem.node.attrs, problem.x.rank - 2
         size, out = pair(problem.x.shape[2:], 1), pair(problem.y.shape[2:], 1)
-        kernel = pair(problem.input(1).shape[2:], 1)
+        kernel = pair(ends.weights_of(problem).shape[2:], 1)
         strides, dilations = pair(at.strides, 1), pair(at.dilations, 1)
         pads = any(at.pads)
         if kernel == strides == (1, 1) and not pads:
@@ -55,25 +54,6 @@ class _Sizes:
         return image_arguments(self.size, self.out, self.begin)
 
 
-def _operands(problem: Problem, w: Argument, block: int, group: int) -> list[tuple[str, Argument]]:
-    other = problem.has(OTHER)
-    return [
-        ("x", problem.argument(0)),
-        ("w", w),
-        ("multiplier", problem.packed(2, each_filter(DType.FLOAT32, group, block))),
-        ("bias", problem.packed(3, each_filter(DType.INT32, group, block))),
-        ("numbers", problem.argument(4)),
-        *([("other", problem.argument(OTHER))] if other else []),
-        ("y", Write(problem.node.outputs[0])),
-    ]
-
-
-def _is_constant(problem: Problem) -> str | None:
-    if all(problem.is_constant(i) for i in (1, 2, 3)):
-        return None
-    return "packs weights that are known before a run"
-
-
 # --- dense
 
 
@@ -82,24 +62,7 @@ def _dense_applies(problem: Problem) -> str | None:
     channels, filters = problem.x.shape[1] // group, problem.y.shape[1] // group
     if group > 1 and (channels % lanes or filters % lanes):
         return f"groups of {channels} channels and {filters} filters do not fill blocks of {lanes}"
-    return bytes_obstacle(problem) or _is_constant(problem)
-
-
-def _tile(registers: int, blocks: int, width: int) -> tuple[int, int]:
-    """(vectors, pixels): what computes least beyond what is needed and reads weights seldom."""
-    found: list[tuple[float, int, int]] = []
-    for vectors in range(1, min(4, blocks) + 1):
-        most = min((registers - 2 - vectors) // vectors, _MOST_PIXELS, width)
-        for pixels in range(max(1, most // 2), most + 1):
-            waste = (
-                items(width, pixels) * pixels / width * items(blocks, vectors) * vectors / blocks
-            )
-            # A step loads a vector of weights for each vector and broadcasts each pixel; two products at a time.
-            loads = (vectors + pixels) / (vectors * pixels)
-            chain = max(1.0, 10 / (vectors * pixels))
-            found.append((waste * max(chain, loads) * (1 + 0.3 * loads), vectors, pixels))
-    _, vectors, pixels = min(found)
-    return vectors, pixels
+    return bytes_obstacle(problem) or ends.obstacle(problem)
 
 
 def _dense_lower(problem: Problem) -> Lowered:
@@ -107,7 +70,7 @@ def _dense_lower(problem: Problem) -> Lowered:
     lanes = device.vector_width
     channels, filters = problem.x.shape[1] // group, problem.y.shape[1] // group
     blocks, in_block = items(filters, lanes), problem.x.layout.block
-    vectors, pixels = _tile(device.registers, blocks, sizes.out[1])
+    vectors, pixels = tile_of(device.registers, blocks, sizes.out[1])
     kernel = Kernel.of(
         "quantised/bytes/conv.cl.mako",
         "byte_conv",
@@ -119,9 +82,7 @@ def _dense_lower(problem: Problem) -> Lowered:
         strides=sizes.strides,
         dilations=sizes.dilations,
         pads=sizes.pads,
-        dot=dot_of(problem),
-        twice=bool(problem.node.attrs.twice),
-        other=problem.has(OTHER),
+        **ends.parameters(problem),
     )
     chunks = items(blocks, vectors)
     beside = chunks * problem.x.shape[0] * group
@@ -133,16 +94,18 @@ def _dense_lower(problem: Problem) -> Lowered:
     rows, length = max(1, height // wanted), width
     if height == 1:
         length = min(width, items(items(width, pixels), wanted) * pixels)
-    weights = problem.packed(1, conv_weights(in_block, lanes * vectors, group))
+    packing = conv_weights(in_block, lanes * vectors, group)
+    weights = problem.packed(ends.weights_index(problem), packing)
     arguments = [
-        *_operands(problem, weights, lanes * vectors, group),
+        *ends.operands(problem, weights, lanes * vectors, group),
         *sizes.arguments,
-        ("x_zero", Scalar(int(problem.node.attrs.x_zero))),
+        *ends.zero_argument(problem),
         ("quads", Scalar(items(channels, 4))),
         ("filters", Scalar(filters)),
         ("groups", Scalar(group)),
         ("rows", Scalar(rows)),
         ("length", Scalar(length)),
+        *ends.epilogue_arguments(problem),
     ]
     parts = items(height, rows) * items(width, length)
     size = (chunks, parts, problem.x.shape[0] * group)
@@ -159,15 +122,15 @@ def _depthwise_applies(problem: Problem) -> str | None:
         return "needs more channels than lie in blocks of four"
     if any(d != 1 for d in problem.node.attrs.dilations):
         return "reads pixels side by side"
-    window = pair(problem.input(1).shape[2:], 1)
+    window = pair(ends.weights_of(problem).shape[2:], 1)
     if _padded_width(problem) * problem.device.vector_width * window[0] > _ROOM:
         return f"the rows of a window have more than {_ROOM} bytes"
-    return bytes_obstacle(problem) or _is_constant(problem)
+    return bytes_obstacle(problem) or ends.obstacle(problem)
 
 
 def _padded_width(problem: Problem) -> int:
     """Pixels of an input row that windows see, which have their taps in fours."""
-    width, fours = problem.y.shape[-1], items(problem.input(1).shape[-1], 4)
+    width, fours = problem.y.shape[-1], items(ends.weights_of(problem).shape[-1], 4)
     return int((width - 1) * problem.node.attrs.strides[-1] + 4 * fours)
 
 
@@ -177,7 +140,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     size, out = pair(problem.x.shape[2:], 1), pair(problem.y.shape[2:], 1)
     pixels = items(out[1], items(out[1], min(out[1], 8)))
     in_row = _padded_width(problem) * lanes
-    window, strides = pair(problem.input(1).shape[2:], 1), pair(at.strides, 1)
+    window, strides = pair(ends.weights_of(problem).shape[2:], 1), pair(at.strides, 1)
     kernel = Kernel.of(
         "quantised/bytes/depthwise.cl.mako",
         "byte_depthwise",
@@ -186,21 +149,21 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         room=_ROOM,
         kernel=window,
         strides=strides,
-        dot=dot_of(problem),
-        twice=bool(at.twice),
-        other=problem.has(OTHER),
+        **ends.parameters(problem),
     )
     blocks = items(problem.x.shape[1], lanes)
     wanted = max(1, 2 * _ITEMS_A_CORE * device.compute_units // (blocks * problem.x.shape[0]))
     rows = max(1, out[0] // wanted)
     band = min(rows, (_ROOM // in_row - window[0]) // strides[0] + 1)
+    weights = problem.packed(ends.weights_index(problem), depthwise_weights(lanes))
     arguments = [
-        *_operands(problem, problem.packed(1, depthwise_weights(lanes)), lanes, 1),
+        *ends.operands(problem, weights, lanes, 1),
         *image_arguments(size, out, pair(at.pads[:spatial], 0)),
-        ("x_zero", Scalar(int(at.x_zero))),
+        *ends.zero_argument(problem),
         ("rows", Scalar(rows)),
         ("band", Scalar(band)),
         ("padded_width", Scalar(in_row // lanes)),
+        *ends.epilogue_arguments(problem),
     ]
     index_space = (items(out[0], rows), blocks, problem.x.shape[0])
     return Lowered((problem.call(kernel, arguments, index_space),))
@@ -214,7 +177,7 @@ def _simple_lower(problem: Problem) -> Lowered:
     if not y.size:
         return Lowered()
     size, out = pair(problem.x.shape[2:], 1), pair(y.shape[2:], 1)
-    kernel_size, strides = pair(problem.input(1).shape[2:], 1), pair(at.strides, 1)
+    kernel_size, strides = pair(ends.weights_of(problem).shape[2:], 1), pair(at.strides, 1)
     dilations = pair(at.dilations, 1)
     kernel = Kernel.of(
         "quantised/bytes/conv_simple.cl.mako",
@@ -254,4 +217,9 @@ register(
     Variant("ByteConv", "depthwise", _depthwise_applies, _depthwise_lower, conv_signatures),
     Variant("ByteConv", "dense", _dense_applies, _dense_lower, conv_signatures),
     Variant("ByteConv", "simple", always, _simple_lower, rounds=_simple_rounds),
+)
+register(
+    Variant("ByteConvToFloat", "depthwise", _depthwise_applies, _depthwise_lower, conv_signatures),
+    Variant("ByteConvToFloat", "dense", _dense_applies, _dense_lower, conv_signatures),
+    real_simple("ByteConvToFloat"),
 )

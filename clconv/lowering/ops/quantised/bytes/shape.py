@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from clconv.graph.ir import PLAIN, DType, Layout
+from clconv.graph.ir import DType, Layout
 from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.arguments import Packing
 from clconv.lowering.model.kernel import Problem, Signature
+from clconv.lowering.shared.blocked import blocked_signature
+from clconv.lowering.shared.work_split import items
 
 OTHER = 5  # input of ByteConv that is added
 FEW_CHANNELS = 4  # that lie in blocks of four
+_MOST_PIXELS = 14  # of a tile
 
 
 def dot_of(problem: Problem) -> str:
@@ -43,11 +46,30 @@ def block_of(channels: int, lanes: int) -> int:
 
 def conv_signatures(problem: Problem) -> list[Signature]:
     lanes = problem.device.vector_width
-    inputs = [PLAIN] * len(problem.inputs)
-    inputs[0] = Layout(block_of(problem.x.shape[1], lanes))
-    if problem.has(OTHER):
-        inputs[OTHER] = Layout(lanes)
-    return [Signature(tuple(inputs), (Layout(lanes),))]
+    blocked = Layout(lanes)
+    found = blocked_signature(problem, Layout(block_of(problem.x.shape[1], lanes)), blocked)
+    if problem.node.op == "ByteConv" and problem.has(OTHER):
+        inputs = [*found.inputs]
+        inputs[OTHER] = blocked
+        return [Signature(tuple(inputs), found.outputs)]
+    return [found]
+
+
+def tile_of(registers: int, blocks: int, width: int) -> tuple[int, int]:
+    """(vectors, pixels) of a register tile: what computes least beyond what is needed and reads weights seldom."""
+    found: list[tuple[float, int, int]] = []
+    for vectors in range(1, min(4, blocks) + 1):
+        most = min((registers - 2 - vectors) // vectors, _MOST_PIXELS, width)
+        for pixels in range(max(1, most // 2), most + 1):
+            waste = (
+                items(width, pixels) * pixels / width * items(blocks, vectors) * vectors / blocks
+            )
+            # A step loads a vector of weights for each vector and broadcasts each pixel; two products at a time.
+            loads = (vectors + pixels) / (vectors * pixels)
+            chain = max(1.0, 10 / (vectors * pixels))
+            found.append((waste * max(chain, loads) * (1 + 0.3 * loads), vectors, pixels))
+    _, vectors, pixels = min(found)
+    return vectors, pixels
 
 
 def each_filter(dtype: DType, group: int, block: int) -> Packing:
@@ -62,7 +84,8 @@ def each_filter(dtype: DType, group: int, block: int) -> Packing:
 
 
 def _two_dimensional(w: np.ndarray) -> np.ndarray:
-    return w[:, :, None, :] if w.ndim == 3 else w
+    """Filters (filters, channels, height, width); a matrix is one of single pixels."""
+    return w[:, :, None, :] if w.ndim == 3 else w.reshape(*w.shape, *(1,) * (4 - w.ndim))
 
 
 def conv_weights(in_block: int, out_block: int, group: int) -> Packing:
