@@ -210,7 +210,7 @@ class Session(OnDevice):
         wanted = self._wanted(outputs)
         if wanted.is_on_host and not wait_for:
             feeds = as_feeds(self._input_specs, feeds)
-            if not elsewhere.gains(self.device, feeds):
+            if not elsewhere.on_device_any(feeds):
                 return self._on_host(feeds, wanted, None)
         return self._requested(feeds, wanted, wait_for)
 
