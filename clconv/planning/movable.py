@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from clconv.lowering.model.arguments import Addresses, Argument, Read, Write
 from clconv.planning.plan import Plan
+from clconv.records import record
 
 
 class Site(NamedTuple):
@@ -21,7 +21,7 @@ class Site(NamedTuple):
     offset: int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Movable:
     """inputs: those of which no kernel writes the memory. outputs: by name what owns the memory of one; it holds nothing
     else. sites: by such an owner, the input itself or that of an output."""
@@ -58,7 +58,7 @@ def movable(plan: Plan) -> Movable:
     )
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class InPlace:
     """What a run that is waited for can read and write in arrays of the host's, by name the arguments that say where they
     lie. echoes: outputs that are an input, and which, of which the caller gets a copy."""

@@ -39,8 +39,7 @@ _IN_FLIGHT = 8  # runs that may be enqueued and not over
 
 
 class Moved:
-    """A second set of a plan's launches, whose inputs and outputs lie elsewhere at each run. Whoever calls holds the plan's
-    lock.
+    """Launches of a plan whose inputs and outputs lie elsewhere at each run. Whoever calls holds the plan's lock.
 
     Addresses in tables cannot change while a launch reads them: then there are two sets, which take turns.
     """

@@ -4,7 +4,6 @@ flow."""
 from __future__ import annotations
 
 import collections
-import dataclasses
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from clconv.device.options import PlanOptions
 from clconv.errors import Guard
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.planning.plan import Plan
+from clconv.records import record
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.opencl import Place
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
@@ -129,7 +129,7 @@ class Bodies:
             return self._blocks[id(body)][1]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Ready:
     """A plan that is ready to run. rest: what is left to do behind its cut."""
 

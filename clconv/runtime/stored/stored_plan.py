@@ -6,7 +6,6 @@ names any more but those that a run is given or gives back; all others are place
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from clconv.lowering.model.lowered import LoweredGraph
 from clconv.planning.memory import MemoryPlan, Slot
 from clconv.planning.movable import InPlace, Site
 from clconv.planning.plan import Plan
+from clconv.records import record
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.stored.stored_weights import StoredWeights
 from clconv.store.files import Unusable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Data = dict[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class StoredPlan(Plan):
     """A plan that was read: its launches alone, over places in memory. What looks at nodes, calls or values inside needs
     the network to be planned again.
@@ -50,7 +50,7 @@ class StoredPlan(Plan):
         return self.weights.begin(self.wanted, constants)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Place:
     """Argument: a part of an arena."""
 
@@ -60,7 +60,7 @@ class _Place:
         return bound.part(self.slot)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Weight:
     """Argument: packed weights."""
 
@@ -71,7 +71,7 @@ class _Weight:
         return self.weights.held(self.name).buffer
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Words:
     """Argument: words of a persistent launch. places: rows of word and arena, whose beginning is added to the word.
     buffers: the words that other arguments' addresses are added to."""
@@ -92,7 +92,7 @@ class _Words:
         return bound.upload(words)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class PlanReader:
     """Reads what Packer.data() made. tables: the bytes of a table by its name. kernels: by symbol."""
 
