@@ -38,5 +38,6 @@ def test_all_else_is_the_module_itself() -> None:
 
 
 def test_what_is_there_stays() -> None:
+    before = sys.modules["importlib.metadata"]
     with quick_versions():
-        assert sys.modules["importlib.metadata"] is importlib.metadata
+        assert sys.modules["importlib.metadata"] is before
