@@ -235,22 +235,26 @@ class BoundPlan:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs for contiguous arrays of exactly the plan's fed inputs; state changes."""
-        return self._run(feeds, self._enqueue, self._direct.put)
+        return self._run(feeds, self._compute, self._direct.put)
 
-    def _enqueue(self) -> None:
-        for kernel, global_size, local_size in self._launches:
-            self.queue.launch(kernel, global_size, local_size)
+    def _compute(self) -> None:
+        self.queue.run(self._launches, waits=not self._direct.reads)
 
     def run_by(
         self, feeds: Mapping[str, np.ndarray], enqueue: Callable[[], None]
     ) -> dict[str, np.ndarray]:
         """Like run(), with the launches by enqueue(), which is called once the writes of the inputs are enqueued."""
-        return self._run(feeds, enqueue, self._direct.copy_in)
+
+        def compute() -> None:
+            enqueue()
+            self.queue.finish()
+
+        return self._run(feeds, compute, self._direct.copy_in)
 
     def _run(
         self,
         feeds: Mapping[str, np.ndarray],
-        enqueue: Callable[[], None],
+        compute: Callable[[], None],
         put: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]],
     ) -> dict[str, np.ndarray]:
         opencl.check()
@@ -259,7 +263,7 @@ class BoundPlan:
                 self.moved.settle()
             try:
                 there = put(feeds)
-                enqueue()
+                compute()
                 return self.outputs(there)
             except BaseException:
                 self.queue.finish()  # what still runs would write over the inputs of the next run
@@ -268,7 +272,8 @@ class BoundPlan:
                 self._direct.restore()
 
     def outputs(self, there: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
-        """The outputs, once all that is enqueued is done. there: those that need not be copied."""
+        """The outputs; where they are in memory of ours, all that computes them must be over. there: those that need not be
+        copied."""
         found = self._direct.results(there or {})
         if self.guarded:
             self.check_canaries()

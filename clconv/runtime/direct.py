@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clconv.runtime.bound import BoundPlan
 
 Arrays = dict[str, np.ndarray]
+_NONE = np.empty(0)
 # A launch's kernel with its sizes, and the arguments that were set for it.
 BoundLaunch = tuple[tuple[Any, ...], Sequence[Any]]
 
@@ -42,6 +43,7 @@ class Direct:
                 return None
             return _Sites(bound.device.context, launches, found[name])
 
+        self._names = graph.returned
         self._inputs, self._outputs, self._echoes = [], [], []
         for name in graph.fed:
             found = sites(places.inputs, name, lowered.specs[name].nbytes)
@@ -58,6 +60,9 @@ class Direct:
             self._outputs.append(
                 (name, spec.shape, spec.dtype.numpy, *_place(bound, stored), found)
             )
+
+        # Whether outputs are in memory of the device's, so that reading them goes through the queue.
+        self.reads = any(memory is None for _, _, _, memory, _, _ in self._outputs)
 
     def copy_in(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """Copies all inputs into the plan's memory; what ran before is over. No output is computed elsewhere."""
@@ -90,21 +95,22 @@ class Direct:
             self._aimed.pop().restore()
 
     def results(self, there: Mapping[str, np.ndarray]) -> Arrays:
-        """All outputs, once all that is enqueued is done. there: those that need no copy."""
-        found: Arrays = {}
-        queue = self._queue
+        """All outputs; unless some are to be read with the queue, all that computes them must be over. there: those that
+        need no copy."""
+        found = dict.fromkeys(self._names, _NONE)
         for name, shape, dtype, memory, buffer, _ in self._outputs:
-            if memory is None and name not in there:
-                found[name] = array = np.empty(shape, dtype)
-                queue.read(array, buffer)
-        queue.finish()
-        for name, array in self._constants.items():
-            found[name] = array.copy()
-        for name, _, _, memory, _, _ in self._outputs:
-            if memory is not None and name not in there:
+            if name in there:
+                found[name] = there[name]
+            elif memory is not None:
                 transfers.count("to_host", memory.nbytes)
                 found[name] = memory.copy()
-        found.update(there)
+            else:
+                found[name] = array = np.empty(shape, dtype)
+                self._queue.read(array, buffer)
+        if self.reads:
+            self._queue.finish()
+        for name, array in self._constants.items():
+            found[name] = array.copy()
         return found
 
     def _copy(self, memory: np.ndarray | None, buffer: Any, array: np.ndarray) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from clconv.runtime.bound import BoundPlan
 
 # Bytes of an array of the host's from which a CPU's kernels read or write it in place, rather than that it is copied.
-WORTH = 8 << 10
+WORTH = 128 << 10
 # Bytes that it begins at a multiple of, as all that NumPy makes do: these kernels read plain tensors at any element.
 ALIGNMENT = 16
 _IN_FLIGHT = 8  # runs that may be enqueued and not over

@@ -16,7 +16,7 @@ from clconv.runtime.moved import ALIGNMENT, is_worth_moving
 from clconv.runtime.transfers import counted
 from clconv.session.session import Session
 
-SHAPE = (1, 16, 24, 24)
+SHAPE = (1, 16, 48, 48)
 
 
 def graph(*nodes: tuple[str, str, str], outputs: tuple[str, ...]) -> Graph:
