@@ -83,6 +83,7 @@ class BoundPlan:
             from clconv.runtime.trial import try_apart  # only now: it is rare
 
             self._held += try_apart(plan, self._memory, device, constants)
+        self._stored_weights = plan.weights if isinstance(plan, StoredPlan) else None
         reading = plan.read_weights(constants) if isinstance(plan, StoredPlan) else list
         with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
             self.programs = device.prepare(
@@ -235,7 +236,13 @@ class BoundPlan:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs for contiguous arrays of exactly the plan's fed inputs; state changes."""
-        return self._run(feeds, self._compute, self._direct.put)
+        weights = self._stored_weights
+        if weights is None:
+            return self._run(feeds, self._compute, self._direct.put)
+        weights.check()
+        found = self._run(feeds, self._compute, self._direct.put)
+        weights.check()
+        return found
 
     def _compute(self) -> None:
         self.queue.run(self._launches, waits=not self._direct.reads)

@@ -31,6 +31,7 @@ from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import Program
 from clconv.runtime.stored.stored_plan import Data, spec_data
+from clconv.runtime.stored.stored_weights import WEIGHT
 from clconv.runtime.words import words_and_places
 from clconv.store.container import Blob
 
@@ -127,7 +128,7 @@ class Packer:
 
     def _weight(self, held: Held, constants: DeviceConstants) -> str:
         if id(held) not in self._names:
-            name = f"weight-{hashlib.sha256(constants.content(held).data).hexdigest()}"
+            name = f"{WEIGHT}{hashlib.sha256(constants.content(held).data).hexdigest()}"
             self._names[id(held)] = held, name
             self.blobs[name] = Blob(name, held.nbytes, lambda: constants.content(held))
         return self._names[id(held)][1]
