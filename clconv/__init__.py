@@ -8,6 +8,7 @@ Importing this package loads neither NumPy nor OpenCL; the names below do at the
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,13 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'clconv' has no attribute {name!r}")
-    module = importlib.import_module(_HOMES[name])
+    collects = gc.isenabled()
+    gc.disable()  # nothing of what is imported is garbage: looking for it takes a tenth of the time
+    try:
+        module = importlib.import_module(_HOMES[name])
+    finally:
+        if collects:
+            gc.enable()
     found = module if _HOMES[name].endswith(f".{name}") else getattr(module, name)
     globals()[name] = found
     return found

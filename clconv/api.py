@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -227,7 +226,9 @@ def _drawing(graph: Graph) -> str:
     try:
         return svg(graph)
     except ConfigError as reason:  # nothing is installed that lays graphs out
-        return f"<p>{html.escape(str(reason))}</p>"
+        from html import escape  # only now: it loads a table of 2,000 names
+
+        return f"<p>{escape(str(reason))}</p>"
 
 
 DRAWINGS.append(_drawing)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from clconv.errors import ConfigError
+from clconv.records import record
 
 Value = TypeVar("Value")
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Setting(Generic[Value]):
     """One environment variable: its name, how its text is read, what it is without one."""
 

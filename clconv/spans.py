@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
+from clconv.records import record
 
-@dataclasses.dataclass(frozen=True)
+
+@record(frozen=True)
 class Span:
     """begin, end: seconds of time.perf_counter(). inside: index of the span around it, -1 for none."""
 

@@ -18,10 +18,11 @@ PACKAGE = ROOT / "clconv"
 # Each room with those that it may import besides itself. What is below these may be imported, too.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "clconv.version": (),
-    "clconv.errors": (),
+    "clconv.records": (),
+    "clconv.errors": ("clconv.records",),
     "clconv.config": ("clconv.errors",),
     "clconv.debug": ("clconv.config",),
-    "clconv.spans": (),
+    "clconv.spans": ("clconv.records",),
     "clconv.store": ("clconv.config", "clconv.version"),
     "clconv.graph": ("clconv.config", "clconv.debug", "clconv.spans"),
     "clconv.frontend": ("clconv.graph", "clconv.store"),

@@ -6,8 +6,10 @@ import dataclasses
 import re
 from collections.abc import Callable
 
+from clconv.records import record
 
-@dataclasses.dataclass(frozen=True)
+
+@record(frozen=True)
 class DeviceInfo:
     """What an OpenCL device says of itself. Sizes in bytes.
 
@@ -95,7 +97,7 @@ def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str
     return "vnni" if flags & {"avx512_vnni", "avx_vnni"} else ""
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Quirk:
     """One device's misbehaviour: how to recognise it, its cure, and when the row can go."""
 

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 
 from clconv import config
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class PlanOptions:
     """How networks are to be planned.
 

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from clconv.graph.ir import Constant, Graph, Node, TensorSpec
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class BatchSplit:
     """A graph for `count` images that computes for each what the graph for `batch` of them does.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Cost:
     """Work of one node: floating-point operations, and bytes read and written at least once."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from clconv.graph.ir import Graph, TensorSpec
@@ -71,4 +70,6 @@ def _made(graph: Graph, names: Iterable[str]) -> str:
 
 
 def _escaped(text: object) -> str:
-    return html.escape("?" if text is None else str(text))
+    from html import escape  # only now: it loads a table of 2,000 names
+
+    return escape("?" if text is None else str(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from clconv.errors import InputError
@@ -47,6 +46,8 @@ def _near(name: object, graph: Graph) -> str:
     made = [o for node in graph.nodes for o in node.outputs if o]
     known = list(dict.fromkeys([*made, *(node.name for node in graph.nodes), *graph.inputs]))
     text = str(name)
+    import difflib  # only now: nobody has asked for a name that is not there
+
     near = difflib.get_close_matches(text, known, _NEAR)
     folded = text.casefold()
     near += [k for k in known if folded and (folded in k.casefold() or k.casefold() in folded)]

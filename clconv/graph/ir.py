@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.tensor import ANY_SHAPE, PLAIN, Constant, DType, Layout, TensorSpec
+from clconv.records import record
 
 __all__ = [
     "ANY_SHAPE",
@@ -102,7 +103,7 @@ def _short_text(value: Any) -> str:
 RUNNING = -1  # operand of an epilogue step: the value computed so far
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class EpilogueStep:
     """An element-wise operator applied to a node's result before it is stored.
 
@@ -114,7 +115,7 @@ class EpilogueStep:
     operands: tuple[int, ...] = (RUNNING,)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Node:
     """One operator applied to named values. An absent optional input or output is the empty string.
 
@@ -144,7 +145,7 @@ class Node:
         return f"{', '.join(self.outputs)} = {self.op}({ins}){attrs}{tail}  # {self.name}"
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@record(frozen=True, repr=False)
 class Graph:
     """Nodes in execution order, with the specs of inputs and (once inferred) of every value.
 

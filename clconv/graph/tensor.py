@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from clconv.records import record
+
 
 class DType(enum.Enum):
     """Element type of a tensor; the value is NumPy's name for it."""
@@ -54,7 +56,7 @@ class DType(enum.Enum):
 _OF_NUMPY = {dtype.numpy: dtype for dtype in DType}
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Layout:
     """How a value lies in memory.
 
@@ -88,7 +90,7 @@ Dim = int | str | None  # str or None: known only when an input arrives
 ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
+@record(frozen=True, repr=False)
 class TensorSpec:
     """Logical shape (NCHW order), element type and layout of a value."""
 
@@ -152,7 +154,7 @@ _constant_keys = itertools.count()
 _KEPT_BYTES = 1 << 16
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Integers:
     """What a constant of floats was before it was dequantised: (values - zero) * scale.
 

@@ -12,9 +12,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 from clconv.errors import DeviceMemoryError
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Lifetime:
     """A value's bytes, and the first and last step at which its memory must be its own."""
 
@@ -24,7 +25,7 @@ class Lifetime:
     last: int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Slot:
     """A place: which arena, where in it, how many bytes."""
 
@@ -33,7 +34,7 @@ class Slot:
     nbytes: int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class MemoryPlan:
     """Slot of every value and the bytes of every arena.
 
@@ -147,7 +148,7 @@ _ORDERS: tuple[Callable[[Lifetime], tuple[int | str, ...]], ...] = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Placement:
     places: dict[str, tuple[int, int]]  # value -> arena, offset
     sizes: list[int]

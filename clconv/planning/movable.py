@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator
+import collections
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from clconv.lowering.model.arguments import Addresses, Argument, Read, Write
 from clconv.planning.plan import Plan
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
-class Site:
+class Site(NamedTuple):
     """An argument of a launch that is an address of a value: the argument's position, and the word's where it is a list of
     addresses; offset: bytes behind the beginning of what owns the value's memory."""
 
@@ -20,7 +21,7 @@ class Site:
     offset: int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Movable:
     """inputs: those of which no kernel writes the memory. outputs: by name what owns the memory of one; it holds nothing
     else. sites: by such an owner, the input itself or that of an output."""
@@ -55,6 +56,40 @@ def movable(plan: Plan) -> Movable:
     return Movable(
         frozenset(inputs), outputs, {root: tuple(sites.get(root, ())) for root in wanted}
     )
+
+
+@record(frozen=True)
+class InPlace:
+    """What a run that is waited for can read and write in arrays of the host's, by name the arguments that say where they
+    lie. echoes: outputs that are an input, and which, of which the caller gets a copy."""
+
+    inputs: Mapping[str, tuple[Site, ...]]
+    outputs: Mapping[str, tuple[Site, ...]]
+    echoes: Mapping[str, str]
+
+
+def in_place(plan: Plan) -> InPlace:
+    """Of a plan with its calls, or launches, as they were planned."""
+    found, lowered = movable(plan), plan.lowered
+    owners = {
+        name: lowered.place(lowered.stored[name])
+        for name in plan.graph.returned
+        if lowered.stored[name] not in plan.graph.constants
+    }
+    owned = collections.Counter(root for root, _ in owners.values())
+    outputs: dict[str, tuple[Site, ...]] = {}
+    echoes: dict[str, str] = {}
+    read_back = set()  # inputs that are looked for in the plan's memory after a run
+    for name, (root, begin) in owners.items():
+        if root not in found.inputs:
+            if name in found.outputs and owned[root] == 1:
+                outputs[name] = found.sites[root]
+        elif not begin and lowered.specs[root].nbytes == lowered.specs[lowered.stored[name]].nbytes:
+            echoes[name] = root
+        else:
+            read_back.add(root)
+    inputs = {n: found.sites[n] for n in plan.graph.fed if n in found.inputs - read_back}
+    return InPlace(inputs, outputs, echoes)
 
 
 def _addresses(plan: Plan) -> Iterator[tuple[int, int, int | None, Read | Write]]:

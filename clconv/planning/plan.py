@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from clconv.device.info import DeviceInfo
@@ -11,12 +10,13 @@ from clconv.graph.ir import Graph
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.lowered import LoweredGraph
 from clconv.planning.memory import MemoryPlan
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.cut import Cut
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Plan:
     """What a device does for one set of input shapes.
 

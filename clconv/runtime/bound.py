@@ -22,10 +22,11 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, separate_buffers
+from clconv.planning.movable import in_place
 from clconv.planning.plan import Plan
-from clconv.runtime import transfers
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
+from clconv.runtime.direct import BoundLaunch, Direct
 from clconv.runtime.opencl import (
     SCALARS,
     Device,
@@ -76,13 +77,13 @@ class BoundPlan:
         self.arenas = self._allocated(own_buffers)
         self._buffers: dict[Slot, Any] = {}
         self._tables: list[Any] = []
-        self._reached: dict[str, np.ndarray | None] = {}
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = Steps(progress, len(weights))
         if not isinstance(plan, StoredPlan) and device.is_in_doubt():
             from clconv.runtime.trial import try_apart  # only now: it is rare
 
             self._held += try_apart(plan, self._memory, device, constants)
+        self._stored_weights = plan.weights if isinstance(plan, StoredPlan) else None
         reading = plan.read_weights(constants) if isinstance(plan, StoredPlan) else list
         with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
             self.programs = device.prepare(
@@ -90,11 +91,9 @@ class BoundPlan:
             )
         wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
         self._held += constants.prepare(wanted) + reading()
-        self._launches = [self._bind(call) for call in plan.launches]
-        outputs = (plan.lowered.stored[name] for name in plan.graph.returned)
-        for value in {*plan.graph.fed, *outputs} - plan.graph.constants.keys():
-            if self._in_reach(value) is None:
-                self.buffer(value)  # made now, for a run only runs
+        ready = [self._bind(call) for call in plan.launches]
+        self._launches = [launch for launch, _ in ready]
+        self._direct = self._made_direct(ready)
         if "builds-at-first-launch" in device.info.quirks and not guarded:
             what = f"compiling machine code for {device.info}, and first launches,"
             with span("build"), logged_if_long(what):
@@ -113,6 +112,16 @@ class BoundPlan:
                 self.queue.fill(arenas[-1], CANARY if self.guarded else 0, size)
         self.queue.finish()  # inputs are copied to where they lie without the queue, and must not be overtaken
         return arenas
+
+    def _made_direct(self, ready: Sequence[BoundLaunch]) -> Direct:
+        """What brings inputs and outputs: in place on a CPU that computes in memory of ours."""
+        plan, device = self.plan, self.device
+        is_ours = all(host_memory(arena) is not None for arena in self.arenas)
+        alone = len(device.context.devices) == 1
+        if self.guarded or not (device.info.is_cpu and is_ours and alone):
+            return Direct(self, None, ready)
+        found = plan.in_place if isinstance(plan, StoredPlan) else in_place(plan)
+        return Direct(self, found, ready)
 
     def _launch_once(self) -> None:
         """Launches what needs machine code that no launch has asked for yet. State is the same as before."""
@@ -144,7 +153,7 @@ class BoundPlan:
         if self.plan.launches is self.plan.calls:
             return self._launches
         self._prepare(self.plan.calls)
-        return [self._bind(call) for call in self.plan.calls]
+        return [self._bind(call)[0] for call in self.plan.calls]
 
     def bind(self, calls: Sequence[KernelCall]) -> list[tuple[_Launch, list[Any]]]:
         """Launches of other calls over the same values, and what each needs, which the caller keeps: its tables and states
@@ -153,7 +162,7 @@ class BoundPlan:
         found = []
         for call in calls:
             held, tables = len(self._held), len(self._tables)
-            launch = self._bind(call)
+            launch, _ = self._bind(call)
             found.append((launch, [*self._held[held:], *self._tables[tables:]]))
             del self._held[held:], self._tables[tables:]
         return found
@@ -171,10 +180,12 @@ class BoundPlan:
         """The buffer in which a value lies, from so many bytes behind its beginning on."""
         return self._at(value, offset)
 
-    def _bind(self, call: KernelCall) -> _Launch:
+    def _bind(self, call: KernelCall) -> tuple[_Launch, list[Any]]:
+        """A launch, and the arguments that were set for it."""
         kernel = self.programs[call.kernel].kernel(call.kernel)
-        set_arguments(kernel, [self.argument(a) for _, a in call.arguments])
-        return kernel, call.global_size, call.local_size
+        arguments = [self.argument(a) for _, a in call.arguments]
+        set_arguments(kernel, arguments)
+        return (kernel, call.global_size, call.local_size), arguments
 
     def argument(self, argument: Any) -> Any:
         match argument:
@@ -225,70 +236,55 @@ class BoundPlan:
 
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs for contiguous arrays of exactly the plan's fed inputs; state changes."""
-        return self.run_by(feeds, self._enqueue)
+        weights = self._stored_weights
+        if weights is None:
+            return self._run(feeds, self._compute, self._direct.put)
+        weights.check()
+        found = self._run(feeds, self._compute, self._direct.put)
+        weights.check()
+        return found
 
-    def _enqueue(self) -> None:
-        for kernel, global_size, local_size in self._launches:
-            self.queue.launch(kernel, global_size, local_size)
+    def _compute(self) -> None:
+        self.queue.run(self._launches, waits=not self._direct.reads)
 
     def run_by(
         self, feeds: Mapping[str, np.ndarray], enqueue: Callable[[], None]
     ) -> dict[str, np.ndarray]:
         """Like run(), with the launches by enqueue(), which is called once the writes of the inputs are enqueued."""
+
+        def compute() -> None:
+            enqueue()
+            self.queue.finish()
+
+        return self._run(feeds, compute, self._direct.copy_in)
+
+    def _run(
+        self,
+        feeds: Mapping[str, np.ndarray],
+        compute: Callable[[], None],
+        put: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]],
+    ) -> dict[str, np.ndarray]:
         opencl.check()
         with self.lock, opencl:  # what is launched is over before the interpreter may end
             if self.moved is not None:
                 self.moved.settle()
             try:
-                for name in self.plan.graph.fed:
-                    self._write(name, feeds[name])
-                enqueue()
-                return self.outputs()
+                there = put(feeds)
+                compute()
+                return self.outputs(there)
             except BaseException:
                 self.queue.finish()  # what still runs would write over the inputs of the next run
                 raise
+            finally:
+                self._direct.restore()
 
-    def outputs(self) -> dict[str, np.ndarray]:
-        """The outputs, once all that is enqueued is done."""
-        plan, found, here = self.plan, {}, []
-        for name in plan.graph.returned:
-            stored = plan.lowered.stored[name]
-            if stored in plan.graph.constants:
-                found[name] = plan.graph.constants[stored].array.copy()
-                continue
-            spec = plan.lowered.specs[stored]
-            found[name] = np.empty(spec.shape, spec.dtype.numpy)
-            if self._in_reach(stored) is not None:
-                here.append((name, stored))
-            elif spec.size:
-                self.queue.read(found[name], self.buffer(stored))
-        self.queue.finish()
-        for name, stored in here:
-            transfers.count("to_host", found[name].nbytes)
-            found[name].reshape(-1).view(np.uint8)[:] = self._in_reach(stored)
+    def outputs(self, there: Mapping[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+        """The outputs; where they are in memory of ours, all that computes them must be over. there: those that need not be
+        copied."""
+        found = self._direct.results(there or {})
         if self.guarded:
             self.check_canaries()
         return found
-
-    def _write(self, name: str, array: np.ndarray) -> None:
-        """Puts an input where it belongs; what ran before is over."""
-        memory = self._in_reach(name)
-        if memory is None:
-            self.queue.write(self.buffer(name), array)
-        else:
-            transfers.count("to_device", array.nbytes)
-            memory[:] = array.reshape(-1).view(np.uint8)
-
-    def _in_reach(self, value: str) -> np.ndarray | None:
-        """The bytes of a value where the device computes in memory of ours: copying them here and now wakes
-        nobody. None elsewhere."""
-        if value not in self._reached:
-            slot, nbytes = self.slot(value), self.plan.lowered.specs[value].nbytes
-            whole = host_memory(self.arenas[slot.arena])
-            self._reached[value] = (
-                None if whole is None else whole[slot.offset : slot.offset + nbytes]
-            )
-        return self._reached[value]
 
     def check_canaries(self) -> None:
         """CheckError if a kernel wrote outside every value's slot."""

@@ -123,6 +123,15 @@ class DeviceConstants:
         self._queue.write(held.buffer, content, wait=True)
         return held
 
+    @property
+    def takes_host_memory(self) -> bool:
+        """Whether the device computes in memory of ours, whatever it is."""
+        return self._pool is not None
+
+    def lent(self, memory: np.ndarray) -> Held:
+        """A buffer in the place of bytes that are only read, and live as long as it does."""
+        return Held(self._device.lent(memory), memory.nbytes)
+
     def content(self, held: Held) -> np.ndarray:
         """The bytes of a buffer."""
         found = np.empty(held.nbytes, np.uint8)

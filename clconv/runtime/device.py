@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
+import os
 import sys
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def what_to_install(system: str = sys.platform, machine: str = "") -> str:
             "on Windows OpenCL comes with the graphics driver of AMD, Intel or NVIDIA: install or update it; for the "
             "CPU there is Intel's CPU Runtime for OpenCL"
         )
-    if system == "linux" and (machine or platform.machine()) in ("x86_64", "AMD64"):
+    if system == "linux" and (machine or os.uname().machine) in ("x86_64", "AMD64"):
         return "a CPU can run OpenCL with: pip install 'clconv[pocl]'"
     return (
         "a CPU can run OpenCL with the distribution's PoCL, on Debian and Ubuntu: "

@@ -9,12 +9,8 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.moved import ALIGNMENT, moved_of, run_moved
+from clconv.runtime.moved import ALIGNMENT, is_worth_moving, moved_of, run_moved
 from clconv.runtime.opencl import DeviceArray, Flight, borrowed, extent_of, is_behind
-
-_WORTH = (
-    1 << 16
-)  # bytes of an array of the host's from which a copy costs more than a buffer in its place
 
 
 def returned_specs(bound: BoundPlan) -> dict[str, TensorSpec]:
@@ -42,7 +38,9 @@ def run_elsewhere(
         if isinstance(value, DeviceArray):
             arrays[name] = value
         elif waits and can_borrow(bound, value):
-            arrays[name] = DeviceArray(borrowed(device.context, value), value.shape, value.dtype)
+            arrays[name] = DeviceArray(
+                borrowed(device.context, value, writes=False), value.shape, value.dtype
+            )
         else:
             arrays[name] = moved.arrays.copied(value, queue.raw)
     before = [event for array in arrays.values() for event in array.events] + events
@@ -77,7 +75,7 @@ def run_elsewhere(
 def can_borrow(bound: BoundPlan, array: np.ndarray) -> bool:
     """Whether a plan's kernels can read a contiguous array of the host's where it is."""
     return (
-        array.nbytes >= _WORTH
+        is_worth_moving(array.nbytes)
         and bound.device.info.kind == "cpu"
         and array.ctypes.data % ALIGNMENT == 0
     )

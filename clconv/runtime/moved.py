@@ -31,13 +31,15 @@ from clconv.runtime.process import opencl
 if TYPE_CHECKING:
     from clconv.runtime.bound import BoundPlan
 
-ALIGNMENT = 64  # bytes: of the widest vector that a kernel reads at once
+# Bytes of an array of the host's from which a CPU's kernels read or write it in place, rather than that it is copied.
+WORTH = 128 << 10
+# Bytes that it begins at a multiple of, as all that NumPy makes do: these kernels read plain tensors at any element.
+ALIGNMENT = 16
 _IN_FLIGHT = 8  # runs that may be enqueued and not over
 
 
 class Moved:
-    """A second set of a plan's launches, whose inputs and outputs lie elsewhere at each run. Whoever calls holds the plan's
-    lock.
+    """Launches of a plan whose inputs and outputs lie elsewhere at each run. Whoever calls holds the plan's lock.
 
     Addresses in tables cannot change while a launch reads them: then there are two sets, which take turns.
     """
@@ -47,9 +49,8 @@ class Moved:
         in_tables = any(s.word is not None for s in _sites(self._movable))
         self._lanes = [_Lane(bound, self._movable) for _ in range(2 if in_tables else 1)]
         self.arrays = Reused(bound.device)
-        self.specs = _returned_specs(
-            bound.plan
-        )  # of the outputs that a run gives back, of the whole batch
+        # Of the outputs that a run gives back, of the whole batch.
+        self.specs = _returned_specs(bound.plan)
         self._flights: collections.deque[Flight] = collections.deque()
         in_flight.add(self)
 
@@ -154,6 +155,11 @@ def _copy_output(
     else:
         source, from_byte = bound.buffer(stored), 0
     return queue.copy(target.handle, source, target.nbytes, target.offset, from_byte)
+
+
+def is_worth_moving(nbytes: int) -> bool:
+    """Whether an array of so many bytes is."""
+    return nbytes >= WORTH
 
 
 def _sites(found: Movable) -> list[Site]:

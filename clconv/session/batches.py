@@ -12,6 +12,7 @@ import numpy as np
 
 from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
+from clconv.records import record
 from clconv.session.inputs import conform
 from clconv.session.spread import in_order
 
@@ -24,7 +25,7 @@ Item = Any  # an array, or arrays by input name
 OPEN_BATCH = 16
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Batch:
     """feeds: as the model takes them. rows: how many of them were asked for; the others are copies of the last. whole:
     whether they are one item and no more."""
@@ -34,7 +35,7 @@ class _Batch:
     whole: bool
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Part:
     """Some rows of an item that all go into one batch."""
 

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from clconv import config
-from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
 from clconv.graph.tensor import DType
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.elsewhere import returned_specs, run_elsewhere
-from clconv.runtime.moved import ALIGNMENT
 from clconv.runtime.opencl import (
     DeviceArray,
     check_access,
@@ -31,31 +29,10 @@ from clconv.session.wanted import DEVICE, PYOPENCL, Wanted
 
 Found = dict[str, Any]
 
-_LARGE = 4 << 20  # bytes of an array; smaller ones are copied before the device has awoken
 
-
-def gains(device: DeviceInfo, feeds: Mapping[str, Any]) -> bool:
-    """Whether something of what is fed is better read where it is: on the device, or in the host's memory."""
-    return _on_device_any(feeds) or _is_large(device, feeds)
-
-
-def _on_device_any(feeds: Mapping[str, Any]) -> bool:
+def on_device_any(feeds: Mapping[str, Any]) -> bool:
+    """Whether something of what is fed lies on a device."""
     return any(is_on_device(value) for value in feeds.values())
-
-
-def _is_large(device: DeviceInfo, feeds: Mapping[str, Any]) -> bool:
-    """Whether something of what is fed is so large that a CPU gains by reading it where it is, and begins where that can
-    be: arrays of NumPy and tensors of PyTorch."""
-    if device.kind != "cpu":
-        return False
-    for value in feeds.values():
-        if getattr(value, "nbytes", 0) >= _LARGE:
-            data_ptr = getattr(value, "data_ptr", None)
-            is_array = isinstance(value, np.ndarray) and value.flags.c_contiguous
-            address = value.ctypes.data if is_array else data_ptr() if callable(data_ptr) else 1
-            if address % ALIGNMENT == 0:
-                return True
-    return False
 
 
 def run(
@@ -85,7 +62,7 @@ def run(
 
 def as_host(feeds: Mapping[str, Any]) -> Mapping[str, Any]:
     """The feeds with copies of what lies on the device, for those who run plans by themselves."""
-    if not _on_device_any(feeds):
+    if not on_device_any(feeds):
         return feeds
     return {n: _on_host(v) if is_on_device(v) else v for n, v in feeds.items()}
 

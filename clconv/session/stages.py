@@ -4,7 +4,6 @@ flow."""
 from __future__ import annotations
 
 import collections
-import dataclasses
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from clconv.device.options import PlanOptions
 from clconv.errors import Guard
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.planning.plan import Plan
+from clconv.records import record
 from clconv.runtime.bound import BoundPlan, Progress
 from clconv.runtime.opencl import Place
 from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
@@ -33,6 +33,7 @@ from clconv.session.planned import (
     plan_key,
     usual_execute,
 )
+from clconv.session.quick import Quick, quick_for
 from clconv.spans import span
 from clconv.store.files import Unusable
 
@@ -129,7 +130,7 @@ class Bodies:
             return self._blocks[id(body)][1]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Ready:
     """A plan that is ready to run. rest: what is left to do behind its cut."""
 
@@ -146,6 +147,7 @@ class Stage:
         self._plans: collections.OrderedDict[Key, Ready] = collections.OrderedDict()
         self._has_planned = False
         self._known: dict[str, str] = {}  # the first plan's variants, by node
+        self.quick: Quick | None = None  # of the last run
         self._lock = threading.Lock()
 
     @property
@@ -170,7 +172,7 @@ class Stage:
             if found is None or (not stored and isinstance(found.bound.plan, StoredPlan)):
                 found = self._make(specs, values)
             if self._plans.get(key) is not found:
-                self._plans[key] = found
+                self._plans[key], self.quick = found, None
                 if len(self._plans) > _PLANS_KEPT:
                     self._plans.popitem(last=False)
             self._plans.move_to_end(key)
@@ -251,6 +253,9 @@ class Stage:
             execute = usual_execute()
         ready = self.ready(specs, known, stored=execute is BoundPlan.run)
         values = run_batch(ready.bound, arrays, execute)
+        plan = ready.bound.plan
+        if execute is BoundPlan.run and plan.cut is None and plan.batch_split is None:
+            self.quick = quick_for(self._network.face.specs, arrays, ready.bound)
         cut, rest = ready.bound.plan.cut, ready.rest
         if cut is None or rest is None:
             return values

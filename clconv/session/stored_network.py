@@ -14,14 +14,14 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.lowering.model.call import StoredKernel, StoredProgram
 from clconv.runtime.stored.stored_plan import Data, PlanReader, StoredPlan, read_spec, spec_data
-from clconv.runtime.stored.stored_weights import StoredWeights
+from clconv.runtime.stored.stored_weights import WEIGHT, StoredWeights
 from clconv.store.container import Blob, Blobs, write_blobs
 from clconv.store.files import Unusable
 
 if TYPE_CHECKING:
     from clconv.runtime.bound import BoundPlan
 
-FORMAT = 1
+FORMAT = 2
 _NETWORK, MODEL = "network", "model"
 # What probing finds out about a device for a network, see clconv.probes.
 _PROBED = ("matrix", "matrix_verified", "shuffle", "shuffle_verified")
@@ -84,7 +84,7 @@ class StoredNetwork:
     def nbytes(self, specs: Specs) -> int:
         """Device memory that a plan takes, its weights among it."""
         plan = self._plans[_key(specs)]
-        weights = [name for name in self.blobs.names if name.startswith("weight-")]
+        weights = [name for name in self.blobs.names if name.startswith(WEIGHT)]
         return sum(plan["arenas"]) + sum(map(self.blobs.nbytes, weights))
 
 

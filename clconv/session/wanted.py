@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.errors import InputError
+from clconv.records import record
 
 HOST, DEVICE, PYOPENCL = "host", "device", "pyopencl"
 _WORDS = (HOST, DEVICE, PYOPENCL)
@@ -16,7 +16,7 @@ _WORDS = (HOST, DEVICE, PYOPENCL)
 Outputs = Sequence[str] | str | Mapping[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Wanted:
     """places: by output name a word of _WORDS, or the array that it goes into."""
 

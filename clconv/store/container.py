@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import stat
 import struct
@@ -24,7 +25,9 @@ from clconv.store.files import Unusable
 _CHECKSUMS, _SEAL = "checksums", "seal"
 _SEAL_BYTES = 32
 _HEADER_LIMIT = 64 << 20
-_PIECE = 4 << 20  # bytes between a read and its checksum: they are still in the cache
+_PIECE = 1 << 20  # bytes between a read and its checksum: they are still in the cache
+_PAGE = 4 << 10  # where large blobs begin, to be used in place
+_PAD = "pad-"  # names of what lies between them
 _KIND = "clconv network"
 
 
@@ -38,7 +41,15 @@ class Blob(NamedTuple):
 
 def write_blobs(file: IO[bytes], blobs: Sequence[Blob]) -> None:
     """Writes a whole file."""
-    sizes = [(b.name, b.nbytes) for b in blobs]
+    sizes: list[tuple[str, int]] = []
+    gaps: list[int] = []  # bytes in front of each blob
+    end = 0
+    for blob in blobs:
+        gaps.append(-end % _PAGE if blob.nbytes >= _PAGE else 0)
+        if gaps[-1]:
+            sizes.append((f"{_PAD}{len(gaps)}", gaps[-1]))
+        sizes.append((blob.name, blob.nbytes))
+        end += gaps[-1] + blob.nbytes
     sizes += [(_CHECKSUMS, 4 * len(blobs)), (_SEAL, _SEAL_BYTES)]
     entries: dict[str, Any] = {"__metadata__": {"kind": _KIND}}
     end = 0
@@ -46,13 +57,14 @@ def write_blobs(file: IO[bytes], blobs: Sequence[Blob]) -> None:
         entries[name] = {"dtype": "U8", "shape": [nbytes], "data_offsets": [end, end + nbytes]}
         end += nbytes
     header = json.dumps(entries, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
+    header += b" " * (-(8 + len(header)) % _PAGE)
     file.write(struct.pack("<Q", len(header)) + header)
     checksums = []
-    for blob in blobs:
+    for blob, gap in zip(blobs, gaps, strict=True):
         content = memoryview(blob.content()).cast("B") if blob.nbytes else memoryview(b"")
         assert content.nbytes == blob.nbytes, blob.name
         checksums.append(zlib.crc32(content))
+        file.write(bytes(gap))
         file.write(content)
     table = struct.pack(f"<{len(checksums)}I", *checksums)
     file.write(table + hashlib.sha256(header + table).digest())
@@ -83,6 +95,8 @@ class Blobs:
         wrong = objection and objection(path, self.status)
         if wrong:
             raise Unusable(wrong)
+        self._is_private = objection is not None
+        self._mapped: np.ndarray | None = None
         self._places, self._checksums = self._read_header()
 
     def __del__(self) -> None:
@@ -118,6 +132,32 @@ class Blobs:
             checksum = zlib.crc32(piece.data, checksum)
         if checksum != self._checksums.get(name):
             raise Unusable(f"is damaged: {name!r} has changed")
+
+    def mapped(self, name: str) -> np.ndarray:
+        """The bytes in the system's memory of the file, which must not be written while they are in use: see has_changed().
+        Raises Unusable."""
+        begin, nbytes = self._place(name)
+        with self._lock:
+            if self._mapped is None:
+                try:
+                    whole = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+                except (OSError, ValueError) as reason:
+                    raise Unusable(f"cannot be mapped ({reason})") from None
+                self._mapped = np.frombuffer(whole, np.uint8)
+        if begin + nbytes > len(self._mapped):
+            raise Unusable("is cut off")
+        found = self._mapped[begin : begin + nbytes]
+        if zlib.crc32(found.data) != self._checksums.get(name):
+            raise Unusable(f"is damaged: {name!r} has changed")
+        return found
+
+    def has_changed(self) -> bool:
+        """Whether somebody has written into the file since it was opened, or cut it off. Of files that nobody else may write
+        the times are not looked at: clconv notes there when it used them."""
+        now, then = os.fstat(self._file.fileno()), self.status
+        if now.st_size != then.st_size:
+            return True
+        return not self._is_private and now.st_mtime_ns != then.st_mtime_ns
 
     def _place(self, name: str) -> tuple[int, int]:
         found = self._places.get(name)
@@ -164,7 +204,7 @@ class Blobs:
             raise Unusable("is no file of clconv's, or is damaged")
         if any(begin + nbytes > size for begin, nbytes in places.values()):
             raise Unusable("is cut off")
-        names = [name for name in places if name not in (_CHECKSUMS, _SEAL)]
+        names = [n for n in places if n not in (_CHECKSUMS, _SEAL) and not n.startswith(_PAD)]
         if places[_SEAL][1] != _SEAL_BYTES or places[_CHECKSUMS][1] != 4 * len(names):
             raise Unusable("is damaged: its header has changed")
         table = self._bytes(*places[_CHECKSUMS])

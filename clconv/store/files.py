@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -75,7 +74,7 @@ def replacing(path: Path, *, private: bool = False, durable: bool = True) -> Ite
     """
     special = os.path.exists(path) and not os.path.isfile(path)
     target = Path(path) if special else Path(os.path.realpath(path))
-    beside = target.with_name(f"{_BEGIN}{secrets.token_hex(8)}{_END}")
+    beside = target.with_name(f"{_BEGIN}{os.urandom(8).hex()}{_END}")
     try:
         file = None if special else _created(beside, target, private)
         if file is None:

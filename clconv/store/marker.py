@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import secrets
 from pathlib import Path
 
 _BEGIN = "at-work-"
@@ -17,7 +16,7 @@ class Marker:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._file: int | None = None
-        self.path = folder / f"{_BEGIN}{secrets.token_hex(8)}"
+        self.path = folder / f"{_BEGIN}{os.urandom(8).hex()}"
         self._owner = os.getpid()
 
     def set(self) -> bool:

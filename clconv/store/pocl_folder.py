@@ -8,7 +8,6 @@ where it is full.
 from __future__ import annotations
 
 import atexit
-import dataclasses
 import errno
 import functools
 import os
@@ -18,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from clconv.errors import warn_once
+from clconv.records import record
 from clconv.store.kept import kept_path
 from clconv.store.trust import make_private, objection
 
@@ -27,7 +27,7 @@ _ROOM = (
 )  # bytes that must be free at the start; ResNet-50 takes 2 MB, and as much while it is compiled
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Place:
     """folder: PoCL's, None if nothing can be written anywhere. wrong: with what PoCL would have taken, in words.
     source: that folder, if what lies there may be copied from it."""

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,6 +18,8 @@ import clconv
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError, ClconvWarning, ConfigError, InputError, ModelError
 from clconv.frontend.layers import Conv2d, Relu, Sequential
+from clconv.runtime.opencl import Device
+from clconv.runtime.stored import stored_weights
 from clconv.session import compiled
 from clconv.store.trust import make_private
 
@@ -176,6 +179,35 @@ def test_a_damaged_file_is_an_error_and_never_a_wrong_answer(
         else:  # a byte of what was not needed
             assert same(found, expected), (i, place)
     assert refused >= 25
+
+
+def test_weights_are_used_where_they_are(
+    device: DeviceInfo, files: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no more once somebody has written into the file."""
+    monkeypatch.setattr(stored_weights, "_MAPPED", 1)
+    lent: list[int] = []
+    lend = Device.lent
+
+    def noted(self: Device, memory: np.ndarray) -> Any:
+        lent.append(memory.nbytes)
+        return lend(self, memory)
+
+    monkeypatch.setattr(Device, "lent", noted)
+    expected = clconv.load(files / "model.onnx", device).run(X)
+    session = clconv.load(path, device)
+    assert same(session.run(X), expected) and same(session.run(X), expected)
+    if "small-pages" not in device.quirks:
+        pytest.skip(f"{device} has memory of its own")
+    assert lent
+    path.rename(path.with_name("moved.clconv"))
+    path.write_bytes(b"a new file in the place of the old one")
+    assert same(session.run(X), expected)
+    with path.with_name("moved.clconv").open("r+b") as file:
+        file.write(b"x")
+    os.utime(path.with_name("moved.clconv"), (1, 1))
+    with pytest.raises(ModelError, match="was overwritten while the network in it was in use"):
+        session.run(X)
 
 
 @pytest.mark.parametrize(

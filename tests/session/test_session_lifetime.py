@@ -200,7 +200,7 @@ def test_an_interrupted_run_is_over_before_the_next(
     session = Session(residual(), device)
     bound = session.prepare({"x": (1, 3, 8, 8)})
     with monkeypatch.context() as context, counted(context, (Queue, "finish")) as finished:
-        context.setattr(bound, "outputs", lambda: signal.raise_signal(signal.SIGINT))
+        context.setattr(bound, "outputs", lambda there: signal.raise_signal(signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             session.run({"x": picture(1, 3, 8, 8)})
         assert finished == ["finish"]

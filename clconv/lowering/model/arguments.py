@@ -10,6 +10,7 @@ import numpy as np
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Layout, TensorSpec
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.lowering.model.call import KernelCall
@@ -21,7 +22,7 @@ class Room(Protocol):
     def __call__(self, shape: tuple[int, ...], dtype: type[np.generic], /) -> np.ndarray: ...
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Packing:
     """How a constant is rearranged before it goes to the device: a name, its settings, a function.
 
@@ -83,7 +84,7 @@ def layout_packing(layout: Layout) -> Packing:
     return Packing("layout", (layout.block,), pack)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Read:
     """Argument: the buffer of a value or constant that the kernel reads. offset in bytes."""
 
@@ -91,7 +92,7 @@ class Read:
     offset: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Write:
     """Argument: the buffer of a value that the kernel writes."""
 
@@ -99,7 +100,7 @@ class Write:
     offset: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Packed:
     """Argument: a constant on the device, packed once and shared by all plans."""
 
@@ -107,7 +108,7 @@ class Packed:
     packing: Packing = AS_IS
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class PackedValue:
     """Argument: a value that the run brings as a packing makes it, read with that spec `offset` bytes behind its
     beginning. Lowering puts a buffer in its place, and a launch that fills it before: see shared/packing.py."""
@@ -118,7 +119,7 @@ class PackedValue:
     offset: int = 0
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Scalar:
     """Argument: a number. ctype is OpenCL's name: int, long, float, uint."""
 
@@ -126,21 +127,21 @@ class Scalar:
     ctype: str = "int"
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Local:
     """Argument: local memory of that many bytes."""
 
     nbytes: int
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Table:
     """Argument: an array made while lowering (indices, weights), uploaded once with the plan."""
 
     array: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Addresses:
     """Argument: 64-bit words, one for each of these: a number's bits, or where a buffer begins.
 
@@ -150,7 +151,7 @@ class Addresses:
     arguments: tuple[Argument, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class State:
     """Argument: bytes that are zero at first, and what the kernel left there the next time."""
 

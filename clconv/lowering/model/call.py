@@ -20,9 +20,10 @@ from clconv.lowering.model.arguments import (
     Table,
     Write,
 )
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Kernel:
     """A template with its parameters: the identity of one piece of machine code.
 
@@ -59,7 +60,7 @@ class Kernel:
         return f"{self.entry}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class StoredProgram:
     """A program as it was stored. binary: reads what the device's compiler made of the source, where that is kept."""
 
@@ -67,7 +68,7 @@ class StoredProgram:
     binary: Callable[[], bytes] | None = None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class StoredKernel(Kernel):
     """A kernel of a stored program. Its parameters hold no more than its symbol. pieces: how many kernels it is made
     of."""
@@ -86,7 +87,7 @@ class StoredKernel(Kernel):
         return self.entry
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class KernelCall:
     """One launch: the kernel, its arguments by name in order, its index space, its cost.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clconv.graph.ir import TensorSpec
 from clconv.lowering.model.call import KernelCall
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.lowering.model.kernel import Variant
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 Named = tuple[tuple[str, Any], ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Choice:
     """The variant of one node, where it came from, and why the better ones were passed over.
 
@@ -41,7 +42,7 @@ class Choice:
         return f"{self.name} ({self.source}{refused})"
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class LoweredGraph:
     """What a device has to do for a graph.
 

@@ -7,6 +7,13 @@ import os
 # pyopencl keeps binaries; PoCL keeps its own, by source. Twice costs time and disk on every first load.
 os.environ.setdefault("PYOPENCL_NO_CACHE", "1")
 
+import numpy  # noqa: F401 - before, as it has no part in this
+
+from clconv.runtime.opencl.versions import quick_versions
+
+with quick_versions():
+    import pyopencl  # noqa: F401
+
 from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.caller import Place, callers_place
 from clconv.runtime.opencl.context import MAKE_ROOM, Device, open_device

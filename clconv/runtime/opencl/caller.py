@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pyopencl as cl
 
 from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
+from clconv.records import record
 from clconv.runtime.opencl.found import device_infos, raw_devices
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Place:
     """device: where a session computes. context: of pyopencl; queue: in which it enqueues, None for one of its own."""
 

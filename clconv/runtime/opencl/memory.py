@@ -37,10 +37,10 @@ def svm_buffer(svm: Any, context: Any) -> Any:
 
 
 @refused("use an array in place")
-def borrowed(context: Any, array: np.ndarray) -> Any:
-    """A contiguous array as a buffer that is only read, in place."""
-    flags = cl.mem_flags.READ_ONLY | cl.mem_flags.USE_HOST_PTR
-    return cl.Buffer(context, flags, hostbuf=array)
+def borrowed(context: Any, array: np.ndarray, writes: bool) -> Any:
+    """A contiguous array as a buffer, in place. writes: whether kernels may write it."""
+    access = cl.mem_flags.READ_WRITE if writes else cl.mem_flags.READ_ONLY
+    return cl.Buffer(context, access | cl.mem_flags.USE_HOST_PTR, hostbuf=array)
 
 
 @refused("tell where a buffer lies")

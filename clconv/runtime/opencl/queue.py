@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,18 @@ class Queue:
         self, kernel: Any, global_size: tuple[int, ...], local_size: tuple[int, ...] | None
     ) -> Any:
         return cl.enqueue_nd_range_kernel(self._queue, kernel, global_size, local_size)
+
+    @refused("run kernels")
+    def run(
+        self, launches: Iterable[tuple[Any, tuple[int, ...], tuple[int, ...] | None]], waits: bool
+    ) -> None:
+        """Launches kernels. waits: returns when all that is enqueued is over."""
+        queue, enqueue = self._queue, cl.enqueue_nd_range_kernel
+        with process.opencl:
+            for kernel, global_size, local_size in launches:
+                enqueue(queue, kernel, global_size, local_size)
+            if waits:
+                queue.finish()
 
     @refused("fill a buffer")
     def fill(self, buffer: Any, byte: int, nbytes: int) -> None:

@@ -7,6 +7,7 @@ stored_plan.py.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,14 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot
+from clconv.planning.movable import Site, in_place
 from clconv.planning.persistent import pieces_of
+from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import Program
 from clconv.runtime.stored.stored_plan import Data, spec_data
+from clconv.runtime.stored.stored_weights import WEIGHT
 from clconv.runtime.words import words_and_places
 from clconv.store.container import Blob
 
@@ -67,6 +71,7 @@ class Packer:
             "arenas": list(plan.memory.arenas),
             "live": plan.live_bytes,
             "launches": [self._launch(call, bound) for call in plan.launches],
+            "in_place": _in_place_data(plan),
             "split": None
             if split is None
             else {"count": split.count, "batch": split.batch, "inputs": sorted(split.inputs)},
@@ -123,10 +128,23 @@ class Packer:
 
     def _weight(self, held: Held, constants: DeviceConstants) -> str:
         if id(held) not in self._names:
-            name = f"weight-{hashlib.sha256(constants.content(held).data).hexdigest()}"
+            name = f"{WEIGHT}{hashlib.sha256(constants.content(held).data).hexdigest()}"
             self._names[id(held)] = held, name
             self.blobs[name] = Blob(name, held.nbytes, lambda: constants.content(held))
         return self._names[id(held)][1]
+
+
+def _in_place_data(plan: Plan) -> Data:
+    found = in_place(plan)
+
+    def listed(by_name: Mapping[str, Sequence[Site]]) -> Data:
+        return {name: [list(site) for site in sites] for name, sites in by_name.items()}
+
+    return {
+        "inputs": listed(found.inputs),
+        "outputs": listed(found.outputs),
+        "echoes": dict(found.echoes),
+    }
 
 
 def _slot_data(slot: Slot) -> list[int]:

@@ -6,7 +6,6 @@ names any more but those that a run is given or gives back; all others are place
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,9 @@ from clconv.lowering.model.arguments import Local, Scalar, State, Table
 from clconv.lowering.model.call import KernelCall, StoredKernel
 from clconv.lowering.model.lowered import LoweredGraph
 from clconv.planning.memory import MemoryPlan, Slot
+from clconv.planning.movable import InPlace, Site
 from clconv.planning.plan import Plan
+from clconv.records import record
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.stored.stored_weights import StoredWeights
 from clconv.store.files import Unusable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Data = dict[str, Any]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class StoredPlan(Plan):
     """A plan that was read: its launches alone, over places in memory. What looks at nodes, calls or values inside needs
     the network to be planned again.
@@ -40,6 +41,7 @@ class StoredPlan(Plan):
 
     weights: StoredWeights | None = None
     wanted: tuple[str, ...] = ()
+    in_place: InPlace | None = None
 
     def read_weights(self, constants: DeviceConstants) -> Callable[[], list[Held]]:
         """Begins to read them, in a thread of its own; what it returns waits until they are on the device, and raises
@@ -48,7 +50,7 @@ class StoredPlan(Plan):
         return self.weights.begin(self.wanted, constants)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Place:
     """Argument: a part of an arena."""
 
@@ -58,7 +60,7 @@ class _Place:
         return bound.part(self.slot)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Weight:
     """Argument: packed weights."""
 
@@ -69,7 +71,7 @@ class _Weight:
         return self.weights.held(self.name).buffer
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Words:
     """Argument: words of a persistent launch. places: rows of word and arena, whose beginning is added to the word.
     buffers: the words that other arguments' addresses are added to."""
@@ -90,7 +92,7 @@ class _Words:
         return bound.upload(words)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class PlanReader:
     """Reads what Packer.data() made. tables: the bytes of a table by its name. kernels: by symbol."""
 
@@ -126,6 +128,7 @@ class PlanReader:
             batch_split=_batch_split(data["split"], graph),
             weights=self.weights,
             wanted=tuple(names),
+            in_place=_in_place(data["in_place"], data["launches"]),
         )
 
     def _launch(self, launch: Data, arenas: tuple[int, ...]) -> KernelCall:
@@ -168,6 +171,22 @@ def _slot(values: Sequence[int], arenas: tuple[int, ...]) -> Slot:
     ):
         raise ValueError("a place outside its arena")
     return found
+
+
+def _in_place(data: Data, launches: Sequence[Data]) -> InPlace:
+    def sites(by_name: Data) -> dict[str, tuple[Site, ...]]:
+        return {name: tuple(map(site, listed)) for name, listed in by_name.items()}
+
+    def site(values: Sequence[int | None]) -> Site:
+        found = Site(*values)  # type: ignore[arg-type]
+        kind, *rest = launches[found.launch]["arguments"][found.position][1:]
+        if kind != ("place" if found.word is None else "words") or found.offset < 0:
+            raise ValueError("a place that is no address")
+        if found.word is not None and not 0 <= found.word < rest[1]:
+            raise ValueError("a place outside its table")
+        return found
+
+    return InPlace(sites(data["inputs"]), sites(data["outputs"]), data["echoes"])
 
 
 def _batch_split(data: Data | None, graph: Graph) -> BatchSplit | None:

@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clconv.device.info import DeviceInfo
 from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
-from tests.graph.graph_builder import Builder
-from tests.runtime.support import picture
 from tests.session.arrays.conftest import expected_of
 
 
@@ -35,26 +32,6 @@ def test_numpy_and_dlpack_read_results(session: Session, x: np.ndarray) -> None:
     del result
     gc.collect()
     np.testing.assert_array_equal(view, expected)
-
-
-@pytest.mark.parametrize("offset", [0, 16])
-def test_a_large_array_of_the_hosts_is_read_in_place(offset: int, device: DeviceInfo) -> None:
-    """Where the device is a CPU and the array begins where vectors may."""
-    b = Builder()
-    session = Session(b.graph(b.node("Relu", b.input(4, 1 << 18), out="y")), device)
-    room = np.zeros((4 << 20) + 256, np.uint8)
-    begin = -room.ctypes.data % 64 + offset
-    x = room[begin : begin + (4 << 20)].view(np.float32).reshape(4, 1 << 18)
-    x[:] = picture(*x.shape)
-    x.flags.writeable = False
-    expected = np.maximum(x, 0)
-    np.testing.assert_array_equal(session.run(x)["y"], expected)
-    with counted() as found:
-        result = session.run(x)["y"]
-    in_place = device.kind == "cpu" and offset == 0
-    assert found.to_device == (0 if in_place else x.nbytes) and found.to_host == x.nbytes
-    np.testing.assert_array_equal(result, expected)
-    np.testing.assert_array_equal(session.submit(x).result(60)["y"], expected)
 
 
 def test_dlpack_is_taken(session: Session, x: np.ndarray) -> None:

@@ -1,0 +1,178 @@
+"""A run's inputs and outputs between NumPy's arrays and a plan: in place where its kernels can read and write there, else by a
+copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clconv.planning.movable import InPlace, Site
+from clconv.runtime import transfers
+from clconv.runtime.moved import ALIGNMENT, is_worth_moving
+from clconv.runtime.opencl import borrowed, host_memory, set_argument
+
+if TYPE_CHECKING:
+    from clconv.runtime.bound import BoundPlan
+
+Arrays = dict[str, np.ndarray]
+_NONE = np.empty(0)
+# A launch's kernel with its sizes, and the arguments that were set for it.
+BoundLaunch = tuple[tuple[Any, ...], Sequence[Any]]
+
+
+class Direct:
+    """Brings inputs in front of a plan's launches, and outputs behind them. Whoever calls holds the plan's lock.
+
+    places: None where all is copied, as it is where the device has memory of its own. launches: those that are told for each
+    run where arrays lie.
+    """
+
+    def __init__(
+        self, bound: BoundPlan, places: InPlace | None, launches: Sequence[BoundLaunch]
+    ) -> None:
+        plan = bound.plan
+        graph, lowered = plan.graph, plan.lowered
+        self._queue, self._constants = bound.queue, {}
+        self._aimed: list[_Sites] = []
+        places = places or InPlace({}, {}, {})
+
+        def sites(found: Mapping[str, tuple[Site, ...]], name: str, nbytes: int) -> _Sites | None:
+            if name not in found or not is_worth_moving(nbytes):
+                return None
+            return _Sites(bound.device.context, launches, found[name])
+
+        self._names = graph.returned
+        self._inputs, self._outputs, self._echoes = [], [], []
+        for name in graph.fed:
+            found = sites(places.inputs, name, lowered.specs[name].nbytes)
+            self._inputs.append((name, *_place(bound, name), found))
+        for name in graph.returned:
+            stored = lowered.stored[name]
+            if stored in graph.constants:
+                self._constants[name] = graph.constants[stored].array
+                continue
+            spec = lowered.specs[stored]
+            if name in places.echoes:
+                self._echoes.append((name, places.echoes[name], spec.shape))
+            found = sites(places.outputs, name, spec.nbytes)
+            self._outputs.append(
+                (name, spec.shape, spec.dtype.numpy, *_place(bound, stored), found)
+            )
+
+        # Whether outputs are in memory of the device's, so that reading them goes through the queue.
+        self.reads = any(memory is None for _, _, _, memory, _, _ in self._outputs)
+
+    def copy_in(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        """Copies all inputs into the plan's memory; what ran before is over. No output is computed elsewhere."""
+        for name, memory, buffer, _ in self._inputs:
+            self._copy(memory, buffer, feeds[name])
+        return {}
+
+    def put(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
+        """Lets the next launches read inputs where they are, copies the others, and returns the outputs that will be computed
+        where they are wanted. restore() must follow once those launches are over."""
+        for name, memory, buffer, sites in self._inputs:
+            array = feeds[name]
+            begin = address(array) if sites is not None else 1
+            if sites is None or begin % ALIGNMENT:
+                self._copy(memory, buffer, array)
+            else:
+                self._aimed.append(sites)
+                sites.aim(array, begin)
+        found = {name: feeds[fed].reshape(shape).copy() for name, fed, shape in self._echoes}
+        for name, shape, dtype, _, _, sites in self._outputs:
+            if sites is not None:
+                found[name] = array = np.empty(shape, dtype)
+                self._aimed.append(sites)
+                sites.aim(array, address(array))
+        return found
+
+    def restore(self) -> None:
+        """All lies in the plan's own memory again."""
+        while self._aimed:
+            self._aimed.pop().restore()
+
+    def results(self, there: Mapping[str, np.ndarray]) -> Arrays:
+        """All outputs; unless some are to be read with the queue, all that computes them must be over. there: those that
+        need no copy."""
+        found = dict.fromkeys(self._names, _NONE)
+        for name, shape, dtype, memory, buffer, _ in self._outputs:
+            if name in there:
+                found[name] = there[name]
+            elif memory is not None:
+                transfers.count("to_host", memory.nbytes)
+                found[name] = memory.copy()
+            else:
+                found[name] = array = np.empty(shape, dtype)
+                self._queue.read(array, buffer)
+        if self.reads:
+            self._queue.finish()
+        for name, array in self._constants.items():
+            found[name] = array.copy()
+        return found
+
+    def _copy(self, memory: np.ndarray | None, buffer: Any, array: np.ndarray) -> None:
+        if memory is None:
+            self._queue.write(buffer, array)
+        else:
+            transfers.count("to_device", array.nbytes)
+            memory[...] = array
+
+
+def _place(bound: BoundPlan, value: str) -> tuple[np.ndarray | None, Any]:
+    """Where a value lies: in memory of ours, where copying it here and now wakes nobody; else in a buffer."""
+    spec, slot = bound.plan.lowered.specs[value], bound.slot(value)
+    whole = host_memory(bound.arenas[slot.arena])
+    if whole is None:
+        return None, bound.buffer(value)
+    memory = whole[slot.offset : slot.offset + spec.nbytes]
+    return memory.view(spec.dtype.numpy).reshape(spec.shape), None
+
+
+class _Sites:
+    """The arguments that say where a value lies: words of tables, and arguments of kernels."""
+
+    def __init__(
+        self, context: Any, launches: Sequence[BoundLaunch], sites: Sequence[Site]
+    ) -> None:
+        self._context = context
+        self._words: list[tuple[Any, int, int, int]] = []  # table, word, offset, what stands there
+        self._arguments: list[tuple[Any, int, int, Any]] = []  # kernel, position, offset, buffer
+        self._lent: list[Any] = []
+        for site in sites:
+            (kernel, *_), arguments = launches[site.launch]
+            own = arguments[site.position]
+            if site.word is None:
+                self._arguments.append((kernel, site.position, site.offset, own))
+                continue
+            table = host_memory(own)
+            assert table is not None
+            words = table.data.cast("Q")
+            self._words.append((words, site.word, site.offset, words[site.word]))
+
+    def aim(self, array: np.ndarray, begin: int) -> None:
+        """The value lies in a contiguous array, which begins at this address."""
+        for words, word, offset, _ in self._words:
+            words[word] = begin + offset
+        if self._arguments:
+            lent: dict[int, Any] = {}
+            for kernel, position, offset, _ in self._arguments:
+                if offset not in lent:
+                    memory = array.reshape(-1).view(np.uint8)[offset:]
+                    lent[offset] = borrowed(self._context, memory, writes=array.flags.writeable)
+                    self._lent.append(lent[offset])
+                set_argument(kernel, position, lent[offset])
+
+    def restore(self) -> None:
+        for words, word, _, own in self._words:
+            words[word] = own
+        for kernel, position, _, own in self._arguments:
+            set_argument(kernel, position, own)
+        self._lent.clear()
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array begins."""
+    return int(array.__array_interface__["data"][0])
