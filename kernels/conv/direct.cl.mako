@@ -17,13 +17,12 @@ Windows of one pixel lie inside wherever they are: their image is one run, whose
 what is shorter than a tile is computed pixel by pixel.
 
 in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
-tile; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
+tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import vector_type
-from clconv.lowering.ops.conv.runs import narrower_tile
 %>
 <%
   V = vector_type(block)
@@ -32,7 +31,6 @@ from clconv.lowering.ops.conv.runs import narrower_tile
   halves = stored("x") == "half"
   end_of_weights = "groups * get_global_size(0) * chunk_weights"
   zero = pad_mode == "constant"
-  narrower = narrower_tile(pixels, pointwise)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,

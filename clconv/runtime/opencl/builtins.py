@@ -12,17 +12,17 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-_WIDTHS = ("2", "3", "4", "8", "16")
-_ALL_WIDTHS = ("", *_WIDTHS)
-_INTEGERS = ("char", "uchar", "short", "ushort", "int", "uint", "long", "ulong")
-# Real types, the condition of each, and the integers that a comparison of its vectors gives.
-_REALS = (
-    ("float", "", "int"),
-    ("double", "cl_khr_fp64", "long"),
-    ("half", "cl_khr_fp16", "short"),
+from clconv.runtime.opencl.builtin_types import (
+    ALL_WIDTHS,
+    INTEGERS,
+    REALS,
+    WIDTHS,
+    if_defined,
+    types,
 )
+
 _CONST = "__attribute__((overloadable, const))"
 _PURE = "__attribute__((overloadable, pure))"
 _PLAIN = "__attribute__((overloadable))"
@@ -75,69 +75,7 @@ def declared(source: str) -> str:
     """The program with what it uses declared in front."""
     names = sorted(set(_WORDS.findall(source)))
     found = itertools.chain.from_iterable(map(_declarations, names))
-    return "\n".join([_types(), *found, "#pragma OPENCL EXTENSION all : disable", source])
-
-
-@functools.cache
-def _types() -> str:
-    lines = ["#ifndef _OPENCL_BASE_H_", "#define _OPENCL_BASE_H_"]
-    lines += [f"typedef unsigned {t} u{t};" for t in ("char", "short", "int", "long")]
-    lines += [
-        f"typedef __{name.upper()}_TYPE__ {name}_t;"
-        for name in ("size", "ptrdiff", "intptr", "uintptr")
-    ]
-    for kind, condition in [*((t, "") for t in _INTEGERS), *((t, c) for t, c, _ in _REALS)]:
-        lines += _if(condition, _vector_types(kind))
-    lines += [*_CONSTANTS.strip().splitlines(), "#endif"]
-    return "\n".join(lines)
-
-
-def _vector_types(kind: str) -> list[str]:
-    vectors = [f"typedef {kind} {kind}{n} __attribute__((ext_vector_type({n})));" for n in _WIDTHS]
-    casts = [f"#define as_{kind}{n}(x) __builtin_astype((x), {kind}{n})" for n in _ALL_WIDTHS]
-    return [*vectors, *casts]
-
-
-_CONSTANTS = """
-#define NULL ((void*)0)
-#define INFINITY (__builtin_inff())
-#define NAN as_float(INT_MAX)
-#define CHAR_BIT 8
-#define SCHAR_MAX 127
-#define SCHAR_MIN (-128)
-#define CHAR_MAX SCHAR_MAX
-#define CHAR_MIN SCHAR_MIN
-#define UCHAR_MAX 255
-#define SHRT_MAX 32767
-#define SHRT_MIN (-32768)
-#define USHRT_MAX 65535
-#define INT_MAX 2147483647
-#define INT_MIN (-2147483647 - 1)
-#define UINT_MAX 0xffffffff
-#define LONG_MAX 0x7fffffffffffffffL
-#define LONG_MIN (-0x7fffffffffffffffL - 1)
-#define ULONG_MAX 0xffffffffffffffffUL
-#define FLT_MAX 0x1.fffffep127f
-#define FLT_MIN 0x1.0p-126f
-#define FLT_EPSILON 0x1.0p-23f
-#define DBL_MAX 0x1.fffffffffffffp1023
-#define DBL_MIN 0x1.0p-1022
-#define DBL_EPSILON 0x1.0p-52
-typedef uint cl_mem_fence_flags;
-#define CLK_LOCAL_MEM_FENCE 1
-#define CLK_GLOBAL_MEM_FENCE 2
-"""
-
-
-def _if(condition: str, lines: Iterable[str]) -> list[str]:
-    if not condition:
-        return list(lines)
-    return [
-        f"#ifdef {condition}",
-        f"#pragma OPENCL EXTENSION {condition} : enable",
-        *lines,
-        "#endif",
-    ]
+    return "\n".join([types(), *found, "#pragma OPENCL EXTENSION all : disable", source])
 
 
 @functools.cache
@@ -190,93 +128,93 @@ def _function(name: str, result: str, *arguments: str, attributes: str = _CONST)
 
 def _of_reals(count: int, name: str) -> list[str]:
     lines = []
-    for kind, condition, _ in _REALS:
-        vectors = (kind + n for n in _ALL_WIDTHS)
-        lines += _if(condition, [_function(name, v, *[v] * count) for v in vectors])
+    for kind, condition, _ in REALS:
+        vectors = (kind + n for n in ALL_WIDTHS)
+        lines += if_defined(condition, [_function(name, v, *[v] * count) for v in vectors])
     return lines
 
 
 def _of_integers(name: str, count: int = 2) -> list[str]:
-    vectors = [kind + n for kind in _INTEGERS for n in _ALL_WIDTHS]
+    vectors = [kind + n for kind in INTEGERS for n in ALL_WIDTHS]
     return [_function(name, v, *[v] * count) for v in vectors]
 
 
 def _test(name: str) -> list[str]:
     lines = []
-    for kind, condition, result in _REALS:
+    for kind, condition, result in REALS:
         overloads = [_function(name, "int", kind)]
-        overloads += [_function(name, result + n, kind + n) for n in _WIDTHS]
-        lines += _if(condition, overloads)
+        overloads += [_function(name, result + n, kind + n) for n in WIDTHS]
+        lines += if_defined(condition, overloads)
     return lines
 
 
 def _with_scalar(name: str) -> list[str]:
     lines = _of_reals(2, name)
-    for kind, condition, _ in _REALS:
-        lines += _if(condition, [_function(name, kind + n, kind + n, kind) for n in _WIDTHS])
+    for kind, condition, _ in REALS:
+        lines += if_defined(condition, [_function(name, kind + n, kind + n, kind) for n in WIDTHS])
     return lines
 
 
 def _limits(count: int, name: str) -> list[str]:
     """max, min and clamp: the limits may be scalars."""
-    kinds = [(kind, "") for kind in _INTEGERS] + [
-        (kind, condition) for kind, condition, _ in _REALS
-    ]
+    kinds = [(kind, "") for kind in INTEGERS] + [(kind, condition) for kind, condition, _ in REALS]
     lines = []
     for kind, condition in kinds:
-        overloads = [_function(name, kind + n, *[kind + n] * (count + 1)) for n in _ALL_WIDTHS]
-        overloads += [_function(name, kind + n, kind + n, *[kind] * count) for n in _WIDTHS]
-        lines += _if(condition, overloads)
+        overloads = [_function(name, kind + n, *[kind + n] * (count + 1)) for n in ALL_WIDTHS]
+        overloads += [_function(name, kind + n, kind + n, *[kind] * count) for n in WIDTHS]
+        lines += if_defined(condition, overloads)
     return lines
 
 
 def _abs(name: str) -> list[str]:
-    kinds = [(kind, kind if kind.startswith("u") else f"u{kind}") for kind in _INTEGERS]
-    return [_function(name, result + n, kind + n) for kind, result in kinds for n in _ALL_WIDTHS]
+    kinds = [(kind, kind if kind.startswith("u") else f"u{kind}") for kind in INTEGERS]
+    return [_function(name, result + n, kind + n) for kind, result in kinds for n in ALL_WIDTHS]
 
 
 def _all(name: str) -> list[str]:
-    kinds = [kind for kind in _INTEGERS if not kind.startswith("u")]
-    return [_function(name, "int", kind + n) for kind in kinds for n in _ALL_WIDTHS]
+    kinds = [kind for kind in INTEGERS if not kind.startswith("u")]
+    return [_function(name, "int", kind + n) for kind in kinds for n in ALL_WIDTHS]
 
 
 def _dot(name: str) -> list[str]:
     lines = []
-    for kind, condition, _ in _REALS:
-        vectors = [kind + n for n in _ALL_WIDTHS]
-        lines += _if(condition, [_function(name, kind, v, v) for v in vectors])
+    for kind, condition, _ in REALS:
+        vectors = [kind + n for n in ALL_WIDTHS]
+        lines += if_defined(condition, [_function(name, kind, v, v) for v in vectors])
     return lines
 
 
 def _select(name: str) -> list[str]:
     sizes = [("char", ""), ("short", ""), ("int", ""), ("long", "")]
     kinds = [(kind, mask, c) for mask, c in sizes for kind in (mask, f"u{mask}")]
-    kinds += [(kind, mask, condition) for kind, condition, mask in _REALS]
+    kinds += [(kind, mask, condition) for kind, condition, mask in REALS]
     lines = []
     for kind, mask, condition in kinds:
         overloads = [
             _function(name, kind + n, kind + n, kind + n, choice + n)
             for choice in (mask, f"u{mask}")
-            for n in _ALL_WIDTHS
+            for n in ALL_WIDTHS
         ]
-        lines += _if(condition, overloads)
+        lines += if_defined(condition, overloads)
     return lines
 
 
 def _convert(match: re.Match[str]) -> list[str]:
     n = match["width"]
-    lines = [_function(match[0], match["kind"] + n, kind + n) for kind in _INTEGERS]
-    for kind, condition, _ in _REALS:
-        lines += _if(condition, [_function(match[0], match["kind"] + n, kind + n)])
-    own = {kind: condition for kind, condition, _ in _REALS}.get(match["kind"], "")
-    return _if(own, lines)
+    lines = [_function(match[0], match["kind"] + n, kind + n) for kind in INTEGERS]
+    for kind, condition, _ in REALS:
+        lines += if_defined(condition, [_function(match[0], match["kind"] + n, kind + n)])
+    own = {kind: condition for kind, condition, _ in REALS}.get(match["kind"], "")
+    return if_defined(own, lines)
 
 
 def _load(match: re.Match[str]) -> list[str]:
     n = match["width"]
     lines = []
-    for kind, condition in [*((t, "") for t in _INTEGERS), *((t, c) for t, c, _ in _REALS)]:
-        lines += _if(condition, [_from(match[0], kind + n, kind, space) for space in _SPACES])
+    for kind, condition in [*((t, "") for t in INTEGERS), *((t, c) for t, c, _ in REALS)]:
+        lines += if_defined(
+            condition, [_from(match[0], kind + n, kind, space) for space in _SPACES]
+        )
     return lines
 
 
@@ -287,8 +225,8 @@ def _from(name: str, result: str, kind: str, space: str) -> str:
 def _store(match: re.Match[str]) -> list[str]:
     n = match["width"]
     lines = []
-    for kind, condition in [*((t, "") for t in _INTEGERS), *((t, c) for t, c, _ in _REALS)]:
-        lines += _if(condition, [_to(match[0], kind + n, kind, space) for space in _SPACES])
+    for kind, condition in [*((t, "") for t in INTEGERS), *((t, c) for t, c, _ in REALS)]:
+        lines += if_defined(condition, [_to(match[0], kind + n, kind, space) for space in _SPACES])
     return lines
 
 
@@ -304,9 +242,9 @@ def _load_half(match: re.Match[str]) -> list[str]:
 
 def _store_half(match: re.Match[str]) -> list[str]:
     lines = []
-    for kind, condition, _ in _REALS[:2]:
+    for kind, condition, _ in REALS[:2]:
         overloads = [_to(match[0], kind + match["width"], "half", space) for space in _SPACES]
-        lines += _if(condition, overloads)
+        lines += if_defined(condition, overloads)
     return lines
 
 

@@ -88,6 +88,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         lanes_a_turn=lanes_a_turn,
         tail=last_lanes % lanes_a_turn,
         pointwise=shape.is_pointwise,
+        narrower=narrower_tile(pixels, shape.is_pointwise),
         **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,
