@@ -79,14 +79,14 @@ class BoundPlan:
         self._tables: list[Any] = []
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = Steps(progress, len(weights))
-        if not isinstance(plan, StoredPlan) and device.is_in_doubt():
+        if not isinstance(plan, StoredPlan) and device.compiler.is_in_doubt():
             from clconv.runtime.trial import try_apart  # only now: it is rare
 
             self._held += try_apart(plan, self._memory, device, constants)
         self._stored_weights = plan.weights if isinstance(plan, StoredPlan) else None
         reading = plan.read_weights(constants) if isinstance(plan, StoredPlan) else list
         with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
-            self.programs = device.prepare(
+            self.programs = device.compiler.prepare(
                 (call.kernel for call in plan.launches), self._steps.compiled
             )
         wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
@@ -125,7 +125,7 @@ class BoundPlan:
 
     def _launch_once(self) -> None:
         """Launches what needs machine code that no launch has asked for yet. State is the same as before."""
-        first = self.device.first_launches(self.plan.launches, self.programs)
+        first = self.device.compiler.first_launches(self.plan.launches, self.programs)
         if not first:
             return
         with self.lock:
@@ -138,7 +138,7 @@ class BoundPlan:
             for name, array in saved.items():
                 assert state is not None
                 state.put(name, array)
-        self.device.launched()
+        self.device.compiler.launched()
 
     def __del__(self) -> None:
         with opencl.released():
@@ -169,11 +169,11 @@ class BoundPlan:
 
     def launched(self, calls: Sequence[KernelCall]) -> None:
         """To be called once other calls have run: lets the device keep their machine code."""
-        if self.device.first_launches(calls, self.programs):
-            self.device.launched()
+        if self.device.compiler.first_launches(calls, self.programs):
+            self.device.compiler.launched()
 
     def _prepare(self, calls: Sequence[KernelCall]) -> None:
-        more = self.device.prepare((call.kernel for call in calls), silent)
+        more = self.device.compiler.prepare((call.kernel for call in calls), silent)
         self.programs = {**self.programs, **more}
 
     def buffer(self, value: str, offset: int = 0) -> Any:

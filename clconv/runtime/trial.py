@@ -50,7 +50,7 @@ def try_apart(
 
     Raises DeviceError if that process died for want of disk space, KernelBuildError if it died twice without.
     """
-    untried = device.untried((*plan.launches, *_address_calls(device.info, plan.launches)))
+    untried = device.compiler.untried((*plan.launches, *_address_calls(device.info, plan.launches)))
     if not untried:
         return []
     weights = {a for call in plan.launches for a in _flat(call) if isinstance(a, Packed)}
@@ -61,7 +61,7 @@ def try_apart(
         end = _ended(job)
         if end in (0, trial_process.REFUSED):  # which is told by whoever is refused next
             break
-        room = device.discard(untried)
+        room = device.compiler.discard(untried)
         # The dynamic linker ends a process by exit code 127.
         name = signal.Signals(-end).name if end < 0 else f"exit code {end}"
         if room:
@@ -129,7 +129,7 @@ class _Job:
         return {
             "path": sys.path,
             "device": self._device.info.index,
-            "options": self._device.build_options,
+            "options": self._device.compiler.options,
             "sources": list(untried),
             "address": (programs.get(ADDRESS), ADDRESS.symbol),
             "launches": launches,

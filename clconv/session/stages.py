@@ -182,7 +182,7 @@ class Stage:
         """The plan that a file has for these specs."""
         shared, kept = self._shared, self._kept
         device = shared.prepared.device
-        plan = kept and not device.is_in_doubt() and kept.find(specs, device.info)
+        plan = kept and not device.compiler.is_in_doubt() and kept.find(specs, device.info)
         if not plan or kept is None:
             return None
         try:

@@ -56,7 +56,7 @@ def made(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> Plan
         for machine in dict.fromkeys(plan.device for plan in all_plans):
             kernels = [c.kernel for p in all_plans if p.device == machine for c in p.calls]
             with contextlib.suppress(KernelBuildError):
-                held |= open_device(machine).prepare(kernels, lambda done, total: None)
+                held |= open_device(machine).compiler.prepare(kernels, lambda done, total: None)
     return done[case.op, device][case.name]
 
 

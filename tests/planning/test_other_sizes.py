@@ -49,7 +49,7 @@ def test_no_size_after_the_first_compiles(
     session = Session(graph, device)
     assert_runs_right(session, graph, {"x": picture(*SIZES[first])})
     variants = set()
-    with counted(monkeypatch, (opencl.Device, "_build")) as built:
+    with counted(monkeypatch, (opencl.Compiler, "_build")) as built:
         for size in SIZES:
             assert_runs_right(session, graph, {"x": picture(*size)})
             choices = session.prepare({"x": size}).plan.lowered.choices

@@ -13,7 +13,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.planning import persistent
 from clconv.runtime import opencl
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.opencl import Device, context, open_device
+from clconv.runtime.opencl import Device, open_device
 from clconv.session.session import Session
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.planning.test_placement import Chain
@@ -64,7 +64,7 @@ def test_other_sizes_take_the_same_kernel(
     """Also where a size needs fewer kernels: those of a larger one are there."""
     session = Session(residual(), waking)
     session.run({"x": picture(1, 3, 40, 40)})
-    with counted(monkeypatch, (opencl.Device, "_build"), (context, "program_source")) as calls:
+    with counted(monkeypatch, (opencl.Compiler, "_build"), (compiler, "program_source")) as calls:
         session.run({"x": picture(2, 3, 44, 36)})
     assert calls == []
     first = session.prepare({"x": (1, 3, 40, 40)}).plan
@@ -119,7 +119,7 @@ def test_every_template_can_be_an_operation(waking: DeviceInfo) -> None:
                 chosen.setdefault(call.kernel.template, call.kernel)
     assert len(chosen) > 40
     kernel = persistent.persistent_kernel(chosen.values())
-    open_device(waking).prepare([kernel], lambda done, total: None)
+    open_device(waking).compiler.prepare([kernel], lambda done, total: None)
 
 
 def test_two_sessions_at_once_do_not_wait_for_each_other(waking: DeviceInfo) -> None:

@@ -18,7 +18,7 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvWarning, DeviceError, KernelBuildError
 from clconv.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential, Sigmoid
 from clconv.runtime import trial
-from clconv.runtime.opencl import Device
+from clconv.runtime.opencl import Compiler
 from clconv.runtime.prepared import PreparedDevice
 from clconv.session.session import Session
 
@@ -111,7 +111,7 @@ def doubted(pocl: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
     real = trial._ended
     monkeypatch.setattr(trial, "_ended", ended)
-    stored = PreparedDevice(pocl).device._stored
+    stored = PreparedDevice(pocl).device.compiler._stored
     assert stored is not None
     monkeypatch.setattr(type(stored), "is_in_doubt", lambda self: True)
     monkeypatch.setattr(type(stored), "has", lambda self, source, launched: False)
@@ -158,14 +158,14 @@ def test_a_death_is_told_and_what_it_left_removed(
 ) -> None:
     graph = Sequential(Conv2d(3, 3), Relu()).build((2, 6, 6))
     deaths = [-11]
-    monkeypatch.setattr(Device, "discard", lambda self, untried: "")  # others use the folder, too
+    monkeypatch.setattr(Compiler, "discard", lambda self, untried: "")  # others use the folder, too
     monkeypatch.setattr(trial, "_ended", lambda job: deaths.pop() if deaths else 0)
     with pytest.warns(ClconvWarning, match="died of SIGSEGV"):
         Session(graph, pocl)
     monkeypatch.setattr(trial, "_ended", lambda job: -6)
     with pytest.raises(KernelBuildError, match=r"ends the process \(SIGABRT\), in a new folder"):
         Session(graph, pocl)
-    monkeypatch.setattr(Device, "discard", lambda self, untried: "the folder has only 1 MB left")
+    monkeypatch.setattr(Compiler, "discard", lambda self, untried: "the folder has only 1 MB left")
     with pytest.raises(DeviceError, match=r"only 1 MB left.*died of SIGABRT.*POCL_CACHE_DIR"):
         Session(graph, pocl)
 

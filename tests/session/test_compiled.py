@@ -57,9 +57,9 @@ def same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> bool:
 
 _ELSEWHERE = """
 import sys, warnings, numpy as np, clconv
-from clconv.runtime.opencl.context import Device
+from clconv.runtime.opencl.compiler import Compiler
 warnings.simplefilter("error")
-Device._build = None  # nothing is compiled
+Compiler._build = None  # nothing is compiled
 session = clconv.load("model.clconv", {index})
 np.save("found.npy", session(np.load("x.npy")))
 print([n for n in ("onnx", "mako", "clconv.lowering.lower", "clconv.graph.ops") if n in sys.modules])

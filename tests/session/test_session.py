@@ -13,7 +13,7 @@ from clconv.graph.reference import run_reference
 from clconv.planning.planner import Planner
 from clconv.runtime import bound as bound_module
 from clconv.runtime import opencl
-from clconv.runtime.opencl import context
+from clconv.runtime.opencl import compiler
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import (
@@ -43,7 +43,7 @@ def test_a_new_size_compiles_renders_and_uploads_nothing(
     session = Session(graph, device)
     session.run({"x": picture(1, 3, 24, 24)})
     uploaded = session._shared.prepared.constants.nbytes
-    with counted(monkeypatch, (opencl.Device, "_build"), (context, "program_source")) as calls:
+    with counted(monkeypatch, (opencl.Compiler, "_build"), (compiler, "program_source")) as calls:
         for size in ((1, 3, 20, 28), (2, 3, 24, 24), (1, 3, 48, 40)):
             assert_runs_right(session, graph, {"x": picture(*size)})
     assert calls == []
@@ -58,7 +58,7 @@ def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) ->
         (opencl.Device, "allocate"),
         (opencl.Device, "prepare"),
         (opencl.Program, "kernel"),
-        (context, "program_source"),
+        (compiler, "program_source"),
         (bound_module, "set_arguments"),
         (bound_module, "sub_buffer"),
         (Planner, "plan"),

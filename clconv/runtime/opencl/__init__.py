@@ -16,7 +16,8 @@ with quick_versions():
 
 from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.caller import Place, callers_place
-from clconv.runtime.opencl.context import MAKE_ROOM, Device, open_device
+from clconv.runtime.opencl.compiler import MAKE_ROOM, Compiler
+from clconv.runtime.opencl.context import Device, open_device
 from clconv.runtime.opencl.flights import Flight, wait_for
 from clconv.runtime.opencl.foreign import (
     check_access,
@@ -44,6 +45,7 @@ from clconv.runtime.opencl.reused import Reused
 __all__ = [
     "MAKE_ROOM",
     "SCALARS",
+    "Compiler",
     "Device",
     "DeviceArray",
     "Flight",
