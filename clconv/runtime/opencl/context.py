@@ -27,7 +27,6 @@ from clconv.runtime.opencl.beside import Beside, launch_idle
 from clconv.runtime.opencl.built import BUILD_OPTIONS, NO_HEADER, built, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl, raw_devices
-from clconv.runtime.opencl.memory import borrowed
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.opencl.queue import Queue, host_address, set_arguments
 from clconv.runtime.opencl.refusals import refused
@@ -75,11 +74,6 @@ class Device:
             if "forgets-what-is-initialised" in self.info.quirks:
                 self._kept.append(buffer)
             return buffer
-
-    def lent(self, memory: np.ndarray) -> Any:
-        """A buffer in the place of bytes of ours, which kernels only read."""
-        with self._allocating(memory.nbytes):
-            return borrowed(self.context, memory, writes=False)
 
     @contextlib.contextmanager
     def _allocating(self, nbytes: int) -> Iterator[None]:
