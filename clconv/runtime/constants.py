@@ -17,7 +17,7 @@ from clconv.graph import staging
 from clconv.graph.ir import Constant
 from clconv.lowering.model.arguments import Packing
 from clconv.runtime import pages
-from clconv.runtime.opencl import Device, Queue, host_memory, sub_buffer
+from clconv.runtime.opencl import Device, Queue, borrowed, host_memory, sub_buffer
 from clconv.spans import span
 
 _LARGE = 1 << 20  # bytes of a constant that is worth a thread
@@ -130,7 +130,7 @@ class DeviceConstants:
 
     def lent(self, memory: np.ndarray) -> Held:
         """A buffer in the place of bytes that are only read, and live as long as it does."""
-        return Held(self._device.lent(memory), memory.nbytes)
+        return Held(borrowed(self._device.context, memory, writes=False), memory.nbytes)
 
     def content(self, held: Held) -> np.ndarray:
         """The bytes of a buffer."""

@@ -18,7 +18,7 @@ import clconv
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError, ClconvWarning, ConfigError, InputError, ModelError
 from clconv.frontend.layers import Conv2d, Relu, Sequential
-from clconv.runtime.opencl import Device
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.stored import stored_weights
 from clconv.session import compiled
 from clconv.store.trust import make_private
@@ -187,13 +187,13 @@ def test_weights_are_used_where_they_are(
     """And no more once somebody has written into the file."""
     monkeypatch.setattr(stored_weights, "_MAPPED", 1)
     lent: list[int] = []
-    lend = Device.lent
+    lend = DeviceConstants.lent
 
-    def noted(self: Device, memory: np.ndarray) -> Any:
+    def noted(self: DeviceConstants, memory: np.ndarray) -> Any:
         lent.append(memory.nbytes)
         return lend(self, memory)
 
-    monkeypatch.setattr(Device, "lent", noted)
+    monkeypatch.setattr(DeviceConstants, "lent", noted)
     expected = clconv.load(files / "model.onnx", device).run(X)
     session = clconv.load(path, device)
     assert same(session.run(X), expected) and same(session.run(X), expected)

@@ -69,6 +69,7 @@ def test_a_run_under_way_ends_well_after_close(device: DeviceInfo) -> None:
         assert closed.wait(30)
         return inner(*args)  # type: ignore[arg-type]
 
+    session._stage.quick = None  # which would not wait there
     session._stage.run = slow  # type: ignore[method-assign,assignment]
     thread = threading.Thread(target=lambda: found.append(session.run({"x": x})))
     thread.start()

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyopencl as cl
@@ -19,6 +18,9 @@ from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import idle_arguments
 from clconv.runtime.opencl import trial_process
 from clconv.store.pocl_programs import Programs
+
+if TYPE_CHECKING:
+    import subprocess
 
 LINES = 3000  # of a program that takes longer to compile, about a second, than a process to start
 _LIMIT = 900.0  # seconds of a process
@@ -65,6 +67,8 @@ class Beside:
         """Returns when the program is there, or is not going to be: then it is compiled as any other."""
         if kernel not in self._processes:
             return
+        import subprocess
+
         try:
             self._processes[kernel].wait(_LIMIT)
         except subprocess.TimeoutExpired:
@@ -78,6 +82,8 @@ def _is_there(kernel: Kernel, source: str, stored: Programs) -> bool:
 
 
 def _started(job: dict[str, Any]) -> subprocess.Popen[bytes]:
+    import subprocess  # only now: where all is compiled already, nothing is started
+
     text = Path(trial_process.__file__).read_text(encoding="utf-8")
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", text],

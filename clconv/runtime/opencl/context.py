@@ -20,7 +20,6 @@ from clconv.runtime import pages, process, transfers
 from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.compiler import Compiler
 from clconv.runtime.opencl.found import raw_devices
-from clconv.runtime.opencl.memory import borrowed
 from clconv.runtime.opencl.queue import Queue, host_address, set_arguments
 from clconv.runtime.opencl.refusals import refused
 
@@ -54,11 +53,6 @@ class Device:
             if "forgets-what-is-initialised" in self.info.quirks:
                 self._kept.append(buffer)
             return buffer
-
-    def lent(self, memory: np.ndarray) -> Any:
-        """A buffer in the place of bytes of ours, which kernels only read."""
-        with self._allocating(memory.nbytes):
-            return borrowed(self.context, memory, writes=False)
 
     @contextlib.contextmanager
     def _allocating(self, nbytes: int) -> Iterator[None]:

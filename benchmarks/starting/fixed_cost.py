@@ -1,0 +1,89 @@
+"""What a run costs beside its computation: networks of microseconds against onnxruntime, in one process, in turn.
+
+python -m benchmarks.starting.fixed_cost --seconds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+from rich.console import Console
+from rich.table import Table
+
+import clconv
+from clconv.frontend.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential
+from clconv.frontend.onnx import export_onnx
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ops import make_node
+
+_AT_ONCE = 20  # runs of one engine before the other's turn
+
+
+def relu(*shape: int) -> Graph:
+    node = make_node("Relu", ("x",), ("y",), "relu")
+    return Graph("relu", (node,), ("x",), ("y",), {"x": TensorSpec(shape)})
+
+
+def lenet() -> Graph:
+    """LeNet-5 of LeCun et al. (1998), with ReLU and maximum pooling."""
+    return Sequential(
+        Conv2d(6, 5, padding=2), Relu(), MaxPool2d(2), Conv2d(16, 5), Relu(), MaxPool2d(2), Flatten(),
+        Dense(120), Relu(), Dense(84), Relu(), Dense(10),
+    ).build((1, 28, 28))  # fmt: skip
+
+
+NETWORKS: dict[str, Callable[[], Graph]] = {
+    "Relu of 8 numbers": lambda: relu(1, 8),
+    "Relu of 16 KiB": lambda: relu(1, 4096),
+    "Relu of 64 KiB": lambda: relu(1, 16384),
+    "Relu of 784 KiB": lambda: relu(1, 64, 56, 56),
+    "LeNet-5": lenet,
+}
+
+
+def measured(graph: Graph, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds of each run of clconv and of onnxruntime, whose results agree."""
+    model = export_onnx(graph)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = os.cpu_count() or 1
+    peer = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = clconv.load(model)
+    (given,) = peer.get_inputs()
+    feeds = {given.name: np.random.default_rng(0).standard_normal(given.shape, np.float32)}
+    for own, other in zip(session.run(feeds).values(), peer.run(None, feeds), strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-4)
+    runs = (lambda: session.run(feeds), lambda: peer.run(None, feeds))
+    times: tuple[list[float], list[float]] = ([], [])
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for run, spent in zip(runs, times, strict=True):
+            for _ in range(_AT_ONCE):
+                begin = time.perf_counter()
+                run()
+                spent.append(time.perf_counter() - begin)
+    return np.array(times[0]), np.array(times[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--seconds", type=float, default=3, help="for each network")
+    options = parser.parse_args()
+    table = Table(
+        "network", "clconv us", "quarter below", "onnxruntime us", "quarter below", "ratio"
+    )
+    for name, network in NETWORKS.items():
+        own, other = (1e6 * times for times in measured(network(), options.seconds))
+        cells = [
+            f"{f(t):.1f}" for t in (own, other) for f in (np.min, lambda t: np.quantile(t, 0.25))
+        ]
+        table.add_row(name, *cells, f"{own.min() / other.min():.2f}")
+    Console(width=110).print("Best times, and those that a quarter of the runs stay below.", table)
+
+
+if __name__ == "__main__":
+    main()
