@@ -9,6 +9,9 @@ from typing import Any
 
 import pyopencl as cl
 
+from clconv.debug import LOGGER
+from clconv.runtime.process import opencl
+
 BUILD_OPTIONS = ("-cl-std=CL1.2",)
 NO_HEADER = "-D_OPENCL_H_"  # for what builtins.declared() made of a program
 
@@ -30,3 +33,13 @@ def built(context: Any, device: Any, source: str, options: Sequence[str]) -> Any
             raise
     # It may name what only the header declares.
     return cl.Program(context, source).build([*BUILD_OPTIONS], [device])
+
+
+def from_binary(context: Any, device: Any, binary: bytes, name: str) -> Any:
+    """The program that a binary of this device and driver holds; None if the driver does not take it. name: the device's."""
+    try:
+        with opencl, without_logs():
+            return cl.Program(context, [device], [binary]).build()
+    except cl.Error as reason:
+        LOGGER.warning("%s does not take a program's binary (%s): built anew", name, reason)
+        return None

@@ -15,7 +15,7 @@ import numpy as np
 import pyopencl as cl
 
 from clconv import config
-from clconv.debug import LOGGER, say
+from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
@@ -24,7 +24,7 @@ from clconv.planning.persistent import ADDRESS, is_persistent, pieces_of
 from clconv.runtime import pages, process, transfers
 from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.beside import Beside, launch_idle
-from clconv.runtime.opencl.built import BUILD_OPTIONS, NO_HEADER, built, without_logs
+from clconv.runtime.opencl.built import BUILD_OPTIONS, NO_HEADER, built, from_binary, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl, raw_devices
 from clconv.runtime.opencl.memory import borrowed
@@ -183,7 +183,7 @@ class Device:
         if self._stored is not None:
             self._stored.check(source, [k.symbol for k in kernels])
         binary = known.binary() if known and known.binary else b""
-        compiled = self._from_binary(binary) if binary else None
+        compiled = from_binary(self.context, self._raw, binary, str(self.info)) if binary else None
         program = Program(self._build(source) if compiled is None else compiled, source)
         for kernel in kernels:
             self._programs[kernel.symbol] = program
@@ -220,17 +220,6 @@ class Device:
                 raise KernelBuildError(
                     f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
                 ) from None
-
-    def _from_binary(self, binary: bytes) -> Any:
-        """The program that a binary of this device and driver holds; None if the driver does not take it."""
-        try:
-            with process.opencl, without_logs():
-                return cl.Program(self.context, [self._raw], [binary]).build()
-        except cl.Error as reason:
-            LOGGER.warning(
-                "%s does not take a program's binary (%s): built anew", self.info, reason
-            )
-            return None
 
     def _log(self, program: Any) -> str:
         log = program.get_build_info(self._raw, cl.program_build_info.LOG)
