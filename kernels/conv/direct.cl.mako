@@ -13,8 +13,8 @@ stay in a core's own cache while its filters pass.
 Some tiles are one pixel narrower where that makes them fill a run exactly: 49 = 4 * 6 + 5 * 5.
 A tile whose window lies inside the image reads at constant distances; another one looks up row and column
 of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights.
-Windows of one pixel lie inside wherever they are: their image is one run, whose last item takes what is left, and
-what is shorter than a tile is computed pixel by pixel.
+Windows of one pixel lie inside wherever they are: their image is one run, whose last item takes what is left if that
+is less than a tile; an image that is less than a tile is computed pixel by pixel.
 
 in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
 tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
@@ -55,7 +55,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int out_blocks = (filters + ${block - 1}) / ${block};
   const int out_pixels = out_height * out_width;
 % if pointwise:
-  const int items_a_run = max(run / length, 1);
+  const int items_a_run = max((run + length - ${pixels}) / length, 1);
 % else:
   const int items_a_run = (run + length - 1) / length;
 % endif

@@ -143,7 +143,7 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
     if _ragged(length, pixels, narrower) > 1:
         length = -(-length // pixels) * pixels
     if shape.is_pointwise:
-        return Runs(run, 1, length, max(1, run // length))
+        return Runs(run, 1, length, max(1, (run + length - pixels) // length))
     return Runs(run, 1, length, -(-run // length))
 
 
