@@ -27,6 +27,8 @@ from rich.progress import track
 from rich.table import Table
 
 import clconv
+from benchmarks.operators.kernels import kernel_clock
+from benchmarks.operators.more import more_cases
 from benchmarks.operators.sized import sized_cases
 from clconv.cases import CASES, Case, data
 from clconv.errors import ClconvError
@@ -42,12 +44,14 @@ Clock = Callable[[], float]
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """Seconds of a run of both engines, best and median. differs: how their results do, "" if they agree."""
+    """Seconds of a run of both engines, best and median. differs: how their results do, "" if they agree. kernels: the least
+    time of clconv's kernels alone."""
 
     case: Case
     own: tuple[float, float]
     peer: tuple[float, float]
     differs: str = ""
+    kernels: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -63,6 +67,8 @@ class Compared:
             "onnxruntime_best_us": 1e6 * self.peer[0],
             "onnxruntime_median_us": 1e6 * self.peer[1],
             "ratio": self.ratio,
+            "kernels_us": 1e6 * self.kernels,
+            "kernels_ratio": self.kernels / self.peer[0],
             "differs": self.differs,
         }
 
@@ -151,10 +157,11 @@ def compare(
 def compared(
     cases: Iterable[Case], device: str | None, seconds: float, clock: Clock
 ) -> Iterator[Compared]:
+    kernels = kernel_clock(device)
     for case in cases:
         found = compare(case, device, seconds, clock)
         if found is not None:
-            yield found
+            yield dataclasses.replace(found, kernels=kernels(case, seconds / 2))
 
 
 def in_turn(cases: Iterable[Case]) -> list[Case]:
@@ -172,13 +179,28 @@ def table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     shown = Table(title=title)
     for column in ("operator", "case"):
         shown.add_column(column, overflow="fold")
-    for column in ("clconv us", "median", "onnxruntime us", "median", "ratio", "results"):
+    for column in (
+        "clconv us",
+        "median",
+        "onnxruntime us",
+        "median",
+        "ratio",
+        "kernels",
+        "results",
+    ):
         shown.add_column(column, justify="right")
     for r in sorted(rows, key=lambda r: -r["ratio"]):
         numbers = (
             f"{r[f'{e}_{k}_us']:.1f}" for e in ("clconv", "onnxruntime") for k in ("best", "median")
         )
-        shown.add_row(r["op"], r["label"], *numbers, f"{r['ratio']:.2f}", r["differs"] or "agree")
+        shown.add_row(
+            r["op"],
+            r["label"],
+            *numbers,
+            f"{r['ratio']:.2f}",
+            f"{r['kernels_ratio']:.2f}",
+            r["differs"] or "agree",
+        )
     return shown
 
 
@@ -200,7 +222,7 @@ def compare_all(choice: Choice) -> None:
     clock = one_thread() if choice.processor_time else time.perf_counter
     fixed = compare(IDENTITY, choice.device, 1.0, clock)
     assert fixed is not None
-    cases = [*sized_cases(), *(() if choice.only_sized else in_turn(CASES))]
+    cases = [*sized_cases(), *more_cases(), *(() if choice.only_sized else in_turn(CASES))]
     words = [word.lower() for word in choice.words]
     chosen = [c for c in cases if not words or any(w in c.name.lower() for w in words)]
     with contextlib.ExitStack() as stack:
