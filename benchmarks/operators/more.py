@@ -59,7 +59,9 @@ def indices() -> Iterator[Case]:
         "Unique", "sized, 8400", (Operand((8400,), "int64", high=99),), {"sorted": 1}, outputs=1
     )
     most = Operand((1,), "int64", True, values=[300])
-    yield Case("TopK", "sized, 1x300x8400", (data(1, 30, 8400), most), {"axis": -1}, outputs=2)
+    yield Case(
+        "TopK", "sized, 1x30x8400 most 300", (data(1, 30, 8400), most), {"axis": -1}, outputs=2
+    )
     yield sized("ArgMax", data(1, 8400, 80), axis=-1, keepdims=0)
     yield sized(
         "CumSum", data(1, 64, 56, 56), Operand((), "int64", True, values=3), label="last axis"
