@@ -232,6 +232,9 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--sized", action="store_true", help="compare only cases as large as in networks"
     )
+    parser.add_argument(
+        "--processor-time", action="store_true", help="compare both on one thread, by its time"
+    )
     return parser.parse_args(words)
 
 
@@ -243,9 +246,14 @@ def best(*peaks: Peak) -> Peak:
 def main(words: list[str]) -> None:
     options = parse(words)
     if options.against:
-        from benchmarks.operators.against import compare_all
+        from benchmarks.operators.against import Choice, compare_all
 
-        compare_all(options.device, options.only, options.seconds, options.sized, options.json)
+        compare_all(
+            Choice(
+                options.device, options.only, options.seconds, options.sized,
+                options.processor_time, options.json,
+            )
+        )  # fmt: skip
         return
     console, progress = Console(), Console(stderr=True)
     device = choose_device(options.device)

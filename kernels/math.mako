@@ -56,6 +56,14 @@ CLCONV_FUNCTION ${V} clconv_exp(${V} x) {
   CLCONV_REDUCE_${n}(x)
   return ((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * a * b;
 }
+// exp(x) for x <= 0, less work: 2^n is one float. Below -87.7 it is 0, also where exp(x) is a denormal number.
+CLCONV_FUNCTION ${V} clconv_exp_negative(${V} x) {
+  x = x < -88.0f ? (${V})(-88.0f) : x;
+  const ${V} shifted = x * 1.44269504f + 12582912.0f;
+  const ${V} n = shifted - 12582912.0f;
+  const ${V} r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  return ((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * as_${V}((as_${I}(shifted) << 23) + 0x3F800000);
+}
 // 1 / (1 + exp(-x)). 2^n is one float, infinite for n = 128, so that what is 0 becomes 0; below -87 exp is lost beside 1.
 CLCONV_FUNCTION ${V} clconv_logistic(${V} x) {
   ${V} y = x < -89.0f ? (${V})(89.0f) : -x;

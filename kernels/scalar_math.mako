@@ -5,6 +5,7 @@ The functions of math.mako for scalars of a type, and powers of integers. Import
 ## CLCONV_FUNCTION: see math.mako.
 <%def name="functions(type)">
 CLCONV_FUNCTION ${type} clconv_exp(${type} x) { return exp(x); }
+CLCONV_FUNCTION ${type} clconv_exp_negative(${type} x) { return exp(x); }
 CLCONV_FUNCTION ${type} clconv_expm1_negative(${type} x) { return expm1(x); }
 CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
 CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }

@@ -2,6 +2,9 @@
 
 The engines take turns, so that what else the machine does meets both alike. Their results are compared before anything is
 timed. What a run costs beside its kernel, an Identity network of a few numbers tells.
+
+On a busy machine times of two threads depend on who gets the second core. `--processor-time` gives both engines one
+thread and counts the process's processor time instead.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import collections
 import contextlib
 import dataclasses
 import json
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +27,8 @@ from rich.progress import track
 from rich.table import Table
 
 import clconv
+from benchmarks.operators.kernels import kernel_clock
+from benchmarks.operators.more import more_cases
 from benchmarks.operators.sized import sized_cases
 from clconv.cases import CASES, Case, data
 from clconv.errors import ClconvError
@@ -33,16 +39,19 @@ IDENTITY = Case("Identity", "fixed cost", (data(1, 8),))
 _ROUNDS = 7  # at least
 
 Run = Callable[[], list[np.ndarray]]
+Clock = Callable[[], float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """Seconds of a run of both engines, best and median. differs: how their results do, "" if they agree."""
+    """Seconds of a run of both engines, best and median. differs: how their results do, "" if they agree. kernels: the least
+    time of clconv's kernels alone."""
 
     case: Case
     own: tuple[float, float]
     peer: tuple[float, float]
     differs: str = ""
+    kernels: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -58,13 +67,26 @@ class Compared:
             "onnxruntime_best_us": 1e6 * self.peer[0],
             "onnxruntime_median_us": 1e6 * self.peer[1],
             "ratio": self.ratio,
+            "kernels_us": 1e6 * self.kernels,
+            "kernels_ratio": self.kernels / self.peer[0],
             "differs": self.differs,
         }
+
+
+def one_thread() -> Clock:
+    """Gives both engines one thread, before either is opened. Returns the clock of the process's processor time."""
+    os.environ["POCL_MAX_PTHREAD_COUNT"] = "1"
+    return time.process_time
+
+
+def threads() -> int:
+    return int(os.environ.get("POCL_MAX_PTHREAD_COUNT", "0"))
 
 
 def peer_of(model: bytes) -> onnxruntime.InferenceSession | None:
     """onnxruntime's session; None for what it has no kernel for."""
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
     options.log_severity_level = 4
     with contextlib.suppress(Exception):  # it has an exception of its own for each kind of refusal
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -111,8 +133,10 @@ def difference(case: Case, found: Iterable[np.ndarray], wanted: Iterable[np.ndar
     return ""
 
 
-def compare(case: Case, device: str | None, seconds: float) -> Compared | None:
-    """Both engines in turn for so many seconds. None where one of them does not run the case."""
+def compare(
+    case: Case, device: str | None, seconds: float, clock: Clock = time.perf_counter
+) -> Compared | None:
+    """Both engines in turn for so many seconds by the clock. None where one of them does not run the case."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         runs = runners(case, device)
@@ -120,21 +144,24 @@ def compare(case: Case, device: str | None, seconds: float) -> Compared | None:
             return None
         differs = difference(case, runs[0](), runs[1]())
         times: tuple[list[float], list[float]] = ([], [])
-        end = time.perf_counter() + seconds
-        while len(times[0]) < _ROUNDS or time.perf_counter() < end:
+        end = clock() + seconds
+        while len(times[0]) < _ROUNDS or clock() < end:
             for run, spent in zip(runs, times, strict=True):
-                start = time.perf_counter()
+                start = clock()
                 run()
-                spent.append(time.perf_counter() - start)
+                spent.append(clock() - start)
     own, peer = ((min(spent), float(np.median(spent))) for spent in times)
     return Compared(case, own, peer, differs)
 
 
-def compared(cases: Iterable[Case], device: str | None, seconds: float) -> Iterator[Compared]:
+def compared(
+    cases: Iterable[Case], device: str | None, seconds: float, clock: Clock
+) -> Iterator[Compared]:
+    kernels = kernel_clock(device)
     for case in cases:
-        found = compare(case, device, seconds)
+        found = compare(case, device, seconds, clock)
         if found is not None:
-            yield found
+            yield dataclasses.replace(found, kernels=kernels(case, seconds / 2))
 
 
 def in_turn(cases: Iterable[Case]) -> list[Case]:
@@ -152,33 +179,57 @@ def table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     shown = Table(title=title)
     for column in ("operator", "case"):
         shown.add_column(column, overflow="fold")
-    for column in ("clconv us", "median", "onnxruntime us", "median", "ratio", "results"):
+    for column in (
+        "clconv us",
+        "median",
+        "onnxruntime us",
+        "median",
+        "ratio",
+        "kernels",
+        "results",
+    ):
         shown.add_column(column, justify="right")
     for r in sorted(rows, key=lambda r: -r["ratio"]):
         numbers = (
             f"{r[f'{e}_{k}_us']:.1f}" for e in ("clconv", "onnxruntime") for k in ("best", "median")
         )
-        shown.add_row(r["op"], r["label"], *numbers, f"{r['ratio']:.2f}", r["differs"] or "agree")
+        shown.add_row(
+            r["op"],
+            r["label"],
+            *numbers,
+            f"{r['ratio']:.2f}",
+            f"{r['kernels_ratio']:.2f}",
+            r["differs"] or "agree",
+        )
     return shown
 
 
-def compare_all(
-    device: str | None, words: list[str], seconds: float, only_sized: bool, json_lines: Path | None
-) -> None:
-    """Compares the cases of the table and those of the sizes of networks, prints what is slow, and names the operators.
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What is compared and how. words: cases with one of them in the name. json_lines: where each result is written at once."""
 
-    json_lines: where each result is written as soon as it is there.
-    """
+    device: str | None
+    words: list[str]
+    seconds: float
+    only_sized: bool
+    processor_time: bool
+    json_lines: Path | None
+
+
+def compare_all(choice: Choice) -> None:
+    """Compares the cases of the table and those of the sizes of networks, prints what is slow, and names the operators."""
     console, records = Console(width=150), []
-    fixed = compare(IDENTITY, device, 1.0)
+    clock = one_thread() if choice.processor_time else time.perf_counter
+    fixed = compare(IDENTITY, choice.device, 1.0, clock)
     assert fixed is not None
-    cases = [*sized_cases(), *(() if only_sized else in_turn(CASES))]
-    chosen = [c for c in cases if not words or any(w.lower() in c.name.lower() for w in words)]
+    cases = [*sized_cases(), *more_cases(), *(() if choice.only_sized else in_turn(CASES))]
+    words = [word.lower() for word in choice.words]
+    chosen = [c for c in cases if not words or any(w in c.name.lower() for w in words)]
     with contextlib.ExitStack() as stack:
-        lines = json_lines and stack.enter_context(json_lines.open("w", encoding="utf-8"))
-        for found in compared(
-            track(chosen, "cases", console=Console(stderr=True)), device, seconds
-        ):
+        file = choice.json_lines
+        lines = file and stack.enter_context(file.open("w", encoding="utf-8"))
+        shown = track(chosen, "cases", console=Console(stderr=True))
+        for found in compared(shown, choice.device, choice.seconds, clock):
             records.append(found.record())
             if lines:
                 lines.write(json.dumps(records[-1]) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.operators.more import more_cases
 from benchmarks.operators.sized import IMAGE, sized_cases
 from clconv.cases import Case, data
 
@@ -12,7 +13,7 @@ against = pytest.importorskip("benchmarks.operators.against")
 
 
 def test_cases_of_the_sizes_of_networks_are_one_node_each() -> None:
-    cases = sized_cases()
+    cases = [*sized_cases(), *more_cases()]
     assert len({case.name for case in cases}) == len(cases) > 100
     some = [case for case in cases if case.op in ("Relu", "Split", "RoiAlign", "Clip", "Resize")]
     for case in some:

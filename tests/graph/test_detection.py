@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ops import make_node
-from clconv.graph.ops.sampling import suppression
+from clconv.graph.ops.sampling import candidates, suppression
 
 
 def take(monkeypatch: pytest.MonkeyPatch, box_time: float) -> None:
@@ -113,7 +113,7 @@ def test_order_of_scores(dtype: str) -> None:
     scores[5], scores[9], scores[11] = np.inf, -np.inf, -0.0
     for groups in (np.zeros(3000, np.int64), np.arange(3000) // 700, np.arange(3000) // 3 * 10**9):
         wanted = np.lexsort((-scores, groups))
-        found = suppression._best_first_order(groups, scores)
+        found = candidates._best_first_order(groups, scores)
         np.testing.assert_array_equal(found, wanted)
 
 

@@ -62,11 +62,11 @@ CASES = (
         for op in ("CumSum", "CumProd")
         for case in (
             cumulative(op, "rows", (5, 37), 1),
-            cumulative(op, "first axis", (19, 3), 0),
+            cumulative(op, "first axis", (19, 10), 0),
             cumulative(op, "middle negative axis", (2, 11, 5), -2),
             cumulative(op, "exclusive", (3, 13), 1, exclusive=1),
             cumulative(op, "reverse", (3, 13), 1, reverse=1),
-            cumulative(op, "exclusive reverse", (2, 7, 3), 1, exclusive=1, reverse=1),
+            cumulative(op, "exclusive reverse", (2, 7, 11), 1, exclusive=1, reverse=1),
             Case(op, "int64", (data(3, 7, dtype="int64", low=-3, high=3), one(1))),
             Case(
                 op, "int32", (data(3, 7, dtype="int32", low=-3, high=3), one(1)), {"exclusive": 1}

@@ -17,7 +17,7 @@ from clconv.lowering.model.ctext import assign, load, store, vector_type
         const int stop = min(block + 64, n);
         ${V} part = (${V})(0);
         for (int k = block; k < stop; ++k) {
-          const ${V} power = clconv_exp(${load(V, "source + (size_t)k * inner", stored("x"))} - top);
+          const ${V} power = clconv_exp_negative(${load(V, "source + (size_t)k * inner", stored("x"))} - top);
 % if not log and stored("y") == "float":
           ${store(V, "target + (size_t)k * inner")} = power;
 % endif
@@ -32,7 +32,7 @@ from clconv.lowering.model.ctext import assign, load, store, vector_type
 % elif stored("y") == "half":
       const ${V} scale = 1.0f / sum;
       for (int k = 0; k < n; ++k)  // powers kept as halves would be rounded twice
-        ${assign(V, "target + (size_t)k * inner", "clconv_exp(%s - top) * scale" % load(V, "source + (size_t)k * inner", "half"), "half")}
+        ${assign(V, "target + (size_t)k * inner", "clconv_exp_negative(%s - top) * scale" % load(V, "source + (size_t)k * inner", "half"), "half")}
 % else:
       const ${V} scale = 1.0f / sum;
       for (int k = 0; k < n; ++k)

@@ -37,7 +37,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       const int stop = min(block + ${64 * width}, whole);
       ${V} part = (${V})(0);
       for (int k = block; k < stop; k += ${width}) {
-        const ${V} power = clconv_exp(${load(V, "source + k", stored("x"))} - top);
+        const ${V} power = clconv_exp_negative(${load(V, "source + k", stored("x"))} - top);
 % if keep:
         ${store(V, "target + k")} = power;
 % endif
@@ -46,7 +46,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       sums += part;
     }
     if (whole && whole < n) { // the last vector of the row, less what was summed already
-      const ${V} power = clconv_exp(${load(V, "source + n - %d" % width, stored("x"))} - top);
+      const ${V} power = clconv_exp_negative(${load(V, "source + n - %d" % width, stored("x"))} - top);
 % if keep:
       ${store(V, "target + n - %d" % width)} = power;
 % endif
@@ -58,7 +58,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endfor
 ;
     for (int k = whole ? n : 0; k < n; ++k) {
-      const float power = clconv_exp(${element("source", "k", stored("x"))} - top);
+      const float power = clconv_exp_negative(${element("source", "k", stored("x"))} - top);
 % if keep:
       target[k] = power;
 % endif
@@ -76,8 +76,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       ${store(V, "target + k")} = ${load(V, "target + k")} * scale;
     for (int k = whole; k < n; ++k) target[k] *= scale;
 % else:
-      ${assign(V, "target + k", "clconv_exp(%s - top) * scale" % load(V, "source + k", "half"), "half")}
-    for (int k = whole; k < n; ++k) ${set_element("target", "k", "clconv_exp(%s - top) * scale" % element("source", "k", "half"), "half")}
+      ${assign(V, "target + k", "clconv_exp_negative(%s - top) * scale" % load(V, "source + k", "half"), "half")}
+    for (int k = whole; k < n; ++k) ${set_element("target", "k", "clconv_exp_negative(%s - top) * scale" % element("source", "k", "half"), "half")}
 % endif
 % endif
   }

@@ -2,11 +2,17 @@
 y[n, c, p] = weighted sum of the pixels of x[n, c] around the position that grid[n, p] names.
 
 x (N, channels, size...)   grid (N, pixels, AXES), last axis first, -1..1 over the image   y (N, channels, pixels)
+If block > 1, x (N, blocks, size..., block) and y (N, blocks, pixels, block): `channels` are blocks.
 One item does `per_item` pixels of one image, all channels; index space: (pixels / per_item, N).
-Parameters: type, grid_type; axes; mode nearest, linear or cubic; padding zeros, border or reflection; align_corners.
+Parameters: type, grid_type; axes; mode nearest, linear or cubic; padding zeros, border or reflection; align_corners;
+block: 1 or, of floats, the lanes of a block.
 </%doc>
 <%namespace name="pieces" file="/sampling/grid_sample/pieces.mako"/>
+<%!
+from clconv.lowering.model.ctext import load, store, vector_type
+%>
 <%
+  V = vector_type(block, type)
   reach = {"nearest": 1, "linear": 2, "cubic": 4}[mode]
   taps = reach ** axes
 %>
@@ -45,10 +51,17 @@ ${pieces.pixel(entry, type, mode, padding)}\
     }
 % endfor
     for (int c = 0; c < channels; ++c) {
-      global const ${type}* image = x + (n * channels + c) * plane;
-      ${type} sum = 0;
+      global const ${type}* image = x + (n * channels + c) * plane * ${block};
+      ${V} sum = 0;
+% if block > 1:
+% for k in range(taps):
+      sum += weights[${k}] * ${load(V, "image + places[%d] * %d" % (k, block))};
+% endfor
+      ${store(V, "y + ((n * channels + c) * pixels + pixel) * %d" % block)} = sum;
+% else:
       for (int k = 0; k < ${taps}; ++k) sum += weights[k] * image[places[k]];
       y[(n * channels + c) * pixels + pixel] = sum;
+% endif
     }
   }
 }

@@ -1,19 +1,22 @@
 <%doc>
-Interpolation along height and width of few plain planes, `width` neighbouring columns at a time, on CPUs; the rows
+Interpolation along height and width of plain planes, `width` neighbouring columns at a time, on CPUs; the rows
 of a volume are one height.
 
   y[p, oh, ow] = sum over i, j of row_weight[oh, i] * column_weight[j, ow] * x[p, row_index[oh, i], column_index[j, ow]]
 
 x (planes, H, W)   y (planes, OH, OW), OW >= width
 row_index, row_weight (OH, row_taps)   column_index, column_weight (column_taps, OW)
-One work-item computes `rows` output rows of one plane; index space: (row items, planes).
-Parameters: width, a power of two; weighted: whether there are weights (else one tap).
+One work-item computes `rows` output rows of one plane; index space: (row items, planes). Without weights, a row of the same
+pixels as the one before is copied from there.
+Parameters: width, a power of two; weighted: whether there are weights (else one tap); times: how often each pixel of a row
+stands one behind the other, where that is so and divides the width; 0: as column_index says.
 </%doc>
 <%!
 from clconv.lowering.model.ctext import assign, element, load, vector_type
 %>
 <%
   V = vector_type(width)
+  N = vector_type(width // times) if times else V
   gathered = ", ".join(element("line", "column[%d]" % lane, stored("x")) for lane in range(width))
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -27,7 +30,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const size_t plane = get_global_id(1);
   global const ${stored("x")}* image = x + plane * in_height * in_width;
   const int row_end = (int)get_global_id(0) * rows + min(rows, out_height - (int)get_global_id(0) * rows);
-  for (int oh = get_global_id(0) * rows; oh < row_end; ++oh) {
+  const int row_begin = get_global_id(0) * rows;
+  for (int oh = row_begin; oh < row_end; ++oh) {
     global ${stored("y")}* target = y + (plane * out_height + oh) * out_width;
     for (int step = 0; step < out_width; step += ${width}) {
       const int ow = min(step, out_width - ${width}); // the last columns again where fewer are left
@@ -44,9 +48,18 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       }
       ${assign(V, "target + ow", "sum", stored("y"))}
 % else:
-      global const int* column = column_index + ow;
+      if (oh > row_begin && row_index[oh] == row_index[oh - 1]) {
+        ${assign(V, "target + ow", load(V, "target - out_width + ow", stored("y")), stored("y"))}
+        continue;
+      }
       global const ${stored("x")}* line = image + (size_t)row_index[oh] * in_width;
+% if times:
+      const ${N} pixels = ${load(N, "line + ow / %d" % times, stored("x"))};
+      ${assign(V, "target + ow", "(%s)(%s)" % (V, ", ".join("pixels.s%x" % (lane // times) if width > times else "pixels" for lane in range(width))), stored("y"))}
+% else:
+      global const int* column = column_index + ow;
       ${assign(V, "target + ow", "(%s)(%s)" % (V, gathered), stored("y"))}
+% endif
 % endif
     }
   }

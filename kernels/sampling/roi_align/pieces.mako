@@ -53,8 +53,11 @@ ${region(wide, half_pixel)}\
     const int here_x = ${entry}_here(x0 + j * step_x, step_x / count_x, count_x, width, samples, &first_v);
 </%def>
 
-## One element of the result: bin (i, j) of region `roi` on a plane of the image.
-<%def name="element(entry, type, wide, largest, half_pixel)">\
+## One element of the result: bin (i, j) of region `roi` on a plane of the image, whose pixels are `step` elements apart.
+<%def name="element(entry, type, wide, largest, half_pixel, step=1)">\
+<%
+  step = " * %d" % step if step > 1 else ""
+%>\
 ${type} ${entry}_element(
     global const ${type}* plane, global const ${type}* roi, int i, int j, int height, int width, int rows, int columns,
     int samples, float spatial_scale) {
@@ -80,10 +83,10 @@ ${bins(entry, wide, half_pixel)}\
 % endif
         continue;
       }
-      const ${type} p = top_weight * left_weight * plane[(size_t)top * width + left];
-      const ${type} q = top_weight * right_weight * plane[(size_t)top * width + right];
-      const ${type} r = bottom_weight * left_weight * plane[(size_t)bottom * width + left];
-      const ${type} s = bottom_weight * right_weight * plane[(size_t)bottom * width + right];
+      const ${type} p = top_weight * left_weight * plane[((size_t)top * width + left)${step}];
+      const ${type} q = top_weight * right_weight * plane[((size_t)top * width + right)${step}];
+      const ${type} r = bottom_weight * left_weight * plane[((size_t)bottom * width + left)${step}];
+      const ${type} s = bottom_weight * right_weight * plane[((size_t)bottom * width + right)${step}];
 % if largest:
       const ${type} most = fmax(fmax(p, q), fmax(r, s));
       result = result > most ? result : most;

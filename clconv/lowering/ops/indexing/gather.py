@@ -137,19 +137,21 @@ def _one_hot_lower(problem: Problem) -> Lowered:
     if not y.size:
         return Lowered()
     axis = problem.node.attrs.axis % y.rank
+    inner = math.prod(y.shape[axis + 1 :])
     chunk = element_chunk(problem, y.size)
     kernel = Kernel.of(
         "indexing/gather/one_hot.cl.mako",
         "one_hot",
         type=MOVE_TYPES[y.dtype.itemsize],
         index=index_type(indices),
+        single=inner == 1,
     )
     arguments: list[tuple[str, Argument]] = [
         ("indices", problem.argument(0)),
         ("values", problem.argument(2)),
         ("y", Write(problem.node.outputs[0])),
         ("depth", Scalar(y.shape[axis])),
-        ("inner", Scalar(math.prod(y.shape[axis + 1 :]))),
+        ("inner", Scalar(inner)),
         ("total", Scalar(y.size, "long")),
         ("chunk", Scalar(chunk, "long")),
     ]

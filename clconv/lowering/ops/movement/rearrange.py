@@ -85,7 +85,11 @@ def _cumulative_lower(problem: Problem) -> Lowered:
     axis = int(known.reshape(-1)[0]) % x.rank
     length, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
     lines = x.size // length
+    lanes = 1
+    if problem.device.is_cpu and problem.device.vector_width > 1:
+        lanes = 8 if inner > 1 else 4
     chunk = max(1, element_chunk(problem, x.size) // length) if problem.device.is_cpu else 1
+    chunk = -(-chunk // lanes) * lanes
     wide = C_TYPES[x.dtype.value]
     if x.dtype.is_float and has_double(problem.device):
         wide = "double"  # long sums in float drift from the reference
@@ -97,6 +101,8 @@ def _cumulative_lower(problem: Problem) -> Lowered:
         operator="+" if problem.node.op == "CumSum" else "*",
         exclusive=bool(at.exclusive),
         reverse=bool(at.reverse),
+        lanes=lanes,
+        beside=inner > 1,
     )
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),

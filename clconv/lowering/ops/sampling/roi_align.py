@@ -1,12 +1,14 @@
-"""The variants of RoiAlign, on plain tensors: with tables of where samples lie, on CPUs, and its definition."""
+"""The variants of RoiAlign: with tables of where samples lie, on CPUs, on channel blocks and plain; its definition."""
 
 from __future__ import annotations
 
+from clconv.graph.ir import PLAIN, DType, Layout
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
-from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle, has_double
+from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signature
 from clconv.lowering.shared.indexed import index_type
 from clconv.lowering.shared.work_split import elements_per_item, items
 
@@ -64,19 +66,54 @@ def _tables_apply(problem: Problem) -> str | None:
     return arithmetic_obstacle(problem)
 
 
-def _tables_lower(problem: Problem) -> Lowered:
-    y = problem.y
-    if not y.size:
-        return Lowered()
-    regions, channels = y.shape[:2]
-    parts = min(channels, -(-_SHARES * problem.device.compute_units // regions))
-    share = -(-channels // parts)
+def _shares(problem: Problem, kernel: Kernel, lines: int) -> Lowered:
+    """A launch that shares out the lines of each region: its channels, or blocks of them."""
+    regions = problem.y.shape[0]
+    parts = min(lines, -(-_SHARES * problem.device.compute_units // regions))
+    share = -(-lines // parts)
     arguments = [*_arguments(problem), ("share", Scalar(share))]
-    kernel = _kernel(problem, "tables")
-    return Lowered((problem.call(kernel, arguments, (regions, items(channels, share))),))
+    return Lowered((problem.call(kernel, arguments, (regions, items(lines, share))),))
+
+
+def _tables_lower(problem: Problem) -> Lowered:
+    if not problem.y.size:
+        return Lowered()
+    return _shares(problem, _kernel(problem, "tables"), problem.y.shape[1])
+
+
+def _blocked_applies(problem: Problem) -> str | None:
+    if problem.x.dtype is not DType.FLOAT32:
+        return f"needs float32, got {problem.x.dtype.value}"
+    if problem.node.attrs.mode == "max":
+        return "takes means only"
+    if problem.device.vector_width == 1:
+        return "channel blocks are for devices with vectors"
+    return blocked_obstacle(problem)
+
+
+def _blocked_signatures(problem: Problem) -> list[Signature]:
+    blocked = Layout(problem.device.vector_width)
+    return [blocked_signature(problem, blocked, y) for y in (PLAIN, blocked)]
+
+
+def _blocked_lower(problem: Problem) -> Lowered:
+    if not problem.y.size:
+        return Lowered()
+    block, at = problem.x.layout.block, problem.node.attrs
+    kernel = Kernel.of(
+        "sampling/roi_align/blocked.cl.mako",
+        "roi_align_blocked",
+        block=block,
+        wide="double" if has_double(problem.device) else "float",
+        index=index_type(problem.input(2)),
+        half_pixel=at.coordinate_transformation_mode == "half_pixel",
+        result_blocked=not problem.y.layout.is_plain,
+    )
+    return _shares(problem, kernel, -(-problem.y.shape[1] // block))
 
 
 register(
+    Variant("RoiAlign", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
     Variant("RoiAlign", "tables", _tables_apply, _tables_lower),
     Variant("RoiAlign", "simple", arithmetic_obstacle, _lower),
 )

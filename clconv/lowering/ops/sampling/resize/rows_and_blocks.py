@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from clconv.graph.ir import PLAIN
 from clconv.lowering.model.arguments import Argument, Scalar, Table
 from clconv.lowering.model.call import Kernel
-from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
 from clconv.lowering.ops.sampling.resize.taps import (
     image_arguments,
     image_size,
@@ -17,10 +18,10 @@ from clconv.lowering.ops.sampling.resize.taps import (
     is_gradient,
     is_weighted,
 )
-from clconv.lowering.shared.blocked import blocked_signatures, rows_per_item
+from clconv.lowering.shared.blocked import blocked_signature, blocked_signatures, rows_per_item
 from clconv.lowering.shared.work_split import power_of_two
 
-# --- rows: few plain channels, on CPUs ----------------------------------------------------------------
+# --- rows: plain channels, on CPUs --------------------------------------------------------------------
 
 _FEW_CHANNELS = 4  # more of them fill a channel block well enough
 
@@ -36,16 +37,25 @@ def _rows_applies(problem: Problem) -> str | None:
     return None
 
 
+def _times(index: np.ndarray, width: int) -> int:
+    """How often each pixel stands one behind the other in rows of whole vectors; 0 if they do not, or it is once."""
+    times = int(np.count_nonzero(index == index[0]))
+    even = times > 1 and width % times == 0 and len(index) % width == 0
+    return times if even and np.array_equal(index, np.arange(len(index)) // times) else 0
+
+
 def _rows_lower(problem: Problem) -> Lowered:
     weighted = is_weighted(problem)
     row, column = image_taps(problem)
     out_height, out_width = image_size(problem.y.shape)
     planes = math.prod(problem.x.shape[:2])
+    width = min(problem.device.vector_width, power_of_two(out_width))
     kernel = Kernel.of(
         "sampling/resize/rows.cl.mako",
         "resize_rows",
-        width=min(problem.device.vector_width, power_of_two(out_width)),
+        width=width,
         weighted=weighted,
+        times=0 if weighted else _times(column.index[:, 0], width),
     )
     weights: list[tuple[str, Argument]] = [
         ("row_weight", Table(row.weight.astype(np.float32))),
@@ -80,7 +90,18 @@ def _blocked_applies(problem: Problem) -> str | None:
     return f"unrolls {_MOST_UNROLLED} pixels, got {taps}" if taps > _MOST_UNROLLED else None
 
 
+def _blocked_signatures(problem: Problem) -> list[Signature]:
+    """Also plain, where pixels are only moved: on blocks what lies around would have to become blocks and plain again."""
+    signatures = blocked_signatures(problem)
+    if not (is_weighted(problem) or is_gradient(problem)) and problem.y.shape[-1] > 1:
+        signatures.append(blocked_signature(problem, PLAIN, PLAIN))
+    return signatures
+
+
 def _blocked_lower(problem: Problem) -> Lowered:
+    """On channel blocks; where the layouts are plain, by rows."""
+    if problem.y.layout.is_plain:
+        return _rows_lower(problem)
     x, block = problem.x, problem.device.vector_width
     row, column = image_taps(problem)
     weighted = is_weighted(problem)
@@ -112,4 +133,4 @@ def rows(op: str) -> Variant:
 
 
 def blocked(op: str) -> Variant:
-    return Variant(op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures)
+    return Variant(op, "blocked", _blocked_applies, _blocked_lower, _blocked_signatures)
