@@ -10,6 +10,7 @@ import pytest
 
 from clconv.cases import Case
 from clconv.device.info import DeviceInfo
+from tests.kernels.support import applicable, plans
 from tests.kernels.test_cases import DEVICE_CASES, most_quick, without_repetitions
 from tests.representatives import repetitions, variants_of
 
@@ -42,6 +43,12 @@ def test_every_operator_and_every_variant_is_in_the_quick_run(device: DeviceInfo
 
     assert met(quick) == met(DEVICE_CASES)
     assert types(quick) == types(DEVICE_CASES)
+
+
+@pytest.mark.slow
+def test_the_applicable_variants_are_those_that_have_plans(device: DeviceInfo) -> None:
+    for case in DEVICE_CASES[::5]:
+        assert applicable(case, device) == tuple(name for name, _ in plans(case, device)), case.name
 
 
 @pytest.mark.parametrize("op", SAMPLE)
