@@ -15,26 +15,29 @@ VARIABLE = "POCL_EXTRA_BUILD_FLAGS"
 FLAG = "-cl-opt-disable"
 
 OPTIMISED = (
-    "tests/benchmarks",
-    "tests/diagnosis",
+    "tests/diagnosis/test_pace.py",
+    "tests/diagnosis/test_peak.py",
     "tests/examples",
     "tests/kernels",
     "tests/models",
     "tests/planning/test_persistent.py",
     "tests/planning/test_scarce_cores.py",
-    "tests/probes",
+    "tests/probes/test_clock_probe.py",
     "tests/profiling",
-    "tests/soak",
     "tests/tuning",
 )
-# Graphs made at random are about passes and plans; kernels for GPUs run on a CPU for their indices: PoCL's optimiser sees
-# what no user runs.
 NOT_OPTIMISED = (
+    # Kernels for GPUs, whose indices are tested on a CPU: no user runs what its optimiser makes of them.
     "tests/kernels/test_as_gpu.py",
     "tests/kernels/test_gpu_epilogues.py",
     "tests/kernels/test_matrix_winograd.py",
     "tests/kernels/test_shuffles.py",
     "tests/kernels/test_tiles.py",
+    # The same kernels as in test_cases.py with other types, parameters or sizes.
+    "tests/kernels/test_dtypes.py",
+    "tests/kernels/test_parameters.py",
+    "tests/kernels/test_window_properties.py",
+    # Passes and plans.
     "tests/models/test_random_graphs.py",
 )
 _NETWORKS = "-light/"  # ONNX's own, in tests/conformance

@@ -1,7 +1,7 @@
 """Every case through every variant that applies, on every device, against the NumPy reference.
 
 The quick run tries a variant where it is the one that is chosen, and besides on the first case that it applies to; on the
-first two, of the first of the operators whose kernels come from one module.
+first two, of the first of the operators whose kernels come from one module. The whole run tries it on every case.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ DEVICE_CASES = [case for case in CASES if OPS[case.op].has_kernel]
 Plans = list[tuple[str, Plan]]
 # Conv's direct kernel is unrolled over the square of the vector's width: with 16 floats it compiles for two seconds.
 NARROW = 8
+_WIDE = 4  # cases that the whole run tries each variant on before it takes shorter vectors
 _MADE = pytest.StashKey[dict[tuple[str, DeviceInfo], dict[str, Plans]]]()
 _HELD = pytest.StashKey[dict[Kernel, Program]]()
 
@@ -46,7 +47,7 @@ def made(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> Plan
         chosen = {id(p["case"]): p["case"] for p in parameters if isinstance(p.get("case"), Case)}
         same = [c for c in chosen.values() if c.op == case.op]
         if request.config.getoption("--whole"):
-            found = {c.name: list(plans(c, device)) for c in same}
+            found = every_plan(same, device)
         else:
             found = without_repetitions(same, device)
         done.clear()  # the last operator's
@@ -58,6 +59,19 @@ def made(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> Plan
             with contextlib.suppress(KernelBuildError):
                 held |= open_device(machine).prepare(kernels, lambda done, total: None)
     return done[case.op, device][case.name]
+
+
+def every_plan(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:
+    """All plans of an operator's cases, by case."""
+    tried: collections.Counter[str] = collections.Counter()
+    made: dict[str, Plans] = {}
+    for case in cases:
+        found = list(plans(case, device))
+        if all(tried[variant] >= _WIDE for variant, _ in found):
+            found = list(plans(case, narrowed(case, device)))
+        made[case.name] = found
+        tried.update(variant for variant, plan in found if plan.device == device)
+    return made
 
 
 def without_repetitions(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:
