@@ -1,8 +1,8 @@
 """Which tests take kernels as users have them, and which take kernels that PoCL compiled without optimisation.
 
 PoCL's optimiser takes three quarters of the time of a compilation. Where kernels, networks or speed are the subject, it is at
-work. Elsewhere sessions, passes, files, commands and refusals are, and the same kernels serve unoptimised. Other OpenCL
-implementations do not read the variable; other processes inherit it.
+work. Elsewhere sessions, passes, files, commands and refusals are, and the same kernels serve unoptimised. pyopencl reads
+the variable for every build; other processes inherit it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 import pytest
 
-VARIABLE = "POCL_EXTRA_BUILD_FLAGS"
+VARIABLE = "PYOPENCL_BUILD_OPTIONS"
 FLAG = "-cl-opt-disable"
 
 OPTIMISED = (
@@ -44,11 +44,11 @@ _NETWORKS = "-light/"  # ONNX's own, in tests/conformance
 
 
 def choose(item: pytest.Item) -> None:
-    """Before a test begins: sets what PoCL is told, and forgets what it compiled otherwise. Leaves the variable alone where
-    the person who runs the tests has set it to something else."""
-    if os.environ.get(VARIABLE, FLAG) != FLAG:
+    """Before a test begins: sets what compilers are told, and forgets what they compiled otherwise. Leaves the variable
+    alone where the person who runs the tests has set it to something else, or chosen an OpenCL implementation."""
+    if os.environ.get(VARIABLE, FLAG) != FLAG or "OCL_ICD_VENDORS" in os.environ:
         return
-    optimised = is_optimised(item.nodeid)
+    optimised = is_optimised(item.nodeid) or _is_of_others(item)
     if optimised == (VARIABLE not in os.environ):
         return
     if optimised:
@@ -64,3 +64,10 @@ def is_optimised(place: str) -> bool:
     if _NETWORKS in place:
         return True
     return place.startswith(OPTIMISED) and not place.startswith(NOT_OPTIMISED)
+
+
+def _is_of_others(item: pytest.Item) -> bool:
+    """Whether the test is for a device of another OpenCL implementation."""
+    callspec = getattr(item, "callspec", None)
+    device = callspec.params.get("device") if callspec else None
+    return device is not None and not device.platform.startswith("Portable Computing Language")

@@ -280,7 +280,9 @@ class Programs:
 def _key(source: str) -> str:
     """A program's name in the records: its source, and what else PoCL's choice of a folder depends on."""
     surroundings = sorted(
-        f"{k}={v}" for k, v in os.environ.items() if k.startswith("POCL_") and k != VARIABLE
+        f"{k}={v}"
+        for k, v in os.environ.items()
+        if k.startswith(("POCL_", "PYOPENCL_BUILD_OPTIONS")) and k != VARIABLE
     )
     return hashlib.sha256("\n".join([*surroundings, source]).encode()).hexdigest()[:40]
 
