@@ -7,12 +7,17 @@ the variable for every build; other processes inherit it.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from clconv.device.info import DeviceInfo
+
 VARIABLE = "PYOPENCL_BUILD_OPTIONS"
 FLAG = "-cl-opt-disable"
+_ONE_IMPLEMENTATION = "OCL_ICD_VENDORS"  # names what is to be tested as it is
 
 OPTIMISED = (
     "tests/diagnosis/test_pace.py",
@@ -46,9 +51,11 @@ _NETWORKS = "-light/"  # ONNX's own, in tests/conformance
 def choose(item: pytest.Item) -> None:
     """Before a test begins: sets what compilers are told, and forgets what they compiled otherwise. Leaves the variable
     alone where the person who runs the tests has set it to something else, or chosen an OpenCL implementation."""
-    if os.environ.get(VARIABLE, FLAG) != FLAG or "OCL_ICD_VENDORS" in os.environ:
+    if os.environ.get(VARIABLE, FLAG) != FLAG or _ONE_IMPLEMENTATION in os.environ:
         return
-    optimised = is_optimised(item.nodeid) or _is_of_others(item)
+    callspec = getattr(item, "callspec", None)
+    device = callspec.params.get("device") if callspec else None
+    optimised = is_optimised(item.nodeid) or not _is_pocl(device)
     if optimised == (VARIABLE not in os.environ):
         return
     if optimised:
@@ -66,8 +73,18 @@ def is_optimised(place: str) -> bool:
     return place.startswith(OPTIMISED) and not place.startswith(NOT_OPTIMISED)
 
 
-def _is_of_others(item: pytest.Item) -> bool:
-    """Whether the test is for a device of another OpenCL implementation."""
-    callspec = getattr(item, "callspec", None)
-    device = callspec.params.get("device") if callspec else None
-    return device is not None and not device.platform.startswith("Portable Computing Language")
+@contextlib.contextmanager
+def without(device: DeviceInfo) -> Iterator[None]:
+    """Programs that are built in here are not optimised, where the device is PoCL's."""
+    if VARIABLE in os.environ or _ONE_IMPLEMENTATION in os.environ or not _is_pocl(device):
+        yield
+        return
+    os.environ[VARIABLE] = FLAG
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+
+
+def _is_pocl(device: DeviceInfo | None) -> bool:
+    return device is None or device.platform.startswith("Portable Computing Language")
