@@ -17,6 +17,7 @@ import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.evaluate import node_cost
+from tests import optimisation
 from tests.representatives import repetitions
 
 # Their networks compile for half as long with vectors of 8 floats as with 16: the quick run takes no longer ones there.
@@ -87,6 +88,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     most = config.getoption("--most-flops")
     if most is not None:
         _leave_out(config, items, lambda item: _cost(item) > most)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    optimisation.choose(item)
 
 
 def asks_for_all(config: pytest.Config) -> bool:

@@ -15,6 +15,7 @@ import pytest
 
 from clconv.cases import Case
 from clconv.device.info import DeviceInfo
+from clconv.graph.ir import Graph
 from clconv.graph.ops import OPS
 from clconv.lowering.variants import VARIANTS
 
@@ -38,8 +39,9 @@ def repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         device = parameters.get("device")
         key = id(case), device
         if key not in traits_of:
-            variants = variants_of(case, device)
-            traits_of[key] = _own_traits(case, variants), _shared_traits(case, variants)
+            variants, (graph, _) = variants_of(case, device), case.build()
+            own = _own_traits(case, graph, variants)
+            traits_of[key] = own, _shared_traits(graph, variants)
         alike = case.op if device is None else family(case.op)
         own, shared = traits_of[key]
         before = known[item.function, others, "own", case.op]
@@ -57,9 +59,8 @@ def family(op: str) -> str:
     return variants[0].lower.__module__ if variants else op
 
 
-def _own_traits(case: Case, variants: tuple[str, ...]) -> Traits:
+def _own_traits(case: Case, graph: Graph, variants: tuple[str, ...]) -> Traits:
     """What is new once for each operator: how its nodes, attributes and types change what it computes."""
-    graph, _ = case.build()
     node = graph.nodes[0]
     found: set[Hashable] = {("nodes", tuple(n.op for n in graph.nodes[:3]))}
     found |= {(name, _kind(value)) for name, value in node.attrs.items()}
@@ -74,9 +75,8 @@ def _own_traits(case: Case, variants: tuple[str, ...]) -> Traits:
     return frozenset(found)
 
 
-def _shared_traits(case: Case, variants: tuple[str, ...]) -> Traits:
+def _shared_traits(graph: Graph, variants: tuple[str, ...]) -> Traits:
     """What is new once for all operators of the same kernels: where values lie, and what reads them."""
-    graph, _ = case.build()
     names = graph.nodes[0].inputs[:_MOST_INPUTS]
     found: set[Hashable] = {("variants", variants)}
     found.add(("present", tuple(bool(name) for name in names)))
@@ -92,11 +92,11 @@ def variants_of(case: Case, device: DeviceInfo | None) -> tuple[str, ...]:
     """The variants that apply to a case on the test's device."""
     if device is None or not OPS[case.op].has_kernel:
         return ()
-    from tests.kernels.support import plans
+    from tests.kernels.support import applicable
 
     key = id(case), device
     if key not in _VARIANTS:
-        _VARIANTS[key] = tuple(name for name, _ in plans(case, device))
+        _VARIANTS[key] = applicable(case, device)
     return _VARIANTS[key]
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from clconv.cases import Case
 from clconv.device.info import DeviceInfo
-from tests.kernels.test_cases import DEVICE_CASES, most_quick, without_repetitions
+from tests.kernels.support import applicable, plans
+from tests.kernels.test_cases import DEVICE_CASES, first_of_each, most_quick, without_repetitions
 from tests.representatives import repetitions, variants_of
 
 SAMPLE = ("Conv", "AveragePool", "ReduceMax", "ReduceMin", "Add", "LSTM")
@@ -44,6 +45,12 @@ def test_every_operator_and_every_variant_is_in_the_quick_run(device: DeviceInfo
     assert types(quick) == types(DEVICE_CASES)
 
 
+@pytest.mark.slow
+def test_the_applicable_variants_are_those_that_have_plans(device: DeviceInfo) -> None:
+    for case in DEVICE_CASES[::5]:
+        assert applicable(case, device) == tuple(name for name, _ in plans(case, device)), case.name
+
+
 @pytest.mark.parametrize("op", SAMPLE)
 def test_a_case_that_is_kept_is_tried_and_each_variant_is(op: str, device: DeviceInfo) -> None:
     cases = [case for case in quick_cases(device) if case.op == op]
@@ -53,4 +60,7 @@ def test_a_case_that_is_kept_is_tried_and_each_variant_is(op: str, device: Devic
     assert found >= {name for case in cases for name in variants_of(case, device)}
     full = {n for kept in tried.values() for n, plan in kept if plan.device == device}
     assert full >= {name for case in cases for name in variants_of(case, device)}
+    first = {id(plan) for plan in first_of_each(tried)}
+    seen = {name for kept in tried.values() for name, plan in kept if id(plan) in first}
+    assert seen == found, "each variant once as users have it"
     assert most_quick(op) >= 1

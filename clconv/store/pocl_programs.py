@@ -44,6 +44,7 @@ _ROOM = 8 << 20  # bytes that a compilation may take
 _PLENTY = 4 << 30  # free bytes that nobody fills while kernels are compiled
 _CLOCKS = 1.0  # seconds that a file's time may lie before ours
 _WRITING = 60.0  # seconds that a process may take to write a file
+_READ = ("POCL_", "PYOPENCL_BUILD_OPTIONS")  # by PoCL and pyopencl for each build
 _TRIES = 3  # to record what others write at the same time
 
 
@@ -247,9 +248,8 @@ class Programs:
         """Removes a program's folder, and its record by its key, if a file in it is damaged. Whether all files are known.
         A file may be one that another process is writing, or has written in the place of a recorded one: builds of one
         source by two processes at a time differ by the names of temporary files."""
-        complete = all(
-            (folder / name).exists() for name in known
-        )  # what is gone is made anew, and differs
+        # What is gone is made anew, and differs.
+        complete = all((folder / name).exists() for name in known)
         for path in files_of(folder):
             recorded = known.get(str(path.relative_to(folder)))
             wrong = binaries.defect(path) if recorded is None else difference(path, recorded)
@@ -280,7 +280,7 @@ class Programs:
 def _key(source: str) -> str:
     """A program's name in the records: its source, and what else PoCL's choice of a folder depends on."""
     surroundings = sorted(
-        f"{k}={v}" for k, v in os.environ.items() if k.startswith("POCL_") and k != VARIABLE
+        f"{k}={v}" for k, v in os.environ.items() if k.startswith(_READ) and k != VARIABLE
     )
     return hashlib.sha256("\n".join([*surroundings, source]).encode()).hexdigest()[:40]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
 
 from clconv.cases import Case
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.errors import VariantError
 from clconv.graph.ir import Graph
+from clconv.graph.passes import run_passes
+from clconv.graph.specialise.specialise import specialise
+from clconv.lowering.lower import lower_graph
 from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.runtime.prepared import PreparedDevice
@@ -26,6 +31,19 @@ def plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
             yield variant.name, plan_for(graph, device, {case.op.lower(): variant.name})
         except VariantError:
             continue
+
+
+def applicable(case: Case, device: DeviceInfo) -> tuple[str, ...]:
+    """The variants that plans() X."""
+    graph, _ = case.build()
+    specs = {name: graph.specs[name] for name in graph.inputs}
+    optimised = run_passes(specialise(graph, specs).graph)
+    found = []
+    for variant in VARIANTS[case.op]:
+        with contextlib.suppress(VariantError):
+            lower_graph(optimised, device, PlanOptions(forced={case.op.lower(): variant.name}))
+            found.append(variant.name)
+    return tuple(found)
 
 
 def plan_for(

@@ -1,7 +1,8 @@
 """Every case through every variant that applies, on every device, against the NumPy reference.
 
 The quick run tries a variant where it is the one that is chosen, and besides on the first case that it applies to; on the
-first two, of the first of the operators whose kernels come from one module.
+first two, of the first of the operators whose kernels come from one module. The whole run tries it on every case, and
+has all kernels optimised.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import Program, open_device
+from tests import optimisation
 from tests.kernels.support import plan_for, plans, run
 from tests.representatives import family
 
@@ -29,6 +31,7 @@ DEVICE_CASES = [case for case in CASES if OPS[case.op].has_kernel]
 Plans = list[tuple[str, Plan]]
 # Conv's direct kernel is unrolled over the square of the vector's width: with 16 floats it compiles for two seconds.
 NARROW = 8
+_WIDE = 4  # cases that the whole run tries each variant on before it takes shorter vectors
 _MADE = pytest.StashKey[dict[tuple[str, DeviceInfo], dict[str, Plans]]]()
 _HELD = pytest.StashKey[dict[Kernel, Program]]()
 
@@ -45,19 +48,47 @@ def made(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> Plan
         parameters = [i.callspec.params for i in request.session.items if hasattr(i, "callspec")]
         chosen = {id(p["case"]): p["case"] for p in parameters if isinstance(p.get("case"), Case)}
         same = [c for c in chosen.values() if c.op == case.op]
-        if request.config.getoption("--whole"):
-            found = {c.name: list(plans(c, device)) for c in same}
-        else:
-            found = without_repetitions(same, device)
+        is_whole = request.config.getoption("--whole")
+        found = every_plan(same, device) if is_whole else without_repetitions(same, device)
         done.clear()  # the last operator's
         done[case.op, device] = found
-        all_plans = [plan for of_case in found.values() for _, plan in of_case]
         held = request.config.stash[_HELD] = {}  # until the next operator's are compiled
-        for machine in dict.fromkeys(plan.device for plan in all_plans):
-            kernels = [c.kernel for p in all_plans if p.device == machine for c in p.calls]
-            with contextlib.suppress(KernelBuildError):
-                held |= open_device(machine).compiler.prepare(kernels, lambda done, total: None)
+        all_plans = [plan for of_case in found.values() for _, plan in of_case]
+        held |= compiled(all_plans if is_whole else first_of_each(found))
+        with optimisation.without(device):
+            held |= compiled(all_plans)
     return done[case.op, device][case.name]
+
+
+def compiled(wanted: list[Plan]) -> dict[Kernel, Program]:
+    found: dict[Kernel, Program] = {}
+    for machine in dict.fromkeys(plan.device for plan in wanted):
+        kernels = [c.kernel for p in wanted if p.device == machine for c in p.calls]
+        with contextlib.suppress(KernelBuildError):
+            found |= open_device(machine).compiler.prepare(kernels, lambda done, total: None)
+    return found
+
+
+def first_of_each(found: dict[str, Plans]) -> list[Plan]:
+    """One plan of each variant: the quick run has their kernels as users have them, others without optimisation."""
+    first: dict[str, Plan] = {}
+    for of_case in found.values():
+        for variant, plan in of_case:
+            first.setdefault(variant, plan)
+    return list(first.values())
+
+
+def every_plan(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:
+    """All plans of an operator's cases, by case."""
+    tried: collections.Counter[str] = collections.Counter()
+    made: dict[str, Plans] = {}
+    for case in cases:
+        found = list(plans(case, device))
+        if all(tried[variant] >= _WIDE for variant, _ in found):
+            found = list(plans(case, narrowed(case, device)))
+        made[case.name] = found
+        tried.update(variant for variant, plan in found if plan.device == device)
+    return made
 
 
 def without_repetitions(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:

@@ -39,7 +39,7 @@ def classifier() -> Graph:
 SIZES = ((1, 32, 56, 56), (3, 32, 56, 40), (1, 32, 9, 11), (2, 32, 7, 64), (1, 32, 120, 88))
 
 
-@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("first", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_size_after_the_first_compiles(
     device: DeviceInfo, first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,7 +125,7 @@ session.run({"input": x})
     )
 
 
-@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 8])
 @pytest.mark.parametrize("work", ["run", "load", "new_sizes"])
 def test_the_interpreter_ends_while_daemon_threads_work(
     device: DeviceInfo, work: str, threads: int

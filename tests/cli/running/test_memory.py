@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -54,10 +55,5 @@ def flat(tmp_path: Path, few: int, many: int) -> None:
 
 
 @pytest.mark.slow
-def test_memory_is_flat(tmp_path: Path) -> None:
-    flat(tmp_path, 100, 2500)
-
-
-@pytest.mark.slow
-def test_memory_is_flat_over_100_000_pictures(tmp_path: Path) -> None:
-    flat(tmp_path, 1000, 100_000)
+def test_memory_is_flat(tmp_path: Path, how_many: Callable[[int, int], int]) -> None:
+    flat(tmp_path, 1000, how_many(20_000, 100_000))

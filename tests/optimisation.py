@@ -1,0 +1,90 @@
+"""Which tests take kernels as users have them, and which take kernels that PoCL compiled without optimisation.
+
+PoCL's optimiser takes three quarters of the time of a compilation. Where kernels, networks or speed are the subject, it is at
+work. Elsewhere sessions, passes, files, commands and refusals are, and the same kernels serve unoptimised. pyopencl reads
+the variable for every build; other processes inherit it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from clconv.device.info import DeviceInfo
+
+VARIABLE = "PYOPENCL_BUILD_OPTIONS"
+FLAG = "-cl-opt-disable"
+_ONE_IMPLEMENTATION = "OCL_ICD_VENDORS"  # names what is to be tested as it is
+
+OPTIMISED = (
+    "tests/diagnosis/test_pace.py",
+    "tests/diagnosis/test_peak.py",
+    "tests/examples",
+    "tests/kernels",
+    "tests/models",
+    "tests/planning/test_persistent.py",
+    "tests/planning/test_scarce_cores.py",
+    "tests/probes/test_clock_probe.py",
+    "tests/profiling",
+    "tests/tuning",
+)
+NOT_OPTIMISED = (
+    # Kernels for GPUs, whose indices are tested on a CPU: no user runs what its optimiser makes of them.
+    "tests/kernels/test_as_gpu.py",
+    "tests/kernels/test_gpu_epilogues.py",
+    "tests/kernels/test_matrix_winograd.py",
+    "tests/kernels/test_shuffles.py",
+    "tests/kernels/test_tiles.py",
+    # The same kernels as in test_cases.py with other types, parameters or sizes.
+    "tests/kernels/test_dtypes.py",
+    "tests/kernels/test_parameters.py",
+    "tests/kernels/test_window_properties.py",
+    # Passes and plans.
+    "tests/models/test_random_graphs.py",
+)
+_NETWORKS = "-light/"  # ONNX's own, in tests/conformance
+
+
+def choose(item: pytest.Item) -> None:
+    """Before a test begins: sets what compilers are told, and forgets what they compiled otherwise. Leaves the variable
+    alone where the person who runs the tests has set it to something else, or chosen an OpenCL implementation."""
+    if os.environ.get(VARIABLE, FLAG) != FLAG or _ONE_IMPLEMENTATION in os.environ:
+        return
+    callspec = getattr(item, "callspec", None)
+    device = callspec.params.get("device") if callspec else None
+    optimised = is_optimised(item.nodeid) or not _is_pocl(device)
+    if optimised == (VARIABLE not in os.environ):
+        return
+    if optimised:
+        del os.environ[VARIABLE]
+    else:
+        os.environ[VARIABLE] = FLAG
+    from clconv.runtime.opencl import context
+
+    context._open_device.cache_clear()  # with its programs, which are known by their kernels alone
+
+
+def is_optimised(place: str) -> bool:
+    if _NETWORKS in place:
+        return True
+    return place.startswith(OPTIMISED) and not place.startswith(NOT_OPTIMISED)
+
+
+@contextlib.contextmanager
+def without(device: DeviceInfo) -> Iterator[None]:
+    """Programs that are built in here are not optimised, where the device is PoCL's."""
+    if VARIABLE in os.environ or _ONE_IMPLEMENTATION in os.environ or not _is_pocl(device):
+        yield
+        return
+    os.environ[VARIABLE] = FLAG
+    try:
+        yield
+    finally:
+        del os.environ[VARIABLE]
+
+
+def _is_pocl(device: DeviceInfo | None) -> bool:
+    return device is None or device.platform.startswith("Portable Computing Language")
