@@ -45,7 +45,9 @@ def written(path: Path, direction: str) -> Path:
     return made
 
 
-@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize(
+    "direction", [pytest.param("forward", marks=pytest.mark.slow), "bidirectional"]
+)
 def test_weights_of_each_step_are_bytes(device: DeviceInfo, tmp_path: Path, direction: str) -> None:
     model = written(tmp_path, direction)
     feeds = {
