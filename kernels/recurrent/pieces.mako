@@ -22,15 +22,22 @@ ${{"forward": "t", "reverse": "length - 1 - t", "bidirectional": "(d ? length - 
 long y_time, long y_batch, long y_direction\
 </%def>
 ## Adds the products of all units before with a line of recurrent weights to g0, g1, ...; `unroll` sums for each gate,
-## g0_1 and so on beside g0.
-<%def name="add_products(V, gates, unroll)">\
+## g0_1 and so on beside g0. narrow: weights are bytes, which count steps of `step`.
+<%def name="add_products(V, gates, unroll, narrow=False)">\
+<%
+  def weights(place):
+      if not narrow:
+          return load(V, place)
+      return "__builtin_convertvector(*(global const %s*)(%s), %s)" % (V.replace("float", "char"), place, V)
+  scaled = " * step" if narrow else ""
+%>\
 int k = 0;
 % if unroll > 1:
   for (; k + ${unroll - 1} < hidden; k += ${unroll}) {
 % for u in range(unroll):
-    const float value${u} = before[k + ${u}];
+    const float value${u} = before[k + ${u}]${scaled};
 % for g in range(gates):
-    g${g}${"_%d" % u if u else ""} += value${u} * ${load(V, "row + %d * (long)block" % (u * gates + g))};
+    g${g}${"_%d" % u if u else ""} += value${u} * ${weights("row + %d * (long)block" % (u * gates + g))};
 % endfor
 % endfor
     row += ${unroll * gates} * (long)block;
@@ -40,9 +47,9 @@ int k = 0;
 % endfor
 % endif
   for (; k < hidden; ++k, row += ${gates} * (long)block) {
-    const float value = before[k];
+    const float value = before[k]${scaled};
 % for g in range(gates):
-    g${g} += value * ${load(V, "row + %d * (long)block" % g)};
+    g${g} += value * ${weights("row + %d * (long)block" % g)};
 % endfor
   }
 </%def>

@@ -10,7 +10,8 @@ Index space: (padded / VECTOR, batch, directions).
 kind: LSTM (gates i, o, f, c), RNN, GRU with linear_before_reset, or GRU in two steps: gates makes z and reset = r * h
 of the gates z and r, new makes h_next of reset.
 Parameters: kind; gates that r holds; vector: lanes of an item; unroll: products with sums of their own; direction; lengths:
-C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted.
+C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted;
+narrow: r is of bytes, times r_scale (directions).
 </%doc>
 <%!
   from clconv.lowering.model.ctext import load, store, vector_type
@@ -24,7 +25,10 @@ C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LST
   last = kind != "GRU gates"
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global const float* restrict r,
+    global const float* restrict x, global const ${"char" if narrow else "float"}* restrict r,
+% if narrow:
+    global const float* restrict r_scale,
+% endif
 % if kind == "GRU linear":
     global const float* restrict new_bias,
 % endif
@@ -71,7 +75,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int at = ${pieces.time_of(direction)};
   global const float* input = x + d * x_direction + at * x_time + b * x_batch + unit;
   global const float* before = ${source} + line;
-  global const float* row = r + ((d * (padded / block) + unit / block) * hidden) * ${gates} * block + unit % block;
+% if narrow:
+  const float step = r_scale[d];
+% endif
+  global const ${"char" if narrow else "float"}* row = r + ((d * (padded / block) + unit / block) * hidden) * ${gates} * block + unit % block;
 % for g in range(gates):
 % if kind == "GRU linear" and g == 2:
   ${V} g2 = ${load(V, "new_bias + d * padded + unit")};
@@ -82,7 +89,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   ${V} g${g}_${u} = 0;
 % endfor
 % endfor
-  ${pieces.add_products(V, gates, unroll)}\
+  ${pieces.add_products(V, gates, unroll, narrow)}\
 % if kind == "LSTM":
   const ${V} cell = ${load(V, "c + own")};
 % if peephole:

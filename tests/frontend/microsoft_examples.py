@@ -183,6 +183,21 @@ EXAMPLES = [
         "MatMulIntegerToFloat",
         [whole(3, 5), whole(5, 4, dtype=np.int8), scale(0.02), scale(0.01), zero(120), None, normal(4)],
     ),
+    *(
+        Example(
+            "DynamicQuantizeLSTM",
+            [
+                normal(4, 2, 6), whole(1, 6, 20, dtype=np.int8), whole(1, 5, 20, dtype=np.int8), normal(1, 40), None,
+                normal(1, 2, 5), None, None, each * 4e-3, np.zeros_like(each, np.int8), each * 5e-3,
+                np.zeros_like(each, np.int8),
+            ],
+            {"hidden_size": 5}, tolerance=0.03, label=label,  # onnxruntime rounds inputs and states as well
+        )
+        for label, each in (
+            ("", np.ones(1, np.float32)),
+            ("a scale a gate", np.linspace(0.5, 1, 20, dtype=np.float32).reshape(1, 20)),
+        )
+    ),
     Example("QuantizeLinear", [normal(3, 5), scale(0.02), np.array(300, np.uint16)], output=TensorProto.UINT16),
     Example("DequantizeLinear", [whole(3, 5), *QUANTISED]),
     Example("ExpandDims", [normal(3, 5), np.array(1, np.int32)]),

@@ -89,7 +89,6 @@ CASES = (
         (data(1, 32, 9, 8, low=-2.0, high=-1.0),),
         outputs=3,
     ),
-    Case("DynamicQuantizeLinear", "positive", (data(13, low=1.0, high=5.0),), outputs=3),
     *(
         Case(
             "DynamicQuantizeLinear",

@@ -223,8 +223,6 @@ def test_what_is_not_bytes_stays_as_it_is() -> None:
     untouched(b, b.pair(b.conv(b.pair(b.input(1, 5, 6, 6)), 6, 5)))
     b = Quantised()  # an input that is on no grid
     untouched(b, b.pair(b.product(b.input(1, 5, 6, 6), 6, 5)))
-    b = Quantised()  # a result that is on none
-    untouched(b, b.product(b.pair(b.input(1, 5, 6, 6)), 6, 5))
     b = Quantised()  # more than 256 steps
     untouched(b, b.pair(b.product(b.pair(b.input(1, 5, 6, 6), 0.01, 0, "int16"), 6, 5)))
     b = Quantised()  # no kernel takes it
@@ -233,11 +231,28 @@ def test_what_is_not_bytes_stays_as_it_is() -> None:
     untouched(b, b.conv(b.input(1, 5, 6, 6), 6, 5))
 
 
-def test_sums_that_do_not_fit_stay_floats() -> None:
+def test_results_that_are_on_no_grid_are_floats() -> None:
+    b = Quantised()
+    y = b.product(b.pair(b.input(1, 5, 6, 6)), 6, 5)
+    floats, made = b.placed(b.node("Relu", y))
+    assert ops(made) == ["QuantizeLinear", "ByteConvToFloat"]
+    assert_close(floats, made, 1e-4)
+
+
+def test_rows_of_more_axes_than_two() -> None:
+    b = Quantised()
+    w, _ = b.weights(8, 4, each=False)
+    x = b.pair(b.input(2, 3, 8))
+    floats, made = b.placed(b.pair(b.node("MatMul", x, w), 0.2, 100))
+    assert ops(made) == ["QuantizeLinear", "ByteMatMulToFloat"]
+    assert_close(floats, made, 0.2)
+
+
+def test_biases_that_do_not_fit_are_floats() -> None:
     b = Quantised()
     x = b.pair(b.input(1, 5, 6, 6))
     w, scale = b.weights(6, 5, 3, 3)
     bias = b.constant(np.full(6, (1 << 31) - 2), "int32")
     c = b.node("DequantizeLinear", bias, b.constant(np.float32(0.05) * scale), axis=0)
-    floats, made = b.placed(b.pair(b.node("Conv", x, w, c, **CONV)))
-    assert made is floats
+    _, made = b.placed(b.pair(b.node("Conv", x, w, c, **CONV)))
+    assert ops(made) == ["QuantizeLinear", "ByteConvToFloat"]

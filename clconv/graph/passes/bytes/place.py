@@ -42,7 +42,8 @@ def place_bytes(graph: Graph, takes: TakesBytes) -> Graph:
 
 def _place_grids(graph: Graph, takes: TakesBytes) -> Graph:
     """What lies on grids that are known before a run."""
-    if not any(s.op == "FakeQuantize" for n in graph.nodes for s in n.epilogue):
+    ops = {n.op for n in graph.nodes} | {s.op for n in graph.nodes for s in n.epilogue}
+    if "FakeQuantize" not in ops:
         return graph
     placer = Placer(graph, takes)
     for node in graph.nodes:

@@ -1,4 +1,4 @@
-"""Conv, Gemm and MatMul of a value on a grid with weights that were bytes, as ByteConv."""
+"""Conv, Gemm and MatMul of a value on a grid with weights that were bytes: as ByteConv if the result is on a grid."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from clconv.graph.epilogue import without_epilogue
 from clconv.graph.ir import Constant, DType, Node, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.passes.bytes.grid import Grid, Weights
+from clconv.graph.passes.bytes.real_products import real_product
 from clconv.graph.passes.bytes.tail import Tail, tail_of
 
 if TYPE_CHECKING:
@@ -62,17 +63,26 @@ class _Product:
 
 
 def product_on_bytes(placer: Placer, node: Node) -> list[Node] | None:
-    """Writes a product as ByteConv, if a kernel takes it; the nodes that are left to place, of what follows it. None if
+    """Writes a product on bytes, if a kernel takes it; the nodes that are left to place, of what follows it. None if
     nothing was written."""
+    if node.inputs[0] not in placer.grids:
+        return None
+    weights, bias = (_conv_weights if node.op == "Conv" else _matrix)(placer, node)
+    rest = _rounded_product(placer, node, weights, bias)
+    return real_product(placer, node, weights, bias) if rest is None else rest
+
+
+def _rounded_product(
+    placer: Placer, node: Node, weights: Weights | None, bias: np.ndarray | None
+) -> list[Node] | None:
+    """As ByteConv, if the result is on a grid as well."""
+    x, is_conv = node.inputs[0], node.op == "Conv"
     tail = tail_of(node, placer.constants, placer.grids)
-    x = node.inputs[0]
-    if tail is None or x not in placer.grids:
+    if weights is None or tail is None or placer.specs[x].rank < 2:
         return None
-    is_conv = node.op == "Conv"
-    weights, bias = _conv_weights(placer, node) if is_conv else _matrix(placer, node)
-    if weights is None or (tail.other and not _same_shape(placer, tail.other, node)):
+    if tail.other and (not is_conv or not _same_shape(placer, tail.other, node)):
         return None
-    if tail.other and not is_conv:
+    if not is_conv and placer.specs[x].rank != 2:
         return None
     grid, attrs = placer.grids[x], _attributes(node, placer.grids[x])
     product = _Product(node.name, x, grid, weights, bias, attrs)
@@ -101,7 +111,7 @@ def _matrix(placer: Placer, node: Node) -> tuple[Weights | None, np.ndarray | No
     """Of Gemm and MatMul, rows times a constant matrix."""
     at, rank = node.attrs, placer.specs[node.inputs[0]].rank
     constant = placer.constants.get(node.inputs[1])
-    if rank != 2 or constant is None or constant.spec.rank != 2:
+    if rank < 2 or constant is None or constant.spec.rank != 2:
         return None, None
     if node.op == "MatMul":
         return Weights.of(constant, turned=True), None

@@ -64,7 +64,7 @@ def _place(editor: Editor, position: int, node: Node, takes: TakesBytes) -> None
     if weights is None or weights.values.spec.shape[0] == 0:
         return
     scale = _scale(editor, node, len(weights.scale), 1 if is_conv else -1)
-    values = weights.values if is_conv else _as_matrix(weights.values)
+    values = weights.values if is_conv else as_matrix(weights.values)
     inputs = [
         x,
         zero,
@@ -105,7 +105,7 @@ def _weights(editor: Editor, node: Node) -> Weights | None:
     return Weights.of(constant)
 
 
-def _as_matrix(values: Constant) -> Constant:
+def as_matrix(values: Constant) -> Constant:
     """Filters of one pixel as a matrix (columns, inner): always the same constant for the same filters."""
     if _MATRIX not in values.derived:
         array = values.array

@@ -49,6 +49,19 @@ def _is_split(problem: Problem) -> bool:
     return problem.node.op == "GRU" and not problem.node.attrs.linear_before_reset
 
 
+def _byte_steps(problem: Problem, directions: int) -> np.ndarray | None:
+    """Of each direction what one step of R is, if R was of int8 before it was dequantised: a time step reads all of it, and
+    bytes are a quarter. None if it was not, or on a GPU."""
+    known = problem.constants[problem.node.inputs[2]].integers
+    if known is None or not problem.device.is_cpu or problem.device.vector_width == 1:
+        return None
+    if known.values.spec.dtype is not DType.INT8 or np.any(known.zero):
+        return None
+    if known.scale.size != 1 and (known.axis != 0 or known.scale.size != directions):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(known.scale.reshape(-1), directions), np.float32)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Part:
     """What one launch does of a step: its kind (see step.cl.mako), and the gates first..end that it makes."""
@@ -68,6 +81,7 @@ class _Steps:
         self.padded = -(-layer.hidden // self.vector) * self.vector
         # Lanes that lie side by side: those of one item on a CPU, all units where items load together.
         self.block = self.vector if problem.device.is_cpu else self.padded
+        self.steps = _byte_steps(problem, layer.directions)
 
     def run(self) -> Lowered:
         layer, problem, composite = self.layer, self.problem, self.composite
@@ -142,7 +156,16 @@ class _Steps:
             return np.ascontiguousarray(blocks.transpose(0, 2, 4, 1, 3))
 
         settings = (layer.directions, layer.gates, gates, block, self.padded)
-        return Packed(self.problem.node.inputs[index], Packing(name, settings, pack))
+        if self.steps is None:
+            return Packed(self.problem.node.inputs[index], Packing(name, settings, pack))
+        steps = self.steps.reshape(-1, 1, 1)
+
+        def pack_bytes(array: np.ndarray) -> np.ndarray:
+            return pack(np.rint(array / steps)).astype(np.int8)
+
+        of_steps = (*settings, *self.steps.tolist())
+        packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
+        return Packed(self.problem.node.inputs[index], packing)
 
     def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
         """Vectors first..first + count of a constant that has `of` for each direction, units padded."""
@@ -221,6 +244,7 @@ class _Steps:
             "peephole": peephole,
             "input_forget": bool(at.get("input_forget", 0)),
             "y": y is not None,
+            "narrow": self.steps is not None,
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
         names = ("c",) if kind == "LSTM" else ("z", "reset")
@@ -229,6 +253,7 @@ class _Steps:
         arguments: list[tuple[str, Argument]] = [
             ("x", Read(projected.name)),
             ("r", self._packed(2, "recurrent.r", (part.first, part.end))),
+            *([("r_scale", Table(self.steps))] if self.steps is not None else []),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),

@@ -12,6 +12,7 @@ from clconv.frontend.onnx.converters.microsoft import (
     norm,
     quantised,
     quantised_product,
+    quantised_recurrent,
     renamed,
 )
 
@@ -23,6 +24,7 @@ MICROSOFT: Mapping[str, Converter] = {
     **norm.CONVERTERS,
     **quantised.CONVERTERS,
     **quantised_product.CONVERTERS,
+    **quantised_recurrent.CONVERTERS,
     **renamed.CONVERTERS,
 }
 

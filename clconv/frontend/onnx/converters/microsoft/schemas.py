@@ -18,6 +18,7 @@ _KINDS = {
     "string": AttributeProto.STRING,
     "ints": AttributeProto.INTS,
     "floats": AttributeProto.FLOATS,
+    "strings": AttributeProto.STRINGS,
 }
 
 
@@ -116,4 +117,8 @@ SCHEMAS: Mapping[str, MicrosoftSchema] = {
     "QGemm": _schema(6, transA="int", transB="int", alpha="float"),
     "DynamicQuantizeMatMul": _schema(3),
     "MatMulIntegerToFloat": _schema(4),
+    "DynamicQuantizeLSTM": _schema(
+        3, activation_alpha="floats", activation_beta="floats", activations="strings", clip="float",
+        direction="string", hidden_size="int", input_forget="int",
+    ),
 }  # fmt: skip
