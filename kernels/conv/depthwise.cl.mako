@@ -6,7 +6,7 @@ Depthwise convolution on channel blocks for CPUs: each channel has one filter of
 x (N, C / block, H, W, block)    w (C / block, KH, KW, block) and a vector of zeros behind it
 bias (C) padded                  y (N, C / block, OH, OW, block)
 One work-item computes `rows` output rows of one channel block of one image, `pixels` columns at a time.
-Index space: (row items, C / block, N).
+Index space: (C / block, row items, N): cores begin with rows of their own, as those do that wrote x and that read y.
 
 Parameters: block 4, 8, 16; pixels: accumulators; kernel, strides, dilations: (height, width); pad_mode none,
 constant, reflect, edge, wrap; bias; epilogue.
@@ -101,16 +101,16 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int rows${common.epilogue_parameters(epilogue_names)}) {
-  const int chunk = get_global_id(1);
+  const int chunk = get_global_id(0);
   const int n = get_global_id(2);
-  const int blocks = get_global_size(1);
+  const int blocks = get_global_size(0);
   global const ${stored("x")}* image = x + ((size_t)n * blocks + chunk) * height * width * ${block};
   global const ${stored("w")}* filter = w + chunk * ${KH * KW * block};
 % if zero:
   global const ${stored("w")}* zeros = w + (size_t)blocks * ${KH * KW * block};
 % endif
   const int last_column = (out_width - 1) * ${SW} - pad_left + ${(KW - 1) * DW};
-  const int row_begin = get_global_id(0) * rows;
+  const int row_begin = get_global_id(1) * rows;
   const int row_end = min(row_begin + rows, out_height);
   const int tiles = (out_width + ${pixels - 1}) / ${pixels};
 % if narrower:

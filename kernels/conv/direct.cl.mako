@@ -9,15 +9,17 @@ bias  (group * F) padded       y (N, group, F / block, OH, OW, block)
 Output pixels are counted in runs: a row each, or the whole image as one run where rows are short. One
 work-item computes `runs` runs, or `length` pixels of one, of OB filters of one image; no local memory, no
 barrier. Index space: (F / OB, run items, N * group): neighbouring items read the same pixels, so that they
-stay in a core's own cache while its filters pass.
+stay in a core's own cache while its filters pass; with filters_last (run items, F / OB, N * group).
 Some tiles are one pixel narrower where that makes them fill a run exactly: 49 = 4 * 6 + 5 * 5.
 A tile whose window lies inside the image reads at constant distances; another one looks up row and column
-of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights.
+of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights, and copies channel blocks to
+where the same loop finds them at constant distances.
 Windows of one pixel lie inside wherever they are: their image is one run, whose last item takes what is left if that
 is less than a tile; an image that is less than a tile is computed pixel by pixel.
 
 in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
-tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
+tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; prefetch: ask for the weights of the next filters by clang's
+builtin while these are used, half of them in each of the first two tiles; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
@@ -29,7 +31,7 @@ from clconv.lowering.model.ctext import vector_type
   KH, KW = kernel
   OB = vectors * block
   halves = stored("x") == "half"
-  end_of_weights = "groups * get_global_size(0) * chunk_weights"
+  end_of_weights = "(size_t)groups * chunks * chunk_weights"
   zero = pad_mode == "constant"
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -39,16 +41,18 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int in_blocks, int last_lanes, int filters, int groups, int run, int runs,
-    int length${common.epilogue_parameters(epilogue_names)}) {
+    int length, int filters_last${common.epilogue_parameters(epilogue_names)}) {
 % if halves:
   const int in_memory = min(width, 0);  // 0, which no compiler can know
 % endif
-  const int chunk = get_global_id(0);
+  const int chunk = filters_last ? get_global_id(1) : get_global_id(0);
+  const int chunks = filters_last ? get_global_size(1) : get_global_size(0);
+  const int item = filters_last ? get_global_id(0) : get_global_id(1);
   const int n = get_global_id(2) / groups;
   const int g = get_global_id(2) - n * groups;
   global const ${stored("x")}* image = x + ((size_t)n * groups + g) * in_blocks * ${in_block} * height * width;
   const size_t chunk_weights = (size_t)in_blocks * ${in_block * KH * KW * OB};
-  global const ${stored("w")}* filter = w + (g * get_global_size(0) + chunk) * chunk_weights;
+  global const ${stored("w")}* filter = w + (g * chunks + chunk) * chunk_weights;
 % if zero:
   global const ${stored("x")}* zeros = ${"w + %s" % end_of_weights if stored("x") == stored("w") else "(global const half*)(w + %s)" % end_of_weights};
 % endif
@@ -59,10 +63,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % else:
   const int items_a_run = (run + length - 1) / length;
 % endif
-  const int run_item = get_global_id(1) / items_a_run;
-  const int begin_in_run = (get_global_id(1) - run_item * items_a_run) * length;
+  const int run_item = item / items_a_run;
+  const int begin_in_run = (item - run_item * items_a_run) * length;
 % if pointwise:
-  const int end_in_run = get_global_id(1) == items_a_run - 1 ? run : begin_in_run + length;
+  const int end_in_run = item == items_a_run - 1 ? run : begin_in_run + length;
 % else:
   const int end_in_run = min(begin_in_run + length, run);
 % endif

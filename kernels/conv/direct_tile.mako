@@ -8,13 +8,10 @@ whose parameters and C variables it uses.
 <%!
 from clconv.lowering.model.ctext import load, vector_type
 %>
-## Puts a pixel's lanes, halves in memory, into an array of floats.
+## Puts a pixel's lanes into an array of floats.
 <%def name="widen(floats, address)">\
-% if in_block == 1:
-*(${floats}) = ${load("float", address, "half")};\
-% else:
-*(private ${vector_type(block)}_u*)(${floats}) = ${load(vector_type(block), address, "half")};\
-% endif
+${"*(%s) = " % floats if in_block == 1 else "*(private %s_u*)(%s) = " % (vector_type(block), floats)}\
+${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};\
 </%def>\
 ## `pixels` neighbours in a run, of which `first` is the first and `end` lies behind the last.
 <%def name="tile(pixels)">
@@ -27,62 +24,66 @@ from clconv.lowering.model.ctext import load, vector_type
   halves = stored("x") == "half"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
-%>
-## The sum over all channels and window positions, for a tile inside the image or any other.
-<%def name="accumulate(inside)">
-<%
+  line = 32 if stored("w") == "half" else 16
+  lines = -(-lanes_a_turn * OB // line // 2) if prefetch and pixels > 1 and in_block > lanes_a_turn else 0  # of 64 bytes
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
-  one_row = inside or row_runs
+  patch = (columns if halves else (pixels - 1) * SW + 1) * in_block
 %>
+## The sum over all channels and window positions. known: whether the tile lies inside the image; None leaves it to C.
+<%def name="sums(known)">
     for (int block_index = 0; block_index < in_blocks; ++block_index) {
       global const ${stored("x")}* plane = image + (size_t)block_index * height * width * ${in_block};
       for (int kh = 0; kh < ${KH}; ++kh) {
-% if one_row:
         int ih = oh * ${SH} - pad_top + kh * ${DH};
 % if zero:
-        if (ih < 0 || ih >= height) continue;
+        if (${"" if row_runs else "inside && "}(ih < 0 || ih >= height)) continue;
 % elif pad_mode != "none":
         ih = ${common.padded_index(pad_mode, "ih", "height")};
 % endif
         global const ${stored("x")}* line = plane + ih * width * ${in_block};
-% endif
         global const ${stored("w")}* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
-% if inside and halves:
+% if halves and known is not False:
         // Halves become floats once, not at each use: in memory, for the compiler would take registers apart.
-        float floats[${columns * in_block}];
+        if (inside) {
 % for c in sorted({p * SW + kw * DW for p in range(pixels) for kw in range(KW)}):
-        ${widen("floats + %d" % (c * in_block), "line + (left + %d) * %d" % (c, in_block))}
+          ${widen("patch + %d" % (c * in_block), "line + (left + %d) * %d" % (c, in_block))}
 % endfor
+        }
 % endif
         for (int kw = 0; kw < ${KW}; ++kw) {
           global const ${stored("w")}* tap = taps + kw * ${in_block * OB};
-% if inside:
-% if halves:
-          const float* source = floats + in_memory + kw * ${DW * in_block};
-% else:
-          global const float* source = line + (left + kw * ${DW}) * ${in_block};
+% if known is None:
+          if (!inside) {
+% for p in range(pixels):
+<%
+  test = "(row[kh][%d] | column[kw][%d]) < 0 ? zeros : " % (p, p) if zero else ""
+  address = test + "plane + (row[kh][%d] + column[kw][%d])" % (p, p)
+%>
+            ${widen("patch + %d" % (p * SW * in_block), address)}
+% endfor
+          }
 % endif
+% if halves and known is not False:
+          const float* source = patch + in_memory + (inside ? kw * ${DW * in_block} : 0);
+% elif known is None:
+          global const float* source = inside ? line + (left + kw * ${DW}) * ${in_block} : (global const float*)(size_t)patch;
+% elif known:
+          global const float* source = line + (left + kw * ${DW}) * ${in_block};
 % else:
 % for p in range(pixels):
 <%
-  outside, place = "column[kw][%d]" % p, "line + column[kw][%d]" % p
-  if not one_row:
-      outside, place = "(row[kh][%d] | %s)" % (p, outside), "plane + (row[kh][%d] + column[kw][%d])" % (p, p)
-  address = "%s%s" % ("%s < 0 ? zeros : " % outside if zero else "", place)
+  address = "%sline + column[kw][%d]" % ("column[kw][%d] < 0 ? zeros : " % p if zero else "", p)
 %>
 % if halves:
-          float s${p}[${in_block}];
-          ${widen("s%d" % p, address)}
+          const float s${p}[] = {${load("float", address, "half")}};
 % else:
           global const float* s${p} = ${address};
 % endif
 % endfor
 % endif
 <%
-  pixel = (lambda p: "(source + %d)" % (p * SW * in_block)) if inside else (lambda p: "s%d" % p)
-%>
-<%
-  several = lambda p: "(%s + c)" % pixel(p)
+  pixel = lambda p: "s%d" % p if known is False else "(source + %d)" % (p * SW * in_block)
+  lane = lambda p: "(%s + c)" % pixel(p)
 %>
 % if in_block > lanes_a_turn or tail:
           const int lanes = block_index == in_blocks - 1 ? last_lanes : ${in_block};
@@ -90,11 +91,14 @@ from clconv.lowering.model.ctext import load, vector_type
           // Not unrolled whole: the processor keeps so many decoded instructions and no more, and compiling takes half.
 #pragma unroll 1
           for (; c + ${lanes_a_turn} <= lanes; c += ${lanes_a_turn}, tap += ${lanes_a_turn * OB}) {
-            ${register_tile.multiply(lanes_a_turn, several, vectors, pixels, block)}
+% for i in range(lines):
+            __builtin_prefetch((const void*)(size_t)(tap + ahead + ${i * line}), 0, 2);
+% endfor
+            ${register_tile.multiply(lanes_a_turn, lane, vectors, pixels, block)}
           }
 % if tail:
           if (c < lanes) {
-            ${register_tile.multiply(tail, several, vectors, pixels, block)}
+            ${register_tile.multiply(tail, lane, vectors, pixels, block)}
           }
 % endif
 % else:
@@ -104,12 +108,10 @@ from clconv.lowering.model.ctext import load, vector_type
       }
     }
 </%def>
-% if pointwise:
-    const int oh = 0, ow = first;
-% else:
-    const int oh = first / out_width;
-    const int ow = first - oh * out_width;
+% if lines:
+    const size_t ahead = tile < 2 ? chunk_weights + tile * ${lines * line} : 0;
 % endif
+    const int oh = ${"0, ow = first" if pointwise else "first / out_width, ow = first - oh * out_width"};
 % for v in range(vectors):
     ${V} a0_${v} = ${load(V, "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % V};
 % endfor
@@ -117,17 +119,23 @@ from clconv.lowering.model.ctext import load, vector_type
     ${V} ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};
 % endfor
     const int left = ow * ${SW} - pad_left;
-% if pointwise:
-    ${accumulate(True)}
-% else:
-    const int inside = ow + ${pixels} <= out_width && first + ${pixels} <= end
+    const int inside = ${"1;" if pointwise else "ow + %d <= out_width && first + %d <= end" % (pixels, pixels)}
+% if not pointwise:
         && left >= 0 && left + ${(pixels - 1) * SW + (KW - 1) * DW} < width;
-    if (inside) {
-      ${accumulate(True)}
-    } else {
+% endif
+    float patch[${patch}] __attribute__((aligned(64)));
+% if pointwise:
+    ${sums(True)}
+% else:
+    int column[${KW}][${pixels}]${"" if row_runs else ", row[%d][%d]" % (KH, pixels)};
+    if (!inside) {
       ${outside.look_up(pixels)}\
-      ${accumulate(False)}
     }
+% if row_runs:
+    if (inside) { ${sums(True)} } else { ${sums(False)} }
+% else:
+    ${sums(None)}
+% endif
 % endif
 % for v in range(vectors):
     if (chunk * ${OB} + ${v * block} < filters) {

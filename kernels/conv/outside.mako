@@ -3,7 +3,7 @@ Where the pixels that a tile of a direct convolution reads lie, for tiles that r
 and C variables of direct.cl.mako.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-## Declares column[kw][p], and row[kh][p] where the tile's pixels may lie in several rows: offsets from the plane's start,
+## Sets column[kw][p], and row[kh][p] where the tile's pixels may lie in several rows: offsets from the plane's start,
 ## -1 outside an image that is surrounded by zeros.
 <%def name="look_up(pixels)">\
 <%
@@ -13,10 +13,8 @@ and C variables of direct.cl.mako.
   zero = pad_mode == "constant"
   row_runs = in_block == 1
 %>\
-int column[${KW}][${pixels}];
-      int pw = ow;
+int pw = ow;
 % if not row_runs:
-      int row[${KH}][${pixels}];
       int ph = oh;
 % endif
       for (int p = 0; p < ${pixels}; ++p) {

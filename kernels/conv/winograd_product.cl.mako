@@ -11,8 +11,8 @@ all_tiles, counted as in winograd_input.
 
 Parameters: block; skew; most_tiles: what `tiles` may be at most, a multiple of pixels; vectors, pixels: the register tile; tail:
 channels of the last block, 0 if it is full; transform: A' as rows; m; bias; epilogue; prefetch: ask for the
-next weights by clang's builtin while these are used, which is the third part of them for each of the first
-three tiles: so loading them from memory hides behind multiplying them.
+next weights by clang's builtin while these are used, in as many parts, one for each of the
+first tiles: so loading them from memory hides behind multiplying them.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
@@ -24,8 +24,8 @@ from clconv.lowering.model.ctext import assign, load, vector_type
   V = vector_type(block)
   n = len(transform[0])
   OB = vectors * block
-  PARTS = 3
-  lines = -(-block * OB // 16 // PARTS)  # of 64 bytes
+  PARTS = int(prefetch)
+  lines = -(-block * OB // 16 // max(PARTS, 1))  # of 64 bytes
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict v, global const float* restrict u,

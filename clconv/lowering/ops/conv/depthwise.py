@@ -44,7 +44,9 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         epilogue_names=epilogue.names,
     )
     wanted = max(1, 16 * problem.device.compute_units // (blocks * shape.batch))
-    rows = max(1, shape.out[0] // wanted)
+    if wanted > 1:  # an equal share of rows for each core
+        wanted = -(-wanted // problem.device.compute_units) * problem.device.compute_units
+    rows = -(-shape.out[0] // wanted)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.packed(1, depthwise_weights(block))),
@@ -54,7 +56,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         ("rows", Scalar(rows)),
         *epilogue.arguments,
     ]
-    size = (-(-shape.out[0] // rows), blocks, shape.batch)
+    size = (blocks, -(-shape.out[0] // rows), shape.batch)
     return Lowered((problem.call(kernel, arguments, size),))
 
 

@@ -13,7 +13,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
-from clconv.lowering.ops.conv.runs import Runs, narrower_tile
+from clconv.lowering.ops.conv.runs import Runs, fewest_tiles, narrower_tile
 from clconv.lowering.ops.conv.shape import (
     LANES,
     TILE_SPACE,
@@ -74,7 +74,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     shape = _shape(problem)
     channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
-    vectors, pixels = chosen_tile(problem, blocks)
+    vectors, pixels = _tile(problem, shape, blocks)
     epilogue = plan_epilogue(problem, block * vectors)
     last_lanes = channels % in_block or in_block
     lanes_a_turn = min(LANES, in_block)
@@ -93,6 +93,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         bias=problem.has(2),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
+        prefetch="prefetch-does-nothing" in problem.device.quirks,
     )
     reused = shape.batch * math.prod(shape.out) > _PIXELS_OF_HALF_WEIGHTS
     widen = reused and problem.input(1).dtype is DType.FLOAT16
@@ -112,10 +113,44 @@ def _direct_lower(problem: Problem) -> Lowered:
         ("run", Scalar(split.run)),
         ("runs", Scalar(split.runs)),
         ("length", Scalar(split.length)),
+        ("filters_last", Scalar(int(_filters_last(shape)))),
         *epilogue.arguments,
     ]
-    size = (chunks, split.items, shape.batch * shape.group)
+    first = (split.items, chunks) if _filters_last(shape) else (chunks, split.items)
+    size = (*first, shape.batch * shape.group)
     return Lowered((problem.call(kernel, arguments, size),))
+
+
+def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
+    """chosen_tile(), or tiles one pixel wider where registers allow and fewer pixels are computed in vain: the 49 of the
+    last layers of many networks are four tiles of 13 and five of 12."""
+    vectors, pixels = chosen_tile(problem, blocks)
+    if vectors == 2 and problem.device.registers == 32 and "pixels" not in problem.parameters:
+        plain = problem.x.layout.is_plain
+        pixels = min(_WIDE, pixels, key=lambda wide: _waste(shape, wide, plain))
+    return vectors, pixels
+
+
+_WIDE = 13  # times two, with two weights and a broadcast value, are 29 registers
+
+
+def _waste(shape: ConvShape, pixels: int, plain: bool) -> float:
+    """Time over that of tiles that fill rows: as rows, or as one run where pixels are looked up."""
+    if shape.is_pointwise:
+        return 1.0 if pixels == _WIDE else 1.1
+    narrower = narrower_tile(pixels, False)
+    rows, run = (
+        _ragged(shape.out[1], pixels, narrower),
+        _ragged(math.prod(shape.out), pixels, narrower),
+    )
+    return rows if plain else min(rows, _RAGGED_ROWS * run)
+
+
+def _filters_last(shape: ConvShape) -> bool:
+    """Whether neighbouring items take other pixels of the same filters, not other filters of the same pixels. Cores begin
+    with an equal share of the items each: then each reads its share of the larger one of weights and input."""
+    taps = math.prod(shape.kernel)
+    return shape.filters // shape.group * taps > shape.batch * math.prod(shape.size)
 
 
 # What an item reads of the input again for every block of filters should stay in a core's own cache.
@@ -140,11 +175,12 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
         return Runs(width, runs, width, -(-height // runs))
     run = height * width
     length = max(2 * pixels, -(-run // count))
-    if _ragged(length, pixels, narrower) > 1:
-        length = -(-length // pixels) * pixels
+    even, whole = -(-run // -(-run // length)), -(-length // pixels) * pixels
     if shape.is_pointwise:
-        return Runs(run, 1, length, max(1, (run + length - pixels) // length))
-    return Runs(run, 1, length, -(-run // length))
+        return fewest_tiles(run, (run // -(-run // length), whole), pixels)
+    if max(_ragged(n, pixels, narrower) for n in (even, run % even or even)) > 1:
+        even = whole if _ragged(length, pixels, narrower) > 1 else length
+    return Runs(run, 1, even, -(-run // even))
 
 
 # Looking up each pixel of a tile costs about as much as this share of wasted pixels.

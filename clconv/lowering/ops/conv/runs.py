@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 # What tiles of vectors of 16 floats have, of which two or three lie side by side: an image of 14 x 14 wastes 1 or 4 % of its
 # last one, and only the images of 7 x 7 behind it up to 18 %.
@@ -23,3 +24,18 @@ class Runs:
     runs: int
     length: int
     items: int
+
+
+def fewest_tiles(run: int, lengths: Sequence[int], pixels: int) -> Runs:
+    """One run in items of that length which takes the fewest tiles of `pixels`; of two that take as many, the shorter one.
+    The last item takes what is left if that is less than a tile."""
+
+    def items(length: int) -> int:
+        return max(1, (run + length - pixels) // length)
+
+    def tiles(length: int) -> int:
+        before = items(length) - 1
+        return before * -(-length // pixels) + -(-(run - before * length) // pixels)
+
+    length = min(lengths, key=lambda length: (tiles(length), length))
+    return Runs(run, 1, length, items(length))

@@ -28,7 +28,6 @@ from clconv.lowering.ops.conv.shape import (
     cache_rate,
     chosen_tile,
     packing_seconds,
-    register_tile,
 )
 from clconv.lowering.ops.conv.transforms import (
     F2_3,
@@ -43,6 +42,8 @@ from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, windo
 from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
 
+# Tiles of a smaller register tile: 8 by 2 vectors still compute as fast as 12 by 2.
+_FEW = 8
 # Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
 # their transformed inputs stay in a core's own cache.
 _MOST_TILES, _LEAST_TILES = 48, 24
@@ -103,10 +104,10 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     block = problem.device.vector_width
     shape = ConvShape.of(problem)
     blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
-    vectors, pixels = chosen_tile(problem, blocks)
     m, n = transform.m, transform.n
     grid = TileGrid.of(shape, transform)
     all_tiles = grid.count
+    vectors, pixels = _tile(problem, blocks, all_tiles)
     tiles = _block_tiles(all_tiles, shape.channels, transform, pixels)
     epilogue = plan_epilogue(problem, block * vectors)
     to_v = Kernel.of(
@@ -117,7 +118,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(transform, pixels), m=m,
         vectors=vectors, pixels=pixels, tail=shape.channels % block,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
-        epilogue_names=epilogue.names, prefetch=_prefetches(problem.device),
+        epilogue_names=epilogue.names, prefetch=_prefetches(problem.device) and min(3, -(-tiles // pixels)),
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
     tile_blocks = -(-all_tiles // tiles)
@@ -156,6 +157,15 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
 
 
+def _tile(problem: Problem, blocks: int, tiles: int) -> tuple[int, int]:
+    """chosen_tile(), or fewer tiles at a time where that computes clearly fewer in vain: late layers have 16."""
+    vectors, pixels = chosen_tile(problem, blocks)
+    if "pixels" not in problem.parameters and pixels > _FEW:
+        few, many = (-(-tiles // at_once) * at_once for at_once in (_FEW, pixels))
+        pixels = _FEW if few <= 0.9 * many else pixels
+    return vectors, pixels
+
+
 def _prefetches(device: DeviceInfo) -> bool:
     return "prefetch-does-nothing" in device.quirks
 
@@ -182,8 +192,8 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     shape, device = ConvShape.of(problem), problem.device
     block = device.vector_width
     blocks = -(-shape.filters // block)
-    vectors, pixels = register_tile(device.registers, blocks)
     tiles = TileGrid.of(shape, transform).count
+    vectors, pixels = _tile(problem, blocks, tiles)
     positions = transform.n**2
     filters = -(-blocks // vectors) * vectors * block
     products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
