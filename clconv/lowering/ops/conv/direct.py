@@ -74,7 +74,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     shape = _shape(problem)
     channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
-    vectors, pixels = chosen_tile(problem, blocks)
+    vectors, pixels = _fitted(shape, *chosen_tile(problem, blocks))
     epilogue = plan_epilogue(problem, block * vectors)
     last_lanes = channels % in_block or in_block
     lanes_a_turn = min(LANES, in_block)
@@ -159,6 +159,24 @@ def _ragged(width: int, pixels: int, narrower: int) -> float:
     return tiles * pixels / max(1, width)
 
 
+# Sums that keep both multiply-add units busy.
+_LEAST_SUMS = 8
+
+
+def _fitted(shape: ConvShape, vectors: int, pixels: int) -> tuple[int, int]:
+    """The register tile, narrower where that fills rows without padding, whose windows all lie inside the image."""
+    width = shape.out[1]
+
+    def ragged(tile: int) -> bool:
+        return _ragged(width, tile, narrower_tile(tile, shape.is_pointwise)) > _RAGGED_ROWS
+
+    if shape.out[0] == 1 or shape.padding != "none" or not ragged(pixels):
+        return vectors, pixels
+    fitting = -(-width // -(-width // pixels))
+    fits = fitting * vectors >= _LEAST_SUMS and not ragged(fitting)
+    return vectors, fitting if fits else pixels
+
+
 # What windows that lie two apart cost more than neighbours: measured, 3x3, 64 to 512 channels.
 _STRIDED = 1.2
 
@@ -172,7 +190,8 @@ def _direct_estimate(problem: Problem) -> float:
     waste = min(
         _ragged(shape.out[1], pixels, narrower_tile(pixels, shape.is_pointwise)), _RAGGED_ROWS
     )
-    waste *= -(-blocks // vectors) * vectors / blocks * _merged_groups(problem)
+    filters = shape.filters // shape.group
+    waste *= -(-blocks // vectors) * vectors * block / filters * _merged_groups(problem)
     if max(shape.strides) > 1 and max(shape.kernel) > 1:
         waste *= _STRIDED
     packing = packing_seconds(problem, _merged_groups(problem))
