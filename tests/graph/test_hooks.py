@@ -19,10 +19,11 @@ def test_a_device_operator_leaves_no_hook_unsaid(name: str) -> None:
 
 
 # Gradients that go through the scale alone, and not through what is scaled, would be no derivative of anything.
-# What is written for bytes stands behind the gradients: no network has it.
+# What is written for bytes, or of an optimiser's steps, stands behind the gradients: no network has it.
 WITHOUT_GRADIENT = frozenset(
     {
         "DynamicQuantizeLinear",
+        "Pointwise",
         *("ByteAdd", "ByteAveragePool", "ByteConv", "ByteMul", "ByteTable"),
         *("ByteConvToFloat", "ByteMatMulToFloat"),
     }

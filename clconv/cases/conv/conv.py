@@ -42,7 +42,7 @@ def _wide_pads(mode: str) -> Iterator[Case]:
 # Of these also with filters and a bias that only a run brings: something of each kind of kernel.
 _FED = (
     "3x3 primes", "3x3 no bias valid", "one pixel", "one channel", "1x1 wide", "deep 1x1", "several tiles",
-    "3x3 stride 2", "3x3 stride 2 valid", "stem 7x7 stride 2", "5x5 same", "asymmetric all", "groups", "groups of 4",
+    "3x3 stride 2", "3x3 stride 2 valid", "stem 7x7 stride 2", "few filters", "5x5 same", "asymmetric all", "groups", "groups of 4",
     "groups of 6, an odd number", "groups of 2, pointwise", "depthwise", "depthwise multiplier", "1-D",
     "3-D groups of slices", "reflect pad uneven", "double",
 )  # fmt: skip
@@ -65,6 +65,15 @@ _CASES = (
     conv("stem 11x11 stride 4", (1, 3, 47, 43), (9, 3, 11, 11), strides=(4, 4), pads=(2, 2, 2, 2)),
     conv("5x5 same", (2, 11, 9, 13), (20, 11, 5, 5), pads=(2, 2, 2, 2)),
     conv("5x5 wide", (1, 16, 27, 26), (24, 16, 5, 5), pads=(2, 2, 2, 2)),
+    conv("few filters", (2, 17, 9, 26), (3, 17, 5, 5), pads=(4, 1, 3, 2)),
+    conv(
+        "few filters, columns dilated",
+        (2, 2, 7, 19),
+        (6, 2, 3, 2),
+        dilations=(1, 3),
+        pads=(1, 0, 0, 2),
+        pad_mode="reflect",
+    ),
     conv("5x5 dilated", (1, 6, 15, 13), (10, 6, 5, 5), pads=(4, 4, 4, 4), dilations=(2, 2)),
     conv(
         "asymmetric all",

@@ -18,6 +18,7 @@ from clconv.graph.passes.fold_scale import fold_scale
 from clconv.graph.passes.fuse_epilogue import fuse_epilogue
 from clconv.graph.passes.fuse_pad import fuse_pad
 from clconv.graph.passes.fuse_patterns import fuse_patterns
+from clconv.graph.passes.fuse_updates import fuse_updates
 from clconv.graph.passes.push_transposes import push_transposes
 from clconv.graph.passes.quantised import fuse_quantised, unfold_quantised
 from clconv.graph.passes.remove_dead import remove_dead
@@ -40,6 +41,7 @@ PASSES: tuple[Callable[[Graph], Graph], ...] = (
     fold_batch_norm,
     fold_scale,
     fuse_pad,
+    fuse_updates,
     fuse_epilogue,
     remove_dead,
     defer_updates,

@@ -87,7 +87,7 @@ class _Order:
             reached = any(o in new for o in outputs) or any(self.readers.get(o) for o in outputs)
             if (
                 reached
-                and self.graph.nodes[i].op in ROWS
+                and (self.graph.nodes[i].op in ROWS or self.graph.nodes[i].op == "Pointwise")
                 and not wanted.intersection(outputs)
                 and all(r in found for o in outputs for r in self.readers.get(o, ()))
             ):

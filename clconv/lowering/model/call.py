@@ -44,7 +44,7 @@ class Kernel:
 
     def in_place(self) -> Kernel:
         """The kernel for a result that lies where one of its operands does; see template.render."""
-        return Kernel.of(self.template, self.entry, **dict(self.parameters), in_place=True)
+        return Kernel.of(self.template, self.entry, **{**dict(self.parameters), "in_place": True})
 
     @functools.cached_property
     def _hash(self) -> int:

@@ -10,7 +10,7 @@ go over all pixels together. No local memory, no barrier. Index space: (C / bloc
 Parameters: block 4, 8, 16; copies: whether the image is copied; tap_sets: which taps, (kh, kw), are summed together;
 image_size: floats of the copy; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap.
 </%doc>
-<%namespace name="pieces" file="/conv/weight_gradient/image.mako"/>
+<%namespace name="pieces" file="/conv/image.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, set_element, vector_type
 %>

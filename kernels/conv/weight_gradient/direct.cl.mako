@@ -15,7 +15,7 @@ channels, filters: a group's. merged: so many groups of the convolution are one 
 Parameters: block 4, 8, 16; in_block; copies: whether the image is copied; vectors, lanes: the register tile, lanes a divisor
 of in_block; tap_sets: which taps, (kh, kw), are summed together; blocks; image_size: floats of the copy; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; merged.
 </%doc>
-<%namespace name="pieces" file="/conv/weight_gradient/image.mako"/>
+<%namespace name="pieces" file="/conv/image.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, set_element, vector_type
 %>

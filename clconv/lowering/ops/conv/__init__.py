@@ -5,6 +5,7 @@ from clconv.lowering.ops.conv.depthwise import DEPTHWISE
 from clconv.lowering.ops.conv.depthwise_gpu import DEPTHWISE_GPU
 from clconv.lowering.ops.conv.direct import DIRECT
 from clconv.lowering.ops.conv.implicit_gemm import IMPLICIT_GEMM, MATRIX_GEMM
+from clconv.lowering.ops.conv.narrow import NARROW
 from clconv.lowering.ops.conv.simple import SIMPLE
 from clconv.lowering.ops.conv.winograd import (
     WINOGRAD2,
@@ -23,6 +24,7 @@ register(
     WINOGRAD2_5X5,
     WINOGRAD4_STRIDE2,
     WINOGRAD2_STRIDE2,
+    NARROW,
     DIRECT,
     DEPTHWISE_GPU,
     WINOGRAD4_GPU,

@@ -125,10 +125,12 @@ def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
     """chosen_tile(), or tiles one pixel wider where registers allow and fewer pixels are computed in vain: the 49 of the
     last layers of many networks are four tiles of 13 and five of 12."""
     vectors, pixels = chosen_tile(problem, blocks)
-    if vectors == 2 and problem.device.registers == 32 and "pixels" not in problem.parameters:
+    if "pixels" in problem.parameters:
+        return vectors, pixels
+    if vectors == 2 and problem.device.registers == 32:
         plain = problem.x.layout.is_plain
         pixels = min(_WIDE, pixels, key=lambda wide: _waste(shape, wide, plain))
-    return vectors, pixels
+    return vectors, _fitted(shape, vectors, pixels)
 
 
 _WIDE = 13  # times two, with two weights and a broadcast value, are 29 registers
@@ -195,6 +197,25 @@ def _ragged(width: int, pixels: int, narrower: int) -> float:
     return tiles * pixels / max(1, width)
 
 
+# Sums that keep both multiply-add units busy.
+_LEAST_SUMS = 8
+
+
+def _fitted(shape: ConvShape, vectors: int, pixels: int) -> int:
+    """The pixels of a register tile, fewer where that fills rows without padding, whose windows all lie inside the image."""
+    width = shape.out[1]
+
+    def ragged(tile: int) -> bool:
+        return _ragged(width, tile, narrower_tile(tile, False)) > _RAGGED_ROWS
+
+    is_run = shape.is_pointwise or shape.out[0] == 1
+    if is_run or shape.padding != "none" or not ragged(pixels):
+        return pixels
+    fitting = -(-width // -(-width // pixels))
+    fits = fitting * vectors >= _LEAST_SUMS and not ragged(fitting)
+    return fitting if fits else pixels
+
+
 # What windows that lie two apart cost more than neighbours: measured, 3x3, 64 to 512 channels.
 _STRIDED = 1.2
 
@@ -208,7 +229,8 @@ def _direct_estimate(problem: Problem) -> float:
     waste = min(
         _ragged(shape.out[1], pixels, narrower_tile(pixels, shape.is_pointwise)), _RAGGED_ROWS
     )
-    waste *= -(-blocks // vectors) * vectors / blocks * _merged_groups(problem)
+    filters = shape.filters // shape.group
+    waste *= -(-blocks // vectors) * vectors * block / filters * _merged_groups(problem)
     if max(shape.strides) > 1 and max(shape.kernel) > 1:
         waste *= _STRIDED
     packing = packing_seconds(problem, _merged_groups(problem))

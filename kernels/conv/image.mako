@@ -1,6 +1,6 @@
 <%doc>
-The part of an image that a tile of a weight gradient reads, copied with its padding. Uses the parameters and C variables of
-direct.cl.mako and depthwise.cl.mako.
+The part of an image that a tile reads, copied with its padding. Uses the parameters and C variables of the kernels that
+import it: weight_gradient/direct.cl.mako, weight_gradient/depthwise.cl.mako, narrow.cl.mako.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
@@ -25,23 +25,18 @@ for (int c = ${begin}; c < ${end}; ++c) {
 % endif
         }\
 </%def>
-<%def name="copy()">
+## The columns of row r, which is row oh * SH - pad_top + r of the image: `beside` to both sides, C code `outside` where the
+## row lies above or below the image and that is filled with zeros.
+<%def name="row(to, outside)">
 <%
-  KH, KW = kernel
   SH, SW = strides
-  DH, DW = dilations
   V = vector_type(block)
 %>\
-      const int left = ow * ${SW} - pad_left;
-      const int inside = clamp(-left, 0, pitch), inside_end = clamp(width - left, inside, pitch);
-      for (int r = 0; r < (some_rows - 1) * ${SH} + ${(KH - 1) * DH + 1}; ++r) {
-        private float* to = image + r * pitch * ${in_block};
+        private float* to = ${to};
         int ih = oh * ${SH} - pad_top + r;
 % if pad_mode == "constant":
         if (ih < 0 || ih >= height) {
-          for (int c = 0; c < pitch; ++c) {
-            ${pixel(None)}
-          }
+          ${outside}
           continue;
         }
 % elif pad_mode != "none":
@@ -58,5 +53,18 @@ for (int c = ${begin}; c < ${end}; ++c) {
           ${pixel("left + c")}
         }
         ${beside("inside_end", "pitch")}
+</%def>
+## Which columns lie inside the image.
+<%def name="columns()">
+      const int left = ow * ${strides[1]} - pad_left;
+      const int inside = clamp(-left, 0, pitch), inside_end = clamp(width - left, inside, pitch);
+</%def>
+<%def name="copy()">
+<%
+  KH, SH, DH = kernel[0], strides[0], dilations[0]
+%>\
+      ${columns()}
+      for (int r = 0; r < (some_rows - 1) * ${SH} + ${(KH - 1) * DH + 1}; ++r) {
+        ${row("image + r * pitch * %d" % in_block, "for (int c = 0; c < pitch; ++c) { %s }" % capture(pixel, None))}
       }
 </%def>

@@ -1,4 +1,5 @@
-"""New values of state are made behind the readers of the old ones, and nowhere else does the order change."""
+"""New values of state are made behind the readers of the old ones, and nowhere else does the order change; nodes that only
+make them become one node for each parameter, and what anything else reads stays apart."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from graph_builder import Builder, assert_same_results
 
 from clconv.graph.ir import Graph
 from clconv.graph.passes.defer_updates import defer_updates
+from clconv.graph.passes.fuse_updates import fuse_updates
+from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify
 
 
@@ -96,3 +99,57 @@ def test_what_is_in_order_stays_so() -> None:
     once = defer_updates(update_first())
     assert [node.outputs[0] for node in once.nodes][-1] == "w'"
     assert [n.name for n in defer_updates(once).nodes] == [n.name for n in once.nodes]
+
+
+def momentum(b: Builder, w: str, v: str, g: str) -> None:
+    b.input(3, 5, name=w)
+    b.input(3, 5, name=v)
+    decayed = b.node("Add", g, b.node("Mul", w, b.constant(0.1)))
+    b.node("Add", b.node("Mul", v, b.constant(0.9)), decayed, out=f"{v} new")
+    b.node("Sub", w, b.node("Mul", f"{v} new", "rate"), out=f"{w} new")
+
+
+def fed(b: Builder, *names: str, others: tuple[str, ...] = ()) -> Graph:
+    state = {name: f"{name} new" for name in names}
+    graph = b.graph(*others, *state.values()).replace(state=state)
+    return specialise(verify(graph), graph.input_specs()).graph
+
+
+def rated() -> Builder:
+    b = Builder()
+    b.input(3, 5)
+    b.input(name="rate")
+    return b
+
+
+def test_one_node_for_each_parameter() -> None:
+    b = rated()
+    momentum(b, "w", "v", b.node("Tanh", "x"))
+    momentum(b, "u", "m", b.node("Tan", "x"))
+    graph = fed(b, "w", "v", "u", "m")
+    fused = verify(fuse_updates(graph))
+    assert [node.op for node in fused.nodes] == ["Tanh", "Pointwise", "Tan", "Pointwise"]
+    assert set(fused.nodes[1].outputs) == {"v new", "w new"}
+    assert_same_results(graph, fused)
+    assert fuse_updates(fused) is fused
+
+
+def test_what_others_read_is_not_taken_in() -> None:
+    b = rated()
+    b.input(3, 5, name="w")
+    gradient = b.node("Mul", "x", "x")
+    b.node("ReduceSum", gradient, out="norm", keepdims=0)
+    b.node("Sub", "w", b.node("Mul", gradient, "rate"), out="w new")
+    graph = fed(b, "w", others=("norm",))
+    fused = verify(fuse_updates(graph))
+    assert [node.op for node in fused.nodes] == ["Mul", "ReduceSum", "Pointwise"]
+    assert_same_results(graph, fused)
+
+
+def test_operands_that_repeat_along_an_axis_stay_apart() -> None:
+    b = rated()
+    b.input(3, 5, name="w")
+    scaled = b.node("Mul", "x", b.constant([[1.0], [2.0], [3.0]]))
+    b.node("Sub", "w", b.node("Mul", scaled, "rate"), out="w new")
+    graph = fed(b, "w")
+    assert fuse_updates(graph) is graph
