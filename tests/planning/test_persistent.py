@@ -13,7 +13,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.planning import persistent
 from clconv.runtime import opencl
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.opencl import Device, open_device
+from clconv.runtime.opencl import Device, compiler, open_device
 from clconv.session.session import Session
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.planning.test_placement import Chain
