@@ -46,7 +46,10 @@ def lower_graph(
     """
     check_forced(options.forced)
     check_sizes(graph, device)
-    problems = [problem_of(graph, node, device, options, findings) for node in graph.nodes]
+    open_sizes = alternatives or bool(known)
+    problems = [
+        problem_of(graph, node, device, options, findings, open_sizes) for node in graph.nodes
+    ]
     for problem in problems:
         check_work(problem)
     known = known or {}
@@ -75,6 +78,7 @@ def problem_of(
     device: DeviceInfo,
     options: PlanOptions = PlanOptions(),
     findings: Findings = NOTHING_FOUND,
+    other_sizes: bool = False,
 ) -> Problem:
     """What the variants of a node see while one of them is chosen: all layouts plain."""
     return Problem(
@@ -86,6 +90,7 @@ def problem_of(
         cost=node_cost(node, graph),
         findings=findings,
         options=options,
+        other_sizes=other_sizes,
     )
 
 

@@ -56,7 +56,7 @@ def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) ->
     session.prepare({"x": (1, 3, 9, 9)})
     made = (
         (opencl.Device, "allocate"),
-        (opencl.Device, "prepare"),
+        (opencl.Compiler, "prepare"),
         (opencl.Program, "kernel"),
         (compiler, "program_source"),
         (bound_module, "set_arguments"),

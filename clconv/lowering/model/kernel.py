@@ -33,7 +33,8 @@ class Problem:
     """What a variant sees: the node, its tensors, the constants among them, the device.
 
     Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). options:
-    what was asked for, precision and forced variants among it.
+    what was asked for, precision and forced variants among it. other_sizes: whether the same kernels are to serve other
+    sizes of the inputs, and should not depend on these.
     """
 
     node: Node
@@ -45,6 +46,7 @@ class Problem:
     cost: Cost = Cost()
     findings: Findings = NOTHING_FOUND
     options: PlanOptions = PlanOptions()
+    other_sizes: bool = False
 
     @property
     def x(self) -> TensorSpec:

@@ -64,6 +64,8 @@ def _applies(problem: Problem) -> str | None:
         return obstacle
     if problem.x.rank != 4 or problem.node.attrs.group != 1:
         return "needs images and one group"
+    if problem.other_sizes:
+        return "its tiles depend on the width of the image, and other widths may follow"
     shape, block = ConvShape.of(problem), problem.device.vector_width
     if shape.strides != (1, 1) or shape.dilations[0] != 1 or shape.kernel[0] == 1:
         return f"needs windows of several rows, stride 1, rows not dilated; has {shape.kernel}, {shape.strides}"

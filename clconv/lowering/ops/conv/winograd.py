@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import (
     Argument,
@@ -50,6 +49,8 @@ _MOST_TILES, _LEAST_TILES = 48, 24
 _BLOCK_BYTES = 1 << 20
 # Products of these tiles that stay in private memory: vectors of a filter block.
 _MOST_PRODUCTS = 48 * 36
+# Of the weights that are asked for ahead.
+_PARTS = 3
 # Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
 # apart, in the same few lines of the first-level cache, and a transform's 36 stores push each other out.
 _SKEW = 16
@@ -118,7 +119,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(transform, pixels), m=m,
         vectors=vectors, pixels=pixels, tail=shape.channels % block,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
-        epilogue_names=epilogue.names, prefetch=_prefetches(problem.device) and min(3, -(-tiles // pixels)),
+        epilogue_names=epilogue.names, prefetch=_prefetches(problem, -(-tiles // pixels)),
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
     tile_blocks = -(-all_tiles // tiles)
@@ -160,14 +161,17 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
 def _tile(problem: Problem, blocks: int, tiles: int) -> tuple[int, int]:
     """chosen_tile(), or fewer tiles at a time where that computes clearly fewer in vain: late layers have 16."""
     vectors, pixels = chosen_tile(problem, blocks)
-    if "pixels" not in problem.parameters and pixels > _FEW:
+    if "pixels" not in problem.parameters and pixels > _FEW and not problem.other_sizes:
         few, many = (-(-tiles // at_once) * at_once for at_once in (_FEW, pixels))
         pixels = _FEW if few <= 0.9 * many else pixels
     return vectors, pixels
 
 
-def _prefetches(device: DeviceInfo) -> bool:
-    return "prefetch-does-nothing" in device.quirks
+def _prefetches(problem: Problem, register_tiles: int) -> int:
+    """In how many parts the next weights are asked for, one for each of the first register tiles; 0 for not at all."""
+    if "prefetch-does-nothing" not in problem.device.quirks:
+        return 0
+    return _PARTS if problem.other_sizes else min(_PARTS, register_tiles)
 
 
 def _most_tiles(transform: Transform, pixels: int) -> int:
@@ -199,9 +203,12 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
     block_tiles = _block_tiles(tiles, shape.channels, transform, pixels)
     weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
-    if _prefetches(device):  # the weights of the first register tile of each block are waited for
+    if _prefetches(
+        problem, 1
+    ):  # the weights of the first register tile of each block are waited for
         weights //= max(1, -(-min(tiles, block_tiles) // pixels))
-    transforms = _TRANSFORM_OPERATIONS * positions * tiles * (shape.channels + shape.filters)
+    lanes = (-(-shape.channels // block) + -(-shape.filters // block)) * block
+    transforms = _TRANSFORM_OPERATIONS * positions * tiles * lanes
     packing = packing_seconds(problem, positions / transform.window**2)
     return (
         (products + transforms) / arithmetic_rate(device) + weights / cache_rate(device) + packing
