@@ -76,12 +76,11 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     }
     if (r >= ${KH - 1}) {
       const size_t at = (((size_t)n * out_height + oh + r - ${KH - 1}) * out_width + ow) * ${block};
-% if bias:
+      // Not in place: what follows may change lanes behind the filters, which are sums of the next rows.
 % for p in range(pixels):
-      a${p}_0 = a${p}_0 + offset;
+      ${V} y${p} = a${p}_0${" + offset" if bias else ""};
 % endfor
-% endif
-      ${register_tile.store_pixels(["a%d_0" % p for p in range(pixels)], "some_columns", block, epilogue, "0", "at")}
+      ${register_tile.store_pixels(["y%d" % p for p in range(pixels)], "some_columns", block, epilogue, "0", "at")}
     }
 % for p in range(pixels):
 % for v in range(vectors):
