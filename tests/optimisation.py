@@ -34,7 +34,7 @@ OPTIMISED = (
 NOT_OPTIMISED = (
     # Kernels for GPUs, whose indices are tested on a CPU: no user runs what its optimiser makes of them.
     "tests/kernels/test_as_gpu.py",
-    "tests/kernels/test_gpu_epilogues.py",
+    "tests/kernels/test_epilogues.py",
     "tests/kernels/test_matrix_winograd.py",
     "tests/kernels/test_shuffles.py",
     "tests/kernels/test_tiles.py",

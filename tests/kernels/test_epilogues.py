@@ -1,4 +1,4 @@
-"""What is fused behind a node, in the variants for GPUs: constants by channel, a residual sum, an activation."""
+"""What is fused behind a node: constants by channel, a residual sum, an activation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from clconv.graph.ops import make_node
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
 from clconv.graph.specialise.specialise import specialise
+from clconv.lowering.variants import VARIANTS
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 
@@ -28,11 +29,26 @@ NODES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], tuple[tuple[int, ..
     "implicit_gemm": ("Conv", SAME, (2, 5, 7, 9), ((6, 5, 3, 3), (6,))),
     "implicit_gemm, split": ("Conv", SAME, (1, 300, 3, 3), ((6, 300, 3, 3), (6,))),
     "winograd4_gpu": ("Conv", SAME, (1, 5, 7, 9), ((6, 5, 3, 3), (6,))),
+    "winograd2_gpu": ("Conv", SAME, (1, 5, 7, 9), ((6, 5, 3, 3), (6,))),
     "winograd2_fused": ("Conv", SAME, (2, 13, 7, 9), ((37, 13, 3, 3), (37,))),
     "depthwise_gpu": ("Conv", {**SAME, "group": 6}, (1, 6, 7, 9), ((6, 1, 3, 3), (6,))),
     "register": ("AveragePool", WINDOW, (2, 5, 7, 9), ()),
     "group": ("GlobalMaxPool", {}, (2, 5, 7, 9), ()),
     "split": ("GlobalAveragePool", {}, (2, 5, 37, 41), ()),
+    "simple": ("Conv", SAME, (2, 5, 7, 9), ((6, 5, 3, 3), (6,))),
+}
+FIVE, TWO = {**SAME, "pads": (2, 2, 2, 2)}, {**SAME, "strides": (2, 2)}
+CONVOLUTIONS_ON_CPUS: dict[
+    str, tuple[str, dict[str, Any], tuple[int, ...], tuple[tuple[int, ...], ...]]
+] = {
+    "direct": ("Conv", SAME, (2, 5, 7, 9), ((37, 5, 3, 3), (37,))),
+    "narrow": ("Conv", FIVE, (2, 5, 90, 13), ((3, 5, 5, 5), (3,))),
+    "depthwise": ("Conv", {**SAME, "group": 21}, (2, 21, 7, 9), ((21, 1, 3, 3), (21,))),
+    "winograd4": ("Conv", SAME, (2, 21, 7, 9), ((37, 21, 3, 3), (37,))),
+    "winograd2": ("Conv", SAME, (2, 21, 7, 9), ((37, 21, 3, 3), (37,))),
+    "winograd2_5x5": ("Conv", FIVE, (2, 21, 7, 9), ((37, 21, 5, 5), (37,))),
+    "winograd4_stride2": ("Conv", TWO, (2, 21, 15, 9), ((37, 21, 3, 3), (37,))),
+    "winograd2_stride2": ("Conv", TWO, (2, 21, 15, 9), ((37, 21, 3, 3), (37,))),
 }
 
 
@@ -40,9 +56,18 @@ def floats(shape: tuple[int, ...]) -> np.ndarray:
     return rng.uniform(-1, 1, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", NODES)
+def test_every_convolution_is_here() -> None:
+    wanted = {
+        v.name for v in VARIANTS["Conv"] if not v.name.startswith("matrix_")
+    }  # they have a file each
+    assert {n.split(",")[0] for n in (*NODES, *CONVOLUTIONS_ON_CPUS)} >= wanted
+
+
+@pytest.mark.parametrize("name", [*NODES, *CONVOLUTIONS_ON_CPUS])
 def test_fused_steps_agree_with_the_reference(name: str, device: DeviceInfo) -> None:
-    op, attrs, x, constants = NODES[name]
+    if name in CONVOLUTIONS_ON_CPUS and not device.is_cpu:
+        pytest.skip("a variant for CPUs")
+    op, attrs, x, constants = {**NODES, **CONVOLUTIONS_ON_CPUS}[name]
     known = {f"w{i}": floats(shape) for i, shape in enumerate(constants)}
     first = make_node(op, ["x", *known], ["a"], "first", **attrs)
     feeds = {"x": floats(x)}
