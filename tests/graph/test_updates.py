@@ -93,7 +93,6 @@ def test_an_update_comes_as_soon_as_it_can() -> None:
 
 def test_what_is_in_order_stays_so() -> None:
     """The pass runs twice on every graph."""
-    from clconv.graph.passes.defer_updates import defer_updates
     from tests.session.state_graphs import update_first
 
     once = defer_updates(update_first())

@@ -22,14 +22,17 @@ def fuse_updates(graph: Graph) -> Graph:
     """
     if not graph.updates or any(o not in graph.specs for n in graph.nodes for o in n.outputs if o):
         return graph
-    found = {g[-1]: fused for g in _groups(graph) if (fused := _fused(graph, g)) is not None}
-    if not found:
+    fused: dict[int, Node] = {}  # by the position of the last of those that it stands for
+    gone = set[int]()
+    for group in _groups(graph):
+        made = _fused(graph, group)
+        if made is not None:
+            fused[group[-1]] = made
+            gone.update(group)
+    if not fused:
         return graph
-    gone = {i for fused, members in found.values() for i in members}
     nodes = [
-        found[i][0] if i in found else node
-        for i, node in enumerate(graph.nodes)
-        if i in found or i not in gone
+        fused.get(i, node) for i, node in enumerate(graph.nodes) if i in fused or i not in gone
     ]
     kept = {o for node in nodes for o in node.outputs} | {n for node in nodes for n in node.inputs}
     kept |= {*graph.inputs, *graph.outputs, *graph.constants}
@@ -39,14 +42,15 @@ def fuse_updates(graph: Graph) -> Graph:
 
 
 def _groups(graph: Graph) -> list[list[int]]:
-    """Positions of nodes that lead to new state only, by what hangs together, in the order of the graph."""
+    """Positions of nodes that lead to new state only, by what hangs together, each group in the order of the graph."""
     new = set(graph.updates.values())
     other = set(graph.outputs) - new
     readers: dict[str, list[int]] = {}
     for i, node in enumerate(graph.nodes):
         for name in node.inputs:
             readers.setdefault(name, []).append(i)
-    group: dict[int, int] = {}
+    group: dict[int, int] = {}  # of each member, by its first
+    members: dict[int, list[int]] = {}
     for i in reversed(range(len(graph.nodes))):
         node = graph.nodes[i]
         if not _is_step(graph, node) or node.outputs[0] in other:
@@ -57,14 +61,9 @@ def _groups(graph: Graph) -> list[list[int]]:
             for r in reading
         ):
             continue
-        group[i] = i
-        joined = {group[r] for r in reading}
-        if joined:
-            group.update((k, i) for k, of in list(group.items()) if of in joined)
-    members: dict[int, list[int]] = {}
-    for i in sorted(group):
-        members.setdefault(group[i], []).append(i)
-    return [g for g in members.values() if len(g) > 1]
+        members[i] = [i, *(k for first in {group[r] for r in reading} for k in members.pop(first))]
+        group.update(dict.fromkeys(members[i], i))
+    return [sorted(g) for g in members.values() if len(g) > 1]
 
 
 def _is_step(graph: Graph, node: Node) -> bool:
@@ -76,8 +75,8 @@ def _is_step(graph: Graph, node: Node) -> bool:
     )
 
 
-def _fused(graph: Graph, group: list[int]) -> tuple[Node, list[int]] | None:
-    """The nodes as one, and their positions; None where they read what Pointwise cannot."""
+def _fused(graph: Graph, group: list[int]) -> Node | None:
+    """The nodes as one; None where they read what Pointwise cannot."""
     members = [graph.nodes[i] for i in group]
     spec = graph.spec(members[0].outputs[0])
     made = {node.outputs[0]: k for k, node in enumerate(members)}
@@ -92,8 +91,7 @@ def _fused(graph: Graph, group: list[int]) -> tuple[Node, list[int]] | None:
     steps = tuple((n.op, *_operands(n.inputs, inputs, made)) for n in members)
     last = members[-1]
     outputs = [members[k].outputs[0] for k in results]
-    node = make_node("Pointwise", inputs, outputs, last.name, steps=steps, results=tuple(results))
-    return node, group
+    return make_node("Pointwise", inputs, outputs, last.name, steps=steps, results=tuple(results))
 
 
 def _operands(names: Iterable[str], inputs: list[str], made: dict[str, int]) -> tuple[int, ...]:
