@@ -28,9 +28,7 @@ def _made(cls: Any, eq: bool, shows: bool) -> type:
         cls.__doc__ = ""  # else it is made of a signature that is none
     bases = [b.__dataclass_params__ for b in cls.__mro__[1:] if "__dataclass_params__" in vars(b)]
     for base in bases:
-        base.frozen = (
-            False  # meanwhile: a subclass has to be as frozen, which for this one comes below
-        )
+        base.frozen = False  # meanwhile: a subclass has to be as frozen, which comes below
     dataclasses.dataclass(init=False, repr=False, eq=False)(cls)
     for params in (*bases, cls.__dataclass_params__):
         params.frozen = True

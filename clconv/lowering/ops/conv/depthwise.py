@@ -9,7 +9,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
-from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments
+from clconv.lowering.ops.conv.shape import ITEMS_A_CORE, ConvShape, bias_arguments
 from clconv.lowering.ops.conv.weights import depthwise_weights
 from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
@@ -43,7 +43,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
-    wanted = max(1, 16 * problem.device.compute_units // (blocks * shape.batch))
+    wanted = max(1, ITEMS_A_CORE * problem.device.compute_units // (blocks * shape.batch))
     if wanted > 1:  # an equal share of rows for each core
         wanted = -(-wanted // problem.device.compute_units) * problem.device.compute_units
     rows = -(-shape.out[0] // wanted)

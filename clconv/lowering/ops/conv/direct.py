@@ -15,6 +15,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.runs import Runs, fewest_tiles, narrower_tile
 from clconv.lowering.ops.conv.shape import (
+    ITEMS_A_CORE,
     LANES,
     TILE_SPACE,
     ConvShape,
@@ -141,10 +142,8 @@ def _waste(shape: ConvShape, pixels: int, plain: bool) -> float:
     if shape.is_pointwise:
         return 1.0 if pixels == _WIDE else 1.1
     narrower = narrower_tile(pixels, False)
-    rows, run = (
-        _ragged(shape.out[1], pixels, narrower),
-        _ragged(math.prod(shape.out), pixels, narrower),
-    )
+    rows = _ragged(shape.out[1], pixels, narrower)
+    run = _ragged(math.prod(shape.out), pixels, narrower)
     return rows if plain else min(rows, _RAGGED_ROWS * run)
 
 
@@ -157,8 +156,6 @@ def _filters_last(shape: ConvShape) -> bool:
 
 # What an item reads of the input again for every block of filters should stay in a core's own cache.
 _ITEM_BYTES = 192 << 10
-# Work-items for each core, so that none works alone at the end.
-_ITEMS_A_CORE = 16
 
 
 def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs:
@@ -168,7 +165,7 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
     read = 4 * shape.batch * shape.channels * math.prod(shape.size)
     count = max(
         -(-read // (_ITEM_BYTES * shape.batch * shape.group)),
-        -(-_ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
+        -(-ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
     )
     plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
     narrower = narrower_tile(pixels, shape.is_pointwise)

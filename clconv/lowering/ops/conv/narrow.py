@@ -11,6 +11,7 @@ from clconv.lowering.model.arguments import Argument, Packing, Scalar, Write, pa
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.shape import (
+    ITEMS_A_CORE,
     LANES,
     ConvShape,
     arithmetic_rate,
@@ -20,7 +21,6 @@ from clconv.lowering.ops.conv.shape import (
 from clconv.lowering.shared.blocked import blocked_obstacle, convolution_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
 
-_ITEMS_A_CORE = 16
 _MOST_VECTORS = 4
 
 
@@ -39,7 +39,7 @@ class Tile:
         most = max(1, (device.registers - 1 - vectors) // vectors)
         pixels = -(-width // -(-width // most))
         columns = -(-width // pixels) * shape.batch
-        parts = min(height, -(-_ITEMS_A_CORE * device.compute_units // columns))
+        parts = min(height, -(-ITEMS_A_CORE * device.compute_units // columns))
         return cls(vectors, pixels, -(-height // parts))
 
 

@@ -115,6 +115,8 @@ def register_tile(device_registers: int, blocks: int) -> tuple[int, int]:
 
 # Input channels that the inner loop of a direct convolution is unrolled for; blocks of them are of 4, 8 or 16.
 LANES = 4
+# Work-items for each core, so that none works alone at the end.
+ITEMS_A_CORE = 16
 # Of register tiles: output vectors, and pixels. The larger ones spill where a device has few registers.
 TILE_SPACE: dict[str, tuple[int | str, ...]] = {
     "vectors": (AUTO, 1, 2, 3, 4),

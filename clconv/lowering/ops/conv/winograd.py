@@ -203,9 +203,8 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
     block_tiles = _block_tiles(tiles, shape.channels, transform, pixels)
     weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
-    if _prefetches(
-        problem, 1
-    ):  # the weights of the first register tile of each block are waited for
+    if _prefetches(problem, 1):
+        # The weights of the first register tile of each block are waited for.
         weights //= max(1, -(-min(tiles, block_tiles) // pixels))
     lanes = (-(-shape.channels // block) + -(-shape.filters // block)) * block
     transforms = _TRANSFORM_OPERATIONS * positions * tiles * lanes
