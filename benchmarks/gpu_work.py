@@ -99,7 +99,7 @@ def compiled(name: str, size: int, batch: int, precision: str, device: DeviceInf
     planner = planner_for(graph, device, PlanOptions(precision))
     specs = {n: graph.specs[n] for n in graph.inputs}
     kernels = list(dict.fromkeys(call.kernel for call in planner.plan(graph, specs).calls))
-    open_device(planner.device).compiler.prepare(kernels, lambda done, total: None)
+    open_device(planner.device).compiler.prepare(kernels)
     return len(kernels)
 
 

@@ -142,7 +142,7 @@ def compile_cases(
     kernels = [call.kernel for plan in plans if plan is not None for call in plan.calls]
     with contextlib.suppress(KernelBuildError):
         _held.clear()
-        _held.update(open_device(device).compiler.prepare(kernels, lambda done, total: None))
+        _held.update(open_device(device).compiler.prepare(kernels))
 
 
 def examine(

@@ -106,7 +106,7 @@ class _Probe:
 
     def bind(self, call: KernelCall, buffers: Mapping[str, Any]) -> Launch:
         """Kernel with its arguments, global and local size."""
-        programs = self._device.compiler.prepare([call.kernel], lambda done, total: None)
+        programs = self._device.compiler.prepare([call.kernel])
         kernel = programs[call.kernel].kernel(call.kernel)
         arguments = [
             _NUMBERS[a.ctype](a.value) if isinstance(a, Scalar) else buffers[name]

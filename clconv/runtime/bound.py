@@ -173,7 +173,7 @@ class BoundPlan:
             self.device.compiler.launched()
 
     def _prepare(self, calls: Sequence[KernelCall]) -> None:
-        more = self.device.compiler.prepare((call.kernel for call in calls), silent)
+        more = self.device.compiler.prepare(call.kernel for call in calls)
         self.programs = {**self.programs, **more}
 
     def buffer(self, value: str, offset: int = 0) -> Any:

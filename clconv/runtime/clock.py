@@ -42,7 +42,7 @@ class DeviceClock:
     def __init__(self, device: DeviceInfo, groups: int = 1) -> None:
         opened = open_device(device)
         self._queue, self._groups = opened.queue(), groups
-        self._programs = opened.compiler.prepare([CLOCK], lambda done, total: None)
+        self._programs = opened.compiler.prepare([CLOCK])
         self._kernel = self._programs[CLOCK].kernel(CLOCK)
         self._found = np.zeros(groups, np.uint64)
         self._lock = threading.Lock()  # sessions of several threads share it

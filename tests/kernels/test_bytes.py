@@ -38,7 +38,7 @@ def test_every_case_is_exact(dot: str, device: DeviceInfo) -> None:
     assert {name for _, (name, _) in made} == {v.name for op in OPERATORS for v in VARIANTS[op]}
     with contextlib.suppress(KernelBuildError):  # many at a time; who is to blame shows below
         kernels = [call.kernel for _, (_, plan) in made for call in plan.calls]
-        _held = open_device(machine).compiler.prepare(kernels, lambda done, total: None)
+        _held = open_device(machine).compiler.prepare(kernels)
     for case, (name, plan) in made:
         graph, feeds = case.build()
         (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()

@@ -65,7 +65,7 @@ def compiled(wanted: list[Plan]) -> dict[Kernel, Program]:
     for machine in dict.fromkeys(plan.device for plan in wanted):
         kernels = [c.kernel for p in wanted if p.device == machine for c in p.calls]
         with contextlib.suppress(KernelBuildError):
-            found |= open_device(machine).compiler.prepare(kernels, lambda done, total: None)
+            found |= open_device(machine).compiler.prepare(kernels)
     return found
 
 

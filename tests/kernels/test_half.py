@@ -51,7 +51,7 @@ def test_every_variant_runs_on_halves(
     made = [(case, variant, plan) for case in cases for variant, plan in half_plans(case, device)]
     with contextlib.suppress(KernelBuildError):
         kernels = [call.kernel for _, _, plan in made for call in plan.calls]
-        _held = open_device(device).compiler.prepare(kernels, lambda done, total: None)
+        _held = open_device(device).compiler.prepare(kernels)
     tried = set()
     for case, variant, plan in made:
         graph, feeds = case.build()

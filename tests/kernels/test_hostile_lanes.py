@@ -138,7 +138,7 @@ def prepare(plans: list[Plan]) -> Programs:
     held: Programs = {}
     for machine in dict.fromkeys(plan.device for plan in plans):
         kernels = [c.kernel for plan in plans if plan.device == machine for c in plan.calls]
-        held |= open_device(machine).compiler.prepare(kernels, lambda done, total: None)
+        held |= open_device(machine).compiler.prepare(kernels)
     return held
 
 

@@ -99,7 +99,7 @@ def check(
     tried = [(case, *plan) for case in chosen for plan in plans(case, device, names, precision)]
     assert {name for _, name, _, _ in tried}
     kernels = [call.kernel for *_, plan in tried for call in plan.calls]
-    open_device(device).compiler.prepare(kernels, lambda done, total: None)
+    open_device(device).compiler.prepare(kernels)
     for case, name, graph, plan in tried:
         assert_local(graph, plan, case.build()[1], f"{case.name}, {name}")
 

@@ -68,7 +68,7 @@ def test_every_value_agrees_with_the_reference(variant: Variant, device: DeviceI
         case = fitting[number * 7 % len(fitting)]  # other cases for other values
         plans.append((case, name, value, tuned_plan(case, device, variant, name, value)))
     kernels = [call.kernel for *_, plan in plans for call in plan.calls]
-    _held = open_device(device).compiler.prepare(kernels, lambda done, total: None)
+    _held = open_device(device).compiler.prepare(kernels)
     for case, name, value, plan in plans:
         graph, feeds = case.build()
         found = run(plan, feeds)

@@ -57,7 +57,7 @@ def test_kernels_agree_with_the_reference(
     assert {variant for _, variant, _ in made} == {"group", "split"}
     with contextlib.suppress(KernelBuildError):  # many at a time; who is to blame shows below
         kernels = [call.kernel for _, _, plan in made for call in plan.calls]
-        _held = open_device(machine).compiler.prepare(kernels, lambda done, total: None)
+        _held = open_device(machine).compiler.prepare(kernels)
     for case, variant, plan in made:
         graph, feeds = case.build()
         found = run(plan, feeds)

@@ -119,7 +119,7 @@ def test_every_template_can_be_an_operation(waking: DeviceInfo) -> None:
                 chosen.setdefault(call.kernel.template, call.kernel)
     assert len(chosen) > 40
     kernel = persistent.persistent_kernel(chosen.values())
-    open_device(waking).compiler.prepare([kernel], lambda done, total: None)
+    open_device(waking).compiler.prepare([kernel])
 
 
 def test_two_sessions_at_once_do_not_wait_for_each_other(waking: DeviceInfo) -> None:

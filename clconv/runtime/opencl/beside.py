@@ -44,6 +44,7 @@ class Beside:
         long = [k for k, source in sources.items() if source.count("\n") >= LINES]
         wanted = [] if stored is None else [k for k in long if not _is_there(k, sources[k], stored)]
         wanted.sort(key=lambda kernel: -sources[kernel].count("\n"))
+        self.sources = sources
         self._processes = {
             kernel: _started(_job(kernel, sources[kernel], device, options))
             for kernel in wanted[1:][:spare]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyopencl as cl
@@ -23,6 +23,7 @@ from clconv.runtime.opencl.built import BUILD_OPTIONS, NO_HEADER, built, without
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
 from clconv.runtime.opencl.program import Program, together
+from clconv.runtime.progress import Progress, silent
 from clconv.spans import span
 from clconv.store.pocl_folder import VARIABLE, settle_folder
 from clconv.store.pocl_programs import Programs
@@ -46,7 +47,7 @@ class Compiler:
         self.options = BUILD_OPTIONS if self._stored is None else (*BUILD_OPTIONS, NO_HEADER)
 
     def prepare(
-        self, kernels: Iterable[Kernel], progress: Callable[[int, int], None]
+        self, kernels: Iterable[Kernel], progress: Progress = silent
     ) -> dict[Kernel, Program]:
         """The programs of these kernels, which live as long as somebody holds them; those that this device does not
         have yet are compiled, a few at a time.
@@ -79,7 +80,7 @@ class Compiler:
     def _made_beside(self, part: tuple[Kernel, ...], others: Beside) -> Program:
         kernel = part[0]
         others.wait(kernel)
-        program = self._made(part)
+        program = self._made(part, others.sources.get(kernel))
         if len(others) and is_persistent(kernel) and kernel not in others:
             with process.opencl:  # while the others are at work
                 launch_idle(kernel, program.kernel(kernel), self.context, self.info)
@@ -115,9 +116,10 @@ class Compiler:
         self._stored.discard([[k.symbol for k in kernels] for kernels in untried.values()])
         return self._stored.lack()
 
-    def _made(self, kernels: tuple[Kernel, ...]) -> Program:
+    def _made(self, kernels: tuple[Kernel, ...], source: str | None) -> Program:
+        """source: if it has been rendered already."""
         known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
-        source = self._source(kernels) if known is None else known.source
+        source = source or (self._source(kernels) if known is None else known.source)
         if self._stored is not None:
             self._stored.check(source, [k.symbol for k in kernels])
         binary = known.binary() if known and known.binary else b""

@@ -90,7 +90,7 @@ class Device:
             return np.array(known, np.uint64)
         unique = {id(buffer): buffer for buffer in buffers}
         found = np.zeros(max(len(unique), 1), np.uint64)
-        programs = self.compiler.prepare([ADDRESS], lambda done, total: None)
+        programs = self.compiler.prepare([ADDRESS])
         queue, launched = self.queue(), programs[ADDRESS].kernel(ADDRESS)
         result = self.allocate(found.nbytes)
         for place, buffer in enumerate(unique.values()):
