@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,13 +46,16 @@ def test_a_process_killed_at_any_moment_leaves_the_caches_usable(
     killed = 0
     for i in range(how_many(5, 58)):
         process = started(tmp_path / "killed", "once", device, i % 5)
-        # Half of them while the caches are written, which is the end.
-        time.sleep(chance.uniform(0 if i % 2 else 0.5, 1) * length)
-        process.kill()
+        begin = time.perf_counter()
+        try:
+            # Half of them while the caches are written, which is the end.
+            process.wait(timeout=chance.uniform(0 if i % 2 else 0.5, 1) * length)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        else:  # it ended by itself: the machine is less busy than at first, by as much as was seen now
+            length = min(length, time.perf_counter() - begin) / 2
         process.communicate(timeout=SECONDS)
         killed += process.returncode < 0
-        if process.returncode == 0:  # it ended by itself: the machine is less busy than at first
-            length *= 0.7
         if not i % 4:
             again = started(tmp_path / "killed", "once", device, 0)
             assert printed(again, after_kills=True) == right
