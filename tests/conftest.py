@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from clconv.device.info import DeviceInfo
@@ -34,6 +35,13 @@ NARROW = (
 NOT_NARROW = ("tests/session/test_compiled.py", "tests/session/kept")
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+# Neither do examples have a number of seconds, nor is a busy machine a reason to fail.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

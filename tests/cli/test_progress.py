@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from clconv.cli import progress
+from tests.patience import until
 
 
 def test_lines_where_there_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "_SECONDS", 0.05)
+    monkeypatch.setattr(progress, "_SECONDS", 0.01)
+    printed = ""
+
+    def is_told(line: str) -> bool:
+        nonlocal printed
+        now = capsys.readouterr()
+        assert now.out == ""
+        printed += now.err
+        return printed.count(f"{line} (") >= 2
+
     with progress.steps("loading the network") as shown:
-        time.sleep(0.12)
+        until(lambda: is_told("loading the network"))
         shown.compiling(3, 9)
-        time.sleep(0.12)
-    printed = capsys.readouterr()
-    lines = printed.err.splitlines()
-    assert lines[0].startswith("loading the network (") and printed.out == ""
-    assert lines[-1].startswith("compiling kernels: 3 of 9 (") and len(lines) >= 3
+        until(lambda: is_told("compiling kernels: 3 of 9"))
+    kinds = [line.partition(" (")[0] for line in (printed + capsys.readouterr().err).splitlines()]
+    assert kinds == sorted(kinds, key=["loading the network", "compiling kernels: 3 of 9"].index)
 
 
 def test_what_is_quick_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from clconv.compat.onnxruntime import InferenceSession, SessionOptions
 from tests.compat.models import classifier
+from tests.patience import HANG
 
 BYTES = classifier().SerializeToString()
 
@@ -46,7 +47,7 @@ def test_a_session_goes_at_once(
     elif way == "async":
         told = threading.Event()
         session.run_async(None, {given.name: x}, lambda results, data, error: told.set(), None)
-        assert told.wait(60)
+        assert told.wait(HANG)
         session._threads.shutdown(wait=True)  # the thread has let go of what it ran
     else:
         session.run(None, {given.name: x})

@@ -15,6 +15,7 @@ import pytest
 
 import clconv.compat.onnxruntime as stand_in
 from tests.compat.models import classifier, two_inputs
+from tests.patience import HANG, holds_once
 
 BYTES = classifier().SerializeToString()
 CPU = ["CPUExecutionProvider"]
@@ -57,14 +58,19 @@ def test_a_profile_has_onnxruntimes_form(package: Any, tmp_path: Path) -> None:
 
 
 def test_nodes_are_inside_their_run(tmp_path: Path) -> None:
-    _, events = profiled(stand_in, tmp_path, runs=3)
-    runs = [(e["ts"], e["ts"] + e["dur"]) for e in events if e["name"] == "model_run"]
-    nodes = [e for e in events if e["cat"] == "Node"]
-    assert len(nodes) % 3 == 0 and len({e["name"] for e in nodes}) == len(nodes) // 3
-    for e in nodes:
-        assert any(begin - 100 <= e["ts"] <= end for begin, end in runs)
-    spent = sum(e["dur"] for e in nodes)
-    assert spent <= sum(end - begin for begin, end in runs) + len(nodes)  # rounded to microseconds
+    def attempt() -> None:
+        _, events = profiled(stand_in, tmp_path, runs=3)
+        runs = [(e["ts"], e["ts"] + e["dur"]) for e in events if e["name"] == "model_run"]
+        nodes = [e for e in events if e["cat"] == "Node"]
+        assert len(nodes) % 3 == 0 and len({e["name"] for e in nodes}) == len(nodes) // 3
+        for e in nodes:
+            assert any(begin - 100 <= e["ts"] <= end for begin, end in runs)
+        spent = sum(e["dur"] for e in nodes)
+        assert spent <= sum(end - begin for begin, end in runs) + len(
+            nodes
+        )  # rounded to microseconds
+
+    holds_once(attempt)
 
 
 def test_a_file_is_told_from_bytes(tmp_path: Path) -> None:
@@ -99,7 +105,7 @@ def test_run_async_tells_the_results(package: Any) -> None:
     told, callback = waiting()
     mine = object()
     assert session.run_async(None, X, callback, mine) is None
-    results, data, error = told.get(timeout=60)
+    results, data, error = told.get(timeout=HANG)
     assert data is mine and error == ""
     np.testing.assert_allclose(results[0], session.run(None, X)[0], rtol=1e-4)
 
@@ -109,7 +115,7 @@ def test_run_async_tells_what_went_wrong(package: Any) -> None:
     session = package.InferenceSession(BYTES, providers=CPU)
     told, callback = waiting()
     session.run_async(["scores"], {"image": np.zeros((2, 3), np.float32)}, callback, "mine")
-    results, data, error = told.get(timeout=60)
+    results, data, error = told.get(timeout=HANG)
     assert (results, data) == ([], "mine") and "image" in error
     with pytest.raises(ValueError, match="missing"):
         session.run_async(None, {"nothing": X["image"]}, callback, None)
@@ -122,7 +128,7 @@ def test_many_at_once_each_get_their_own() -> None:
         feeds = {n: np.full((2, 3), number, np.float32) for n in ("a", "b")}
         session.run_async(None, feeds, callback, number)
     for _ in range(20):
-        results, number, error = told.get(timeout=60)
+        results, number, error = told.get(timeout=HANG)
         assert error == ""
         feeds = {n: np.full((2, 3), number, np.float32) for n in ("a", "b")}
         for found, expected in zip(results, session.run(None, feeds), strict=True):
@@ -136,10 +142,10 @@ def test_a_callback_that_waits_for_another_run_gets_it() -> None:
     def first(results: Any, data: Any, error: str) -> None:
         inner, then = waiting()
         session.run_async(None, X, then, None)
-        callback(*inner.get(timeout=60))
+        callback(*inner.get(timeout=HANG))
 
     session.run_async(None, X, first, None)
-    assert told.get(timeout=60)[2] == ""
+    assert told.get(timeout=HANG)[2] == ""
 
 
 def test_an_error_in_a_callback_is_shown_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,10 +157,10 @@ def test_an_error_in_a_callback_is_shown_and_ends_nothing(monkeypatch: pytest.Mo
         raise KeyError("of the caller")
 
     session.run_async(None, X, wrong, None)
-    assert shown.get(timeout=60).exc_type is KeyError
+    assert shown.get(timeout=HANG).exc_type is KeyError
     told, callback = waiting()
     session.run_async(None, X, callback, None)
-    assert told.get(timeout=60)[2] == ""
+    assert told.get(timeout=HANG)[2] == ""
 
 
 def test_sessions_of_several_threads_are_profiled_at_once(tmp_path: Path) -> None:
@@ -169,7 +175,7 @@ def test_sessions_of_several_threads_are_profiled_at_once(tmp_path: Path) -> Non
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(HANG)
     assert len(found) == 4
     for _, events in found:
         begin, end = events[0]["ts"], max(e["ts"] + e["dur"] for e in events)

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from clconv.graph import staging
+from tests.patience import HANG
 
 LARGE = 2 << 20
 
@@ -41,7 +42,7 @@ def test_threads_have_their_own() -> None:
     def ask() -> None:
         with staging.reused(kept=True):
             found.append(staging.empty_bytes(LARGE))
-            barrier.wait(60)
+            barrier.wait(HANG)
 
     barrier = threading.Barrier(2)
     threads = [threading.Thread(target=ask) for _ in range(2)]

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.bench_oversubscribed import Result, in_its_own_process
 from clconv.device.info import DeviceInfo
+from tests.patience import HANG
 
 
 def results(
@@ -16,7 +17,7 @@ def results(
 ) -> list[Result]:
     place = f"{device.platform}:{device.name}"
     return in_its_own_process(
-        network, threads, neighbours, rounds, timeout=240, CLCONV_DEVICE=place
+        network, threads, neighbours, rounds, timeout=HANG, CLCONV_DEVICE=place
     )
 
 

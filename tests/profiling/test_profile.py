@@ -18,8 +18,10 @@ from clconv.profiling.ceilings import Ceilings
 from clconv.profiling.profile import Profile
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
+from tests.patience import holds_once
 from tests.profiling.support import NASTY, growing_loop, network, planted
 from tests.runtime.control_flow import IMAGE
+from tests.runtime.support import patient_clock
 
 SHAPES = {"x": (2, 3, 16, 16)}
 
@@ -52,11 +54,17 @@ def assert_sound(found: Profile, session: Session) -> None:
 @pytest.mark.parametrize("joined", [True, False])
 def test_a_session(device: DeviceInfo, joined: bool) -> None:
     session = Session(network(), device)
-    found = clconv.profile(session, shapes=SHAPES, runs=3, joined=joined)
-    assert_sound(found, session)
+    clock = patient_clock(device)
+
+    def attempt() -> Profile:
+        found = clconv.profile(session, shapes=SHAPES, runs=3, joined=joined)
+        assert_sound(found, session)
+        return found
+
+    found = holds_once(attempt)
     assert found.load == {} and found.runs == 3
     launches = session.prepare(SHAPES).plan.launches
-    can = any(is_persistent(launch.kernel) for launch in launches)
+    can = clock is not None and any(is_persistent(launch.kernel) for launch in launches)
     assert found.method == ("joined" if joined and can else "separate")
     lanes = {event.lane for event in found.timeline}
     workers = {lane for lane in lanes if lane.startswith("worker")}
@@ -102,9 +110,14 @@ def test_the_work_of_a_layer_of_several_launches_counts_once(device: DeviceInfo)
 
 def test_control_flow_on_the_host_is_in_the_timeline(device: DeviceInfo) -> None:
     feeds = {"x": IMAGE, "m": np.array(3), "limit": np.array(9e9, np.float32)}
-    found = clconv.profile(growing_loop(), feeds, device=device, runs=1)
+
+    def attempt() -> Profile:
+        found = clconv.profile(growing_loop(), feeds, device=device, runs=1)
+        assert found.outside["host nodes"] > 0 and found.outside["around"] > -1e-4
+        return found
+
+    found = holds_once(attempt)
     assert any(event.name == "host: Loop the loop" for event in found.timeline)
-    assert found.outside["host nodes"] > 0 and found.outside["around"] > -1e-4
     assert {row.launches for row in found.launches if row.operator == "Conv"} == {3}
 
 

@@ -27,6 +27,7 @@ from clconv.runtime.check import relative_error
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.lowering.test_template import HOSTILE
+from tests.patience import HANG
 from tests.runtime.support import SAME, assert_runs_right, picture, residual, session_for
 
 WRONG = "kernel void ${entry}(global const float* x, global float* y) {\n  ${body}\n}\n"
@@ -197,7 +198,7 @@ def test_the_replay_script_runs_elsewhere(dumped: Path, tmp_path: Path) -> None:
     def replay(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, str(script), *arguments],
-            capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment,
+            capture_output=True, text=True, timeout=HANG, cwd=tmp_path, env=environment,
         )  # fmt: skip
 
     result = replay(f"x={x}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clconv.device.info import DeviceInfo
+from tests.patience import HANG
 
 _BEGIN = """
 import atexit, multiprocessing, os, sys, threading, time, warnings
@@ -34,7 +35,7 @@ def run_script(script: str, device: DeviceInfo) -> subprocess.CompletedProcess[s
         [sys.executable, "-X", "faulthandler", "-c", _BEGIN + script, str(device.index)],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=HANG,
         cwd=Path(__file__).parents[2],
     )
 
@@ -75,7 +76,7 @@ def child():
 for _ in range(3):
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
-    process.join(60)
+    process.join(100)
     print(process.exitcode, flush=True)
     process.kill()
 busy.join()

@@ -7,7 +7,6 @@ import http.client
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +18,7 @@ import clconv
 from clconv.serving.model import Model
 from tests.compat.models import classifier
 from tests.frontend.support import model, node, value
+from tests.patience import HANG, until
 
 NAMES = {"float32": "FP32", "int64": "INT64", "bool": "BOOL", "float16": "FP16"}
 
@@ -56,7 +56,7 @@ class Client:
     """One connection. tell() sends a request and gives status, body and headers."""
 
     def __init__(self, port: int, token: str | None = None) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def tell(
@@ -153,27 +153,17 @@ def serving(
 
     listening = socket.create_server(("127.0.0.1", 0))
     service = Service(models, Limits(**limits), delay, token)
-    server = Server(service, listening, grace=30)
+    server = Server(service, listening, grace=HANG)
     thread = threading.Thread(target=server.run, daemon=True)
     port = listening.getsockname()[1]
     thread.start()
-    until = time.monotonic() + 30
-    while not server.started:
-        assert thread.is_alive() and time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: server.started or not thread.is_alive())
     try:
         yield port, service, server
     finally:
         server.stop()
-        thread.join(60)
+        thread.join(HANG)
     assert not thread.is_alive() and not server.unanswered
-
-
-def until(true: Any) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def rows(count: int, seed: int = 0) -> np.ndarray:

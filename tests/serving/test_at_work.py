@@ -15,6 +15,7 @@ pytest.importorskip("uvicorn", reason="pip install 'clconv[serve]'")
 pytest.importorskip("prometheus_client", reason="pip install 'clconv[serve]'")
 
 from clconv.serving.model import Model
+from tests.patience import HANG
 from tests.predictor.support import doubler
 from tests.serving.support import Client, binary_request, json_request, served, serving, until
 
@@ -35,14 +36,14 @@ class Held:
 
         def run(feeds: Any) -> Any:
             self._begun.set()
-            assert self.go.wait(30)
+            assert self.go.wait(HANG)
             return real(feeds)
 
         patch.setattr(model.sessions[0], "run", run)
 
     def begin(self) -> None:
         """Until the first run waits."""
-        assert self._begun.wait(30)
+        assert self._begun.wait(HANG)
 
 
 def test_metrics(models: list[Model], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +59,7 @@ def test_metrics(models: list[Model], monkeypatch: pytest.MonkeyPatch) -> None:
         until(lambda: service.served["double"].batcher.waiting == 8)
         held.go.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(HANG)
         Client(port).refusal("double", b"")
         Client(port).refusal("unknown", b"")
         status, body, headers = Client(port).tell("GET", "/metrics")
@@ -114,7 +115,7 @@ def test_stop_answers_what_is_at_work_and_refuses_more(
         assert Client(port).get("/v2/models/double/ready")[0] == 503
         held.go.set()
         for thread in at_work:
-            thread.join(60)
+            thread.join(HANG)
         assert answers == [7, 7, 7]
 
 
@@ -129,12 +130,12 @@ def test_who_does_not_wait_for_the_answer_is_not_run(
         first = threading.Thread(target=lambda: Client(port).infer("double", FOUR))
         first.start()
         held.begin()
-        with socket.create_connection(("127.0.0.1", port), 20) as raw:
+        with socket.create_connection(("127.0.0.1", port), HANG) as raw:
             raw.sendall(start.encode() + content)
             until(lambda: service.served["double"].batcher.waiting == 1)
         until(lambda: service.admission.requests == 1)
         held.go.set()
-        first.join(60)
+        first.join(HANG)
         Client(port).infer("double", FOUR)
         text = Client(port).tell("GET", "/metrics")[1].decode()
     assert 'clconv_batch_rows_sum{model="double"} 2.0' in text

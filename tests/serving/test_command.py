@@ -11,8 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ pytest.importorskip("fastapi", reason="pip install 'clconv[serve]'")
 pytest.importorskip("uvicorn", reason="pip install 'clconv[serve]'")
 pytest.importorskip("prometheus_client", reason="pip install 'clconv[serve]'")
 
-from tests.compat.models import fixed
+from tests.patience import HANG, until
 from tests.predictor.support import doubler
 from tests.serving.support import Client, json_request
 
@@ -33,6 +32,23 @@ no_signals = pytest.mark.skipif(
     os.name == "nt", reason="Windows has no SIGTERM that a process can catch"
 )
 COMMAND = [sys.executable, "-m", "clconv", "serve"]
+# The same, whose device answers nothing until a file is there.
+_HELD = """
+import sys, time
+from pathlib import Path
+from clconv.cli import main
+from clconv.serving.batcher import Batcher
+
+go, answer = Path(sys.argv.pop(1)), Batcher._answer
+
+def held(self, *what):
+    while not go.exists():
+        time.sleep(0.005)
+    answer(self, *what)
+
+Batcher._answer = held
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +60,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextlib.contextmanager
 def started(
-    *arguments: Any, **environment: str
+    *arguments: Any, command: Sequence[Any] = COMMAND, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
     """The process, its port, and what it said until it served."""
     process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments), "--port", "0"],
+        [*map(str, (*command, *arguments)), "--port", "0"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment},
     )  # fmt: skip
     try:
@@ -65,83 +81,71 @@ def started(
         process.communicate()
 
 
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose batch is fixed at 1, so that a request of many rows takes a while."""
-    path = tmp_path_factory.mktemp("models") / "slow.onnx"
-    onnx.save(fixed(1), str(path))
-    return path
+def held(go: Path) -> list[Any]:
+    return [sys.executable, "-c", _HELD, go, "serve"]
 
 
 class Asking:
-    """A request of many rows, from a thread of its own."""
+    """A request, from a thread of its own."""
 
-    def __init__(self, port: int, count: int) -> None:
+    def __init__(self, port: int) -> None:
         self.result: dict[str, np.ndarray] | BaseException | None = None
-        self._port, self._count = port, count
+        self._port = port
         self._thread = threading.Thread(target=self._ask, daemon=True)
         self._thread.start()
 
     def _ask(self) -> None:
         try:
-            x = np.ones((self._count, 3, 8, 8), np.float32)
-            self.result = Client(self._port).infer("slow", {"x": x})
+            self.result = Client(self._port).infer("double", FOUR)
         except BaseException as reason:
             self.result = reason
 
-    def ended(self, seconds: float) -> bool:
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
     def join(self) -> None:
-        self._thread.join(60)
+        self._thread.join(HANG)
         assert not self._thread.is_alive()
 
 
 def wait_for(port: int, line: bytes) -> None:
     """Until a line stands in the metrics."""
-    client, end = Client(port), time.monotonic() + 30
-    while line not in client.tell("GET", "/metrics")[1].splitlines():
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    client = Client(port)
+    until(lambda: line in client.tell("GET", "/metrics")[1].splitlines())
 
 
 @no_signals
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
-def test_a_signal_stops_it_gracefully(slow: Path, number: int) -> None:
+def test_a_signal_stops_it_gracefully(model: Path, tmp_path: Path, number: int) -> None:
     """A request at work gets its answer, one that comes later 503, and the exit code is 0."""
-    with started(slow) as (process, port, _):
-        at_work = Asking(port, 5000)
+    go = tmp_path / "go"
+    with started(model, "--grace", HANG, command=held(go)) as (process, port, _):
+        at_work = Asking(port)
         wait_for(port, b"clconv_requests_at_work 1.0")
         process.send_signal(number)
-        while Client(port).get("/v2/health/ready")[0] == 200:
-            time.sleep(0.01)
-        status, text = Client(port).refusal("slow", json_request(FOUR))
+        until(lambda: Client(port).get("/v2/health/ready")[0] == 503)
+        status, text = Client(port).refusal("double", json_request(FOUR))
         assert status == 503 and "stops" in text
+        go.touch()
         at_work.join()
         assert isinstance(at_work.result, dict), at_work.result
-        y = at_work.result["y"]
-        assert y.shape == (5000, 2, 8, 8) and (y == y[:1]).all()
-        out, err = process.communicate(timeout=30)
+        assert at_work.result["y"].tolist() == [[1, 3, 5, 7]]
+        out, err = process.communicate(timeout=HANG)
         assert process.returncode == 0 and out == "" and "all requests are answered" in err, err
 
 
 @pytest.mark.slow
 @no_signals
-def test_a_grace_that_is_too_short(slow: Path) -> None:
-    with started(slow, "--grace", "0.1") as (process, port, _):
-        at_work = Asking(port, 40_000)
+def test_a_grace_that_is_too_short(model: Path, tmp_path: Path) -> None:
+    with started(model, "--grace", "0.1", command=held(tmp_path / "never")) as (process, port, _):
+        at_work = Asking(port)
         wait_for(port, b"clconv_requests_at_work 1.0")
-        waits = Asking(port, 1)
-        while waits.ended(0.3):  # it came before all of the other's body
-            waits = Asking(port, 1)
+        waits = Asking(port)
+        wait_for(port, b"clconv_requests_at_work 2.0")
         process.terminate()
         for one in (waits, at_work):
             one.join()
             assert "no time" in str(one.result)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=HANG)
         assert process.returncode == 1 and "2 requests had no time" in err, err
 
 
@@ -165,7 +169,7 @@ def test_a_port_that_is_taken(model: Path) -> None:
         port = other.getsockname()[1]
         done = subprocess.run(
             [*COMMAND, str(model), "--port", str(port)],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=HANG, check=False,
         )  # fmt: skip
     assert done.returncode == 1
     assert re.fullmatch(rf"clconv: error: 127.0.0.1:{port}: .*--port.*\n", done.stderr), done.stderr
@@ -177,7 +181,7 @@ def test_without_its_packages(model: Path) -> None:
         f"app(['serve', {json.dumps(str(model))}])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=False
     )
     assert done.returncode == 1 and "pip install 'clconv[serve]'" in done.stderr
     assert "Traceback" not in done.stderr

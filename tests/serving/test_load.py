@@ -14,6 +14,7 @@ import pytest
 import clconv
 from clconv.serving.model import Model
 from tests.compat.models import brightener, fixed
+from tests.patience import HANG
 from tests.serving.support import (
     Client,
     binary_request,
@@ -99,7 +100,7 @@ def in_threads(work: Callable[[int], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(HANG)
     assert not any(thread.is_alive() for thread in threads)
     if failures:
         raise failures[0]

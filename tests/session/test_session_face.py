@@ -16,6 +16,7 @@ from clconv.graph.reference import run_reference
 from clconv.layers import Conv2d, Dense, Flatten, Network, Relu, Sequential
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
+from tests.patience import HANG
 from tests.runtime.support import assert_agrees, picture, residual
 
 
@@ -66,17 +67,17 @@ def test_a_run_under_way_ends_well_after_close(device: DeviceInfo) -> None:
 
     def slow(*args: object) -> object:
         entered.set()
-        assert closed.wait(30)
+        assert closed.wait(HANG)
         return inner(*args)  # type: ignore[arg-type]
 
     session._stage.quick = None  # which would not wait there
     session._stage.run = slow  # type: ignore[method-assign,assignment]
     thread = threading.Thread(target=lambda: found.append(session.run({"x": x})))
     thread.start()
-    assert entered.wait(30)
+    assert entered.wait(HANG)
     session.close()
     closed.set()
-    thread.join(30)
+    thread.join(HANG)
     assert found[0]["result"].tobytes() == expected["result"].tobytes()
 
 

@@ -26,6 +26,7 @@ from clconv.session import stages
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import made_up
+from tests.patience import HANG
 from tests.planning.support import make_plan
 from tests.runtime.support import (
     assert_agrees,
@@ -254,7 +255,7 @@ def test_the_interpreter_ends_in_peace(device: DeviceInfo) -> None:
         [sys.executable, "-X", "faulthandler", "-c", _AT_EXIT, str(device.index)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         cwd=Path(__file__).parents[2],
     )
     assert (result.returncode, result.stdout) == (0, "ran\n"), result.stderr

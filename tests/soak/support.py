@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from clconv.device.info import DeviceInfo
+from tests.patience import HANG
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 500
 # A warning takes two lines: what it says, and the line of code.
 _LEFT = re.compile(r"ClconvWarning: .*(a process died|were damaged)|^  \S")
 
@@ -35,7 +35,7 @@ def started(folder: Path, work: str, device: DeviceInfo, number: int) -> subproc
 def printed(process: subprocess.Popen[str], after_kills: bool = False) -> str:
     """What a process prints that must end well, and must not complain. after_kills: but of what killed processes left,
     which it makes anew."""
-    out, complaints = process.communicate(timeout=SECONDS)
+    out, complaints = process.communicate(timeout=HANG)
     assert process.returncode == 0, complaints
     lines = [
         line for line in complaints.splitlines() if not line.rstrip().endswith("generated.")

@@ -16,6 +16,7 @@ import pytest
 
 from clconv.store import files
 from clconv.store.files import Unusable, read, replacing, write
+from tests.patience import HANG, until
 
 UNIX = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 OLD, NEW = b"old content, which is whole", b"new content, which is longer than the old one"
@@ -86,8 +87,7 @@ def test_kill_leaves_a_whole_file(tmp_path: Path) -> None:
     for wait in (0.0, 0.003, 0.01, 0.02):
         path.unlink(missing_ok=True)
         process = subprocess.Popen([sys.executable, "-c", _FOREVER, str(path)])
-        while not path.exists():
-            time.sleep(0.001)
+        until(path.exists)
         time.sleep(wait)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -136,7 +136,7 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     code = "import sys; sys.stdout.write(open(sys.argv[1]).read())"
     with subprocess.Popen([sys.executable, "-c", code, pipe], stdout=subprocess.PIPE) as reader:
         write(pipe, NEW)
-        assert reader.communicate(timeout=20)[0] == NEW
+        assert reader.communicate(timeout=HANG)[0] == NEW
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 

@@ -18,6 +18,7 @@ from clconv.errors import DeviceError, InputError
 from clconv.runtime.device import devices
 from clconv.runtime.transfers import Transfers, counted
 from clconv.session.session import Session
+from tests.patience import HANG
 from tests.runtime.support import residual
 from tests.session.arrays.foreign_kernels import (
     SOURCE,
@@ -170,7 +171,7 @@ def test_a_host_run_waits_for_events_too(session: Session) -> None:
     thread.join(0.1)
     was_done = bool(done)
     start.set_status(cl.command_execution_status.COMPLETE)
-    thread.join(30)
+    thread.join(HANG)
     assert not was_done
     np.testing.assert_array_equal(done[0]["result"], session.run(x)["result"])
 

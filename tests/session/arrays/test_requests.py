@@ -17,6 +17,7 @@ from clconv.errors import ClosedError, InputError
 from clconv.session.requests import MOST_WAITING, WORKERS
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
+from tests.patience import HANG, until
 from tests.runtime.support import picture, residual
 from tests.session import state_graphs
 
@@ -34,7 +35,7 @@ def test_futures_hold_what_run_returns(session: Session) -> None:
     futures = [session.submit(x) for x in pictures]
     for future, reference in zip(futures, expected, strict=True):
         assert isinstance(future, concurrent.futures.Future)
-        np.testing.assert_array_equal(future.result(60)["result"], reference)
+        np.testing.assert_array_equal(future.result(HANG)["result"], reference)
 
 
 def test_results_of_requests_may_stay_on_the_device(session: Session) -> None:
@@ -42,23 +43,23 @@ def test_results_of_requests_may_stay_on_the_device(session: Session) -> None:
     expected = session.run(x)["result"]
     futures = [session.submit(x, "device") for _ in range(6)]
     for future in futures:
-        np.testing.assert_array_equal(future.result(60)["result"].get(), expected)
+        np.testing.assert_array_equal(future.result(HANG)["result"].get(), expected)
 
 
 def test_sizes_may_change_between_requests(session: Session) -> None:
     pictures = [picture(1, 3, 8 + i % 3, 16, seed=i) for i in range(9)]
     futures = [session.submit({"x": x}) for x in pictures]
     for x, future in zip(pictures, futures, strict=True):
-        np.testing.assert_array_equal(future.result(60)["result"], session.run(x)["result"])
+        np.testing.assert_array_equal(future.result(HANG)["result"], session.run(x)["result"])
 
 
 def test_a_wrong_request_fails_alone(session: Session) -> None:
     x = picture(*SHAPE)
     good, bad, behind = session.submit(x), session.submit(x[:, :2]), session.submit(x)
     with pytest.raises(InputError, match="takes float32"):
-        bad.result(60)
+        bad.result(HANG)
     for future in (good, behind):
-        np.testing.assert_array_equal(future.result(60)["result"], session.run(x)["result"])
+        np.testing.assert_array_equal(future.result(HANG)["result"], session.run(x)["result"])
 
 
 def test_requests_can_be_awaited(session: Session) -> None:
@@ -99,10 +100,10 @@ def test_submit_waits_while_many_requests_are_not_done(session: Session) -> None
     thread.join(0.2)
     waited = not more
     held.release()
-    thread.join(60)
+    thread.join(HANG)
     assert waited and more
     for future in (*futures, *more):
-        assert future.result(60)["result"].shape == (1, 16, 16, 16)
+        assert future.result(HANG)["result"].shape == (1, 16, 16, 16)
 
 
 def test_a_request_that_has_not_begun_can_be_taken_back(session: Session) -> None:
@@ -114,9 +115,9 @@ def test_a_request_that_has_not_begun_can_be_taken_back(session: Session) -> Non
     held.release()
     assert cancelled
     for future in futures[:-1]:
-        future.result(60)
+        future.result(HANG)
     with pytest.raises(concurrent.futures.CancelledError):
-        futures[-1].result(60)
+        futures[-1].result(HANG)
 
 
 def test_close_ends_requests_cleanly(session: Session) -> None:
@@ -126,7 +127,7 @@ def test_close_ends_requests_cleanly(session: Session) -> None:
     futures = [session.submit(x, wait_for=held.event) for _ in range(MOST_WAITING)]
     threading.Timer(0.1, held.release).start()
     session.close()
-    ends = {type(future.exception(60)) for future in futures}
+    ends = {type(future.exception(HANG)) for future in futures}
     assert ends <= {type(None), ClosedError}
     for future in futures:
         if future.exception() is None:
@@ -145,7 +146,7 @@ def test_a_request_may_close_its_session(session: Session) -> None:
         ended.set()
 
     session.submit(picture(*SHAPE)).add_done_callback(close)
-    assert ended.wait(60)
+    assert ended.wait(HANG)
     assert session.closed
 
 
@@ -153,13 +154,9 @@ def test_the_last_reference_frees_a_session_with_requests(device: DeviceInfo) ->
     session = Session(residual(), device)
     future = session.submit(picture(*SHAPE))
     shared = weakref.ref(session._shared)
-    future.result(60)
+    future.result(HANG)
     del session
-    for _ in range(100):  # a thread lets go of its last job a moment after the result is there
-        if shared() is None:
-            break
-        threading.Event().wait(0.05)
-    assert shared() is None
+    until(lambda: shared() is None)  # a thread lets go of its last job a moment after the result
     gc.collect()
 
 
@@ -170,7 +167,7 @@ def test_state_counts_every_request(device: DeviceInfo) -> None:
     session = Session(b.graph([y, "more"], {"count": "more"}), device)
     one = np.ones((4, 5), np.float32)
     futures = [session.submit({"x": one}, outputs="device") for _ in range(7)]
-    found = sorted(float(future.result(60)["y"].get()[0, 0]) for future in futures)
+    found = sorted(float(future.result(HANG)["y"].get()[0, 0]) for future in futures)
     assert found == [2, 4, 6, 8, 10, 12, 14]
     np.testing.assert_array_equal(session.state.read("count"), 7 * one)
 
