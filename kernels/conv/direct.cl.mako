@@ -77,7 +77,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int missing = tiles * ${pixels} - pixels;
   const int wide = missing <= tiles ? tiles - missing : tiles;
 % endif
-% if pointwise:
+% if pointwise and pixels > 1:
   if (pixels < ${pixels}${" && missing > tiles" if narrower else ""}) {
     for (int first = begin_in_run; first < end_in_run; ++first) {
       ${direct_tile.tile(1)}
