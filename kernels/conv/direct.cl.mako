@@ -88,7 +88,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   for (int start = run_item * runs * run; start < run_end; start += run)
   for (int tile = 0; tile < tiles; ++tile) {
     const int end = start + end_in_run;
-% if narrower:
+% if narrower and halves:
     if (tile >= wide) {
       const int first = start + begin_in_run + wide * ${pixels} + (tile - wide) * ${narrower};
       ${direct_tile.tile(narrower)}
@@ -96,7 +96,14 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     }
 % endif
     // Where nothing else fits, the last tile moves back so that it is full; it computes some pixels again.
+% if narrower and not halves:
+    const int narrow = tile >= wide;
+    const int first = start + (narrow ? begin_in_run + tile * ${pixels} - (tile - wide)
+        : max(min(begin_in_run + tile * ${pixels}, end_in_run - ${pixels}), begin_in_run));
+    ${direct_tile.tile(pixels, True)}
+% else:
     const int first = start + max(min(begin_in_run + tile * ${pixels}, end_in_run - ${pixels}), begin_in_run);
     ${direct_tile.tile(pixels)}
+% endif
   }
 }
