@@ -25,12 +25,12 @@ from clconv.session.kept_plans import cached_plans
 Path: TypeAlias = "str | os.PathLike[str]"
 Models: TypeAlias = "Iterable[Path] | Mapping[Path, Shapes | Sequence[Shapes] | None]"
 
+_DONE = "done"
 _START = """
 import json, sys
-job = json.load(sys.stdin)
-sys.path[:] = job.pop("path")
-from clconv.ahead import compile_one
-compile_one(**job)
+sys.path[:] = json.loads(sys.stdin.readline())
+from clconv.ahead import work
+work()
 """
 
 
@@ -54,19 +54,23 @@ def precompile(
 
 
 class Precompiling:
-    """Models that other processes compile at this moment; `with` ends those that are not waited for. None is started for what
-    is kept already, on one core, and for other drivers than PoCL, which compile faster or keep nothing."""
+    """Models that other processes compile at this moment, one after another in each; `with` ends those that are not waited
+    for. None is started for what is kept already, on one core, and for other drivers than PoCL, which compile faster or keep
+    nothing. busy: cores that this process needs for itself."""
 
-    def __init__(self, models: Models, device: DeviceInfo, precision: str | None = None) -> None:
+    def __init__(
+        self, models: Models, device: DeviceInfo, precision: str | None = None, busy: int = 0
+    ) -> None:
         self.models = {_path(p): shapes for p, shapes in _with_shapes(models).items()}
-        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._own = threading.local()
         self._lock, self._over = threading.Lock(), False
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
         self._ends: dict[str, Future[bool]] = {}
-        if cores < 2 or not sys.executable or not is_pocl(device.platform):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        if cores < 2 or cores <= busy or not sys.executable or not is_pocl(device.platform):
             return
         wanted = [p for p in self.models if not _is_kept(p, self.models[p], device, precision)]
-        self._pool = ThreadPoolExecutor(cores, "clconv precompile")
+        self._pool = ThreadPoolExecutor(cores - busy, "clconv precompile")
         for path in wanted:
             shapes = [
                 {n: [*map(int, s)] for n, s in one.items()} for one in _sets(self.models[path])
@@ -84,6 +88,8 @@ class Precompiling:
                 process.kill()
         if self._ends:
             self._pool.shutdown()
+        for process in self._processes:
+            process.communicate()
 
     def wait(self, path: Path) -> bool:
         """Returns when a model is compiled, or is not going to be: False for what this process has to do itself."""
@@ -92,30 +98,44 @@ class Precompiling:
 
     def _done(self, job: Mapping[str, object]) -> bool:
         try:
-            process = self._started()
+            process = self._process()
+            assert process.stdin is not None and process.stdout is not None
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            process.stdin.flush()
+            answer = process.stdout.readline().decode()
         except OSError as reason:
-            LOGGER.info("%s is not compiled ahead: %s", job["model"], reason)
-            return False
-        if process is None:
-            return False
-        _, errors = process.communicate(json.dumps({**job, "path": sys.path}).encode())
-        with self._lock:
-            self._processes.discard(process)
-        if process.returncode:
-            last = errors.decode(errors="replace").strip().rpartition("\n")[2]
-            LOGGER.info("%s was not compiled ahead: %s", job["model"], last)
-        return not process.returncode
+            answer = str(reason)
+        if answer.strip() != _DONE:
+            why = answer.strip() or "the process ended"
+            LOGGER.info("%s was not compiled ahead: %s", job["model"], why)
+        return answer.strip() == _DONE
 
-    def _started(self) -> subprocess.Popen[bytes] | None:
-        with self._lock:
-            if self._over:
-                return None
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START],
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
-            self._processes.add(process)
-            return process
+    def _process(self) -> subprocess.Popen[bytes]:
+        """That of this thread, a new one if it has ended. Raises OSError."""
+        process: subprocess.Popen[bytes] | None = getattr(self._own, "process", None)
+        if process is None or process.poll() is not None:
+            with self._lock:
+                if self._over:
+                    raise OSError("nobody waits for it")
+                process = self._own.process = subprocess.Popen(
+                    [sys.executable, "-I", "-c", _START],
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                )  # fmt: skip
+                self._processes.append(process)
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(sys.path).encode() + b"\n")
+        return process
+
+
+def work() -> None:
+    """What a process does: a job a line, and a line that says how it ended."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        try:
+            compile_one(**json.loads(line))
+            print(_DONE, file=answers, flush=True)
+        except Exception as reason:  # the same comes where it can be told
+            print(repr(reason).replace("\n", " "), file=answers, flush=True)
 
 
 def compile_one(

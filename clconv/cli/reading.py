@@ -54,7 +54,7 @@ class ModelReader:
     """
 
     def __init__(self, device: DeviceInfo, progress: Callable[[int, int], None]) -> None:
-        self._ahead = Precompiling(_ahead(), device)
+        self._ahead = Precompiling(_ahead(), device, busy=1)
         sys.modules["onnxruntime"] = stand_in
         os.environ[config.DEVICE.name] = str(device.index)
         stand_in.InferenceSession.progress = staticmethod(progress)

@@ -13,8 +13,7 @@ from clconv.lowering.model.ctext import load, vector_type
 ${"*(%s) = " % floats if in_block == 1 else "*(private %s_u*)(%s) = " % (vector_type(block), floats)}\
 ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};\
 </%def>\
-## `pixels` neighbours in a run, of which `first` is the first and `end` lies behind the last. two_widths: the C variable
-## `narrow` says whether the tile is one pixel narrower.
+## `pixels` neighbours in a run, from `first` to before `end`. two_widths: one fewer where C's variable `narrow` is 1.
 <%def name="tile(pixels, two_widths=False)">
 <%
   V = vector_type(block)
@@ -28,8 +27,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
   line = 32 if stored("w") == "half" else 16
   lines = -(-lanes_a_turn * OB // line // 2) if prefetch and pixels > 1 and in_block > lanes_a_turn else 0  # of 64 bytes
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
-  last_if = "!narrow" if two_widths else ""
-  fewer = " - narrow" if two_widths else ""
+  last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
   patch = (columns if halves else (pixels - 1) * SW + 1) * in_block
 %>
 ## The sum over all channels and window positions. known: whether the tile lies inside the image; None leaves it to C.
