@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clconv import errors, layers, losses, optim, visualize
+    from clconv.ahead import precompile
     from clconv.api import compile, load, save  # noqa: A004
     from clconv.bridges.torch_export import from_torch
     from clconv.device.info import DeviceInfo
@@ -47,6 +48,7 @@ __all__ = [
     "load",
     "losses",
     "optim",
+    "precompile",
     "profile",
     "save",
     "visualize",
@@ -71,6 +73,7 @@ _HOMES = {
     "save": "clconv.api",
     "losses": "clconv.losses",
     "optim": "clconv.optim",
+    "precompile": "clconv.ahead",
     "profile": "clconv.profiling.measure",
     "visualize": "clconv.visualize",
 }

@@ -69,8 +69,7 @@ def demo(
 def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
     from clconv.cli.reading import ModelReader
 
-    with steps("loading the networks") as shown:
-        reader = ModelReader(info, shown.compiling)
+    with steps("loading the networks") as shown, ModelReader(info, shown.compiling) as reader:
         shown.say("reading for the first time, which compiles")
         reader.read(picture)
         shown.say("reading")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import clconv.compat.onnxruntime as stand_in
 from clconv import config
+from clconv.ahead import Precompiling
+from clconv.api import Shapes
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError, ConfigError
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _NETWORKS = {"text_det": "detection", "text_cls": "direction", "text_rec": "recognition"}
+# What RapidOCR gives the networks that follow detection, by a part of their files' names: six lines of text at a time.
+_AHEAD: dict[str, Shapes] = {"cls": {"x": (6, 3, 48, 192)}, "rec": {"x": (6, 3, 48, 320)}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +54,7 @@ class ModelReader:
     """
 
     def __init__(self, device: DeviceInfo, progress: Callable[[int, int], None]) -> None:
+        self._ahead = Precompiling(_ahead(), device, busy=1)
         sys.modules["onnxruntime"] = stand_in
         os.environ[config.DEVICE.name] = str(device.index)
         stand_in.InferenceSession.progress = staticmethod(progress)
@@ -61,6 +68,12 @@ class ModelReader:
         self._seconds: dict[str, float] = {}
         self._calls: dict[str, int] = {}
         self._watched: set[str] = set()
+
+    def __enter__(self) -> ModelReader:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._ahead.__exit__(*reason)
 
     def read(self, picture: Image.Image) -> Reading:
         """The text in a picture. The first reading of a size compiles, and its times say so."""
@@ -87,12 +100,13 @@ class ModelReader:
             part = getattr(self._ocr, attribute, None)
             session = getattr(getattr(part, "session", None), "session", None)
             if session is not None and name not in self._watched:
-                session.run = self._timed(name, session.run)
+                session.run = self._timed(name, session.run, session._model_path)
                 self._watched.add(name)
 
-    def _timed(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed(self, name: str, run: Callable[..., Any], path: str) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
             started = time.perf_counter()
+            self._ahead.wait(path)
             try:
                 return run(*arguments, **options)
             finally:
@@ -100,3 +114,13 @@ class ModelReader:
                 self._calls[name] += 1
 
         return timed
+
+
+def _ahead() -> dict[Path, Shapes]:
+    """The networks that follow detection, where RapidOCR has their files already, and the shape of their input."""
+    package = importlib.util.find_spec("rapidocr")
+    if package is None or package.origin is None:
+        return {}
+    folder = Path(package.origin).parent / "models"
+    found = {kind: [*folder.glob(f"*_{kind}_*.onnx")] for kind in _AHEAD}
+    return {files[0]: _AHEAD[kind] for kind, files in found.items() if len(files) == 1}

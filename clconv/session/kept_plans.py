@@ -108,6 +108,11 @@ class CachedPlans(KeptPlans):
             with contextlib.suppress(OSError):
                 os.utime(self.path)  # the latest used are kept longest
 
+    def find(self, specs: Specs, device: DeviceInfo) -> StoredPlan | None:
+        if self.network is None:  # another process may have made it since
+            self.network = self._opened()
+        return super().find(specs, device)
+
     def _opened(self) -> StoredNetwork | None:
         """The file as it is now, if it serves."""
         try:

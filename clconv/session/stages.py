@@ -200,7 +200,9 @@ class Stage:
     def _plan(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Plan:
         if self._planned is None:
             self._planned = {}
-            for before in self._kept.planned_before() if self._kept else ():
+            for before in (
+                self._kept.planned_before() if self._kept and not self._has_planned else ()
+            ):
                 # Others follow the first: they take the same variants and kernels.
                 self._planned[plan_key(before, {})] = self._plan(before, {})
         found = self._planned.get(plan_key(specs, values))

@@ -22,6 +22,7 @@ from clconv.errors import DeviceError, warn_once
 from clconv.store import binaries, files
 from clconv.store.files import Unusable
 from clconv.store.marker import Marker, died_at_work, others_at_work
+from clconv.store.pocl_earlier import Earlier
 from clconv.store.pocl_files import (
     Files,
     difference,
@@ -55,9 +56,9 @@ class Programs:
         self._root, self._source = place.folder, place.source
         self._pending: dict[str, tuple[Sequence[str], float]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
-        self._scanned = False
+        self._earlier: Earlier | None = None
+        self._recorded: set[str] | None = None  # folders that records named at the start
         self._started = time.time() - _CLOCKS
-        self._unrecorded: list[Path] = []
         self._death_found = 0.0  # when: what has no record and is older than that is not trusted
         self._marker: Marker | None = None
         self._lock = threading.Lock()
@@ -82,10 +83,11 @@ class Programs:
             key = _key(source)
             record = self._read(root, key) or self._copied(root, key)
             if record is None:
-                self._scan(root)
+                self._earlier = self._earlier or Earlier(root)
+                earlier = [f for f in self._earlier.of(symbols) if self._is_whole(root, f)]
                 self._begin(root)
                 self._remove_distrusted(root, symbols)
-                self._remove_unrecorded(root, symbols)
+                self._remove_unrecorded(root, earlier)
             complete = record is not None
             for folder, known in (record or {}).items():
                 complete &= self._verify(root, root / folder, known, key)
@@ -199,30 +201,27 @@ class Programs:
                 )
                 shutil.rmtree(folder)
 
-    def _scan(self, root: Path) -> None:
-        """Once: programs whose files are cut go, and those that no record names are noted."""
-        if self._scanned:
-            return
-        self._scanned = True
-        recorded = set[str]()
-        for path in (root / _RECORDS).glob("*.json"):
-            recorded.update(self._read(root, path.stem) or ())
-        for program in program_folders(root):
-            self._verify(root, program, {})
-            if str(program.relative_to(root)) not in recorded:
-                self._unrecorded.append(program)
+    def _is_whole(self, root: Path, folder: Path) -> bool:
+        """Whether no file of a program is cut; else it goes."""
+        self._verify(root, folder, {})
+        return folder.is_dir()
 
-    def _remove_unrecorded(self, root: Path, symbols: Sequence[str]) -> None:
-        """What was there at the start of this program, and has no record, nobody has held against a checksum: it is
-        compiled anew, unless another process is at work, which may use it."""
+    def _remove_unrecorded(self, root: Path, earlier: Sequence[Path]) -> None:
+        """What was there at the start of this process, and has no record, nobody has held against a checksum: it is
+        compiled anew, unless another process is at work, which may use it. earlier: what may be of one program."""
         own = None if self._marker is None else self._marker.path
-        for folder in self._unrecorded:
-            if max(last_used(folder), time_of(folder)) >= self._started or not is_of(
-                folder, symbols
-            ):
+        for folder in earlier:
+            is_new = max(last_used(folder), time_of(folder)) >= self._started
+            if is_new or not folder.is_dir() or self._has_record(root, folder):
                 continue
             if not others_at_work(root / _RECORDS, own):
                 shutil.rmtree(folder)
+
+    def _has_record(self, root: Path, folder: Path) -> bool:
+        if self._recorded is None:
+            records = (root / _RECORDS).glob("*.json")
+            self._recorded = {f for r in records for f in self._read(root, r.stem) or ()}
+        return str(folder.relative_to(root)) in self._recorded
 
     def _read(self, root: Path, key: str) -> dict[str, Files] | None:
         try:

@@ -13,8 +13,8 @@ from clconv.lowering.model.ctext import load, vector_type
 ${"*(%s) = " % floats if in_block == 1 else "*(private %s_u*)(%s) = " % (vector_type(block), floats)}\
 ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};\
 </%def>\
-## `pixels` neighbours in a run, of which `first` is the first and `end` lies behind the last.
-<%def name="tile(pixels)">
+## `pixels` neighbours in a run, from `first` to before `end`. two_widths: one fewer where C's variable `narrow` is 1.
+<%def name="tile(pixels, two_widths=False)">
 <%
   V = vector_type(block)
   KH, KW = kernel
@@ -27,6 +27,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
   line = 32 if stored("w") == "half" else 16
   lines = -(-lanes_a_turn * OB // line // 2) if prefetch and pixels > 1 and in_block > lanes_a_turn else 0  # of 64 bytes
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
+  last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
   patch = (columns if halves else (pixels - 1) * SW + 1) * in_block
 %>
 ## The sum over all channels and window positions. known: whether the tile lies inside the image; None leaves it to C.
@@ -94,15 +95,15 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 % for i in range(lines):
             __builtin_prefetch((const void*)(size_t)(tap + ahead + ${i * line}), 0, 2);
 % endfor
-            ${register_tile.multiply(lanes_a_turn, lane, vectors, pixels, block)}
+            ${register_tile.multiply(lanes_a_turn, lane, vectors, pixels, block, last_if)}
           }
 % if tail:
           if (c < lanes) {
-            ${register_tile.multiply(tail, lane, vectors, pixels, block)}
+            ${register_tile.multiply(tail, lane, vectors, pixels, block, last_if)}
           }
 % endif
 % else:
-          ${register_tile.multiply(in_block, pixel, vectors, pixels, block)}
+          ${register_tile.multiply(in_block, pixel, vectors, pixels, block, last_if)}
 % endif
         }
       }
@@ -119,9 +120,9 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
     ${V} ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};
 % endfor
     const int left = ow * ${SW} - pad_left;
-    const int inside = ${"1;" if pointwise else "ow + %d <= out_width && first + %d <= end" % (pixels, pixels)}
+    const int inside = ${"1;" if pointwise else "ow + %d%s <= out_width && first + %d%s <= end" % (pixels, fewer, pixels, fewer)}
 % if not pointwise:
-        && left >= 0 && left + ${(pixels - 1) * SW + (KW - 1) * DW} < width;
+        && left >= 0 && left + ${(pixels - 1) * SW + (KW - 1) * DW}${" - narrow * %d" % SW if two_widths else ""} < width;
 % endif
     float patch[${patch}] __attribute__((aligned(64)));
 % if pointwise:
@@ -143,7 +144,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
       const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + ${v};
       const size_t at = (plane * out_pixels + first) * ${block};
       ${register_tile.store_pixels(["a%d_%d" % (p, v) for p in range(pixels)], "" if pointwise else "end - first", block,
-                                  epilogue, "channel", "at")}
+                                  epilogue, "channel", "at", last_if)}
     }
 % endfor
 </%def>

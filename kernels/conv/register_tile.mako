@@ -5,8 +5,9 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 <%! from clconv.lowering.model.ctext import assign, load, vector_type %>
 
 ## Adds `lanes` input channels: C variable `tap` points at their weights, lanes x (vectors * block);
-## pixel(p) is C text of the address of pixel p's first lane.
-<%def name="multiply(lanes, pixel, vectors, pixels, block)">
+## pixel(p) is C text of the address of pixel p's first lane. last_if: C text of when the last pixel is computed, always
+## without: two widths of a tile share the text, and half the time to compile it.
+<%def name="multiply(lanes, pixel, vectors, pixels, block, last_if='')">
 <%
   V = vector_type(block)
 %>
@@ -16,7 +17,7 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
           const ${V} w${v} = ${load(V, "tap + %d" % ((c * vectors + v) * block), stored("w"))};
 % endfor
 % for p in range(pixels):
-          { const float s = ${pixel(p)}[${c}];
+          ${"if (%s) " % last_if if last_if and p == pixels - 1 else ""}{ const float s = ${pixel(p)}[${c}];
 % for v in range(vectors):
             a${p}_${v} = s * w${v} + a${p}_${v};
 % endfor
@@ -27,17 +28,29 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 </%def>
 
 ## Stores the accumulators of neighbouring pixels behind y + at, after the epilogue: all of them at once, so
-## that the epilogues of several pixels overlap, unless only `count` pixels are left. Without a count all are there.
-<%def name="store_pixels(accumulators, count, block, epilogue, channel, at)">
+## that the epilogues of several pixels overlap, unless only `count` pixels are left. Without a count all are there. last_if:
+## when the last one is, always without.
+<%def name="store_pixels(accumulators, count, block, epilogue, channel, at, last_if='')">
 <%
   V = vector_type(block)
+  numbered = list(enumerate(accumulators))
+  parts = [(numbered[:-1], ""), (numbered[-1:], "if (%s) " % last_if)] if last_if else [(numbered, "")]
+  whole = "%d%s" % (len(accumulators), " - !(%s)" % last_if if last_if else "")
 %>
-      ${"if (%s >= %d) " % (count, len(accumulators)) if count else ""}{
-% for p, accumulator in enumerate(accumulators):
+      ${"if (%s >= %s) " % (count, whole) if count else ""}{
+% for part, condition in parts:
+% if last_if:
+        ${condition}{
+% endif
+% for p, accumulator in part:
         ${common.apply_epilogue(epilogue, accumulator, V, channel, "%s + %d" % (at, p * block))}
 % endfor
-% for p, accumulator in enumerate(accumulators):
+% for p, accumulator in part:
         ${assign(V, "y + %s + %d" % (at, p * block), accumulator, stored("y"))}
+% endfor
+% if last_if:
+        }
+% endif
 % endfor
       }
 % if count:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from clconv.api import load, read_model
+from clconv.api import Source, load, read_model
 from clconv.compat.onnxruntime.binding import IOBinding
 from clconv.compat.onnxruntime.exceptions import InvalidArgument, InvalidProtobuf, NoSuchFile
 from clconv.compat.onnxruntime.logs import logged
@@ -61,18 +61,22 @@ class InferenceSession:
             raise TypeError(f"Unable to load from type '{type(path_or_bytes)}'")
         if not isinstance(path_or_bytes, bytes):
             _expect_file(path_or_bytes)
+        is_file = not isinstance(path_or_bytes, bytes)
+        self._model_path = os.fspath(path_or_bytes) if is_file else None  # as onnxruntime has it
         self._threads: ThreadPoolExecutor | None = None
         self._starting = threading.Lock()
         self._options = SessionOptions() if sess_options is None else sess_options
         profiled = self._options.enable_profiling
         self._profile = Profile(self._options.profile_file_prefix) if profiled else None
         kind = "array" if isinstance(path_or_bytes, bytes) else "uri"
-        with self._event(f"model_loading_{kind}"):
-            graph = read_model(path_or_bytes)
+        source: Source = path_or_bytes  # a file's plans are kept, and it may not be read at all
+        if profiled:
+            with self._event(f"model_loading_{kind}"):
+                source = read_model(path_or_bytes)
         severity = self._options.log_severity_level
         with logged(severity), self._event("session_initialization"):
             self._session = load(
-                graph,
+                source,
                 _option(providers, provider_options, "device"),
                 progress=type(self).progress,
                 precision=_option(providers, provider_options, "precision"),

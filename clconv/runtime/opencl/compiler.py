@@ -19,7 +19,7 @@ from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.persistent import is_persistent, pieces_of
 from clconv.runtime import process
 from clconv.runtime.opencl.beside import Beside, launch_idle
-from clconv.runtime.opencl.built import BUILD_OPTIONS, NO_HEADER, built, without_logs
+from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
 from clconv.runtime.opencl.program import Program, together
@@ -44,7 +44,7 @@ class Compiler:
         self._programs: weakref.WeakValueDictionary[str, Program] = weakref.WeakValueDictionary()
         self._latest: collections.deque[Program] = collections.deque(maxlen=_PROGRAMS_KEPT)
         self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
-        self.options = BUILD_OPTIONS if self._stored is None else (*BUILD_OPTIONS, NO_HEADER)
+        self.options = BUILD_OPTIONS if self._stored is None else POCL_OPTIONS
 
     def prepare(
         self, kernels: Iterable[Kernel], progress: Progress = silent

@@ -74,13 +74,17 @@ constant int ${entry}_columns[${SW}][5] = {${TABLE(column_phases)}};
 <%
   pixel = (lambda p: "s%d" % p) if border else (lambda p: "(source + %d)" % (p * in_block))
 %>
+% if border and lanes_in > 1:
+            // Not unrolled, which is compiled faster: few tiles lie at a border.
+            const int lanes = ${"block_index == %d ? %d : " % (in_blocks - 1, tail) if tail else ""}${lanes_in};
+#pragma unroll 1
+            for (int c = 0; c < lanes; ++c, tap += ${OB}) { ${multiply(1, lambda p: "(s%d + c)" % p)} }
+% else:
 % if tail:
-            if (block_index == ${in_blocks - 1}) {
-              ${multiply(tail, pixel)}
-              continue;
-            }
+            if (block_index == ${in_blocks - 1}) { ${multiply(tail, pixel)} continue; }
 % endif
             ${multiply(lanes_in, pixel)}
+% endif
           }
         }
 </%def>

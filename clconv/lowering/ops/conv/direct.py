@@ -126,7 +126,11 @@ def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
     """chosen_tile(), or tiles one pixel wider where registers allow and fewer pixels are computed in vain: the 49 of the
     last layers of many networks are four tiles of 13 and five of 12."""
     vectors, pixels = chosen_tile(problem, blocks)
-    if "pixels" in problem.parameters or problem.other_sizes:
+    if "pixels" in problem.parameters:
+        return vectors, pixels
+    if shape.is_pointwise and shape.out == (1, 1):  # of squeeze and excitation: no tile is full
+        return vectors, 1
+    if problem.other_sizes:
         return vectors, pixels
     if vectors == 2 and problem.device.registers == 32:
         plain = problem.x.layout.is_plain

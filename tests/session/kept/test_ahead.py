@@ -1,0 +1,71 @@
+"""Models that other processes compile ahead are there when this one loads them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import clconv
+from clconv.ahead import Precompiling
+from clconv.device.info import DeviceInfo
+from clconv.errors import ConfigError, InputError, ModelError
+from clconv.frontend.onnx import export_onnx
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ops import make_node
+from tests.session.kept.conftest import X, networks
+
+
+@pytest.fixture
+def of_any_width(tmp_path: Path) -> Path:
+    node = make_node("Relu", ("x",), ("y",), "relu")
+    spec = TensorSpec((1, 3, "width"))
+    export_onnx(Graph("any", (node,), ("x",), ("y",), {"x": spec}), tmp_path / "any.onnx")
+    return tmp_path / "any.onnx"
+
+
+def test_what_is_compiled_ahead_is_not_planned_again(
+    device: DeviceInfo, model: Path, of_any_width: Path, cache: Path, planned: list[Any]
+) -> None:
+    """A session that was there before finds it, too."""
+    early = clconv.load(of_any_width, device)
+    with Precompiling({model: None, of_any_width: {"x": (1, 3, 5)}}, device) as ahead:
+        elsewhere = [ahead.wait(path) for path in (model, of_any_width)]
+        if not all(elsewhere):  # one core, or another driver than PoCL
+            pytest.skip("no process is started here")
+    assert len(networks(cache)) == 2
+    x = np.full((1, 3, 5), -1, np.float32)
+    assert not early.run(x)["y"].any() and clconv.load(model, device).run(X)
+    assert not planned
+
+
+def test_all_is_kept_and_nothing_done_twice(
+    device: DeviceInfo, model: Path, of_any_width: Path, cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    models = {model: None, of_any_width: [{"x": (1, 3, 5)}, {"x": (1, 3, 7)}]}
+    clconv.precompile(models, device=device)
+    assert len(networks(cache)) == 2
+    monkeypatch.setattr(subprocess, "Popen", None)
+    clconv.precompile(models, device=device)
+
+
+def test_what_cannot_be_compiled_is_told(
+    device: DeviceInfo, of_any_width: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", _no_process)
+    with pytest.raises(InputError, match="say for which shapes: x"):
+        clconv.precompile([of_any_width], device=device)
+    with pytest.raises(InputError, match="takes float32"):
+        clconv.precompile({of_any_width: {"x": (1, 4, 5)}}, device=device)
+    with pytest.raises(ModelError, match=r"none\.onnx"):
+        clconv.precompile([tmp_path / "none.onnx"], device=device)
+    with pytest.raises(ConfigError, match="a file's path, not bytes"):
+        clconv.precompile([b"model"], device=device)  # type: ignore[list-item]
+
+
+def _no_process(*arguments: Any, **options: Any) -> None:
+    raise OSError("no more processes")
