@@ -88,8 +88,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for i in range(n):
         const ${V} c${i} = product[t][${i * n} + j][k];
 % endfor
+        ${linear.halves(transform, "c", V)}
 % for i in range(m):
-        half_done[${i}][j] = ${linear.combination(transform[i], "c")};
+        half_done[${i}][j] = ${linear.row(transform, i, "c")};
 % endfor
       }
       const size_t plane = ((size_t)image * out_blocks + out_block) * out_height;
@@ -101,9 +102,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % for j in range(n):
         const ${V} r${j} = half_done[i][${j}];
 % endfor
+        ${linear.halves(transform, "r", V)}
 % for j in range(m):
         if (ow + ${j} < out_width) {
-          ${V} value = ${linear.combination(transform[j], "r")} + offset;
+          ${V} value = ${linear.row(transform, j, "r")} + offset;
           ${common.apply_epilogue(epilogue, "value", V, "channel", "at + %d" % (j * block))}
           ${assign(V, "y + at + %d" % (j * block), "value", stored("y"))}
         }

@@ -19,6 +19,14 @@ from clconv.lowering.model.ctext import load, store, vector_type
 % endfor
 % endfor
     } else {
+      ${outside(n, block, name, plane, height, width, pad_mode)}
+    }
+</%def>
+## Pixel by pixel.
+<%def name="outside(n, block, name, plane, height, width, pad_mode)">\
+<%
+  V = vector_type(block)
+%>\
       for (int i = 0; i < ${n}; ++i)
         for (int j = 0; j < ${n}; ++j) {
           int ih = top + i, iw = left + j;
@@ -34,6 +42,29 @@ from clconv.lowering.model.ctext import load, store, vector_type
           if (outside) d[i][j] = (${V})(0);
           else d[i][j] = ${load(V, "%s + ((size_t)ih * %s + iw) * %d" % (plane, width, block), stored(name))};
         }
+</%def>
+## The same and the columns transformed: d = T d. Pixels inside the image are read where they lie, not copied first.
+<%def name="read_columns(T, block, name, plane, height, width, pad_mode)">\
+<%
+  V = vector_type(block)
+  n = len(T)
+%>\
+    global const float* source = ${plane} + ((long)top * ${width} + left) * ${block};
+    int pitch = ${width} * ${block};
+    if (top < 0 || left < 0 || top + ${n} > ${height} || left + ${n} > ${width}) {
+      ${outside(n, block, name, plane, height, width, pad_mode)}
+      source = (global const float*)(size_t)d;
+      pitch = ${n * block};
+    }
+    // Column j of d is read before it is overwritten.
+    for (int j = 0; j < ${n}; ++j, source += ${block}) {
+% for i in range(n):
+      const ${V} c${i} = ${load(V, "source + %d * pitch" % i)};
+% endfor
+      ${linear.halves(T, "c", V)}
+% for i in range(n):
+      d[${i}][j] = ${linear.row(T, i, "c")};
+% endfor
     }
 </%def>
 ## T d T', to `target` + (row * rows + column) * position. T: at least as many rows as columns.
@@ -47,16 +78,26 @@ from clconv.lowering.model.ctext import load, store, vector_type
 % for i in range(n):
       const ${V} c${i} = d[${i}][j];
 % endfor
+      ${linear.halves(T, "c", V)}
 % for i in range(rows):
-      d[${i}][j] = ${linear.combination(T[i], "c")};
+      d[${i}][j] = ${linear.row(T, i, "c")};
 % endfor
     }
+    ${rows_transformed(T, block)}
+</%def>
+## Each row of d by T: d T', to the same places.
+<%def name="rows_transformed(T, block)">\
+<%
+  V = vector_type(block)
+  rows, n = len(T), len(T[0])
+%>\
     for (int i = 0; i < ${rows}; ++i) {
 % for j in range(n):
       const ${V} r${j} = d[i][${j}];
 % endfor
+      ${linear.halves(T, "r", V)}
 % for j in range(rows):
-      ${store(V, "target + (i * %d + %d) * position" % (rows, j))} = ${linear.combination(T[j], "r")};
+      ${store(V, "target + (i * %d + %d) * position" % (rows, j))} = ${linear.row(T, j, "r")};
 % endfor
     }
 </%def>

@@ -25,7 +25,6 @@ from clconv.lowering.ops.conv.shape import (
     arithmetic_rate,
     bias_arguments,
     cache_rate,
-    chosen_tile,
     packing_seconds,
 )
 from clconv.lowering.ops.conv.transforms import (
@@ -37,18 +36,11 @@ from clconv.lowering.ops.conv.transforms import (
     Transform,
 )
 from clconv.lowering.ops.conv.winograd_filters import Places, transformed
+from clconv.lowering.ops.conv.winograd_split import chosen_split
 from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
 from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
 
-# Tiles of a smaller register tile: 8 by 2 vectors still compute as fast as 12 by 2.
-_FEW = 8
-# Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
-# their transformed inputs stay in a core's own cache.
-_MOST_TILES, _LEAST_TILES = 48, 24
-_BLOCK_BYTES = 1 << 20
-# Products of these tiles that stay in private memory: vectors of a filter block.
-_MOST_PRODUCTS = 48 * 36
 # Of the weights that are asked for ahead.
 _PARTS = 3
 # Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
@@ -108,18 +100,18 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     m, n = transform.m, transform.n
     grid = TileGrid.of(shape, transform)
     all_tiles = grid.count
-    vectors, pixels = _tile(problem, blocks, all_tiles)
-    tiles = _block_tiles(all_tiles, shape.channels, transform, pixels)
+    split = chosen_split(problem, shape, transform, all_tiles)
+    vectors, tiles = split.vectors, split.tiles
     epilogue = plan_epilogue(problem, block * vectors)
     to_v = Kernel.of(
         "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW,
         step=m * transform.stride, transform=transform.input, pad_mode=shape.padding,
     )  # fmt: skip
     to_y = Kernel.of(
-        "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=_most_tiles(transform, pixels), m=m,
-        vectors=vectors, pixels=pixels, tail=shape.channels % block,
+        "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=split.most_tiles(transform), m=m,
+        vectors=vectors, pixels=split.pixels, tail=shape.channels % block,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
-        epilogue_names=epilogue.names, prefetch=_prefetches(problem, -(-tiles // pixels)),
+        epilogue_names=epilogue.names, prefetch=_prefetches(problem, split.register_tiles),
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
     tile_blocks = -(-all_tiles // tiles)
@@ -158,36 +150,11 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
 
 
-def _tile(problem: Problem, blocks: int, tiles: int) -> tuple[int, int]:
-    """chosen_tile(), or fewer tiles at a time where that computes clearly fewer in vain: late layers have 16."""
-    vectors, pixels = chosen_tile(problem, blocks)
-    if "pixels" not in problem.parameters and pixels > _FEW and not problem.other_sizes:
-        few, many = (-(-tiles // at_once) * at_once for at_once in (_FEW, pixels))
-        pixels = _FEW if few <= 0.9 * many else pixels
-    return vectors, pixels
-
-
 def _prefetches(problem: Problem, register_tiles: int) -> int:
     """In how many parts the next weights are asked for, one for each of the first register tiles; 0 for not at all."""
     if "prefetch-does-nothing" not in problem.device.quirks:
         return 0
     return _PARTS if problem.other_sizes else min(_PARTS, register_tiles)
-
-
-def _most_tiles(transform: Transform, pixels: int) -> int:
-    most = min(_MOST_TILES, _MOST_PRODUCTS // transform.n**2)
-    return -(-most // pixels) * pixels
-
-
-def _block_tiles(all_tiles: int, channels: int, transform: Transform, pixels: int) -> int:
-    """Tiles to a block: blocks of equal size, whole register tiles, within the cache where that leaves
-    enough of them."""
-    fitting = _BLOCK_BYTES // (4 * transform.n**2 * max(1, channels))
-    most = _most_tiles(transform, pixels)
-    limit = max(min(_LEAST_TILES, most), min(most, fitting)) // pixels * pixels
-    blocks = -(-all_tiles // max(pixels, limit))
-    even = -(-all_tiles // max(1, blocks))
-    return min(-(-even // pixels) * pixels, most)
 
 
 def _estimate(problem: Problem, transform: Transform) -> float:
@@ -197,11 +164,12 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     block = device.vector_width
     blocks = -(-shape.filters // block)
     tiles = TileGrid.of(shape, transform).count
-    vectors, pixels = _tile(problem, blocks, tiles)
+    split = chosen_split(problem, shape, transform, tiles)
+    vectors, pixels = split.vectors, split.pixels
     positions = transform.n**2
     filters = -(-blocks // vectors) * vectors * block
     products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
-    block_tiles = _block_tiles(tiles, shape.channels, transform, pixels)
+    block_tiles = split.tiles
     weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
     if _prefetches(problem, 1):
         # The weights of the first register tile of each block are waited for.

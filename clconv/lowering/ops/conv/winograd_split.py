@@ -1,0 +1,125 @@
+"""How the products of Winograd's convolution are dealt out to work-items for CPUs: register tiles, and blocks of tiles."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from clconv.device.info import DeviceInfo
+from clconv.lowering.model.kernel import Problem
+from clconv.lowering.ops.conv.shape import ConvShape, chosen_tile
+from clconv.lowering.ops.conv.transforms import Transform
+
+# Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
+# their transformed inputs stay in a core's own cache.
+_MOST_TILES, _LEAST_TILES = 52, 24
+_BLOCK_BYTES = 1 << 20
+# Products of these tiles that stay in private memory: vectors of a filter block.
+_MOST_PRODUCTS = _MOST_TILES * 36
+# Cycles of a multiply-add, and of 64 bytes of weights that come from the last-level cache.
+_LATENCY, _LINE = 4, 10
+_LEAST_PIXELS = 4
+# Items for each core from which on the last ones no longer count.
+_MANY_ITEMS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """vectors, pixels: the register tile. tiles: of a block, whole register tiles."""
+
+    vectors: int
+    pixels: int
+    tiles: int
+
+    def most_tiles(self, transform: Transform) -> int:
+        """What `tiles` may be for the same kernel."""
+        return _most_tiles(transform, self.pixels)
+
+    @property
+    def register_tiles(self) -> int:
+        """Of a block."""
+        return self.tiles // self.pixels
+
+
+def chosen_split(problem: Problem, shape: ConvShape, transform: Transform, all_tiles: int) -> Split:
+    """The split that takes least: few tiles are computed in vain, the cores have equal shares, weights are read seldom.
+
+    What tuning found better, and what is to serve other sizes, has blocks as large as the cache allows.
+    """
+    blocks = -(-shape.filters // problem.device.vector_width)
+    vectors, pixels = chosen_tile(problem, blocks)
+    if problem.other_sizes or "pixels" in problem.parameters:
+        return Split(vectors, pixels, _even_tiles(all_tiles, shape.channels, transform, pixels))
+    work = _Work(problem.device, transform, shape.channels, blocks, all_tiles)
+    tiles = [(vectors, pixels)]
+    if problem.device.registers == 32:
+        # Few registers leave no choice.
+        wide = {vectors} if "vectors" in problem.parameters else {vectors, 1}
+        tiles = [
+            (v, p)
+            for v in sorted(wide, reverse=True)
+            for p in range(_LEAST_PIXELS, _most_pixels(problem.device, v) + 1)
+        ]
+    return min(work.splits(tiles), key=work.cycles)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """A convolution: blocks of filters, and tiles."""
+
+    device: DeviceInfo
+    transform: Transform
+    channels: int
+    blocks: int
+    tiles: int
+
+    def splits(self, register_tiles: Sequence[tuple[int, int]]) -> Iterator[Split]:
+        for vectors, pixels in register_tiles:
+            most = _limit(self.channels, self.transform, pixels)
+            fewest = max(1, -(-self.tiles // most))
+            for count in range(fewest, fewest + 2 * self.device.compute_units):
+                even = max(1, -(-self.tiles // count))
+                yield Split(vectors, pixels, -(-even // pixels) * pixels)
+
+    def cycles(self, split: Split) -> float:
+        """Of the core that works longest, roughly."""
+        items = -(-self.tiles // split.tiles) * -(-self.blocks // split.vectors)
+        cores = self.device.compute_units
+        rounds = items / cores if items >= _MANY_ITEMS * cores else -(-items // cores)
+        weights = split.vectors * self.device.vector_width / 16 * _LINE
+        step = _step(split.vectors, split.pixels)
+        first = max(step, weights)
+        channel = first + (split.register_tiles - 1) * step
+        return rounds * channel * self.transform.n**2 * self.channels
+
+
+def _step(vectors: int, pixels: int) -> float:
+    """Cycles of a register tile for one channel: two multiply-adds or two loads each. A pixel that several vectors share is
+    loaded apart."""
+    sums = vectors * pixels
+    return max(sums / 2, (vectors + pixels) / 2, _LATENCY)
+
+
+def _most_pixels(device: DeviceInfo, vectors: int) -> int:
+    """What registers have room for beside weights and a pixel."""
+    return min((device.registers - 1 - vectors) // vectors, 16)
+
+
+def _most_tiles(transform: Transform, pixels: int) -> int:
+    most = min(_MOST_TILES, _MOST_PRODUCTS // transform.n**2)
+    return max(most // pixels, 1) * pixels
+
+
+def _limit(channels: int, transform: Transform, pixels: int) -> int:
+    """Tiles of a block at most: within the cache where that leaves enough of them."""
+    fitting = _BLOCK_BYTES // (4 * transform.n**2 * max(1, channels))
+    most = _most_tiles(transform, pixels)
+    limit = max(min(_LEAST_TILES, most), min(most, fitting)) // pixels * pixels
+    return max(pixels, limit)
+
+
+def _even_tiles(all_tiles: int, channels: int, transform: Transform, pixels: int) -> int:
+    """Blocks of equal size, as few as there can be."""
+    limit = _limit(channels, transform, pixels)
+    even = -(-all_tiles // max(1, -(-all_tiles // limit)))
+    return min(-(-even // pixels) * pixels, _most_tiles(transform, pixels))
