@@ -108,7 +108,7 @@ def shown(progress: Progress | None, epochs: int) -> Iterator[Progress]:
         with _bar(epochs) as tell:
             yield tell
     else:
-        yield lambda epoch, step, steps, figures: None
+        yield _lines(epochs)
 
 
 @contextmanager
@@ -133,6 +133,18 @@ def _bar(epochs: int) -> Iterator[Progress]:
             rich.update(tasks[epoch], completed=step, figures=described(figures))
 
         yield tell
+
+
+def _lines(epochs: int) -> Progress:
+    ended = 0
+
+    def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
+        nonlocal ended
+        if ended == epoch:  # an epoch's last step is told twice, then with what was measured
+            print(f"epoch {epoch}/{epochs}: {described(figures)}", file=sys.stderr, flush=True)
+        ended = epoch if step == steps else 0
+
+    return tell
 
 
 def described(figures: Mapping[str, float]) -> str:
