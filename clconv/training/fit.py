@@ -56,6 +56,17 @@ class Epoch:
         return found
 
 
+class Clock:
+    """The time since it was made, less what compiling took: of a rate that holds for what is to come."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self._start = trainer, time.perf_counter() - trainer.compiling
+
+    @property
+    def seconds(self) -> float:
+        return max(time.perf_counter() - self._start - self._trainer.compiling, 1e-9)
+
+
 def fit(
     trainer: Trainer,
     whole: Batch,
@@ -85,10 +96,10 @@ def run_epoch(
     """All examples once."""
     total, steps = Epoch(), -(-whole.size // batch_size)
     order = example_order(trainer.seed, trainer.epochs, whole.size) if shuffle else None
-    start = time.perf_counter()
+    clock = Clock(trainer)
     for i, batch in enumerate(batches(whole, batch_size, order)):
         total.join(trainer.learn(batch))
-        rate = total.examples / (time.perf_counter() - start)
+        rate = total.examples / clock.seconds
         tell(trainer.epochs + 1, i + 1, steps, {**total.figures(), "images_per_second": rate})
     trainer.epochs += 1
     return {**total.figures(), "images_per_second": rate}

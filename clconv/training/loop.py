@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clconv.errors import ConfigError, ModelError, TrainingError
 from clconv.training.batches import Batch
-from clconv.training.fit import Epoch, History, Progress, example_order
+from clconv.training.fit import Clock, Epoch, History, Progress, example_order
 from clconv.training.interrupt import uninterrupted
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ class Loop:
 
     def _epoch(self) -> dict[str, float]:
         """Learns the epoch, or what is left of it, and measures."""
-        trainer, start, seen = self._trainer, time.perf_counter(), self._sums.examples
+        trainer, clock, seen = self._trainer, Clock(self._trainer), self._sums.examples
         size, number = self._plan.batch_size, trainer.epochs
         order = example_order(trainer.seed, number, len(self._examples)).tolist()
         whole = [order[i : i + size] for i in range(0, len(order), size)]
@@ -146,7 +145,7 @@ class Loop:
         figures = self._sums.figures() if seen else {}
         for i, batch in enumerate(self._examples.batches(whole[done:], number), done + 1):
             self._sums.join(trainer.learn(batch))
-            rate = (self._sums.examples - seen) / (time.perf_counter() - start)
+            rate = (self._sums.examples - seen) / clock.seconds
             figures = {**self._sums.figures(), "images_per_second": rate}
             self._progress(number + 1, i, self.steps, figures)
         if self._validation is not None:

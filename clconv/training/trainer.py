@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -82,6 +83,7 @@ class Trainer:
         self._sessions = Sessions(self._learner, settings, choose_device(device))
         self._state = self._sessions.state
         self._ready: set[int] = set()  # batch sizes whose steps are compiled
+        self.compiling = 0.0  # seconds that this took
         self._learner, self._given = self._sessions.learner, self._sessions.on_device(self._given)
 
     # What it knows.
@@ -133,7 +135,7 @@ class Trainer:
                 total.add(size, found, names)
             self.steps += 1
         if not np.isfinite(total.loss):
-            raise TrainingError(_diverged(total.loss, self.steps, batch))
+            raise _diverged(total.loss, self.steps, batch)
         return total
 
     def prepare(self, x: Data, y: np.ndarray | None = None) -> BoundPlan:
@@ -142,9 +144,11 @@ class Trainer:
         return self._prepare(conform_data(self.inputs, x, y))
 
     def _prepare(self, batch: Batch) -> BoundPlan:
+        began = time.perf_counter()
         for size, session, _, feeds in self._parts_of(batch):
             plan = prepare_batch(session, feeds, size, batch.size, self._learner.nbytes)
         self._ready.add(batch.size)
+        self.compiling += time.perf_counter() - began
         return plan
 
     def gradients(self, x: Data, y: np.ndarray | None = None) -> Arrays:
@@ -282,14 +286,14 @@ class Trainer:
             yield part.size, session, names, feeds
 
 
-def _diverged(loss: float, step: int, batch: Batch) -> str:
+def _diverged(loss: float, step: int, batch: Batch) -> TrainingError:
     wrong = [n for n, a in batch.inputs.items() if not np.isfinite(a).all()]
     cure = (
         f"Input '{wrong[0]}' holds NaN or infinity: leave such examples out"
         if wrong
         else "Take a lower learning rate, clip_norm=1.0, or inputs of a smaller range"
     )
-    return (
+    return TrainingError(
         f"the loss is {loss} at step {step}: the parameters are no use any more. {cure}, and begin anew or load() a "
         "checkpoint"
     )

@@ -29,7 +29,7 @@ def training_bar(epochs: int) -> Iterator[Listener]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task, now = bar.add_task("", total=None, figures=""), 0
+        task, now = bar.add_task("compiling kernels", total=None, figures=""), 0
 
         def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
             nonlocal now

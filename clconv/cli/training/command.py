@@ -203,7 +203,8 @@ def _run(loop: Loop, checkpoint: Path) -> None:
             f": {checkpoint} has what was learned; the same command with --resume goes on"
         ) from None
     except TrainingError as reason:
-        raise TrainingError(f"{reason}; for this command: a lower --lr") from None
+        kept = f"; {checkpoint} is of the last whole epoch" if checkpoint.exists() else ""
+        raise TrainingError(f"{str(reason).split('. ')[0]}. Give a lower --lr{kept}") from None
 
 
 def _write(trainer: Trainer, best: Path, recipe: Recipe, output: Path) -> None:
