@@ -44,6 +44,11 @@ def batches(
 
 def conform_data(specs: Mapping[str, TensorSpec], x: Data, y: np.ndarray | None) -> Batch:
     """Examples as arrays that the inputs take. Raises InputError that says what does not fit."""
+    if isinstance(x, Iterator) or callable(x):
+        raise InputError(
+            f"x is a {type(x).__name__}; it takes all examples as an array, or as a dict of arrays by name. For a stream of "
+            "batches call step(x, y) with each"
+        )
     given = dict(x) if isinstance(x, Mapping) else _single(specs, x)
     if set(given) != set(specs):
         raise InputError(f"x has {sorted(given)}; the network takes {list(specs)}")
@@ -63,6 +68,16 @@ def conform_data(specs: Mapping[str, TensorSpec], x: Data, y: np.ndarray | None)
     return Batch(inputs, targets)
 
 
+def part_off(whole: Batch, part: float) -> tuple[Batch, Batch]:
+    """The examples without the last part of them, and that part. Raises InputError where one would be empty."""
+    count = round(whole.size * part)
+    if not 0 < count < whole.size:
+        raise InputError(
+            f"validation_split={part} of {whole.size} examples leaves {count} to measure and {whole.size - count} to learn"
+        )
+    return whole.take(slice(0, whole.size - count)), whole.take(slice(whole.size - count, None))
+
+
 def _single(specs: Mapping[str, TensorSpec], x: np.ndarray) -> dict[str, np.ndarray]:
     if len(specs) != 1:
         raise InputError(f"the network takes several inputs: give x as a dict of {list(specs)}")
@@ -78,5 +93,7 @@ def _conform(name: str, spec: TensorSpec, value: np.ndarray) -> np.ndarray:
         not isinstance(d, int) or d == n for d, n in zip(wanted, array.shape[1:], strict=False)
     )
     if not fits:
-        raise InputError(f"input '{name}' takes {spec}, got shape {array.shape}")
+        first = (*array.shape[-1:], *array.shape[1:-1])
+        hint = "; its channels are last: np.moveaxis(x, -1, 1)" if first == wanted else ""
+        raise InputError(f"input '{name}' takes {spec}, got shape {array.shape}{hint}")
     return np.ascontiguousarray(array, spec.dtype.numpy)

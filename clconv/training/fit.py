@@ -56,6 +56,17 @@ class Epoch:
         return found
 
 
+class Clock:
+    """The time since it was made, less what compiling took: of a rate that holds for what is to come."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer, self._start = trainer, time.perf_counter() - trainer.compiling
+
+    @property
+    def seconds(self) -> float:
+        return max(time.perf_counter() - self._start - self._trainer.compiling, 1e-9)
+
+
 def fit(
     trainer: Trainer,
     whole: Batch,
@@ -85,10 +96,10 @@ def run_epoch(
     """All examples once."""
     total, steps = Epoch(), -(-whole.size // batch_size)
     order = example_order(trainer.seed, trainer.epochs, whole.size) if shuffle else None
-    start = time.perf_counter()
+    clock = Clock(trainer)
     for i, batch in enumerate(batches(whole, batch_size, order)):
         total.join(trainer.learn(batch))
-        rate = total.examples / (time.perf_counter() - start)
+        rate = total.examples / clock.seconds
         tell(trainer.epochs + 1, i + 1, steps, {**total.figures(), "images_per_second": rate})
     trainer.epochs += 1
     return {**total.figures(), "images_per_second": rate}
@@ -108,7 +119,7 @@ def shown(progress: Progress | None, epochs: int) -> Iterator[Progress]:
         with _bar(epochs) as tell:
             yield tell
     else:
-        yield lambda epoch, step, steps, figures: None
+        yield _lines(epochs)
 
 
 @contextmanager
@@ -133,6 +144,18 @@ def _bar(epochs: int) -> Iterator[Progress]:
             rich.update(tasks[epoch], completed=step, figures=described(figures))
 
         yield tell
+
+
+def _lines(epochs: int) -> Progress:
+    ended = 0
+
+    def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
+        nonlocal ended
+        if ended == epoch:  # an epoch's last step is told twice, then with what was measured
+            print(f"epoch {epoch}/{epochs}: {described(figures)}", file=sys.stderr, flush=True)
+        ended = epoch if step == steps else 0
+
+    return tell
 
 
 def described(figures: Mapping[str, float]) -> str:

@@ -86,7 +86,7 @@ class CrossEntropy(Loss):
         labels = (*output.shape[2:],)
         if given.dtype.kind in "iub" and given.shape[1:] == labels:
             return self.usual_targets(output)
-        if given.dtype.kind == "f" and given.shape[1:] == output.shape[1:]:
+        if given.shape[1:] == output.shape[1:]:  # integers are ones and zeros
             return Targets(("batch", *output.shape[1:]), DType.FLOAT32)
         raise InputError(
             f"the targets are {given.dtype.name} of {given.shape}; the output {output.shape} takes integer labels of "
@@ -98,7 +98,7 @@ class CrossEntropy(Loss):
 
     def check(self, output: TensorSpec, targets: np.ndarray) -> None:
         super().check(output, targets)
-        if targets.dtype.kind == "f" or not targets.size:
+        if targets.ndim == output.rank or not targets.size:
             return
         classes, labels = int(output.shape[1]), np.asarray(targets)
         wrong = (labels != self.ignore_index) & ((labels < 0) | (labels >= classes))

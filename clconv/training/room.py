@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 
 from clconv.errors import DeviceMemoryError
+from clconv.runtime.bound import BoundPlan
 from clconv.session.session import Session
 
 
@@ -18,8 +20,24 @@ def run_batch(
     batch: of how many examples an update is made, if this is one, or a part of one. spare: bytes that summing over parts
     takes besides.
     """
-    try:
+    with _saying_what_fits(session, feeds, examples, batch, spare):
         return session.run(feeds)
+
+
+def prepare_batch(
+    session: Session, feeds: Mapping[str, np.ndarray], examples: int, batch: int, spare: int
+) -> BoundPlan:
+    """Plans and compiles what run_batch() of the same runs, and raises what that raises."""
+    with _saying_what_fits(session, feeds, examples, batch, spare):
+        return session.prepare({name: array.shape for name, array in feeds.items()})
+
+
+@contextmanager
+def _saying_what_fits(
+    session: Session, feeds: Mapping[str, np.ndarray], examples: int, batch: int, spare: int
+) -> Iterator[None]:
+    try:
+        yield
     except DeviceMemoryError as reason:
         fitting = _most(session, feeds, examples, spare if batch else 0)
         raise DeviceMemoryError(

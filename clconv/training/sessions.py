@@ -65,24 +65,24 @@ class Sessions:
         return graph.replace(constants={**graph.constants, **moved}) if moved else graph
 
     def get(
-        self, kind: str, batch: Batch, draw: tuple[int, int], parts: int = 1, last: bool = True
+        self, kind: str, batch: Batch, draw: tuple[int, int], share: float = 1.0, last: bool = True
     ) -> tuple[Session, Names, dict[str, np.ndarray]]:
         """A session, where its graph has what, and what it is fed.
 
         kind: "step", "gradients" or "evaluation". draw: the seed and the number of the drawing of what is dropped.
-        parts, last: see StepWriter.step. Raises InputError for targets that do not fit.
+        share: the part that the batch is of the examples of a step; last: whether it ends the step. Raises InputError for targets that do not fit.
         """
         targets = self._targets(batch)
         writer = self._writer(targets)
 
         def step(segments: int) -> tuple[Graph, Names]:
             at = self._settings
-            return writer.step(at.optimizer, at.clip, parts, last, segments)
+            return writer.step(at.optimizer, at.clip, share < 1, last, segments)
 
         segments = 1
         if kind == "step" and self._settings.budget is not None:
             segments = self._segments_for(batch, lambda count: step(count)[0])
-        key = (kind, targets, parts, last, segments)
+        key = (kind, targets, share < 1, last, segments)
         if key not in self._made:
             match kind:
                 case "step":
@@ -97,6 +97,8 @@ class Sessions:
         if names.random:
             seed, number = draw
             feeds[names.random] = np.array([seed % 2**63, number], np.int64)
+        if names.share:
+            feeds[names.share] = np.array(share, np.float32)
         if targets is not None and batch.targets is not None:
             feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)
         return session, names, feeds

@@ -41,6 +41,7 @@ class Names:
     correct: str = ""
     counted: str = ""
     random: str = ""  # int64 (2), seed and step, where the network drops elements
+    share: str = ""  # of the examples of a step, where a run is of a part of them
     scalars: Mapping[str, str] = dataclasses.field(default_factory=dict)
     gradients: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -107,20 +108,22 @@ class StepWriter:
         self,
         optimizer: Optimizer,
         clip: float | None,
-        parts: int = 1,
+        several: bool = False,
         last: bool = True,
         segments: int = 1,
     ) -> tuple[Graph, Names]:
         """Inputs, targets, scalars -> loss and what is right, and all state anew.
 
-        clip: the largest norm of all gradients together. parts: micro-batches whose gradients make one step; last:
-        whether this one ends it. segments: see graph/specialise/recompute.py.
+        clip: the largest norm of all gradients together. several: whether this is one of several micro-batches whose
+        gradients make one step, each by its share of the examples; last: whether it ends it. segments: see
+        graph/specialise/recompute.py.
         """
         to = self._learning(updates=True)
         names = self._loss(to)
         found = self._gradients(to, names, segments)
-        if parts > 1:
-            found = {n: self._summed(to, n, g, parts, last) for n, g in found.items()}
+        if several:
+            names = dataclasses.replace(names, share=to.add_input("share"))
+            found = {n: self._summed(to, n, g, names.share, last) for n, g in found.items()}
         if last:
             if clip is not None:
                 found = _clipped(to, found, clip)
@@ -166,10 +169,10 @@ class StepWriter:
         )
         return dict(zip(trained, found, strict=True))
 
-    def _summed(self, to: GraphWriter, name: str, gradient: str, parts: int, last: bool) -> str:
+    def _summed(self, to: GraphWriter, name: str, gradient: str, share: str, last: bool) -> str:
         held = moment_name(name, "accumulated")
         spec = self.learner.graph.constants[name].spec
-        total = to.one("Add", held, to.scaled(gradient, 1 / parts))
+        total = to.one("Add", held, to.one("Mul", gradient, share))
         zeros = ""
         if last:
             zeros = to.one(

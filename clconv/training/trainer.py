@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,14 +17,15 @@ from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.device import choose_device
 from clconv.session.session import Session
-from clconv.training.batches import Batch, Data, batches, conform_data
+from clconv.training.batches import Batch, Data, batches, conform_data, part_off
 from clconv.training.checkpoint import load_checkpoint, save_checkpoint
 from clconv.training.fit import Epoch, History, Progress, fit
 from clconv.training.forms import inference_form
+from clconv.training.interrupt import uninterrupted
 from clconv.training.losses import Loss
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
-from clconv.training.room import run_batch
+from clconv.training.room import prepare_batch, run_batch
 from clconv.training.sessions import Sessions, Settings
 from clconv.training.step import Names, choose_objective, moment_name
 from clconv.training.way import check_way
@@ -80,6 +82,8 @@ class Trainer:
         settings = Settings(target, taken, self.optimizer, batch_norm, clip_norm, recompute)
         self._sessions = Sessions(self._learner, settings, choose_device(device))
         self._state = self._sessions.state
+        self._ready: set[int] = set()  # batch sizes whose steps are compiled
+        self.compiling = 0.0  # seconds that this took
         self._learner, self._given = self._sessions.learner, self._sessions.on_device(self._given)
 
     # What it knows.
@@ -120,24 +124,32 @@ class Trainer:
         return self.learn(conform_data(self.inputs, x, y)).loss
 
     def learn(self, batch: Batch) -> Epoch:
-        """step() with the loss and how many were right."""
+        """step() with the loss and how many were right. Ctrl-C waits until the update is whole, but for one that still has
+        to compile."""
+        if batch.size not in self._ready:
+            self._prepare(batch)
         total = Epoch()
-        for size, session, names, feeds in self._parts_of(batch):
-            found = run_batch(session, feeds, size, batch.size, self._learner.nbytes)
-            total.add(size, found, names)
-        self.steps += 1
+        with uninterrupted():
+            for size, session, names, feeds in self._parts_of(batch):
+                found = run_batch(session, feeds, size, batch.size, self._learner.nbytes)
+                total.add(size, found, names)
+            self.steps += 1
         if not np.isfinite(total.loss):
-            raise TrainingError(
-                f"the loss is {total.loss} at step {self.steps}: the parameters are no use any more. Take a lower "
-                "learning rate, clip_norm=1.0, or inputs of a smaller range, and begin again or load() a checkpoint"
-            )
+            raise _diverged(total.loss, self.steps, batch)
         return total
 
     def prepare(self, x: Data, y: np.ndarray | None = None) -> BoundPlan:
         """Plans and compiles a step for batches of this size, so that step() only runs; the plan, of the last part with
         `accumulate`. Nothing is learned."""
-        *_, (_, session, _, feeds) = self._parts_of(conform_data(self.inputs, x, y))
-        return session.prepare({name: array.shape for name, array in feeds.items()})
+        return self._prepare(conform_data(self.inputs, x, y))
+
+    def _prepare(self, batch: Batch) -> BoundPlan:
+        began = time.perf_counter()
+        for size, session, _, feeds in self._parts_of(batch):
+            plan = prepare_batch(session, feeds, size, batch.size, self._learner.nbytes)
+        self._ready.add(batch.size)
+        self.compiling += time.perf_counter() - began
+        return plan
 
     def gradients(self, x: Data, y: np.ndarray | None = None) -> Arrays:
         """The gradient of the loss with respect to each parameter that learns; nothing changes. Dropout drops what the
@@ -181,13 +193,22 @@ class Trainer:
         epochs: int = 1,
         batch_size: int = 32,
         validation_data: tuple[Data, np.ndarray] | None = None,
+        validation_split: float = 0.0,
         shuffle: bool = True,
         progress: Progress | None = None,
     ) -> History:
         """Learns from all examples, `epochs` times, in an order that the seed decides; returns the figures of each epoch.
-        progress: told of each step; a bar on a terminal by default."""
-        whole = conform_data(self.inputs, x, y)
-        held = None if validation_data is None else conform_data(self.inputs, *validation_data)
+        validation_data: (x, y) to measure after each; validation_split: or that part of the examples, their last.
+        progress: told of each step; by default a bar on a terminal, else a line an epoch on stderr."""
+        if epochs < 1 or batch_size < 1:
+            raise InputError(f"epochs={epochs}, batch_size={batch_size}: there is at least one")
+        whole, held = conform_data(self.inputs, x, y), None
+        if validation_data is not None:
+            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+                raise InputError("validation_data is a pair (x, y)")
+            held = conform_data(self.inputs, *validation_data)
+        elif validation_split:
+            whole, held = part_off(whole, validation_split)
         return fit(self, whole, held, epochs, batch_size, shuffle, progress)
 
     # What is kept.
@@ -205,8 +226,9 @@ class Trainer:
         }
         save_checkpoint(path, arrays, facts)
 
-    def load(self, path: str | os.PathLike[str]) -> None:
-        """Goes on where save() was called. Raises ModelError for a file of another network or optimiser."""
+    def load(self, path: str | os.PathLike[str]) -> str:
+        """Goes on where save() was called; the note that it was given. Raises ModelError for a file of another network,
+        optimiser or choice of what learns."""
         arrays, facts = load_checkpoint(path)
         moments = {
             moment_name(n, m): self._learner.graph.constants[n].spec
@@ -222,6 +244,15 @@ class Trainer:
                 raise ModelError(
                     f"{os.fspath(path)}: holds no '{name}' of {known[name]}; it is of another network"
                 )
+        fixed = sorted(
+            {*self._learner.parameters, *self._learner.statistics}
+            & set(arrays) - set(self._sessions.held)
+        )
+        if fixed:
+            raise ModelError(
+                f"{os.fspath(path)}: holds what was learned of '{fixed[0]}', which stays as it is here: give the freeze= and "
+                "batch_norm= that it was trained with"
+            )
         if facts["optimizer"] != type(self.optimizer).__name__ and int(facts["steps"]):
             raise ModelError(
                 f"{os.fspath(path)}: was trained by {facts['optimizer']}, this is {type(self.optimizer).__name__}"
@@ -231,6 +262,7 @@ class Trainer:
             if name in self._state.specs:
                 self._state.write(name, array)
         self.steps, self.epochs, self.seed = (int(facts[k]) for k in ("steps", "epochs", "seed"))
+        return facts.get("note", "")
 
     def graph(self) -> Graph:
         """The network as it is now, for inference."""
@@ -244,10 +276,24 @@ class Trainer:
 
     def _parts_of(self, batch: Batch) -> Iterator[tuple[int, Session, Names, Arrays]]:
         """The runs that make one update: of how many examples, by which session, and what it is fed."""
-        parts = min(self._parts, batch.size)
+        size = -(-batch.size // min(self._parts, batch.size))
         rates = {name: rate(self.steps) for name, rate in self.optimizer.scalars().items()}
-        for i, part in enumerate(batches(batch, -(-batch.size // parts))):
-            draw, last = (self.seed, self.steps * self._parts + i), i == parts - 1
-            session, names, feeds = self._sessions.get("step", part, draw, parts, last)
+        for i, part in enumerate(batches(batch, size)):
+            draw, last = (self.seed, self.steps * self._parts + i), (i + 1) * size >= batch.size
+            share = part.size / batch.size
+            session, names, feeds = self._sessions.get("step", part, draw, share, last)
             feeds.update((s, np.array(rates[n], np.float32)) for n, s in names.scalars.items())
             yield part.size, session, names, feeds
+
+
+def _diverged(loss: float, step: int, batch: Batch) -> TrainingError:
+    wrong = [n for n, a in batch.inputs.items() if not np.isfinite(a).all()]
+    cure = (
+        f"Input '{wrong[0]}' holds NaN or infinity: leave such examples out"
+        if wrong
+        else "Take a lower learning rate, clip_norm=1.0, or inputs of a smaller range"
+    )
+    return TrainingError(
+        f"the loss is {loss} at step {step}: the parameters are no use any more. {cure}, and begin anew or load() a "
+        "checkpoint"
+    )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clconv.errors import UnsupportedError
-from clconv.graph.ir import Node
+from clconv.graph.ir import Graph, Node, TensorSpec
+from clconv.graph.ops import get_op
+from clconv.graph.passes.remove_dead import remove_dead
 from clconv.graph.specialise.differentiate import has_rule, nodes_between
+from clconv.graph.specialise.specialise import specialise
 
 if TYPE_CHECKING:
     from clconv.training.model import Learner
@@ -33,10 +36,31 @@ def check_way(learner: Learner, output: str) -> None:
             "passes: train the float network that it was made from, or freeze= the parameters before it"
         )
     missing = [node for node in way if _has_no_rule(node)]
-    if missing:
-        raise UnsupportedError(
-            f"'{name}' cannot be trained: no gradient is known of {_listed(missing)}; freeze= the parameters before"
+    reasons = [f"no gradient is known of {_listed(missing)}"] if missing else []
+    if late := _late(learner.graph, output, {node.op for node in missing}):
+        reasons.append(
+            f"no gradient goes through values whose size or presence depends on what the inputs hold ({late})"
         )
+    if reasons:
+        raise UnsupportedError(
+            f"'{name}' cannot be trained: {'; '.join(reasons)}; freeze= the parameters before"
+        )
+
+
+def _late(graph: Graph, output: str, besides: set[str]) -> str:
+    """What has to be known before the output can be planned, as far as sizes are known but for the batch's; "" if nothing,
+    or only what operators make that are named besides."""
+    inputs = graph.input_specs()
+    sizes = {n: TensorSpec((1, *s.shape[1:]), s.dtype) for n, s in inputs.items() if s.rank}
+    if len(sizes) < len(inputs) or not all(s.is_static for s in sizes.values()):
+        return ""
+    cut = specialise(remove_dead(graph.replace(outputs=(output,))), sizes).cut
+    if cut is None:
+        return ""
+    nodes = (*cut.host_nodes, *cut.rest.nodes)
+    hosts = [n for n in nodes if get_op(n.op).host_only and n.op not in besides]
+    values = [f"'{name}'" for name in cut.needed]
+    return ", ".join([*([_listed(hosts)] if hosts else []), *values])
 
 
 def _has_no_rule(node: Node) -> bool:

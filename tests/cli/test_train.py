@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         patch.setattr(Loop, "run", interrupted)
         clconv.fails("train", *arguments, "-o", parts, saying="--resume goes on", code=130)
     assert not parts.exists()
+    clconv.fails(
+        "train", *arguments, "-o", parts, "--resume", "--batch", 4,
+        saying="made with --batch 8, this run has 4",
+    )  # fmt: skip
     clconv.works("train", *arguments, "-o", parts, "--resume")
     first, second = (
         load_checkpoint(path.with_suffix(".checkpoint.safetensors"))[0] for path in (whole, parts)
@@ -132,11 +137,17 @@ def test_bad_uses_are_one_line(
     (tmp_path / "one" / "red").mkdir(parents=True)
     (tmp_path / "bad.csv").write_text("a.png\nb.png,red\n")
     (tmp_path / "gone.csv").write_text("x.png,red\ny.png,blue\n")
+    shutil.copytree(photos, tmp_path / "broken")
+    (tmp_path / "broken" / "red" / "0.png").write_bytes(b"no picture")
+    shutil.copytree(photos, tmp_path / "empty")
+    (tmp_path / "empty" / "yellow").mkdir()
     for arguments, saying in (
         ((network, tmp_path / "one"), "has no pictures"),
         ((network, tmp_path / "nothing"), "No such file"),
         ((network, tmp_path / "bad.csv"), "line 1 has 1 columns"),
         ((network, tmp_path / "gone.csv"), "there is no file"),
+        ((network, tmp_path / "broken"), "1 of 42 pictures cannot be read"),
+        ((network, tmp_path / "empty"), "no pictures in yellow"),
         ((network, photos, "--resume"), "nothing was interrupted"),
         ((network, photos, "--optimizer", "magic"), "choose one of sgd"),
         ((network, photos, "--lr", "-1"), "--lr"),

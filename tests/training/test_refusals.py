@@ -98,6 +98,22 @@ def test_all_operators_without_a_gradient_are_in_one_error(device: clconv.Device
         clconv.Trainer(graph, loss="mse", device=device)
 
 
+def test_so_are_sizes_that_depend_on_the_data(device: clconv.DeviceInfo) -> None:
+    sizes = {"zero": np.array([0]), "flat": np.array([-1]), "shape": np.array([-1, 4])}
+    cut = (
+        make_node("Reshape", ("h", "flat"), ("f",)),
+        make_node("ArgMax", ("f",), ("end",), axis=0, keepdims=1),
+        make_node("Slice", ("f", "zero", "end", "zero"), ("part",), "cut"),
+    )
+    last = make_node("Reshape", ("part", "shape"), ("g",))
+    with pytest.raises(UnsupportedError, match=r"size or presence depends on .*'end'"):
+        clconv.Trainer(dense(*cut, last, **sizes), loss="mse", device=device)
+    unique = make_node("Unique", ("part",), ("u",), "third")
+    last = make_node("Reshape", ("u", "shape"), ("g",))
+    with pytest.raises(UnsupportedError, match=r"Unique x1, .*'third'; no gradient goes .*'end'"):
+        clconv.Trainer(dense(*cut, unique, last, **sizes), loss="mse", device=device)
+
+
 def small(device: clconv.DeviceInfo, nbytes: int) -> clconv.DeviceInfo:
     return dataclasses.replace(device, global_memory=nbytes)
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from clconv.cli.console import Device, Model, Size, interrupted, remark, stderr
+from clconv.cli.console import Device, Model, Size, interrupted, remark
 from clconv.cli.files import check_writable
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
 from clconv.cli.pixels import PicturePlacement, Pixels, choose_pixels, is_classifier, place
 from clconv.cli.printing import Column, Json, Results, Table, results
 from clconv.cli.recipe import Recipe, recipe_of, with_recipe
 from clconv.cli.training.augment import Augmentation
+from clconv.cli.training.bar import training_bar
 from clconv.cli.training.examples import PictureExamples
 from clconv.cli.training.listing import Listing, list_pictures, split
-from clconv.errors import ConfigError, InputError
+from clconv.errors import ConfigError, InputError, TrainingError
 
 if TYPE_CHECKING:
     from clconv.graph.ir import Graph
@@ -106,27 +105,32 @@ def train(
     )
     chosen = _optimizer(optimizer, positive(lr, "--lr"), weight_decay)
     trainer = _trainer(graph, chosen, device, freeze or [], seed)
-    plan = Plan(epochs, batch, patience, output.with_suffix(".checkpoint.safetensors"))
-    if resume:
-        _resume(trainer, plan.checkpoint)
     changes = Augmentation() if augment else None
-    remark(
-        f"{len(training)} pictures of {len(listing.labels)} classes, {len(held)} held back; {trainer.described()}"
-    )
+    settings = {
+        "--batch": str(batch),
+        "--seed": str(seed),
+        "--validation": str(validation),
+        "--augment": str(augment),
+        "--freeze": str(freeze or []),
+        "--size": f"{placement.width}x{placement.height}",
+        "pictures": listing.described(pictures),
+    }
+    checkpoint = output.with_suffix(".checkpoint.safetensors")
+    plan = Plan(epochs, batch, patience, checkpoint, settings)
     sources = [
         PictureExamples(part, name, placement, pixels, changes if i == 0 else None, seed)
         for i, part in enumerate((training, held))
     ]
-    with _bar(epochs) as tell:
+    with training_bar(epochs) as tell:
         loop = Loop(
             trainer, sources[0], sources[1] if len(held) else None, plan, tell, _print_epoch
         )
-        try:
-            loop.run()
-        except KeyboardInterrupt:
-            raise interrupted(
-                f": {plan.checkpoint} has what was learned; the same command with --resume goes on"
-            ) from None
+        if resume:
+            _resume(loop, trainer, checkpoint)
+        remark(
+            f"{len(training)} pictures of {len(listing.labels)} classes, {len(held)} held back; {trainer.described()}"
+        )
+        _run(loop, checkpoint)
     _write(trainer, plan.best, Recipe(pixels, listing.labels), output)
     with results(as_json) as out:
         _summary(out, loop, output)
@@ -184,11 +188,23 @@ def _trainer(
     return Trainer(graph, "cross_entropy", optimizer, device=device, freeze=freeze, seed=seed)
 
 
-def _resume(trainer: Trainer, checkpoint: Path) -> None:
+def _resume(loop: Loop, trainer: Trainer, checkpoint: Path) -> None:
     if not checkpoint.exists():
         raise ConfigError(f"--resume: there is no {checkpoint}; nothing was interrupted there")
-    trainer.load(checkpoint)
+    loop.resume()
     remark(f"goes on after {trainer.steps} steps, {trainer.epochs} whole epochs")
+
+
+def _run(loop: Loop, checkpoint: Path) -> None:
+    try:
+        loop.run()
+    except KeyboardInterrupt:
+        raise interrupted(
+            f": {checkpoint} has what was learned; the same command with --resume goes on"
+        ) from None
+    except TrainingError as reason:
+        kept = f"; {checkpoint} is of the last whole epoch" if checkpoint.exists() else ""
+        raise TrainingError(f"{str(reason).split('. ')[0]}. Give a lower --lr{kept}") from None
 
 
 def _write(trainer: Trainer, best: Path, recipe: Recipe, output: Path) -> None:
@@ -197,32 +213,6 @@ def _write(trainer: Trainer, best: Path, recipe: Recipe, output: Path) -> None:
     if best.exists():
         trainer.load(best)
     export_onnx(with_recipe(trainer.graph(), recipe), output)
-
-
-@contextlib.contextmanager
-def _bar(epochs: int) -> Iterator[Any]:
-    from clconv.training.fit import described
-
-    console = stderr()
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}", markup=False),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=None, figures="")
-
-        def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
-            bar.update(
-                task, description=f"epoch {epoch}/{epochs}", completed=step, total=steps,
-                figures=described(figures),
-            )  # fmt: skip
-
-        yield tell
 
 
 def _print_epoch(number: int, figures: Mapping[str, float]) -> None:

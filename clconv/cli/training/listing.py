@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from clconv.cli.files import check_readable
+from clconv.cli.pictures import check_picture
 from clconv.cli.running.listing import has_ending
-from clconv.errors import InputError
+from clconv.errors import ConfigError, InputError
 
 _MOST_BYTES = 2**28  # of a table
+_SHOWN = 5  # of what is wrong
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +35,20 @@ class Listing:
         files, classes = (tuple(whole[i] for i in which) for whole in (self.files, self.classes))
         return Listing(files, classes, self.labels)  # type: ignore[arg-type]
 
+    def described(self, root: Path) -> str:
+        """How many, and a number that changes if any comes, goes or gets another class."""
+        seen = zlib.crc32(repr((self.labels, self.classes)).encode())
+        for file in self.files:
+            seen = zlib.crc32(os.path.relpath(file, root).encode("utf-8", "surrogateescape"), seen)
+        return f"{len(self)} ({seen:08x})"
+
 
 def list_pictures(path: Path) -> Listing:
     """The pictures of a folder that has a folder for each class, or of a CSV file of lines "file,label" (files as seen
     from where it lies; a first line that says so is a heading). Classes are sorted by name.
 
-    Raises InputError if there are no pictures, or only one class, OSError if nothing is there.
+    Raises InputError if there are no pictures, only one class, a class without pictures, or pictures that cannot be read as
+    far as their heads tell; OSError if nothing is there.
     """
     pairs = _of_folder(path) if path.is_dir() else _of_table(path)
     labels = tuple(sorted({label for _, label in pairs}))
@@ -46,6 +58,7 @@ def list_pictures(path: Path) -> Listing:
             + (f"all {len(pairs)} pictures are of one class" if pairs else "has no pictures")
             + "; put those of each class into a folder of its own: photos/cat/1.jpg, photos/dog/1.jpg"
         )
+    _check_pictures([file for file, _ in pairs])
     number = {label: i for i, label in enumerate(labels)}
     return Listing(
         tuple(file for file, _ in pairs), tuple(number[label] for _, label in pairs), labels
@@ -53,13 +66,35 @@ def list_pictures(path: Path) -> Listing:
 
 
 def _of_folder(path: Path) -> list[tuple[Path, str]]:
-    return [
-        (file, folder.name)
-        for folder in sorted(path.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-        for file in sorted(folder.rglob("*"))
-        if has_ending(file.name) and file.is_file()
-    ]
+    folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+    found = {
+        folder: [f for f in sorted(folder.rglob("*")) if has_ending(f.name) and f.is_file()]
+        for folder in folders
+    }
+    empty = [folder.name for folder, files in found.items() if not files]
+    if empty and any(found.values()):
+        raise InputError(
+            f"{path}: no pictures in {', '.join(empty[:_SHOWN])}{', ...' if len(empty) > _SHOWN else ''}: every folder there "
+            "is a class; remove it, or put pictures into it whose endings say what they are (.jpg, .png, ...)"
+        )
+    return [(file, folder.name) for folder, files in found.items() for file in files]
+
+
+def _check_pictures(files: Sequence[Path]) -> None:
+    """Before hours of work: InputError that lists what cannot be read, as far as the heads of the files tell."""
+    wrong = []
+    for file in files:
+        try:
+            check_picture(file)
+        except (InputError, ConfigError) as reason:
+            wrong.append(str(reason))
+    if wrong:
+        more = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+        raise InputError(
+            "\n".join(
+                [f"{len(wrong)} of {len(files)} pictures cannot be read:", *wrong[:_SHOWN], *more]
+            )
+        )
 
 
 def _of_table(path: Path) -> list[tuple[Path, str]]:

@@ -38,8 +38,13 @@ def fixed(case: Case) -> tuple[str, ...]:
         return ("in0", "in1", "in2")  # known before anything is planned
     if case.op == "Resize":
         return ("in1", "in2")  # the shapes follow from them
-    if case.op == "RoiAlign":
+    if case.op in ("RoiAlign", "RoiAlignGradient"):
         return ("in1",)  # regions have no gradient, by convention
     if case.op == "Pow" and case.label == "square of negatives":
         return ("in1",)  # no other power of them is real
     return ()
+
+
+def refused(case: Case) -> bool:
+    """Whether its rule says that there is none: the second derivative of what picks maxima."""
+    return case.op == "RoiAlignGradient" and case.attrs.get("mode") == "max"

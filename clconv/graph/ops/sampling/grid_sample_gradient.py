@@ -5,6 +5,7 @@ Written by the gradient rule of GridSample only (rules/gradient/sampling/grid_sa
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.sampling.grid_sample import MODES, PADDING_MODES, all_taps
 from clconv.graph.rules import images
+from clconv.graph.rules.gradient.sampling.grid_sample import grid_sample_gradient
 
 ATTRIBUTES = {"mode": "linear", "padding_mode": "zeros", "align_corners": 0}
 
@@ -102,7 +104,7 @@ register(
         _cost,
         {**ATTRIBUTES, "size": REQUIRED},  # spatial sizes of the image
         inputs=(2, 2),
-        hooks=_HOOKS,
+        hooks=dataclasses.replace(_HOOKS, gradient=grid_sample_gradient),
     )
 )
 register(

@@ -18,7 +18,7 @@ from clconv.graph.ops.numeric import expect_kind, moved_bytes
 from clconv.graph.ops.sampling.interpolation import AxisResize, axis_gradient_taps
 from clconv.graph.ops.sampling.resize import RESIZE_ATTRIBUTES
 from clconv.graph.rules import images
-from clconv.graph.rules.gradient.sampling.resize import INTERPOLATION
+from clconv.graph.rules.gradient.sampling.resize import INTERPOLATION, resize_gradient
 
 
 def gradient_axes(at: Attributes, shape: Sequence[int]) -> list[AxisResize]:
@@ -83,7 +83,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=resize_gradient,
         ),
     )
 )

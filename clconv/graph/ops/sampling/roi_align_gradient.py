@@ -16,6 +16,7 @@ from clconv.graph.ops.base import REQUIRED, Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import check_constant_indices, expect_index, expect_kind, moved_bytes
 from clconv.graph.ops.sampling.roi_align import ROI_ATTRIBUTES, Bin, bins, corners
+from clconv.graph.rules.gradient.sampling.roi_align import roi_align_gradient
 
 
 def _infer(call: Call) -> Sequence[TensorSpec]:
@@ -94,7 +95,7 @@ register(
             epilogue=False,
             pad=False,
             keeps_elements=False,
-            gradient=None,
+            gradient=roi_align_gradient,
         ),
     )
 )

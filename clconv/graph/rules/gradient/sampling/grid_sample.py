@@ -24,6 +24,17 @@ def grid_sample(back: Backward) -> Sequence[str]:
     return found
 
 
+def grid_sample_gradient(back: Backward) -> Sequence[str]:
+    """The sum of this times v is that of dy times what GridSample makes of v."""
+    kept = {k: v for k, v in back.attrs.items() if k != "size"}
+    v, found = back.gradient(), ["", ""]
+    if back.wants(0):
+        found[0] = back.one("GridSample", v, back.input(1), **kept)
+    if back.wants(1) and back.attrs.mode != "nearest":
+        found[1] = back.one("GridSampleGridGradient", back.input(0), v, back.input(1), **kept)
+    return found
+
+
 def affine_grid(back: Backward) -> Sequence[str]:
     """The grid is (pixels, points) times theta transposed."""
     batch, *sizes, spatial = back.result.shape

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from clconv.errors import UnsupportedError
 from clconv.graph.ops.sampling.interpolation import resize_axes
 
 if TYPE_CHECKING:
@@ -32,3 +35,21 @@ def resize(back: Backward) -> Sequence[str]:
         **{k: back.attrs[k] for k in INTERPOLATION},
     )
     return [dx, *[""] * (len(back.node.inputs) - 1)]
+
+
+def resize_gradient(back: Backward) -> Sequence[str]:
+    """It is linear, too: what comes back goes the way of the Resize, beyond whose image there are zeros."""
+    at, outs = back.attrs, back.spec().shape
+    sizes, ratios = back.result.shape, np.array(at.scales, np.float32)
+    pairs = list(zip(sizes, outs, ratios, strict=True))
+    roi = back.constant(np.array([*at.regions[::2], *at.regions[1::2]], np.float32), "roi")
+    if all(int(np.float32(size) * ratio) == out for size, out, ratio in pairs):
+        how = [back.constant(ratios, "scales")]
+    elif all(np.float32(out / (size or 1)) == ratio for size, out, ratio in pairs):
+        how = ["", back.ints(*outs)]
+    else:
+        raise UnsupportedError(
+            f"node '{back.node.name}': no second derivative is known of a Resize that keeps the aspect ratio"
+        )
+    kept = {k: at[k] for k in INTERPOLATION}
+    return [back.one("Resize", back.gradient(), roi, *how, **kept)]

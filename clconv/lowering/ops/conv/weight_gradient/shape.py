@@ -34,9 +34,10 @@ class Shape:
     begin: tuple[int, int]
 
     @classmethod
-    def of(cls, problem: Problem) -> Shape:
+    def of(cls, problem: Problem, merged: int | None = None) -> Shape:
+        """merged: how many groups count as one; None: as channel blocks ask for."""
         at, x, dy = problem.node.attrs, problem.x, problem.input(1)
-        merged, spatial = groups_as_one(problem), x.rank - 2
+        merged, spatial = groups_as_one(problem) if merged is None else merged, x.rank - 2
         group = at.group // merged
         shape = cls(
             x.shape[0], x.shape[1] // group, dy.shape[1] // group, group, merged, pair(x.shape[2:], 1),
