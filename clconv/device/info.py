@@ -20,8 +20,8 @@ class DeviceInfo:
     most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
         not at all. shuffle_verified: whether that is known to work; else it is not used.
-    dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "emulated", "" if
-        not at all. dot_verified: whether that is known to be exact; else it is not used.
+    dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "words" (pairs of
+        16 bits: AVX2, AVX-512BW), "emulated", "" if not at all. dot_verified: whether that is known to be exact; else it is not used.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -94,7 +94,9 @@ def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str
     itself, as Linux names it."""
     if kind != "cpu" or "Portable Computing Language" not in platform or "x86_64" not in version:
         return ""
-    return "vnni" if flags & {"avx512_vnni", "avx_vnni"} else ""
+    if flags & {"avx512_vnni", "avx_vnni"}:
+        return "vnni"
+    return "words" if "avx2" in flags else ""
 
 
 @record(frozen=True)

@@ -34,6 +34,8 @@ _QUANTISED = frozenset(
     }
 )
 _RIGHT = "right"
+# What a device with one way to multiply bytes has besides, where its compiler does not know the first.
+_WEAKER = {"vnni": ("words",)}
 
 
 def with_verified_dot(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
@@ -54,17 +56,20 @@ def _is_quantised(graph: Graph) -> bool:
 
 @functools.cache
 def verified_dot(device: DeviceInfo) -> DeviceInfo:
-    """The device, with its products of bytes known to be exact if a process that tried them said so, now or before."""
+    """The device, with the first of its ways to multiply bytes that is known to be exact, if a process that tried it said so,
+    now or before."""
     if device.dot_verified or not device.dot:
         return device
-    reason = _remembered(device)
-    if reason is None:
-        reason = _tried_apart(device)
-        _remember(device, reason)
-    if reason:
-        say(1, f"{device}: products of bytes are not used: {reason}")
-        return device
-    return dataclasses.replace(device, dot_verified=True)
+    for dot in (device.dot, *_WEAKER.get(device.dot, ())):
+        one = dataclasses.replace(device, dot=dot)
+        reason = _remembered(one)
+        if reason is None:
+            reason = _tried_apart(one)
+            _remember(one, reason)
+        if not reason:
+            return dataclasses.replace(one, dot_verified=True)
+        say(1, f"{device}: products of bytes by {dot} are not used: {reason}")
+    return device
 
 
 def _record(device: DeviceInfo) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _dense_lower(problem: Problem) -> Lowered:
     channels, filters = problem.x.shape[1] // group, problem.y.shape[1] // group
     blocks, in_block = items(filters, lanes), problem.x.layout.block
     vectors, pixels = tile_of(device.registers, blocks, sizes.out[1])
+    parameters = ends.parameters(problem)
     kernel = Kernel.of(
         "quantised/bytes/conv.cl.mako",
         "byte_conv",
@@ -82,7 +83,7 @@ def _dense_lower(problem: Problem) -> Lowered:
         strides=sizes.strides,
         dilations=sizes.dilations,
         pads=sizes.pads,
-        **ends.parameters(problem),
+        **parameters,
     )
     chunks = items(blocks, vectors)
     beside = chunks * problem.x.shape[0] * group
@@ -94,7 +95,7 @@ def _dense_lower(problem: Problem) -> Lowered:
     rows, length = max(1, height // wanted), width
     if height == 1:
         length = min(width, items(items(width, pixels), wanted) * pixels)
-    packing = conv_weights(in_block, lanes * vectors, group)
+    packing = conv_weights(in_block, lanes * vectors, group, parameters["dot"] == "words")
     weights = problem.packed(ends.weights_index(problem), packing)
     arguments = [
         *ends.operands(problem, weights, lanes * vectors, group),
