@@ -5,17 +5,24 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 
+import numpy as np
 import pytest
 
 from clconv.cases import CASES
+from clconv.cases.base import window
 from clconv.device.info import DeviceInfo
 from clconv.errors import KernelBuildError
+from clconv.graph.ir import Constant, DType, TensorSpec
+from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
+from clconv.lowering.model.kernel import Problem
+from clconv.lowering.ops.quantised.bytes.shape import dot_for, small_weights
 from clconv.lowering.variants import VARIANTS
-from clconv.probes.dot_probe import refusal
+from clconv.probes.dot_probe import WEAKER, refusal
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from tests.kernels.support import plans, run
+from tests.lowering.support import AVX512
 
 OPERATORS = ("ByteConv", "QuantizeLinear", "ByteConvToFloat", "ByteMatMulToFloat")
 BYTE_CASES = [case for case in CASES if case.op in OPERATORS]
@@ -26,12 +33,14 @@ def able(device: DeviceInfo, dot: str) -> DeviceInfo:
         pytest.skip("the kernels are for CPUs with vectors of 8 or 16 lanes")
     if "Portable Computing Language" not in device.platform:
         pytest.skip("the kernels use clang's vectors, which are tried on PoCL only")
-    if dot != "emulated" and device.dot != dot:
-        pytest.skip("the processor has no instruction for bytes")
+    if dot != "emulated" and dot not in (device.dot, *WEAKER.get(device.dot, ())):
+        pytest.skip("the processor has no such instruction")
     return dataclasses.replace(device, dot=dot, dot_verified=True)
 
 
-@pytest.mark.parametrize("dot", ["vnni", pytest.param("emulated", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "dot", ["vnni", *(pytest.param(d, marks=pytest.mark.slow) for d in ("words", "emulated"))]
+)
 def test_every_case_is_exact(dot: str, device: DeviceInfo) -> None:
     machine = able(device, dot)
     made = [(case, row) for case in BYTE_CASES for row in plans(case, machine)]
@@ -47,5 +56,37 @@ def test_every_case_is_exact(dot: str, device: DeviceInfo) -> None:
         assert relative_error(found, expected) <= most, f"{case.name}, variant {name}"
 
 
-def test_the_probe_sees_that_emulated_products_are_exact(device: DeviceInfo) -> None:
-    assert refusal(able(device, "emulated")) == ""
+@pytest.mark.parametrize("dot", ["emulated", "words"])
+def test_the_probe_sees_that_products_are_exact(dot: str, device: DeviceInfo) -> None:
+    assert refusal(able(device, dot)) == ""
+
+
+@pytest.mark.parametrize(
+    ("channels", "found"),
+    [
+        ([64] * 5, "small"),
+        ([-64] * 4, "small"),
+        ([65] * 4, "words"),
+        ([-128, 0, 1, 127], "small"),
+        ([1, 100, 29, 0], "small"),
+        ([1, 100, 100, 29, 0], "words"),
+        ([0, 0, 0, 0, -128], "small"),
+    ],
+)
+def test_pairs_of_bytes_are_multiplied_where_no_sum_leaves_16_bits(
+    channels: list[int], found: str
+) -> None:
+    w = np.array([[0] * len(channels), channels], np.int8)[:, :, None, None]
+    x, y = (TensorSpec((1, c, 4, 4), DType.UINT8) for c in (len(channels), 2))
+    machine = dataclasses.replace(AVX512, dot="words", dot_verified=True)
+    node = make_node("ByteConv", ["x", "w"], ["y"], "one", **window(2))
+    problem = Problem(node, (x, TensorSpec.of(w)), (y,), {"w": Constant(w)}, machine)
+    assert dot_for(problem, 1) == found
+    assert dot_for(dataclasses.replace(problem, constants={}), 1) == "words"
+    assert dot_for(dataclasses.replace(problem, device=AVX512), 1) == ""
+
+
+def test_taps_of_depthwise_filters_lie_side_by_side() -> None:
+    w = np.full((2, 1, 3, 3), 65, np.int8)
+    assert not small_weights(w)
+    assert small_weights(w - np.int8(1))

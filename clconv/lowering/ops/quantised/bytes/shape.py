@@ -29,13 +29,13 @@ def dot_for(problem: Problem, weights: int) -> str:
     values = problem.constant(weights)
     if dot != "words" or values is None:
         return dot
-    return "small" if _sums_fit(values) else dot
+    return "small" if small_weights(values) else dot
 
 
-def _sums_fit(w: np.ndarray) -> bool:
+def small_weights(w: np.ndarray) -> bool:
     """Whether 255 times two magnitudes that a packing puts side by side stays below 2^15: channels, or taps of a filter of one
     channel."""
-    if -64 <= w.min(initial=0) and w.max(initial=0) <= 64:
+    if w.min(initial=0) >= -64 and w.max(initial=0) <= 64:
         return True
     return w.shape[1] > 1 and all(_pairs_fit(w[i : i + 64]) for i in range(0, len(w), 64))
 
