@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 
 import numpy as np
@@ -11,20 +10,25 @@ import pytest
 from clconv.cases import CASES
 from clconv.cases.base import window
 from clconv.device.info import DeviceInfo
-from clconv.errors import KernelBuildError
 from clconv.graph.ir import Constant, DType, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.graph.reference import run_reference
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.quantised.bytes.shape import dot_for, small_weights
 from clconv.lowering.variants import VARIANTS
 from clconv.probes.dot_probe import WEAKER, refusal
-from clconv.runtime.check import relative_error
-from clconv.runtime.opencl import open_device
-from tests.kernels.support import plans, run
+from tests.kernels.support import plans
 from tests.lowering.support import AVX512
 
 OPERATORS = ("ByteConv", "QuantizeLinear", "ByteConvToFloat", "ByteMatMulToFloat")
+FEW = (
+    "odd sizes",
+    "strides and dilations",
+    "added",
+    "one row",
+    "three fours",
+    "sums",
+    "groups of whole blocks",
+)
 BYTE_CASES = [case for case in CASES if case.op in OPERATORS]
 
 
@@ -45,15 +49,21 @@ def test_every_case_is_exact(dot: str, device: DeviceInfo) -> None:
     machine = able(device, dot)
     made = [(case, row) for case in BYTE_CASES for row in plans(case, machine)]
     assert {name for _, (name, _) in made} == {v.name for op in OPERATORS for v in VARIANTS[op]}
-    with contextlib.suppress(KernelBuildError):  # many at a time; who is to blame shows below
-        kernels = [call.kernel for _, (_, plan) in made for call in plan.calls]
-        _held = open_device(machine).compiler.prepare(kernels)
-    for case, (name, plan) in made:
-        graph, feeds = case.build()
-        (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()
-        # Sums are exact; a scaled one and a bias may be rounded together.
-        most = 1e-6 if case.op.endswith("ToFloat") and "sums" not in case.label else 0
-        assert relative_error(found, expected) <= most, f"{case.name}, variant {name}"
+    assert_exact(machine, made)
+
+
+@pytest.mark.parametrize(
+    ("dot", "few"),
+    [("emulated", True), pytest.param("emulated signed", False, marks=pytest.mark.slow)],
+)
+def test_every_case_is_exact_in_tiles_of_gpus(dot: str, few: bool, device: DeviceInfo) -> None:
+    if device.largest_work_group < 128:
+        pytest.skip("the kernels take work-groups of 128 items")
+    gpu = dataclasses.replace(device, kind="gpu", dot=dot, dot_verified=True)
+    cases = [c for c in BYTE_CASES if not few or c.label in FEW]
+    made = [(case, row) for case in cases for row in plans(case, gpu) if row[0] == "tiles"]
+    assert {case.op for case, _ in made} == {*OPERATORS} - {"QuantizeLinear"}
+    assert_exact(gpu, made)
 
 
 @pytest.mark.parametrize("dot", ["emulated", "words"])

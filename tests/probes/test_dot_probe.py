@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clconv.device.info import DeviceInfo, dot_of
+from clconv.device.info import DeviceInfo, dot_of, gpu_dot
 from clconv.errors import KernelBuildError
 from clconv.frontend.layers import Conv2d, Sequential
 from clconv.graph.ir import Graph
@@ -151,3 +151,22 @@ def test_who_claims_it() -> None:
     assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx"})) == ""
     assert dot_of(platform, "gpu", "PoCL x86_64-linux", flags) == ""
     assert dot_of("Intel(R) OpenCL", "cpu", "x86_64", flags) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "extensions", "dot"),
+    [
+        ("NVIDIA H200", (9, 0), "", "nvidia"),
+        ("NVIDIA P100", (6, 0), "", ""),
+        ("Intel(R) Arc(TM) A770", (0, 0), "cl_khr_integer_dot_product", "khr"),
+        ("gfx90a:sramecc+:xnack-", (0, 0), "", "amd"),
+        ("gfx1030", (0, 0), "", "amd"),
+        ("gfx1100", (0, 0), "", "amd unsigned"),
+        ("gfx900", (0, 0), "", ""),
+        ("gfx1010:xnack-", (0, 0), "", ""),
+    ],
+)
+def test_which_gpu_claims_it(
+    name: str, capability: tuple[int, int], extensions: str, dot: str
+) -> None:
+    assert gpu_dot(name, capability, frozenset(extensions.split())) == dot

@@ -121,6 +121,7 @@ CASES = (
     to_float("ByteMatMulToFloat", "sums", (13, 127), (37, 127), exact=True),
     to_float("ByteMatMulToFloat", "one row", (1, 130), (100, 130)),
     to_float("ByteMatMulToFloat", "three axes", (2, 7, 33), (70, 33), bias=False),
+    to_float("ByteMatMulToFloat", "three fours", (2, 35, 12), (70, 12), exact=True),
     to_float("ByteMatMulToFloat", "one of each", (1, 1), (1, 1)),
     to_float("ByteConvToFloat", "3x3", (1, 32, 14, 14), (64, 32, 3, 3), pads=_SAME3),
     to_float("ByteConvToFloat", "sums", (2, 37, 11, 13), (29, 37, 3, 3), exact=True, pads=(1, 2, 0, 1)),

@@ -55,9 +55,9 @@ def bytes_test(device: DeviceInfo, options: PlanOptions) -> TakesBytes:
 
 
 def pays_on_bytes(graph: Graph, device: DeviceInfo) -> bool:
-    """Whether enough of a network is on bytes to be faster so. Pairs of 16 bits gain little, so few of them do not make up for
-    conversions between bytes and floats."""
-    if device.dot != "words":
+    """Whether enough of a network is on bytes to be faster so. Where products of bytes gain little or not all operators have
+    kernels on bytes, few of them do not make up for conversions between bytes and floats."""
+    if device.is_cpu and device.dot != "words":
         return True
     flops = {True: 0, False: 0}
     for node in graph.nodes:

@@ -18,6 +18,7 @@ from clconv.lowering.ops.quantised.bytes.shape import (
     depthwise_weights,
     tile_of,
 )
+from clconv.lowering.ops.quantised.bytes.tiles import tiles
 from clconv.lowering.shared.blocked import image_arguments, pair
 from clconv.lowering.shared.work_split import items, nested
 
@@ -217,10 +218,12 @@ def _simple_rounds(problem: Problem) -> int:
 register(
     Variant("ByteConv", "depthwise", _depthwise_applies, _depthwise_lower, conv_signatures),
     Variant("ByteConv", "dense", _dense_applies, _dense_lower, conv_signatures),
+    tiles("ByteConv"),
     Variant("ByteConv", "simple", always, _simple_lower, rounds=_simple_rounds),
 )
 register(
     Variant("ByteConvToFloat", "depthwise", _depthwise_applies, _depthwise_lower, conv_signatures),
     Variant("ByteConvToFloat", "dense", _dense_applies, _dense_lower, conv_signatures),
+    tiles("ByteConvToFloat"),
     real_simple("ByteConvToFloat"),
 )

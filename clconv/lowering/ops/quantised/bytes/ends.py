@@ -62,11 +62,16 @@ def operands(problem: Problem, w: Argument, block: int, group: int) -> list[tupl
         ("w", w),
         ("zero", problem.argument(real.ZERO)),
         ("scale", problem.argument(real.SCALE)),
-        ("sums", problem.packed(real.W, _filter_sums(group, block))),
+        ("sums", sums_argument(problem, block, group)),
         ("multiplier", problem.packed(real.MULTIPLIER, each)),
         *([("added", problem.packed(real.BIAS, each))] if problem.has(real.BIAS) else []),
         ("y", Write(problem.node.outputs[0])),
     ]
+
+
+def sums_argument(problem: Problem, block: int, group: int) -> Argument:
+    """The sum of each filter's weights."""
+    return problem.packed(weights_index(problem), _filter_sums(group, block))
 
 
 def zero_argument(problem: Problem) -> list[tuple[str, Argument]]:

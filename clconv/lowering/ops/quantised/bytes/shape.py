@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Layout
 from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.arguments import Packing
@@ -62,6 +63,11 @@ def bytes_obstacle(problem: Problem, dot: bool = True) -> str | None:
     specs = (problem.x, problem.y)
     found = (size_obstacle(s.with_layout(blocked), problem.device) for s in specs if s.rank > 2)
     return next(filter(None, found), None)
+
+
+def byte_layout(device: DeviceInfo) -> Layout:
+    """How kernels on bytes find channels: in blocks of a vector of floats, which lie between; on GPUs in fours."""
+    return Layout(device.vector_width if device.is_cpu else FEW_CHANNELS)
 
 
 def block_of(channels: int, lanes: int) -> int:
