@@ -139,12 +139,11 @@ def compile_intel(
 
 def _gpu(
     name: str, vendor: str, units: int, local: int, group: int, *more: str,
-    matrix: frozenset[str] = frozenset(), dot: str = "",
+    matrix: frozenset[str] = frozenset(),
 ) -> DeviceInfo:  # fmt: skip
     info = DeviceInfo(
         name, vendor, vendor, "OpenCL 3.0", "", "gpu", compute_units=units, vector_width=1,
         local_memory=local << 10, largest_work_group=group, extensions=frozenset(more), matrix=matrix,
-        dot=dot, dot_verified=bool(dot),
     )  # fmt: skip
     return apply_quirks(info)
 
@@ -152,12 +151,12 @@ def _gpu(
 _AMD_TOOLS, _NVIDIA_TOOLS = ("clang-19",), ("clang-19", "ptxas")
 _DOUBLE = "cl_khr_fp64"
 TARGETS = (
-    Target("gfx90a", _AMD_TOOLS, _gpu("gfx90a", "AMD", 104, 64, 256, _DOUBLE, dot="amd"), compile_amd),
-    Target("gfx1030", _AMD_TOOLS, _gpu("gfx1030", "AMD", 40, 64, 256, _DOUBLE, dot="amd"), compile_amd),
-    Target("gfx1100", _AMD_TOOLS, _gpu("gfx1100", "AMD", 48, 64, 256, _DOUBLE, dot="amd unsigned"), compile_amd),
-    Target("sm_75", _NVIDIA_TOOLS, _gpu("T4", "NVIDIA", 40, 48, 1024, _DOUBLE, matrix=nvidia_matrix((7, 5)), dot="nvidia"), compile_nvidia),
-    Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE, matrix=nvidia_matrix((9, 0)), dot="nvidia"), compile_nvidia),
-    Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512, dot="khr"), compile_intel),
-    Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024, matrix=frozenset({"f16 8 lanes"}), dot="khr"), compile_intel),
-    Target("pvc", ("ocloc",), _gpu("Intel(R) Data Center GPU Max 1550", "Intel", 1024, 128, 1024, _DOUBLE, matrix=frozenset({"f16 16 lanes"}), dot="khr"), compile_intel),
+    Target("gfx90a", _AMD_TOOLS, _gpu("gfx90a", "AMD", 104, 64, 256, _DOUBLE), compile_amd),
+    Target("gfx1030", _AMD_TOOLS, _gpu("gfx1030", "AMD", 40, 64, 256, _DOUBLE), compile_amd),
+    Target("gfx1100", _AMD_TOOLS, _gpu("gfx1100", "AMD", 48, 64, 256, _DOUBLE), compile_amd),
+    Target("sm_75", _NVIDIA_TOOLS, _gpu("T4", "NVIDIA", 40, 48, 1024, _DOUBLE, matrix=nvidia_matrix((7, 5))), compile_nvidia),
+    Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE, matrix=nvidia_matrix((9, 0))), compile_nvidia),
+    Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512), compile_intel),
+    Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024, matrix=frozenset({"f16 8 lanes"})), compile_intel),
+    Target("pvc", ("ocloc",), _gpu("Intel(R) Data Center GPU Max 1550", "Intel", 1024, 128, 1024, _DOUBLE, matrix=frozenset({"f16 16 lanes"})), compile_intel),
 )  # fmt: skip
