@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from clconv.cases import CASES
+from clconv.cases import CASES, Case
 from clconv.cases.base import window
 from clconv.device.info import DeviceInfo
 from clconv.errors import KernelBuildError
@@ -18,10 +18,11 @@ from clconv.graph.reference import run_reference
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.quantised.bytes.shape import dot_for, small_weights
 from clconv.lowering.variants import VARIANTS
+from clconv.planning.plan import Plan
 from clconv.probes.dot_probe import WEAKER, refusal
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
-from tests.kernels.support import plans
+from tests.kernels.support import plans, run
 from tests.lowering.support import AVX512
 
 OPERATORS = ("ByteConv", "QuantizeLinear", "ByteConvToFloat", "ByteMatMulToFloat")
