@@ -131,13 +131,9 @@ def refusal(device: DeviceInfo) -> str:
 
 def sums_exact(device: DeviceInfo) -> bool:
     """Whether convolutions of bytes are exact to the last bit: of any bytes, and of those with the largest sums, where
-    instructions saturate that add products in 16 bits. Where words are multiplied, small weights are not: see pieces.mako.
-    Recurrent layers multiply words beside bytes."""
+    instructions saturate that add products in 16 bits. Where words are multiplied, small weights are not: see pieces.mako."""
     largest = (128, 64) if device.dot == "words" else (128,)
-    besides = (dataclasses.replace(device, dot="words"),) if device.dot == "vnni" else ()
-    return all(_is_exact(device, size) for size in largest) and all(
-        _is_exact(one, 128) for one in besides
-    )
+    return all(_is_exact(device, size) for size in largest)
 
 
 def _is_exact(device: DeviceInfo, largest: int) -> bool:

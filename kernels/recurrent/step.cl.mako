@@ -12,7 +12,8 @@ of the gates z and r, new makes h_next of reset.
 Parameters: kind; gates that r holds; vector: lanes of an item; unroll: products with sums of their own; direction; lengths:
 C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted;
 narrow: r is of bytes, times r_scale (directions); rounded, where not 0: so many steps to 1 that states, -1 to 1, are counted
-in, as 16 bits, for sums in int32; r is then (directions, padded / block, pairs of hidden, GATES, block, 2); room: for a state.
+in, as 16 bits, for sums in int32, by the instruction dot, "words" or "vnni"; r is then (directions, padded / block, n-tuples of
+hidden, GATES, block, n), n 2 or 4, and r_sums (directions, padded / block, GATES, block), its sums; room: for a state.
 </%doc>
 <%!
   from clconv.lowering.model.ctext import load, store, vector_type
@@ -27,12 +28,15 @@ in, as 16 bits, for sums in int32; r is then (directions, padded / block, pairs 
   last = kind != "GRU gates"
 %>
 % if rounded:
-${words.declare(vector)}
+${words.declare(vector, dot)}
 % endif
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const ${"char" if narrow else "float"}* restrict r,
 % if narrow:
     global const float* restrict r_scale,
+% endif
+% if dot == "vnni":
+    global const int* restrict r_sums,
 % endif
 % if kind == "GRU linear":
     global const float* restrict new_bias,
@@ -83,7 +87,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if narrow:
   const float step = r_scale[d];
 % endif
-  global const ${"char" if narrow else "float"}* row = r + ((d * (padded / block) + unit / block) * ${"(hidden + hidden % 2)" if rounded else "hidden"}) * ${gates} * block + unit % block;
+  global const ${"char" if narrow else "float"}* row = r + ((d * (padded / block) + unit / block) * ${{"": "hidden", "words": "((hidden + 1) / 2 * 2)", "vnni": "((hidden + 3) / 4 * 4)"}[dot]}) * ${gates} * block + unit % block;
 % for g in range(gates):
 % if kind == "GRU linear" and g == 2:
   ${V} g2 = ${load(V, "new_bias + d * padded + unit")};
@@ -94,8 +98,11 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   ${V} g${g}_${u} = 0;
 % endfor
 % endfor
+% if dot == "vnni":
+  global const int* line_sums = r_sums + (d * (padded / block) + unit / block) * ${gates} * block + unit % block;
+% endif
 % if rounded:
-  ${words.add_products(V, gates, vector, rounded, room)}\
+  ${words.add_products(V, gates, vector, dot, rounded, room)}\
 % else:
   ${pieces.add_products(V, gates, unroll, narrow)}\
 % endif

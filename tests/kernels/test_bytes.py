@@ -22,7 +22,8 @@ from clconv.planning.plan import Plan
 from clconv.probes.dot_probe import WEAKER, refusal
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
-from tests.kernels.support import plans, run
+from tests.graph.graph_builder import Builder
+from tests.kernels.support import plan_for, plans, run
 from tests.lowering.support import AVX512
 
 OPERATORS = ("ByteConv", "QuantizeLinear", "ByteConvToFloat", "ByteMatMulToFloat")
@@ -121,3 +122,28 @@ def test_taps_of_depthwise_filters_lie_side_by_side() -> None:
     w = np.full((2, 1, 3, 3), 65, np.int8)
     assert not small_weights(w)
     assert small_weights(w - np.int8(1))
+
+
+@pytest.mark.parametrize("dot", ["vnni", "words"])
+@pytest.mark.parametrize("given", [False, True])
+def test_an_lstm_counts_its_state_in_16_bits(dot: str, given: bool, device: DeviceInfo) -> None:
+    b, hidden, features = Builder(), 37, 5
+    zero, limits = b.constant(np.zeros(2), "int8"), (-128, 128)
+
+    def weights(*shape: int) -> str:
+        values = b.constant(b.rng.integers(*limits, shape), "int8")
+        scale = b.constant(b.rng.uniform(0.002, 0.003, 2).astype(np.float32))
+        return b.node("DequantizeLinear", values, scale, zero, axis=0)
+
+    x, r = b.input(6, 2, features), weights(2, 4 * hidden, hidden)
+    states = [b.constant(b.rng.uniform(-9, 9, (2, 2, hidden)).astype(np.float32))] * given * 2
+    inputs = [x, weights(2, 4 * hidden, features), r, "", "", *states]
+    while not inputs[-1]:
+        inputs.pop()
+    graph = b.graph(b.node("LSTM", *inputs, hidden_size=hidden, direction="bidirectional"))
+    plan = plan_for(graph, able(device, dot), {})
+    ways = [dict(c.kernel.parameters)["dot"] for c in plan.calls if "step" in c.kernel.entry]
+    assert ways == [*["" if given else dot], *[dot] * 5]
+    feeds = {"x": b.rng.uniform(-3, 3, (6, 2, features)).astype(np.float32)}
+    (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()
+    assert relative_error(found, expected) <= 1e-4

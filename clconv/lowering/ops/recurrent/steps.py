@@ -26,6 +26,8 @@ from clconv.lowering.ops.recurrent.narrow import byte_steps, state_rounding
 from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
+# Units whose weights lie side by side, by the instruction that multiplies them.
+_TOGETHER = {"": 1, "words": 2, "vnni": 4}
 _MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
 
 
@@ -134,8 +136,10 @@ class _Steps:
             composite.emit("Gemm", operands, target, transB=1)
         return whole
 
-    def _packed(self, index: int, name: str, gates: tuple[int, int], pairs: bool = False) -> Packed:
-        """R as (directions, blocks, hidden, gates, block); or (directions, blocks, pairs of hidden, gates, block, 2)."""
+    def _packed(
+        self, name: str, gates: tuple[int, int], together: int = 1, sums: bool = False
+    ) -> Packed:
+        """R as (directions, blocks, tuples of hidden, gates, block, units together). sums: over hidden."""
         layer, block = self.layer, self.block
 
         def pack(array: np.ndarray) -> np.ndarray:
@@ -143,23 +147,30 @@ class _Steps:
             part = self._units(whole[:, gates[0] : gates[1]], 2)
             blocks = part.reshape(*part.shape[:2], -1, block, layer.hidden)
             lines = blocks.transpose(0, 2, 4, 1, 3)
-            if pairs:
-                lines = np.pad(lines, ((0, 0), (0, 0), (0, layer.hidden % 2), (0, 0), (0, 0)))
-                of_two = lines.reshape(*lines.shape[:2], -1, 2, *lines.shape[3:])
-                lines = np.moveaxis(of_two, 3, 5)
+            if together > 1:
+                behind = -layer.hidden % together
+                lines = np.pad(lines, ((0, 0), (0, 0), (0, behind), (0, 0), (0, 0)))
+                tuples = lines.reshape(*lines.shape[:2], -1, together, *lines.shape[3:])
+                lines = np.moveaxis(tuples, 3, 5)
             return np.ascontiguousarray(lines)
 
-        settings = (layer.directions, layer.gates, gates, block, self.padded, pairs)
+        settings = (layer.directions, layer.gates, gates, block, self.padded, together)
         if self.steps is None:
-            return Packed(self.problem.node.inputs[index], Packing(name, settings, pack))
+            return Packed(self.problem.node.inputs[2], Packing(name, settings, pack))
         steps = self.steps.reshape(-1, 1, 1)
 
         def pack_bytes(array: np.ndarray) -> np.ndarray:
             return pack(np.rint(array / steps)).astype(np.int8)
 
+        def pack_sums(array: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(pack_bytes(array).sum(axis=(2, 5), dtype=np.int32))
+
         of_steps = (*settings, *self.steps.tolist())
-        packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
-        return Packed(self.problem.node.inputs[index], packing)
+        if sums:
+            packing = Packing(f"{name}.sums", of_steps, pack_sums, DType.INT32)
+        else:
+            packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
+        return Packed(self.problem.node.inputs[2], packing)
 
     def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
         """Vectors first..first + count of a constant that has `of` for each direction, units padded."""
@@ -228,6 +239,7 @@ class _Steps:
         kind, count = part.kind, part.end - part.first
         # A state that is given may be beyond 1.
         rounded = 0 if t == 0 and problem.has(5) else self.rounding
+        dot = problem.device.dot if rounded else ""
         parameters: dict[str, Hashable] = {
             "kind": kind,
             "gates": count,
@@ -242,6 +254,7 @@ class _Steps:
             "y": y is not None,
             "narrow": self.steps is not None,
             "rounded": rounded,
+            "dot": dot,
             "room": self.padded if rounded else 0,
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
@@ -250,8 +263,13 @@ class _Steps:
         rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
             ("x", Read(projected.name)),
-            ("r", self._packed(2, "recurrent.r", (part.first, part.end), bool(rounded))),
+            ("r", self._packed("recurrent.r", (part.first, part.end), _TOGETHER[dot])),
             *([("r_scale", Table(self.steps))] if self.steps is not None else []),
+            *(
+                [("r_sums", self._packed("recurrent.r", (part.first, part.end), 4, True))]
+                if dot == "vnni"
+                else []
+            ),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),
