@@ -25,7 +25,7 @@ from pathlib import Path
 from benchmarks.nets import NETS
 from benchmarks.offline_targets import TARGETS, Target
 from clconv.cases import CASES
-from clconv.device.info import DeviceInfo
+from clconv.device.info import DeviceInfo, gpu_dot
 from clconv.device.options import PlanOptions
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph
@@ -46,6 +46,7 @@ CASES_OF_EACH = 5
 BESIDES = (
     "Softmax", "LayerNormalization", "InstanceNormalization", "ReduceMean", "ReduceMax", "ReduceLogSumExp",
     "GlobalMaxPool", "Transpose", "Gemm", "MatMul", "ConvWeightGradient",
+    "ByteConv", "ByteConvToFloat", "ByteMatMulToFloat",
 )  # fmt: skip
 SHUFFLES = {"NVIDIA": "nvidia", "Intel": "intel"}  # vendors' instructions: see kernels/group.mako
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -71,6 +72,9 @@ def besides() -> Iterator[tuple[str, Graph]]:
 def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
     """Of every variant that applies to a node and is not meant for another kind of device."""
     plain = PlanOptions()
+    dot = {"NVIDIA": "nvidia", "Intel": "khr"}.get(device.vendor)
+    dot = dot or gpu_dot(device.name, (0, 0), frozenset())
+    device = dataclasses.replace(device, dot=dot, dot_verified=True)
     ways = [(device, plain)]
     if device.matrix:
         ways.append((device, PlanOptions("tf32")))

@@ -20,8 +20,10 @@ class DeviceInfo:
     most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
         not at all. shuffle_verified: whether that is known to work; else it is not used.
-    dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "emulated", "" if
-        not at all. dot_verified: whether that is known to be exact; else it is not used.
+    dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "words" (pairs of
+        16 bits: AVX2, AVX-512BW) of processors; "nvidia" (dp4a), "khr" (cl_khr_integer_dot_product), "amd" and "amd
+        unsigned" (v_dot4) of GPUs; "emulated", "emulated signed"; "" if not at all. dot_verified: whether that is known to be
+        exact; else it is not used.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -94,7 +96,21 @@ def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str
     itself, as Linux names it."""
     if kind != "cpu" or "Portable Computing Language" not in platform or "x86_64" not in version:
         return ""
-    return "vnni" if flags & {"avx512_vnni", "avx_vnni"} else ""
+    if flags & {"avx512_vnni", "avx_vnni"}:
+        return "vnni"
+    return "words" if "avx2" in flags else ""
+
+
+def gpu_dot(name: str, capability: tuple[int, int], extensions: frozenset[str]) -> str:
+    """DeviceInfo.dot: dp4a is there from compute capability 6.1 on; AMD's compilers have their instruction for signed bytes
+    on what machine learning was built for, and from RDNA 3 on one for bytes of either kind."""
+    if capability >= (6, 1):
+        return "nvidia"
+    if "cl_khr_integer_dot_product" in extensions:
+        return "khr"
+    if re.match(r"gfx1[12]\d\d", name):
+        return "amd unsigned"
+    return "amd" if re.match(r"gfx(906|908|90a|94\d|950|1011|1012|103\d)\b", name) else ""
 
 
 @record(frozen=True)

@@ -22,7 +22,7 @@ from clconv.graph.passes.half import Converted, place_half
 from clconv.graph.specialise.cut import Cut
 from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify, verify_state
-from clconv.lowering.choice.half import bytes_test, half_test
+from clconv.lowering.choice.half import bytes_test, half_test, pays_on_bytes
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.lowering.model.call import Kernel
 from clconv.planning.batch import halves_of, images_at_a_time
@@ -156,6 +156,8 @@ class Planner:
         if not self.device.dot_verified:
             return graph
         placed = place_bytes(graph, bytes_test(self.device, self.options))
+        if not pays_on_bytes(placed, self.device):
+            return graph
         if on_pass is not None and placed is not graph:
             on_pass("place_bytes", verify(placed))
         return placed

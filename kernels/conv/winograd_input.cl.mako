@@ -45,4 +45,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     ${vectors.transformed(transform, block)}
 % endif
   }
+  // The rest of the last block is multiplied, too, for nothing: what bytes lie there may be denormal floats, which take many
+  // times as long.
+  for (int t = end; t < begin + tiles; ++t, target += ${block})
+    for (int i = 0; i < ${n * n}; ++i) *(global ${V}*)(target + i * position) = (${V})(0);
 }

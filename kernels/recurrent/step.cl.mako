@@ -11,12 +11,15 @@ kind: LSTM (gates i, o, f, c), RNN, GRU with linear_before_reset, or GRU in two 
 of the gates z and r, new makes h_next of reset.
 Parameters: kind; gates that r holds; vector: lanes of an item; unroll: products with sums of their own; direction; lengths:
 C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted;
-narrow: r is of bytes, times r_scale (directions).
+narrow: r is of bytes, times r_scale (directions); rounded, where not 0: so many steps to 1 that states, -1 to 1, are counted
+in, as 16 bits, for sums in int32, by the instruction dot, "words" or "vnni"; r is then (directions, padded / block, n-tuples of
+hidden, GATES, block, n), n 2 or 4, and r_sums (directions, padded / block, GATES, block), its sums; room: for a state.
 </%doc>
 <%!
   from clconv.lowering.model.ctext import load, store, vector_type
 %>
 <%namespace name="pieces" file="/recurrent/pieces.mako"/>
+<%namespace name="words" file="/recurrent/words.mako"/>
 <%
   V = vector_type(vector)
   first = {"GRU new": 2}.get(kind, 0)
@@ -24,10 +27,16 @@ narrow: r is of bytes, times r_scale (directions).
   f = lambda i, value: capture(pieces.activate, activations, i, V, clip, value)
   last = kind != "GRU gates"
 %>
+% if rounded:
+${words.declare(vector, dot)}
+% endif
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const ${"char" if narrow else "float"}* restrict r,
 % if narrow:
     global const float* restrict r_scale,
+% endif
+% if dot == "vnni":
+    global const int* restrict r_sums,
 % endif
 % if kind == "GRU linear":
     global const float* restrict new_bias,
@@ -78,18 +87,25 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if narrow:
   const float step = r_scale[d];
 % endif
-  global const ${"char" if narrow else "float"}* row = r + ((d * (padded / block) + unit / block) * hidden) * ${gates} * block + unit % block;
+  global const ${"char" if narrow else "float"}* row = r + ((d * (padded / block) + unit / block) * ${{"": "hidden", "words": "((hidden + 1) / 2 * 2)", "vnni": "((hidden + 3) / 4 * 4)"}[dot]}) * ${gates} * block + unit % block;
 % for g in range(gates):
 % if kind == "GRU linear" and g == 2:
   ${V} g2 = ${load(V, "new_bias + d * padded + unit")};
 % else:
   ${V} g${g} = ${load(V, "input + %d * (long)padded" % (first + g))};
 % endif
-% for u in range(1, unroll):
+% for u in range(1, 1 if rounded else unroll):
   ${V} g${g}_${u} = 0;
 % endfor
 % endfor
+% if dot == "vnni":
+  global const int* line_sums = r_sums + (d * (padded / block) + unit / block) * ${gates} * block + unit % block;
+% endif
+% if rounded:
+  ${words.add_products(V, gates, vector, dot, rounded, room)}\
+% else:
   ${pieces.add_products(V, gates, unroll, narrow)}\
+% endif
 % if kind == "LSTM":
   const ${V} cell = ${load(V, "c + own")};
 % if peephole:

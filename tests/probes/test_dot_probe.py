@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clconv.device.info import DeviceInfo, dot_of
+from clconv.device.info import DeviceInfo, dot_of, gpu_dot
 from clconv.errors import KernelBuildError
 from clconv.frontend.layers import Conv2d, Sequential
 from clconv.graph.ir import Graph
@@ -73,7 +73,18 @@ def test_what_is_wrong_or_ends_the_process_is_not_used(
     for _ in range(2):
         assert with_verified_dot(quantised(), CPU, "float32") == CPU
         verified_dot.cache_clear()
-    assert process.started == 1
+    assert process.started == 2  # of each way once
+
+
+def test_what_is_next_is_tried_where_the_compiler_does_not_know_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def only_words(command: list[str], **_: Any) -> _Process:
+        return _Process("right\n" if command[-1] == "words" else "needs a target feature\n")
+
+    monkeypatch.setattr(subprocess, "run", only_words)
+    found = with_verified_dot(quantised(), CPU, "float32")
+    assert (found.dot, found.dot_verified) == ("words", True)
 
 
 def test_a_damaged_record_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +130,43 @@ def test_a_plan_has_bytes_where_they_are_verified_only() -> None:
     assert plan.graph.nodes[-1].epilogue
 
 
+def test_words_leave_to_floats_what_winograd_does_with_fewer_products() -> None:
+    def products(dot: str, filters: int) -> list[str]:
+        b = Quantised()
+        y = b.product(b.pair(b.input(1, 64, 28, 28)), 64, 64, window=1, pads=(0, 0, 0, 0))
+        graph = b.graph(b.pair(b.product(b.pair(y), filters, 64), 0.1, 60))
+        able = dataclasses.replace(AVX512, dot=dot, dot_verified=True)
+        plan = make_plan(graph, {"x": graph.specs["x"]}, able)
+        return [n.op for n in plan.graph.nodes if "Conv" in n.op]
+
+    assert products("vnni", 64) == ["ByteConv", "ByteConv"]
+    assert products("words", 16) == ["ByteConv", "Conv"]
+    assert products("words", 64) == ["Conv", "Conv"]  # one of ten products: not worth conversions
+
+
 def test_who_claims_it() -> None:
     platform, flags = "Portable Computing Language", frozenset({"avx512_vnni"})
     assert dot_of(platform, "cpu", "PoCL x86_64-linux", flags) == "vnni"
-    assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx2"})) == ""
+    assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx2"})) == "words"
+    assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx"})) == ""
     assert dot_of(platform, "gpu", "PoCL x86_64-linux", flags) == ""
     assert dot_of("Intel(R) OpenCL", "cpu", "x86_64", flags) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "extensions", "dot"),
+    [
+        ("NVIDIA H200", (9, 0), "", "nvidia"),
+        ("NVIDIA P100", (6, 0), "", ""),
+        ("Intel(R) Arc(TM) A770", (0, 0), "cl_khr_integer_dot_product", "khr"),
+        ("gfx90a:sramecc+:xnack-", (0, 0), "", "amd"),
+        ("gfx1030", (0, 0), "", "amd"),
+        ("gfx1100", (0, 0), "", "amd unsigned"),
+        ("gfx900", (0, 0), "", ""),
+        ("gfx1010:xnack-", (0, 0), "", ""),
+    ],
+)
+def test_which_gpu_claims_it(
+    name: str, capability: tuple[int, int], extensions: str, dot: str
+) -> None:
+    assert gpu_dot(name, capability, frozenset(extensions.split())) == dot

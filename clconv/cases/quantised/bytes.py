@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,16 @@ def conv(
     return Case("ByteConv", label, tuple(operands), window(len(x) - 2, **attrs))
 
 
-def extreme(label: str, value: int) -> Case:
+def extreme(
+    label: str,
+    value: int,
+    x_shape: Shape = (1, 512, 5, 5),
+    w_shape: Shape = (32, 512, 3, 3),
+    **attrs: Any,
+) -> Case:
     """Sums as large as they get, where instructions saturate that add products in 16 bits."""
-    case = conv(label, (1, 512, 5, 5), (32, 512, 3, 3), scale=1e-6)
+    scale = 160 / (255 * 128 * math.prod(w_shape[1:]))
+    case = conv(label, x_shape, w_shape, scale=scale, **attrs)
     x, w, *others = case.inputs
     assert x is not None and w is not None
     x = dataclasses.replace(x, values=np.full(x.shape, 255))
@@ -91,6 +99,10 @@ CASES = (
     conv("twice", (1, 24, 9, 9), (40, 24, 3, 3), twice=True),
     extreme("largest sums", 127),
     extreme("least sums", -128),
+    extreme("small weights, largest sums", 64, (1, 37, 5, 5), (20, 37, 3, 3), pads=_SAME3, x_zero=255),
+    extreme("small weights, least sums", -64, (1, 64, 4, 3), (33, 64, 1, 1)),
+    extreme("depthwise, least sums", -128, (1, 19, 6, 5), (19, 1, 3, 3), group=19, pads=_SAME3, x_zero=255),
+    extreme("depthwise, small weights", 64, (1, 19, 6, 5), (19, 1, 3, 3), group=19, pads=_SAME3, x_zero=255),
     conv("depthwise 3x3", (1, 32, 15, 17), (32, 1, 3, 3), group=32, pads=_SAME3, x_zero=120, scale=0.01),
     conv("depthwise, odd", (2, 37, 9, 11), (37, 1, 3, 3), group=37, strides=(2, 2), pads=_SAME3, x_zero=120, scale=0.01),
     conv("depthwise 5x5", (1, 21, 13, 6), (21, 1, 5, 5), group=21, pads=_SAME5, x_zero=1, scale=0.01),
@@ -109,6 +121,7 @@ CASES = (
     to_float("ByteMatMulToFloat", "sums", (13, 127), (37, 127), exact=True),
     to_float("ByteMatMulToFloat", "one row", (1, 130), (100, 130)),
     to_float("ByteMatMulToFloat", "three axes", (2, 7, 33), (70, 33), bias=False),
+    to_float("ByteMatMulToFloat", "three fours", (2, 35, 12), (70, 12), exact=True),
     to_float("ByteMatMulToFloat", "one of each", (1, 1), (1, 1)),
     to_float("ByteConvToFloat", "3x3", (1, 32, 14, 14), (64, 32, 3, 3), pads=_SAME3),
     to_float("ByteConvToFloat", "sums", (2, 37, 11, 13), (29, 37, 3, 3), exact=True, pads=(1, 2, 0, 1)),

@@ -13,6 +13,7 @@ from clconv.device.info import (
     DeviceInfo,
     apply_quirks,
     dot_of,
+    gpu_dot,
     intel_matrix,
     nvidia_matrix,
     shuffle_of,
@@ -110,7 +111,9 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         half="cl_khr_fp16" in extensions,
         matrix=nvidia_matrix(capability) | intel_matrix(extensions),
         shuffle=shuffle_of(capability, extensions),
-        dot=dot_of(platform, kind, version, _processor_flags()),
+        dot=gpu_dot(device.name.strip(), capability, extensions)
+        if kind == "gpu"
+        else dot_of(platform, kind, version, _processor_flags()),
         index=index,
     )
     return apply_quirks(info)

@@ -2,7 +2,7 @@
 The mean of all pixels of bytes: y = rint(clip((sum - numbers[3]) * numbers[4])) + zero, see graph/ops/quantised/bytes.py.
 
 x (N, C / lanes, pixels, lanes) of uchar    y (N, C / lanes, lanes) of uchar   numbers: 9, see there
-One work-item computes one block of channels of one image. Index space: (C / lanes, N). Parameters: lanes 1, 8 or 16.
+One work-item computes one block of channels of one image. Index space: (C / lanes, N). Parameters: lanes 1, 4, 8 or 16.
 </%doc>
 <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
 % if lanes > 1:

@@ -3,7 +3,7 @@ Sum or product of bytes, element by element, see graph/ops/quantised/bytes.py.
 
 x, y (planes, pixels, lanes) of uchar     other: as x, or (planes, lanes) if each_channel      numbers: 9, see there
 One work-item does one plane's `per_item` pixels. Index space: (pixels / per_item, planes).
-Parameters: lanes 1, 8 or 16; product; each_channel.
+Parameters: lanes 1, 4, 8 or 16; product; each_channel.
 </%doc>
 kernel void ${entry}(
     global const uchar* restrict x, global const uchar* restrict other, global const float* restrict numbers,

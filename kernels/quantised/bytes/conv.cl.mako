@@ -3,7 +3,8 @@ Convolution of bytes on channel blocks for CPUs: a register tile of `pixels` x `
 channels at a time.
 
 x     (N, group, C / in_block, H, W, in_block) of uchar      y  (N, group, F / lanes, OH, OW, lanes) of uchar
-w     (group, F / OB, C / in_block, KH, KW, quads, OB, 4) of char with OB = vectors * lanes
+w     (group, F / OB, C / in_block, KH, KW, quads, OB, 4) of char with OB = vectors * lanes;
+      if dot is "words", (..., quads, 2, OB, 2)
 multiplier, bias  (group, F) padded to OB    numbers: 9, see pieces.mako    other: as y
 real: y is of float, and zero, sums, scale and added stand for the zero point and what becomes bytes; see pieces.mako.
 One work-item computes `rows` output rows, or `length` pixels of each, of OB filters of one image.
@@ -14,6 +15,7 @@ kernel, strides, dilations: (height, width); dot: see pieces.mako; real, twice, 
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
+<%namespace name="words" file="/quantised/bytes/words.mako"/>
 <%
   KH, KW = kernel
   SH, SW = strides
@@ -22,8 +24,12 @@ kernel, strides, dilations: (height, width); dot: see pieces.mako; real, twice, 
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   pixel = "byte_lanes_u" if in_block == lanes else "int"
   padded = (KH, KW) != (1, 1) or pads
+  widened = dot == "words"
 %>
 ${pieces.declare(lanes, dot)}
+% if widened:
+${words.declare(lanes, in_block)}
+% endif
 kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
     global const uchar* restrict x, global const char* restrict w, ${pieces.operands(real, other, added)}
     int height, int width, int out_height, int out_width, int pad_top, int pad_left,
@@ -44,7 +50,9 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
   const int begin = (get_global_id(1) - row_item * parts) * length;
   const int end = begin + length < out_width ? begin + length : out_width;
   const int row_end = (row_item + 1) * rows < out_height ? (row_item + 1) * rows : out_height;
-% if padded:
+% if widened:
+  short window[${columns * in_block}] __attribute__((aligned(64)));
+% elif padded:
   uchar window[${columns * in_block}] __attribute__((aligned(64)));
   const ${pixel} outside = ${"(byte_lanes_u)((uchar)x_zero)" if in_block == lanes else "x_zero * 0x01010101"};
 % endif
@@ -70,13 +78,23 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
         for (int kh = 0; kh < ${KH}; ++kh) {
           const int ih = oh * ${SH} - pad_top + kh * ${DH};
           global const uchar* line = plane + (long)ih * width * ${in_block};
-          global const uchar* source = line + left * ${in_block};
 % if padded:
           const int row_outside = ih < 0 || ih >= height;
+% endif
+% if widened:
+          ${words.window(columns, in_block, padded)}
+% else:
+          global const uchar* source = line + left * ${in_block};
+% if padded:
           ${pieces.window(columns, in_block, pixel)}
+% endif
 % endif
           for (int kw = 0; kw < ${KW}; ++kw)
             for (int quad = 0; quad < some; ++quad) {
+% if widened:
+              private const short* four = window + kw * ${DW * in_block} + quad * 4;
+              ${words.multiply(lanes, pixels, vectors, SW * in_block)}
+% else:
               global const uchar* four = source + kw * ${DW * in_block} + quad * 4;
 % for v in range(vectors):
               const byte_ints w${v} = *(global const byte_ints_u*)(tap + ${v * lanes * 4});
@@ -88,6 +106,7 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
 % endfor
               }
 % endfor
+% endif
               tap += ${OB * 4};
             }
         }

@@ -5,6 +5,7 @@ x (N, C, H, W) of uchar   w (F, C / group, KH, KW) of char   y (N, F, OH, OW) of
 multiplier, bias (F)      numbers: 9, see graph/ops/quantised/bytes.py     other: as y
 Index space: (OH * OW, F, N). Parameters: twice, other.
 </%doc>
+<%namespace name="scalar" file="/quantised/bytes/scalar.mako"/>
 kernel void ${entry}(
     global const uchar* restrict x, global const char* restrict w, global const float* restrict multiplier,
     global const int* restrict bias, global const float* restrict numbers,
@@ -33,15 +34,6 @@ kernel void ${entry}(
   }
   float value = (float)sum * multiplier[f];
   const size_t at = ((size_t)n * filters + f) * out_height * out_width + place;
-% if twice:
-  value = value > numbers[0] ? value : numbers[0];
-  value = value < numbers[1] ? value : numbers[1];
-  value = rint(value) * numbers[2];
-% endif
-% if other:
-  value = fma((float)other[at] - numbers[3], numbers[4], value);
-% endif
-  value = value > numbers[5] ? value : numbers[5];
-  value = value < numbers[6] ? value : numbers[6];
-  y[at] = (uchar)(rint(value) + numbers[7]);
+  ${scalar.requantise("value", twice, other, "at")}
+  y[at] = (uchar)value;
 }

@@ -15,7 +15,8 @@ typedef uchar byte_lanes_u __attribute__((ext_vector_type(${lanes}), aligned(1))
 </%def>
 
 ## Before a kernel: vectors of `lanes` that may begin at any byte, and BYTE_DOT_VNNI(sum, x, w): each lane's sum and the products
-## of its four bytes, of x unsigned, of w signed. dot: the instruction, "vnni", or "emulated".
+## of its four bytes, of x unsigned, of w signed. dot: the instruction, "vnni"; "words", products of pairs of 16 bits; "small", of
+## pairs of bytes, whose sums must fit 16 bits: those of |w| side by side are at most 128; or "emulated".
 <%def name="declare(lanes, dot)">\
 #ifndef BYTE_QUADS
 #define BYTE_QUADS
@@ -25,10 +26,19 @@ typedef float byte_floats __attribute__((ext_vector_type(${lanes})));
 typedef float byte_floats_u __attribute__((ext_vector_type(${lanes}), aligned(4)));
 typedef uchar byte_quads __attribute__((ext_vector_type(${4 * lanes})));
 typedef uchar byte_quads_u __attribute__((ext_vector_type(${4 * lanes}), aligned(1)));
+typedef short byte_words __attribute__((ext_vector_type(${2 * lanes})));
 #endif
 #ifndef BYTE_DOT_${dot.upper()}
 % if dot == "vnni":
 #define BYTE_DOT_VNNI(sum, x, w) __builtin_ia32_vpdpbusd${32 * lanes}(sum, x, w)
+% elif dot == "small":
+typedef char byte_chars __attribute__((ext_vector_type(${4 * lanes})));
+#define BYTE_DOT_SMALL(sum, x, w) ((sum) + __builtin_astype(__builtin_ia32_pmaddwd${32 * lanes}(__builtin_ia32_pmaddubsw${32 * lanes}( ${"\\"}
+    __builtin_astype(x, byte_chars), __builtin_astype(w, byte_chars)), (byte_words)(1)), byte_ints))
+% elif dot == "words":
+#define BYTE_PAIRS_SUM(x, w) __builtin_astype(__builtin_ia32_pmaddwd${32 * lanes}(__builtin_astype(x, byte_words), w), byte_ints)
+#define BYTE_DOT_WORDS(sum, x, w) ((sum) + BYTE_PAIRS_SUM((x) & 0x00ff00ff, __builtin_astype(w, byte_words) << 8 >> 8) ${"\\"}
+    + BYTE_PAIRS_SUM((x) >> 8 & 0x00ff00ff, __builtin_astype(w, byte_words) >> 8))
 % else:
 #define BYTE_DOT_EMULATED(sum, x, w) ((sum) + ((x) & 255) * ((w) << 24 >> 24) + ((x) >> 8 & 255) * ((w) << 16 >> 24) ${"\\"}
     + ((x) >> 16 & 255) * ((w) << 8 >> 24) + ((x) >> 24 & 255) * ((w) >> 24))

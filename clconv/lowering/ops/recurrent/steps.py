@@ -22,9 +22,12 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
+from clconv.lowering.ops.recurrent.narrow import byte_steps, state_rounding
 from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
+# Units whose weights lie side by side, by the instruction that multiplies them.
+_TOGETHER = {"": 1, "words": 2, "vnni": 4}
 _MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
 
 
@@ -49,19 +52,6 @@ def _is_split(problem: Problem) -> bool:
     return problem.node.op == "GRU" and not problem.node.attrs.linear_before_reset
 
 
-def _byte_steps(problem: Problem, directions: int) -> np.ndarray | None:
-    """Of each direction what one step of R is, if R was of int8 before it was dequantised: a time step reads all of it, and
-    bytes are a quarter. None if it was not, or on a GPU."""
-    known = problem.constants[problem.node.inputs[2]].integers
-    if known is None or not problem.device.is_cpu or problem.device.vector_width == 1:
-        return None
-    if known.values.spec.dtype is not DType.INT8 or np.any(known.zero):
-        return None
-    if known.scale.size != 1 and (known.axis != 0 or known.scale.size != directions):
-        return None
-    return np.ascontiguousarray(np.broadcast_to(known.scale.reshape(-1), directions), np.float32)
-
-
 @dataclasses.dataclass(frozen=True)
 class _Part:
     """What one launch does of a step: its kind (see step.cl.mako), and the gates first..end that it makes."""
@@ -81,7 +71,8 @@ class _Steps:
         self.padded = -(-layer.hidden // self.vector) * self.vector
         # Lanes that lie side by side: those of one item on a CPU, all units where items load together.
         self.block = self.vector if problem.device.is_cpu else self.padded
-        self.steps = _byte_steps(problem, layer.directions)
+        self.steps = byte_steps(problem, layer.directions)
+        self.rounding = 0 if self.steps is None else state_rounding(problem, layer)
 
     def run(self) -> Lowered:
         layer, problem, composite = self.layer, self.problem, self.composite
@@ -145,27 +136,41 @@ class _Steps:
             composite.emit("Gemm", operands, target, transB=1)
         return whole
 
-    def _packed(self, index: int, name: str, gates: tuple[int, int]) -> Packed:
-        """R as (directions, blocks, hidden, gates, block)."""
+    def _packed(
+        self, name: str, gates: tuple[int, int], together: int = 1, sums: bool = False
+    ) -> Packed:
+        """R as (directions, blocks, tuples of hidden, gates, block, units together). sums: over hidden."""
         layer, block = self.layer, self.block
 
         def pack(array: np.ndarray) -> np.ndarray:
             whole = array.reshape(layer.directions, layer.gates, layer.hidden, layer.hidden)
             part = self._units(whole[:, gates[0] : gates[1]], 2)
             blocks = part.reshape(*part.shape[:2], -1, block, layer.hidden)
-            return np.ascontiguousarray(blocks.transpose(0, 2, 4, 1, 3))
+            lines = blocks.transpose(0, 2, 4, 1, 3)
+            if together > 1:
+                behind = -layer.hidden % together
+                lines = np.pad(lines, ((0, 0), (0, 0), (0, behind), (0, 0), (0, 0)))
+                tuples = lines.reshape(*lines.shape[:2], -1, together, *lines.shape[3:])
+                lines = np.moveaxis(tuples, 3, 5)
+            return np.ascontiguousarray(lines)
 
-        settings = (layer.directions, layer.gates, gates, block, self.padded)
+        settings = (layer.directions, layer.gates, gates, block, self.padded, together)
         if self.steps is None:
-            return Packed(self.problem.node.inputs[index], Packing(name, settings, pack))
+            return Packed(self.problem.node.inputs[2], Packing(name, settings, pack))
         steps = self.steps.reshape(-1, 1, 1)
 
         def pack_bytes(array: np.ndarray) -> np.ndarray:
             return pack(np.rint(array / steps)).astype(np.int8)
 
+        def pack_sums(array: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(pack_bytes(array).sum(axis=(2, 5), dtype=np.int32))
+
         of_steps = (*settings, *self.steps.tolist())
-        packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
-        return Packed(self.problem.node.inputs[index], packing)
+        if sums:
+            packing = Packing(f"{name}.sums", of_steps, pack_sums, DType.INT32)
+        else:
+            packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
+        return Packed(self.problem.node.inputs[2], packing)
 
     def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
         """Vectors first..first + count of a constant that has `of` for each direction, units padded."""
@@ -232,6 +237,9 @@ class _Steps:
         problem, layer, at = self.problem, self.layer, self.problem.node.attrs
         peephole = problem.node.op == "LSTM" and problem.has(7)
         kind, count = part.kind, part.end - part.first
+        # A state that is given may be beyond 1.
+        rounded = 0 if t == 0 and problem.has(5) else self.rounding
+        dot = problem.device.dot if rounded else ""
         parameters: dict[str, Hashable] = {
             "kind": kind,
             "gates": count,
@@ -245,6 +253,9 @@ class _Steps:
             "input_forget": bool(at.get("input_forget", 0)),
             "y": y is not None,
             "narrow": self.steps is not None,
+            "rounded": rounded,
+            "dot": dot,
+            "room": self.padded if rounded else 0,
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
         names = ("c",) if kind == "LSTM" else ("z", "reset")
@@ -252,8 +263,13 @@ class _Steps:
         rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
             ("x", Read(projected.name)),
-            ("r", self._packed(2, "recurrent.r", (part.first, part.end))),
+            ("r", self._packed("recurrent.r", (part.first, part.end), _TOGETHER[dot])),
             *([("r_scale", Table(self.steps))] if self.steps is not None else []),
+            *(
+                [("r_sums", self._packed("recurrent.r", (part.first, part.end), 4, True))]
+                if dot == "vnni"
+                else []
+            ),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),

@@ -18,6 +18,7 @@ from clconv.lowering.ops.quantised.bytes.shape import (
     depthwise_weights,
     tile_of,
 )
+from clconv.lowering.ops.quantised.bytes.tiles import tiles
 from clconv.lowering.shared.blocked import image_arguments, pair
 from clconv.lowering.shared.work_split import items, nested
 
@@ -71,6 +72,7 @@ def _dense_lower(problem: Problem) -> Lowered:
     channels, filters = problem.x.shape[1] // group, problem.y.shape[1] // group
     blocks, in_block = items(filters, lanes), problem.x.layout.block
     vectors, pixels = tile_of(device.registers, blocks, sizes.out[1])
+    parameters = ends.parameters(problem)
     kernel = Kernel.of(
         "quantised/bytes/conv.cl.mako",
         "byte_conv",
@@ -82,7 +84,7 @@ def _dense_lower(problem: Problem) -> Lowered:
         strides=sizes.strides,
         dilations=sizes.dilations,
         pads=sizes.pads,
-        **ends.parameters(problem),
+        **parameters,
     )
     chunks = items(blocks, vectors)
     beside = chunks * problem.x.shape[0] * group
@@ -94,7 +96,7 @@ def _dense_lower(problem: Problem) -> Lowered:
     rows, length = max(1, height // wanted), width
     if height == 1:
         length = min(width, items(items(width, pixels), wanted) * pixels)
-    packing = conv_weights(in_block, lanes * vectors, group)
+    packing = conv_weights(in_block, lanes * vectors, group, parameters["dot"] == "words")
     weights = problem.packed(ends.weights_index(problem), packing)
     arguments = [
         *ends.operands(problem, weights, lanes * vectors, group),
@@ -216,10 +218,12 @@ def _simple_rounds(problem: Problem) -> int:
 register(
     Variant("ByteConv", "depthwise", _depthwise_applies, _depthwise_lower, conv_signatures),
     Variant("ByteConv", "dense", _dense_applies, _dense_lower, conv_signatures),
+    tiles("ByteConv"),
     Variant("ByteConv", "simple", always, _simple_lower, rounds=_simple_rounds),
 )
 register(
     Variant("ByteConvToFloat", "depthwise", _depthwise_applies, _depthwise_lower, conv_signatures),
     Variant("ByteConvToFloat", "dense", _dense_applies, _dense_lower, conv_signatures),
+    tiles("ByteConvToFloat"),
     real_simple("ByteConvToFloat"),
 )

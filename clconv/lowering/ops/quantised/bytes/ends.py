@@ -10,7 +10,7 @@ from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.quantised import bytes_to_float as real
 from clconv.lowering.model.arguments import Argument, Packing, Scalar, Write
 from clconv.lowering.model.kernel import Problem
-from clconv.lowering.ops.quantised.bytes.shape import OTHER, dot_of, each_filter
+from clconv.lowering.ops.quantised.bytes.shape import OTHER, dot_for, each_filter
 from clconv.lowering.shared.epilogue import epilogue_obstacle, plan_epilogue
 
 _MOST_TAPS = 1 << 15  # 2^31 over 255 and 128, and some: nothing looks at the weights
@@ -34,7 +34,7 @@ def parameters(problem: Problem) -> dict[str, Hashable]:
     ends = is_real(problem)
     epilogue = plan_epilogue(problem, problem.device.vector_width)
     return {
-        "dot": dot_of(problem),
+        "dot": dot_for(problem, weights_index(problem)),
         "real": ends,
         "twice": not ends and bool(problem.node.attrs.twice),
         "other": not ends and problem.has(OTHER),
@@ -62,11 +62,16 @@ def operands(problem: Problem, w: Argument, block: int, group: int) -> list[tupl
         ("w", w),
         ("zero", problem.argument(real.ZERO)),
         ("scale", problem.argument(real.SCALE)),
-        ("sums", problem.packed(real.W, _filter_sums(group, block))),
+        ("sums", sums_argument(problem, block, group)),
         ("multiplier", problem.packed(real.MULTIPLIER, each)),
         *([("added", problem.packed(real.BIAS, each))] if problem.has(real.BIAS) else []),
         ("y", Write(problem.node.outputs[0])),
     ]
+
+
+def sums_argument(problem: Problem, block: int, group: int) -> Argument:
+    """The sum of each filter's weights."""
+    return problem.packed(weights_index(problem), _filter_sums(group, block))
 
 
 def zero_argument(problem: Problem) -> list[tuple[str, Argument]]:

@@ -11,6 +11,7 @@ from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.ops.quantised.bytes import ends
 from clconv.lowering.ops.quantised.bytes.real_simple import real_simple
 from clconv.lowering.ops.quantised.bytes.shape import bytes_obstacle, conv_weights, tile_of
+from clconv.lowering.ops.quantised.bytes.tiles import tiles
 from clconv.lowering.shared.blocked import rows_per_item
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.work_split import items
@@ -59,5 +60,6 @@ _PARAMETERS = ("dot", "added", "epilogue", "epilogue_names")
 
 register(
     Variant("ByteMatMulToFloat", "rows", _applies, _lower),
+    tiles("ByteMatMulToFloat"),
     real_simple("ByteMatMulToFloat"),
 )

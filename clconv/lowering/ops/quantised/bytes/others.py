@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from clconv.graph.ir import PLAIN, Layout
+from clconv.graph.ir import PLAIN
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import (
@@ -16,14 +16,16 @@ from clconv.lowering.model.kernel import (
     plain_signature,
     register,
 )
-from clconv.lowering.ops.quantised.bytes.shape import bytes_obstacle
+from clconv.lowering.ops.quantised.bytes.shape import byte_layout, bytes_obstacle, dot_of
 from clconv.lowering.shared.work_split import elements_per_item, items, nested
 
 
 def _blocked_applies(problem: Problem) -> str | None:
     if problem.x.rank < 3:
         return "channel blocks need rank 3 or more"
-    return bytes_obstacle(problem, dot=False)
+    if problem.device.is_cpu:
+        return bytes_obstacle(problem, dot=False)
+    return None if dot_of(problem) and problem.y.size else "nothing is in fours of channels"
 
 
 def _either(problem: Problem, *blocked: int) -> list[Signature]:
@@ -31,7 +33,7 @@ def _either(problem: Problem, *blocked: int) -> list[Signature]:
     plain = plain_signature(problem)
     if _blocked_applies(problem) is not None:
         return plain
-    layout = Layout(problem.device.vector_width)
+    layout = byte_layout(problem.device)
     inputs = tuple(layout if i in blocked else PLAIN for i in range(len(problem.inputs)))
     return [Signature(inputs, (layout,)), *plain]
 

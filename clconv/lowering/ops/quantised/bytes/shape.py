@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Layout
 from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.arguments import Packing
@@ -22,6 +23,31 @@ def dot_of(problem: Problem) -> str:
     return device.dot if device.dot_verified else ""
 
 
+def dot_for(problem: Problem, weights: int) -> str:
+    """dot_of, or, of a processor that multiplies pairs of bytes with sums in 16 bits, the faster "small" where the weights,
+    a constant input, are seen to allow it: their magnitudes side by side, in order of channels, sum to 128 at most."""
+    dot = dot_of(problem)
+    values = problem.constant(weights)
+    if dot != "words" or values is None:
+        return dot
+    return "small" if small_weights(values) else dot
+
+
+def small_weights(w: np.ndarray) -> bool:
+    """Whether 255 times two magnitudes that a packing puts side by side stays below 2^15: channels, or taps of a filter of one
+    channel."""
+    if w.min(initial=0) >= -64 and w.max(initial=0) <= 64:
+        return True
+    return w.shape[1] > 1 and all(_pairs_fit(w[i : i + 64]) for i in range(0, len(w), 64))
+
+
+def _pairs_fit(w: np.ndarray) -> bool:
+    size = np.abs(w.reshape(len(w), w.shape[1], -1).astype(np.int16))
+    even, odd = size[:, 0::2], size[:, 1::2]
+    even[:, : odd.shape[1]] += odd
+    return bool(even.max() <= 128)
+
+
 def bytes_obstacle(problem: Problem, dot: bool = True) -> str | None:
     """Why no kernel on blocks of bytes can run a node over (N, C, spatial...). dot: whether it multiplies by the device's
     instruction."""
@@ -37,6 +63,11 @@ def bytes_obstacle(problem: Problem, dot: bool = True) -> str | None:
     specs = (problem.x, problem.y)
     found = (size_obstacle(s.with_layout(blocked), problem.device) for s in specs if s.rank > 2)
     return next(filter(None, found), None)
+
+
+def byte_layout(device: DeviceInfo) -> Layout:
+    """How kernels on bytes find channels: in blocks of a vector of floats, which lie between; on GPUs in fours."""
+    return Layout(device.vector_width if device.is_cpu else FEW_CHANNELS)
 
 
 def block_of(channels: int, lanes: int) -> int:
@@ -88,9 +119,9 @@ def _two_dimensional(w: np.ndarray) -> np.ndarray:
     return w[:, :, None, :] if w.ndim == 3 else w.reshape(*w.shape, *(1,) * (4 - w.ndim))
 
 
-def conv_weights(in_block: int, out_block: int, group: int) -> Packing:
+def conv_weights(in_block: int, out_block: int, group: int, pairs: bool = False) -> Packing:
     """(group, filters / out_block, channels / in_block, kh, kw, quads, out_block, 4), zeros behind the last filter and
-    channel; the last block of channels has as many quads as hold some."""
+    channel; the last block of channels has as many quads as hold some. pairs: quads, 2, out_block, 2 at the end."""
 
     def pack(w: np.ndarray) -> np.ndarray:
         w = _two_dimensional(w)
@@ -102,6 +133,9 @@ def conv_weights(in_block: int, out_block: int, group: int) -> Packing:
         parts = full.reshape(group, out_blocks, out_block, quads, 4, kh, kw)
         # group, out block, quad, kh, kw, filter, channel
         turned = parts.transpose(0, 1, 3, 5, 6, 2, 4)
+        if pairs:
+            halves = turned.reshape(*turned.shape[:5], out_block, 2, 2)
+            turned = np.swapaxes(halves, 5, 6).reshape(turned.shape)
         each = in_block // 4
         runs = [
             np.moveaxis(turned[:, :, start : start + each], 2, 4).reshape(group, out_blocks, -1)
@@ -109,7 +143,7 @@ def conv_weights(in_block: int, out_block: int, group: int) -> Packing:
         ]
         return np.ascontiguousarray(np.concatenate(runs, axis=2).reshape(-1))
 
-    return Packing("bytes.conv", (in_block, out_block, group), pack)
+    return Packing("bytes.conv", (in_block, out_block, group, pairs), pack)
 
 
 def depthwise_weights(lanes: int) -> Packing:
