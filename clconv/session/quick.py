@@ -55,4 +55,6 @@ def quick_for(
 def run_like_last(stage: Stage, feeds: Any) -> dict[str, np.ndarray] | None:
     """All outputs of the network, if it was last run on arrays like these, and nothing asks for a closer look."""
     quick = stage.quick
-    return None if quick is None or config.CHECK.get() else quick.run(feeds)
+    if quick is None or (config.CHECK.is_set and config.CHECK.get()):
+        return None
+    return quick.run(feeds)

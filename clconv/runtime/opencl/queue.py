@@ -28,7 +28,7 @@ class Queue:
     def __init__(
         self, info: DeviceInfo, context: Any, device: Any, profile: bool, given: Any = None
     ) -> None:
-        self.info = info
+        self.info, self.is_callers = info, given is not None
         flags = cl.command_queue_properties.PROFILING_ENABLE if profile else 0
         self._queue = given or cl.CommandQueue(context, device, properties=flags)  # type: ignore[arg-type]
 
