@@ -19,7 +19,7 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 <%namespace name="waiting" file="/waiting.mako"/>\
 <%!
 from clconv.planning.functions import call_text, function_text
-from clconv.planning.persistent import LINE, STAMP
+from clconv.planning.persistent import LINE, SPINS, STAMP
 %>
 #define get_global_id(d) global_id_##d
 #define get_global_size(d) global_size_##d
@@ -77,7 +77,7 @@ static __attribute__((noinline)) void ${entry}_alone(ulong call_place) {
 }
 % endif
 
-${waiting.functions()}
+${waiting.functions(LINE, SPINS)}
 % if stamped:
 ${clock.function()}
 % endif

@@ -1,12 +1,10 @@
 <%doc>
 How the workers of kernels/persistent.cl.mako wait for each other. Import with
   <%namespace name="waiting" file="/waiting.mako"/>
+line: ints between counters. spins: looks before a worker sleeps.
 </%doc>
-<%!
-from clconv.planning.persistent import LINE, SPINS
-%>
 
-<%def name="functions()">\
+<%def name="functions(line, spins)">\
 // Linux's futex(), which kernels cannot call by name: operation 128 sleeps while *address is `value`, 129 wakes all.
 static void ${entry}_futex(global int* address, long operation, long value) {
 #if defined(__x86_64__)
@@ -27,10 +25,10 @@ static void ${entry}_wait(
     global const int* awaited, global int* counters, int lines) {
   for (int i = 0; i < operation->awaited; ++i) {
     const int other = awaited[operation->first_awaited + i], items = operations[other].items;
-    global int* done = counters + (other * lines + lines - 1) * ${LINE};
+    global int* done = counters + (other * lines + lines - 1) * ${line};
     int looks = 0;
-    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != items && looks < ${SPINS}) ++looks;
-    if (looks < ${SPINS}) continue;
+    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != items && looks < ${spins}) ++looks;
+    if (looks < ${spins}) continue;
     __atomic_fetch_add(done + 1, 1, __ATOMIC_SEQ_CST);
     for (int now; (now = __atomic_load_n(done, __ATOMIC_SEQ_CST)) != items;) ${entry}_futex(done, 128, now);
     __atomic_fetch_sub(done + 1, 1, __ATOMIC_SEQ_CST);

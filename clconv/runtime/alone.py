@@ -12,7 +12,7 @@ import numpy as np
 from clconv.debug import say
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.persistent import ALONE, is_persistent, is_wanted
-from clconv.runtime.opencl import Device, Function, NoFunction, host_memory
+from clconv.runtime.opencl import Device, Function, NoFunction, Queue, host_memory
 
 _LEAST, _TRIES = 2, 3  # runs before another way is tried, and of each way that count
 _LONG = 1e-3  # seconds of a run for which threads are always worth waking
@@ -34,7 +34,9 @@ class Alone:
             raise NoFunction("the device's machine code is not known to be the host's")
         self._calls = [self._call(*one) for one in zip(launches, arguments, strict=True)]
 
-    def _call(self, launch: KernelCall, arguments: Sequence[Any]) -> tuple[Any, int, np.ndarray]:
+    def _call(
+        self, launch: KernelCall, arguments: Sequence[Any]
+    ) -> tuple[Function, int, tuple[np.ndarray, ...]]:
         if not is_persistent(launch.kernel):
             raise NoFunction(f"{launch.node} is a launch of its own")
         symbol = launch.kernel.symbol
@@ -70,6 +72,10 @@ class Faster:
         self._left = _AGAIN
         self.is_alone: bool | None = None  # None: not known yet
 
+    def settle(self, is_alone: bool, alone: Alone | None = None) -> None:
+        """From now on each run is done in this way."""
+        self._alone, self.is_alone, self._left = alone or self._alone, is_alone, sys.maxsize
+
     def run(self, launch: Callable[[], None], make_alone: Callable[[], Alone]) -> None:
         """launch: gives the launches to the device and waits. make_alone: the other way; raises NoFunction if there is
         none."""
@@ -96,7 +102,7 @@ class Faster:
                 self._alone = make_alone()
             except NoFunction as reason:
                 say(2, f"every run is a launch: {reason}")
-                self.is_alone, self._left = False, sys.maxsize
+                self.settle(False)
                 is_turn = False
         begin = self._clock()
         if is_turn and self._alone is not None:
@@ -119,3 +125,40 @@ class Faster:
 
 def _middle(times: Sequence[float]) -> float:
     return sorted(times)[len(times) // 2]
+
+
+class Ways:
+    """How a plan's launches are done at each run: by the queue, or alone. For one thread at a time.
+
+    ready: each launch with its sizes, and the arguments that were set for it. waits: whether what is enqueued is over after
+    them; more follows where not. guarded: whether all goes by the queue for another reason.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        queue: Queue,
+        launches: Sequence[KernelCall],
+        ready: Sequence[tuple[Any, Sequence[Any]]],
+        waits: bool,
+        guarded: bool,
+    ) -> None:
+        self._device, self._queue, self._calls = device, queue, launches
+        self._launches, self._arguments = [one for one, _ in ready], [a for _, a in ready]
+        self._waits = waits
+        self.faster = Faster()
+        if (
+            guarded or not waits or queue.is_callers
+        ):  # the host cannot overtake what others enqueued
+            self.faster.settle(False)
+
+    def compute(self) -> None:
+        """Does them; where nothing more follows they are over when this returns."""
+        self.faster.run(self.launch, self.make_alone)
+
+    def launch(self) -> None:
+        self._queue.run(self._launches, waits=self._waits)
+
+    def make_alone(self) -> Alone:
+        """Raises NoFunction."""
+        return Alone(self._device, self._calls, self._arguments)

@@ -76,9 +76,7 @@ class Direct:
             return None
         return memories[: len(before)], memories[len(before) :]
 
-    def copied(
-        self, feeds: Mapping[str, np.ndarray], compute: Callable[[], None]
-    ) -> Arrays | None:
+    def copied(self, feeds: Mapping[str, np.ndarray], compute: Callable[[], None]) -> Arrays | None:
         """A whole run by copies of all; None if some of it is not a copy from or into memory of ours."""
         if self._copies is None:
             return None
