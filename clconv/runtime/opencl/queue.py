@@ -127,14 +127,6 @@ def host_memory(buffer: Any) -> np.ndarray | None:
     return buffer.hostbuf if isinstance(buffer.hostbuf, np.ndarray) else None
 
 
-@refused("tell where a buffer lies")
-def host_address(buffer: Any) -> int | None:
-    """Where a buffer, or a part of one, begins in memory of ours; None if it has memory of its own."""
-    if not buffer.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
-        return None
-    return int(buffer.get_host_array((1,), np.uint8).ctypes.data)
-
-
 @refused("set a kernel's arguments")
 def set_arguments(kernel: Any, arguments: Sequence[Any]) -> None:
     """Binds buffers, NumPy scalars and local sizes (ints) in order."""
