@@ -16,6 +16,7 @@ from clconv.runtime.opencl import Device, Function, NoFunction, Queue, host_memo
 
 _LEAST, _TRIES = 2, 3  # runs before another way is tried, and of each way that count
 _LONG = 1e-3  # seconds of a run for which threads are always worth waking
+_LONG_ONES = 20  # that show it: each may have waited for a core that others had
 _MUCH = 3  # times as long: no further try
 _AGAIN = 5000  # runs, after which both ways are tried again: others may have had the cores
 _PROOF = 0x5A17C0DE0BADF00D
@@ -96,7 +97,7 @@ class Faster:
 
     def _timed(self, launch: Callable[[], None], make_alone: Callable[[], Alone]) -> None:
         launched, alone = self._times
-        is_turn = len(launched) >= _LEAST and len(launched) > len(alone)
+        is_turn = len(launched) >= _LEAST and len(launched) > len(alone) and min(launched) <= _LONG
         if is_turn and self._alone is None:
             try:
                 self._alone = make_alone()
@@ -117,7 +118,8 @@ class Faster:
         launched, alone = self._times
         if len(launched) < _LEAST or self.is_alone is not None:
             return
-        if min(launched) > _LONG or (alone and min(alone) > _MUCH * max(launched)):
+        is_long = min(launched) > _LONG and len(launched) >= _LONG_ONES
+        if is_long or (alone and min(alone) > _MUCH * max(launched)):
             self.is_alone = False
         elif len(alone) == _TRIES:
             self.is_alone = _middle(alone) < _middle(launched)

@@ -197,13 +197,21 @@ class Ways:
         (50e-6, 5e-6, "llaalaaaaa"),
         (50e-6, 90e-6, "llaalallll"),
         (50e-6, 900e-6, "llalllllll"),
-        (2e-3, 1e-6, "llllllllll"),
+        (2e-3, 1e-6, "l" * 30),
     ],
     ids=["faster", "slower", "much slower", "long"],
 )
 def test_the_faster_way_is_taken(launch: float, alone: float, asked: str) -> None:
     ways = Ways(launch, alone)
-    assert ways.runs(10, Faster(lambda: ways.now)) == asked
+    assert ways.runs(len(asked), Faster(lambda: ways.now)) == asked
+
+
+def test_launches_that_waited_for_a_core_say_nothing() -> None:
+    ways = Ways(20e-3, 5e-6)
+    faster = Faster(lambda: ways.now)
+    assert ways.runs(6, faster) == "llllll"
+    ways.seconds["launch"] = 30e-6
+    assert ways.runs(9, faster) == "laaaaaaaa"
 
 
 def test_both_ways_are_tried_again() -> None:
