@@ -9,16 +9,17 @@ import platform
 import threading
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clconv.device.info import DeviceInfo
-from clconv.planning.persistent import is_wanted
+from clconv.planning.persistent import ALONE, is_wanted
 from clconv.runtime import alone
 from clconv.runtime.alone import Alone, Faster
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.opencl import Function, NoFunction
+from clconv.runtime.opencl import Function, NoFunction, machine_code
 from clconv.session.session import Session
 from tests.planning.test_placement import Chain
 from tests.runtime.support import picture, residual
@@ -163,9 +164,31 @@ def test_what_cannot_be_called_is_launched(
     session = Session(residual(), waking)
     found = [session.run({"x": picture(*SIZE)})["result"] for _ in range(4)]
     assert all(np.array_equal(one, found[0]) for one in found)
-    assert "has 0 functions no_such_function" in capsys.readouterr().err
-    with pytest.raises(NoFunction, match="0 files"):
+    assert "has no function no_such_function" in capsys.readouterr().err
+    with pytest.raises(NoFunction, match="no_such_kernel"):
         Function("no_such_kernel", "alone")
+
+
+def test_what_is_loaded_is_what_the_file_holds(
+    waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of PoCL's folder may be replaced while they are in use."""
+    launch = settled(Session(residual(), waking), True, SIZE).plan.launches[0]
+    symbol = launch.kernel.symbol
+    read, name = Path.read_bytes, f"{symbol}_{ALONE}"
+    found = machine_code._function(
+        read(Path(machine_code._loaded(f"{symbol}.so").path)), name.encode()
+    )
+    assert found is not None and len(found.code) > 16
+    contents = {
+        "has changed": lambda content: content.replace(found.code, bytes(len(found.code))),
+        "no shared object": lambda content: b"MZ" + content,
+        "was loaded again|unpack|requires|out of range": lambda content: content[:100],
+    }
+    for says, changed in contents.items():
+        monkeypatch.setattr(Path, "read_bytes", lambda path, c=changed: c(read(path)))
+        with pytest.raises(NoFunction, match=says):
+            Function(symbol, name)
 
 
 class Ways:

@@ -11,7 +11,7 @@ import os
 import struct
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clconv.errors import ClconvError
 
@@ -28,64 +28,76 @@ class NoFunction(ClconvError):
 
 class Function:
     """A function of C that takes one number of 64 bits and returns nothing. call: the caller's thread runs it, without
-    Python's lock. Raises NoFunction."""
+    Python's lock. Raises NoFunction, also where what is loaded is not what the file holds."""
 
     def __init__(self, kernel: str, name: str) -> None:
-        path, begin = _loaded(f"{kernel}.so")
-        mode = os.RTLD_NOW | os.RTLD_NOLOAD
+        file = _loaded(f"{kernel}.so")
         try:
-            self._library = ctypes.CDLL(path, mode)  # counts as a user of it
-        except OSError as reason:
-            raise NoFunction(f"{path} is not loaded: {reason}") from None
-        offset = _offset(Path(path), name)
-        if _loaded(f"{kernel}.so") != (path, begin):
-            raise NoFunction(f"{path} was loaded again")
-        self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(begin + offset)
+            # Counts as a user of what is loaded, and loads nothing.
+            self._library = ctypes.CDLL(file.path, os.RTLD_NOW | os.RTLD_NOLOAD)
+            found = _function(Path(file.path).read_bytes(), name.encode())
+        except (OSError, struct.error, IndexError) as reason:
+            raise NoFunction(f"{file.path}: {reason}") from None
+        if found is None:
+            raise NoFunction(f"{file.path} has no function {name}")
+        if _loaded(f"{kernel}.so") != file or file.begin + found.at + len(found.code) > file.end:
+            raise NoFunction(f"{file.path} was loaded again")
+        if ctypes.string_at(file.begin + found.at, len(found.code)) != found.code:
+            raise NoFunction(f"{file.path} has changed since it was loaded")
+        self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(file.begin + found.at)
 
 
-def _loaded(name: str) -> tuple[str, int]:
-    """The path of the only file of this name that is mapped, and where it begins."""
+class _Loaded(NamedTuple):
+    """A file in memory, from its beginning to its end."""
+
+    path: str
+    begin: int
+    end: int
+
+
+def _loaded(name: str) -> _Loaded:
+    """The first file of this name that is loaded: all of one kernel are made of one source."""
     if sys.platform != "linux":
-        raise NoFunction("only known on Linux")
-    found: dict[str, int] = {}
+        raise NoFunction("what is loaded is only known on Linux")
+    found: _Loaded | None = None
     with _MAPS.open(encoding="utf-8", errors="surrogateescape") as maps:
         for line in maps:
-            if line.endswith(f"/{name}\n"):
-                span, _, offset, _, _, path = line.rstrip("\n").split(None, 5)
-                if int(offset, 16) == 0:
-                    found.setdefault(path, int(span.split("-")[0], 16))
-    if len(found) != 1:
-        raise NoFunction(f"{len(found)} files {name} are loaded")
-    return next(iter(found.items()))
+            if not line.endswith(f"/{name}\n"):
+                continue
+            span, _, offset, _, _, path = line.rstrip("\n").split(None, 5)
+            begin, end = (int(number, 16) for number in span.split("-"))
+            if found is None and int(offset, 16) == 0:
+                found = _Loaded(path, begin, end)
+            elif found is not None and path == found.path:
+                found = found._replace(end=end)
+    if found is None:
+        raise NoFunction(f"no {name} is loaded")
+    return found
 
 
-def _offset(path: Path, name: str) -> int:
-    """Where a function lies behind the beginning of a shared object, by its table of symbols; they are linked to begin
-    at 0."""
-    try:
-        content = path.read_bytes()
-        values = _functions(content, name.encode())
-    except (OSError, struct.error, IndexError) as reason:
-        raise NoFunction(f"{path}: {reason}") from None
-    if len(values) != 1:
-        raise NoFunction(f"{path} has {len(values)} functions {name}")
-    return values[0]
+class _Code(NamedTuple):
+    """A function: where it begins behind the beginning of its shared object, and its bytes."""
+
+    at: int
+    code: bytes
 
 
-def _functions(content: bytes, name: bytes) -> list[int]:
+def _function(content: bytes, name: bytes) -> _Code | None:
+    """By the table of symbols of a shared object, which also has those that nobody else may link to. Shared objects are
+    linked to begin at 0."""
     if content[:6] != _IDENTITY:
         raise NoFunction("it is no shared object of 64 bits")
     (table,) = struct.unpack_from("<Q", content, 0x28)
     size, count = struct.unpack_from("<HH", content, 0x3A)
     sections: list[Any] = [_SECTION.unpack_from(content, table + i * size) for i in range(count)]
-    found = []
     for _, kind, _, _, offset, nbytes, link, _, _, _ in sections:
         if kind != _SYMBOL_TABLE:
             continue
         names = sections[link][4]
         for at in range(offset, offset + nbytes, _SYMBOL.size):
-            begin, info, _, section, value, _ = _SYMBOL.unpack_from(content, at)
-            text = content[names + begin : names + begin + len(name) + 1]
-            if info & 15 == _FUNCTION and section and text == name + b"\0":
-                found.append(value)
-    return found
+            text, info, _, section, value, length = _SYMBOL.unpack_from(content, at)
+            found = content[names + text : names + text + len(name) + 1]
+            if info & 15 == _FUNCTION and found == name + b"\0" and 0 < section < count and length:
+                begin = value - sections[section][3] + sections[section][4]
+                return _Code(value, content[begin : begin + length])
+    return None
