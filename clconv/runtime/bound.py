@@ -247,8 +247,8 @@ class BoundPlan:
         if self._ways.faster.is_alone:  # then it has nothing to do with OpenCL
             with self.lock:
                 alone = None if self.moved else self._ways.faster.next_alone()
-                if alone and (found := self._direct.copied(feeds, alone.run)) is not None:
-                    return found
+                if alone:
+                    return self._direct.run(feeds, alone.run)
         return self._run(feeds, self._ways.compute, self._direct.put)
 
     def run_by(

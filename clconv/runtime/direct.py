@@ -3,6 +3,8 @@ copy."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,7 @@ class Direct:
         self.reads = any(memory is None for _, _, _, memory, _, _ in self._outputs)
 
     def _only_copies(self) -> tuple[_Memories, _Memories] | None:
+        """Where all inputs and outputs lie in memory of ours, if a run is nothing but copies from and to there."""
         if self._constants or self._echoes:
             return None
         before = [(name, memory) for name, memory, _, sites in self._inputs if sites is None]
@@ -76,10 +79,15 @@ class Direct:
             return None
         return memories[: len(before)], memories[len(before) :]
 
-    def copied(self, feeds: Mapping[str, np.ndarray], compute: Callable[[], None]) -> Arrays | None:
-        """A whole run by copies of all; None if some of it is not a copy from or into memory of ours."""
+    def run(self, feeds: Mapping[str, np.ndarray], compute: Callable[[], None]) -> Arrays:
+        """A whole run of a plan whose outputs are in memory of ours; compute() returns when all is computed."""
         if self._copies is None:
-            return None
+            try:
+                there = self.put(feeds)
+                compute()
+                return self.results(there)
+            finally:
+                self.restore()
         before, after = self._copies
         for name, memory in before:
             memory[...] = feeds[name]
@@ -202,5 +210,9 @@ class _Sites:
 
 
 def address(array: np.ndarray) -> int:
-    """Where an array begins."""
+    """Where a contiguous array begins, which holds something."""
+    if array.flags.writeable:
+        with contextlib.suppress(ValueError):  # of types that the buffer protocol has no word for
+            found = ctypes.c_char.from_buffer(array)  # type: ignore[arg-type]
+            return ctypes.addressof(found)  # in a fifth of the time
     return int(array.__array_interface__["data"][0])
