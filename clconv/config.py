@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,14 @@ from clconv.records import record
 
 Value = TypeVar("Value")
 
+# What os.environ looks names up in, of which it makes bytes each time and an exception where there is none.
+_DATA: dict[Any, Any] | None = getattr(os.environ, "_data", None)
+
+
+@functools.cache
+def _key(name: str) -> Any:
+    return getattr(os.environ, "encodekey", str)(name)
+
 
 @record(frozen=True)
 class Setting(Generic[Value]):
@@ -21,6 +30,11 @@ class Setting(Generic[Value]):
     parse: Callable[[str], Value]
     default: Value | Callable[[], Value]
     doc: str
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is such a variable: sooner known than what it says, which each run asks."""
+        return self.name in os.environ if _DATA is None else _key(self.name) in _DATA
 
     def get(self) -> Value:
         """The value now; ConfigError if the text means nothing."""

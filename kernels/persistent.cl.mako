@@ -16,6 +16,7 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 </%doc>
 <%page args="kernels, stamped=False"/>\
 <%namespace name="clock" file="/clock.mako"/>\
+<%namespace name="waiting" file="/waiting.mako"/>\
 <%!
 from clconv.planning.functions import call_text, function_text
 from clconv.planning.persistent import LINE, SPINS, STAMP
@@ -32,10 +33,10 @@ typedef struct {
   int function, size_0, size_1, size_2, items, chunk, first_word, first_awaited, awaited;
 } ${entry}_operation;
 
-static void ${entry}_item(global const ${entry}_operation* operation, global const ulong* words, int item) {
+// Once in the program, however many call it: it has as many calls as there are kernels.
+static __attribute__((noinline)) void ${entry}_at(
+    global const ${entry}_operation* operation, global const ulong* words, int global_id_0, int global_id_1, int global_id_2) {
   const size_t global_size_0 = operation->size_0, global_size_1 = operation->size_1, global_size_2 = operation->size_2;
-  const size_t global_id_0 = item % global_size_0, rows = item / global_size_0;
-  const size_t global_id_1 = rows % global_size_1, global_id_2 = rows / global_size_1;
   switch (operation->function) {
 % for i, kernel in enumerate(kernels):
     case ${i}: ${call_text(kernel, "words")}; break;
@@ -43,48 +44,52 @@ static void ${entry}_item(global const ${entry}_operation* operation, global con
   }
 }
 
-// Linux's futex(), which kernels cannot call by name: operation 128 sleeps while *address is `value`, 129 wakes all.
-static void ${entry}_futex(global int* address, long operation, long value) {
+static void ${entry}_item(global const ${entry}_operation* operation, global const ulong* words, int item) {
+  const int rows = item / operation->size_0;
+  ${entry}_at(operation, words, item % operation->size_0, rows % operation->size_1, rows / operation->size_1);
+}
+% if not stamped:
+
+// All operations one after another, for a thread of the host's that calls this as a function of C: where waking others takes
+// longer than they would save. Only numbers of 64 bits come in, so that nothing of how it is called depends on the compiler.
+// call: operations, count, words; with no operations the third word is inverted, which shows that the call arrived. Floats are
+// computed as in PoCL's threads: to the nearest, with denormal ones, whatever the host's thread was told.
+static __attribute__((noinline)) void ${entry}_alone(ulong call_place) {
+  global ulong* call = (global ulong*)call_place;
+  if (call[0] == 0) {
+    call[2] = ~call[2];
+    return;
+  }
 #if defined(__x86_64__)
-  long number = 202;
-  __asm__ volatile("xor %%r10d, %%r10d; syscall" : "+a"(number) : "D"(address), "S"(operation), "d"(value)
-                   : "rcx", "r10", "r11", "memory");
-#else
-  __asm__ volatile("mov x8, #98; mov x0, %0; mov x1, %1; mov x2, %2; mov x3, #0; svc #0"
-                   : : "r"(address), "r"(operation), "r"(value) : "x0", "x1", "x2", "x3", "x8", "memory");
+  uint before, usual = 0x1f80;
+  __asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(before) : "m"(usual) : "memory");
+#endif
+  global const ${entry}_operation* operation = (global const ${entry}_operation*)call[0];
+  for (ulong left = call[1]; left; --left, ++operation) {
+    global const ulong* words = (global const ulong*)call[2] + operation->first_word;
+    for (int k = 0; k < operation->size_2; ++k)
+      for (int j = 0; j < operation->size_1; ++j)
+        for (int i = 0; i < operation->size_0; ++i) ${entry}_at(operation, words, i, j, k);
+  }
+#if defined(__x86_64__)
+  __asm__ volatile("ldmxcsr %0" : : "m"(before) : "memory");
 #endif
 }
+% endif
 
-// Waits until the operations that this one needs are done: looks for a while, then sleeps. Who sleeps is woken at once, even
-// where strangers keep the cores busy; who went on looking, or gave way again and again, would use up its share of a core
-// and wait for the next one. Who may be asleep is counted next to the items done.
-static void ${entry}_wait(
-    global const ${entry}_operation* operations, global const ${entry}_operation* operation,
-    global const int* awaited, global int* counters, int lines) {
-  for (int i = 0; i < operation->awaited; ++i) {
-    const int other = awaited[operation->first_awaited + i], items = operations[other].items;
-    global int* done = counters + (other * lines + lines - 1) * ${LINE};
-    int looks = 0;
-    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != items && looks < ${SPINS}) ++looks;
-    if (looks < ${SPINS}) continue;
-    __atomic_fetch_add(done + 1, 1, __ATOMIC_SEQ_CST);
-    for (int now; (now = __atomic_load_n(done, __ATOMIC_SEQ_CST)) != items;) ${entry}_futex(done, 128, now);
-    __atomic_fetch_sub(done + 1, 1, __ATOMIC_SEQ_CST);
-  }
-}
-
-// Counts items as done, and wakes who waits for the last of them.
-static void ${entry}_done(global int* done, int did, int items) {
-  if (__atomic_add_fetch(done, did, __ATOMIC_SEQ_CST) == items && __atomic_load_n(done + 1, __ATOMIC_SEQ_CST))
-    ${entry}_futex(done, 129, 0x7fffffff);
-}
-
+${waiting.functions(LINE, SPINS)}
 % if stamped:
 ${clock.function()}
 % endif
 kernel void ${entry}(
     global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
     global int* counters, int segments${", global ulong* stamps" if stamped else ""}) {
+% if not stamped:
+  if (count < 0) {  // never, but what no kernel calls is not compiled
+    ${entry}_alone((ulong)words);
+    return;
+  }
+% endif
   const int lines = segments + 1;
   const int worker = get_group_id(0);
   for (int number = 0; number < count; ++number) {

@@ -14,7 +14,7 @@ from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.planning.hazards import Access, Extent, dependencies
 from clconv.planning.memory import MemoryPlan
 from clconv.planning.other_sizes import CallsByNode
-from clconv.planning.persistent import groups, is_wanted, persistent_call
+from clconv.planning.persistent import can_join, groups, is_wanted, persistent_call
 from clconv.planning.plan import Plan
 
 # What `clconv doctor` quarantines where joined launches give wrong results, as if it were a variant.
@@ -36,6 +36,8 @@ def join_launches(
 ) -> Plan:
     """The plan with those of its calls as one launch that stand side by side and can be joined.
 
+    One that is alone in its plan becomes such a launch, too: it may then be run without waking threads.
+
     compiled: see persistent_call. alternatives: calls by node that other sizes may take, besides those that lowering
     knows of.
 
@@ -46,7 +48,7 @@ def join_launches(
     launches: list[KernelCall] = []
     for group in groups(lowered.calls):
         calls = lowered.calls[group.start : group.stop]
-        if len(calls) == 1:
+        if len(calls) == 1 and not (len(lowered.calls) == 1 and can_join(calls[0])):
             launches += calls
             continue
         awaited = dependencies([_access(call, lowered, plan.memory) for call in calls])

@@ -26,6 +26,7 @@ from clconv.lowering.model.template import is_for_groups
 SPINS = 5000
 ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
 CLOCK = Kernel.of("clock.cl.mako", "clock")  # tells what the processor's clock says
+ALONE = "alone"  # ends the name of the function that does all without waking anybody
 LINE = 16  # ints of a cache line: counters that share one would slow each other down
 STAMP = 8  # 64-bit words of a cache line
 MOST_KERNELS = (

@@ -24,6 +24,7 @@ from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.movable import in_place
 from clconv.planning.plan import Plan
+from clconv.runtime.alone import Ways
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.direct import BoundLaunch, Direct
@@ -94,6 +95,7 @@ class BoundPlan:
         ready = [self._bind(call) for call in plan.launches]
         self._launches = [launch for launch, _ in ready]
         self._direct = self._made_direct(ready)
+        self._ways = Ways(device, queue, plan.launches, ready, not self._direct.reads, guarded)
         if "builds-at-first-launch" in device.info.quirks and not guarded:
             what = f"compiling machine code for {device.info}, and first launches,"
             with span("build"), logged_if_long(what):
@@ -178,7 +180,7 @@ class BoundPlan:
 
     def buffer(self, value: str, offset: int = 0) -> Any:
         """The buffer in which a value lies, from so many bytes behind its beginning on."""
-        return self._at(value, offset)
+        return self.part(self.slot(value, offset))
 
     def _bind(self, call: KernelCall) -> tuple[_Launch, list[Any]]:
         """A launch, and the arguments that were set for it."""
@@ -190,7 +192,7 @@ class BoundPlan:
     def argument(self, argument: Any) -> Any:
         match argument:
             case Read(value, offset) | Write(value, offset):
-                return self._at(value, offset)
+                return self.buffer(value, offset)
             case Packed(constant, packing):
                 held = self.constants.get(self.plan.graph.constants[constant], packing)
                 self._held.append(held)
@@ -222,10 +224,6 @@ class BoundPlan:
         slot = self._memory.slots[root]
         return Slot(slot.arena, slot.offset + begin + offset, slot.nbytes - begin - offset)
 
-    def _at(self, value: str, offset: int) -> Any:
-        """The buffer that begins `offset` bytes behind the beginning of a value."""
-        return self.part(self.slot(value, offset))
-
     def part(self, slot: Slot) -> Any:
         """The buffer that is a part of an arena, made when it is asked for."""
         if slot not in self._buffers:
@@ -237,15 +235,21 @@ class BoundPlan:
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs for contiguous arrays of exactly the plan's fed inputs; state changes."""
         weights = self._stored_weights
-        if weights is None:
-            return self._run(feeds, self._compute, self._direct.put)
+        if weights is None or not weights.may_change:
+            return self._run_usual(feeds)
         weights.check()
-        found = self._run(feeds, self._compute, self._direct.put)
+        found = self._run_usual(feeds)
         weights.check()
         return found
 
-    def _compute(self) -> None:
-        self.queue.run(self._launches, waits=not self._direct.reads)
+    def _run_usual(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        opencl.check()
+        if self._ways.faster.is_alone:  # then it has nothing to do with OpenCL
+            with self.lock:
+                alone = None if self.moved else self._ways.faster.next_alone()
+                if alone:
+                    return self._direct.run(feeds, alone.run)
+        return self._run(feeds, self._ways.compute, self._direct.put)
 
     def run_by(
         self, feeds: Mapping[str, np.ndarray], enqueue: Callable[[], None]
@@ -288,7 +292,8 @@ class BoundPlan:
 
     def check_canaries(self) -> None:
         """CheckError if a kernel wrote outside every value's slot."""
-        contents = [np.empty(size, np.uint8) for size in self._memory.arenas]
-        for content, arena in zip(contents, self.arenas, strict=True):
-            self.queue.read(content, arena, wait=True)
+        contents = []
+        for size, arena in zip(self._memory.arenas, self.arenas, strict=True):
+            contents.append(np.empty(size, np.uint8))
+            self.queue.read(contents[-1], arena, wait=True)
         check_canaries(self._memory, contents)

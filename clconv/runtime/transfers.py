@@ -43,6 +43,11 @@ def counted() -> Iterator[Transfers]:
         _current.reset(token)
 
 
+def is_counting() -> bool:
+    """Whether somebody counts."""
+    return _current.get() is not None
+
+
 def count(way: Way, nbytes: int) -> None:
     """Adds a copy, if somebody counts."""
     found = _current.get()

@@ -10,6 +10,7 @@ import numpy as np
 from clconv import config
 from clconv.graph.ir import TensorSpec
 from clconv.runtime.bound import BoundPlan
+from clconv.session.wanted import HOST
 
 if TYPE_CHECKING:
     from clconv.session.stages import Stage
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 class Quick:
     """The plan of the last run, if it is the whole network, and the arrays that it is for."""
 
-    __slots__ = ("_bound", "_count", "_expected")
+    __slots__ = ("_bound", "_count", "_expected", "_returned")
 
     def __init__(self, arrays: Mapping[str, np.ndarray], bound: BoundPlan) -> None:
         self._expected = tuple((name, a.shape, a.dtype) for name, a in arrays.items())
         self._count, self._bound = len(self._expected), bound
+        self._returned = frozenset(bound.plan.graph.returned)
 
-    def run(self, feeds: Any) -> dict[str, np.ndarray] | None:
-        """All outputs; None if the feeds are not contiguous arrays of just these names, shapes and types, in the host's
-        memory."""
+    def run(self, feeds: Any, outputs: Any = None) -> dict[str, np.ndarray] | None:
+        """The outputs, all or those that are named; None if the feeds are not contiguous arrays of just these names, shapes
+        and types, in the host's memory, or outputs are to go elsewhere."""
+        if outputs is not None and not self._are_named(outputs):
+            return None
         if type(feeds) is np.ndarray and self._count == 1:
             feeds = {self._expected[0][0]: feeds}
         if type(feeds) is not dict or len(feeds) != self._count:
@@ -41,7 +45,17 @@ class Quick:
                 or not (array.base is None or type(array.base) is np.ndarray)
             ):
                 return None
-        return self._bound.run(feeds)
+        found = self._bound.run(feeds)
+        return found if outputs is None else {name: found[name] for name in outputs}
+
+    def _are_named(self, outputs: Any) -> bool:
+        """Whether these are names of outputs, wanted in the host's memory."""
+        if type(outputs) is dict:
+            if not all(type(place) is str and place == HOST for place in outputs.values()):
+                return False
+        elif type(outputs) is not list and type(outputs) is not tuple:
+            return False
+        return all(name in self._returned for name in outputs)
 
 
 def quick_for(
@@ -52,7 +66,9 @@ def quick_for(
     return Quick(arrays, bound) if len(sizes) == len(set(sizes)) else None
 
 
-def run_like_last(stage: Stage, feeds: Any) -> dict[str, np.ndarray] | None:
-    """All outputs of the network, if it was last run on arrays like these, and nothing asks for a closer look."""
+def run_like_last(stage: Stage, feeds: Any, outputs: Any = None) -> dict[str, np.ndarray] | None:
+    """What run() gives, if the network was last run on arrays like these, and nothing asks for a closer look."""
     quick = stage.quick
-    return None if quick is None or config.CHECK.get() else quick.run(feeds)
+    if quick is None or (config.CHECK.is_set and config.CHECK.get()):
+        return None
+    return quick.run(feeds, outputs)

@@ -208,8 +208,8 @@ class Session(OnDevice):
         Raises InputError for a wrong name, rank, size or dtype, and for arrays or events of another context; ClosedError
         after close().
         """
-        if outputs is None and not wait_for:
-            found = run_like_last(self._opened.stage, feeds)
+        if not wait_for:
+            found = run_like_last(self._opened.stage, feeds, outputs)
             if found is not None:
                 return found
         wanted = self._wanted(outputs)

@@ -1,6 +1,8 @@
-"""NonMaxSuppression among many boxes keeps what onnxruntime keeps."""
+"""NonMaxSuppression among many boxes keeps what onnxruntime keeps; NonZero finds what NumPy does."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import onnxruntime
@@ -151,3 +153,20 @@ def test_threads_keep_what_one_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threads == [3]
     np.testing.assert_array_equal(found, wanted)
     assert found.dtype == np.int64 and len(set(found[:, 0])) == 7
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0, 2), (9,), (3, 5, 7), (64, 65)])
+def test_nonzero_finds_what_numpy_does(shape: tuple[int, ...]) -> None:
+    """Whether none, few, many or all are not 0, whose order in memory is another, and NaN is not 0."""
+    rng = np.random.default_rng(0)
+    for share, dtype in itertools.product(
+        (0, 0.02, 0.5, 1), (bool, np.uint8, np.int64, np.float32)
+    ):
+        x = np.asarray(rng.random(shape) < share).astype(dtype)
+        if dtype is np.float32:
+            x = np.where(x, np.float32(np.nan), -x)
+        for given in (x, x.T):
+            expected = np.array(np.nonzero(np.atleast_1d(given)), np.int64)[: given.ndim]
+            (found,) = evaluate_node(make_node("NonZero", ("x",), ("y",), "nonzero"), [given])
+            assert found.dtype == np.int64
+            np.testing.assert_array_equal(found, expected)

@@ -34,7 +34,24 @@ def test_a_run_like_the_last_looks_nothing_up(
         context.setattr(stages.Stage, "run", lambda *args: pytest.fail("looked up"))
         np.testing.assert_array_equal(session.run({"z": z, "x": z})["y"], z - z)
         np.testing.assert_array_equal(session.run({"z": x, "x": z})["y"], z - x)
+        for outputs in (["y"], ("y", "y"), {"y": "host"}):
+            found = session.run({"x": x, "z": z}, outputs)
+            assert list(found) == ["y"]
+            np.testing.assert_array_equal(found["y"], x - z)
+        assert session.run({"x": x, "z": z}, []) == {}
     np.testing.assert_array_equal(session.run([x, z])["y"], x - z)
+
+
+def test_outputs_elsewhere_or_unknown_are_looked_at(session: Session) -> None:
+    feeds = {"x": numbers(2, 4), "z": numbers(2, 4, begin=7)}
+    session.run(feeds)
+    into = np.zeros((2, 4), np.float32)
+    session.run(feeds, {"y": into})
+    np.testing.assert_array_equal(into, feeds["x"] - feeds["z"])
+    assert not isinstance(session.run(feeds, "device")["y"], np.ndarray)
+    for wrong in (["w"], {"y": "nowhere"}, "y", {"w": "host"}):
+        with pytest.raises(InputError):
+            session.run(feeds, wrong)
 
 
 def test_arrays_of_another_kind_are_looked_at(session: Session) -> None:

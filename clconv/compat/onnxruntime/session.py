@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +90,11 @@ class InferenceSession:
 
     @property
     def output_names(self) -> list[str]:
-        return list(self._session.graph.outputs)
+        return list(self._output_names)
+
+    @functools.cached_property
+    def _output_names(self) -> tuple[str, ...]:
+        return tuple(self._session.graph.outputs)
 
     def run(
         self,

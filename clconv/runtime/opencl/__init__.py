@@ -27,6 +27,7 @@ from clconv.runtime.opencl.foreign import (
     is_on_device,
 )
 from clconv.runtime.opencl.found import device_infos, library_version
+from clconv.runtime.opencl.machine_code import Function, NoFunction
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
@@ -49,6 +50,8 @@ __all__ = [
     "Device",
     "DeviceArray",
     "Flight",
+    "Function",
+    "NoFunction",
     "Place",
     "Program",
     "Queue",

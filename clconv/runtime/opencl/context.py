@@ -20,7 +20,8 @@ from clconv.runtime import pages, process, transfers
 from clconv.runtime.opencl.arrays import DeviceArray
 from clconv.runtime.opencl.compiler import Compiler
 from clconv.runtime.opencl.found import raw_devices
-from clconv.runtime.opencl.queue import Queue, host_address, set_arguments
+from clconv.runtime.opencl.memory import host_address
+from clconv.runtime.opencl.queue import Queue, set_arguments
 from clconv.runtime.opencl.refusals import refused
 
 

@@ -44,10 +44,19 @@ def borrowed(context: Any, array: np.ndarray, writes: bool) -> Any:
 
 
 @refused("tell where a buffer lies")
+def host_address(buffer: Any) -> int | None:
+    """Where a buffer, or a part of one, begins in memory that it was made of; None if it has memory of its own."""
+    if not buffer.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
+        return None
+    return int(buffer.get_host_array((1,), np.uint8).ctypes.data)
+
+
+@refused("tell where a buffer lies")
 def address_of(buffer: Any) -> int:
     """Where a buffer begins, for devices that leave buffers in the host's memory where they are."""
-    if buffer.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
-        return int(buffer.get_host_array((1,), np.uint8).ctypes.data)
+    known = host_address(buffer)
+    if known is not None:
+        return known
     with opencl:
         queue = cl.CommandQueue(buffer.context)  # of its own: it waits for nothing else
         found, _ = cl.enqueue_map_buffer(
@@ -73,10 +82,10 @@ def extent_of(buffer: Any, offset: int, nbytes: int) -> Extent:
     """What a part of a buffer takes."""
     whole, at = whole_of(buffer)
     begin = at + offset
-    if whole.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
-        begin += int(whole.get_host_array((1,), np.uint8).ctypes.data)
-        return Extent(0, begin, begin + nbytes)
-    return Extent(whole.int_ptr, begin, begin + nbytes)
+    known = host_address(whole)
+    if known is None:
+        return Extent(whole.int_ptr, begin, begin + nbytes)
+    return Extent(0, known + begin, known + begin + nbytes)
 
 
 def whole_of(buffer: Any) -> tuple[Any, int]:

@@ -28,7 +28,7 @@ class Queue:
     def __init__(
         self, info: DeviceInfo, context: Any, device: Any, profile: bool, given: Any = None
     ) -> None:
-        self.info = info
+        self.info, self.is_callers = info, given is not None
         flags = cl.command_queue_properties.PROFILING_ENABLE if profile else 0
         self._queue = given or cl.CommandQueue(context, device, properties=flags)  # type: ignore[arg-type]
 
@@ -125,14 +125,6 @@ def sub_buffer(buffer: Any, offset: int, nbytes: int) -> Any:
 def host_memory(buffer: Any) -> np.ndarray | None:
     """The bytes of ours that a buffer lies in, None if it has memory of its own."""
     return buffer.hostbuf if isinstance(buffer.hostbuf, np.ndarray) else None
-
-
-@refused("tell where a buffer lies")
-def host_address(buffer: Any) -> int | None:
-    """Where a buffer, or a part of one, begins in memory of ours; None if it has memory of its own."""
-    if not buffer.get_info(cl.mem_info.FLAGS) & cl.mem_flags.USE_HOST_PTR:
-        return None
-    return int(buffer.get_host_array((1,), np.uint8).ctypes.data)
 
 
 @refused("set a kernel's arguments")

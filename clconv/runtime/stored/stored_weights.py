@@ -77,6 +77,11 @@ class StoredWeights:
         self._are_mapped = True
         return constants.lent(memory)
 
+    @property
+    def may_change(self) -> bool:
+        """Whether weights are used in the file, where others could write."""
+        return self._are_mapped
+
     def check(self) -> None:
         """Raises ModelError once weights that are used in place are not what they were."""
         if self._are_mapped and self._blobs.has_changed():

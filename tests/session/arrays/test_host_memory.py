@@ -34,7 +34,7 @@ def test_numpy_and_dlpack_read_results(session: Session, x: np.ndarray) -> None:
     np.testing.assert_array_equal(view, expected)
 
 
-def test_dlpack_is_taken(session: Session, x: np.ndarray) -> None:
+def test_dlpack_and_addresses_are_taken(session: Session, x: np.ndarray) -> None:
     class Speaker:
         """Somebody's array that speaks DLPack and nothing else."""
 
@@ -44,7 +44,13 @@ def test_dlpack_is_taken(session: Session, x: np.ndarray) -> None:
         def __dlpack_device__(self) -> tuple[int, int]:
             return x.__dlpack_device__()
 
-    np.testing.assert_array_equal(session.run(Speaker())["result"], expected_of(session, x))
+    class Place:
+        """Somebody's memory, of which only the address is told."""
+
+        __array_interface__ = x.__array_interface__
+
+    for fed in (Speaker(), Place()):
+        np.testing.assert_array_equal(session.run(fed)["result"], expected_of(session, x))
 
 
 def test_tensors_of_torch_are_taken(session: Session, x: np.ndarray) -> None:

@@ -1,0 +1,103 @@
+"""Functions in the machine code that PoCL made of a program: where they begin in this process.
+
+PoCL loads the shared object of a kernel at its first launch, and unloads it when many others were launched since. Whoever
+holds a Function keeps it loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clconv.errors import ClconvError
+
+_MAPS = Path("/proc/self/maps")
+_IDENTITY = b"\x7fELF\x02\x01"  # of 64 bits, the lowest byte first
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_SYMBOL_TABLE, _FUNCTION = 2, 2  # SHT_SYMTAB, STT_FUNC
+
+
+class NoFunction(ClconvError):
+    """Why machine code cannot be called, in words."""
+
+
+class Function:
+    """A function of C that takes one number of 64 bits and returns nothing. call: the caller's thread runs it, without
+    Python's lock. Raises NoFunction, also where what is loaded is not what the file holds."""
+
+    def __init__(self, kernel: str, name: str) -> None:
+        file = _loaded(f"{kernel}.so")
+        try:
+            # Counts as a user of what is loaded, and loads nothing.
+            self._library = ctypes.CDLL(file.path, os.RTLD_NOW | os.RTLD_NOLOAD)
+            found = _function(Path(file.path).read_bytes(), name.encode())
+        except (OSError, struct.error, IndexError) as reason:
+            raise NoFunction(f"{file.path}: {reason}") from None
+        if found is None:
+            raise NoFunction(f"{file.path} has no function {name}")
+        if _loaded(f"{kernel}.so") != file or file.begin + found.at + len(found.code) > file.end:
+            raise NoFunction(f"{file.path} was loaded again")
+        if ctypes.string_at(file.begin + found.at, len(found.code)) != found.code:
+            raise NoFunction(f"{file.path} has changed since it was loaded")
+        self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(file.begin + found.at)
+
+
+class _Loaded(NamedTuple):
+    """A file in memory, from its beginning to its end."""
+
+    path: str
+    begin: int
+    end: int
+
+
+def _loaded(name: str) -> _Loaded:
+    """The first file of this name that is loaded: all of one kernel are made of one source."""
+    if sys.platform != "linux":
+        raise NoFunction("what is loaded is only known on Linux")
+    found: _Loaded | None = None
+    with _MAPS.open(encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            if not line.endswith(f"/{name}\n"):
+                continue
+            span, _, offset, _, _, path = line.rstrip("\n").split(None, 5)
+            begin, end = (int(number, 16) for number in span.split("-"))
+            if found is None and int(offset, 16) == 0:
+                found = _Loaded(path, begin, end)
+            elif found is not None and path == found.path:
+                found = found._replace(end=end)
+    if found is None:
+        raise NoFunction(f"no {name} is loaded")
+    return found
+
+
+class _Code(NamedTuple):
+    """A function: where it begins behind the beginning of its shared object, and its bytes."""
+
+    at: int
+    code: bytes
+
+
+def _function(content: bytes, name: bytes) -> _Code | None:
+    """By the table of symbols of a shared object, which also has those that nobody else may link to. Shared objects are
+    linked to begin at 0."""
+    if content[:6] != _IDENTITY:
+        raise NoFunction("it is no shared object of 64 bits")
+    (table,) = struct.unpack_from("<Q", content, 0x28)
+    size, count = struct.unpack_from("<HH", content, 0x3A)
+    sections: list[Any] = [_SECTION.unpack_from(content, table + i * size) for i in range(count)]
+    for _, kind, _, _, offset, nbytes, link, _, _, _ in sections:
+        if kind != _SYMBOL_TABLE:
+            continue
+        names = sections[link][4]
+        for at in range(offset, offset + nbytes, _SYMBOL.size):
+            text, info, _, section, value, length = _SYMBOL.unpack_from(content, at)
+            found = content[names + text : names + text + len(name) + 1]
+            if info & 15 == _FUNCTION and found == name + b"\0" and 0 < section < count and length:
+                begin = value - sections[section][3] + sections[section][4]
+                return _Code(value, content[begin : begin + length])
+    return None

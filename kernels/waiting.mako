@@ -1,0 +1,43 @@
+<%doc>
+How the workers of kernels/persistent.cl.mako wait for each other. Import with
+  <%namespace name="waiting" file="/waiting.mako"/>
+line: ints between counters. spins: looks before a worker sleeps.
+</%doc>
+
+<%def name="functions(line, spins)">\
+// Linux's futex(), which kernels cannot call by name: operation 128 sleeps while *address is `value`, 129 wakes all.
+static void ${entry}_futex(global int* address, long operation, long value) {
+#if defined(__x86_64__)
+  long number = 202;
+  __asm__ volatile("xor %%r10d, %%r10d; syscall" : "+a"(number) : "D"(address), "S"(operation), "d"(value)
+                   : "rcx", "r10", "r11", "memory");
+#else
+  __asm__ volatile("mov x8, #98; mov x0, %0; mov x1, %1; mov x2, %2; mov x3, #0; svc #0"
+                   : : "r"(address), "r"(operation), "r"(value) : "x0", "x1", "x2", "x3", "x8", "memory");
+#endif
+}
+
+// Waits until the operations that this one needs are done: looks for a while, then sleeps. Who sleeps is woken at once, even
+// where strangers keep the cores busy; who went on looking, or gave way again and again, would use up its share of a core
+// and wait for the next one. Who may be asleep is counted next to the items done.
+static void ${entry}_wait(
+    global const ${entry}_operation* operations, global const ${entry}_operation* operation,
+    global const int* awaited, global int* counters, int lines) {
+  for (int i = 0; i < operation->awaited; ++i) {
+    const int other = awaited[operation->first_awaited + i], items = operations[other].items;
+    global int* done = counters + (other * lines + lines - 1) * ${line};
+    int looks = 0;
+    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != items && looks < ${spins}) ++looks;
+    if (looks < ${spins}) continue;
+    __atomic_fetch_add(done + 1, 1, __ATOMIC_SEQ_CST);
+    for (int now; (now = __atomic_load_n(done, __ATOMIC_SEQ_CST)) != items;) ${entry}_futex(done, 128, now);
+    __atomic_fetch_sub(done + 1, 1, __ATOMIC_SEQ_CST);
+  }
+}
+
+// Counts items as done, and wakes who waits for the last of them.
+static void ${entry}_done(global int* done, int did, int items) {
+  if (__atomic_add_fetch(done, did, __ATOMIC_SEQ_CST) == items && __atomic_load_n(done + 1, __ATOMIC_SEQ_CST))
+    ${entry}_futex(done, 129, 0x7fffffff);
+}\
+</%def>
