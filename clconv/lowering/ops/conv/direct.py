@@ -171,6 +171,9 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
         -(-read // (_ITEM_BYTES * shape.batch * shape.group)),
         -(-ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
     )
+    cores = problem.device.compute_units
+    if chunks * shape.batch * shape.group % cores:  # as many items for each core
+        count = -(-count // cores) * cores
     plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
     narrower = narrower_tile(pixels, shape.is_pointwise)
     if height > 1 and (plain or _ragged(width, pixels, narrower) <= _RAGGED_ROWS):
