@@ -123,8 +123,8 @@ def _direct_lower(problem: Problem) -> Lowered:
 
 
 def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
-    """chosen_tile(), or tiles one or two pixels wider where registers allow and fewer pixels are computed in vain: the 49 of
-    the last layers of many networks are four tiles of 13 and five of 12, the 196 before them fourteen of 14."""
+    """chosen_tile(), or tiles that registers allow and that compute fewer pixels in vain: the 49 of the last layers of many
+    networks are five tiles of 10, four of 13 and five of 12."""
     vectors, pixels = chosen_tile(problem, blocks)
     if "pixels" in problem.parameters:
         return vectors, pixels
@@ -134,19 +134,21 @@ def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
         return vectors, pixels
     if vectors == 2 and problem.device.registers == 32:
         plain = problem.x.layout.is_plain
-        wider = (_WIDEST, _WIDE) if shape.is_pointwise else (_WIDE, pixels)
-        pixels = min(wider, key=lambda wide: _waste(shape, wide, plain))
+        if shape.is_pointwise:
+            pixels = _POINTWISE
+        else:
+            pixels = min(_WIDE, pixels, key=lambda wide: _waste(shape, wide, plain))
     return vectors, _fitted(shape, vectors, pixels)
 
 
-# Times two, with two weights and a broadcast value, are 29 and 31 registers.
-_WIDE, _WIDEST = 13, 14
+_WIDE = 13  # times two, with two weights and a broadcast value, are 29 registers
+# Of windows of one pixel: 20 sums keep the multiply-add units as busy as 26 do, 49, 196 and 784 waste 2, 2 and 1 %, and one
+# kernel of fewer instructions serves all layers of a network.
+_POINTWISE = 10
 
 
 def _waste(shape: ConvShape, pixels: int, plain: bool) -> float:
     """Time over that of tiles that fill rows: as rows, or as one run where pixels are looked up."""
-    if shape.is_pointwise:
-        return _ragged(math.prod(shape.out), pixels, 0)
     narrower = narrower_tile(pixels, False)
     rows = _ragged(shape.out[1], pixels, narrower)
     run = _ragged(math.prod(shape.out), pixels, narrower)
@@ -173,6 +175,9 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
         -(-read // (_ITEM_BYTES * shape.batch * shape.group)),
         -(-ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
     )
+    cores = problem.device.compute_units
+    if chunks * shape.batch * shape.group % cores:  # as many items for each core
+        count = -(-count // cores) * cores
     plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
     narrower = narrower_tile(pixels, shape.is_pointwise)
     if height > 1 and (plain or _ragged(width, pixels, narrower) <= _RAGGED_ROWS):
@@ -205,13 +210,14 @@ _LEAST_SUMS = 8
 
 
 def _fitted(shape: ConvShape, vectors: int, pixels: int) -> int:
-    """The pixels of a register tile, fewer where that fills rows without padding, whose windows all lie inside the image."""
+    """The pixels of a register tile, fewer where that fills rows without padding, whose windows all lie inside the image.
+    Windows of one pixel in rows shorter than a tile are copied side by side instead: each row would read all weights again."""
     width = shape.out[1]
 
     def ragged(tile: int) -> bool:
         return _ragged(width, tile, narrower_tile(tile, False)) > _RAGGED_ROWS
 
-    is_run = shape.is_pointwise or shape.out[0] == 1
+    is_run = shape.is_pointwise or shape.out[0] == 1 or (shape.kernel == (1, 1) and width < pixels)
     if is_run or shape.padding != "none" or not ragged(pixels):
         return pixels
     fitting = -(-width // -(-width // pixels))

@@ -46,8 +46,8 @@ _PARTS = 3
 # Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
 # apart, in the same few lines of the first-level cache, and a transform's 36 stores push each other out.
 _SKEW = 16
-# Transformed inputs of one launch: small enough to be still in the last-level cache when they are used.
-_SLICE_BYTES = 4 << 20
+# Transformed inputs of one launch, for each core: small enough to be still in its own cache when they are used.
+_SLICE_BYTES = 1 << 20
 # Multiplications of a product of the packing, which OpenBLAS does without other threads up to 262144.
 _PRODUCT = 1 << 17
 _MOST_SLICES = (
@@ -115,7 +115,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
     tile_blocks = -(-all_tiles // tiles)
-    in_slice = max(1, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes)
+    cores = problem.device.compute_units
+    in_slice = max(cores, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes * cores)
     in_slice = min(in_slice, tile_blocks)
     v = f"{problem.node.name}/winograd_v"
     weights = problem.packed(1, winograd_weights(transform, block, block * vectors))

@@ -18,7 +18,15 @@ _BLOCK_BYTES = 1 << 20
 _MOST_PRODUCTS = _MOST_TILES * 36
 # Cycles of a multiply-add, and of 64 bytes of weights that come from the last-level cache.
 _LATENCY, _LINE = 4, 10
-_LEAST_PIXELS = 4
+# Register tiles for 32 registers, vectors and pixels: few, so that layers share kernels, those that most do first. A rarer one
+# must gain so much.
+_TILES = ((2, 10), (2, 8), (1, 16))
+_SHARED, _RARE = 2, 1.1
+# Of the time for sums and weights, what does not hide behind the other: and each block of tiles reads all weights.
+_AGAIN = 0.3
+# What a pixel of a single vector costs more, for each of its multiply-adds reads memory: measured, 512 filters.
+_SINGLE = 1.2
+_TURN = 0.6
 # Items for each core from which on the last ones no longer count.
 _MANY_ITEMS = 8
 
@@ -53,14 +61,14 @@ def chosen_split(problem: Problem, shape: ConvShape, transform: Transform, all_t
     work = _Work(problem.device, transform, shape.channels, blocks, all_tiles)
     tiles = [(vectors, pixels)]
     if problem.device.registers == 32:
-        # Few registers leave no choice.
-        wide = {vectors} if "vectors" in problem.parameters else {vectors, 1}
-        tiles = [
-            (v, p)
-            for v in sorted(wide, reverse=True)
-            for p in range(_LEAST_PIXELS, _most_pixels(problem.device, v) + 1)
-        ]
-    return min(work.splits(tiles), key=work.cycles)
+        tiles = [t for t in _TILES if "vectors" not in problem.parameters or t[0] == vectors]
+    shared = tiles[:_SHARED]
+
+    def cycles(split: Split) -> float:
+        rare = (split.vectors, split.pixels) not in shared
+        return work.cycles(split) * (_RARE if rare else 1)
+
+    return min(work.splits(tiles), key=cycles)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,21 +96,15 @@ class _Work:
         rounds = items / cores if items >= _MANY_ITEMS * cores else -(-items // cores)
         weights = split.vectors * self.device.vector_width / 16 * _LINE
         step = _step(split.vectors, split.pixels)
-        first = max(step, weights)
-        channel = first + (split.register_tiles - 1) * step
+        sums = split.register_tiles * step
+        channel = max(sums, weights) + _AGAIN * (sums + weights)
         return rounds * channel * self.transform.n**2 * self.channels
 
 
 def _step(vectors: int, pixels: int) -> float:
-    """Cycles of a register tile for one channel: two multiply-adds or two loads each. A pixel that several vectors share is
-    loaded apart."""
-    sums = vectors * pixels
-    return max(sums / 2, (vectors + pixels) / 2, _LATENCY)
-
-
-def _most_pixels(device: DeviceInfo, vectors: int) -> int:
-    """What registers have room for beside weights and a pixel."""
-    return min((device.registers - 1 - vectors) // vectors, 16)
+    """Cycles of a register tile for one channel: two multiply-adds or two loads in each, and what is not hidden."""
+    loads = (vectors + pixels) * (_SINGLE if vectors == 1 else 1)
+    return max(vectors * pixels, loads, 2 * _LATENCY) / 2 + _TURN
 
 
 def _most_tiles(transform: Transform, pixels: int) -> int:
