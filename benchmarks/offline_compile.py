@@ -103,11 +103,24 @@ def measured(
     target: Target, graphs: Mapping[str, Graph], halved: Collection[str] = ()
 ) -> list[dict[str, object]]:
     """A row for each different kernel; halved: the graphs that are compiled with halves, too. RuntimeError if one does not compile."""
+    return compiled(
+        target,
+        {
+            name: (
+                *launches(graph, target.device),
+                *(launches_of_halves(graph, target.device) if name in halved else ()),
+            )
+            for name, graph in graphs.items()
+        },
+    )
+
+
+def compiled(target: Target, wanted: Mapping[str, Iterable[KernelCall]]) -> list[dict[str, object]]:
+    """A row for each different kernel of what is wanted, by what wants it. RuntimeError if one does not compile."""
     calls: dict[str, KernelCall] = {}
     where: dict[str, str] = {}
-    for name, graph in graphs.items():
-        halves = launches_of_halves(graph, target.device) if name in halved else ()
-        for call in (*launches(graph, target.device), *halves):
+    for name, own in wanted.items():
+        for call in own:
             calls.setdefault(call.kernel.symbol, call)
             where.setdefault(call.kernel.symbol, f"{name}: {call.node}")
     with tempfile.TemporaryDirectory() as folder:

@@ -73,7 +73,7 @@ def part_off(whole: Batch, part: float) -> tuple[Batch, Batch]:
     count = round(whole.size * part)
     if not 0 < count < whole.size:
         raise InputError(
-            f"validation_split={part} of {whole.size} examples leaves {count} to measure and {whole.size - count} to learn"
+            f"validation_data={part} of {whole.size} examples leaves {count} to measure and {whole.size - count} to learn"
         )
     return whole.take(slice(0, whole.size - count)), whole.take(slice(whole.size - count, None))
 

@@ -192,23 +192,22 @@ class Trainer:
         *,
         epochs: int = 1,
         batch_size: int = 32,
-        validation_data: tuple[Data, np.ndarray] | None = None,
-        validation_split: float = 0.0,
+        validation_data: tuple[Data, np.ndarray] | float | None = None,
         shuffle: bool = True,
         progress: Progress | None = None,
     ) -> History:
         """Learns from all examples, `epochs` times, in an order that the seed decides; returns the figures of each epoch.
-        validation_data: (x, y) to measure after each; validation_split: or that part of the examples, their last.
+        validation_data: (x, y) to measure after each, or the part of the examples that is held back for it, their last.
         progress: told of each step; by default a bar on a terminal, else a line an epoch on stderr."""
         if epochs < 1 or batch_size < 1:
             raise InputError(f"epochs={epochs}, batch_size={batch_size}: there is at least one")
         whole, held = conform_data(self.inputs, x, y), None
-        if validation_data is not None:
+        if isinstance(validation_data, float):
+            whole, held = part_off(whole, validation_data)
+        elif validation_data is not None:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-                raise InputError("validation_data is a pair (x, y)")
+                raise InputError("validation_data is a pair (x, y), or a part such as 0.2")
             held = conform_data(self.inputs, *validation_data)
-        elif validation_split:
-            whole, held = part_off(whole, validation_split)
         return fit(self, whole, held, epochs, batch_size, shuffle, progress)
 
     # What is kept.

@@ -173,7 +173,7 @@ def test_data_as_users_have_them(device: clconv.DeviceInfo) -> None:
         ({"input": x}, y),
     ):
         assert t.evaluate(a, b)["loss"] == pytest.approx(wanted, rel=1e-6)
-    history = t.fit(x, y, batch_size=4, validation_split=0.25)
+    history = t.fit(x, y, batch_size=4, validation_data=0.25)
     assert t.steps == 2 and "val_loss" in history[0]  # of 4 and of 2
 
 
@@ -197,7 +197,7 @@ def test_bad_data_are_one_clear_error(device: clconv.DeviceInfo) -> None:
         ({"epochs": 0}, "there is at least one"),
         ({"batch_size": 0}, "there is at least one"),
         ({"validation_data": x}, "a pair"),
-        ({"validation_split": 0.01}, "leaves 0 to measure"),
+        ({"validation_data": 0.01}, "leaves 0 to measure"),
     ):
         with pytest.raises(InputError, match=match):
             t.fit(x, y, **options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Ten networks, their data and their objective, made from a seed: what PyTorch's numbers are of.
+"""Eleven networks, their data and their objective, made from a seed: what PyTorch's numbers are of.
 
 tests/tools/torch_gradients.py computes them with the same nodes in PyTorch; names of parameters are as PyTorch's
 modules would have them.
@@ -101,22 +101,35 @@ def resnet18() -> Graph:
     return net.graph("resnet18", (3, 64, 64), net.dense(net.pooled(h), "fc", 256, 10))
 
 
-def alexnet() -> Graph:
-    """A small sibling of Krizhevsky et al. (2012): LRN, overlapping pooling, two groups, dropout."""
+def _alexnet(
+    size: int, channels: tuple[int, ...], flat: int, units: int, classes: int, alpha: float
+) -> Graph:
+    """Krizhevsky et al. (2012): LRN, overlapping pooling, two groups, dropout."""
     net = _start(3, 6)
 
     def normal(x: str) -> str:
-        return net.add("LRN", net.relu(x), size=5, alpha=1e-2, beta=0.75, bias=2.0)
+        return net.add("LRN", net.relu(x), size=5, alpha=alpha, beta=0.75, bias=2.0)
 
-    h = net.pool(normal(net.conv("x", "conv1", 16, 11, 4)), 3, 2)
-    h = net.pool(normal(net.conv(h, "conv2", 32, 5, 1, 2, groups=2)), 3, 2)
-    h = net.relu(net.conv(h, "conv3", 48, 3, 1, 1))
-    h = net.relu(net.conv(h, "conv4", 48, 3, 1, 1, groups=2))
-    h = net.pool(net.relu(net.conv(h, "conv5", 32, 3, 1, 1, groups=2)), 3, 2)
-    for label, fan, to in (("fc6", 128, 64), ("fc7", 64, 64)):
+    one, two, three, four, five = channels
+    h = net.pool(normal(net.conv("x", "conv1", one, 11, 4)), 3, 2)
+    h = net.pool(normal(net.conv(h, "conv2", two, 5, 1, 2, groups=2)), 3, 2)
+    h = net.relu(net.conv(h, "conv3", three, 3, 1, 1))
+    h = net.relu(net.conv(h, "conv4", four, 3, 1, 1, groups=2))
+    h = net.pool(net.relu(net.conv(h, "conv5", five, 3, 1, 1, groups=2)), 3, 2)
+    for label, fan, to in (("fc6", flat, units), ("fc7", units, units)):
         dropped = net.add("Dropout", net.flat(h), net.number(0.5))
         h = net.relu(net.dense(dropped, label, fan, to))
-    return net.graph("alexnet", (3, 99, 99), net.dense(h, "fc8", 64, 10))
+    return net.graph("alexnet", (3, size, size), net.dense(h, "fc8", units, classes))
+
+
+def alexnet() -> Graph:
+    """A small sibling."""
+    return _alexnet(99, (16, 32, 48, 48, 32), 128, 64, 10, alpha=1e-2)
+
+
+def whole_alexnet() -> Graph:
+    """All 60,965,224 parameters."""
+    return _alexnet(227, (96, 256, 384, 384, 256), 9216, 4096, 1000, alpha=5e-4)
 
 
 def mobilenet() -> Graph:
@@ -225,6 +238,7 @@ ZOO: dict[str, Entry] = {
     "resnet20": Entry(resnet20, (3, 32, 32), 2, 10, slow=True, seed=12),
     "resnet18": Entry(resnet18, (3, 64, 64), 4, 10, slow=True),
     "alexnet": Entry(alexnet, (3, 99, 99), 4, 10, slow=True),
+    "whole alexnet": Entry(whole_alexnet, (3, 227, 227), 2, 1000, slow=True),
     "mobilenet": Entry(mobilenet, (3, 48, 48), 6, 10, slow=True),
     "unet": Entry(unet, (1, 32, 32), 2, 3, labels=(32, 32), slow=True),
     "lstm": Entry(lstm, (15, 10), 7, 6),

@@ -17,19 +17,21 @@ def loads(tile, size):
 <%def name="registers()">
 <%
   a_count, at_once = loads(tile, tile.m)
-  b_count = loads(tile, tile.n)[0]
+  b_count, taps = loads(tile, tile.n)[0], kernel[0] * kernel[1]
 %>
   const int k = id % ${tile.k}, line = id / ${tile.k};
 % for i in range(a_count):
   float next_a${i} = 0;
-  const size_t filter${i} = (size_t)min(first_filter + line + ${i * at_once}, filters - 1) * out_plane;
+  const int filter${i} = min(first_filter + line + ${i * at_once}, filters - 1);
 % endfor
 % for i in range(b_count):
   float next_b${i} = 0;
   int channel${i} = min(first_column + line + ${i * at_once}, columns - 1);
-  const int down${i} = channel${i} / ${kernel[1]} % ${kernel[0]} * ${dilations[0]} - pad_top;
-  const int across${i} = channel${i} % ${kernel[1]} * ${dilations[1]} - pad_left;
-  channel${i} /= ${kernel[0] * kernel[1]};
+% if taps > 1:
+  const short down${i} = channel${i} / ${kernel[1]} % ${kernel[0]} * ${dilations[0]} - pad_top;
+  const short across${i} = channel${i} % ${kernel[1]} * ${dilations[1]} - pad_left;
+  channel${i} /= ${taps};
+% endif
 % endfor
 </%def>
 ## Reads this item's part of a step. Lines past the last are the last once more, which no result that is kept reads; past the
@@ -45,11 +47,15 @@ def loads(tile, size):
       const size_t from = ((size_t)n * groups + group) * filters * out_plane + within;
       const size_t image = ((size_t)n * groups + group) * channels * plane;
 % for i in range(loads(tile, tile.m)[0]):
-      next_a${i} = valid ? ${element("dy", "from + filter%d" % i, stored("dy"))} : 0;
+      next_a${i} = valid ? ${element("dy", "from + (size_t)filter%d * out_plane" % i, stored("dy"))} : 0;
 % endfor
 % for i in range(loads(tile, tile.n)[0]):
       {
+% if kernel[0] * kernel[1] > 1:
         int ih = top + down${i}, iw = left + across${i};
+% else:
+        int ih = top - pad_top, iw = left - pad_left;
+% endif
 % if pad_mode == "constant":
         const int inside = valid && ih >= 0 && ih < height && iw >= 0 && iw < width;
 % else:

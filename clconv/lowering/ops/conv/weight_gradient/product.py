@@ -22,9 +22,16 @@ from clconv.lowering.shared.tile_choice import (
     chosen_tile,
     product_seconds,
 )
-from clconv.lowering.shared.tiles import PRODUCT_SPACE, local_memory_obstacle, subgroup_of
+from clconv.lowering.shared.tiles import (
+    PRODUCT_SPACE,
+    TILES,
+    Tile,
+    local_memory_obstacle,
+    subgroup_of,
+)
 
 _LEAST_FILTERS = 8  # of a group: fewer leave most of a tile empty
+_MOST_REACH = 2**14  # the kernel keeps where taps lie in 16 bits
 _GATHERED = 1.3  # of the time of a product whose values lie side by side
 
 
@@ -37,6 +44,10 @@ def _applies(problem: Problem) -> str | None:
         return f"needs at least {_LEAST_FILTERS} filters a group, got {filters}"
     if not problem.y.size or not problem.input(1).size:
         return "there is nothing to sum"
+    at = problem.node.attrs
+    reach = max(d * k for d, k in zip(at.dilations, at.kernel_shape, strict=True))
+    if max(reach, *at.pads) > _MOST_REACH:
+        return f"needs windows and pads of at most {_MOST_REACH} pixels"
     return None
 
 
@@ -46,10 +57,18 @@ def _product_size(shape: Shape) -> ProductSize:
     return ProductSize(shape.filters, columns, pixels, shape.group, MOST_SPLITS)
 
 
+def _tile(problem: Problem, size: ProductSize) -> Tile:
+    """Intel's 128 registers do not hold the results of the larger tiles and the addresses of what an item loads."""
+    device = problem.device
+    if "Intel" in device.vendor and not device.is_cpu:
+        return TILES[-1]
+    return chosen_tile(problem, size, None)
+
+
 def _lower(problem: Problem) -> Lowered:
     shape = Shape.of(problem, merged=1)
     size = _product_size(shape)
-    tile = chosen_tile(problem, size, None)
+    tile = _tile(problem, size)
     splits = chosen_splits(problem, size, tile, None)
     kernel = Kernel.of(
         "conv/weight_gradient/product.cl.mako",
