@@ -140,7 +140,7 @@ class BoundPlan:
             for name, array in saved.items():
                 assert state is not None
                 state.put(name, array)
-        self.device.compiler.launched()
+        self.device.compiler.launched(self.plan.launches)
 
     def __del__(self) -> None:
         with opencl.released():
@@ -172,7 +172,7 @@ class BoundPlan:
     def launched(self, calls: Sequence[KernelCall]) -> None:
         """To be called once other calls have run: lets the device keep their machine code."""
         if self.device.compiler.first_launches(calls, self.programs):
-            self.device.compiler.launched()
+            self.device.compiler.launched(self.plan.launches)
 
     def _prepare(self, calls: Sequence[KernelCall]) -> None:
         more = self.device.compiler.prepare(call.kernel for call in calls)

@@ -160,6 +160,9 @@ def test_what_cannot_be_called_is_launched(
         return Function(kernel, "no_such_function")
 
     monkeypatch.setattr(alone, "Function", missing)
+    monkeypatch.setattr(
+        alone, "_LONG", 1e9
+    )  # on no machine are launches too long to look for another way
     monkeypatch.setenv("CLCONV_DEBUG", "2")
     session = Session(residual(), waking)
     found = [session.run({"x": picture(*SIZE)})["result"] for _ in range(4)]
@@ -189,6 +192,18 @@ def test_what_is_loaded_is_what_the_file_holds(
         monkeypatch.setattr(Path, "read_bytes", lambda path, c=changed: c(read(path)))
         with pytest.raises(NoFunction, match=says):
             Function(symbol, name)
+
+
+def test_all_pages_of_what_is_loaded_are_read(
+    waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    symbol = settled(Session(residual(), waking), True, SIZE).plan.launches[0].kernel.symbol
+    parts = [p for p in machine_code._parts() if p.path.endswith(f"/{symbol}.so")]
+    read: set[int] = set()
+    monkeypatch.setattr(machine_code.ctypes, "string_at", lambda at, size: read.add(at))
+    machine_code.read_once([symbol])
+    assert {part.begin for part in parts if part.access.startswith("r")} <= read
+    assert all(any(part.begin <= at < part.end for part in parts) for at in read)
 
 
 class Ways:

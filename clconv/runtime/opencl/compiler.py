@@ -22,6 +22,7 @@ from clconv.runtime.opencl.beside import Beside, launch_idle
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
+from clconv.runtime.opencl.machine_code import read_once
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.progress import Progress, silent
 from clconv.spans import span
@@ -189,7 +190,9 @@ class Compiler:
                     fresh.append(i)
         return fresh
 
-    def launched(self) -> None:
-        """To be called after first launches: what they left on the disk is recorded, to be checked next time."""
+    def launched(self, calls: Iterable[KernelCall]) -> None:
+        """To be called after first launches: what they left on the disk is recorded, to be checked next time, and what they
+        loaded is read."""
         if self._stored is not None:
             self._stored.remember()
+            read_once({call.kernel.symbol for call in calls})

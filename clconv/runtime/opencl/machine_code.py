@@ -1,4 +1,4 @@
-"""Functions in the machine code that PoCL made of a program: where they begin in this process.
+"""The machine code that PoCL made of a program: its functions in this process, and its pages.
 
 PoCL loads the shared object of a kernel at its first launch, and unloads it when many others were launched since. Whoever
 holds a Function keeps it loaded.
@@ -6,16 +6,19 @@ holds a Function keeps it loaded.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import struct
 import sys
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from clconv.errors import ClconvError
 
 _MAPS = Path("/proc/self/maps")
+_PAGE = 4096  # the smallest there are
 _IDENTITY = b"\x7fELF\x02\x01"  # of 64 bits, the lowest byte first
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -47,6 +50,47 @@ class Function:
         self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(file.begin + found.at)
 
 
+def read_once(kernels: Collection[str]) -> None:
+    """Reads a byte of each page of what is loaded for these kernels, by their symbols; nothing on other systems than Linux.
+
+    AVX-512 reads constants under masks. From a page that nobody has read yet, where no lane is wanted, which so does not
+    bring it in, each such read takes 15 times as long: that of a comparison that is never true.
+    """
+    names = {f"/{symbol}.so" for symbol in kernels}
+    sizes: dict[str, int] = {}
+    for part in _parts():
+        if part.access[0] != "r" or part.path[part.path.rfind("/") :] not in names:
+            continue
+        if part.path not in sizes:
+            with contextlib.suppress(OSError):  # it was removed
+                sizes[part.path] = os.stat(part.path).st_size
+        end = min(part.end, part.begin + sizes.get(part.path, 0) - part.offset)
+        for page in range(part.begin, end, _PAGE):
+            ctypes.string_at(page, 1)
+
+
+class _Part(NamedTuple):
+    """A part of a file in memory. access: "r-xp", ...; offset: where it begins in the file."""
+
+    begin: int
+    end: int
+    access: str
+    offset: int
+    path: str
+
+
+def _parts() -> Iterator[_Part]:
+    """What is loaded from shared objects."""
+    if sys.platform != "linux":
+        return
+    with _MAPS.open(encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            if line.endswith(".so\n"):
+                span, access, offset, _, _, path = line.rstrip("\n").split(None, 5)
+                begin, end = (int(number, 16) for number in span.split("-"))
+                yield _Part(begin, end, access, int(offset, 16), path)
+
+
 class _Loaded(NamedTuple):
     """A file in memory, from its beginning to its end."""
 
@@ -57,21 +101,16 @@ class _Loaded(NamedTuple):
 
 def _loaded(name: str) -> _Loaded:
     """The first file of this name that is loaded: all of one kernel are made of one source."""
-    if sys.platform != "linux":
-        raise NoFunction("what is loaded is only known on Linux")
     found: _Loaded | None = None
-    with _MAPS.open(encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            if not line.endswith(f"/{name}\n"):
-                continue
-            span, _, offset, _, _, path = line.rstrip("\n").split(None, 5)
-            begin, end = (int(number, 16) for number in span.split("-"))
-            if found is None and int(offset, 16) == 0:
-                found = _Loaded(path, begin, end)
-            elif found is not None and path == found.path:
-                found = found._replace(end=end)
+    for part in _parts():
+        if not part.path.endswith(f"/{name}"):
+            continue
+        if found is None and part.offset == 0:
+            found = _Loaded(part.path, part.begin, part.end)
+        elif found is not None and part.path == found.path:
+            found = found._replace(end=part.end)
     if found is None:
-        raise NoFunction(f"no {name} is loaded")
+        raise NoFunction(f"no {name} is loaded, as far as is known")
     return found
 
 
