@@ -9,6 +9,9 @@ from clconv.graph.ops.recurrent_functions import activation_settings
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer
 
+# Units whose weights lie side by side, by the instruction that multiplies them.
+TOGETHER = {"": 1, "words": 2, "vnni": 4}
+
 
 def byte_steps(problem: Problem, directions: int) -> np.ndarray | None:
     """Of each direction what one step of R is, if R was of int8 before it was dequantised: a time step reads all of it, and

@@ -22,12 +22,10 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
-from clconv.lowering.ops.recurrent.narrow import byte_steps, state_rounding
+from clconv.lowering.ops.recurrent.narrow import TOGETHER, byte_steps, state_rounding
 from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
-# Units whose weights lie side by side, by the instruction that multiplies them.
-_TOGETHER = {"": 1, "words": 2, "vnni": 4}
 _MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
 
 
@@ -148,8 +146,9 @@ class _Steps:
             blocks = part.reshape(*part.shape[:2], -1, block, layer.hidden)
             lines = blocks.transpose(0, 2, 4, 1, 3)
             if together > 1:
-                behind = -layer.hidden % together
-                lines = np.pad(lines, ((0, 0), (0, 0), (0, behind), (0, 0), (0, 0)))
+                lines = np.pad(
+                    lines, ((0, 0), (0, 0), (0, -layer.hidden % together), (0, 0), (0, 0))
+                )
                 tuples = lines.reshape(*lines.shape[:2], -1, together, *lines.shape[3:])
                 lines = np.moveaxis(tuples, 3, 5)
             return np.ascontiguousarray(lines)
@@ -163,13 +162,12 @@ class _Steps:
             return pack(np.rint(array / steps)).astype(np.int8)
 
         def pack_sums(array: np.ndarray) -> np.ndarray:
-            return np.ascontiguousarray(pack_bytes(array).sum(axis=(2, 5), dtype=np.int32))
+            return pack_bytes(array).sum(axis=(2, 5), dtype=np.int32)
 
         of_steps = (*settings, *self.steps.tolist())
+        packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
         if sums:
             packing = Packing(f"{name}.sums", of_steps, pack_sums, DType.INT32)
-        else:
-            packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
         return Packed(self.problem.node.inputs[2], packing)
 
     def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
@@ -263,7 +261,7 @@ class _Steps:
         rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
             ("x", Read(projected.name)),
-            ("r", self._packed("recurrent.r", (part.first, part.end), _TOGETHER[dot])),
+            ("r", self._packed("recurrent.r", (part.first, part.end), TOGETHER[dot])),
             *([("r_scale", Table(self.steps))] if self.steps is not None else []),
             *(
                 [("r_sums", self._packed("recurrent.r", (part.first, part.end), 4, True))]
