@@ -86,9 +86,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # -m says itself which marks are wanted.
-    for item in repetitions(items):
-        item.add_marker(pytest.mark.slow)
+    # -m says itself which marks are wanted. To find the repetitions takes seconds.
+    if config.getoption("-m") or not asks_for_all(config):
+        for item in repetitions(items):
+            item.add_marker(pytest.mark.slow)
     if not asks_for_all(config):
         _leave_out(config, items, lambda item: item.get_closest_marker("slow") is not None)
     if not config.getoption("-m") and not config.getoption("--soak"):

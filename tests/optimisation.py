@@ -40,8 +40,13 @@ NOT_OPTIMISED = (
     "tests/kernels/test_tiles.py",
     # The same kernels as in test_cases.py with other types, parameters or sizes.
     "tests/kernels/test_dtypes.py",
+    "tests/kernels/test_fed_weights.py",
+    "tests/kernels/test_half.py",
+    "tests/kernels/test_movement.py",
     "tests/kernels/test_parameters.py",
+    "tests/kernels/test_pool_gradient.py",
     "tests/kernels/test_window_properties.py",
+    "tests/kernels/test_winograd_weight_gradient.py",
     # Passes and plans.
     "tests/models/test_random_graphs.py",
 )
@@ -55,7 +60,7 @@ def choose(item: pytest.Item) -> None:
         return
     callspec = getattr(item, "callspec", None)
     device = callspec.params.get("device") if callspec else None
-    optimised = is_optimised(item.nodeid) or not _is_pocl(device)
+    optimised = is_optimised(item.nodeid) or not _is_pocl(device) or item.config.getoption("--soak")
     if optimised == (VARIABLE not in os.environ):
         return
     if optimised:

@@ -63,7 +63,7 @@ def _own_traits(case: Case, graph: Graph, variants: tuple[str, ...]) -> Traits:
     """What is new once for each operator: how its nodes, attributes and types change what it computes."""
     node = graph.nodes[0]
     found: set[Hashable] = {("nodes", tuple(n.op for n in graph.nodes[:3]))}
-    found |= {(name, _kind(value)) for name, value in node.attrs.items()}
+    found |= {(name, kind_of(value)) for name, value in node.attrs.items()}
     for index, name in enumerate(node.inputs[:_MOST_INPUTS]):
         spec = graph.specs.get(name)
         if spec is not None:
@@ -100,7 +100,7 @@ def variants_of(case: Case, device: DeviceInfo | None) -> tuple[str, ...]:
     return _VARIANTS[key]
 
 
-def _kind(value: object) -> Hashable:
+def kind_of(value: object) -> Hashable:
     """Values that tests need not tell apart are one kind: integers from 3 on, floats of one sign."""
     if isinstance(value, (bool, str)) or value is None:
         return value
@@ -109,5 +109,5 @@ def _kind(value: object) -> Hashable:
     if isinstance(value, float):
         return value if value in (0.0, 1.0) else (value > 0) - (value < 0)
     if isinstance(value, (tuple, list)):
-        return len(value), frozenset(_kind(v) for v in value)
+        return len(value), frozenset(kind_of(v) for v in value)
     return type(value).__name__

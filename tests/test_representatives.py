@@ -54,7 +54,7 @@ def test_the_applicable_variants_are_those_that_have_plans(device: DeviceInfo) -
 @pytest.mark.parametrize("op", SAMPLE)
 def test_a_case_that_is_kept_is_tried_and_each_variant_is(op: str, device: DeviceInfo) -> None:
     cases = [case for case in quick_cases(device) if case.op == op]
-    tried = without_repetitions(cases, device)
+    tried = without_repetitions(cases, device, most_quick(op))
     assert all(tried[case.name] for case in cases if variants_of(case, device))
     found = {name for kept in tried.values() for name, _ in kept}
     assert found >= {name for case in cases for name in variants_of(case, device)}

@@ -5,14 +5,17 @@ unsupported.txt lists what is refused. A case that starts to pass must leave it,
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import pytest
+from onnx.helper import get_attribute_value
 
 from clconv.device.info import DeviceInfo
 from clconv.errors import UnsupportedError
 from tests.conformance.onnx_cases import OnnxCase, all_cases, with_open_sizes
 from tests.conformance.outcome import names_the_cause, read_list, run_case
+from tests.representatives import kind_of
 
 UNSUPPORTED = read_list()
 KINDS = {"light": 9, "pytorch-converted": 82, "pytorch-operator": 35, "simple": 23}
@@ -20,8 +23,8 @@ KINDS = {"light": 9, "pytorch-converted": 82, "pytorch-operator": 35, "simple": 
 
 # The quick run takes one case of every third operator as it is, and of every other third one with open sizes: that
 # references agree with all of ONNX's cases is tested in tests/graph, and kernels with the references in tests/kernels.
-# Definitions written out as graphs (expanded) repeat what other cases hold apart; networks and what PyTorch exported
-# compile for long.
+# Networks and what PyTorch exported compile for long. The whole run takes the cases in which something is new for their
+# operator; so it does with definitions that are written out as graphs (expanded), for these together.
 _THIRD = 3
 
 
@@ -29,17 +32,43 @@ def _operator(case: OnnxCase) -> str:
     return str(case.model().graph.node[0].op_type)
 
 
+def _traits(case: OnnxCase) -> Iterator[Hashable]:
+    """What may be new about a case of one node: inputs, element types, ranks and values of attributes."""
+    graph = case.model().graph
+    yield len(graph.input), len(graph.output)
+    for index, value in enumerate((*graph.input, *graph.output)):
+        tensor = value.type.tensor_type
+        yield index, tensor.elem_type
+        yield index, "rank", len(tensor.shape.dim)
+    for attribute in graph.node[0].attribute:
+        yield attribute.name, kind_of(get_attribute_value(attribute))
+
+
+class _Marks:
+    """The marks of cases that come one after another."""
+
+    def __init__(self, third: int) -> None:
+        self._third = third
+        self._operators: set[str] = set()
+        self._known: set[Hashable] = set()
+
+    def of(self, case: OnnxCase) -> list[Any]:
+        written_out = "_expanded" in case.id
+        if case.kind != "node" or case.id in UNSUPPORTED:
+            return [pytest.mark.slow] * (case.kind != "node" or written_out)
+        op = "" if written_out else _operator(case)
+        slow = written_out or op in self._operators or len(self._operators) % _THIRD != self._third
+        if not written_out:
+            self._operators.add(op)
+        traits = {(op, trait) for trait in _traits(case)}
+        repeats = slow and traits <= self._known
+        self._known |= traits
+        return [pytest.mark.slow] * slow + [pytest.mark.long] * repeats
+
+
 def _all_cases() -> list[Any]:
-    """Every case; all but the first of every third operator are slow."""
-    found, seen = [], set()
-    for case in all_cases():
-        slow = case.id.endswith("_expanded") or case.kind != "node"
-        if case.kind == "node" and not slow and case.id not in UNSUPPORTED:
-            op = _operator(case)
-            slow = op in seen or len(seen) % _THIRD != 1
-            seen.add(op)
-        found.append(pytest.param(case, id=case.id, marks=[pytest.mark.slow] if slow else []))
-    return found
+    marks = _Marks(1)
+    return [pytest.param(case, id=case.id, marks=marks.of(case)) for case in all_cases()]
 
 
 @pytest.mark.parametrize("case", _all_cases())
@@ -54,15 +83,13 @@ def test_case(case: OnnxCase, device: DeviceInfo) -> None:
 
 
 def _cases_with_open_sizes() -> list[Any]:
-    """ONNX's cases of single operators that clconv has; all but the first of every third operator are slow."""
-    found, seen = [], set()
-    for case in all_cases():
-        if case.kind == "node" and not case.id.endswith("_expanded") and case.id not in UNSUPPORTED:
-            op = _operator(case)
-            marks = [pytest.mark.slow] if op in seen or len(seen) % _THIRD else []
-            found.append(pytest.param(with_open_sizes(case), id=case.id, marks=marks))
-            seen.add(op)
-    return found
+    """ONNX's cases of single operators that clconv has."""
+    marks = _Marks(0)
+    return [
+        pytest.param(with_open_sizes(case), id=case.id, marks=marks.of(case))
+        for case in all_cases()
+        if case.kind == "node" and "_expanded" not in case.id and case.id not in UNSUPPORTED
+    ]
 
 
 @pytest.mark.parametrize("case", _cases_with_open_sizes())

@@ -1,8 +1,9 @@
 """Every case through every variant that applies, on every device, against the NumPy reference.
 
 The quick run tries a variant where it is the one that is chosen, and besides on the first case that it applies to; on the
-first two, of the first of the operators whose kernels come from one module. The whole run tries it on every case, and
-has all kernels optimised.
+first two, of the first of the operators whose kernels come from one module. The whole run has more cases, and tries it
+besides on the first four. --soak tries it on every case. What the compiler's optimiser makes of a variant is tried on one
+case in the quick run, on two in the whole, on all with --soak.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DEVICE_CASES = [case for case in CASES if OPS[case.op].has_kernel]
 Plans = list[tuple[str, Plan]]
 # Conv's direct kernel is unrolled over the square of the vector's width: with 16 floats it compiles for two seconds.
 NARROW = 8
-_WIDE = 4  # cases that the whole run tries each variant on before it takes shorter vectors
+_WIDE = 4  # cases that longer runs try each variant on before they take shorter vectors
 _MADE = pytest.StashKey[dict[tuple[str, DeviceInfo], dict[str, Plans]]]()
 _HELD = pytest.StashKey[dict[Kernel, Program]]()
 
@@ -48,13 +49,19 @@ def made(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> Plan
         parameters = [i.callspec.params for i in request.session.items if hasattr(i, "callspec")]
         chosen = {id(p["case"]): p["case"] for p in parameters if isinstance(p.get("case"), Case)}
         same = [c for c in chosen.values() if c.op == case.op]
-        is_whole = request.config.getoption("--whole")
-        found = every_plan(same, device) if is_whole else without_repetitions(same, device)
+        is_soak = request.config.getoption("--soak")
+        is_whole = is_soak or request.config.getoption("--whole")
+        if is_soak:
+            found = every_plan(same, device)
+        elif is_whole:
+            found = without_repetitions(same, device, most=_WIDE, wide=_WIDE)
+        else:
+            found = without_repetitions(same, device, most_quick(case.op))
         done.clear()  # the last operator's
         done[case.op, device] = found
         held = request.config.stash[_HELD] = {}  # until the next operator's are compiled
         all_plans = [plan for of_case in found.values() for _, plan in of_case]
-        held |= compiled(all_plans if is_whole else first_of_each(found))
+        held |= compiled(all_plans if is_soak else first_of_each(found, 2 if is_whole else 1))
         with optimisation.without(device):
             held |= compiled(all_plans)
     return done[case.op, device][case.name]
@@ -69,13 +76,13 @@ def compiled(wanted: list[Plan]) -> dict[Kernel, Program]:
     return found
 
 
-def first_of_each(found: dict[str, Plans]) -> list[Plan]:
-    """One plan of each variant: the quick run has their kernels as users have them, others without optimisation."""
-    first: dict[str, Plan] = {}
+def first_of_each(found: dict[str, Plans], count: int = 1) -> list[Plan]:
+    """So many plans of each variant, whose kernels are as users have them. The others go without optimisation."""
+    first: dict[str, list[Plan]] = collections.defaultdict(list)
     for of_case in found.values():
         for variant, plan in of_case:
-            first.setdefault(variant, plan)
-    return list(first.values())
+            first[variant].append(plan)
+    return [plan for plans_of_it in first.values() for plan in plans_of_it[:count]]
 
 
 def every_plan(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:
@@ -91,13 +98,16 @@ def every_plan(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:
     return made
 
 
-def without_repetitions(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:
-    """The plans of an operator's cases that the quick run tries, by case."""
+def without_repetitions(
+    cases: list[Case], device: DeviceInfo, most: int, wide: int = 1
+) -> dict[str, Plans]:
+    """The plans of an operator's cases where a variant is tried: on its first cases, and where it is what is chosen.
+    By case. wide: cases that each variant is tried on before they take shorter vectors."""
     tried: collections.Counter[str] = collections.Counter()
     kept: dict[str, Plans] = {}
     for case in cases:
         machine, found = device, list(plans(case, device))
-        if all(tried[variant] for variant, _ in found):
+        if all(tried[variant] >= wide for variant, _ in found):
             machine = narrowed(case, device)
             found = list(plans(case, machine))
         usual = None
@@ -107,7 +117,7 @@ def without_repetitions(cases: list[Case], device: DeviceInfo) -> dict[str, Plan
         wanted = [
             (variant, plan)
             for variant, plan in found
-            if tried[variant] < most_quick(case.op) or usual is None or variant in usual
+            if tried[variant] < most or usual is None or variant in usual
         ]
         kept[case.name] = wanted or found  # one that became other nodes chose theirs
         tried.update(variant for variant, _ in kept[case.name])

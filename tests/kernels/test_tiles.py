@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,25 @@ KINDS = {
 HALF = 2**-10  # of the largest result
 
 
+def fragments() -> Iterator[Any]:
+    """(case, tile, kind) where the tile is for the instructions. The whole run has each pair of two of them, --soak all."""
+    for lanes in (False, True):
+        kinds = [kind for kind in KINDS if ("lanes" in kind) == lanes]
+        tiles = list(dict.fromkeys(INTEL_TILES if lanes else MATRIX_TILES))
+        for (i, case), (j, tile), (k, kind) in itertools.product(
+            enumerate(TILED), enumerate(tiles), enumerate(kinds)
+        ):
+            is_quick = case.name in QUICK and tile == tiles[-1]
+            other = pytest.mark.long if (i + j + k) % len(kinds) else pytest.mark.slow
+            name = f"{case.name}-{tile.m}x{tile.n}-{tile.items}-{kind}"
+            yield pytest.param(case, tile, kind, marks=[] if is_quick else [other], id=name)
+    for case in TILED:
+        marks = [] if case.name in QUICK else [pytest.mark.slow]
+        yield pytest.param(
+            case, WIDE_GROUP, "f16 16 lanes", marks=marks, id=f"{case.name}-wide group"
+        )
+
+
 def as_tf32(array: np.ndarray) -> np.ndarray:
     """As the factors of the instruction: 11 bits, ties away from zero."""
     bits = array.astype(np.float32).view(np.uint32)
@@ -85,21 +105,12 @@ def test_every_tile_agrees_with_the_reference(
         assert relative_error(found[name], expected) <= case.tolerance
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "tile",
-    [*one_is_quick(MATRIX_TILES), *one_is_quick(INTEL_TILES), WIDE_GROUP],
-    ids=lambda t: f"{t.m}x{t.n}-{t.items}",
-)
-@pytest.mark.parametrize("case", CASES_OF_TILES, ids=lambda case: case.name)
+@pytest.mark.parametrize(("case", "tile", "kind"), list(fragments()))
 def test_matrix_instructions_find_their_fragments(
     case: Case, tile: Tile, kind: str, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Emulated in plain C, with exactly the rounding of the instruction."""
     precision, instructions = KINDS[kind]
-    made_for_intel = tile not in MATRIX_TILES
-    if made_for_intel != ("lanes" in kind) or (tile == WIDE_GROUP and kind != "f16 16 lanes"):
-        pytest.skip("the tile is for other instructions")
     able = dataclasses.replace(device, matrix=instructions)
     if tile.local_bytes > device.local_memory or tile.items > device.largest_work_group:
         pytest.skip("the device has no room for the tile")

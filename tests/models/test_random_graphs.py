@@ -13,7 +13,7 @@ import pytest
 from tests.models.random_graphs import random_graph
 from tests.models.random_search import TOLERANCE, worst
 
-COUNT = int(os.environ.get("RANDOM_GRAPHS", "20"))
+COUNT = int(os.environ.get("RANDOM_GRAPHS", "10"))
 TOGETHER = 5
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.bench_oversubscribed import Result, in_its_own_process
 from clconv.device.info import DeviceInfo
-from tests.patience import HANG
+from tests.patience import HANG, holds_once
 
 
 def results(
@@ -28,16 +28,17 @@ def test_any_number_of_threads_gives_the_same_answer(waking: DeviceInfo, threads
         assert found.identical, found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("threads", [2, 16])
 def test_busy_neighbours_cost_no_more_than_they_cost_single_launches(
     waking: DeviceInfo, threads: int
 ) -> None:
     """Workers that gave way instead of sleeping took 2 to 5 times as long, each time. What else the machine does is in a
-    ratio, so that one of three may serve."""
+    ratio, so that one of five may serve."""
     cores = os.cpu_count() or 1
-    for _ in range(3):
+
+    def attempt() -> None:
         found = results(waking, "squeezenet1_1", threads, [cores, 2 * cores], rounds=25)
-        if all(one.ratio < 1.6 for one in found):
-            return
-    raise AssertionError(found)
+        assert all(one.ratio < 1.6 for one in found), found
+
+    holds_once(attempt, 5)

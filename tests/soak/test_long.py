@@ -30,7 +30,7 @@ def test_many_runs_give_the_same_bits_and_take_no_memory(
     session = Session(network(), device)
     feeds = [{"input": picture(batch)} for batch in (1, 2, 5)]
     expected = [session.run(feed)["output"].tobytes() for feed in feeds]
-    count = how_many(3000, 20000)
+    count = how_many(1200, 20000)
     for i in range(count):
         if i == count // 3:
             before = resident()
@@ -41,7 +41,7 @@ def test_many_runs_give_the_same_bits_and_take_no_memory(
 def test_many_sizes_take_no_memory(device: DeviceInfo, how_many: HowMany) -> None:
     graph = network()
     session = Session(graph, device)
-    count = how_many(60, 500)
+    count = how_many(40, 500)
     for i in range(count):
         assert_right(session, graph, i % 251 + 1)
         if i == count // 2:
@@ -60,7 +60,7 @@ def test_sixteen_threads_on_one_session(device: DeviceInfo, how_many: HowMany) -
     def work(number: int) -> None:
         try:
             start.wait()
-            for i in range(how_many(40, 1000)):
+            for i in range(how_many(20, 1000)):
                 batch = (number * 7 + i) % 20 + 1
                 found = session.run({"input": picture(batch)})["output"]
                 assert relative_error(found, expected[batch]) < 2e-5

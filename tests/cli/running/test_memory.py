@@ -56,4 +56,4 @@ def flat(tmp_path: Path, few: int, many: int) -> None:
 
 @pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path, how_many: Callable[[int, int], int]) -> None:
-    flat(tmp_path, 1000, how_many(20_000, 100_000))
+    flat(tmp_path, 500, how_many(3000, 100_000))
