@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import clconv
-from clconv.frontend.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential
+from benchmarks.networks.transformer import encoder
+from clconv.frontend.layers import Conv2d, Dense, Flatten, Layer, MaxPool2d, Relu, Sequential
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
@@ -37,18 +38,39 @@ def lenet() -> Graph:
     ).build((1, 28, 28))  # fmt: skip
 
 
-NETWORKS: dict[str, Callable[[], Graph]] = {
+def perceptron() -> Graph:
+    """784-256-128-10."""
+    return Sequential(Dense(256), Relu(), Dense(128), Relu(), Dense(10)).build((784,))
+
+
+def small_pictures() -> Graph:
+    """Three convolutions on pictures of 32x32."""
+    layers: list[Layer] = []
+    for channels in (16, 32, 64):
+        layers += [Conv2d(channels, 3, padding=1), Relu(), MaxPool2d(2)]
+    return Sequential(*layers, Flatten(), Dense(10)).build((3, 32, 32))
+
+
+def words() -> bytes:
+    """An encoder of 16 words, 64 wide, two blocks."""
+    return bytes(encoder(words=16, size=64, blocks=2).SerializeToString())
+
+
+NETWORKS: dict[str, Callable[[], Graph | bytes]] = {
     "Relu of 8 numbers": lambda: relu(1, 8),
     "Relu of 16 KiB": lambda: relu(1, 4096),
     "Relu of 64 KiB": lambda: relu(1, 16384),
     "Relu of 784 KiB": lambda: relu(1, 64, 56, 56),
     "LeNet-5": lenet,
+    "perceptron 784-256-128-10": perceptron,
+    "3 convolutions, 32x32": small_pictures,
+    "encoder, 16 words": words,
 }
 
 
-def measured(graph: Graph, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+def measured(network: Graph | bytes, seconds: float) -> tuple[np.ndarray, np.ndarray]:
     """Seconds of each run of clconv and of onnxruntime, whose results agree."""
-    model = export_onnx(graph)
+    model = network if isinstance(network, bytes) else export_onnx(network)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
     peer = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

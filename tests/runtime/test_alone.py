@@ -204,6 +204,12 @@ def test_all_pages_of_what_is_loaded_are_read(
     machine_code.read_once([symbol])
     assert {part.begin for part in parts if part.access.startswith("r")} <= read
     assert all(any(part.begin <= at < part.end for part in parts) for at in read)
+    monkeypatch.setattr(machine_code, "_MAPS", Path("/no/such/file"))  # as on other systems
+    read.clear()
+    machine_code.read_once([symbol])
+    assert not read
+    with pytest.raises(NoFunction, match="as far as is known"):
+        Function(symbol, f"{symbol}_{ALONE}")
 
 
 class Ways:

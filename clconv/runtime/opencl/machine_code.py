@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import os
 import struct
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,7 +50,7 @@ class Function:
 
 
 def read_once(kernels: Collection[str]) -> None:
-    """Reads a byte of each page of what is loaded for these kernels, by their symbols; nothing on other systems than Linux.
+    """Reads a byte of each page of what is loaded for these kernels, by their symbols; nothing where what is loaded is not known.
 
     AVX-512 reads constants under masks. From a page that nobody has read yet, where no lane is wanted, which so does not
     bring it in, each such read takes 15 times as long: that of a comparison that is never true.
@@ -80,15 +79,16 @@ class _Part(NamedTuple):
 
 
 def _parts() -> Iterator[_Part]:
-    """What is loaded from shared objects."""
-    if sys.platform != "linux":
+    """What is loaded from shared objects; nothing where the system does not tell."""
+    try:
+        text = _MAPS.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
         return
-    with _MAPS.open(encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            if line.endswith(".so\n"):
-                span, access, offset, _, _, path = line.rstrip("\n").split(None, 5)
-                begin, end = (int(number, 16) for number in span.split("-"))
-                yield _Part(begin, end, access, int(offset, 16), path)
+    for line in text.split("\n"):
+        if line.endswith(".so"):
+            span, access, offset, _, _, path = line.split(None, 5)
+            begin, end = (int(number, 16) for number in span.split("-"))
+            yield _Part(begin, end, access, int(offset, 16), path)
 
 
 class _Loaded(NamedTuple):
