@@ -16,6 +16,7 @@ tile; channels, filters: a group's; kernel, strides: (height, width); row_phases
 first tap, distance of taps, number of taps, and the pixel q - offset - j * spread of tap j; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="moments" file="/moments.mako"/>
 <%!
 from clconv.lowering.model.ctext import assign, element, load, vector_type
 %>
@@ -30,6 +31,7 @@ from clconv.lowering.model.ctext import assign, element, load, vector_type
   out_blocks = -(-filters // block)
   taps_size = in_blocks * lanes_in * KH * KW * OB
   weights = -(-filters // OB) * taps_size
+  leaves = context.get("leaves", "")
   channel_planes = in_blocks * in_block if in_block > 1 else channels
   TABLE = lambda rows: ", ".join("{%s}" % ", ".join(map(str, row)) for row in rows)
 %>
@@ -94,7 +96,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict bias,
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
-    int pad_left, int rows${common.epilogue_parameters(epilogue_names)}) {
+    int pad_left, int rows${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(1);
   const int n = get_global_id(2) / ${group};
   const int g = get_global_id(2) - n * ${group};
@@ -145,4 +147,12 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       }
     }
   }
+% if leaves:
+  const int first_row = (int)get_global_id(0) * rows;
+  for (int v = 0; v < ${vectors} && chunk * ${vectors} + v < ${out_blocks}; ++v) {
+    const size_t plane = (((size_t)n * ${group} + g) * ${out_blocks} + chunk * ${vectors} + v) * out_height;
+    ${moments.of_run(leaves, "(plane + first_row) * out_width * %d" % block, "(row_end - first_row) * out_width",
+                     "n * get_global_size(0) + get_global_id(0)", "g * %d + chunk * %d + v * %d" % (filters, OB, block), block)}
+  }
+% endif
 }
