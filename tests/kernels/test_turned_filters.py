@@ -24,8 +24,9 @@ ON_CPUS: dict[str, tuple[dict[str, Any], tuple[int, ...], tuple[int, ...], int]]
     "winograd2_5x5": (FIVE, (1, 21, 7, 9), (21, 37, 5, 5), 0),
     "narrow": (FIVE, (1, 21, 7, 9), (21, 3, 5, 5), 0),
     "simple": (SAME, (1, 9, 7, 9), (9, 5, 3, 3), 1),
-    "direct, groups": ({**SAME, "group": 2}, (1, 64, 7, 9), (64, 32, 3, 3), 1),
-    "depthwise": ({**SAME, "group": 21}, (1, 21, 7, 9), (21, 1, 3, 3), 1),
+    "direct, groups": ({**SAME, "group": 2}, (1, 64, 7, 9), (64, 32, 3, 3), 0),
+    "winograd4, groups": ({**SAME, "group": 2}, (1, 64, 7, 9), (64, 32, 3, 3), 1),
+    "depthwise": ({**SAME, "group": 21}, (1, 21, 7, 9), (21, 1, 3, 3), 0),
 }
 
 

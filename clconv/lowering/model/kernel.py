@@ -172,7 +172,7 @@ class Lowered:
     """A node as kernel calls. scratch: buffers of its own, bytes by name. aliases: outputs that are
     just another view of an input's memory. placements: copies that become needless where a value is placed inside another.
     moments: of the first output, where they were asked for; their buffer is among scratch. turned: the filters that the first
-    output is, turned; calls are left out where packings, which can turn them as well, are all that reads it."""
+    output is, turned, in a packing that does no more; calls are left out where packings, which can turn them as well, are all that reads it."""
 
     calls: tuple[KernelCall, ...] = ()
     scratch: Mapping[str, int] = dataclasses.field(default_factory=dict)

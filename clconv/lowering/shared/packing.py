@@ -80,17 +80,18 @@ class Packer:
 
     def _unturned(self, wanted: PackedValue) -> PackedValue:
         """The packing of TurnedFilters as one of the filters themselves."""
-        source = self.turned.get(wanted.value)
+        source, packing = self.turned.get(wanted.value), wanted.packing
         if source is None or wanted.offset:
             return wanted
-        packing = wanted.packing
+        group = source.packing.turned
+        if group > 1 and packing.on_device is not None:
+            return wanted  # it takes channels and filters to change places, which in groups they do not
 
         def pack(w: np.ndarray) -> np.ndarray:
-            return packing.function(turned(w, 1))
+            return packing.function(turned(w, group))
 
-        return dataclasses.replace(
-            source, packing=dataclasses.replace(packing, function=pack, fill=None, turned=True)
-        )
+        made = dataclasses.replace(packing, function=pack, fill=None, turned=group)
+        return dataclasses.replace(source, packing=made)
 
 
 def is_as_packed(wanted: PackedValue) -> bool:

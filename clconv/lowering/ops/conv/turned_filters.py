@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from clconv.lowering.model.arguments import AS_IS, PackedValue, Scalar, Write
@@ -32,9 +33,10 @@ def _lower(problem: Problem) -> Lowered:
         ("per_item", Scalar(per_item)),
     ]
     call = problem.call(template, arguments, (items(filters, per_item), rows))
-    by_packings = problem.node.attrs.group == 1 and not problem.is_constant(0)
-    source = PackedValue(problem.node.inputs[0], problem.x, AS_IS) if by_packings else None
-    return Lowered((call,), turned=source)
+    if problem.is_constant(0):
+        return Lowered((call,))
+    turning = dataclasses.replace(AS_IS, turned=problem.node.attrs.group)
+    return Lowered((call,), turned=PackedValue(problem.node.inputs[0], problem.x, turning))
 
 
 register(Variant("TurnedFilters", "taps", double_obstacle, _lower))

@@ -44,7 +44,7 @@ def transformed(
         wanted: PackedValue, target: str, node: str, device: DeviceInfo
     ) -> tuple[KernelCall, int]:
         filters, channels = wanted.spec.shape[:2]
-        taps, turned = math.prod(wanted.spec.shape[2:]), wanted.packing.turned
+        taps, turned = math.prod(wanted.spec.shape[2:]), bool(wanted.packing.turned)
         if turned:
             filters, channels = channels, filters
         at = places(filters, channels)
