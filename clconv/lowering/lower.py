@@ -48,7 +48,8 @@ def lower_graph(
     """
     check_forced(options.forced)
     check_sizes(graph, device)
-    open_sizes = alternatives or bool(known)
+    # A step of training mostly stays with one size, for which its kernels are made; another one has most of them again.
+    open_sizes = (alternatives or bool(known)) and not graph.updates
     problems = [
         problem_of(graph, node, device, options, findings, open_sizes) for node in graph.nodes
     ]
