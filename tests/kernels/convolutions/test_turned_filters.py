@@ -11,7 +11,8 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
-from clconv.runtime.check import relative_error
+from clconv.runtime.check import node_errors, relative_error
+from clconv.runtime.prepared import PreparedDevice
 from tests.kernels.support import plan_for, run
 from tests.kernels.test_epilogues import FIVE, SAME, floats
 
@@ -41,7 +42,12 @@ def turned(
     return Graph("turned", nodes, ("x", "w"), outputs, specs, {})
 
 
-@pytest.mark.parametrize("name", ON_CPUS)
+QUICK = ("depthwise", "winograd4")
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in ON_CPUS]
+)
 @pytest.mark.parametrize("kept", [False, True], ids=["read by the convolution", "an output too"])
 def test_filters_that_are_turned(name: str, kept: bool, device: DeviceInfo) -> None:
     if not device.is_cpu:
@@ -55,3 +61,13 @@ def test_filters_that_are_turned(name: str, kept: bool, device: DeviceInfo) -> N
     expected, found = run_reference(graph, feeds), run(plan, feeds)
     for output in graph.outputs:
         assert relative_error(found[output], expected[output]) <= 2e-5, output
+
+
+def test_a_check_passes_over_filters_that_nobody_made(device: DeviceInfo) -> None:
+    if not device.is_cpu:
+        pytest.skip("variants for CPUs")
+    attrs, x, w, _ = ON_CPUS["depthwise"]
+    plan = plan_for(turned(attrs, x, w, ("y",)), device, {"conv": "depthwise"})
+    bound = PreparedDevice(plan.device).bind(plan, guarded=True)
+    rows = list(node_errors(bound, {"x": floats(x), "w": floats(w)}))
+    assert [(output, error <= 2e-5) for _, output, error, _ in rows] == [("y", True)]
