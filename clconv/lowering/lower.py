@@ -25,7 +25,7 @@ from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Lowered, Placement, Problem, Signature
 from clconv.lowering.model.lowered import Choice
 from clconv.lowering.model.lowered import LoweredGraph as LoweredGraph
-from clconv.lowering.model.moments import Moments, Wanted
+from clconv.lowering.model.moments import Moments
 from clconv.lowering.shared.packing import Packer
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
 
@@ -126,7 +126,7 @@ class _Lowering:
         choices: list[Choice],
         signatures: Mapping[int, Signature],
         device: DeviceInfo,
-        takers: Mapping[int, tuple[int, Wanted]],
+        takers: Mapping[int, int],
         alternatives: bool,
     ) -> None:
         self.graph, self.problems, self.choices = graph, problems, choices
@@ -147,11 +147,11 @@ class _Lowering:
     def run(self) -> LoweredGraph:
         graph = self.graph
         for index, problem in enumerate(self.problems):
-            taker, leaves = self.takers.get(index, (-1, None))
-            problem = dataclasses.replace(problem, leaves=leaves, moments=self.moments.get(index))
+            taker, moments = self.takers.get(index), self.moments.get(index)
+            problem = dataclasses.replace(problem, leaves=taker is not None, moments=moments)
             with Guard("its lowering", problem.node.name, problem.node.op):
                 lowered = self._lower(problem, self.choices[index], self.signatures[index])
-            if leaves is not None:
+            if taker is not None:
                 self.moments[taker] = lowered.moments
             self.ends.append(len(self.calls))
         stored = {

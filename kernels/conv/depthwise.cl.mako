@@ -25,7 +25,7 @@ from clconv.lowering.model.ctext import load, vector_type
   zero = pad_mode == "constant"
   NARROW = 4  # tiles
   narrower = pixels - 1 if pixels > 3 else 0
-  leaves = context.get("leaves", "")
+  leaves = context.get("leaves", False)
 
   def columns_of(pixels):
       return (pixels - 1) * SW + (KW - 1) * DW + 1
@@ -138,7 +138,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     }
   }
 % if leaves:
-  ${moments.of_run(leaves, "(((size_t)n * blocks + chunk) * out_height + row_begin) * out_width * %d" % block,
+  ${moments.of_run("(((size_t)n * blocks + chunk) * out_height + row_begin) * out_width * %d" % block,
                    "(row_end - row_begin) * out_width", "n * get_global_size(1) + get_global_id(1)", "chunk * %d" % block, block)}
 % endif
 }

@@ -36,7 +36,7 @@ from clconv.lowering.model.ctext import vector_type
   zero = pad_mode == "constant"
   # Both widths of a tile have one text where registers are left, which compiles in two thirds of the time.
   shared = block == 16 and not halves
-  leaves = context.get("leaves", "")
+  leaves = context.get("leaves", False)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
@@ -118,7 +118,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int part_number = n * (filters_last ? get_global_size(0) : get_global_size(1)) + item;
   for (int v = 0; v < ${vectors} && chunk * ${OB} + v * ${block} < filters; ++v) {
     const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + v;
-    ${moments.of_run(leaves, "(plane * out_pixels + written) * %d" % block, "behind - written", "part_number",
+    ${moments.of_run("(plane * out_pixels + written) * %d" % block, "behind - written", "part_number",
                      "g * filters + chunk * %d + v * %d" % (OB, block), block)}
   }
 % endif

@@ -26,7 +26,7 @@ from clconv.lowering.model.ctext import assign, load, vector_type
   n = len(transform[0])
   OB = vectors * block
   PARTS = int(prefetch)
-  leaves = context.get("leaves", "")
+  leaves = context.get("leaves", False)
   lines = -(-block * OB // 16 // max(PARTS, 1))  # of 64 bytes
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -82,7 +82,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     const ${V} offset = ${load(V, "bias + channel") if bias else "(%s)(0)" % V};
 % if leaves:
     float elements = 0;
-    ${moments.start(leaves, "channel", block)}
+    ${moments.start(V)}
 % endif
     for (int t = 0; t < count; ++t) {
       const int index = begin + t;
@@ -115,18 +115,16 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
           ${common.apply_epilogue(epilogue, "value", V, "channel", "at + %d" % (j * block))}
           ${assign(V, "y + at + %d" % (j * block), "value", stored("y"))}
 % if leaves:
-% if leaves == "moments":
           if (elements == 0) top_ = value;
-% endif
           elements += 1;
-          ${moments.take(leaves, j % 4, "value", "at + %d" % (j * block), V)}
+          ${moments.take(j % 4, "value", V)}
 % endif
         }
 % endfor
       }
     }
 % if leaves:
-    ${moments.leave(leaves, "elements", "begin / tiles", "channel", block)}
+    ${moments.leave("elements", "begin / tiles", "channel", block)}
 % endif
   }
 }

@@ -24,7 +24,7 @@ from clconv.lowering.model.arguments import (
     layout_packing,
 )
 from clconv.lowering.model.call import Kernel, KernelCall
-from clconv.lowering.model.moments import Moments, Wanted
+from clconv.lowering.model.moments import Moments
 
 AUTO = "auto"
 
@@ -35,8 +35,8 @@ class Problem:
 
     Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). options:
     what was asked for, precision and forced variants among it. other_sizes: whether the same kernels are to serve other
-    sizes of the inputs, and should not depend on these. leaves: what lower() is to leave of the first output, which
-    only variants are asked for that can. moments: what was left of an input for a variant that takes it.
+    sizes of the inputs, and should not depend on these. leaves: whether lower() is to leave Moments of the first
+    output, which only variants are asked for that can. moments: those of the first input, for a variant that takes them.
     """
 
     node: Node
@@ -49,7 +49,7 @@ class Problem:
     findings: Findings = NOTHING_FOUND
     options: PlanOptions = PlanOptions()
     other_sizes: bool = False
-    leaves: Wanted | None = None
+    leaves: bool = False
     moments: Moments | None = None
 
     @property
@@ -201,8 +201,7 @@ class Variant:
         outlier costs others their digits, and NaN or infinity spreads; precision="strict" rules it out.
     space: tunable parameters and their legal values, default first. AUTO stands for what the variant computes from
         the sizes; Problem.parameters holds only what differs from the default.
-    leaves_moments: whether it can; see Problem. takes_moments: what it needs of an input: the input's index, and what the
-        kernel that makes it is to leave.
+    leaves_moments, takes_moments: whether it can; see Problem.
     """
 
     op: str
@@ -215,7 +214,7 @@ class Variant:
     rounds: Callable[[Problem], int] | None = None
     mixes: Callable[[Problem], str | None] | None = None
     leaves_moments: bool = False
-    takes_moments: Callable[[Node], tuple[int, Wanted]] | None = None
+    takes_moments: bool = False
 
     def obstacle(self, problem: Problem) -> str | None:
         """None if it can run the problem on the problem's device, else what is in the way, in words."""

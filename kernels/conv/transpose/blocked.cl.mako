@@ -31,7 +31,7 @@ from clconv.lowering.model.ctext import assign, element, load, vector_type
   out_blocks = -(-filters // block)
   taps_size = in_blocks * lanes_in * KH * KW * OB
   weights = -(-filters // OB) * taps_size
-  leaves = context.get("leaves", "")
+  leaves = context.get("leaves", False)
   channel_planes = in_blocks * in_block if in_block > 1 else channels
   plane = "((size_t)n * %d + %s) * %d" % ((out_blocks, "chunk", block) if depthwise else (group, "g", channel_planes))
   TABLE = lambda rows: ", ".join("{%s}" % ", ".join(map(str, row)) for row in rows)
@@ -148,7 +148,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int part = n * get_global_size(0) + get_global_id(0);
   for (int v = chunk * ${vectors}; v < min((chunk + 1) * ${vectors}, ${out_blocks}); ++v) {
     const size_t at = ((((size_t)n * ${group} + g) * ${out_blocks} + v) * out_height + first_row) * out_width * ${block};
-    ${moments.of_run(leaves, "at", "(row_end - first_row) * out_width", "part", "g * %d + v * %d" % (filters, block), block)}
+    ${moments.of_run("at", "(row_end - first_row) * out_width", "part", "g * %d + v * %d" % (filters, block), block)}
   }
 % endif
 }

@@ -5,50 +5,41 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable
 
-from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
+from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.kernel import Lowered, Problem
-from clconv.lowering.model.moments import Moments, Wanted
+from clconv.lowering.model.moments import FIELDS, Moments
 from clconv.lowering.shared.work_split import items
 
 
 @dataclasses.dataclass(frozen=True)
 class Left:
-    """What a convolution leaves in so many parts, each by the work-item that writes it; nothing if nobody wants it."""
+    """The Moments that a convolution leaves, None if nobody wants them, of so many padded channels."""
 
-    wanted: Wanted | None
-    moments: Moments
-    filters: int
-    channels: int  # padded
+    moments: Moments | None
+    channels: int
 
     @classmethod
     def of(cls, problem: Problem, parts: int) -> Left:
-        filters, block = problem.y.shape[1], problem.device.vector_width
-        moments = Moments(f"{problem.node.name}/moments", parts)
-        return cls(problem.leaves, moments, filters, items(filters, block) * block)
+        """parts: in how many each channel is written, by a work-item each."""
+        block = problem.device.vector_width
+        channels = items(problem.y.shape[1], block) * block
+        moments = Moments(f"{problem.node.name}/moments", parts) if problem.leaves else None
+        return cls(moments, channels)
 
     @property
     def parameters(self) -> dict[str, Hashable]:
-        """Without any, kernels for inference are what they were."""
-        if self.wanted is None:
-            return {}
-        return {"leaves": "sums" if self.wanted.x else "moments"}
+        """None without them: kernels for inference are what they were."""
+        return {"leaves": True} if self.moments else {}
 
     @property
     def arguments(self) -> list[tuple[str, Argument]]:
-        if self.wanted is None:
+        if self.moments is None:
             return []
-        found: list[tuple[str, Argument]] = [("parts", Write(self.moments.name))]
-        if self.wanted.x:
-            found += [
-                ("other", Read(self.wanted.x)),
-                ("center", Read(self.wanted.center)),
-                ("channels", Scalar(self.filters)),
-            ]
-        return [*found, ("part_channels", Scalar(self.channels))]
+        return [("parts", Write(self.moments.name)), ("part_channels", Scalar(self.channels))]
 
     def added(self, lowered: Lowered) -> Lowered:
-        if self.wanted is None:
+        if self.moments is None:
             return lowered
-        nbytes = 4 * self.wanted.fields * self.moments.parts * self.channels
+        nbytes = 4 * FIELDS * self.moments.parts * self.channels
         scratch = {**lowered.scratch, self.moments.name: nbytes}
         return dataclasses.replace(lowered, scratch=scratch, moments=self.moments)

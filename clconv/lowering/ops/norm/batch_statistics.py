@@ -16,7 +16,6 @@ from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.c_types import c_type
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
-from clconv.lowering.model.moments import Wanted
 from clconv.lowering.model.obstacles import computed, double_obstacle, has_double
 from clconv.lowering.ops.norm.batch_arguments import (
     GRADIENT,
@@ -236,7 +235,7 @@ register(
         _channels_applies,
         _channels_lower,
         _channels_signatures,
-        takes_moments=lambda node: (0, Wanted()),
+        takes_moments=True,
     ),
     Variant(
         "BatchNormalization", "train_simple", _simple_applies, _simple_lower, rounds=_simple_rounds
@@ -247,7 +246,6 @@ register(
         _channels_applies,
         _gradient_lower,
         _channels_signatures,
-        takes_moments=lambda node: (1, Wanted(node.inputs[0], node.inputs[3])),
     ),
     Variant(
         "BatchNormalizationGradient",
