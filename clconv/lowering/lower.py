@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
 from clconv.lowering.choice.layout import choose_signatures, is_free
 from clconv.lowering.choice.limits import check_lowered, check_sizes, check_work, layouts_that_fit
+from clconv.lowering.choice.moments import takers_of_moments
 from clconv.lowering.choice.select import check_forced, select
 from clconv.lowering.copies.reorder import reorder_call
 from clconv.lowering.model.arguments import PackedValue, Read, Scalar, Write
@@ -24,6 +25,7 @@ from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Lowered, Placement, Problem, Signature
 from clconv.lowering.model.lowered import Choice
 from clconv.lowering.model.lowered import LoweredGraph as LoweredGraph
+from clconv.lowering.model.moments import Moments
 from clconv.lowering.shared.packing import Packer
 from clconv.lowering.variants import VARIANTS as VARIANTS  # all of them are registered by this
 
@@ -46,7 +48,8 @@ def lower_graph(
     """
     check_forced(options.forced)
     check_sizes(graph, device)
-    open_sizes = alternatives or bool(known)
+    # A step of training mostly stays with one size, for which its kernels are made; another one has most of them again.
+    open_sizes = (alternatives or bool(known)) and not graph.updates
     problems = [
         problem_of(graph, node, device, options, findings, open_sizes) for node in graph.nodes
     ]
@@ -69,7 +72,8 @@ def lower_graph(
         with Guard("the choice of its layouts", problem.node.name, problem.node.op):
             signatures[i] = layouts_that_fit(problem, choice.variant.signatures(problem))
     chosen = choose_signatures(graph, signatures)
-    return _Lowering(graph, problems, choices, chosen, device, alternatives).run()
+    takers = {} if open_sizes else takers_of_moments(graph, choices, chosen)
+    return _Lowering(graph, problems, choices, chosen, device, takers, alternatives).run()
 
 
 def problem_of(
@@ -122,10 +126,12 @@ class _Lowering:
         choices: list[Choice],
         signatures: Mapping[int, Signature],
         device: DeviceInfo,
+        takers: Mapping[int, int],
         alternatives: bool,
     ) -> None:
         self.graph, self.problems, self.choices = graph, problems, choices
-        self.signatures, self.device = signatures, device
+        self.signatures, self.device, self.takers = signatures, device, takers
+        self.moments: dict[int, Moments | None] = {}  # by the node that takes them
         self.calls: list[KernelCall] = []
         self.specs: dict[str, TensorSpec] = {n: graph.specs[n] for n in graph.inputs}
         self.scratch: dict[str, int] = {}
@@ -133,14 +139,20 @@ class _Lowering:
         self.placed_inside: dict[str, tuple[str, int]] = {}
         self.converted: dict[tuple[str, Layout], str] = {}
         self.ends: list[int] = []
+        self.unmade: dict[str, tuple[KernelCall, ...]] = {}  # the calls for what nobody reads yet
+        self.late: set[str] = set()
         self.alternatives: dict[str, tuple[KernelCall, ...]] | None = {} if alternatives else None
         self.packer = Packer(device)
 
     def run(self) -> LoweredGraph:
         graph = self.graph
         for index, problem in enumerate(self.problems):
+            taker, moments = self.takers.get(index), self.moments.get(index)
+            problem = dataclasses.replace(problem, leaves=taker is not None, moments=moments)
             with Guard("its lowering", problem.node.name, problem.node.op):
-                self._lower(problem, self.choices[index], self.signatures[index])
+                lowered = self._lower(problem, self.choices[index], self.signatures[index])
+            if taker is not None:
+                self.moments[taker] = lowered.moments
             self.ends.append(len(self.calls))
         stored = {
             name: name if name in graph.constants else self._in_layout(name, PLAIN)
@@ -157,9 +169,10 @@ class _Lowering:
             tuple(self.ends),
             self.placed_inside,
             self.alternatives or {},
+            frozenset(self.late),
         )
 
-    def _lower(self, problem: Problem, choice: Choice, signature: Signature) -> None:
+    def _lower(self, problem: Problem, choice: Choice, signature: Signature) -> Lowered:
         node = problem.node
         inputs = tuple(
             name if not name or name in self.graph.constants else self._in_layout(name, layout)
@@ -170,7 +183,7 @@ class _Lowering:
         laid_out = renamed.laid_out(signature)
         self.specs.update(zip(named, laid_out.outputs, strict=True))
         if not any(spec.size for spec in laid_out.outputs):
-            return  # nothing to compute
+            return Lowered()  # nothing to compute
         if self.alternatives is not None:
             others = [a for a in choice.alternatives if signature in a.signatures(problem)]
             made = (a.lower(dataclasses.replace(laid_out, parameters={})).calls for a in others)
@@ -189,9 +202,22 @@ class _Lowering:
         for call in calls:
             _check_numbers(node, call)
         # OpenCL does not allow an index space without items.
-        self.calls.extend(call for call in calls if all(call.global_size))
+        calls = [call for call in calls if all(call.global_size)]
+        if lowered.turned is not None and named[0] not in self.graph.outputs:
+            self.packer.turned[named[0]] = lowered.turned
+            self.unmade[named[0]] = tuple(calls)
+            self.late.add(named[0])
+        else:
+            self._add(calls)
         self.scratch.update(lowered.scratch)
         self.aliases.update(lowered.aliases)
+        return lowered
+
+    def _add(self, calls: Iterable[KernelCall]) -> None:
+        for call in calls:
+            for name in call.reads:
+                self.calls.extend(self.unmade.pop(name, ()))
+            self.calls.append(call)
 
     def _accepts(self, placement: Placement) -> bool:
         """Whether the value owns its memory so far, so that it can be placed, and lies where a buffer may
@@ -229,7 +255,10 @@ class _Lowering:
             for call in lowered.calls
         )
         scratch = {renamed[name]: nbytes for name, nbytes in lowered.scratch.items()}
-        return dataclasses.replace(lowered, calls=calls, scratch=scratch)
+        moments = lowered.moments
+        if moments is not None:
+            moments = dataclasses.replace(moments, name=renamed[moments.name])
+        return dataclasses.replace(lowered, calls=calls, scratch=scratch, moments=moments)
 
     def _unused(self, name: str) -> str:
         """The name, with marks behind it until neither graph nor lowering has it."""
@@ -255,5 +284,5 @@ class _Lowering:
             elif is_free(spec, spec.layout, layout):
                 self.aliases[target] = name
             else:
-                self.calls.append(reorder_call(name, target, spec, self.specs[target]))
+                self._add([reorder_call(name, target, spec, self.specs[target])])
         return self.converted[key]

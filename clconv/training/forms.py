@@ -99,7 +99,9 @@ def _unbiased(to: GraphWriter, node: Node, before: str, after: str) -> str:
     channels = to.graph.constants[node.inputs[3]].spec.size
     size = to.one("Cast", to.one("Size", node.inputs[0]), to="float32")
     others = to.one("Sub", to.scaled(size, 1 / channels), to.number(1))
-    gain = to.one("Div", to.number(1), to.one("Max", others, to.number(1)))
+    # One for each channel: a single number would be part of the kernel, and another batch size need another one.
+    ones = to.constant(np.ones(channels, np.float32), "ones")
+    gain = to.one("Div", ones, to.one("Max", others, to.number(1)))
     # after - momentum * before is the batch's share.
     share = to.one("Sub", after, to.scaled(before, node.attrs.momentum))
     return to.one("Add", after, to.one("Mul", share, gain))

@@ -12,6 +12,7 @@ Parameters: block 4, 8, 16; pixels: accumulators; kernel, strides, dilations: (h
 constant, reflect, edge, wrap; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="moments" file="/moments.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, vector_type
@@ -24,6 +25,7 @@ from clconv.lowering.model.ctext import load, vector_type
   zero = pad_mode == "constant"
   NARROW = 4  # tiles
   narrower = pixels - 1 if pixels > 3 else 0
+  leaves = context.get("leaves", False)
 
   def columns_of(pixels):
       return (pixels - 1) * SW + (KW - 1) * DW + 1
@@ -100,7 +102,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict bias,
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
-    int pad_left, int rows${common.epilogue_parameters(epilogue_names)}) {
+    int pad_left, int rows${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
   const int n = get_global_id(2);
   const int blocks = get_global_size(0);
@@ -135,4 +137,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       ${tile(pixels)}
     }
   }
+% if leaves:
+  ${moments.of_run("(((size_t)n * blocks + chunk) * out_height + row_begin) * out_width * %d" % block,
+                   "(row_end - row_begin) * out_width", "n * get_global_size(1) + get_global_id(1)", "chunk * %d" % block, block)}
+% endif
 }

@@ -22,6 +22,7 @@ tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windo
 builtin while these are used, half of them in each of the first two tiles; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="moments" file="/moments.mako"/>
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import vector_type
@@ -35,6 +36,7 @@ from clconv.lowering.model.ctext import vector_type
   zero = pad_mode == "constant"
   # Both widths of a tile have one text where registers are left, which compiles in two thirds of the time.
   shared = block == 16 and not halves
+  leaves = context.get("leaves", False)
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
@@ -43,7 +45,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int in_blocks, int last_lanes, int filters, int groups, int run, int runs,
-    int length, int filters_last${common.epilogue_parameters(epilogue_names)}) {
+    int length, int filters_last${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names)}) {
 % if halves:
   const int in_memory = min(width, 0);  // 0, which no compiler can know
 % endif
@@ -84,8 +86,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     for (int first = begin_in_run; first < end_in_run; ++first) {
       ${direct_tile.tile(1)}
     }
+% if not leaves:
     return;
-  }
+% endif
+  }${" else" if leaves else ""}
 % endif
   for (int start = run_item * runs * run; start < run_end; start += run)
   for (int tile = 0; tile < tiles; ++tile) {
@@ -108,4 +112,14 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     ${direct_tile.tile(pixels)}
 % endif
   }
+% if leaves:
+  const int written = run_item * runs * run + begin_in_run;
+  const int behind = runs > 1 ? run_end : run_item * run + end_in_run;
+  const int part_number = n * (filters_last ? get_global_size(0) : get_global_size(1)) + item;
+  for (int v = 0; v < ${vectors} && chunk * ${OB} + v * ${block} < filters; ++v) {
+    const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + v;
+    ${moments.of_run("(plane * out_pixels + written) * %d" % block, "behind - written", "part_number",
+                     "g * filters + chunk * %d + v * %d" % (OB, block), block)}
+  }
+% endif
 }

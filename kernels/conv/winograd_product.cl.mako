@@ -3,9 +3,9 @@ Product and output transform of Winograd's convolution F(m x m, r x r) on tiles 
   M[i] = sum over c of U[i, f, c] V[i, c, t] for the n * n positions i, then y = A' M A for every tile t.
 
 v (tile blocks, n * n, C / IB, tiles, IB)     from winograd_input
-u (F / OB, n * n, C / IB, IB, OB)             transformed weights, OB = vectors * block
+u (F / OB, n * n, C / IB, IB, OB)             transformed weights, OB = vectors * block, C channels of a group
 bias (F) padded       y (N, F / block, OH, OW, block)
-One work-item computes OB filters of one block of tiles; M stays in private memory, which is the cache.
+in_blocks, group_chunks: blocks of channels, and of OB filters, of a group; all_in_blocks: of all groups. One work-item computes OB filters of one block of tiles; M stays in private memory, which is the cache.
 Index space: (F / OB, tile blocks): a core keeps its tiles while the filters pass. Tiles first_tile.. of
 all_tiles, counted as in winograd_input.
 
@@ -16,6 +16,7 @@ first tiles: so loading them from memory hides behind multiplying them.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
+<%namespace name="moments" file="/moments.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import assign, load, vector_type
@@ -25,6 +26,7 @@ from clconv.lowering.model.ctext import assign, load, vector_type
   n = len(transform[0])
   OB = vectors * block
   PARTS = int(prefetch)
+  leaves = context.get("leaves", False)
   lines = -(-block * OB // 16 // max(PARTS, 1))  # of 64 bytes
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -32,13 +34,13 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if bias:
     global const float* restrict bias,
 % endif
-    global ${stored("y")}* restrict y, int in_blocks, int out_blocks, int out_height, int out_width, int tile_rows, int tile_columns,
-    int tiles, int first_tile, int all_tiles${common.epilogue_parameters(epilogue_names)}) {
+    global ${stored("y")}* restrict y, int in_blocks, int all_in_blocks, int out_blocks, int group_chunks, int out_height, int out_width, int tile_rows, int tile_columns,
+    int tiles, int first_tile, int all_tiles${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(0);
   const int begin = first_tile + get_global_id(1) * tiles;
   const int count = min(tiles, all_tiles - begin);
-  const size_t stride = (size_t)tiles * in_blocks * ${block} + ${skew};
-  global const float* source = v + get_global_id(1) * ${n * n} * stride;
+  const size_t stride = (size_t)tiles * all_in_blocks * ${block} + ${skew};
+  global const float* source = v + get_global_id(1) * ${n * n} * stride + (size_t)(chunk / group_chunks) * in_blocks * tiles * ${block};
   global const float* filter = u + (size_t)chunk * in_blocks * ${n * n * block * OB};
   ${V} product[${most_tiles}][${n * n}][${vectors}];
   for (int position = 0; position < ${n * n}; ++position) {
@@ -78,6 +80,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     if (out_block >= out_blocks) break;
     const int channel = out_block * ${block};
     const ${V} offset = ${load(V, "bias + channel") if bias else "(%s)(0)" % V};
+% if leaves:
+    float elements = 0;
+    ${moments.start(V)}
+% endif
     for (int t = 0; t < count; ++t) {
       const int index = begin + t;
       const int image = index / image_tiles;
@@ -108,9 +114,17 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
           ${V} value = ${linear.row(transform, j, "r")} + offset;
           ${common.apply_epilogue(epilogue, "value", V, "channel", "at + %d" % (j * block))}
           ${assign(V, "y + at + %d" % (j * block), "value", stored("y"))}
+% if leaves:
+          if (elements == 0) top_ = value;
+          elements += 1;
+          ${moments.take(j % 4, "value", V)}
+% endif
         }
 % endfor
       }
     }
+% if leaves:
+    ${moments.leave("elements", "begin / tiles", "channel", block)}
+% endif
   }
 }

@@ -9,17 +9,11 @@ literals; power: C text of the divisor's inverse, of s and T.
 </%doc>
 <%!
 import re
-from clconv.lowering.model.ctext import assign, load, vector_type
+from clconv.lowering.model.ctext import assign, load, neighbours, vector_type
 %>
 <%
   V = vector_type(block)
   lanes = ", ".join(str(i) for i in range(block))
-
-  def shifted(by):
-      """C text of the squares `by` channels further on."""
-      names = ("before", "squares", "after")
-      places = (lane + by + block for lane in range(block))
-      return "(%s)(%s)" % (V, ", ".join("%s.s%x" % (names[p // block], p % block) for p in places))
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global ${stored("y")}* restrict y, int channels, int pixels, int columns) {
@@ -47,7 +41,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       ${V} sum = squares;
 % for by in range(-before, after + 1):
 % if by:
-      sum += ${shifted(by)};
+      sum += ${neighbours("before", "squares", "after", by, block)};
 % endif
 % endfor
       const ${V} s = sum * ${scale} + ${bias};

@@ -8,7 +8,9 @@ import pytest
 import clconv
 from clconv.errors import InputError, UnsupportedError
 from clconv.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential
+from clconv.lowering.lower import lower_graph
 from clconv.training.outlook import planned_steps
+from tests.training.networks import convolutional
 
 BATCH = 16
 
@@ -44,3 +46,14 @@ def test_what_cannot_learn_says_so(device: clconv.DeviceInfo) -> None:
         next(planned_steps(network(), 0, device))
     with pytest.raises((InputError, UnsupportedError)):
         next(planned_steps(network(), BATCH, device, loss="nothing"))
+
+
+def test_another_batch_size_compiles_nothing(device: clconv.DeviceInfo) -> None:
+    """As the last batch of an epoch: it takes the kernels that the first one has."""
+    first, other = (next(planned_steps(convolutional(), batch, device)).plan for batch in (16, 11))
+    chosen = {node: choice.variant.name for node, choice in first.lowered.choices.items()}
+    calls, again = (
+        lower_graph(first.graph, device).calls,
+        lower_graph(other.graph, device, known=chosen).calls,
+    )
+    assert {c.kernel for c in again} <= {c.kernel for c in calls}

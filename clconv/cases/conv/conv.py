@@ -95,7 +95,7 @@ _CASES = (
     ),
     conv("groups of 6, an odd number", (1, 18, 7, 9), (24, 6, 3, 3), pads=SAME3, group=3),
     conv("groups of 2, pointwise", (1, 64, 5, 7), (64, 2, 1, 1), group=32),
-    conv("groups of 16", (1, 32, 6, 7), (32, 16, 3, 3), pads=SAME3, group=2),
+    conv("groups of 32 and 48", (2, 64, 6, 7), (96, 32, 3, 3), pads=SAME3, group=2),
     conv("depthwise", (1, 24, 13, 11), (24, 1, 3, 3), pads=SAME3, group=24),
     conv(
         "depthwise 5x5 stride 2",

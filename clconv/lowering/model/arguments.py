@@ -32,6 +32,8 @@ class Packing:
 
     on_device: how a device packs what only a run brings, where that computes and does not only move elements: the launch
     for a value, the name of what it makes, a node and a device, and how many bytes it makes.
+    turned: of how many groups are filters of which it makes what it otherwise does of them turned, 0 if it does not; see
+        shared/packing.py.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Packing:
     fill: Callable[[np.ndarray, Room], np.ndarray] | None = dataclasses.field(
         default=None, compare=False
     )
+    turned: int = 0
 
     @classmethod
     def filling(

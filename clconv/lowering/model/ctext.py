@@ -57,6 +57,14 @@ def set_element(array: str, index: str, value: str, stored: str = "float") -> st
     return f"{array}[{index}] = {value};"
 
 
+def neighbours(before: str, now: str, after: str, by: int, block: int) -> str:
+    """The vector of `block` lanes that begins `by` lanes behind the begin of `now`, which lies between two others."""
+    names = (before, now, after)
+    places = (lane + by + block for lane in range(block))
+    lanes = ", ".join(f"{names[p // block]}.s{p % block:x}" for p in places)
+    return f"({vector_type(block)})({lanes})"
+
+
 def saturated(value: str, source: DType, target: DType) -> str:
     """A scalar float, in C text that is evaluated more than once, cut to an integer: what lies outside ends at the limits,
     NaN is 0. In C itself that has no meaning."""

@@ -24,6 +24,7 @@ from clconv.lowering.model.arguments import (
     layout_packing,
 )
 from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.lowering.model.moments import Moments
 
 AUTO = "auto"
 
@@ -34,7 +35,8 @@ class Problem:
 
     Absent inputs are None. Layouts are plain while variants are chosen, and the chosen ones in lower(). options:
     what was asked for, precision and forced variants among it. other_sizes: whether the same kernels are to serve other
-    sizes of the inputs, and should not depend on these.
+    sizes of the inputs, and should not depend on these. leaves: whether lower() is to leave Moments of the first
+    output, which only variants are asked for that can. moments: those of the first input, for a variant that takes them.
     """
 
     node: Node
@@ -47,6 +49,8 @@ class Problem:
     findings: Findings = NOTHING_FOUND
     options: PlanOptions = PlanOptions()
     other_sizes: bool = False
+    leaves: bool = False
+    moments: Moments | None = None
 
     @property
     def x(self) -> TensorSpec:
@@ -166,12 +170,16 @@ class Placement:
 @dataclasses.dataclass(frozen=True)
 class Lowered:
     """A node as kernel calls. scratch: buffers of its own, bytes by name. aliases: outputs that are
-    just another view of an input's memory. placements: copies that become needless where a value is placed inside another."""
+    just another view of an input's memory. placements: copies that become needless where a value is placed inside another.
+    moments: of the first output, where they were asked for; their buffer is among scratch. turned: the filters that the first
+    output is, turned, in a packing that does no more; calls are left out where packings, which can turn them as well, are all that reads it."""
 
     calls: tuple[KernelCall, ...] = ()
     scratch: Mapping[str, int] = dataclasses.field(default_factory=dict)
     aliases: Mapping[str, str] = dataclasses.field(default_factory=dict)
     placements: tuple[Placement, ...] = ()
+    moments: Moments | None = None
+    turned: PackedValue | None = None
 
 
 def plain_signature(problem: Problem) -> list[Signature]:
@@ -193,6 +201,7 @@ class Variant:
         outlier costs others their digits, and NaN or infinity spreads; precision="strict" rules it out.
     space: tunable parameters and their legal values, default first. AUTO stands for what the variant computes from
         the sizes; Problem.parameters holds only what differs from the default.
+    leaves_moments, takes_moments: whether it can; see Problem.
     """
 
     op: str
@@ -204,6 +213,8 @@ class Variant:
     space: Mapping[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)
     rounds: Callable[[Problem], int] | None = None
     mixes: Callable[[Problem], str | None] | None = None
+    leaves_moments: bool = False
+    takes_moments: bool = False
 
     def obstacle(self, problem: Problem) -> str | None:
         """None if it can run the problem on the problem's device, else what is in the way, in words."""

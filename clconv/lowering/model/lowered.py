@@ -51,6 +51,7 @@ class LoweredGraph:
     value it lies inside of, and how many bytes behind its beginning. stored: where each
     graph output lies (a converted value stands in for it under another name). ends: for each node of the
     graph, how many calls there are once it is done. alternatives: calls that a node may make at another size.
+    late: values that are made after their node's calls, or not at all, as packings read what they are made of.
     """
 
     calls: tuple[KernelCall, ...]
@@ -62,6 +63,7 @@ class LoweredGraph:
     ends: tuple[int, ...] = ()
     placed_inside: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
     alternatives: Mapping[str, tuple[KernelCall, ...]] = dataclasses.field(default_factory=dict)
+    late: frozenset[str] = frozenset()
 
     def place(self, value: str) -> tuple[str, int]:
         """The value that owns the memory in which a value lies, and how many bytes behind its beginning."""

@@ -16,6 +16,7 @@ import numpy as np
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.graph.ops.base import Cost
+from clconv.graph.ops.conv.turned_filters import turned
 from clconv.lowering.model.arguments import (
     Argument,
     PackedValue,
@@ -38,6 +39,7 @@ class Packer:
     def __init__(self, device: DeviceInfo) -> None:
         self._device = device
         self._names: dict[PackedValue, str] = {}
+        self.turned: dict[str, PackedValue] = {}  # values that are filters turned: those
 
     def resolved(
         self,
@@ -58,7 +60,8 @@ class Packer:
                 found.append(call)
                 continue
             arguments: list[tuple[str, Argument]] = []
-            for name, argument in call.arguments:
+            for name, given in call.arguments:
+                argument = self._unturned(given) if isinstance(given, PackedValue) else given
                 if not isinstance(argument, PackedValue):
                     arguments.append((name, argument))
                 elif is_as_packed(argument):
@@ -74,6 +77,21 @@ class Packer:
                     arguments.append((name, Read(self._names[argument])))
             found.append(dataclasses.replace(call, arguments=tuple(arguments)))
         return tuple(found), scratch
+
+    def _unturned(self, wanted: PackedValue) -> PackedValue:
+        """The packing of TurnedFilters as one of the filters themselves."""
+        source, packing = self.turned.get(wanted.value), wanted.packing
+        if source is None or wanted.offset:
+            return wanted
+        group = source.packing.turned
+        if group > 1 and packing.on_device is not None:
+            return wanted  # it takes channels and filters to change places, which in groups they do not
+
+        def pack(w: np.ndarray) -> np.ndarray:
+            return packing.function(turned(w, group))
+
+        made = dataclasses.replace(packing, function=pack, fill=None, turned=group)
+        return dataclasses.replace(source, packing=made)
 
 
 def is_as_packed(wanted: PackedValue) -> bool:

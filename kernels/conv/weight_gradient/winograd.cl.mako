@@ -2,12 +2,12 @@
 Winograd's weight gradient of a 3x3 window, stride 1, on channel blocks, for CPUs: with F(m x m, r x r), y = A' [(G g G') * (B' d B)] A,
   dw = G' [sum over tiles of (A dy A') * (B' x B)] G
 
-x, dy (N, channels / block, H, W, block)    parts (splits, F, C, r, r): sums over `share` tiles each
+x, dy (N, G, channels / block, H, W, block)    parts (splits, G, F, C, r, r): sums over `share` tiles each; F, C of a group
 v (items, n * n, C / block, tiles, block), w (items, n * n, filters of an item, tiles, block): transformed, with 16 more floats
 behind each position; sums (items, C / block, groups of filters, block, r * r, OB) where an item takes more than `tiles` tiles.
 One work-item computes `some_blocks` vectors of filters over its tiles, `tiles` at a time: transforms them, multiplies OB =
 vectors * block filters with `block` channels, transforms back. `panel` groups of OB filters pass all channels together: their
-transformed tiles stay in the cache. No local memory, no barrier. Index space: (F / (some_blocks * block), splits).
+transformed tiles stay in the cache. No local memory, no barrier. Index space: (F / (some_blocks * block), splits, G).
 
 Parameters: block; vectors, lanes: the register tile, lanes a divisor of block; input B', gradient A, output G' as rows; pad_mode.
 </%doc>
@@ -33,7 +33,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     int pad_top, int pad_left, int padded_height, int padded_width, int out_height, int out_width, int channels, int filters,
     int tile_rows, int tile_columns, int all_tiles, int share, int tiles, int some_blocks, int panel) {
   const int split = get_global_id(1);
-  const size_t item = (size_t)split * get_global_size(0) + get_global_id(0);
+  const size_t conv = get_global_id(2), convs = get_global_size(2);
+  const size_t item = (conv * get_global_size(1) + split) * get_global_size(0) + get_global_id(0);
   const int in_blocks = (channels + ${block - 1}) / ${block}, out_blocks = (filters + ${block - 1}) / ${block};
   const int first_block = get_global_id(0) * some_blocks;
   const int groups = (min(some_blocks, out_blocks - first_block) + ${vectors - 1}) / ${vectors};
@@ -57,7 +58,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
         const int row = (first + t - image * image_tiles) / tile_columns;
         const int column = first + t - image * image_tiles - row * tile_columns;
         const int top = row * ${m} - ${pads[0]}, left = column * ${m} - ${pads[1]};
-        const size_t chunk = (size_t)image * ${chunk};
+        const size_t chunk = (image * convs + conv) * ${chunk};
         global const ${stored(name)}* plane = ${name} + chunk * ${height} * ${width} * ${block};
         const size_t position = ${to}_position;
         global float* target = own_${to} + ((size_t)b * tiles + t) * ${block};
@@ -127,7 +128,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       // From (channels, r, r, filters) to (filters, channels, r, r).
       const int filter = (first_block + g * ${vectors}) * ${block};
       for (int f = 0; f < min(${OB}, filters - filter); ++f) {
-        global ${stored("parts")}* to = parts + (((size_t)split * filters + filter + f) * channels + b * ${block}) * ${r * r};
+        global ${stored("parts")}* to = parts + (((split * convs + conv) * filters + filter + f) * channels + b * ${block}) * ${r * r};
         for (int i = 0; i < used * ${r * r}; ++i)
           ${set_element("to", "i", "done[i * %d + f]" % OB, stored("parts"))}
       }

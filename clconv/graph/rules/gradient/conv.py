@@ -110,7 +110,7 @@ def _zero_padded(
     ends = [extents[i] - 1 - pads[i + spatial] + extra[i] for i in range(spatial)]
     window = {"dilations": at.dilations, "group": at.group}
     if max(at.strides) == 1 and min(*begins, *ends) >= 0:
-        turned = _turned(back, w, at.group)
+        turned = back.one("TurnedFilters", w, group=at.group)
         around = (*begins, *ends)
         return back.one("Conv", dy, turned, strides=at.strides, pads=around, **window)
     return back.one(
@@ -122,17 +122,3 @@ def _zero_padded(
         output_padding=tuple(extra),
         **window,
     )
-
-
-def _turned(back: Backward, w: str, group: int) -> str:
-    """(group * F, C, kernel...) as (group * C, F, kernel...), each kernel from its end to its beginning."""
-    (filters, channels), kernel = back.spec_of(w).shape[:2], back.spec_of(w).shape[2:]
-    axes = [i for i, k in enumerate(kernel) if k > 1]
-    if axes:
-        begins, ends = ([v] * len(axes) for v in (-1, -(1 << 40)))
-        places = back.ints(*(2 + i for i in axes))
-        w = back.one("Slice", w, back.ints(*begins), back.ints(*ends), places, back.ints(*begins))
-    each = filters // group
-    w = back.reshape(w, (group, each, channels, *kernel))
-    w = back.transpose(w, [0, 2, 1, *range(3, 3 + len(kernel))])
-    return back.reshape(w, (group * channels, each, *kernel))

@@ -9,6 +9,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
+from clconv.lowering.ops.conv.moments import Left
 from clconv.lowering.ops.conv.shape import ITEMS_A_CORE, ConvShape, bias_arguments
 from clconv.lowering.ops.conv.weights import depthwise_weights
 from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signatures
@@ -33,6 +34,12 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     shape = ConvShape.of(problem)
     epilogue = plan_epilogue(problem, block)
     blocks = -(-shape.channels // block)
+    wanted = max(1, ITEMS_A_CORE * problem.device.compute_units // (blocks * shape.batch))
+    if wanted > 1:  # an equal share of rows for each core
+        wanted = -(-wanted // problem.device.compute_units) * problem.device.compute_units
+    rows = -(-shape.out[0] // wanted)
+    size = (blocks, -(-shape.out[0] // rows), shape.batch)
+    left = Left.of(problem, size[1] * size[2])
     kernel = Kernel.of(
         "conv/depthwise.cl.mako",
         "conv_depthwise",
@@ -42,11 +49,8 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         bias=problem.has(2),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
+        **left.parameters,
     )
-    wanted = max(1, ITEMS_A_CORE * problem.device.compute_units // (blocks * shape.batch))
-    if wanted > 1:  # an equal share of rows for each core
-        wanted = -(-wanted // problem.device.compute_units) * problem.device.compute_units
-    rows = -(-shape.out[0] // wanted)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.packed(1, depthwise_weights(block))),
@@ -54,13 +58,13 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,
         ("rows", Scalar(rows)),
+        *left.arguments,
         *epilogue.arguments,
     ]
-    size = (blocks, -(-shape.out[0] // rows), shape.batch)
-    return Lowered((problem.call(kernel, arguments, size),))
+    return left.added(Lowered((problem.call(kernel, arguments, size),)))
 
 
 DEPTHWISE = Variant(
     "Conv", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures,
-    space={"pixels": (AUTO, 2, 4, 6, 7, 10, 12, 14)},
+    space={"pixels": (AUTO, 2, 4, 6, 7, 10, 12, 14)}, leaves_moments=True,
 )  # fmt: skip

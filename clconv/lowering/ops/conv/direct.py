@@ -13,6 +13,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.ops.conv.moments import Left
 from clconv.lowering.ops.conv.runs import Runs, fewest_tiles, narrower_tile
 from clconv.lowering.ops.conv.shape import (
     ITEMS_A_CORE,
@@ -76,7 +77,9 @@ def _direct_lower(problem: Problem) -> Lowered:
     channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = _tile(problem, shape, blocks)
-    epilogue = plan_epilogue(problem, block * vectors)
+    epilogue, chunks = plan_epilogue(problem, block * vectors), -(-blocks // vectors)
+    split = _split(problem, shape, chunks, pixels)
+    left = Left.of(problem, shape.batch * split.items)
     last_lanes = channels % in_block or in_block
     lanes_a_turn = min(LANES, in_block)
     kernel = Kernel.of(
@@ -95,12 +98,11 @@ def _direct_lower(problem: Problem) -> Lowered:
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
         prefetch="prefetch-does-nothing" in problem.device.quirks,
+        **left.parameters,
     )
     reused = shape.batch * math.prod(shape.out) > _PIXELS_OF_HALF_WEIGHTS
     widen = reused and problem.input(1).dtype is DType.FLOAT16
     packing = direct_weights(in_block, block * vectors, shape.group, widen, _merged_groups(problem))
-    chunks = -(-blocks // vectors)
-    split = _split(problem, shape, chunks, pixels)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.packed(1, packing)),
@@ -115,11 +117,12 @@ def _direct_lower(problem: Problem) -> Lowered:
         ("runs", Scalar(split.runs)),
         ("length", Scalar(split.length)),
         ("filters_last", Scalar(int(_filters_last(shape)))),
+        *left.arguments,
         *epilogue.arguments,
     ]
     first = (split.items, chunks) if _filters_last(shape) else (chunks, split.items)
     size = (*first, shape.batch * shape.group)
-    return Lowered((problem.call(kernel, arguments, size),))
+    return left.added(Lowered((problem.call(kernel, arguments, size),)))
 
 
 def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
@@ -248,5 +251,5 @@ def _direct_estimate(problem: Problem) -> float:
 
 DIRECT = Variant(
     "Conv", "direct", _direct_applies, _direct_lower, convolution_signatures, _direct_estimate,
-    TILE_SPACE, mixes=_mixed_groups,
+    TILE_SPACE, mixes=_mixed_groups, leaves_moments=True,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.ops.conv.moments import Left
 from clconv.lowering.ops.conv.shape import (
     TILE_SPACE,
     ConvShape,
@@ -97,24 +98,26 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     block = problem.device.vector_width
     shape = ConvShape.of(problem)
     blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
-    m, n = transform.m, transform.n
+    channels, m, n = shape.channels // shape.group, transform.m, transform.n
     grid = TileGrid.of(shape, transform)
     all_tiles = grid.count
     split = chosen_split(problem, shape, transform, all_tiles)
     vectors, tiles = split.vectors, split.tiles
     epilogue = plan_epilogue(problem, block * vectors)
+    tile_blocks = -(-all_tiles // tiles)
+    left = Left.of(problem, tile_blocks)
     to_v = Kernel.of(
         "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW,
         step=m * transform.stride, transform=transform.input, pad_mode=shape.padding,
     )  # fmt: skip
     to_y = Kernel.of(
         "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=split.most_tiles(transform), m=m,
-        vectors=vectors, pixels=split.pixels, tail=shape.channels % block,
+        vectors=vectors, pixels=split.pixels, tail=channels % block,
         transform=transform.output, bias=problem.has(2), epilogue=epilogue.terms,
         epilogue_names=epilogue.names, prefetch=_prefetches(problem, split.register_tiles),
+        **left.parameters,
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
-    tile_blocks = -(-all_tiles // tiles)
     cores = problem.device.compute_units
     in_slice = max(cores, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes * cores)
     in_slice = min(in_slice, tile_blocks)
@@ -140,15 +143,18 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
             ("u", weights),
             *bias_arguments(problem, block * vectors),
             ("y", Write(problem.node.outputs[0])),
-            ("in_blocks", Scalar(in_blocks)),
+            ("in_blocks", Scalar(-(-channels // block))),
+            ("all_in_blocks", Scalar(in_blocks)),
             ("out_blocks", Scalar(blocks)),
+            ("group_chunks", Scalar(-(-blocks // (shape.group * vectors)))),
             *shape.out_arguments,
             *slice_arguments,
+            *left.arguments,
             *epilogue.arguments,
         ]
         calls.append(problem.call(to_v, x_arguments, (in_blocks, now)))
         calls.append(problem.call(to_y, y_arguments, (-(-blocks // vectors), now)))
-    return Lowered(tuple(calls), scratch={v: in_slice * block_bytes})
+    return left.added(Lowered(tuple(calls), scratch={v: in_slice * block_bytes}))
 
 
 def _prefetches(problem: Problem, register_tiles: int) -> int:
@@ -163,15 +169,15 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     tiles."""
     shape, device = ConvShape.of(problem), problem.device
     block = device.vector_width
-    blocks = -(-shape.filters // block)
+    blocks, channels = -(-shape.filters // block), shape.channels // shape.group
     tiles = TileGrid.of(shape, transform).count
     split = chosen_split(problem, shape, transform, tiles)
     vectors, pixels = split.vectors, split.pixels
     positions = transform.n**2
     filters = -(-blocks // vectors) * vectors * block
-    products = 2 * positions * -(-tiles // pixels) * pixels * shape.channels * filters
+    products = 2 * positions * -(-tiles // pixels) * pixels * channels * filters
     block_tiles = split.tiles
-    weights = 4 * positions * shape.channels * filters * -(-tiles // max(1, block_tiles))
+    weights = 4 * positions * channels * filters * -(-tiles // max(1, block_tiles))
     if _prefetches(problem, 1):
         # The weights of the first register tile of each block are waited for.
         weights //= max(1, -(-min(tiles, block_tiles) // pixels))
@@ -192,12 +198,16 @@ def _variant(name: str, transform: Transform) -> Variant:
     return Variant(
         "Conv",
         name,
-        lambda problem: blocked_obstacle(problem) or window_obstacle(problem, transform),
+        lambda problem: (
+            blocked_obstacle(problem)
+            or window_obstacle(problem, transform, problem.device.vector_width)
+        ),
         lambda problem: _lower(problem, transform),
         blocked_signatures,
         lambda problem: _estimate(problem, transform),
         TILE_SPACE,
         mixes=mixed_tiles,
+        leaves_moments=True,
     )
 
 

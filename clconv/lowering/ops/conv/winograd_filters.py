@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 from clconv.device.info import DeviceInfo
@@ -43,17 +44,23 @@ def transformed(
         wanted: PackedValue, target: str, node: str, device: DeviceInfo
     ) -> tuple[KernelCall, int]:
         filters, channels = wanted.spec.shape[:2]
+        taps, turned = math.prod(wanted.spec.shape[2:]), bool(wanted.packing.turned)
+        if turned:
+            filters, channels = channels, filters
         at = places(filters, channels)
         width = device.vector_width if device.is_cpu else 1
         vectors = at.filter_block // width if device.is_cpu else 1
         kernel = Kernel.of(
             "conv/winograd_filters.cl.mako", "winograd_filters", transform=transform.weights, width=width,
-            vectors=vectors,
+            vectors=vectors, turned=turned,
         )  # fmt: skip
         if wanted.spec.dtype is DType.FLOAT16:
             kernel = kernel.storing_half(("w",))
         per_item = _CHANNELS if device.is_cpu else 1
-        sizes = {"filters": filters, "channels": channels}
+        sizes = {
+            "filters": filters, "channels": channels,
+            "filter_step": taps if turned else channels * taps, "channel_step": filters * taps if turned else taps,
+        }  # fmt: skip
         steps = {f.name: getattr(at, f.name) for f in dataclasses.fields(at)[1:]}
         arguments: list[tuple[str, Argument]] = [
             ("w", Read(wanted.value, wanted.offset)),

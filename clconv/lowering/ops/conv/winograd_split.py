@@ -54,14 +54,18 @@ def chosen_split(problem: Problem, shape: ConvShape, transform: Transform, all_t
 
     What tuning found better, and what is to serve other sizes, has blocks as large as the cache allows.
     """
+    group, channels = shape.group, shape.channels // shape.group
     blocks = -(-shape.filters // problem.device.vector_width)
-    vectors, pixels = chosen_tile(problem, blocks)
+    vectors, pixels = chosen_tile(problem, blocks // group)
+    if group > 1 and blocks // group % vectors:
+        vectors = 1  # the filters of a register tile are of one group
     if problem.other_sizes or "pixels" in problem.parameters:
-        return Split(vectors, pixels, _even_tiles(all_tiles, shape.channels, transform, pixels))
-    work = _Work(problem.device, transform, shape.channels, blocks, all_tiles)
+        return Split(vectors, pixels, _even_tiles(all_tiles, channels, transform, pixels))
+    work = _Work(problem.device, transform, channels, blocks, all_tiles)
     tiles = [(vectors, pixels)]
     if problem.device.registers == 32:
         tiles = [t for t in _TILES if "vectors" not in problem.parameters or t[0] == vectors]
+        tiles = [t for t in tiles if group == 1 or blocks // group % t[0] == 0] or [(1, pixels)]
     shared = tiles[:_SHARED]
 
     def cycles(split: Split) -> float:
@@ -73,7 +77,7 @@ def chosen_split(problem: Problem, shape: ConvShape, transform: Transform, all_t
 
 @dataclasses.dataclass(frozen=True)
 class _Work:
-    """A convolution: blocks of filters, and tiles."""
+    """A convolution: channels of a group, blocks of all filters, and tiles."""
 
     device: DeviceInfo
     transform: Transform

@@ -10,8 +10,9 @@ from clconv.lowering.ops.conv.shape import ConvShape
 from clconv.lowering.ops.conv.transforms import Transform
 
 
-def window_obstacle(problem: Problem, transform: Transform) -> str | None:
-    """Why a convolution is not of the kind that the transform is for."""
+def window_obstacle(problem: Problem, transform: Transform, block: int = 0) -> str | None:
+    """Why a convolution is not of the kind that the transform is for. block: of channels, of which groups fill whole ones; 0
+    where there may be one group only."""
     at, w, r = problem.node.attrs, problem.input(1), transform.window
     s = transform.stride
     if w.shape[2:] != (r, r) or at.strides != (s, s) or at.dilations != (1, 1):
@@ -19,8 +20,16 @@ def window_obstacle(problem: Problem, transform: Transform) -> str | None:
             f"needs a {r}x{r} window, stride {s}, dilation 1; has {w.shape[2:]}, {at.strides}, "
             f"{at.dilations}"
         )
-    if at.group != 1:
+    if at.group == 1:
+        return None
+    if not block:
         return f"needs one group, has {at.group}"
+    channels, filters = w.shape[1], w.shape[0] // at.group
+    if channels % block or filters % block:
+        return (
+            f"needs groups that fill channel blocks of {block}; has {channels} channels and {filters} filters in each "
+            f"of {at.group}"
+        )
     return None
 
 

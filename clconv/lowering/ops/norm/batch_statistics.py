@@ -134,7 +134,8 @@ def _staged(
     more: Sequence[tuple[str, Argument]],
     last: Sequence[tuple[str, Argument]],
 ) -> Lowered:
-    """One launch, or, where several work-items share a channel, one for parts of the statistics and one for the rest."""
+    """One launch, or, where several work-items share a channel, one for parts of the statistics and one for the rest; but
+    for parts that the kernel left which made the tensor."""
     parts = f"{problem.node.name}:parts"
     sizes = work.arguments(problem.x.shape[1])
 
@@ -150,6 +151,10 @@ def _staged(
         )
         return problem.call(kernel, [*first, *arguments], (work.lanes, work.chunks))
 
+    if problem.moments is not None:
+        left = [*sizes[:-1], (sizes[-1][0], Scalar(problem.moments.parts))]
+        arguments = (("parts", Read(problem.moments.name)), *more, *left, *last)
+        return Lowered((call("apply", *arguments),))
     if work.chunks == 1:
         return Lowered((call("both", *more, *sizes, *last),))
     early = "statistics" if template == "train" else "sums"
@@ -230,6 +235,7 @@ register(
         _channels_applies,
         _channels_lower,
         _channels_signatures,
+        takes_moments=True,
     ),
     Variant(
         "BatchNormalization", "train_simple", _simple_applies, _simple_lower, rounds=_simple_rounds

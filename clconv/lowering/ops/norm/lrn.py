@@ -71,7 +71,7 @@ def _blocked_applies(problem: Problem) -> str | None:
 
 def _blocked_signatures(problem: Problem) -> list[Signature]:
     blocked = Layout(problem.device.vector_width)
-    return [Signature((blocked,), (blocked,))]
+    return [Signature((blocked,) * len(problem.inputs), (blocked,))]
 
 
 def _blocked_lower(problem: Problem) -> Lowered:
@@ -89,17 +89,45 @@ def _plain_lower(problem: Problem) -> Lowered:
     return _lower(problem, kernel, width)
 
 
+def _gradient_factor(problem: Problem) -> str:
+    at = problem.node.attrs
+    return c_float(2 * at.alpha / at.size * at.beta)
+
+
+def _gradient_blocked_lower(problem: Problem) -> Lowered:
+    if problem.x.size == 0:
+        return Lowered()
+    batch, channels, *spatial = problem.x.shape
+    pixels = math.prod(spatial)
+    kernel = _kernel(
+        problem,
+        "lrn_gradient_blocked",
+        block=problem.x.layout.block,
+        factor=_gradient_factor(problem),
+    )
+    columns = _columns(problem, pixels, channels, 1)
+    arguments: list[tuple[str, Argument]] = [
+        ("x", problem.argument(0)),
+        ("dy", problem.argument(1)),
+        ("dx", Write(problem.node.outputs[0])),
+        ("channels", Scalar(channels)),
+        ("pixels", Scalar(pixels)),
+        ("columns", Scalar(columns)),
+    ]
+    return Lowered((problem.call(kernel, arguments, (items(pixels, columns), batch)),))
+
+
 def _gradient_lower(problem: Problem) -> Lowered:
     if problem.x.size == 0:
         return Lowered()
     batch, channels, *spatial = problem.x.shape
-    pixels, at = math.prod(spatial), problem.node.attrs
+    pixels = math.prod(spatial)
     vectors = computed(problem.x.dtype) is DType.FLOAT32 and problem.device.is_cpu
     width = problem.device.vector_width if vectors else 1
-    factor = 2 * at.alpha / at.size * at.beta
     kernel = _kernel(
-        problem, "lrn_gradient", type=c_type(problem.x.dtype), width=width, factor=c_float(factor)
-    )
+        problem, "lrn_gradient", type=c_type(problem.x.dtype), width=width,
+        factor=_gradient_factor(problem),
+    )  # fmt: skip
     columns = _columns(problem, pixels, channels, width)
     reached = f"{problem.node.name}:reached"
     arguments: list[tuple[str, Argument]] = [
@@ -116,6 +144,9 @@ def _gradient_lower(problem: Problem) -> Lowered:
 
 
 register(
+    Variant(
+        "LRNGradient", "blocked", _blocked_applies, _gradient_blocked_lower, _blocked_signatures
+    ),
     Variant("LRNGradient", "plain", double_obstacle, _gradient_lower),
     Variant("LRN", "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
     Variant("LRN", "plain", double_obstacle, _plain_lower),

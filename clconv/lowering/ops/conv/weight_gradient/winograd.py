@@ -20,7 +20,7 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
     sum_parts,
     weight_gradient_padding,
 )
-from clconv.lowering.ops.conv.weight_gradient.shape import Shape
+from clconv.lowering.ops.conv.weight_gradient.shape import Shape, groups_as_one
 from clconv.lowering.ops.conv.winograd_tiles import mixed_tiles
 from clconv.lowering.shared.blocked import blocked_obstacle
 
@@ -56,7 +56,7 @@ class Work:
         m, block = _TRANSFORM.m, device.vector_width
         rows, columns = (-(-size // m) for size in shape.out)
         count = shape.batch * rows * columns
-        wanted = _ITEMS_A_CORE * device.compute_units
+        wanted = -(-_ITEMS_A_CORE * device.compute_units // shape.group)
         share = -(-count // max(1, min(wanted, count // _LEAST_TILES)))
         splits = -(-count // share)
         parts = max(1, min(-(-wanted // splits), shape.filters // _LEAST_FILTERS))
@@ -70,9 +70,11 @@ class Work:
 
 def _applies(problem: Problem) -> str | None:
     at = problem.node.attrs
-    window = (tuple(at.kernel_shape), tuple(at.strides), tuple(at.dilations), at.group)
-    if window != ((3, 3), (1, 1), (1, 1), 1):
-        return f"needs a 3x3 window, stride 1, dilation 1, one group; has {', '.join(map(str, window))}"
+    window = (tuple(at.kernel_shape), tuple(at.strides), tuple(at.dilations))
+    if window != ((3, 3), (1, 1), (1, 1)):
+        return f"needs a 3x3 window, stride 1, dilation 1; has {', '.join(map(str, window))}"
+    if problem.device.is_cpu and groups_as_one(problem) > 1:
+        return f"needs groups that fill channel blocks of {problem.device.vector_width}"
     if not problem.input(1).size:
         return "needs gradients to sum"
     return blocked_obstacle(problem)
@@ -111,7 +113,7 @@ def _lower(problem: Problem) -> Lowered:
         output=_turned(_TRANSFORM.weights),
         pad_mode=weight_gradient_padding(problem),
     )
-    in_blocks, items = -(-shape.channels // block), work.splits * work.parts
+    in_blocks, items = -(-shape.channels // block), work.splits * work.parts * shape.group
     name = problem.node.name
     v, w, sums = (f"{name}/winograd_{what}" for what in ("v", "w", "sums"))
     kept = items * in_blocks * work.blocks * block**2 * 9 if work.share > work.tiles else 1
@@ -141,7 +143,7 @@ def _lower(problem: Problem) -> Lowered:
         ("some_blocks", Scalar(work.blocks)),
         ("panel", Scalar(_panel(work, tile, block))),
     ]
-    call = problem.call(kernel, arguments, (work.parts, work.splits))
+    call = problem.call(kernel, arguments, (work.parts, work.splits, shape.group))
     lowered = sum_parts(problem, (call,), work.splits)
     position = {v: in_blocks, w: work.blocks}
     scratch = {
@@ -172,7 +174,7 @@ def _estimate(problem: Problem) -> float:
     transforms = _TRANSFORM_OPERATIONS * work.count * (channels * work.parts + filters)
     chunks = work.splits * -(-work.share // work.tiles)
     back = _TRANSFORM_OPERATIONS * chunks * channels * filters
-    return _POSITIONS * (products + transforms + back) / arithmetic_rate(device)
+    return shape.group * _POSITIONS * (products + transforms + back) / arithmetic_rate(device)
 
 
 WINOGRAD4 = Variant(
