@@ -101,7 +101,7 @@ def save_picture(symmetry: np.ndarray, history: list[dict[str, float]], path: st
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.5))
     most = np.abs(symmetry).max()
     left.imshow(symmetry, cmap="RdBu_r", vmin=-most, vmax=most)
-    left.set(title="symmetry: weights of the two hidden units", xlabel="bit", yticks=[0, 1])
+    left.set(title="symmetry: weights of two units", xlabel="bit", yticks=[0, 1])
     right.plot([h["accuracy"] for h in history], label="learned")
     right.plot([h["val_accuracy"] for h in history], label="held back")
     right.set(title="digits: accuracy", xlabel="epoch")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ def conform_data(specs: Mapping[str, TensorSpec], x: Data, y: np.ndarray | None)
         raise InputError(f"x has {sorted(given)}; the network takes {list(specs)}")
     inputs = {name: _conform(name, specs[name], given[name]) for name in specs}
     counts = {name: len(array) for name, array in inputs.items()}
-    targets = None if y is None else np.asarray(y)
+    targets = None if y is None else _array("y", y)
     if targets is not None:
         if targets.ndim == 0 or targets.dtype.kind not in "biuf":
             raise InputError(
@@ -85,7 +86,7 @@ def _single(specs: Mapping[str, TensorSpec], x: np.ndarray) -> dict[str, np.ndar
 
 
 def _conform(name: str, spec: TensorSpec, value: np.ndarray) -> np.ndarray:
-    array = np.asarray(value)
+    array = _array(f"input '{name}'", value)
     if array.dtype.kind not in "biuf":
         raise InputError(f"input '{name}' takes {spec}, got {array.dtype.name}")
     wanted = spec.shape[1:]
@@ -94,6 +95,14 @@ def _conform(name: str, spec: TensorSpec, value: np.ndarray) -> np.ndarray:
     )
     if not fits:
         first = (*array.shape[-1:], *array.shape[1:-1])
-        hint = "; its channels are last: np.moveaxis(x, -1, 1)" if first == wanted else ""
+        turned = array.ndim == spec.rank > 2 and first == wanted
+        hint = "; its channels are last: np.moveaxis(x, -1, 1)" if turned else ""
         raise InputError(f"input '{name}' takes {spec}, got shape {array.shape}{hint}")
     return np.ascontiguousarray(array, spec.dtype.numpy)
+
+
+def _array(what: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as reason:
+        raise InputError(f"{what} is no array: {reason}") from None

@@ -6,6 +6,8 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from clconv.errors import ConfigError
 from clconv.training.schedules import Schedule, as_schedule
 from clconv.training.writer import GraphWriter
@@ -39,6 +41,16 @@ class Optimizer:
     def scalars(self) -> Scalars:
         """What changes from step to step, by name: functions of the step."""
         return {"lr": as_schedule(self.lr)}
+
+    def rates(self, step: int) -> dict[str, float]:
+        """What the scalars are at a step. Raises ConfigError for a learning rate that is no number."""
+        found = {name: scalar(step) for name, scalar in self.scalars().items()}
+        for name, value in found.items():
+            if not isinstance(value, int | float | np.floating) or not math.isfinite(value):
+                raise ConfigError(
+                    f"{type(self).__name__}: {name} is {value!r} at step {step}; it must be a finite number"
+                )
+        return found
 
     def write(
         self, to: GraphWriter, w: str, g: str, moments: Mapping[str, str], at: Mapping[str, str]
@@ -213,10 +225,12 @@ OPTIMISERS = {
 }  # fmt: skip
 
 
-def as_optimizer(given: Optimizer | str) -> Optimizer:
-    """An optimiser by its name with its defaults, or itself. Raises ConfigError."""
+def as_optimizer(given: Optimizer | type[Optimizer] | str) -> Optimizer:
+    """An optimiser by its name or class with its defaults, or itself. Raises ConfigError."""
     if isinstance(given, Optimizer):
         return given
+    if isinstance(given, type) and issubclass(given, Optimizer):
+        return given()
     name = str(given).lower()
     if name not in OPTIMISERS:
         raise ConfigError(f"no optimiser '{given}'; there are {', '.join(OPTIMISERS)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from clconv.training.model import Learner
 from clconv.training.optimisers import Optimizer
 from clconv.training.step import Names, Objective, StepWriter, compared_spec
 
+_KINDS = ("train", "frozen")
 _LARGE = 1 << 20  # bytes of a weight of which the host keeps no copy
 
 
@@ -34,6 +36,15 @@ class Settings:
     batch_norm: str
     clip: float | None
     budget: int | None
+
+    def __post_init__(self) -> None:
+        if self.batch_norm not in _KINDS:
+            raise InputError(f"batch_norm is one of {_KINDS}, not {self.batch_norm!r}")
+        clip = self.clip
+        if clip is not None and not (
+            isinstance(clip, int | float | np.floating) and 0 < clip < math.inf
+        ):
+            raise InputError(f"clip_norm {clip}: the largest norm of all gradients is above 0")
 
 
 class Sessions:

@@ -31,7 +31,6 @@ from clconv.training.step import Names, choose_objective, moment_name
 from clconv.training.way import check_way
 
 Arrays = dict[str, np.ndarray]
-_KINDS = ("train", "frozen")
 
 
 class Trainer:
@@ -68,10 +67,10 @@ class Trainer:
         recompute: int | None = None,
         seed: int = 0,
     ) -> None:
-        if batch_norm not in _KINDS:
-            raise InputError(f"batch_norm is one of {_KINDS}, not {batch_norm!r}")
-        if accumulate < 1:
+        if not isinstance(accumulate, int | np.integer) or accumulate < 1:
             raise InputError(f"accumulate {accumulate}: a batch has at least one part")
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise InputError(f"seed {seed}: it is an integer, and not negative")
         self._given = read_model(model)
         self._learner = learner(self._given, freeze)
         self.optimizer = as_optimizer(optimizer)
@@ -276,7 +275,7 @@ class Trainer:
     def _parts_of(self, batch: Batch) -> Iterator[tuple[int, Session, Names, Arrays]]:
         """The runs that make one update: of how many examples, by which session, and what it is fed."""
         size = -(-batch.size // min(self._parts, batch.size))
-        rates = {name: rate(self.steps) for name, rate in self.optimizer.scalars().items()}
+        rates = self.optimizer.rates(self.steps)
         for i, part in enumerate(batches(batch, size)):
             draw, last = (self.seed, self.steps * self._parts + i), (i + 1) * size >= batch.size
             share = part.size / batch.size

@@ -135,6 +135,7 @@ def test_bad_settings_are_refused() -> None:
     for make in (
         lambda: optim.SGD(lr=-1.0),
         lambda: optim.Adam(lr=float("nan")),
+        lambda: optim.Adam(lr=lambda step: float("nan")).rates(0),
         lambda: optim.SGD(lr=0.1, nesterov=True),
         lambda: clconv.Trainer(linear(np.ones((7, 1), np.float32)), "mse", "adamax"),
     ):

@@ -140,8 +140,7 @@ def test_parts_of_a_batch_make_one_update(device: clconv.DeviceInfo) -> None:
 @pytest.mark.parametrize("size", [1, 5, 9])
 def test_parts_of_any_batch_make_one_update(device: clconv.DeviceInfo, size: int) -> None:
     """9 in 4 parts are three of 3, 5 are 2, 2 and 1, of which the last counts for less."""
-    x, y = clusters(size)
-    whole, parts = trainer(device), trainer(device, accumulate=4)
+    (x, y), whole, parts = clusters(size), trainer(device), trainer(device, accumulate=4)
     for _ in range(2):
         assert whole.step(x, y) == pytest.approx(parts.step(x, y), rel=1e-5)
     for name, value in whole.parameters.items():
@@ -160,52 +159,6 @@ def test_gradients_are_clipped_by_their_norm(device: clconv.DeviceInfo) -> None:
         np.testing.assert_allclose(value, wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_data_as_users_have_them(device: clconv.DeviceInfo) -> None:
-    t, (x, y) = trainer(device), clusters(8)
-    wanted = t.evaluate(x, y)["loss"]
-    hot = np.eye(3, dtype=int)[y]
-    for a, b in (
-        (x.astype(np.float64), y.astype(np.int32)),
-        (x.tolist(), y.tolist()),
-        (x, y.astype(np.uint8)),
-        (x, hot),
-        (x, hot.astype(np.float64)),
-        ({"input": x}, y),
-    ):
-        assert t.evaluate(a, b)["loss"] == pytest.approx(wanted, rel=1e-6)
-    history = t.fit(x, y, batch_size=4, validation_data=0.25)
-    assert t.steps == 2 and "val_loss" in history[0]  # of 4 and of 2
-
-
-def test_bad_data_are_one_clear_error(device: clconv.DeviceInfo) -> None:
-    t, (x, y) = trainer(device), clusters(8)
-    wrong = y.copy()
-    wrong[3] = 3
-    for data, match in (
-        ((x, wrong), "label 3 is outside 0..2"),
-        ((x, y[:5]), "different numbers of examples"),
-        ((x[:, :4], y), "takes float32"),
-        ((x, y.astype(np.float32)), "integer labels"),
-        ((x, None), "give y"),
-        ((x[:0], y[:0]), "no examples"),
-        (({"z": x}, y), "the network takes"),
-        ((iter([x]), None), "call step"),
-    ):
-        with pytest.raises(InputError, match=match):
-            t.step(*data)  # type: ignore[arg-type]
-    for options, match in (
-        ({"epochs": 0}, "there is at least one"),
-        ({"batch_size": 0}, "there is at least one"),
-        ({"validation_data": x}, "a pair"),
-        ({"validation_data": 0.01}, "leaves 0 to measure"),
-    ):
-        with pytest.raises(InputError, match=match):
-            t.fit(x, y, **options)  # type: ignore[arg-type]
-    channels_last = np.zeros((2, 8, 8, 3), np.float32)
-    with pytest.raises(InputError, match="channels are last"):
-        clconv.Trainer(convolutional(), device=device).predict(channels_last)
-
-
 def test_a_loss_that_is_no_number_is_an_error(device: clconv.DeviceInfo) -> None:
     t, (x, y) = trainer(device, optimizer=optim.SGD(lr=1e30)), clusters(8)
     with pytest.raises(TrainingError, match="learning rate"):
@@ -222,6 +175,8 @@ def test_options_are_checked(device: clconv.DeviceInfo) -> None:
         ({"output": "nothing"}, "no output 'nothing'"),
         ({"batch_norm": "folded"}, "batch_norm is one of"),
         ({"accumulate": 0}, "at least one part"),
+        ({"clip_norm": -1}, "clip_norm -1"),
+        ({"seed": -1}, "seed -1"),
     ):
         with pytest.raises(InputError, match=match):
             trainer(device, **options)  # type: ignore[arg-type]
