@@ -11,10 +11,7 @@ import pyopencl as cl
 
 BUILD_OPTIONS = ("-cl-std=CL1.2",)
 NO_HEADER = "-D_OPENCL_H_"  # for what builtins.declared() made of a program
-# PoCL optimises a kernel twice itself, and has Clang do it a third time before, which changes next to nothing of the machine
-# code. It takes the options of OpenCL alone, parted by spaces; what follows another white space reaches Clang.
-_OPTIMISED_BY_POCL = "-DCLCONV_ONCE\t-disable-llvm-passes"
-POCL_OPTIONS = (*BUILD_OPTIONS, NO_HEADER, _OPTIMISED_BY_POCL)
+POCL_OPTIONS = (*BUILD_OPTIONS, NO_HEADER)
 
 
 @contextlib.contextmanager
@@ -29,8 +26,8 @@ def built(context: Any, device: Any, source: str, options: Sequence[str]) -> Any
     """The program of this source. Raises pyopencl.Error."""
     try:
         return cl.Program(context, source).build([*options], [device])
-    except (cl.RuntimeError, cl.LogicError):
+    except cl.RuntimeError:
         if NO_HEADER not in options:
             raise
-    # It may name what only the header declares, or another PoCL refuses the options.
+    # It may name what only the header declares.
     return cl.Program(context, source).build([*BUILD_OPTIONS], [device])
