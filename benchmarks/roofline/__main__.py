@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -60,11 +61,11 @@ HEAD = ("network", "10^9 operations", "MB", "GB/s", "arithmetic ms", "bytes ms",
 TIMES = ("clconv ms", "onnxruntime ms", "wanted ms", "clconv reaches", "onnxruntime", "wanted")
 
 
-def row_of(network: str, device: DeviceInfo, flops: float, reader: Reader) -> Row:
-    """The bound. Raises OSError where the system does not tell the size of caches."""
+def row_of(network: str, device: DeviceInfo, flops: float, reading: Callable[[int], float]) -> Row:
+    """The bound. reading: bytes a second for so many bytes. Raises OSError where the system does not tell the size of caches."""
     layers = layers_of(NETS[network](1), device, own_caches(device))
     weights = sum(layer.weights for layer in layers)
-    rate = reader.rate(weights)
+    rate = reading(weights)
     least = [layer.least(flops, rate) for layer in layers]
     return Row(
         network,
@@ -88,13 +89,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--nets", nargs="+", default=list(NETS), choices=list(NETS))
     parser.add_argument("--bound-only", action="store_true", help="run no engines")
+    parser.add_argument(
+        "--gflops", type=float, default=0, help="of all cores, instead of measuring"
+    )
+    parser.add_argument(
+        "--gbytes", type=float, default=0, help="read a second, instead of measuring"
+    )
     parser.add_argument("--json", type=Path, help="where to record the results")
     options = parser.parse_args()
     device = choose_device(None)
-    flops, reader = peak_flops(device), Reader(device)
+    flops = options.gflops * 1e9 if options.gflops else peak_flops(device)
+    given = options.gbytes * 1e9
+    reading = (lambda nbytes: given) if given else Reader(device).rate
     finish = (lambda row: row) if options.bound_only else timed
     rows = [
-        finish(row_of(name, device, flops, reader))
+        finish(row_of(name, device, flops, reading))
         for name in track(options.nets, "networks", console=Console(stderr=True))
     ]
     print(f"multiply-adds of {device.compute_units} cores: {flops / 1e9:.0f} GFLOP/s")

@@ -126,8 +126,8 @@ def _direct_lower(problem: Problem) -> Lowered:
 
 
 def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
-    """chosen_tile(), or tiles that registers allow and that compute fewer pixels in vain: the 49 of the last layers of many
-    networks are five tiles of 10, four of 13 and five of 12."""
+    """chosen_tile(), or tiles one pixel wider where registers allow and fewer pixels are computed in vain: the 49 of the
+    last layers of many networks are four tiles of 13 and five of 12."""
     vectors, pixels = chosen_tile(problem, blocks)
     if "pixels" in problem.parameters:
         return vectors, pixels
@@ -137,21 +137,17 @@ def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
         return vectors, pixels
     if vectors == 2 and problem.device.registers == 32:
         plain = problem.x.layout.is_plain
-        if shape.is_pointwise:
-            pixels = _POINTWISE
-        else:
-            pixels = min(_WIDE, pixels, key=lambda wide: _waste(shape, wide, plain))
+        pixels = min(_WIDE, pixels, key=lambda wide: _waste(shape, wide, plain))
     return vectors, _fitted(shape, vectors, pixels)
 
 
 _WIDE = 13  # times two, with two weights and a broadcast value, are 29 registers
-# Of windows of one pixel: 20 sums keep the multiply-add units as busy as 26 do, 49, 196 and 784 waste 2, 2 and 1 %, and one
-# kernel of fewer instructions serves all layers of a network.
-_POINTWISE = 10
 
 
 def _waste(shape: ConvShape, pixels: int, plain: bool) -> float:
     """Time over that of tiles that fill rows: as rows, or as one run where pixels are looked up."""
+    if shape.is_pointwise:
+        return 1.0 if pixels == _WIDE else 1.1
     narrower = narrower_tile(pixels, False)
     rows = _ragged(shape.out[1], pixels, narrower)
     run = _ragged(math.prod(shape.out), pixels, narrower)

@@ -37,7 +37,7 @@ from clconv.lowering.ops.conv.transforms import (
     Transform,
 )
 from clconv.lowering.ops.conv.winograd_filters import Places, transformed
-from clconv.lowering.ops.conv.winograd_split import chosen_split
+from clconv.lowering.ops.conv.winograd_split import AGAIN, chosen_split
 from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, window_obstacle
 from clconv.lowering.shared.blocked import blocked_obstacle, blocked_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
@@ -177,10 +177,10 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     filters = -(-blocks // vectors) * vectors * block
     products = 2 * positions * -(-tiles // pixels) * pixels * channels * filters
     block_tiles = split.tiles
-    weights = 4 * positions * channels * filters * -(-tiles // max(1, block_tiles))
+    weights = 4.0 * positions * channels * filters * -(-tiles // max(1, block_tiles))
     if _prefetches(problem, 1):
-        # The weights of the first register tile of each block are waited for.
-        weights //= max(1, -(-min(tiles, block_tiles) // pixels))
+        # Those of the first register tile of each block are waited for, and some of the others.
+        weights *= min(1.0, 1 / split.register_tiles + AGAIN)
     lanes = (-(-shape.channels // block) + -(-shape.filters // block)) * block
     transforms = _TRANSFORM_OPERATIONS * positions * tiles * lanes
     packing = packing_seconds(problem, positions / transform.window**2)

@@ -23,7 +23,7 @@ _LATENCY, _LINE = 4, 10
 _TILES = ((2, 10), (2, 8), (1, 16))
 _SHARED, _RARE = 2, 1.1
 # Of the time for sums and weights, what does not hide behind the other: and each block of tiles reads all weights.
-_AGAIN = 0.3
+AGAIN = 0.3
 # What a pixel of a single vector costs more, for each of its multiply-adds reads memory: measured, 512 filters.
 _SINGLE = 1.2
 _TURN = 0.6
@@ -101,7 +101,7 @@ class _Work:
         weights = split.vectors * self.device.vector_width / 16 * _LINE
         step = _step(split.vectors, split.pixels)
         sums = split.register_tiles * step
-        channel = max(sums, weights) + _AGAIN * (sums + weights)
+        channel = max(sums, weights) + AGAIN * (sums + weights)
         return rounds * channel * self.transform.n**2 * self.channels
 
 
