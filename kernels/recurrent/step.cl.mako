@@ -11,9 +11,7 @@ kind: LSTM (gates i, o, f, c), RNN, GRU with linear_before_reset, or GRU in two 
 of the gates z and r, new makes h_next of reset.
 Parameters: kind; gates that r holds; vector: lanes of an item; unroll: products with sums of their own; direction; lengths:
 C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted;
-narrow: r is of bytes, times r_scale (directions); rounded, where not 0: so many steps to 1 that states, -1 to 1, are counted
-in, as 16 bits, for sums in int32, by the instruction dot, "words" or "vnni"; r is then (directions, padded / block, n-tuples of
-hidden, GATES, block, n), n 2 or 4, and r_sums (directions, padded / block, GATES, block), its sums; room: for a state.
+narrow: r is of bytes, times r_scale (directions). dot, rounded, room: see words.mako, if not "".
 </%doc>
 <%!
   from clconv.lowering.model.ctext import load, store, vector_type
@@ -27,9 +25,7 @@ hidden, GATES, block, n), n 2 or 4, and r_sums (directions, padded / block, GATE
   f = lambda i, value: capture(pieces.activate, activations, i, V, clip, value)
   last = kind != "GRU gates"
 %>
-% if rounded:
-${words.declare(vector, dot)}
-% endif
+${words.declare(vector, dot) if dot else ""}
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, global const ${"char" if narrow else "float"}* restrict r,
 % if narrow:
@@ -98,9 +94,6 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   ${V} g${g}_${u} = 0;
 % endfor
 % endfor
-% if dot == "vnni":
-  global const int* line_sums = r_sums + (d * (padded / block) + unit / block) * ${gates} * block + unit % block;
-% endif
 % if rounded:
   ${words.add_products(V, gates, vector, dot, rounded, room)}\
 % else:

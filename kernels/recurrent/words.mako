@@ -2,7 +2,9 @@
 Products of a state with a line of recurrent weights of bytes, exact but for the state, which is rounded to 16 bits: two units at
 a time by vpmaddwd, or four, high and low bytes of the state apart, by vpdpbusd. Import with
   <%namespace name="words" file="/recurrent/words.mako"/>
-dot: "words" or "vnni".
+dot: "words" or "vnni". rounded: so many steps to 1 that states, -1 to 1, are counted in. room: for the units of a state.
+r is (directions, padded / block, n-tuples of hidden, GATES, block, n), n 2 or, of "vnni", 4; r_sums, of "vnni", its sums over
+hidden (directions, padded / block, GATES, block).
 </%doc>
 
 ## Before a kernel.
@@ -25,14 +27,15 @@ typedef short recurrent_state __attribute__((ext_vector_type(${vector}), aligned
 </%def>
 
 ## Adds the products of all units before with a line of recurrent weights to g0, g1, ... C variables: before, row, block,
-## hidden, padded, unit, step, and, for vpdpbusd, r_sums: of each line.
+## hidden, padded, unit, d, step, r_sums.
 <%def name="add_products(V, gates, vector, dot, rounded, room)">\
 <%
   together = 4 if dot == "vnni" else 2
   parts = ("low", "high") if dot == "vnni" else ("",)
 %>
 % if dot == "vnni":
-uchar low[${room}] __attribute__((aligned(64))), high[${room}] __attribute__((aligned(64)));
+global const int* line_sums = r_sums + (d * (padded / block) + unit / block) * ${gates} * block + unit % block;
+  uchar low[${room}] __attribute__((aligned(64))), high[${room}] __attribute__((aligned(64)));
 % else:
 short state[${room}] __attribute__((aligned(64)));
 % endif

@@ -10,7 +10,7 @@ from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer
 
 # Units whose weights lie side by side, by the instruction that multiplies them.
-TOGETHER = {"": 1, "words": 2, "vnni": 4}
+_TOGETHER = {"": 1, "words": 2, "vnni": 4}
 
 
 def byte_steps(problem: Problem, directions: int) -> np.ndarray | None:
@@ -39,3 +39,15 @@ def state_rounding(problem: Problem, layer: RecurrentLayer) -> int:
         return 0
     # The bytes of a state that vpdpbusd multiplies apart have smaller sums.
     return 32767 if device.dot == "vnni" else min(32767, ((1 << 31) - 1) // (128 * layer.hidden))
+
+
+def side_by_side(lines: np.ndarray, dot: str) -> np.ndarray:
+    """Weights (directions, blocks, hidden, gates, block) as (..., tuples of hidden, gates, block, units of a tuple) for the
+    instruction, zeros behind the last unit; as they are for none."""
+    together = _TOGETHER[dot]
+    if together > 1:
+        behind = (0, -lines.shape[2] % together)
+        lines = np.pad(lines, ((0, 0), (0, 0), behind, (0, 0), (0, 0)))
+        tuples = lines.reshape(*lines.shape[:2], -1, together, *lines.shape[3:])
+        lines = np.moveaxis(tuples, 3, 5)
+    return np.ascontiguousarray(lines)

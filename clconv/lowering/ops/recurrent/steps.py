@@ -22,7 +22,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
-from clconv.lowering.ops.recurrent.narrow import TOGETHER, byte_steps, state_rounding
+from clconv.lowering.ops.recurrent.narrow import byte_steps, side_by_side, state_rounding
 from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
@@ -134,29 +134,21 @@ class _Steps:
             composite.emit("Gemm", operands, target, transB=1)
         return whole
 
-    def _packed(
-        self, name: str, gates: tuple[int, int], together: int = 1, sums: bool = False
-    ) -> Packed:
-        """R as (directions, blocks, tuples of hidden, gates, block, units together). sums: over hidden."""
-        layer, block = self.layer, self.block
+    def _recurrent(self, part: _Part, dot: str) -> list[tuple[str, Argument]]:
+        """R as (directions, blocks, tuples of hidden, gates, block, units side by side), and what counts its bytes."""
+        layer, block, name = self.layer, self.block, self.problem.node.inputs[2]
 
         def pack(array: np.ndarray) -> np.ndarray:
             whole = array.reshape(layer.directions, layer.gates, layer.hidden, layer.hidden)
-            part = self._units(whole[:, gates[0] : gates[1]], 2)
-            blocks = part.reshape(*part.shape[:2], -1, block, layer.hidden)
-            lines = blocks.transpose(0, 2, 4, 1, 3)
-            if together > 1:
-                lines = np.pad(
-                    lines, ((0, 0), (0, 0), (0, -layer.hidden % together), (0, 0), (0, 0))
-                )
-                tuples = lines.reshape(*lines.shape[:2], -1, together, *lines.shape[3:])
-                lines = np.moveaxis(tuples, 3, 5)
-            return np.ascontiguousarray(lines)
+            units = self._units(whole[:, part.first : part.end], 2)
+            blocks = units.reshape(*units.shape[:2], -1, block, layer.hidden)
+            return side_by_side(blocks.transpose(0, 2, 4, 1, 3), dot)
 
-        settings = (layer.directions, layer.gates, gates, block, self.padded, together)
+        gates = (part.first, part.end)
+        settings = (layer.directions, layer.gates, gates, block, self.padded, dot)
         if self.steps is None:
-            return Packed(self.problem.node.inputs[2], Packing(name, settings, pack))
-        steps = self.steps.reshape(-1, 1, 1)
+            return [("r", Packed(name, Packing("recurrent.r", settings, pack)))]
+        steps, settings = self.steps.reshape(-1, 1, 1), (*settings, *self.steps.tolist())
 
         def pack_bytes(array: np.ndarray) -> np.ndarray:
             return pack(np.rint(array / steps)).astype(np.int8)
@@ -164,11 +156,15 @@ class _Steps:
         def pack_sums(array: np.ndarray) -> np.ndarray:
             return pack_bytes(array).sum(axis=(2, 5), dtype=np.int32)
 
-        of_steps = (*settings, *self.steps.tolist())
-        packing = Packing(f"{name}.bytes", of_steps, pack_bytes, DType.INT8)
-        if sums:
-            packing = Packing(f"{name}.sums", of_steps, pack_sums, DType.INT32)
-        return Packed(self.problem.node.inputs[2], packing)
+        packing = Packing("recurrent.r.bytes", settings, pack_bytes, DType.INT8)
+        found: list[tuple[str, Argument]] = [
+            ("r", Packed(name, packing)),
+            ("r_scale", Table(self.steps)),
+        ]
+        if dot == "vnni":
+            sums = Packing("recurrent.r.sums", settings, pack_sums, DType.INT32)
+            found.append(("r_sums", Packed(name, sums)))
+        return found
 
     def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
         """Vectors first..first + count of a constant that has `of` for each direction, units padded."""
@@ -251,9 +247,7 @@ class _Steps:
             "input_forget": bool(at.get("input_forget", 0)),
             "y": y is not None,
             "narrow": self.steps is not None,
-            "rounded": rounded,
-            "dot": dot,
-            "room": self.padded if rounded else 0,
+            **{"rounded": rounded, "dot": dot, "room": self.padded if rounded else 0},
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
         names = ("c",) if kind == "LSTM" else ("z", "reset")
@@ -261,13 +255,7 @@ class _Steps:
         rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
             ("x", Read(projected.name)),
-            ("r", self._packed("recurrent.r", (part.first, part.end), TOGETHER[dot])),
-            *([("r_scale", Table(self.steps))] if self.steps is not None else []),
-            *(
-                [("r_sums", self._packed("recurrent.r", (part.first, part.end), 4, True))]
-                if dot == "vnni"
-                else []
-            ),
+            *self._recurrent(part, dot),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),

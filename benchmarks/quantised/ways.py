@@ -1,0 +1,74 @@
+"""Networks of 8 bits with and without instructions for bytes, in one process: the least processor time of a run.
+
+    POCL_MAX_PTHREAD_COUNT=1 python -m benchmarks.quantised.ways [--dot vnni words] [NETWORK[:dynamic] ...]
+
+The first way is without any. Plans are kept on disk as usual: CLCONV_CACHE_DIR says where.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import clconv
+from benchmarks.engines import feed
+from benchmarks.nets import write
+from benchmarks.quantise import dynamic, quantised
+from benchmarks.quantised.bench import NETWORKS
+from clconv.device.info import DeviceInfo
+from clconv.runtime.opencl import found
+
+_ROUNDS, _RUNS = 12, 4
+
+
+def _loaded(model: Path, dot: str) -> clconv.Session:
+    """A session on devices that are said to multiply bytes so."""
+    apply_quirks = found.apply_quirks
+
+    def with_dot(device: DeviceInfo) -> DeviceInfo:
+        return dataclasses.replace(apply_quirks(device), dot=dot, dot_verified=bool(dot))
+
+    found._device_infos.cache_clear()
+    found.apply_quirks = with_dot
+    try:
+        return clconv.load(model)
+    finally:
+        found.apply_quirks = apply_quirks
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("networks", nargs="*", default=NETWORKS)
+    parser.add_argument("--dot", nargs="+", default=["words"])
+    arguments = parser.parse_args()
+    ways = ["", *arguments.dot]
+    print("| network |", " | ".join(f"{w or 'float32'}, ms" for w in ways), "| ratio to float32 |")
+    for name in arguments.networks:
+        plain, _, way = name.partition(":")
+        floats = write(plain, Path(tempfile.gettempdir()) / "clconv-benchmark-nets")
+        model = dynamic(floats) if way == "dynamic" else quantised(floats, "QDQ")
+        sessions = [_loaded(model, dot) for dot in ways]
+        feeds = {n: feed(list(s.shape), 0) for n, s in sessions[0].inputs.items()}
+        for session in sessions:
+            session.run(feeds)
+        least = np.full(len(ways), np.inf)
+        for _ in range(_ROUNDS):
+            for i, session in enumerate(sessions):
+                for _ in range(_RUNS):
+                    began = time.process_time()
+                    session.run(feeds)
+                    least[i] = min(least[i], time.process_time() - began)
+        times = " | ".join(f"{t * 1e3:.2f}" for t in least)
+        print(
+            f"| {name} | {times} | {' '.join(f'{r:.2f}' for r in least[1:] / least[0])} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
