@@ -100,7 +100,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     blocks, in_blocks = -(-shape.filters // block), -(-shape.channels // block)
     channels, m, n = shape.channels // shape.group, transform.m, transform.n
     grid = TileGrid.of(shape, transform)
-    all_tiles = grid.count
+    all_tiles, cores = grid.count, problem.device.compute_units
     split = chosen_split(problem, shape, transform, all_tiles)
     vectors, tiles = split.vectors, split.tiles
     epilogue = plan_epilogue(problem, block * vectors)
@@ -118,7 +118,6 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         **left.parameters,
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
-    cores = problem.device.compute_units
     in_slice = max(cores, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes * cores)
     in_slice = min(in_slice, tile_blocks)
     v = f"{problem.node.name}/winograd_v"
