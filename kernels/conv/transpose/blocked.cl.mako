@@ -16,7 +16,6 @@ tile; channels, filters: a group's; kernel, strides: (height, width); row_phases
 first tap, distance of taps, number of taps, and the pixel q - offset - j * spread of tap j; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%namespace name="moments" file="/moments.mako"/>
 <%!
 from clconv.lowering.model.ctext import assign, element, load, vector_type
 %>
@@ -31,9 +30,7 @@ from clconv.lowering.model.ctext import assign, element, load, vector_type
   out_blocks = -(-filters // block)
   taps_size = in_blocks * lanes_in * KH * KW * OB
   weights = -(-filters // OB) * taps_size
-  leaves = context.get("leaves", False)
   channel_planes = in_blocks * in_block if in_block > 1 else channels
-  plane = "((size_t)n * %d + %s) * %d" % ((out_blocks, "chunk", block) if depthwise else (group, "g", channel_planes))
   TABLE = lambda rows: ", ".join("{%s}" % ", ".join(map(str, row)) for row in rows)
 %>
 constant int ${entry}_rows[${SH}][5] = {${TABLE(row_phases)}};
@@ -97,15 +94,19 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict bias,
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
-    int pad_left, int rows${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names)}) {
+    int pad_left, int rows${common.epilogue_parameters(epilogue_names)}) {
   const int chunk = get_global_id(1);
   const int n = get_global_id(2) / ${group};
   const int g = get_global_id(2) - n * ${group};
-  global const ${stored("x")}* image = x + ${plane} * height * width;
+% if depthwise:
+  global const ${stored("x")}* image = x + ((size_t)n * ${out_blocks} + chunk) * height * width * ${block};
+% else:
+  global const ${stored("x")}* image = x + ((size_t)n * ${group} + g) * ${channel_planes} * height * width;
+% endif
   global const ${stored("w")}* filter = w + (size_t)g * ${weights} + (size_t)chunk * ${taps_size};
   global const ${stored("w")}* zeros = w + (size_t)${group * weights};
-  const int first_row = (int)get_global_id(0) * rows, row_end = first_row + min(rows, out_height - first_row);
-  for (int oh = first_row; oh < row_end; ++oh) {
+  const int row_end = (int)get_global_id(0) * rows + min(rows, out_height - (int)get_global_id(0) * rows);
+  for (int oh = get_global_id(0) * rows; oh < row_end; ++oh) {
     const int row_phase = (oh + pad_top) % ${SH};
     const int row = (oh + pad_top) / ${SH};
     for (int phase = 0; phase < ${SW}; ++phase) {
@@ -144,11 +145,4 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       }
     }
   }
-% if leaves:
-  const int part = n * get_global_size(0) + get_global_id(0);
-  for (int v = chunk * ${vectors}; v < min((chunk + 1) * ${vectors}, ${out_blocks}); ++v) {
-    const size_t at = ((((size_t)n * ${group} + g) * ${out_blocks} + v) * out_height + first_row) * out_width * ${block};
-    ${moments.of_run("at", "(row_end - first_row) * out_width", "part", "g * %d + v * %d" % (filters, block), block)}
-  }
-% endif
 }

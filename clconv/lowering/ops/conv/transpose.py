@@ -20,7 +20,6 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
-from clconv.lowering.ops.conv.moments import Left
 from clconv.lowering.ops.conv.transpose_gpu import MATRIX_PRODUCT, PRODUCT
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
@@ -137,10 +136,6 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
     out = pair(y.shape[2:], 1)
     epilogue = plan_epilogue(problem, width)
     bias = problem.node.inputs[2] if problem.has(2) else ""
-    chunks = -(-blocks // vectors)
-    rows = rows_per_item(problem, out[0], chunks * x.shape[0] * group)
-    items = (-(-out[0] // rows), chunks, x.shape[0] * group)
-    left = Left.of(problem, x.shape[0] * items[0])
     kernel = Kernel.of(
         "conv/transpose/blocked.cl.mako",
         "conv_transpose_depthwise" if depthwise else "conv_transpose_blocked",
@@ -159,9 +154,10 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
         bias=bool(bias),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
-        **left.parameters,
     )
     packing = depthwise_filters(block) if depthwise else blocked_filters(in_block, width, group)
+    chunks = -(-blocks // vectors)
+    rows = rows_per_item(problem, out[0], chunks * x.shape[0] * group)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.packed(1, packing)),
@@ -169,10 +165,10 @@ def _lower(problem: Problem, depthwise: bool) -> Lowered:
         ("y", Write(problem.node.outputs[0])),
         *image_arguments(pair(x.shape[2:], 1), out, begin),
         ("rows", Scalar(rows)),
-        *left.arguments,
         *epilogue.arguments,
     ]
-    return left.added(Lowered((problem.call(kernel, arguments, items),)))
+    items = (-(-out[0] // rows), chunks, x.shape[0] * group)
+    return Lowered((problem.call(kernel, arguments, items),))
 
 
 # --- simple: any rank, weights from anywhere ---------------------------------------------------------
@@ -223,21 +219,7 @@ def _simple_rounds(problem: Problem) -> int:
 register(
     MATRIX_PRODUCT,
     PRODUCT,
-    Variant(
-        "ConvTranspose",
-        "depthwise",
-        _depthwise_applies,
-        _depthwise_lower,
-        blocked_signatures,
-        leaves_moments=True,
-    ),
-    Variant(
-        "ConvTranspose",
-        "blocked",
-        _blocked_applies,
-        _blocked_lower,
-        convolution_signatures,
-        leaves_moments=True,
-    ),
+    Variant("ConvTranspose", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures),
+    Variant("ConvTranspose", "blocked", _blocked_applies, _blocked_lower, convolution_signatures),
     Variant("ConvTranspose", "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),
 )

@@ -102,9 +102,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     grid = TileGrid.of(shape, transform)
     all_tiles, cores = grid.count, problem.device.compute_units
     split = chosen_split(problem, shape, transform, all_tiles)
-    vectors, tiles = split.vectors, split.tiles
+    vectors, tiles, tile_blocks = split.vectors, split.tiles, -(-all_tiles // split.tiles)
     epilogue = plan_epilogue(problem, block * vectors)
-    tile_blocks = -(-all_tiles // tiles)
     left = Left.of(problem, tile_blocks)
     to_v = Kernel.of(
         "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW,
@@ -118,8 +117,8 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         **left.parameters,
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
-    in_slice = max(cores, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes * cores)
-    in_slice = min(in_slice, tile_blocks)
+    most = max(cores, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes * cores)
+    in_slice = min(most, tile_blocks)
     v = f"{problem.node.name}/winograd_v"
     weights = problem.packed(1, winograd_weights(transform, block, block * vectors))
     calls = []
