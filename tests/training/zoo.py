@@ -236,7 +236,7 @@ ZOO: dict[str, Entry] = {
     "lenet": Entry(lenet, (1, 28, 28), 8, 10),
     "convnet": Entry(convnet, (3, 32, 32), 8, 10),
     "resnet20": Entry(resnet20, (3, 32, 32), 2, 10, slow=True, seed=12),
-    "resnet18": Entry(resnet18, (3, 64, 64), 4, 10, slow=True),
+    "resnet18": Entry(resnet18, (3, 64, 64), 4, 10, slow=True, seed=1),
     "alexnet": Entry(alexnet, (3, 99, 99), 4, 10, slow=True),
     "whole alexnet": Entry(whole_alexnet, (3, 227, 227), 2, 1000, slow=True),
     "mobilenet": Entry(mobilenet, (3, 48, 48), 6, 10, slow=True),
