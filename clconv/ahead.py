@@ -18,7 +18,7 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError
 from clconv.runtime.device import Wanted, choose_device
-from clconv.runtime.opencl.found import is_pocl
+from clconv.runtime.opencl import is_pocl
 from clconv.session.inputs import conform_shapes
 from clconv.session.kept_plans import cached_plans
 
