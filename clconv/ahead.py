@@ -84,8 +84,9 @@ class Precompiling:
     def __exit__(self, *reason: object) -> None:
         with self._lock:
             self._over = True
-            for process in self._processes:
-                process.kill()
+            if not all(end.done() for end in self._ends.values()):  # idle ones end with their input
+                for process in self._processes:
+                    process.kill()
         if self._ends:
             self._pool.shutdown()
         for process in self._processes:
