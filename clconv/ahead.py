@@ -18,7 +18,7 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError
 from clconv.runtime.device import Wanted, choose_device
-from clconv.runtime.opencl.found import is_pocl
+from clconv.runtime.opencl import is_pocl
 from clconv.session.inputs import conform_shapes
 from clconv.session.kept_plans import cached_plans
 
@@ -84,8 +84,9 @@ class Precompiling:
     def __exit__(self, *reason: object) -> None:
         with self._lock:
             self._over = True
-            for process in self._processes:
-                process.kill()
+            if not all(end.done() for end in self._ends.values()):  # idle ones end with their input
+                for process in self._processes:
+                    process.kill()
         if self._ends:
             self._pool.shutdown()
         for process in self._processes:

@@ -26,7 +26,7 @@ from clconv.runtime.opencl.foreign import (
     is_behind,
     is_on_device,
 )
-from clconv.runtime.opencl.found import device_infos, library_version
+from clconv.runtime.opencl.found import device_infos, is_pocl, library_version
 from clconv.runtime.opencl.machine_code import Function, NoFunction
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
@@ -67,6 +67,7 @@ __all__ = [
     "host_memory",
     "is_behind",
     "is_on_device",
+    "is_pocl",
     "library_version",
     "open_device",
     "part_of",

@@ -16,6 +16,7 @@ from clconv.errors import ConfigError, InputError, ModelError
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.runtime.opencl import open_device
 from tests.session.kept.conftest import X, networks
 
 
@@ -36,6 +37,8 @@ def test_what_is_compiled_ahead_is_not_planned_again(
         elsewhere = [ahead.wait(path) for path in (model, of_any_width)]
         if not all(elsewhere):  # one core, or another driver than PoCL
             pytest.skip("no process is started here")
+    if open_device(device).compiler.is_in_doubt():
+        pytest.skip("plans are made anew where another process died, or the disk is full")
     assert len(networks(cache)) == 2
     x = np.full((1, 3, 5), -1, np.float32)
     assert not early.run(x)["y"].any() and clconv.load(model, device).run(X)
