@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import os
@@ -15,6 +16,7 @@ from typing import NoReturn
 from clconv.errors import ForkError
 
 _POLL = 0.001  # seconds between two looks for threads that have not left yet
+_SOON = 0.01  # seconds until an interrupt comes again
 _PATIENCE = 2.0  # seconds for threads that were told to end: some catch whatever is raised
 
 
@@ -69,7 +71,7 @@ class Gate:
     @contextlib.contextmanager
     def released(self) -> Iterator[None]:
         """`with` this around the end of what is on the device, which also ends in a child and never raises: freeing
-        memory lets other threads run, too."""
+        memory lets other threads run, too. Python drops what a finaliser raises: Ctrl-C comes again when it is over."""
         thread = threading.get_ident()
         depth = self._depth.get(thread, 0)
         self._depth[thread] = depth + 1
@@ -77,6 +79,8 @@ class Gate:
             self._sleep_forever(thread)
         try:
             yield
+        except KeyboardInterrupt:
+            threading.Timer(_SOON, _thread.interrupt_main).start()
         finally:
             self.__exit__(None, None, None)
 

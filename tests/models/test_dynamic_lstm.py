@@ -57,7 +57,8 @@ def test_weights_of_each_step_are_bytes(device: DeviceInfo, tmp_path: Path, dire
     (found,) = session.run(feeds).values()
     graph = import_onnx(model)
     known = specialise(graph, {"x": graph.specs["x"]}).graph
-    assert relative_error(found, evaluate_graph(known, feeds)["y"]) <= 1e-5
+    # Where weights are multiplied as bytes, states have 16 bits.
+    assert relative_error(found, evaluate_graph(known, feeds)["y"]) <= 5e-5
     (expected,) = peer(model).run(None, feeds)
     assert relative_error(found, np.asarray(expected)) <= 0.05
     if device.is_cpu and device.vector_width > 1:

@@ -119,7 +119,7 @@ def test_images_at_a_time_as_the_cache_or_the_memory_holds() -> None:
     plan = Planner(cached).plan(NETWORK, image_specs(16, 64))
     assert plan.batch_split is not None and str(plan.batch_split) == "4 of 16 images at a time"
     assert "4 of 16 images" in str(plan)
-    little = dataclasses.replace(AVX2, global_memory=7 << 20)
+    little = dataclasses.replace(AVX2, global_memory=5_500_000)
     plan = Planner(little).plan(NETWORK, image_specs(64, 64))
     assert plan.batch_split is not None and plan.batch_split.count == 4
     with pytest.raises(DeviceMemoryError):

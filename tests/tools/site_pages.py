@@ -25,6 +25,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "clconv.load",
             "clconv.compile",
+            "clconv.precompile",
             "clconv.Session",
             "clconv.DeviceArray",
             "clconv.Graph",

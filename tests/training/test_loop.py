@@ -87,6 +87,7 @@ def test_what_diverges_keeps_the_last_whole_epoch(
     assert not checkpoint.exists()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_waits_for_the_end_of_a_step_and_a_second_one_does_not() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt), uninterrupted():
