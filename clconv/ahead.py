@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from clconv.api import Shapes, load, read_model
 from clconv.debug import LOGGER
+from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError
@@ -66,7 +67,7 @@ class Precompiling:
         self._own = threading.local()
         self._lock, self._over = threading.Lock(), False
         self._ends: dict[str, Future[bool]] = {}
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        cores = usable_cores()
         if cores < 2 or cores <= busy or not sys.executable or not is_pocl(device.platform):
             return
         wanted = [p for p in self.models if not _is_kept(p, self.models[p], device, precision)]

@@ -38,7 +38,7 @@ def test_the_shorter_of_two_long_programs_is_compiled_by_another_process(
     if not persistent.is_wanted(device):
         pytest.skip(f"{device} joins no launches")
     monkeypatch.setattr(beside, "LINES", 1)
-    monkeypatch.setattr(beside.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(beside, "usable_cores", lambda: 2)
     monkeypatch.setattr(persistent, "MOST_KERNELS", 2)
     ended: list[int | None] = []
     wait = beside.Beside.wait

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
+from clconv.device.cores import usable_cores
 from clconv.errors import ClconvError
 
 Value = TypeVar("Value")
@@ -23,9 +23,7 @@ class Decoded(NamedTuple, Generic[Value]):
 
 def threads() -> int:
     """As many as there are cores for this process, at most eight."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return min(cores, 8)
+    return min(usable_cores(), 8)
 
 
 def decoded(

@@ -4,7 +4,6 @@ those leave in PoCL's folder is found by the process that computes."""
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyopencl as cl
 
+from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import idle_arguments
@@ -40,7 +40,7 @@ class Beside:
         device: DeviceInfo,
         options: Sequence[str],
     ) -> None:
-        spare = len(os.sched_getaffinity(0)) - 1 if sources and sys.executable else 0
+        spare = usable_cores() - 1 if sources and sys.executable else 0
         long = [k for k, source in sources.items() if source.count("\n") >= LINES]
         wanted = [] if stored is None else [k for k in long if not _is_there(k, sources[k], stored)]
         wanted.sort(key=lambda kernel: -sources[kernel].count("\n"))
