@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -10,6 +12,7 @@ from clconv.api import load, read_model
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
+from clconv.graph.specialise.specialise import specialise
 from clconv.lowering.lower import lower_graph
 from clconv.lowering.model.arguments import Argument, Local
 from clconv.lowering.model.call import Kernel, KernelCall
@@ -136,3 +139,12 @@ def test_sizes_that_cannot_be_are_left_out() -> None:
         raise ShapeError("too large")
 
     assert calls_at([{"x": spec(1)}], lower) == {}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("quirk", ["", "prefetch-does-nothing"])
+def test_no_images_are_a_size(quirk: str) -> None:
+    """Estimates of all variants are numbers then, too."""
+    device = dataclasses.replace(AVX2, quirks=frozenset(filter(None, [quirk])))
+    graph = specialise(classifier(), {"x": TensorSpec((0, 32, 56, 56))}).graph
+    lowered = lower_graph(graph, device, alternatives=True)
+    assert not lowered.calls

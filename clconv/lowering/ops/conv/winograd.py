@@ -174,8 +174,7 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     positions = transform.n**2
     filters = -(-blocks // vectors) * vectors * block
     products = 2 * positions * -(-tiles // pixels) * pixels * channels * filters
-    block_tiles = split.tiles
-    weights = 4.0 * positions * channels * filters * -(-tiles // max(1, block_tiles))
+    weights = 4.0 * positions * channels * filters * -(-tiles // split.tiles)
     if _prefetches(problem, 1):
         # Those of the first register tile of each block are waited for, and some of the others.
         weights *= min(1.0, 1 / split.register_tiles + AGAIN)

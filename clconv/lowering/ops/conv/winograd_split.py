@@ -26,6 +26,7 @@ _SHARED, _RARE = 2, 1.1
 AGAIN = 0.3
 # What a pixel of a single vector costs more, for each of its multiply-adds reads memory: measured, 512 filters.
 _SINGLE = 1.2
+# Cycles of a register tile's turn that nothing hides.
 _TURN = 0.6
 # Items for each core from which on the last ones no longer count.
 _MANY_ITEMS = 8
@@ -125,7 +126,7 @@ def _limit(channels: int, transform: Transform, pixels: int) -> int:
 
 
 def _even_tiles(all_tiles: int, channels: int, transform: Transform, pixels: int) -> int:
-    """Blocks of equal size, as few as there can be."""
+    """Blocks of equal size, as few as there can be; of one register tile where there is nothing to compute."""
     limit = _limit(channels, transform, pixels)
-    even = -(-all_tiles // max(1, -(-all_tiles // limit)))
+    even = max(1, -(-all_tiles // max(1, -(-all_tiles // limit))))
     return min(-(-even // pixels) * pixels, _most_tiles(transform, pixels))
