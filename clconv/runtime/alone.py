@@ -149,9 +149,8 @@ class Ways:
         self._launches, self._arguments = [one for one, _ in ready], [a for _, a in ready]
         self._waits = waits
         self.faster = Faster()
-        if (
-            guarded or not waits or queue.is_callers
-        ):  # the host cannot overtake what others enqueued
+        # The host cannot overtake what others enqueued.
+        if guarded or not waits or queue.is_callers:
             self.faster.settle(False)
 
     def compute(self) -> None:

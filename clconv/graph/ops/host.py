@@ -10,8 +10,7 @@ import numpy as np
 from clconv.graph.ir import DType, TensorSpec
 from clconv.graph.ops.base import Call, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
-from clconv.graph.ops.numeric import data_dependent, move_cost
-from clconv.graph.ops.sampling.candidates import true_places
+from clconv.graph.ops.numeric import data_dependent, move_cost, true_places
 
 
 def _nonzero(at: Any, x: np.ndarray) -> np.ndarray:

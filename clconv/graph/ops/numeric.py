@@ -144,3 +144,17 @@ def data_dependent(call: Call, reference: Callable[..., Any]) -> list[TensorSpec
             raise NeedsValue(call.node.name, i, call.node.inputs[i])
     results = reference(call.attrs, *call.values)
     return [TensorSpec.of(r) for r in (results if isinstance(results, tuple) else (results,))]
+
+
+def true_places(found: np.ndarray) -> np.ndarray:
+    """np.flatnonzero of bools; where few are true, eight at a time first."""
+    flat = np.ascontiguousarray(found).reshape(-1)
+    if 16 * np.count_nonzero(flat) > len(flat):
+        return np.flatnonzero(flat)
+    whole = len(flat) // 8 * 8
+    words = flat[:whole].view(np.uint64)
+    some = np.flatnonzero(words != 0)
+    inside = np.flatnonzero(words[some].view(np.bool_))
+    return np.concatenate(
+        [some[inside >> 3] * 8 + (inside & 7), whole + np.flatnonzero(flat[whole:])]
+    )

@@ -6,19 +6,7 @@ import dataclasses
 
 import numpy as np
 
-
-def true_places(found: np.ndarray) -> np.ndarray:
-    """np.flatnonzero of bools; where few are true, eight at a time first."""
-    flat = np.ascontiguousarray(found).reshape(-1)
-    if 16 * np.count_nonzero(flat) > len(flat):
-        return np.flatnonzero(flat)
-    whole = len(flat) // 8 * 8
-    words = flat[:whole].view(np.uint64)
-    some = np.flatnonzero(words != 0)
-    inside = np.flatnonzero(words[some].view(np.bool_))
-    return np.concatenate(
-        [some[inside >> 3] * 8 + (inside & 7), whole + np.flatnonzero(flat[whole:])]
-    )
+from clconv.graph.ops.numeric import true_places
 
 
 @dataclasses.dataclass(frozen=True)
