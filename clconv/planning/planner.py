@@ -22,7 +22,8 @@ from clconv.graph.passes.half import Converted, place_half
 from clconv.graph.specialise.cut import Cut
 from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify, verify_state
-from clconv.lowering.choice.half import bytes_test, half_test, pays_on_bytes
+from clconv.lowering.choice.bytes import bytes_test, pays_on_bytes
+from clconv.lowering.choice.half import half_test
 from clconv.lowering.lower import LoweredGraph, lower_graph
 from clconv.lowering.model.call import Kernel
 from clconv.planning.batch import halves_of, images_at_a_time
