@@ -50,6 +50,7 @@ BESIDES = (
 )  # fmt: skip
 SHUFFLES = {"NVIDIA": "nvidia", "Intel": "intel"}  # vendors' instructions: see kernels/group.mako
 RESULTS = Path(__file__).resolve().parent / "results"
+Rows = list[dict[str, object]]
 
 
 def networks() -> Iterator[tuple[str, Graph]]:
@@ -193,40 +194,58 @@ def record(rows: Sequence[Mapping[str, object]]) -> None:
     )
 
 
-def main() -> int:
-    wanted = sys.argv[1:] or [t.name for t in TARGETS]
-    unknown = set(wanted) - {t.name for t in TARGETS}
+def wanted_targets(names: Sequence[str]) -> list[Target]:
+    """The targets of these names, all without any. Ends the program for a name that there is not."""
+    unknown = set(names) - {t.name for t in TARGETS}
     if unknown:
         print(f"no targets {sorted(unknown)}; there are {[t.name for t in TARGETS]}")
-        return 2
+        sys.exit(2)
+    return [t for t in TARGETS if not names or t.name in names]
+
+
+def compile_each(
+    targets: Sequence[Target], compile_for: Callable[[Target], Rows], keep: Callable[[Rows], None]
+) -> int:
+    """Compiles for each target whose tools are installed, says what spills, and keeps the rows. How many failed or spill."""
+    failed = 0
+    for target in targets:
+        missing = [tool for tool in target.tools if shutil.which(tool) is None]
+        if missing:
+            print(f"{target.name}: left out, not installed: {', '.join(missing)}")
+            continue
+        try:
+            found = compile_for(target)
+        except RuntimeError as reason:
+            print(reason)
+            failed += 1
+            continue
+        keep(found)
+        spilling = [row for row in found if row["spilled"]]
+        failed += len(spilling)
+        print(f"{target.name}: {len(found)} kernels, {len(spilling)} spill", flush=True)
+        for row in spilling:
+            print(f"  {row['symbol']} ({row['kernel']}) spills {row['spilled']}, {row['first']}")
+    return failed
+
+
+def main() -> int:
+    targets = wanted_targets(sys.argv[1:])
+    names = [t.name for t in targets]
     kept = RESULTS / "offline_compile.json"
     rows = (
-        [r for r in json.loads(kept.read_text()) if r["target"] not in wanted]
+        [r for r in json.loads(kept.read_text()) if r["target"] not in names]
         if kept.exists()
         else []
     )
     whole = dict(networks())
     halved = [name for name in whole if name.endswith(f"x {BATCHES[-1]}")]
     graphs = {**whole, **dict(besides())}
-    failed = 0
-    for target in (t for t in TARGETS if t.name in wanted):
-        missing = [tool for tool in target.tools if shutil.which(tool) is None]
-        if missing:
-            print(f"{target.name}: left out, not installed: {', '.join(missing)}")
-            continue
-        try:
-            found = measured(target, graphs, halved)
-        except RuntimeError as reason:
-            print(reason)
-            failed += 1
-            continue
-        rows += found
+
+    def keep(found: Rows) -> None:
+        rows.extend(found)
         record(rows)
-        spilling = [row for row in found if row["spilled"]]
-        failed += len(spilling)
-        print(f"{target.name}: {len(found)} kernels, {len(spilling)} spill", flush=True)
-        for row in spilling:
-            print(f"  {row['symbol']} ({row['kernel']}) spills {row['spilled']}, {row['first']}")
+
+    failed = compile_each(targets, lambda target: measured(target, graphs, halved), keep)
     return 1 if failed else 0
 
 

@@ -11,12 +11,19 @@ Targets and tools are those of offline_compile.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
 
-from benchmarks.offline_compile import RESULTS, compiled, launches, summary
-from benchmarks.offline_targets import TARGETS
+from benchmarks.offline_compile import (
+    RESULTS,
+    Rows,
+    compile_each,
+    compiled,
+    launches,
+    summary,
+    wanted_targets,
+)
+from benchmarks.offline_targets import Target
 from benchmarks.training.nets import TASKS, Task
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import KernelCall
@@ -48,34 +55,19 @@ def step_launches(task: Task, device: DeviceInfo) -> Iterator[KernelCall]:
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or [t.name for t in TARGETS]
-    unknown = set(wanted) - {t.name for t in TARGETS}
-    if unknown:
-        print(f"no targets {sorted(unknown)}; there are {[t.name for t in TARGETS]}")
-        return 2
-    rows, failed = list[dict[str, object]](), 0
-    for target in (t for t in TARGETS if t.name in wanted):
-        missing = [tool for tool in target.tools if shutil.which(tool) is None]
-        if missing:
-            print(f"{target.name}: left out, not installed: {', '.join(missing)}")
-            continue
-        try:
-            found = compiled(
-                target, {name: step_launches(task, target.device) for name, task in TASKS.items()}
-            )
-        except RuntimeError as reason:
-            print(reason)
-            failed += 1
-            continue
-        rows += found
-        spilling = [row for row in found if row["spilled"]]
-        failed += len(spilling)
-        print(f"{target.name}: {len(found)} kernels, {len(spilling)} spill", flush=True)
-        for row in spilling:
-            print(f"  {row['symbol']} ({row['kernel']}) spills {row['spilled']}, {row['first']}")
+    rows: Rows = []
+
+    def compile_for(target: Target) -> Rows:
+        return compiled(
+            target, {name: step_launches(task, target.device) for name, task in TASKS.items()}
+        )
+
+    def keep(found: Rows) -> None:
+        rows.extend(found)
         text = HEAD.format(networks=", ".join(TASKS)) + summary(rows)
         (RESULTS / "offline_training.md").write_text(text)
-    return 1 if failed else 0
+
+    return 1 if compile_each(wanted_targets(sys.argv[1:]), compile_for, keep) else 0
 
 
 if __name__ == "__main__":
