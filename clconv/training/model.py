@@ -109,7 +109,10 @@ def _check_opened(graph: Graph, opened: Graph) -> None:
         sizes = {
             n: TensorSpec((count, *s.shape[1:]), s.dtype) for n, s in opened.input_specs().items()
         }
-        found = specialise(opened, sizes).graph
+        specialised = specialise(opened, sizes)
+        if specialised.cut is not None:
+            return  # sizes depend on what the inputs hold; whether that can learn is asked later
+        found = specialised.graph
         fits = all(found.spec(n).shape[:1] == (count,) for n in graph.outputs)
     except ShapeError as reason:
         raise InputError(

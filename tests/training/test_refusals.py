@@ -85,16 +85,42 @@ def test_half_and_double_precision_are_refused(device: clconv.DeviceInfo) -> Non
 
 
 def test_all_operators_without_a_gradient_are_in_one_error(device: clconv.DeviceInfo) -> None:
-    keep = np.array([True, False, True, True, True])
     graph = dense(
-        make_node("Compress", ("h", "keep"), ("c",), "first", axis=0),
-        make_node("Compress", ("c", "keep"), ("d",), "second", axis=0),
-        make_node("Unique", ("d",), ("u",), "third"),
-        make_node("Reshape", ("u", "shape"), ("g",)),
-        keep=keep,
+        make_node("Unique", ("h",), ("t",), "first"),
+        make_node("Unique", ("t",), ("u",), "second"),
+        make_node("Greater", ("u", "half"), ("keep",)),
+        make_node("Compress", ("u", "keep"), ("c",), "third"),
+        make_node("Reshape", ("c", "shape"), ("g",)),
+        half=np.array(0.5, np.float32),
         shape=np.array([-1, 4]),
     )
-    with pytest.raises(UnsupportedError, match=r"Compress x2, .*'first'; Unique x1, .*'third'"):
+    with pytest.raises(
+        UnsupportedError, match=r"Unique x2, .*'first'.* hold .Compress x1, .*'third'"
+    ):
+        clconv.Trainer(graph, loss="mse", device=device)
+
+
+def test_a_compress_of_known_places_learns(device: clconv.DeviceInfo) -> None:
+    keep = np.array([False, True, False, True])
+    graph = dense(
+        make_node("Compress", ("h", "keep"), ("c",), axis=1),
+        make_node("Concat", ("c", "c"), ("g",), axis=1),
+        keep=keep,
+    ).replace(specs={"x": TensorSpec((2, 4))})  # the batch is opened
+    x, y = np.ones((3, 4), np.float32), np.zeros((3, 4), np.float32)
+    found = clconv.Trainer(graph, loss="mse", device=device).gradients(x, y)["w1"]
+    assert found[:, keep].all() and not found[:, ~keep].any()
+
+
+def test_sizes_that_depend_on_data_and_a_fixed_batch(device: clconv.DeviceInfo) -> None:
+    graph = dense(
+        make_node("Greater", ("h", "half"), ("keep",)),
+        make_node("NonZero", ("keep",), ("places",)),
+        make_node("Transpose", ("places",), ("turned",), perm=(1, 0)),
+        make_node("GatherND", ("h", "turned"), ("g",)),
+        half=np.array(0.5, np.float32),
+    ).replace(specs={"x": TensorSpec((2, 4))})
+    with pytest.raises(UnsupportedError, match=r"size or presence depends on .*NonZero"):
         clconv.Trainer(graph, loss="mse", device=device)
 
 

@@ -1,4 +1,7 @@
-"""Operators whose output shape depends on data: NonZero, Compress, Unique. They run on the host."""
+"""Operators whose output shape depends on data: NonZero, Compress, Unique. They run on the host.
+
+A Compress whose condition is known is a Gather.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clconv.graph.ir import DType, TensorSpec
-from clconv.graph.ops.base import Call, Op, register
+from clconv.graph.ops.base import Call, Expansion, Op, register
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import data_dependent, move_cost, true_places
 
@@ -24,6 +27,11 @@ def _nonzero(at: Any, x: np.ndarray) -> np.ndarray:
 
 
 def _infer_compress(call: Call) -> Sequence[TensorSpec]:
+    _check_compress(call)
+    return data_dependent(call, _compress)
+
+
+def _check_compress(call: Call) -> None:
     x, condition = call.spec(0), call.spec(1)
     call.expect(
         condition.rank == 1 and condition.dtype is DType.BOOL, "the condition must be a bool vector"
@@ -31,7 +39,20 @@ def _infer_compress(call: Call) -> Sequence[TensorSpec]:
     axis = call.attrs.axis
     size = x.size if axis is None else x.shape[call.axis(axis, x.rank)]
     call.expect(condition.shape[0] <= size, f"{condition.shape[0]} conditions for {size} elements")
-    return data_dependent(call, _compress)
+
+
+def _expand_compress(e: Expansion) -> bool:
+    condition = e.known(1)
+    if condition is None:
+        return False
+    _check_compress(e.call)
+    axis, taken = e.call.attrs.axis, e.call.node.inputs[0]
+    if axis is None:
+        axis = 0
+        (taken,) = e.emit("Reshape", taken, e.ints(-1))
+    (taken,) = e.emit("Gather", taken, e.ints(*true_places(condition.array)), axis=axis)
+    e.result(taken)
+    return True
 
 
 def _compress(at: Any, x: np.ndarray, condition: np.ndarray) -> np.ndarray:
@@ -71,6 +92,7 @@ register(
         {"axis": None},
         inputs=(2, 2),
         host_only=True,
+        expand=_expand_compress,
         hooks=Hooks(
             known=None,
             shape_input=None,

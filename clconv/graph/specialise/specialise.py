@@ -216,20 +216,29 @@ class Specialiser:
     def _keep(self, node: Node) -> None:
         op = get_op(node.op)
         if op.host_only:
-            self.host.append(node)
-            self._blocked.update(o for o in node.outputs if o)
+            if not self._expand(node):
+                self.host.append(node)
+                self._blocked.update(o for o in node.outputs if o)
             return
         node = settle_node(node, self.known, self.constants)
         outputs = infer_node(node, self.known, self.constants)
-        if op.expand is not None:
-            expansion = Expansion(
-                call_of(node, self.known, self.constants),
-                self.constants,
-                lambda hint: self._fresh(f"{node.name}/{hint}"),
-            )
-            if op.expand(expansion):
-                self.constants.update(expansion.constants)
-                self._pending.extendleft(reversed(expansion.nodes))
-                return
+        if self._expand(node):
+            return
         self.known.update((n, s) for n, s in zip(node.outputs, outputs, strict=False) if n)
         self.done.append(node)
+
+    def _expand(self, node: Node) -> bool:
+        """Puts the operators that the node is written with in its place; says whether there are any."""
+        expand = get_op(node.op).expand
+        if expand is None:
+            return False
+        expansion = Expansion(
+            call_of(node, self.known, self.constants),
+            self.constants,
+            lambda hint: self._fresh(f"{node.name}/{hint}"),
+        )
+        if not expand(expansion):
+            return False
+        self.constants.update(expansion.constants)
+        self._pending.extendleft(reversed(expansion.nodes))
+        return True
