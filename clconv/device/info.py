@@ -24,6 +24,9 @@ class DeviceInfo:
         16 bits: AVX2, AVX-512BW) of processors; "nvidia" (dp4a), "khr" (cl_khr_integer_dot_product), "amd" and "amd
         unsigned" (v_dot4) of GPUs; "emulated", "emulated signed"; "" if not at all. dot_verified: whether that is known to be
         exact; else it is not used.
+    wide: features of the processor for vectors of 16 lanes, as clang's attribute `target` names them, where PoCL's compiler
+        does not use them by itself; "" else. wide_verified: whether functions with that attribute are known to be right; then
+        all have it, and vector_width is 16.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -51,6 +54,8 @@ class DeviceInfo:
     shuffle_verified: bool = False
     dot: str = ""
     dot_verified: bool = False
+    wide: str = ""
+    wide_verified: bool = False
     subgroup: int = 0
     most_rounds: int = 0
     quirks: frozenset[str] = frozenset()
@@ -91,6 +96,20 @@ def shuffle_of(capability: tuple[int, int], extensions: frozenset[str]) -> str:
     return "intel" if "cl_intel_subgroups" in extensions else ""
 
 
+def wide_of(version: str, flags: frozenset[str]) -> str:
+    """DeviceInfo.wide of a CPU that PoCL drives. version: OpenCL's, which ends with the processor that code is made for; flags:
+    see dot_of."""
+    if not _OLD_TARGETS.search(version) or not flags.issuperset(_AVX512):
+        return ""
+    named = [*_AVX512, *(f for f in ("avx512_vnni",) if f in flags)]
+    return ",".join(flag.replace("_", "") for flag in named)
+
+
+def widened(device: DeviceInfo) -> DeviceInfo:
+    """The device, with the wider vectors that `wide` names taken for right."""
+    return dataclasses.replace(device, wide_verified=True, vector_width=16)
+
+
 def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str:
     """DeviceInfo.dot: PoCL's clang has the instructions of x86-64 processors as builtins. flags: what the processor says of
     itself, as Linux names it."""
@@ -111,6 +130,10 @@ def gpu_dot(name: str, capability: tuple[int, int], extensions: frozenset[str]) 
     if re.match(r"gfx1[12]\d\d", name):
         return "amd unsigned"
     return "amd" if re.match(r"gfx(906|908|90a|94\d|950|1011|1012|103\d)\b", name) else ""
+
+
+_AVX512 = ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+_OLD_TARGETS = re.compile(r"znver[123]\b|haswell|broadwell|skylake\b")
 
 
 @record(frozen=True)
@@ -134,15 +157,15 @@ def _is_pocl_cpu(device: DeviceInfo) -> bool:
 
 def _pocl_without_avx512(device: DeviceInfo) -> bool:
     """PoCL appends LLVM's name of the processor that it generates code for to the driver's version."""
-    old_targets = re.search(r"znver[123]\b|haswell|broadwell|skylake\b", device.version)
-    return _is_pocl(device) and old_targets is not None
+    return _is_pocl(device) and _OLD_TARGETS.search(device.version) is not None
 
 
 QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         "avx2-code-only",
         lambda d: d.vector_width > 8 and _pocl_without_avx512(d),
-        "reports 16 float lanes of the host, but its LLVM generates code for an AVX2 processor",
+        "reports 16 float lanes of the host, but its LLVM generates code for an AVX2 processor: a kernel has 16 lanes only "
+        "where probes/wide_probe.py finds that its functions may be compiled for AVX-512",
         "pip PoCL ships an LLVM that knows the processor",
         lambda d: dataclasses.replace(d, vector_width=8),
     ),

@@ -17,6 +17,7 @@ from clconv.device.info import (
     intel_matrix,
     nvidia_matrix,
     shuffle_of,
+    wide_of,
 )
 from clconv.runtime import process
 from clconv.store.pocl_folder import settle_folder
@@ -114,6 +115,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         dot=gpu_dot(device.name.strip(), capability, extensions)
         if kind == "gpu"
         else dot_of(platform, kind, version, _processor_flags()),
+        wide=wide_of(version, _processor_flags()) if kind == "cpu" and is_pocl(platform) else "",
         index=index,
     )
     return apply_quirks(info)
