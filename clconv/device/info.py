@@ -22,8 +22,9 @@ class DeviceInfo:
         not at all. shuffle_verified: whether that is known to work; else it is not used.
     dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "words" (pairs of
         16 bits: AVX2, AVX-512BW) of processors; "nvidia" (dp4a), "khr" (cl_khr_integer_dot_product), "amd" and "amd
-        unsigned" (v_dot4) of GPUs; "emulated", "emulated signed"; "" if not at all. dot_verified: whether that is known to be
-        exact; else it is not used.
+        unsigned" (v_dot4) of GPUs, and their matrix instructions: "nvidia k32" and "nvidia k16" (mma.sync), "intel 8 lanes" and
+        "intel 16 lanes" (dpas), "amd matrix" (v_wmma); "emulated", "emulated signed", "emulated nvidia k32" and so on; "" if
+        not at all. dot_verified: whether that is known to be exact; else it is not used.
     wide: features of the processor for vectors of 16 lanes, as clang's attribute `target` names them, where PoCL's compiler
         does not use them by itself; "" else. wide_verified: whether functions with that attribute are known to be right; then
         all have it, and vector_width is 16.
@@ -121,13 +122,19 @@ def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str
 
 
 def gpu_dot(name: str, capability: tuple[int, int], extensions: frozenset[str]) -> str:
-    """DeviceInfo.dot: dp4a is there from compute capability 6.1 on; AMD's compilers have their instruction for signed bytes
-    on what machine learning was built for, and from RDNA 3 on one for bytes of either kind."""
-    if capability >= (6, 1):
-        return "nvidia"
+    """DeviceInfo.dot: dp4a is there from compute capability 6.1 on, mma.sync for bytes from 7.5 on; AMD's compilers have their
+    instruction for signed bytes on what machine learning was built for, and RDNA 3 one for matrices of bytes of either kind.
+    Intel's two lengths of subgroups are tried, as of what is named here all is, see probes/dot_probe.py."""
+    for first, dot in (((8, 0), "nvidia k32"), ((7, 5), "nvidia k16"), ((6, 1), "nvidia")):
+        if capability >= first:
+            return dot
+    if "cl_intel_subgroup_matrix_multiply_accumulate" in extensions:
+        return "intel 16 lanes"
     if "cl_khr_integer_dot_product" in extensions:
         return "khr"
-    if re.match(r"gfx1[12]\d\d", name):
+    if re.match(r"gfx11\d\d", name):
+        return "amd matrix"
+    if re.match(r"gfx12\d\d", name):
         return "amd unsigned"
     return "amd" if re.match(r"gfx(906|908|90a|94\d|950|1011|1012|103\d)\b", name) else ""
 

@@ -28,8 +28,14 @@ _QUANTISED = frozenset(
         *("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
     }
 )
-# What a device with one way to multiply bytes has besides, where its compiler does not know the first.
-WEAKER = {"vnni": ("words",)}
+# What a device with one way to multiply bytes may have besides, where the first does not compile or is wrong.
+WEAKER = {
+    "vnni": ("words",),
+    "nvidia k32": ("nvidia k16", "nvidia"),
+    "nvidia k16": ("nvidia",),
+    "intel 16 lanes": ("intel 8 lanes", "khr"),
+    "amd matrix": ("amd unsigned",),
+}
 
 
 def with_verified_dot(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:

@@ -156,12 +156,20 @@ def test_who_claims_it() -> None:
 @pytest.mark.parametrize(
     ("name", "capability", "extensions", "dot"),
     [
-        ("NVIDIA H200", (9, 0), "", "nvidia"),
+        ("NVIDIA H200", (9, 0), "", "nvidia k32"),
+        ("NVIDIA T4", (7, 5), "", "nvidia k16"),
+        ("NVIDIA V100", (7, 0), "", "nvidia"),
         ("NVIDIA P100", (6, 0), "", ""),
         ("Intel(R) Arc(TM) A770", (0, 0), "cl_khr_integer_dot_product", "khr"),
+        (
+            *("Intel(R) Arc(TM) A770", (0, 0)),
+            "cl_khr_integer_dot_product cl_intel_subgroup_matrix_multiply_accumulate",
+            "intel 16 lanes",
+        ),
         ("gfx90a:sramecc+:xnack-", (0, 0), "", "amd"),
         ("gfx1030", (0, 0), "", "amd"),
-        ("gfx1100", (0, 0), "", "amd unsigned"),
+        ("gfx1100", (0, 0), "", "amd matrix"),
+        ("gfx1201", (0, 0), "", "amd unsigned"),
         ("gfx900", (0, 0), "", ""),
         ("gfx1010:xnack-", (0, 0), "", ""),
     ],
