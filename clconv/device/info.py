@@ -21,7 +21,7 @@ class DeviceInfo:
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
         not at all. shuffle_verified: whether that is known to work; else it is not used.
     dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "words" (pairs of
-        16 bits: AVX2, AVX-512BW) of processors; "nvidia" (dp4a), "khr" (cl_khr_integer_dot_product), "amd" and "amd
+        16 bits: AVX2, AVX-512BW), "usdot" and "sdot" (ARM's i8mm and dotprod) of processors; "nvidia" (dp4a), "khr" (cl_khr_integer_dot_product), "amd" and "amd
         unsigned" (v_dot4) of GPUs, and their matrix instructions: "nvidia k32" and "nvidia k16" (mma.sync), "intel 8 lanes" and
         "intel 16 lanes" (dpas), "amd matrix" (v_wmma); "emulated", "emulated signed", "emulated nvidia k32" and so on; "" if
         not at all. dot_verified: whether that is known to be exact; else it is not used.
@@ -102,7 +102,7 @@ def wide_of(version: str, flags: frozenset[str]) -> str:
     see dot_of."""
     if not _OLD_TARGETS.search(version) or not flags.issuperset(_AVX512):
         return ""
-    named = [*_AVX512, *(f for f in ("avx512_vnni",) if f in flags)]
+    named = [*_AVX512, *(f for f in ("avx512_vnni", "avx512vbmi") if f in flags)]
     return ",".join(flag.replace("_", "") for flag in named)
 
 
@@ -111,10 +111,17 @@ def widened(device: DeviceInfo) -> DeviceInfo:
     return dataclasses.replace(device, wide_verified=True, vector_width=16)
 
 
+_ARM = (("i8mm", "usdot"), ("asimddp", "sdot"))
+
+
 def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str:
-    """DeviceInfo.dot: PoCL's clang has the instructions of x86-64 processors as builtins. flags: what the processor says of
-    itself, as Linux names it."""
-    if kind != "cpu" or "Portable Computing Language" not in platform or "x86_64" not in version:
+    """DeviceInfo.dot: PoCL's clang has the instructions of x86-64 processors as builtins, and takes inline assembly. flags: what
+    the processor says of itself, as Linux names it."""
+    if kind != "cpu" or "Portable Computing Language" not in platform:
+        return ""
+    if "aarch64" in version:
+        return next((dot for flag, dot in _ARM if flag in flags), "")
+    if "x86_64" not in version:
         return ""
     if flags & {"avx512_vnni", "avx_vnni"}:
         return "vnni"

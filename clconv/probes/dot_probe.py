@@ -31,6 +31,7 @@ _QUANTISED = frozenset(
 # What a device with one way to multiply bytes may have besides, where the first does not compile or is wrong.
 WEAKER = {
     "vnni": ("words",),
+    "usdot": ("sdot",),
     "nvidia k32": ("nvidia k16", "nvidia"),
     "nvidia k16": ("nvidia",),
     "intel 16 lanes": ("intel 8 lanes", "khr"),

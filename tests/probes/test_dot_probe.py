@@ -150,6 +150,9 @@ def test_who_claims_it() -> None:
     assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx2"})) == "words"
     assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx"})) == ""
     assert dot_of(platform, "gpu", "PoCL x86_64-linux", flags) == ""
+    assert dot_of(platform, "cpu", "PoCL aarch64-linux", frozenset({"asimddp", "i8mm"})) == "usdot"
+    assert dot_of(platform, "cpu", "PoCL aarch64-linux", frozenset({"asimddp"})) == "sdot"
+    assert dot_of(platform, "cpu", "PoCL aarch64-linux", frozenset({"asimd"})) == ""
     assert dot_of("Intel(R) OpenCL", "cpu", "x86_64", flags) == ""
 
 

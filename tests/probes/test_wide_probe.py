@@ -77,7 +77,8 @@ def test_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_which_processors_claim_it() -> None:
     named = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
     assert wide_of(ZEN4.version, AVX512) == named
-    assert wide_of(ZEN4.version, AVX512 | {"avx512_vnni"}) == named + ",avx512vnni"
+    more = AVX512 | {"avx512_vnni", "avx512vbmi"}
+    assert wide_of(ZEN4.version, more) == named + ",avx512vnni,avx512vbmi"
     assert wide_of(ZEN4.version, AVX512 - {"avx512vl"}) == ""
     assert wide_of(ZEN4.version.replace("znver3", "icelake-client"), AVX512) == ""
 

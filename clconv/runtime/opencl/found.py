@@ -71,7 +71,7 @@ def _processor_flags() -> frozenset[str]:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return frozenset()
-    found = re.search(r"^flags\s*:(.*)$", text, re.M)
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.M)
     return frozenset(found[1].split()) if found else frozenset()
 
 

@@ -36,9 +36,10 @@ _END = "#pragma clang attribute pop"
 
 
 def _begin(features: str) -> str:
-    return (
-        f'#pragma clang attribute push(__attribute__((target("{features}"))), apply_to = function)'
-    )
+    """With the names by which Clang says what it compiles for, which the attribute does not define."""
+    names = [f"#define __{name.upper()}__ 1" for name in features.split(",")]
+    attribute = f'__attribute__((target("{features}")))'
+    return "\n".join([*names, f"#pragma clang attribute push({attribute}, apply_to = function)"])
 
 
 def halved_names(names: set[str]) -> set[str]:
