@@ -38,6 +38,7 @@ from clconv.lowering.model.template import program_source
 from clconv.lowering.shared.tiles import Tile
 from clconv.lowering.variants import VARIANTS
 from clconv.planning.planner import Planner
+from clconv.probes.dot_probe import WEAKER
 
 NETWORKS = ("resnet50", "vgg16", "mobilenetv2", "unet")
 BATCHES = (1, 16)  # tiles grow with the work there is
@@ -70,13 +71,25 @@ def besides() -> Iterator[tuple[str, Graph]]:
             yield graph.name, graph
 
 
+def _dots(device: DeviceInfo) -> tuple[str, ...]:
+    """The ways to multiply bytes that a target has: of four each, and of matrices."""
+    if device.vendor == "NVIDIA":
+        return "nvidia", "nvidia k32" if "tf32" in device.matrix else "nvidia k16"
+    if device.vendor == "Intel":
+        return "khr", *(m.replace("f16", "intel") for m in device.matrix)
+    dot = gpu_dot(device.name, (0, 0), frozenset())
+    return (WEAKER[dot][0], dot) if dot in WEAKER else (dot,)
+
+
 def launches(graph: Graph, device: DeviceInfo) -> Iterator[KernelCall]:
     """Of every variant that applies to a node and is not meant for another kind of device."""
     plain = PlanOptions()
-    dot = {"NVIDIA": "nvidia", "Intel": "khr"}.get(device.vendor)
-    dot = dot or gpu_dot(device.name, (0, 0), frozenset())
-    device = dataclasses.replace(device, dot=dot, dot_verified=True)
-    ways = [(device, plain)]
+    first, *others = (
+        dataclasses.replace(device, dot=dot, dot_verified=True) for dot in _dots(device)
+    )
+    ways, device = [(first, plain)], first
+    if any(name in node.op for node in graph.nodes for name in ("ByteConv", "ByteMatMul")):
+        ways += [(other, plain) for other in others]
     if device.matrix:
         ways.append((device, PlanOptions("tf32")))
     for vendor, shuffle in SHUFFLES.items():
@@ -151,6 +164,8 @@ def _label(call: KernelCall) -> str:
     label += ["of a part of the sum"] if parameters.get("partial") else []
     if parameters.get("halves"):
         label.append("halves")
+    if "dot" in parameters:
+        label.append(str(parameters["dot"]))
     return " ".join(label)
 
 

@@ -1,8 +1,10 @@
-"""Networks of 8 bits with and without instructions for bytes, in one process: the least processor time of a run.
+"""Networks with and without instructions for bytes and for wider vectors, in one process: the least processor time of a run.
 
-    POCL_MAX_PTHREAD_COUNT=1 python -m benchmarks.quantised.ways [--dot vnni words] [NETWORK[:dynamic] ...]
+    POCL_MAX_PTHREAD_COUNT=1 python -m benchmarks.quantised.ways [NETWORK[:dynamic] ...] [--dot vnni words]
+    POCL_MAX_PTHREAD_COUNT=1 python -m benchmarks.quantised.ways resnet18:float --dot wide
+    POCL_MAX_PTHREAD_COUNT=1 python -m benchmarks.quantised.ways resnet18 --dot words "wide vnni"
 
-The first way is without any. Plans are kept on disk as usual: CLCONV_CACHE_DIR says where.
+The first way is without any; "wide": functions for AVX-512 although PoCL's compiler takes the processor for one without. Plans are kept on disk as usual: CLCONV_CACHE_DIR says where.
 """
 
 from __future__ import annotations
@@ -20,18 +22,21 @@ from benchmarks.engines import feed
 from benchmarks.nets import write
 from benchmarks.quantise import dynamic, quantised
 from benchmarks.quantised.bench import NETWORKS
-from clconv.device.info import DeviceInfo
+from clconv.device.info import DeviceInfo, widened
 from clconv.runtime.opencl import found
 
 _ROUNDS, _RUNS = 12, 4
 
 
-def _loaded(model: Path, dot: str) -> clconv.Session:
-    """A session on devices that are said to multiply bytes so."""
+def _loaded(model: Path, way: str) -> clconv.Session:
+    """A session on devices that are said to multiply bytes so, perhaps with wide vectors."""
     apply_quirks = found.apply_quirks
+    wide = way.startswith("wide")
+    dot = way.removeprefix("wide").strip()
 
     def with_dot(device: DeviceInfo) -> DeviceInfo:
-        return dataclasses.replace(apply_quirks(device), dot=dot, dot_verified=bool(dot))
+        known = dataclasses.replace(apply_quirks(device), dot=dot, dot_verified=bool(dot))
+        return widened(known) if wide else dataclasses.replace(known, wide="")
 
     found._device_infos.cache_clear()
     found.apply_quirks = with_dot
@@ -51,7 +56,8 @@ def main() -> None:
     for name in arguments.networks:
         plain, _, way = name.partition(":")
         floats = write(plain, Path(tempfile.gettempdir()) / "clconv-benchmark-nets")
-        model = dynamic(floats) if way == "dynamic" else quantised(floats, "QDQ")
+        made = {"dynamic": dynamic, "float": Path, "": lambda model: quantised(model, "QDQ")}
+        model = made[way](floats)
         sessions = [_loaded(model, dot) for dot in ways]
         feeds = {n: feed(list(s.shape), 0) for n, s in sessions[0].inputs.items()}
         for session in sessions:

@@ -140,6 +140,7 @@ def _examine(
     from clconv.diagnosis.report import Checkup
     from clconv.planning.joining import JOINED
     from clconv.probes.shuffle_probe import with_verified_shuffles
+    from clconv.probes.wide_probe import verified_wide
     from clconv.runtime.quarantine import write_quarantine
     from clconv.runtime.worker import Failed, Worker, WorkerError
 
@@ -148,6 +149,7 @@ def _examine(
     with Worker(quiet=not config.DEBUG.get()) as worker, steps("looking for kernels") as shown:
         with contextlib.suppress(WorkerError, Failed):  # without, local memory serves
             info = worker.call(with_verified_shuffles, None, info, limit=120.0)
+        info = verified_wide(info)
         examiner = Examiner(info, worker) if limit is None else Examiner(info, worker, compile_seconds=limit)  # fmt: skip
         cases, left_out = _examine_operators(examiner, operators, limit, always, found, shown)
         culprits = find_culprits(examiner, cases, found)

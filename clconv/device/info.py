@@ -21,9 +21,13 @@ class DeviceInfo:
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
         not at all. shuffle_verified: whether that is known to work; else it is not used.
     dot: how products of four bytes at a time are added to int32 lanes: "vnni" (AVX-512 VNNI, AVX-VNNI), "words" (pairs of
-        16 bits: AVX2, AVX-512BW) of processors; "nvidia" (dp4a), "khr" (cl_khr_integer_dot_product), "amd" and "amd
-        unsigned" (v_dot4) of GPUs; "emulated", "emulated signed"; "" if not at all. dot_verified: whether that is known to be
-        exact; else it is not used.
+        16 bits: AVX2, AVX-512BW), "usdot" and "sdot" (ARM's i8mm and dotprod) of processors; "nvidia" (dp4a), "khr" (cl_khr_integer_dot_product), "amd" and "amd
+        unsigned" (v_dot4) of GPUs, and their matrix instructions: "nvidia k32" and "nvidia k16" (mma.sync), "intel 8 lanes" and
+        "intel 16 lanes" (dpas), "amd matrix" (v_wmma); "emulated", "emulated signed", "emulated nvidia k32" and so on; "" if
+        not at all. dot_verified: whether that is known to be exact; else it is not used.
+    wide: features of the processor for vectors of 16 lanes, as clang's attribute `target` names them, where PoCL's compiler
+        does not use them by itself; "" else. wide_verified: whether functions with that attribute are known to be right; then
+        all have it, and vector_width is 16.
     subgroup: work-items that a kernel of many registers asks Intel's compiler to run side by side; 0 leaves it
         to the compiler.
     """
@@ -51,6 +55,8 @@ class DeviceInfo:
     shuffle_verified: bool = False
     dot: str = ""
     dot_verified: bool = False
+    wide: str = ""
+    wide_verified: bool = False
     subgroup: int = 0
     most_rounds: int = 0
     quirks: frozenset[str] = frozenset()
@@ -91,10 +97,31 @@ def shuffle_of(capability: tuple[int, int], extensions: frozenset[str]) -> str:
     return "intel" if "cl_intel_subgroups" in extensions else ""
 
 
+def wide_of(version: str, flags: frozenset[str]) -> str:
+    """DeviceInfo.wide of a CPU that PoCL drives. version: OpenCL's, which ends with the processor that code is made for; flags:
+    see dot_of."""
+    if not _OLD_TARGETS.search(version) or not flags.issuperset(_AVX512):
+        return ""
+    named = [*_AVX512, *(f for f in ("avx512_vnni", "avx512vbmi") if f in flags)]
+    return ",".join(flag.replace("_", "") for flag in named)
+
+
+def widened(device: DeviceInfo) -> DeviceInfo:
+    """The device, with the wider vectors that `wide` names taken for right."""
+    return dataclasses.replace(device, wide_verified=True, vector_width=16)
+
+
+_ARM = (("i8mm", "usdot"), ("asimddp", "sdot"))
+
+
 def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str:
-    """DeviceInfo.dot: PoCL's clang has the instructions of x86-64 processors as builtins. flags: what the processor says of
-    itself, as Linux names it."""
-    if kind != "cpu" or "Portable Computing Language" not in platform or "x86_64" not in version:
+    """DeviceInfo.dot: PoCL's clang has the instructions of x86-64 processors as builtins, and takes inline assembly. flags: what
+    the processor says of itself, as Linux names it."""
+    if kind != "cpu" or "Portable Computing Language" not in platform:
+        return ""
+    if "aarch64" in version:
+        return next((dot for flag, dot in _ARM if flag in flags), "")
+    if "x86_64" not in version:
         return ""
     if flags & {"avx512_vnni", "avx_vnni"}:
         return "vnni"
@@ -102,15 +129,25 @@ def dot_of(platform: str, kind: str, version: str, flags: frozenset[str]) -> str
 
 
 def gpu_dot(name: str, capability: tuple[int, int], extensions: frozenset[str]) -> str:
-    """DeviceInfo.dot: dp4a is there from compute capability 6.1 on; AMD's compilers have their instruction for signed bytes
-    on what machine learning was built for, and from RDNA 3 on one for bytes of either kind."""
-    if capability >= (6, 1):
-        return "nvidia"
+    """DeviceInfo.dot: dp4a is there from compute capability 6.1 on, mma.sync for bytes from 7.5 on; AMD's compilers have their
+    instruction for signed bytes on what machine learning was built for, and RDNA 3 one for matrices of bytes of either kind.
+    Intel's two lengths of subgroups are tried, as of what is named here all is, see probes/dot_probe.py."""
+    for first, dot in (((8, 0), "nvidia k32"), ((7, 5), "nvidia k16"), ((6, 1), "nvidia")):
+        if capability >= first:
+            return dot
+    if "cl_intel_subgroup_matrix_multiply_accumulate" in extensions:
+        return "intel 16 lanes"
     if "cl_khr_integer_dot_product" in extensions:
         return "khr"
-    if re.match(r"gfx1[12]\d\d", name):
+    if re.match(r"gfx11\d\d", name):
+        return "amd matrix"
+    if re.match(r"gfx12\d\d", name):
         return "amd unsigned"
     return "amd" if re.match(r"gfx(906|908|90a|94\d|950|1011|1012|103\d)\b", name) else ""
+
+
+_AVX512 = ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+_OLD_TARGETS = re.compile(r"znver[123]\b|haswell|broadwell|skylake\b")
 
 
 @record(frozen=True)
@@ -134,15 +171,15 @@ def _is_pocl_cpu(device: DeviceInfo) -> bool:
 
 def _pocl_without_avx512(device: DeviceInfo) -> bool:
     """PoCL appends LLVM's name of the processor that it generates code for to the driver's version."""
-    old_targets = re.search(r"znver[123]\b|haswell|broadwell|skylake\b", device.version)
-    return _is_pocl(device) and old_targets is not None
+    return _is_pocl(device) and _OLD_TARGETS.search(device.version) is not None
 
 
 QUIRKS: tuple[Quirk, ...] = (
     Quirk(
         "avx2-code-only",
         lambda d: d.vector_width > 8 and _pocl_without_avx512(d),
-        "reports 16 float lanes of the host, but its LLVM generates code for an AVX2 processor",
+        "reports 16 float lanes of the host, but its LLVM generates code for an AVX2 processor: a kernel has 16 lanes only "
+        "where probes/wide_probe.py finds that its functions may be compiled for AVX-512",
         "pip PoCL ships an LLVM that knows the processor",
         lambda d: dataclasses.replace(d, vector_width=8),
     ),

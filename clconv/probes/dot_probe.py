@@ -5,37 +5,38 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
-import subprocess
 import sys
 from typing import Any
 
 import numpy as np
 
 from clconv.debug import say
-from clconv.device.info import DeviceInfo
-from clconv.errors import ClconvError, ConfigError
+from clconv.device.info import DeviceInfo, widened
+from clconv.errors import ClconvError
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
+from clconv.probes.apart import RIGHT, found_apart
 from clconv.probes.trial import outputs_of
 from clconv.runtime.device import devices
 from clconv.runtime.quarantine import device_key
-from clconv.store.files import Unusable
-from clconv.store.kept import kept_path
-from clconv.store.records import read_records, write_records
 from clconv.version import __version__
 
-_LIMIT = 120.0  # seconds of a trial
 _QUANTISED = frozenset(
     {
         *("FakeQuantize", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
         *("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
     }
 )
-_RIGHT = "right"
-# What a device with one way to multiply bytes has besides, where its compiler does not know the first.
-WEAKER = {"vnni": ("words",)}
+# What a device with one way to multiply bytes may have besides, where the first does not compile or is wrong.
+WEAKER = {
+    "vnni": ("words",),
+    "usdot": ("sdot",),
+    "nvidia k32": ("nvidia k16", "nvidia"),
+    "nvidia k16": ("nvidia",),
+    "intel 16 lanes": ("intel 8 lanes", "khr"),
+    "amd matrix": ("amd unsigned",),
+}
 
 
 def with_verified_dot(graph: Graph | None, device: DeviceInfo, precision: str) -> DeviceInfo:
@@ -62,10 +63,8 @@ def verified_dot(device: DeviceInfo) -> DeviceInfo:
         return device
     for dot in (device.dot, *WEAKER.get(device.dot, ())):
         one = dataclasses.replace(device, dot=dot)
-        reason = _remembered(one)
-        if reason is None:
-            reason = _tried_apart(one)
-            _remember(one, reason)
+        arguments = ["wide"] * device.wide_verified + [str(device.index), dot]
+        reason = found_apart("dot.json", _record(one), "clconv.probes.dot_probe", arguments)
         if not reason:
             return dataclasses.replace(one, dot_verified=True)
         say(1, f"{device}: products of bytes by {dot} are not used: {reason}")
@@ -73,51 +72,8 @@ def verified_dot(device: DeviceInfo) -> DeviceInfo:
 
 
 def _record(device: DeviceInfo) -> dict[str, Any]:
-    return {"device": device_key(device), "dot": device.dot, "clconv": __version__}
-
-
-def _records() -> list[dict[str, Any]]:
-    try:
-        return read_records(kept_path("dot.json"), own=True)
-    except (OSError, Unusable):
-        return []
-
-
-def _remembered(device: DeviceInfo) -> str | None:
-    """Why the products were of no use, "" if they were exact, None if nobody tried."""
-    wanted = _record(device)
-    for record in _records():
-        if all(record.get(key) == value for key, value in wanted.items()):
-            reason = record.get("reason")
-            return reason if isinstance(reason, str) else None
-    return None
-
-
-def _remember(device: DeviceInfo, reason: str) -> None:
-    key = _record(device)
-    others = [r for r in _records() if any(r.get(k) != v for k, v in key.items())]
-    try:
-        write_records(kept_path("dot.json"), [*others, {**key, "reason": reason}], own=True)
-    except (OSError, ConfigError) as failed:
-        say(1, f"what was found out about products of bytes cannot be kept: {failed}")
-
-
-def _tried_apart(device: DeviceInfo) -> str:
-    """What a process of its own found out: see refusal."""
-    if not sys.executable:
-        return "there is no interpreter to start a process with"
-    command = [sys.executable, "-m", "clconv.probes.dot_probe", str(device.index), device.dot]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_LIMIT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as failed:
-        return f"no process could try them ({type(failed).__name__})"
-    lines = done.stdout.strip().splitlines()
-    if done.returncode or not lines:
-        return f"a process that tried them ended with {done.returncode}"
-    return "" if lines[-1] == _RIGHT else lines[-1]
+    wide = device.wide if device.wide_verified else ""
+    return {"device": device_key(device), "dot": device.dot, "wide": wide, "clconv": __version__}
 
 
 def refusal(device: DeviceInfo) -> str:
@@ -164,9 +120,11 @@ def _is_exact(device: DeviceInfo, largest: int) -> bool:
     return bool(np.array_equal(found, expected)) and len(np.unique(expected)) > 50
 
 
-def _main(index: str, dot: str) -> None:
+def _main(*arguments: str) -> None:
+    index, dot = arguments[-2:]
     device = next(d for d in devices() if d.index == int(index))
-    print(refusal(dataclasses.replace(device, dot=dot)) or _RIGHT)
+    device = widened(device) if "wide" in arguments else device
+    print(refusal(dataclasses.replace(device, dot=dot)) or RIGHT)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small network through one variant, each kernel launched on its own: what a probe looks at."""
+"""A small network through one variant, each kernel launched on its own or all as one: what a probe looks at."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def outputs_of(
     device: DeviceInfo,
     forced: Mapping[str, str],
     precision: str = "float32",
+    joining: bool = False,
 ) -> dict[str, np.ndarray]:
     """The outputs by name. Raises what planning and the device's compiler raise."""
-    options = PlanOptions(precision, forced, images_at_once=0, joining=False)
+    options = PlanOptions(precision, forced, images_at_once=0, joining=joining)
     plan = Planner(device, options).plan(graph, {name: graph.specs[name] for name in feeds})
     return PreparedDevice(device).bind(plan).run(feeds)

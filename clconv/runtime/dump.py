@@ -21,6 +21,8 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.plan import Plan
+from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
+from clconv.runtime.opencl.builtins import declared
 from clconv.store.files import write
 
 _REPLAY = '''"""Replays one launch of {symbol} (node {node}).
@@ -54,7 +56,7 @@ if unknown:
     sys.exit(f"no arguments {{unknown}}; the kernel has {{[name for name, _, _ in ARGUMENTS]}}")
 context = cl.Context([([d for d in found if d.name.strip() == DEVICE] or found)[0]])
 queue = cl.CommandQueue(context, properties=cl.command_queue_properties.PROFILING_ENABLE)
-kernel = cl.Kernel(cl.Program(context, SOURCE).build(options=["-cl-std=CL1.2"]), {symbol!r})
+kernel = cl.Kernel(cl.Program(context, SOURCE).build(options={options!r}), {symbol!r})
 values = []
 for name, kind, value in ARGUMENTS:
     if kind == "buffer":
@@ -115,6 +117,8 @@ class Dump:
             if symbol not in done:
                 done.add(symbol)
                 source = program_source((call.kernel,))
+                if plan.device.wide_verified:  # else the header declares what it uses
+                    source = declared(source, plan.device.wide)
                 _write(self.folder, folder / f"{symbol}.cl", source)
                 _write(self.folder, folder / f"{symbol}.numbered.txt", numbered(source))
             script = folder / f"launch{step:03}_{safe_name(call.node)}.py"
@@ -154,5 +158,6 @@ def _replay_script(plan: Plan, call: KernelCall, script: str) -> str:
     return _REPLAY.format(
         symbol=call.kernel.symbol, node=safe_name(call.node), source=f"{call.kernel.symbol}.cl",
         script=script, platform=plan.device.platform, device=plan.device.name,
+        options=list(POCL_OPTIONS if plan.device.wide_verified else BUILD_OPTIONS),
         arguments=arguments, global_size=call.global_size, local_size=call.local_size,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.quantised.bytes.shape import dot_for, small_weights
 from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
-from clconv.probes.dot_probe import WEAKER, refusal
+from clconv.probes.dot_probe import WEAKER, refusal, sums_exact
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from tests.graph.graph_builder import Builder
@@ -27,15 +27,7 @@ from tests.kernels.support import plan_for, plans, run
 from tests.lowering.support import AVX512
 
 OPERATORS = ("ByteConv", "QuantizeLinear", "ByteConvToFloat", "ByteMatMulToFloat")
-FEW = (
-    "odd sizes",
-    "strides and dilations",
-    "added",
-    "one row",
-    "three fours",
-    "sums",
-    "groups of whole blocks",
-)
+FEW = ("strides and dilations", "added", "three fours", "groups of whole blocks")
 EXACT = ("sums", "depthwise sums", "three fours")
 BYTE_CASES = [case for case in CASES if case.op in OPERATORS]
 
@@ -74,19 +66,43 @@ def test_every_case_is_exact(dot: str, device: DeviceInfo) -> None:
     assert_exact(machine, made)
 
 
+def as_gpu(device: DeviceInfo, dot: str) -> DeviceInfo:
+    if device.largest_work_group < 128:
+        pytest.skip("the kernels take work-groups of 128 items")
+    return dataclasses.replace(device, kind="gpu", dot=dot, dot_verified=True)
+
+
 @pytest.mark.parametrize(
     ("dot", "few"),
     [("emulated", True), pytest.param("emulated signed", False, marks=pytest.mark.slow)],
 )
 def test_every_case_is_exact_in_tiles_of_gpus(dot: str, few: bool, device: DeviceInfo) -> None:
-    if device.largest_work_group < 128:
-        pytest.skip("the kernels take work-groups of 128 items")
-    gpu = dataclasses.replace(device, kind="gpu", dot=dot, dot_verified=True)
+    gpu = as_gpu(device, dot)
     cases = [c for c in BYTE_CASES if not few or c.label in FEW]
     made = [(case, row) for case in cases for row in plans(case, gpu) if row[0] == "tiles"]
     assert {case.op for case, _ in made} == {*OPERATORS} - {"QuantizeLinear"}
     assert_exact(gpu, made)
     assert refusal(gpu) == ""
+
+
+@pytest.mark.parametrize(
+    "dot",
+    [
+        "nvidia k32",
+        *(
+            pytest.param(dot, marks=pytest.mark.slow)
+            for dot in ("nvidia k16", "intel 8 lanes", "intel 16 lanes", "amd matrix")
+        ),
+    ],
+)
+def test_fragments_of_matrix_instructions_are_the_right_ones(dot: str, device: DeviceInfo) -> None:
+    assert refusal(as_gpu(device, f"emulated {dot}")) == ""
+
+
+@pytest.mark.slow
+def test_signed_factors_in_vectors_of_four_lanes_are_exact(device: DeviceInfo) -> None:
+    machine = able(device, "emulated")
+    assert sums_exact(dataclasses.replace(machine, vector_width=4, dot="emulated sdot"))
 
 
 def test_the_probe_sees_that_words_are_exact(device: DeviceInfo) -> None:

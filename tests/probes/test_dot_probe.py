@@ -150,18 +150,29 @@ def test_who_claims_it() -> None:
     assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx2"})) == "words"
     assert dot_of(platform, "cpu", "PoCL x86_64-linux", frozenset({"avx"})) == ""
     assert dot_of(platform, "gpu", "PoCL x86_64-linux", flags) == ""
+    assert dot_of(platform, "cpu", "PoCL aarch64-linux", frozenset({"asimddp", "i8mm"})) == "usdot"
+    assert dot_of(platform, "cpu", "PoCL aarch64-linux", frozenset({"asimddp"})) == "sdot"
+    assert dot_of(platform, "cpu", "PoCL aarch64-linux", frozenset({"asimd"})) == ""
     assert dot_of("Intel(R) OpenCL", "cpu", "x86_64", flags) == ""
 
 
 @pytest.mark.parametrize(
     ("name", "capability", "extensions", "dot"),
     [
-        ("NVIDIA H200", (9, 0), "", "nvidia"),
+        ("NVIDIA H200", (9, 0), "", "nvidia k32"),
+        ("NVIDIA T4", (7, 5), "", "nvidia k16"),
+        ("NVIDIA V100", (7, 0), "", "nvidia"),
         ("NVIDIA P100", (6, 0), "", ""),
         ("Intel(R) Arc(TM) A770", (0, 0), "cl_khr_integer_dot_product", "khr"),
+        (
+            *("Intel(R) Arc(TM) A770", (0, 0)),
+            "cl_khr_integer_dot_product cl_intel_subgroup_matrix_multiply_accumulate",
+            "intel 16 lanes",
+        ),
         ("gfx90a:sramecc+:xnack-", (0, 0), "", "amd"),
         ("gfx1030", (0, 0), "", "amd"),
-        ("gfx1100", (0, 0), "", "amd unsigned"),
+        ("gfx1100", (0, 0), "", "amd matrix"),
+        ("gfx1201", (0, 0), "", "amd unsigned"),
         ("gfx900", (0, 0), "", ""),
         ("gfx1010:xnack-", (0, 0), "", ""),
     ],

@@ -22,6 +22,7 @@ from clconv.runtime.opencl.builtin_types import (
     if_defined,
     types,
 )
+from clconv.runtime.opencl.wide import halved_names, wide_functions, widened
 
 _CONST = "__attribute__((overloadable, const))"
 _PURE = "__attribute__((overloadable, pure))"
@@ -71,10 +72,16 @@ _TESTS = ["isfinite", "isinf", "isnan", "isnormal", "signbit"]
 _WORDS = re.compile(r"\b([a-z]\w*)\s*\(")
 
 
-def declared(source: str) -> str:
-    """The program with what it uses declared in front."""
-    names = sorted(set(_WORDS.findall(source)))
-    found = itertools.chain.from_iterable(map(_declarations, names))
+def declared(source: str, features: str = "") -> str:
+    """The program with what it uses declared in front. features: what its functions are to be compiled for besides, see
+    wide.py."""
+    source = widened(source, features) if features else source
+    names = set(_WORDS.findall(source))
+    if features:
+        names |= halved_names(names)
+    found = list(itertools.chain.from_iterable(map(_declarations, sorted(names))))
+    if features:
+        found = wide_functions(found, features)
     return "\n".join([types(), *found, "#pragma OPENCL EXTENSION all : disable", source])
 
 

@@ -133,7 +133,9 @@ class Compiler:
 
     def _source(self, kernels: tuple[Kernel, ...]) -> str:
         source = program_source(kernels)
-        return source if self._stored is None else declared(source)
+        if self._stored is None:
+            return source
+        return declared(source, self.info.wide if self.info.wide_verified else "")
 
     def _compiled(self, kernels: Iterable[Kernel]) -> dict[Kernel, Program]:
         """The programs of those that are compiled, and still there."""

@@ -17,6 +17,7 @@ from clconv.device.info import (
     intel_matrix,
     nvidia_matrix,
     shuffle_of,
+    wide_of,
 )
 from clconv.runtime import process
 from clconv.store.pocl_folder import settle_folder
@@ -70,7 +71,7 @@ def _processor_flags() -> frozenset[str]:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return frozenset()
-    found = re.search(r"^flags\s*:(.*)$", text, re.M)
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.M)
     return frozenset(found[1].split()) if found else frozenset()
 
 
@@ -114,6 +115,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         dot=gpu_dot(device.name.strip(), capability, extensions)
         if kind == "gpu"
         else dot_of(platform, kind, version, _processor_flags()),
+        wide=wide_of(version, _processor_flags()) if kind == "cpu" and is_pocl(platform) else "",
         index=index,
     )
     return apply_quirks(info)

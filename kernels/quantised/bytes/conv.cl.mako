@@ -102,7 +102,7 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
 % for p in range(pixels):
               { const byte_ints s = (byte_ints)(*(global const int*)(four + ${p * SW * in_block}));
 % for v in range(vectors):
-                a${p}_${v} = BYTE_DOT_${dot.upper()}(a${p}_${v}, s, w${v});
+                a${p}_${v} = BYTE_DOT_${dot.upper().replace(" ", "_")}(a${p}_${v}, s, w${v});
 % endfor
               }
 % endfor

@@ -75,7 +75,7 @@ kernel __attribute__((vec_type_hint(int${lanes}))) void ${entry}(
             {
               const byte_quads four = *(private const byte_quads_u*)(source + ${(p * SW + four * 4) * lanes});
               const byte_quads turned = __builtin_shufflevector(four, four, ${order});
-              a${p} = BYTE_DOT_${dot.upper()}(a${p}, *(private const byte_ints*)&turned, taps);
+              a${p} = BYTE_DOT_${dot.upper().replace(" ", "_")}(a${p}, *(private const byte_ints*)&turned, taps);
             }
 % endfor
           }

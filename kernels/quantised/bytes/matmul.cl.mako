@@ -28,7 +28,7 @@ ${pieces.declare(lanes, dot)}
         {
           const byte_ints s = (byte_ints)(${fours % r});
 % for v in VECTORS:
-          a${r}_${v} = BYTE_DOT_${dot.upper()}(a${r}_${v}, s, w${v});
+          a${r}_${v} = BYTE_DOT_${dot.upper().replace(" ", "_")}(a${r}_${v}, s, w${v});
 % endfor
         }
 % endfor

@@ -6,12 +6,15 @@ x (N, group, quads, H, W) of int, each the bytes of four channels     w (group, 
 y (N, group, F / 4, OH, OW, 4) of uchar; or, if real, (N, group, F, OH, OW) of float
 multiplier, bias, sums: (group, F padded to TILE_M)     numbers, other, zero, scale, added: see pieces.mako
 One work-group computes TILE_M filters of TILE_N pixels of one group; a work-item 8 filters of 4 pixels that are 16 apart, so
-that items side by side write side by side. Index space: local (128); groups (pixel tiles, filter tiles, group).
+that items side by side write side by side, or what a matrix instruction leaves it. Index space: local (128); groups (pixel
+tiles, filter tiles, group).
 
-Parameters: quads, of a group; filters: a group's; kernel, strides, dilations: (height, width); dot: see scalar.mako; signed:
+Parameters: quads, of a group; filters: a group's; kernel, strides, dilations: (height, width); dot: see scalar.mako; matrix: a
+lowering.ops.quantised.bytes.fragments.Fragments in the place of `dot`, or None; signed:
 whether it takes x less 128; real, twice, other, added, epilogue: see pieces.mako.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="fragments" file="/quantised/bytes/fragments.mako"/>
 <%namespace name="pieces" file="/quantised/bytes/pieces.mako"/>
 <%namespace name="scalar" file="/quantised/bytes/scalar.mako"/>
 <%
@@ -19,18 +22,35 @@ whether it takes x less 128; real, twice, other, added, epilogue: see pieces.mak
   KH, KW = kernel
   K = quads * KH * KW
   padded_filters = -(-filters // TILE_M) * TILE_M
-  F, P = range(8), range(4)
+  # Results of an item by filter and pixel. Lines of a matrix instruction's tile begin in other banks of local memory.
+  LINE = TILE_M + 8 if matrix else TILE_M
+  filter_places = matrix.filters if matrix else ["m + %d" % f for f in range(8)]
+  pixel_places = matrix.pixels if matrix else ["n + %d" % (16 * p) for p in range(4)]
+  F, P = range(len(filter_places)), range(len(pixel_places))
+  sum_of = matrix.sum if matrix else lambda f, p: "s%d_%d" % (f, p)
 %>
-${scalar.functions(dot)}
-kernel __attribute__((reqd_work_group_size(${ITEMS}, 1, 1))) void ${entry}(
+% if matrix:
+${fragments.functions(matrix)}
+% endif
+% if not matrix or matrix.emulated:
+${scalar.functions("emulated" if matrix else dot)}
+% endif
+kernel __attribute__((reqd_work_group_size(${ITEMS}, 1, 1)))
+% if matrix and matrix.maker == "intel" and not matrix.emulated:
+__attribute__((intel_reqd_sub_group_size(${matrix.lanes})))
+% endif
+void ${entry}(
     global const int* restrict x, global const int* restrict w, ${pieces.operands(real, other, added)}
 % if signed and not real:
     global const int* restrict sums,
 % endif
     int height, int width, int out_height, int out_width, int pad_top, int pad_left,
     ${"" if real else "int x_zero, "}int batch, int groups${common.epilogue_parameters(epilogue_names)}) {
-  local int a[${TILE_K * TILE_M}];
-  local int b[${TILE_K * TILE_N}];
+  local int a[${TILE_K * LINE}];
+  local int b[${TILE_K * LINE}];
+% if matrix:
+${fragments.memory(matrix)}
+% endif
 % if real:
   const int x_zero = zero[0];
 % endif
@@ -41,6 +61,7 @@ kernel __attribute__((reqd_work_group_size(${ITEMS}, 1, 1))) void ${entry}(
   const int first_filter = get_group_id(1) * ${TILE_M};
   const int group = get_group_id(2);
   const int outside = x_zero * 0x01010101;
+  const int group_filter = group * ${padded_filters} + first_filter;
   // The pixel whose bytes this item fetches.
   const int column = id % ${TILE_N};
   const int pixel = first_pixel + column;
@@ -50,23 +71,36 @@ kernel __attribute__((reqd_work_group_size(${ITEMS}, 1, 1))) void ${entry}(
   const int top = oh * ${strides[0]} - pad_top, left = ow * ${strides[1]} - pad_left;
   global const int* source = x + (size_t)(image * groups + group) * ${quads} * height * width;
   global const int* filter = w + (size_t)group * ${-(-K // TILE_K) * TILE_K * padded_filters} + first_filter;
+% if matrix:
+${fragments.places(matrix)}
+% else:
   const int m = id / 16 * 8, n = id % 16;
+% endif
 % for f in F:
-  const int first${f} = ${"sums[group * %d + first_filter + m + %d] * (%s - x_zero)" % (padded_filters, f, "128" if signed else "0") if real else "bias[group * %d + first_filter + m + %d]" % (padded_filters, f)}${" + 128 * sums[group * %d + first_filter + m + %d]" % (padded_filters, f) if signed and not real else ""};
+<% at = "group_filter + %s" % filter_places[f] %>\
+  const int first${f} = ${"sums[%s] * (%s - x_zero)" % (at, "128" if signed else "0") if real else "bias[%s]" % at}${" + 128 * sums[%s]" % at if signed and not real else ""};
+% if not matrix:
   int ${", ".join("s%d_%d = first%d" % (f, p, f) for p in P)};
+% endif
 % endfor
+% if matrix:
+${fragments.sums(matrix, "first")}
+% endif
   for (int step = 0; step < ${-(-K // TILE_K)}; ++step) {
     for (int i = id; i < ${TILE_K * TILE_M}; i += ${ITEMS})
-      a[i] = filter[(size_t)(step * ${TILE_K} + i / ${TILE_M}) * ${padded_filters} + i % ${TILE_M}];
+      a[${"i / %d * %d + i %% %d" % (TILE_M, LINE, TILE_M) if matrix else "i"}] = filter[(size_t)(step * ${TILE_K} + i / ${TILE_M}) * ${padded_filters} + i % ${TILE_M}];
     for (int row = id / ${TILE_N}; row < ${TILE_K}; row += ${ITEMS // TILE_N}) {
       const int k = step * ${TILE_K} + row;
       const int tap = k / ${quads};
       const int ih = top + tap / ${KW} * ${dilations[0]}, iw = left + tap % ${KW} * ${dilations[1]};
       const int known = pixel < pixels && k < ${K} && ih >= 0 && ih < height && iw >= 0 && iw < width;
       const int four = known ? source[((size_t)(k - tap * ${quads}) * height + ih) * width + iw] : outside;
-      b[row * ${TILE_N} + column] = four${" ^ 0x80808080" if signed else ""};
+      b[row * ${LINE} + column] = four${" ^ 0x80808080" if signed else ""};
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+% if matrix:
+${fragments.multiply(matrix, TILE_K, LINE)}
+% else:
     for (int k = 0; k < ${TILE_K}; ++k) {
 % for f in F:
       const int w${f} = a[k * ${TILE_M} + m + ${f}];
@@ -80,19 +114,20 @@ kernel __attribute__((reqd_work_group_size(${ITEMS}, 1, 1))) void ${entry}(
 % endfor
 % endfor
     }
+% endif
     barrier(CLK_LOCAL_MEM_FENCE);
   }
 % for p in P:
-  if (first_pixel + n + ${16 * p} < pixels) {
-    const int p = first_pixel + n + ${16 * p};
+  if (first_pixel + ${pixel_places[p]} < pixels) {
+    const int p = first_pixel + ${pixel_places[p]};
     const int y_image = p / out_plane;
     const int within = p - y_image * out_plane;
 % for f in F:
-    if (first_filter + m + ${f} < ${filters if real else -(-filters // 4) * 4}) {
-      const int f = first_filter + m + ${f};
+    if (first_filter + ${filter_places[f]} < ${filters if real else -(-filters // 4) * 4}) {
+      const int f = first_filter + ${filter_places[f]};
       const int place = group * ${padded_filters} + f;
 % if real:
-      float value = (float)s${f}_${p} * (scale[0] * multiplier[place]);
+      float value = (float)${sum_of(f, p)} * (scale[0] * multiplier[place]);
 % if added:
       value = value + added[place];
 % endif
@@ -101,7 +136,7 @@ kernel __attribute__((reqd_work_group_size(${ITEMS}, 1, 1))) void ${entry}(
       ${common.apply_epilogue(epilogue, "value", "float", "channel", "at")}
       y[at] = value;
 % else:
-      float value = (float)s${f}_${p} * multiplier[place];
+      float value = (float)${sum_of(f, p)} * multiplier[place];
       const size_t at = (((size_t)y_image * groups + group) * ${-(-filters // 4)} + f / 4) * out_plane * 4 + within * 4 + f % 4;
       ${scalar.requantise("value", twice, other, "at")}
       y[at] = (uchar)value;

@@ -18,8 +18,8 @@ def _applies(problem: Problem) -> str | None:
     at, x = problem.node.attrs, problem.x
     if x.dtype is not DType.UINT8:
         return f"needs uint8, got {x.dtype.value}"
-    if not problem.device.is_cpu or problem.device.vector_width not in (8, 16):
-        return "channel blocks of bytes are for CPU devices with vectors of 8 or 16 lanes"
+    if not problem.device.is_cpu or problem.device.vector_width not in (4, 8, 16):
+        return "channel blocks of bytes are for CPU devices with vectors of 4, 8 or 16 lanes"
     if any(problem.node.outputs[1:]):
         return "the indices of the maxima are wanted"
     if x.rank not in (3, 4) or at.pad_mode != "constant":

@@ -53,8 +53,8 @@ def bytes_obstacle(problem: Problem, dot: bool = True) -> str | None:
     instruction."""
     if not problem.device.is_cpu:
         return "channel blocks of bytes are for CPU devices"
-    if problem.device.vector_width not in (8, 16):
-        return "needs vectors of 8 or 16 lanes"
+    if problem.device.vector_width not in (4, 8, 16):
+        return "needs vectors of 4, 8 or 16 lanes"
     if dot and not dot_of(problem):
         return "the device was not seen to multiply bytes"
     if not problem.y.size:

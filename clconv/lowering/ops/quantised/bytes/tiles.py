@@ -13,6 +13,7 @@ from clconv.lowering.model.arguments import Argument, Packing, Scalar
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
 from clconv.lowering.ops.quantised.bytes import ends
+from clconv.lowering.ops.quantised.bytes.fragments import fragments_of
 from clconv.lowering.ops.quantised.bytes.shape import FEW_CHANNELS, OTHER, dot_of
 from clconv.lowering.shared.blocked import image_arguments, pair
 from clconv.lowering.shared.epilogue import plan_epilogue
@@ -94,6 +95,7 @@ def _lower(problem: Problem) -> Lowered:
         strides=strides,
         dilations=dilations,
         signed=dot in _SIGNED,
+        matrix=fragments_of(dot),
         **ends.parameters(problem),
     )
     weights = problem.packed(ends.weights_index(problem), _weights(group))
