@@ -147,7 +147,7 @@ def cache_rate(device: DeviceInfo, nbytes: int) -> float:
 
 
 # Of a layer's weights: measured, 3x3, 256 filters at 14 x 14, whose 9 MB took longer than more products of 4 MB.
-_KEPT_BYTES = 4 << 20
+_KEPT_BYTES = 8 << 20
 
 
 # Bytes of packed filters that a core writes in a second, measured: they are large, and go to memory.
