@@ -19,7 +19,7 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 <%namespace name="waiting" file="/waiting.mako"/>\
 <%!
 from clconv.planning.functions import call_text, function_text
-from clconv.planning.persistent import LINE, SPINS, STAMP
+from clconv.planning.persistent import LINE, LOOKS, STAMP
 %>
 #define get_global_id(d) global_id_##d
 #define get_global_size(d) global_size_##d
@@ -77,7 +77,7 @@ static __attribute__((noinline)) void ${entry}_alone(ulong call_place) {
 }
 % endif
 
-${waiting.functions(LINE, SPINS)}
+${waiting.functions(LINE, *LOOKS)}
 % if stamped:
 ${clock.function()}
 % endif
@@ -92,6 +92,7 @@ kernel void ${entry}(
 % endif
   const int lines = segments + 1;
   const int worker = get_group_id(0);
+  int patience = ${LOOKS[1] // 2};
   for (int number = 0; number < count; ++number) {
     global const ${entry}_operation* operation = operations + number;
     global int* taken = counters + number * lines * ${LINE};
@@ -113,7 +114,7 @@ kernel void ${entry}(
 % if stamped:
         if (did == 0) stamp[0] = ${entry}_clock();
 % endif
-        if (did == 0) ${entry}_wait(operations, operation, awaited, counters, lines);
+        if (did == 0) patience = ${entry}_wait(operations, operation, awaited, counters, lines, patience);
 % if stamped:
         if (did == 0) stamp[1] = ${entry}_clock();
 % endif

@@ -1,10 +1,10 @@
 <%doc>
 How the workers of kernels/persistent.cl.mako wait for each other. Import with
   <%namespace name="waiting" file="/waiting.mako"/>
-line: ints between counters. spins: looks before a worker sleeps.
+line: ints between counters. least, most: looks before a worker sleeps.
 </%doc>
 
-<%def name="functions(line, spins)">\
+<%def name="functions(line, least, most)">\
 // Linux's futex(), which kernels cannot call by name: operation 128 sleeps while *address is `value`, 129 wakes all.
 static void ${entry}_futex(global int* address, long operation, long value) {
 #if defined(__x86_64__)
@@ -19,20 +19,26 @@ static void ${entry}_futex(global int* address, long operation, long value) {
 
 // Waits until the operations that this one needs are done: looks for a while, then sleeps. Who sleeps is woken at once, even
 // where strangers keep the cores busy; who went on looking, or gave way again and again, would use up its share of a core
-// and wait for the next one. Who may be asleep is counted next to the items done.
-static void ${entry}_wait(
+// and wait for the next one. But an idle core takes as long to wake as a small layer computes. So who found by looking that all
+// was done looks longer the next time, and who looked in vain half as long. Who may be asleep is counted next to the items done.
+static int ${entry}_wait(
     global const ${entry}_operation* operations, global const ${entry}_operation* operation,
-    global const int* awaited, global int* counters, int lines) {
+    global const int* awaited, global int* counters, int lines, int patience) {
   for (int i = 0; i < operation->awaited; ++i) {
     const int other = awaited[operation->first_awaited + i], items = operations[other].items;
     global int* done = counters + (other * lines + lines - 1) * ${line};
     int looks = 0;
-    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != items && looks < ${spins}) ++looks;
-    if (looks < ${spins}) continue;
+    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != items && looks < patience) ++looks;
+    if (looks < patience) {
+      if (looks) patience = min(2 * patience, ${most});
+      continue;
+    }
+    patience = max(patience / 2, ${least});
     __atomic_fetch_add(done + 1, 1, __ATOMIC_SEQ_CST);
     for (int now; (now = __atomic_load_n(done, __ATOMIC_SEQ_CST)) != items;) ${entry}_futex(done, 128, now);
     __atomic_fetch_sub(done + 1, 1, __ATOMIC_SEQ_CST);
   }
+  return patience;
 }
 
 // Counts items as done, and wakes who waits for the last of them.

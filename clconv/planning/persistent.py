@@ -21,9 +21,9 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import is_for_groups
 
-# Looks before a waiting worker sleeps, some microseconds: about what it costs to be woken. Many times as many keep the
-# cores from those that are waited for where there are more workers than cores, and none at all leaves cores to fall idle.
-SPINS = 5000
+# Looks before a waiting worker sleeps, at least and at most: about a microsecond, and some tens, which it takes to wake an
+# idle core. Always as many would keep the cores from those that are waited for where there are more workers than cores.
+LOOKS = 2500, 100_000
 ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
 CLOCK = Kernel.of("clock.cl.mako", "clock")  # tells what the processor's clock says
 ALONE = "alone"  # ends the name of the function that does all without waking anybody

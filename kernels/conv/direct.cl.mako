@@ -19,7 +19,7 @@ is less than a tile; an image that is less than a tile is computed pixel by pixe
 
 in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
 tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; prefetch: ask for the weights of the next filters by clang's
-builtin while these are used, half of them in each of the first two tiles; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
+builtin while these are used, a quarter of them in each of the first tiles; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="moments" file="/moments.mako"/>

@@ -4,6 +4,7 @@ whose parameters and C variables it uses.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="outside" file="/conv/outside.mako"/>
+<%namespace name="ahead" file="/conv/ahead.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, vector_type
@@ -24,8 +25,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
   halves = stored("x") == "half"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
-  line = 32 if stored("w") == "half" else 16
-  lines = -(-lanes_a_turn * OB // line // 2) if prefetch and pixels > 1 and in_block > lanes_a_turn else 0  # of 64 bytes
+  asks = prefetch and pixels > 1 and in_block > lanes_a_turn
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
   patch = (columns if halves else (pixels - 1) * SW + 1) * in_block
@@ -92,9 +92,9 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
           // Not unrolled whole: the processor keeps so many decoded instructions and no more, and compiling takes half.
 #pragma unroll 1
           for (; c + ${lanes_a_turn} <= lanes; c += ${lanes_a_turn}, tap += ${lanes_a_turn * OB}) {
-% for i in range(lines):
-            __builtin_prefetch((const void*)(size_t)(tap + ahead + ${i * line}), 0, 2);
-% endfor
+% if asks:
+${ahead.turn(pixels)}\
+% endif
             ${register_tile.multiply(lanes_a_turn, lane, vectors, pixels, block, last_if)}
           }
 % if tail:
@@ -109,8 +109,8 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
       }
     }
 </%def>
-% if lines:
-    const size_t ahead = tile < 2 ? chunk_weights + tile * ${lines * line} : 0;
+% if asks:
+${ahead.start(pixels)}\
 % endif
     const int oh = ${"0, ow = first" if pointwise else "first / out_width, ow = first - oh * out_width"};
 % for v in range(vectors):

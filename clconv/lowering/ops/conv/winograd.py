@@ -174,7 +174,8 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     positions = transform.n**2
     filters = -(-blocks // vectors) * vectors * block
     products = 2 * positions * -(-tiles // pixels) * pixels * channels * filters
-    weights = 4.0 * positions * channels * filters * -(-tiles // split.tiles)
+    nbytes = 4 * positions * channels * filters
+    weights = float(nbytes) * -(-tiles // split.tiles)
     if _prefetches(problem, 1):
         # Those of the first register tile of each block are waited for, and some of the others.
         weights *= min(1.0, 1 / split.register_tiles + AGAIN)
@@ -182,7 +183,9 @@ def _estimate(problem: Problem, transform: Transform) -> float:
     transforms = _TRANSFORM_OPERATIONS * positions * tiles * lanes
     packing = packing_seconds(problem, positions / transform.window**2)
     return (
-        (products + transforms) / arithmetic_rate(device) + weights / cache_rate(device) + packing
+        (products + transforms) / arithmetic_rate(device)
+        + weights / cache_rate(device, nbytes)
+        + packing
     )
 
 
