@@ -10,7 +10,7 @@ import numpy as np
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.persistent import ALONE, TOGETHER, is_persistent, is_wanted
 from clconv.runtime.opencl import Device, Function, NoFunction, host_memory
-from clconv.runtime.ways.helpers import Helpers, helpers_for, table_of
+from clconv.runtime.ways.helpers import helpers_for, table_of
 
 _PROOF = 0x5A17C0DE0BADF00D
 _TABLES = ("operations", "words", "awaited", "counters")

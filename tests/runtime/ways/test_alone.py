@@ -21,7 +21,7 @@ from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Function, NoFunction, machine_code
 from clconv.runtime.ways import alone, faster
 from clconv.runtime.ways.alone import Alone, Together
-from clconv.runtime.ways.faster import Kind, Ways
+from clconv.runtime.ways.faster import Kind
 from clconv.session.session import Session
 from tests.planning.test_placement import Chain
 from tests.runtime.support import picture, residual

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from clconv.planning.persistent import is_wanted
 from clconv.device.info import DeviceInfo
+from clconv.planning.persistent import is_wanted
 from clconv.runtime.ways import alone
 from clconv.runtime.ways.faster import Kind
 from clconv.runtime.ways.helpers import Helpers

@@ -21,9 +21,10 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
+from clconv.lowering.ops.recurrent.inputs import Inputs, Projected
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
 from clconv.lowering.ops.recurrent.narrow import byte_steps, side_by_side, state_rounding
-from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
+from clconv.lowering.shared.composite import Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
 _MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
@@ -71,10 +72,11 @@ class _Steps:
         self.block = self.vector if problem.device.is_cpu else self.padded
         self.steps = byte_steps(problem, layer.directions)
         self.rounding = 0 if self.steps is None else state_rounding(problem, layer)
+        self._inputs = Inputs(self.composite, layer, self.padded, bool(self.rounding))
 
     def run(self) -> Lowered:
         layer, problem, composite = self.layer, self.problem, self.composite
-        projected = self._project()
+        projected = self._inputs.project()
         shape = (layer.directions, layer.batch, self.padded)
         states = [composite.scratch("h", shape), composite.scratch("h_next", shape)]
         self._start(states[0], 5)
@@ -99,48 +101,13 @@ class _Steps:
             self._finish(extra[0], found.get(2))
         return composite.lowered()
 
-    def _units(self, array: np.ndarray, axis: int) -> np.ndarray:
-        """Zeros behind the last unit, up to whole vectors."""
-        widths = [(0, 0)] * array.ndim
-        widths[axis] = (0, self.padded - self.layer.hidden)
-        return np.pad(array, widths)
-
-    def _project(self) -> Value:
-        """What the inputs add to the gates at every time, biases included: (directions, rows, gates * padded)."""
-        layer, composite, problem = self.layer, self.composite, self.problem
-        rows, columns = layer.time * layer.batch, layer.gates * self.padded
-        step = -(-rows * columns * 4 // INNER_ALIGNMENT) * INNER_ALIGNMENT
-        whole = composite.scratch("projected", (layer.directions, step // 4))
-        x = composite.input(0).reshaped(rows, layer.features)
-        linear = problem.node.op == "GRU" and problem.node.attrs.linear_before_reset
-        for d in range(layer.directions):
-            settings = (d, layer.gates, self.padded, bool(linear))
-
-            def weights(array: np.ndarray, d: int = d) -> np.ndarray:
-                gates = array[d].reshape(layer.gates, layer.hidden, layer.features)
-                return self._units(gates, 1).reshape(columns, layer.features)
-
-            def biases(array: np.ndarray, d: int = d) -> np.ndarray:
-                of_inputs, of_state = array[d].reshape(2, layer.gates, layer.hidden)
-                added = of_state.copy()
-                if linear:  # the last gate's is added before the reset
-                    added[2] = 0
-                return self._units(of_inputs + added, 1).reshape(columns)
-
-            operands = [x, composite.derived(1, "recurrent.w", settings, weights)]
-            if problem.has(3):
-                operands.append(composite.derived(3, "recurrent.b", settings, biases))
-            target = composite.inside(whole, d * step, (rows, columns))
-            composite.emit("Gemm", operands, target, transB=1)
-        return whole
-
     def _recurrent(self, part: _Part, dot: str) -> list[tuple[str, Argument]]:
         """R as (directions, blocks, tuples of hidden, gates, block, units side by side), and what counts its bytes."""
         layer, block, name = self.layer, self.block, self.problem.node.inputs[2]
 
         def pack(array: np.ndarray) -> np.ndarray:
             whole = array.reshape(layer.directions, layer.gates, layer.hidden, layer.hidden)
-            units = self._units(whole[:, part.first : part.end], 2)
+            units = self._inputs.units(whole[:, part.first : part.end], 2)
             blocks = units.reshape(*units.shape[:2], -1, block, layer.hidden)
             return side_by_side(blocks.transpose(0, 2, 4, 1, 3), dot)
 
@@ -172,7 +139,7 @@ class _Steps:
 
         def pack(array: np.ndarray) -> np.ndarray:
             whole = array.reshape(layer.directions, of, layer.hidden)
-            return np.ascontiguousarray(self._units(whole[:, first : first + count], 2))
+            return np.ascontiguousarray(self._inputs.units(whole[:, first : first + count], 2))
 
         settings = (layer.directions, first, count, of, self.padded)
         return Packed(self.problem.node.inputs[index], Packing("recurrent.vectors", settings, pack))
@@ -222,7 +189,7 @@ class _Steps:
         self,
         part: _Part,
         t: int,
-        projected: Value,
+        projected: Projected,
         h: Value,
         h_next: Value | None,
         extra: list[Value],
@@ -247,6 +214,7 @@ class _Steps:
             "input_forget": bool(at.get("input_forget", 0)),
             "y": y is not None,
             "narrow": self.steps is not None,
+            "planes": projected.is_bytes,
             **{"rounded": rounded, "dot": dot, "room": self.padded if rounded else 0},
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
@@ -254,7 +222,8 @@ class _Steps:
         columns = layer.gates * self.padded
         rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
-            ("x", Read(projected.name)),
+            ("x", Read(projected.value.name)),
+            *projected.arguments(),
             *self._recurrent(part, dot),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
@@ -267,7 +236,7 @@ class _Steps:
             ("hidden", Scalar(layer.hidden)),
             ("padded", Scalar(self.padded)),
             ("block", Scalar(self.block)),
-            ("x_direction", Scalar(projected.shape[1], "long")),
+            ("x_direction", Scalar(projected.direction, "long")),
             ("x_time", Scalar(rows[0] * columns, "long")),
             ("x_batch", Scalar(rows[1] * columns, "long")),
             ("time", Scalar(layer.time)),
