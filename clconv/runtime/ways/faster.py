@@ -67,6 +67,12 @@ class Faster:
         """Whether the next run is known not to be a launch."""
         return self._way is not None
 
+    @property
+    def is_alone_quick(self) -> bool:
+        """Whether one thread is known to take so little time that waiting for others may take longer."""
+        alone = self._times[Kind.ALONE]
+        return bool(alone) and _middle(alone) < _LONG
+
     def run(self, launch: Callable[[], None]) -> None:
         """launch: gives the launches to the device and waits."""
         way = self.next_way()
@@ -114,7 +120,7 @@ class Faster:
         if len(launched) < _LEAST or not self._is_open(Kind.ALONE):
             return Kind.LAUNCH
         if min(launched) > _LONG:
-            return Kind.LAUNCH if len(launched) < _LONG_ONES else Kind.TOGETHER
+            return Kind.LAUNCH
         if self._is_alone_known():
             return Kind.TOGETHER
         return Kind.ALONE if len(launched) > len(alone) else Kind.LAUNCH
@@ -128,15 +134,13 @@ class Faster:
         launched, alone = self._times[Kind.LAUNCH], self._times[Kind.ALONE]
         if len(launched) < _LEAST:
             return
-        if self._is_open(Kind.ALONE):
-            is_long = min(launched) > _LONG
-            if is_long and len(launched) < _LONG_ONES:
+        if min(launched) > _LONG and len(launched) < _LONG_ONES and self._is_open(Kind.ALONE):
+            return
+        if min(launched) <= _LONG and self._is_open(Kind.ALONE):
+            if not self._is_alone_known():
                 return
-            if not is_long and not self._is_alone_known():
-                return
-            is_short = not is_long and _middle(alone) < _SHORT
             waits = len(self._times[Kind.TOGETHER]) < _IN_A_ROW
-            if not is_short and waits and self._is_open(Kind.TOGETHER):
+            if _middle(alone) >= _SHORT and waits and self._is_open(Kind.TOGETHER):
                 return
         tried = [kind for kind in Kind if self._times[kind]]
         self._choose(min(tried, key=lambda kind: _middle(self._times[kind])))
@@ -186,4 +190,6 @@ class Ways:
         called = Called(self._device, self._calls, self._arguments)
         if self._alone is None:
             self._alone = Alone(called)
-        return self._alone if kind is Kind.ALONE else Together(called, self._alone, waits=False)
+        if kind is Kind.ALONE:
+            return self._alone
+        return Together(called, self._alone, waits=not self.faster.is_alone_quick)
