@@ -12,7 +12,8 @@ of the gates z and r, new makes h_next of reset.
 Parameters: kind; gates that r holds; vector: lanes of an item; unroll: products with sums of their own; direction; lengths:
 C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted;
 narrow: r is of bytes, times r_scale (directions). planes: x is to be added to what lies x_low elements behind it, times
-x_scale (rows), plus bias (directions, gates, padded). dot, rounded, room: see words.mako, if not "".
+x_scale (rows), plus bias (directions, gates, padded). empty: the state before is 0. counts: how the state is counted in
+counted_next, dot: how it was in `counted`, with rounded: see words.mako, if not "".
 </%doc>
 <%!
   from clconv.lowering.model.ctext import load, store, vector_type
@@ -26,15 +27,11 @@ x_scale (rows), plus bias (directions, gates, padded). dot, rounded, room: see w
   f = lambda i, value: capture(pieces.activate, activations, i, V, clip, value)
   last = kind != "GRU gates"
 %>
-${words.declare(vector, dot) if dot else ""}
+${words.declare(vector, counts) if counts else ""}
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict x, ${"long x_low, global const float* restrict x_scale, global const float* restrict bias, " if planes else ""}global const ${"char" if narrow else "float"}* restrict r,
-% if narrow:
-    global const float* restrict r_scale,
-% endif
-% if dot == "vnni":
-    global const int* restrict r_sums,
-% endif
+    ${"global const float* restrict r_scale," if narrow else ""}
+    ${words.parameters(dot, counts)}
 % if kind == "GRU linear":
     global const float* restrict new_bias,
 % endif
@@ -97,13 +94,13 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   g${g} = (g${g} + ${load(V, "input + x_low + %d * (long)padded" % g)}) * x_step + ${load(V, "bias + (d * %d + %d) * (long)padded + unit" % (gates, g))};
 % endif
 % endif
-% for u in range(1, 1 if rounded else unroll):
+% for u in range(1, 1 if dot or empty else unroll):
   ${V} g${g}_${u} = 0;
 % endfor
 % endfor
-% if rounded:
-  ${words.add_products(V, gates, vector, dot, rounded, room)}\
-% else:
+% if dot:
+  ${words.add_products(V, gates, vector, dot, rounded)}\
+% elif not empty:
   ${pieces.add_products(V, gates, unroll, narrow)}\
 % endif
 % if kind == "LSTM":
@@ -139,6 +136,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
 % if last:
   ${store(V, "h_next + own")} = result;
+% if counts:
+  ${words.count(V, vector, counts, rounded)}\
+% endif
 % if y:
   global float* target = y + at * y_time + b * y_batch + d * y_direction + unit;
   ${pieces.store_units(V, vector)}\

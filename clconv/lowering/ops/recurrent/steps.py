@@ -72,6 +72,7 @@ class _Steps:
         self.block = self.vector if problem.device.is_cpu else self.padded
         self.steps = byte_steps(problem, layer.directions)
         self.rounding = 0 if self.steps is None else state_rounding(problem, layer)
+        self._counted: list[Value] = []  # the state in 16 bits, before and after a step
         self._inputs = Inputs(self.composite, layer, self.padded, bool(self.rounding))
 
     def run(self) -> Lowered:
@@ -80,6 +81,9 @@ class _Steps:
         shape = (layer.directions, layer.batch, self.padded)
         states = [composite.scratch("h", shape), composite.scratch("h_next", shape)]
         self._start(states[0], 5)
+        if self.rounding:
+            room = (*shape[:2], 2 * self.padded)
+            self._counted = [composite.scratch("counted", room, DType.UINT8) for _ in range(2)]
         extra = []
         if problem.node.op == "LSTM":
             extra = [composite.scratch("c", shape)]
@@ -198,9 +202,9 @@ class _Steps:
         problem, layer, at = self.problem, self.layer, self.problem.node.attrs
         peephole = problem.node.op == "LSTM" and problem.has(7)
         kind, count = part.kind, part.end - part.first
-        # A state that is given may be beyond 1.
-        rounded = 0 if t == 0 and problem.has(5) else self.rounding
-        dot = problem.device.dot if rounded else ""
+        # A first state that is given may be beyond 1.
+        counts = problem.device.dot if self.rounding else ""
+        dot = counts if t else ""
         parameters: dict[str, Hashable] = {
             "kind": kind,
             "gates": count,
@@ -215,7 +219,8 @@ class _Steps:
             "y": y is not None,
             "narrow": self.steps is not None,
             "planes": projected.is_bytes,
-            **{"rounded": rounded, "dot": dot, "room": self.padded if rounded else 0},
+            "empty": bool(self.rounding) and t == 0 and not problem.has(5),
+            **{"rounded": self.rounding, "dot": dot, "counts": counts},
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
         names = ("c",) if kind == "LSTM" else ("z", "reset")
@@ -225,6 +230,8 @@ class _Steps:
             ("x", Read(projected.value.name)),
             *projected.arguments(),
             *self._recurrent(part, dot),
+            *([("counted", Read(self._counted[t % 2].name))] if dot else []),
+            *([("counted_next", Write(self._counted[(t + 1) % 2].name))] if counts else []),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),
