@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clconv.device.cores import usable_cores
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.persistent import ALONE, TOGETHER, is_persistent, is_wanted
 from clconv.runtime.opencl import Device, Function, NoFunction, host_memory
@@ -73,10 +74,11 @@ class Together:
     """
 
     def __init__(self, called: Called, alone: Alone, waits: bool) -> None:
-        if called.workers < 2 or not called.launches:
+        count = min(called.workers, usable_cores()) - 1
+        if count < 1 or not called.launches:
             raise NoFunction("there is nobody to help")
         self._alone, self._waits = alone, waits
-        self._helpers = helpers_for(called.launches[0][0], called.workers - 1)
+        self._helpers = helpers_for(called.launches[0][0], count)
         self._calls = [self._call(*one) for one in called.launches]
 
     def _call(self, symbol: str, given: dict[str, Any]) -> tuple[Function, int, tuple[Any, ...]]:

@@ -137,6 +137,13 @@ class _Steps:
             found.append(("r_sums", Packed(name, sums)))
         return found
 
+    def _counted_arguments(self, t: int) -> list[tuple[str, Argument]]:
+        """The state in 16 bits, before a step and after it."""
+        if not self.rounding:
+            return []
+        before, after = self._counted[t % 2], self._counted[(t + 1) % 2]
+        return [("counted", Read(before.name))] * (t > 0) + [("counted_next", Write(after.name))]
+
     def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
         """Vectors first..first + count of a constant that has `of` for each direction, units padded."""
         layer = self.layer
@@ -202,9 +209,8 @@ class _Steps:
         problem, layer, at = self.problem, self.layer, self.problem.node.attrs
         peephole = problem.node.op == "LSTM" and problem.has(7)
         kind, count = part.kind, part.end - part.first
-        # A first state that is given may be beyond 1.
         counts = problem.device.dot if self.rounding else ""
-        dot = counts if t else ""
+        dot = counts if t else ""  # a first state that is given may be beyond 1
         parameters: dict[str, Hashable] = {
             "kind": kind,
             "gates": count,
@@ -230,8 +236,7 @@ class _Steps:
             ("x", Read(projected.value.name)),
             *projected.arguments(),
             *self._recurrent(part, dot),
-            *([("counted", Read(self._counted[t % 2].name))] if dot else []),
-            *([("counted_next", Write(self._counted[(t + 1) % 2].name))] if counts else []),
+            *self._counted_arguments(t),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),
