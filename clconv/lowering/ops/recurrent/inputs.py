@@ -135,9 +135,7 @@ class Inputs:
         high = composite.scratch("high", shape, DType.UINT8)
         low = composite.scratch("low", shape, DType.UINT8)
         scale = composite.scratch("scale", shape[:1])
-        kernel = Kernel.of(
-            "recurrent/inputs.cl.mako", "recurrent_inputs", lanes=problem.device.vector_width
-        )
+        kernel = split_kernel(problem.device.vector_width)
         arguments = [
             ("x", self._x.argument()),
             *((n, Write(v.name)) for n, v in (("high", high), ("low", low), ("scale", scale))),
@@ -157,6 +155,11 @@ class Inputs:
 
         settings = (len(directions), self.layer.gates, self.padded)
         return Packed(self.problem.node.inputs[3], Packing("recurrent.b.all", settings, pack))
+
+
+def split_kernel(lanes: int) -> Kernel:
+    """Makes planes of bytes of rows of inputs."""
+    return Kernel.of("recurrent/inputs.cl.mako", "recurrent_inputs", lanes=lanes)
 
 
 def _steps(problem: Problem, layer: RecurrentLayer) -> np.ndarray | None:

@@ -230,8 +230,6 @@ class _Steps:
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
         names = ("c",) if kind == "LSTM" else ("z", "reset")
-        columns = layer.gates * self.padded
-        rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
             ("x", Read(projected.value.name)),
             *projected.arguments(),
@@ -248,9 +246,7 @@ class _Steps:
             ("hidden", Scalar(layer.hidden)),
             ("padded", Scalar(self.padded)),
             ("block", Scalar(self.block)),
-            ("x_direction", Scalar(projected.direction, "long")),
-            ("x_time", Scalar(rows[0] * columns, "long")),
-            ("x_batch", Scalar(rows[1] * columns, "long")),
+            *self._distances(projected),
             ("time", Scalar(layer.time)),
             ("clip", Scalar(float(at.clip), "float")),
             ("t", Scalar(t)),
@@ -258,6 +254,14 @@ class _Steps:
         kernel = Kernel.of("recurrent/step.cl.mako", "recurrent_step", **parameters)
         size = (self.padded // self.vector, layer.batch, layer.directions)
         self.composite.call(problem.call(kernel, arguments, size, cost=self._step_cost(count)))
+
+    def _distances(self, projected: Projected) -> list[tuple[str, Argument]]:
+        """Floats from one direction, time and batch row of what inputs add to the next."""
+        layer, columns = self.layer, self.layer.gates * self.padded
+        rows = (1, layer.time) if self.problem.node.attrs.layout else (layer.batch, 1)
+        steps = (projected.direction, rows[0] * columns, rows[1] * columns)
+        names = ("x_direction", "x_time", "x_batch")
+        return [(name, Scalar(step, "long")) for name, step in zip(names, steps, strict=True)]
 
     def _step_cost(self, gates: int) -> Cost:
         layer = self.layer
