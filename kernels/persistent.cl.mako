@@ -17,6 +17,7 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 <%page args="kernels, stamped=False"/>\
 <%namespace name="clock" file="/clock.mako"/>\
 <%namespace name="waiting" file="/waiting.mako"/>\
+<%namespace name="together" file="/together.mako"/>\
 <%!
 from clconv.planning.functions import call_text, function_text
 from clconv.planning.persistent import LINE, LOOKS, STAMP
@@ -81,24 +82,19 @@ ${waiting.functions(LINE, *LOOKS)}
 % if stamped:
 ${clock.function()}
 % endif
-kernel void ${entry}(
+// What one worker does. workers: how many there are, of whom the last to end leaves the counters as they were; 0 where somebody
+// else does.
+static __attribute__((noinline)) void ${entry}_work(
     global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
-    global int* counters, int segments${", global ulong* stamps" if stamped else ""}) {
-% if not stamped:
-  if (count < 0) {  // never, but what no kernel calls is not compiled
-    ${entry}_alone((ulong)words);
-    return;
-  }
-% endif
+    global int* counters, int segments, int worker, int workers${", global ulong* stamps" if stamped else ""}) {
   const int lines = segments + 1;
-  const int worker = get_group_id(0);
   int patience = ${LOOKS[1] // 2};
   for (int number = 0; number < count; ++number) {
     global const ${entry}_operation* operation = operations + number;
     global int* taken = counters + number * lines * ${LINE};
     const int chunk = operation->chunk;
 % if stamped:
-    global ulong* stamp = stamps + ((long)number * get_num_groups(0) + worker) * ${STAMP};
+    global ulong* stamp = stamps + ((long)number * workers + worker) * ${STAMP};
 % endif
     int did = 0;
     for (int turn = 0; turn < segments; ++turn) {
@@ -131,6 +127,24 @@ kernel void ${entry}(
     if (did) ${entry}_done(taken + segments * ${LINE}, did, operation->items);
   }
   global int* over = counters + count * lines * ${LINE};
-  if (__atomic_fetch_add(over, 1, __ATOMIC_ACQ_REL) == (int)get_num_groups(0) - 1)
+  if (workers && __atomic_fetch_add(over, 1, __ATOMIC_ACQ_REL) == workers - 1)
     for (int line = 0; line <= count * lines; ++line) counters[line * ${LINE}] = 0;
+}
+% if not stamped:
+
+${together.functions(LINE, LOOKS[0])}
+% endif
+
+kernel void ${entry}(
+    global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
+    global int* counters, int segments${", global ulong* stamps" if stamped else ""}) {
+% if not stamped:
+  if (count < 0) {  // never, but what no kernel calls is not compiled
+    ${entry}_alone((ulong)words);
+    ${entry}_together((ulong)words);
+    ${entry}_helper((ulong)words);
+    return;
+  }
+% endif
+  ${entry}_work(operations, count, words, awaited, counters, segments, get_group_id(0), get_num_groups(0)${", stamps" if stamped else ""});
 }

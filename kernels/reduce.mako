@@ -31,6 +31,21 @@ An `op` is a lowering.shared.reduction.Reduction: it writes C texts.
   }
 </%def>
 
+## Joins the lanes of a variable `lanes` into `name`, by halves: one after another would wait for each join.
+<%def name="join_lanes(op, name, lanes, width)">
+<%
+  steps = [(lanes, width)]
+%>
+% while steps[-1][1] > 2:
+<%
+  whole, count = steps[-1]
+  steps.append(("%s_%d_" % (lanes, count // 2), count // 2))
+%>
+    const ${vector_type(count // 2)} ${steps[-1][0]} = ${op.text("join", vector_type(count // 2), a=whole + ".lo", b=whole + ".hi")};
+% endwhile
+    ${name} = ${op.text("join", "float", a=steps[-1][0] + ".lo", b=steps[-1][0] + ".hi")};
+</%def>
+
 ## Reduces n consecutive floats at `source` into a new float `name`; `vectors` is n / width.
 ## shifted: floats that the reduction reads.
 <%def name="accumulate_row(op, name, width, shifted=())">
@@ -44,10 +59,7 @@ An `op` is a lowering.shared.reduction.Reduction: it writes C texts.
       const ${V} ${value} = (${V})(${value}_of_row_);
 % endfor
       ${accumulate(op, "lanes_", V, "source", width, "vectors")}
-      ${name} = lanes_.s0;
-% for lane in range(1, width):
-      ${name} = ${op.text("join", "float", a=name, b="lanes_.s%x" % lane)};
-% endfor
+      ${join_lanes(op, name, "lanes_", width)}
     }
     for (int k = vectors * ${width}; k < n; ++k) {
       const float v = ${element("source", "k", stored("x"))};

@@ -113,6 +113,7 @@ _RENDER = """
 import sys
 from pathlib import Path
 import clconv
+from clconv.lowering.ops.recurrent.inputs import split_kernel
 from clconv.lowering.peak_kernels import peak_arithmetic_call, peak_copy_call
 from clconv.planning.persistent import ADDRESS, CLOCK, persistent_kernel
 from clconv.lowering.model.template import PRELUDE, kernel_folder, prelude, render, template_names
@@ -125,7 +126,8 @@ for device in DEVICES.values():  # the probes of a device's peak belong to no op
     for call in (peak_arithmetic_call(device, 1), peak_copy_call(device, 64)):
         assert call.kernel.symbol in render(call.kernel)
         rendered.add(call.kernel.template)
-for kernel in (ADDRESS, CLOCK, persistent_kernel([call.kernel])):  # nor do those that join launches
+# Nor do those that join launches; and no case has weights that were bytes.
+for kernel in (ADDRESS, CLOCK, persistent_kernel([call.kernel]), split_kernel(8)):
     assert kernel.symbol in render(kernel)
     rendered.add(kernel.template)
 for case in DEVICE_CASES:

@@ -1,6 +1,7 @@
 """What a run costs beside its computation: networks of microseconds against onnxruntime, in one process, in turn.
 
 python -m benchmarks.starting.fixed_cost --seconds 3
+python -m benchmarks.starting.fixed_cost --ways    # what each way to run it takes, see docs/architecture.md
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from clconv.frontend.layers import Conv2d, Dense, Flatten, Layer, MaxPool2d, Rel
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
+from clconv.runtime.ways.faster import Kind
 
 _AT_ONCE = 20  # runs of one engine before the other's turn
 
@@ -68,8 +70,9 @@ NETWORKS: dict[str, Callable[[], Graph | bytes]] = {
 }
 
 
-def measured(network: Graph | bytes, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of each run of clconv and of onnxruntime, whose results agree."""
+def measured(network: Graph | bytes, seconds: float, ways: bool = False) -> list[np.ndarray]:
+    """Seconds of each run of clconv and of onnxruntime, whose results agree. ways: of clconv in each of the ways to run it,
+    not only in the one that it takes."""
     model = network if isinstance(network, bytes) else export_onnx(network)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = os.cpu_count() or 1
@@ -79,32 +82,36 @@ def measured(network: Graph | bytes, seconds: float) -> tuple[np.ndarray, np.nda
     feeds = {given.name: np.random.default_rng(0).standard_normal(given.shape, np.float32)}
     for own, other in zip(session.run(feeds).values(), peer.run(None, feeds), strict=True):
         np.testing.assert_allclose(own, other, atol=1e-4)
-    runs = (lambda: session.run(feeds), lambda: peer.run(None, feeds))
-    times: tuple[list[float], list[float]] = ([], [])
+    faster = session.prepare({n: a.shape for n, a in feeds.items()})._ways.faster
+    own = [(kind, lambda: session.run(feeds)) for kind in (list(Kind) if ways else [None])]
+    runs = [*own, (None, lambda: peer.run(None, feeds))]
+    times: list[list[float]] = [[] for _ in runs]
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        for run, spent in zip(runs, times, strict=True):
+        for (kind, run), spent in zip(runs, times, strict=True):
+            if kind is not None:
+                faster.settle(kind)
             for _ in range(_AT_ONCE):
                 begin = time.perf_counter()
                 run()
                 spent.append(time.perf_counter() - begin)
-    return np.array(times[0]), np.array(times[1])
+    return [np.array(spent) for spent in times]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=3, help="for each network")
+    parser.add_argument("--ways", action="store_true", help="time each way to run a network")
     options = parser.parse_args()
-    table = Table(
-        "network", "clconv us", "quarter below", "onnxruntime us", "quarter below", "ratio"
-    )
+    engines = [*((kind.value for kind in Kind) if options.ways else ["clconv"]), "onnxruntime"]
+    columns = [text for engine in engines for text in (f"{engine} us", "quarter below")]
+    table = Table("network", *columns, "ratio")
     for name, network in NETWORKS.items():
-        own, other = (1e6 * times for times in measured(network(), options.seconds))
-        cells = [
-            f"{f(t):.1f}" for t in (own, other) for f in (np.min, lambda t: np.quantile(t, 0.25))
-        ]
-        table.add_row(name, *cells, f"{own.min() / other.min():.2f}")
-    Console(width=110).print("Best times, and those that a quarter of the runs stay below.", table)
+        times = [1e6 * t for t in measured(network(), options.seconds, options.ways)]
+        cells = [f"{f(t):.1f}" for t in times for f in (np.min, lambda t: np.quantile(t, 0.25))]
+        best = min(t.min() for t in times[:-1])
+        table.add_row(name, *cells, f"{best / times[-1].min():.2f}")
+    Console(width=140).print("Best times, and those that a quarter of the runs stay below.", table)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.movable import in_place
 from clconv.planning.plan import Plan
-from clconv.runtime.alone import Ways
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.direct import BoundLaunch, Direct
@@ -42,6 +41,7 @@ from clconv.runtime.progress import Progress as Progress
 from clconv.runtime.progress import Steps, silent
 from clconv.runtime.state import DeviceState
 from clconv.runtime.stored.stored_plan import StoredPlan
+from clconv.runtime.ways.faster import Ways
 from clconv.runtime.words import words_of
 from clconv.spans import span
 
@@ -244,11 +244,11 @@ class BoundPlan:
 
     def _run_usual(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         opencl.check()
-        if self._ways.faster.is_alone:  # then it has nothing to do with OpenCL
+        if self._ways.faster.is_called:  # then it has nothing to do with OpenCL
             with self.lock:
-                alone = None if self.moved else self._ways.faster.next_alone()
-                if alone:
-                    return self._direct.run(feeds, alone.run)
+                way = None if self.moved else self._ways.faster.next_way()
+                if way:
+                    return self._direct.run(feeds, way.run)
         return self._run(feeds, self._ways.compute, self._direct.put)
 
     def run_by(

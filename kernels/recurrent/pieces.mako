@@ -3,7 +3,7 @@ What the kernels of recurrent layers share. Import with
   <%namespace name="pieces" file="/recurrent/pieces.mako"/>
 activations: terms of the layer's functions; clip: whether there is a bound `clip` on what they are applied to.
 </%doc>
-<%! from clconv.lowering.model.ctext import load %>
+<%! from clconv.lowering.model.ctext import load, store %>
 ## Function number i of a value, within the bounds.
 <%def name="activate(activations, i, vector, clip, value)">\
 <%
@@ -52,4 +52,18 @@ int k = 0;
     g${g} += value * ${weights("row + %d * (long)block" % g)};
 % endfor
   }
+</%def>
+## Writes `result`, of the units from `unit` on, as far as there are some, to target.
+<%def name="store_units(V, vector)">\
+% if vector == 1:
+if (unit < hidden) target[0] = result;
+% else:
+if (unit + ${vector} <= hidden) {
+    ${store(V, "target")} = result;
+  } else {
+    float lanes[${vector}] __attribute__((aligned(${4 * vector})));
+    *(${V}*)lanes = result;
+    for (int j = 0; unit + j < hidden; ++j) target[j] = lanes[j];
+  }
+% endif
 </%def>

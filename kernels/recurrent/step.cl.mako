@@ -11,7 +11,9 @@ kind: LSTM (gates i, o, f, c), RNN, GRU with linear_before_reset, or GRU in two 
 of the gates z and r, new makes h_next of reset.
 Parameters: kind; gates that r holds; vector: lanes of an item; unroll: products with sums of their own; direction; lengths:
 C type or ""; activations, clip: see pieces.mako; peephole, input_forget: of LSTM; y: whether outputs are wanted;
-narrow: r is of bytes, times r_scale (directions). dot, rounded, room: see words.mako, if not "".
+narrow: r is of bytes, times r_scale (directions). planes: x is to be added to what lies x_low elements behind it, times
+x_scale (rows), plus bias (directions, gates, padded). empty: the state before is 0. counts: how the state is counted in
+counted_next, dot: how it was in `counted`, with rounded: see words.mako, if not "".
 </%doc>
 <%!
   from clconv.lowering.model.ctext import load, store, vector_type
@@ -25,15 +27,11 @@ narrow: r is of bytes, times r_scale (directions). dot, rounded, room: see words
   f = lambda i, value: capture(pieces.activate, activations, i, V, clip, value)
   last = kind != "GRU gates"
 %>
-${words.declare(vector, dot) if dot else ""}
+${words.declare(vector, counts) if counts else ""}
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
-    global const float* restrict x, global const ${"char" if narrow else "float"}* restrict r,
-% if narrow:
-    global const float* restrict r_scale,
-% endif
-% if dot == "vnni":
-    global const int* restrict r_sums,
-% endif
+    global const float* restrict x, ${"long x_low, global const float* restrict x_scale, global const float* restrict bias, " if planes else ""}global const ${"char" if narrow else "float"}* restrict r,
+    ${"global const float* restrict r_scale," if narrow else ""}
+    ${words.parameters(dot, counts)}
 % if kind == "GRU linear":
     global const float* restrict new_bias,
 % endif
@@ -80,6 +78,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int at = ${pieces.time_of(direction)};
   global const float* input = x + d * x_direction + at * x_time + b * x_batch + unit;
   global const float* before = ${source} + line;
+% if planes:
+  const float x_step = x_scale[(at * x_time + b * x_batch) / (${gates} * padded)];
+% endif
 % if narrow:
   const float step = r_scale[d];
 % endif
@@ -89,14 +90,17 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   ${V} g2 = ${load(V, "new_bias + d * padded + unit")};
 % else:
   ${V} g${g} = ${load(V, "input + %d * (long)padded" % (first + g))};
+% if planes:
+  g${g} = (g${g} + ${load(V, "input + x_low + %d * (long)padded" % g)}) * x_step + ${load(V, "bias + (d * %d + %d) * (long)padded + unit" % (gates, g))};
 % endif
-% for u in range(1, 1 if rounded else unroll):
+% endif
+% for u in range(1, 1 if dot or empty else unroll):
   ${V} g${g}_${u} = 0;
 % endfor
 % endfor
-% if rounded:
-  ${words.add_products(V, gates, vector, dot, rounded, room)}\
-% else:
+% if dot:
+  ${words.add_products(V, gates, vector, dot, rounded)}\
+% elif not empty:
   ${pieces.add_products(V, gates, unroll, narrow)}\
 % endif
 % if kind == "LSTM":
@@ -132,19 +136,12 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
 % if last:
   ${store(V, "h_next + own")} = result;
+% if counts:
+  ${words.count(V, vector, counts, rounded)}\
+% endif
 % if y:
   global float* target = y + at * y_time + b * y_batch + d * y_direction + unit;
-% if vector == 1:
-  if (unit < hidden) target[0] = result;
-% else:
-  if (unit + ${vector} <= hidden) {
-    ${store(V, "target")} = result;
-  } else {
-    float lanes[${vector}] __attribute__((aligned(${4 * vector})));
-    *(${V}*)lanes = result;
-    for (int j = 0; unit + j < hidden; ++j) target[j] = lanes[j];
-  }
-% endif
+  ${pieces.store_units(V, vector)}\
 % endif
 % endif
 }

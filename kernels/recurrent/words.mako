@@ -2,11 +2,17 @@
 Products of a state with a line of recurrent weights of bytes, exact but for the state, which is rounded to 16 bits: two units at
 a time by vpmaddwd, or four, high and low bytes of the state apart, by vpdpbusd. Import with
   <%namespace name="words" file="/recurrent/words.mako"/>
-dot: "words" or "vnni". rounded: so many steps to 1 that states, -1 to 1, are counted in. room: for the units of a state.
+dot: "words" or "vnni". rounded: so many steps to 1 that states, -1 to 1, are counted in. A state so counted, written by the step
+that makes it, is (padded) of short, or, of "vnni", of uchar, (2, padded): low and high bytes of what is counted from -32768 on.
 r is (directions, padded / block, n-tuples of hidden, GATES, block, n), n 2 or, of "vnni", 4; r_sums, of "vnni", its sums over
 hidden (directions, padded / block, GATES, block).
 </%doc>
 
+## Of a kernel, besides r.
+<%def name="parameters(dot, counts)">\
+${"global const int* restrict r_sums," if dot == "vnni" else ""} ${"global const uchar* restrict counted," if dot else ""} \
+${"global uchar* restrict counted_next," if counts else ""}\
+</%def>
 ## Before a kernel.
 <%def name="declare(vector, dot)">\
 #ifndef RECURRENT_WORDS
@@ -26,30 +32,35 @@ typedef short recurrent_state __attribute__((ext_vector_type(${vector}), aligned
 #endif
 </%def>
 
+## Writes `result`, of the units from `unit` on, so counted to counted_next.
+<%def name="count(V, vector, dot, rounded)">\
+{
+    ${V} f = result * ${rounded}.0f;
+    f = f + 12582912.0f;  // rint as vector code: the last bits of what 1.5 * 2^23 is added to
+% if dot == "vnni":
+    const recurrent_sums whole = *(private recurrent_sums*)&f + 32768;
+    *(global recurrent_bytes*)(counted_next + 2 * line + unit) = __builtin_convertvector(whole, recurrent_bytes);
+    *(global recurrent_bytes*)(counted_next + 2 * line + padded + unit) = __builtin_convertvector(whole >> 8, recurrent_bytes);
+% else:
+    *(global recurrent_state*)((global short*)(counted_next + 2 * line) + unit) = __builtin_convertvector(*(private recurrent_sums*)&f, recurrent_state);
+% endif
+  }
+</%def>
+
 ## Adds the products of all units before with a line of recurrent weights to g0, g1, ... C variables: before, row, block,
-## hidden, padded, unit, d, step, r_sums.
-<%def name="add_products(V, gates, vector, dot, rounded, room)">\
+## hidden, padded, unit, d, line, step, r_sums, counted.
+<%def name="add_products(V, gates, vector, dot, rounded)">\
 <%
   together = 4 if dot == "vnni" else 2
   parts = ("low", "high") if dot == "vnni" else ("",)
 %>
 % if dot == "vnni":
 global const int* line_sums = r_sums + (d * (padded / block) + unit / block) * ${gates} * block + unit % block;
-  uchar low[${room}] __attribute__((aligned(64))), high[${room}] __attribute__((aligned(64)));
+  global const uchar* low = counted + 2 * line;
+  global const uchar* high = low + padded;
 % else:
-short state[${room}] __attribute__((aligned(64)));
+global const short* state = (global const short*)(counted + 2 * line);
 % endif
-  for (int k = 0; k < padded; k += ${vector}) {
-    ${V} f = *(global const ${V}*)(before + k) * ${rounded}.0f;
-    f = f + 12582912.0f;  // rint as vector code: the last bits of what 1.5 * 2^23 is added to
-% if dot == "vnni":
-    const recurrent_sums whole = *(private recurrent_sums*)&f + 32768;
-    *(private recurrent_bytes*)(low + k) = __builtin_convertvector(whole, recurrent_bytes);
-    *(private recurrent_bytes*)(high + k) = __builtin_convertvector(whole >> 8, recurrent_bytes);
-% else:
-    *(private recurrent_state*)(state + k) = __builtin_convertvector(*(private recurrent_sums*)&f, recurrent_state);
-% endif
-  }
   row += (unit % block) * ${together - 1};
 % for part in parts:
 % for g in range(gates):
@@ -60,7 +71,7 @@ short state[${room}] __attribute__((aligned(64)));
   for (; k + ${together} < hidden; k += ${2 * together}, row += ${2 * together * gates} * block) {
 % for u in range(2):
 % for part in parts:
-    const recurrent_sums x${part}_${u} = (recurrent_sums)(*(private const int*)(${part or "state"} + k + ${u * together}));
+    const recurrent_sums x${part}_${u} = (recurrent_sums)(*(global const int*)(${part or "state"} + k + ${u * together}));
 % endfor
 % for g in range(gates):
 % for part in parts:
@@ -71,7 +82,7 @@ short state[${room}] __attribute__((aligned(64)));
   }
   if (k < hidden) {
 % for part in parts:
-    const recurrent_sums x${part} = (recurrent_sums)(*(private const int*)(${part or "state"} + k));
+    const recurrent_sums x${part} = (recurrent_sums)(*(global const int*)(${part or "state"} + k));
 % for g in range(gates):
     ${part or "s"}${g} = RECURRENT_DOT(${part or "s"}${g}, x${part}, row + ${together * g} * block);
 % endfor

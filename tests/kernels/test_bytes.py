@@ -148,7 +148,8 @@ def test_taps_of_depthwise_filters_lie_side_by_side() -> None:
     ],
 )
 def test_an_lstm_counts_its_state_in_16_bits(dot: str, given: bool, device: DeviceInfo) -> None:
-    b, hidden, features = Builder(), 37, 5
+    """And its inputs, where four products at a time are summed: each row by its own range."""
+    b, hidden, features = Builder(), 37, 21
     zero, limits = b.constant(np.zeros(2), "int8"), (-128, 128)
 
     def weights(*shape: int) -> str:
@@ -158,13 +159,19 @@ def test_an_lstm_counts_its_state_in_16_bits(dot: str, given: bool, device: Devi
 
     x, r = b.input(6, 2, features), weights(2, 4 * hidden, hidden)
     states = [b.constant(b.rng.uniform(-9, 9, (2, 2, hidden)).astype(np.float32))] * given * 2
-    inputs = [x, weights(2, 4 * hidden, features), r, "", "", *states]
+    biases = b.constant(b.rng.uniform(-1, 1, (2, 8 * hidden)).astype(np.float32)) if given else ""
+    inputs = [x, weights(2, 4 * hidden, features), r, biases, "", *states]
     while not inputs[-1]:
         inputs.pop()
     graph = b.graph(b.node("LSTM", *inputs, hidden_size=hidden, direction="bidirectional"))
     plan = plan_for(graph, able(device, dot), {})
     ways = [dict(c.kernel.parameters)["dot"] for c in plan.calls if "step" in c.kernel.entry]
-    assert ways == [*["" if given else dot], *[dot] * 5]
+    assert ways == ["", *[dot] * 5]
+    assert any("recurrent_inputs" in c.kernel.entry for c in plan.calls) == (dot == "vnni")
     feeds = {"x": b.rng.uniform(-3, 3, (6, 2, features)).astype(np.float32)}
+    feeds["x"] *= np.logspace(-6, 0, 12, dtype=np.float32).reshape(6, 2, 1)
+    (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()
+    assert relative_error(found, expected) <= 1e-4
+    feeds["x"][0, 1] = 0
     (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()
     assert relative_error(found, expected) <= 1e-4

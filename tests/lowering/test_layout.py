@@ -6,14 +6,19 @@ import itertools
 import random
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clconv.graph.ir import PLAIN, Graph, Layout, Node, TensorSpec
+from clconv.device.info import DeviceInfo
+from clconv.graph.ir import PLAIN, Constant, Graph, Layout, Node, TensorSpec
+from clconv.graph.ops import make_node
 from clconv.lowering.choice.layout import choose_signatures, is_free
+from clconv.lowering.lower import lower_graph
 from clconv.lowering.model.kernel import Signature
 
 BLOCKED = Layout(8)
+SAME = {"pads": (1, 1, 1, 1), "strides": (1, 1), "dilations": (1, 1), "group": 1}
 Options = Mapping[int, Sequence[Signature]]
 
 
@@ -105,6 +110,21 @@ def test_equal_costs_leave_the_preferred_signature() -> None:
     graph = Graph("one", (node,), ("x",), ("y",), {"x": spec, "y": spec})
     blocked = Signature((BLOCKED,), (BLOCKED,))
     assert choose_signatures(graph, {0: [blocked, plain(node)]}) == {0: blocked}
+
+
+def test_a_global_pool_takes_images_as_they_are() -> None:
+    """Those of a network's input as rows, those that a convolution leaves as blocks."""
+    pool = make_node("GlobalMaxPool", ("y",), ("z",), "pool")
+    conv = make_node("Conv", ("x", "w"), ("y",), "conv", **SAME)
+    cpu = DeviceInfo("made up", "nobody", "none", "", "", "cpu", vector_width=8)
+    w, x = np.ones((16, 16, 3, 3), np.float32), TensorSpec((1, 16, 9, 9))
+    alone = Graph("alone", (pool,), ("y",), ("z",), {"y": x, "z": TensorSpec((1, 16, 1, 1))})
+    behind = Graph(
+        "behind", (conv, pool), ("x",), ("z",), {**alone.specs, "x": x}, {"w": Constant(w)}
+    )
+    for graph, template in ((alone, "reduce/"), (behind, "pool/global/blocked")):
+        last = lower_graph(graph, cpu).calls[-1]
+        assert last.kernel.template.startswith(template)
 
 
 def test_free_conversions() -> None:

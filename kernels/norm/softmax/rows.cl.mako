@@ -4,7 +4,7 @@ Softmax or its logarithm along the last axis of float x (outer, n).
   y = exp(x - top) / sum of exp(x - top), or x - top - log(sum), with top the largest element of the row
 
 One work-item computes `rows` rows: the largest element, the powers and their sum, the quotients.
-Index space: (outer / rows). Parameters: width of the vectors, at least 2; log; largest: the reduction.
+Index space: (outer / rows). Parameters: width of the vectors, at least 2; log; largest, total: the reductions.
 </%doc>
 <%namespace name="reduce" file="/reduce.mako"/>
 <%!
@@ -25,12 +25,13 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     float top;
     {
       ${reduce.accumulate(largest, "tops", V, "source", width, "vectors")}
-      top = tops.s0;
-% for lane in range(1, width):
-      top = ${largest.text("join", "float", a="top", b="tops.s%x" % lane)};
-% endfor
+      if (whole && whole < n) { // the last vector of the row
+        const ${V} last = ${load(V, "source + n - %d" % width, stored("x"))};
+        tops = ${largest.text("join", V, a="tops", b="last")};
+      }
+      ${reduce.join_lanes(largest, "top", "tops", width)}
     }
-    for (int k = whole; k < n; ++k)
+    for (int k = whole ? n : 0; k < n; ++k)
       top = ${largest.text("join", "float", a="top", b=element("source", "k", stored("x")))};
     ${V} sums = (${V})(0);
     for (int block = 0; block < whole; block += ${64 * width}) {
@@ -52,11 +53,8 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
       sums += (int${width})(${", ".join(map(str, range(width)))}) >= whole + ${width} - n ? power : (${V})(0);
     }
-    float sum = sums.s0\
-% for lane in range(1, width):
- + sums.s${"%x" % lane}\
-% endfor
-;
+    float sum;
+    ${reduce.join_lanes(total, "sum", "sums", width)}
     for (int k = whole ? n : 0; k < n; ++k) {
       const float power = clconv_exp_negative(${element("source", "k", stored("x"))} - top);
 % if keep:

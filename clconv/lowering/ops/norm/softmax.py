@@ -54,6 +54,7 @@ def _rows_lower(problem: Problem) -> Lowered:
         width=problem.device.vector_width,
         log=problem.node.op == "LogSoftmax",
         largest=LARGEST,
+        total=FLOAT_REDUCTIONS["ReduceSum"],
     )
     arguments = line_arguments(problem, outer=outer, n=n, rows=rows)
     return Lowered((problem.call(kernel, arguments, (items(outer, rows),)),))

@@ -6,13 +6,21 @@ import math
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
-from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
+from clconv.lowering.model.kernel import (
+    Lowered,
+    Problem,
+    Signature,
+    Variant,
+    plain_signature,
+    register,
+)
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     blocked_signatures,
     c_type,
     stored_obstacle,
 )
+from clconv.lowering.shared.composite import Composite
 from clconv.lowering.shared.epilogue import Epilogue, epilogue_obstacle, plan_epilogue
 from clconv.lowering.shared.groups import group_call, group_obstacle
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS, Reduction, norm_reduction
@@ -52,8 +60,20 @@ def _lower(problem: Problem, block: int, template: str, epilogue: Epilogue) -> L
     return Lowered((problem.call(kernel, arguments, (blocks, x.shape[0])),))
 
 
+def _blocked_signatures(problem: Problem) -> list[Signature]:
+    """Blocks; or rows of pixels as they are, which a reduction reads in less time than it takes to make blocks of them."""
+    found = blocked_signatures(problem)
+    is_reduction = problem.node.op in _REDUCTIONS and not problem.node.epilogue
+    return [*found, *plain_signature(problem)] if is_reduction else found
+
+
 def _blocked_lower(problem: Problem) -> Lowered:
     block = problem.device.vector_width
+    if problem.x.layout.is_plain and problem.y.size:
+        composite, (rows, pixels, _) = Composite(problem), _lines(problem)
+        x, y = composite.input(0).reshaped(rows, pixels), composite.output(0, rows)
+        composite.emit(_REDUCTIONS[problem.node.op], [x, [1]], y, keepdims=0)
+        return composite.lowered()
     return _lower(problem, block, "blocked", plan_epilogue(problem, block))
 
 
@@ -97,6 +117,6 @@ def _simple_rounds(problem: Problem) -> int:
 for _op in _KINDS:
     register(
         *line_variants(_op, _lines, _group_applies, _group_lower, _split_lower, lambda problem: 2),
-        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
+        Variant(_op, "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
         Variant(_op, "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),
     )

@@ -13,10 +13,10 @@ from clconv.lowering.ops.recurrent.layer import RecurrentLayer
 _TOGETHER = {"": 1, "words": 2, "vnni": 4}
 
 
-def byte_steps(problem: Problem, directions: int) -> np.ndarray | None:
-    """Of each direction what one step of R is, if R was of int8 before it was dequantised: a time step reads all of it, and
-    bytes are a quarter. None if it was not, or on a GPU."""
-    known = problem.constants[problem.node.inputs[2]].integers
+def byte_steps(problem: Problem, directions: int, index: int = 2) -> np.ndarray | None:
+    """Of each direction what one step of R (or of W, with index 1) is, if it was of int8 before it was dequantised: a time
+    step reads all of R, and bytes are a quarter. None if it was not, or on a GPU."""
+    known = problem.constants[problem.node.inputs[index]].integers
     if known is None or not problem.device.is_cpu or problem.device.vector_width == 1:
         return None
     if known.values.spec.dtype is not DType.INT8 or np.any(known.zero):

@@ -21,9 +21,10 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
+from clconv.lowering.ops.recurrent.inputs import Inputs, Projected
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
 from clconv.lowering.ops.recurrent.narrow import byte_steps, side_by_side, state_rounding
-from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
+from clconv.lowering.shared.composite import Composite, Value
 from clconv.lowering.shared.fill import fill_call
 
 _MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
@@ -71,13 +72,18 @@ class _Steps:
         self.block = self.vector if problem.device.is_cpu else self.padded
         self.steps = byte_steps(problem, layer.directions)
         self.rounding = 0 if self.steps is None else state_rounding(problem, layer)
+        self._counted: list[Value] = []  # the state in 16 bits, before and after a step
+        self._inputs = Inputs(self.composite, layer, self.padded, bool(self.rounding))
 
     def run(self) -> Lowered:
         layer, problem, composite = self.layer, self.problem, self.composite
-        projected = self._project()
+        projected = self._inputs.project()
         shape = (layer.directions, layer.batch, self.padded)
         states = [composite.scratch("h", shape), composite.scratch("h_next", shape)]
         self._start(states[0], 5)
+        if self.rounding:
+            room = (*shape[:2], 2 * self.padded)
+            self._counted = [composite.scratch("counted", room, DType.UINT8) for _ in range(2)]
         extra = []
         if problem.node.op == "LSTM":
             extra = [composite.scratch("c", shape)]
@@ -99,48 +105,13 @@ class _Steps:
             self._finish(extra[0], found.get(2))
         return composite.lowered()
 
-    def _units(self, array: np.ndarray, axis: int) -> np.ndarray:
-        """Zeros behind the last unit, up to whole vectors."""
-        widths = [(0, 0)] * array.ndim
-        widths[axis] = (0, self.padded - self.layer.hidden)
-        return np.pad(array, widths)
-
-    def _project(self) -> Value:
-        """What the inputs add to the gates at every time, biases included: (directions, rows, gates * padded)."""
-        layer, composite, problem = self.layer, self.composite, self.problem
-        rows, columns = layer.time * layer.batch, layer.gates * self.padded
-        step = -(-rows * columns * 4 // INNER_ALIGNMENT) * INNER_ALIGNMENT
-        whole = composite.scratch("projected", (layer.directions, step // 4))
-        x = composite.input(0).reshaped(rows, layer.features)
-        linear = problem.node.op == "GRU" and problem.node.attrs.linear_before_reset
-        for d in range(layer.directions):
-            settings = (d, layer.gates, self.padded, bool(linear))
-
-            def weights(array: np.ndarray, d: int = d) -> np.ndarray:
-                gates = array[d].reshape(layer.gates, layer.hidden, layer.features)
-                return self._units(gates, 1).reshape(columns, layer.features)
-
-            def biases(array: np.ndarray, d: int = d) -> np.ndarray:
-                of_inputs, of_state = array[d].reshape(2, layer.gates, layer.hidden)
-                added = of_state.copy()
-                if linear:  # the last gate's is added before the reset
-                    added[2] = 0
-                return self._units(of_inputs + added, 1).reshape(columns)
-
-            operands = [x, composite.derived(1, "recurrent.w", settings, weights)]
-            if problem.has(3):
-                operands.append(composite.derived(3, "recurrent.b", settings, biases))
-            target = composite.inside(whole, d * step, (rows, columns))
-            composite.emit("Gemm", operands, target, transB=1)
-        return whole
-
     def _recurrent(self, part: _Part, dot: str) -> list[tuple[str, Argument]]:
         """R as (directions, blocks, tuples of hidden, gates, block, units side by side), and what counts its bytes."""
         layer, block, name = self.layer, self.block, self.problem.node.inputs[2]
 
         def pack(array: np.ndarray) -> np.ndarray:
             whole = array.reshape(layer.directions, layer.gates, layer.hidden, layer.hidden)
-            units = self._units(whole[:, part.first : part.end], 2)
+            units = self._inputs.units(whole[:, part.first : part.end], 2)
             blocks = units.reshape(*units.shape[:2], -1, block, layer.hidden)
             return side_by_side(blocks.transpose(0, 2, 4, 1, 3), dot)
 
@@ -166,13 +137,20 @@ class _Steps:
             found.append(("r_sums", Packed(name, sums)))
         return found
 
+    def _counted_arguments(self, t: int) -> list[tuple[str, Argument]]:
+        """The state in 16 bits, before a step and after it."""
+        if not self.rounding:
+            return []
+        before, after = self._counted[t % 2], self._counted[(t + 1) % 2]
+        return [("counted", Read(before.name))] * (t > 0) + [("counted_next", Write(after.name))]
+
     def _vectors(self, index: int, first: int, count: int, of: int) -> Packed:
         """Vectors first..first + count of a constant that has `of` for each direction, units padded."""
         layer = self.layer
 
         def pack(array: np.ndarray) -> np.ndarray:
             whole = array.reshape(layer.directions, of, layer.hidden)
-            return np.ascontiguousarray(self._units(whole[:, first : first + count], 2))
+            return np.ascontiguousarray(self._inputs.units(whole[:, first : first + count], 2))
 
         settings = (layer.directions, first, count, of, self.padded)
         return Packed(self.problem.node.inputs[index], Packing("recurrent.vectors", settings, pack))
@@ -222,7 +200,7 @@ class _Steps:
         self,
         part: _Part,
         t: int,
-        projected: Value,
+        projected: Projected,
         h: Value,
         h_next: Value | None,
         extra: list[Value],
@@ -231,9 +209,8 @@ class _Steps:
         problem, layer, at = self.problem, self.layer, self.problem.node.attrs
         peephole = problem.node.op == "LSTM" and problem.has(7)
         kind, count = part.kind, part.end - part.first
-        # A state that is given may be beyond 1.
-        rounded = 0 if t == 0 and problem.has(5) else self.rounding
-        dot = problem.device.dot if rounded else ""
+        counts = problem.device.dot if self.rounding else ""
+        dot = counts if t else ""  # a first state that is given may be beyond 1
         parameters: dict[str, Hashable] = {
             "kind": kind,
             "gates": count,
@@ -247,15 +224,17 @@ class _Steps:
             "input_forget": bool(at.get("input_forget", 0)),
             "y": y is not None,
             "narrow": self.steps is not None,
-            **{"rounded": rounded, "dot": dot, "room": self.padded if rounded else 0},
+            "planes": projected.is_bytes,
+            "empty": bool(self.rounding) and t == 0 and not problem.has(5),
+            **{"rounded": self.rounding, "dot": dot, "counts": counts},
         }
         make = Write if kind in ("GRU gates", "LSTM") else Read
         names = ("c",) if kind == "LSTM" else ("z", "reset")
-        columns = layer.gates * self.padded
-        rows = (layer.batch, 1) if not at.layout else (1, layer.time)
         arguments: list[tuple[str, Argument]] = [
-            ("x", Read(projected.name)),
+            ("x", Read(projected.value.name)),
+            *projected.arguments(),
             *self._recurrent(part, dot),
+            *self._counted_arguments(t),
             *([("new_bias", self._new_bias())] if kind == "GRU linear" else []),
             *([("peephole", self._vectors(7, 0, 3, 3))] if peephole else []),
             *lengths(problem),
@@ -267,9 +246,7 @@ class _Steps:
             ("hidden", Scalar(layer.hidden)),
             ("padded", Scalar(self.padded)),
             ("block", Scalar(self.block)),
-            ("x_direction", Scalar(projected.shape[1], "long")),
-            ("x_time", Scalar(rows[0] * columns, "long")),
-            ("x_batch", Scalar(rows[1] * columns, "long")),
+            *self._distances(projected),
             ("time", Scalar(layer.time)),
             ("clip", Scalar(float(at.clip), "float")),
             ("t", Scalar(t)),
@@ -277,6 +254,14 @@ class _Steps:
         kernel = Kernel.of("recurrent/step.cl.mako", "recurrent_step", **parameters)
         size = (self.padded // self.vector, layer.batch, layer.directions)
         self.composite.call(problem.call(kernel, arguments, size, cost=self._step_cost(count)))
+
+    def _distances(self, projected: Projected) -> list[tuple[str, Argument]]:
+        """Floats from one direction, time and batch row of what inputs add to the next."""
+        layer, columns = self.layer, self.layer.gates * self.padded
+        rows = (1, layer.time) if self.problem.node.attrs.layout else (layer.batch, 1)
+        steps = (projected.direction, rows[0] * columns, rows[1] * columns)
+        names = ("x_direction", "x_time", "x_batch")
+        return [(name, Scalar(step, "long")) for name, step in zip(names, steps, strict=True)]
 
     def _step_cost(self, gates: int) -> Cost:
         layer = self.layer

@@ -1,7 +1,7 @@
 """DynamicQuantizeLSTM: an LSTM of float32, whose weights are dequantised at load.
 
-onnxruntime rounds the input and each step's state to 8 bits as well. Here the input stays float32, and a state has 16 bits or
-float32, so that results are nearer to those of the network that was quantised.
+onnxruntime rounds the input and each step's state to 8 bits as well. Here both have 16 bits or float32, so that results are nearer
+to those of the network that was quantised.
 """
 
 from __future__ import annotations

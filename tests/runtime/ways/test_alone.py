@@ -10,16 +10,19 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.planning.persistent import ALONE, is_wanted
-from clconv.runtime import alone
-from clconv.runtime.alone import Alone, Faster
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Function, NoFunction, machine_code
+from clconv.runtime.ways import alone, faster
+from clconv.runtime.ways.alone import Alone, Together
+from clconv.runtime.ways.faster import Kind
 from clconv.session.session import Session
 from tests.planning.test_placement import Chain
 from tests.runtime.support import picture, residual
@@ -34,15 +37,21 @@ def waking(device: DeviceInfo) -> DeviceInfo:
     return device
 
 
-def settled(session: Session, is_alone: bool, *shapes: tuple[int, ...]) -> BoundPlan:
+def settled(session: Session, kind: Kind, *shapes: tuple[int, ...]) -> BoundPlan:
     """The plan, which from now on always runs in this way."""
     names = list(session.inputs)
     bound = session.prepare(dict(zip(names, shapes, strict=True)))
-    bound._ways.faster.settle(is_alone, bound._ways.make_alone())
+    if kind is Kind.TOGETHER and min(bound.device.info.compute_units, usable_cores()) < 2:
+        pytest.skip("there is one core")
+    bound._ways.faster.settle(kind)
     return bound
 
 
-def test_each_bit_is_that_of_a_launch(waking: DeviceInfo) -> None:
+CALLED = pytest.mark.parametrize("kind", [Kind.ALONE, Kind.TOGETHER], ids=["alone", "together"])
+
+
+@CALLED
+def test_each_bit_is_that_of_a_launch(waking: DeviceInfo, kind: Kind) -> None:
     """Also for values so small that a thread could be told to take them for 0, and where it was told to round down."""
     graph = Chain(0, 2).whole(24)
     session = Session(graph, waking)
@@ -51,12 +60,12 @@ def test_each_bit_is_that_of_a_launch(waking: DeviceInfo) -> None:
         n: picture(*s, seed=i) for i, (n, s) in enumerate(zip(graph.inputs, shapes, strict=True))
     }
     small = {name: array * np.float32(1e-39) for name, array in feeds.items()}
-    bound = settled(session, False, *shapes)
+    bound = settled(session, Kind.LAUNCH, *shapes)
     expected = [session.run(given) for given in (feeds, small)]
-    settled(session, True, *shapes)
+    settled(session, kind, *shapes)
     with rounding_down():
         found = [session.run(given) for given in (feeds, small)]
-    assert bound._ways.faster.is_alone
+    assert bound._ways.faster.is_called
     for own, launched in zip(found, expected, strict=True):
         for name in launched:
             np.testing.assert_array_equal(own[name].view(np.uint32), launched[name].view(np.uint32))
@@ -92,8 +101,9 @@ def _rounding() -> int | None:
     return None if library is None else int(library.fegetround())
 
 
+@CALLED
 def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
-    waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+    waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     session, other = Session(residual(), waking), Session(residual(), waking)
     sizes = [SIZE, (2, 3, 9, 7)]
@@ -101,17 +111,18 @@ def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
     expected = [session.run(given)["result"] for given in feeds]
     for one in (session, other):
         for size in sizes:
-            settled(one, True, size)
-    run, failures, lock = Alone.run, iter(range(10**6)), threading.Lock()
+            settled(one, kind, size)
+    way: Any = Alone if kind is Kind.ALONE else Together
+    run, failures, lock = way.run, iter(range(10**6)), threading.Lock()
 
-    def failing(self: Alone) -> None:
+    def failing(self: Any) -> None:
         run(self)
         with lock:
             number = next(failures)
         if number % 7 == 3:
             raise RuntimeError("in between")
 
-    monkeypatch.setattr(Alone, "run", failing)
+    monkeypatch.setattr(way, "run", failing)
     wrong: list[str] = []
 
     def work(number: int) -> None:
@@ -136,11 +147,11 @@ def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
 def test_nothing_keeps_a_plan_that_ran_so(waking: DeviceInfo) -> None:
     """And who holds the machine code can call it when all else is gone."""
     session = Session(residual(), waking)
-    gone = weakref.ref(settled(session, True, SIZE))
+    gone = weakref.ref(settled(session, Kind.TOGETHER, SIZE))
     session.run({"x": picture(*SIZE)})
     bound = gone()
-    assert bound is not None and bound._ways.faster._alone is not None
-    function = bound._ways.faster._alone._calls[0][0]
+    assert bound is not None and bound._ways._alone is not None
+    function = bound._ways._alone._calls[0][0]
     gc.disable()
     try:
         del bound
@@ -161,7 +172,7 @@ def test_what_cannot_be_called_is_launched(
 
     monkeypatch.setattr(alone, "Function", missing)
     monkeypatch.setattr(
-        alone, "_LONG", 1e9
+        faster, "_LONG", 1e9
     )  # on no machine are launches too long to look for another way
     monkeypatch.setenv("CLCONV_DEBUG", "2")
     session = Session(residual(), waking)
@@ -176,7 +187,7 @@ def test_what_is_loaded_is_what_the_file_holds(
     waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files of PoCL's folder may be replaced while they are in use."""
-    launch = settled(Session(residual(), waking), True, SIZE).plan.launches[0]
+    launch = settled(Session(residual(), waking), Kind.ALONE, SIZE).plan.launches[0]
     symbol = launch.kernel.symbol
     read, name = Path.read_bytes, f"{symbol}_{ALONE}"
     found = machine_code._function(
@@ -197,7 +208,7 @@ def test_what_is_loaded_is_what_the_file_holds(
 def test_all_pages_of_what_is_loaded_are_read(
     waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    symbol = settled(Session(residual(), waking), True, SIZE).plan.launches[0].kernel.symbol
+    symbol = settled(Session(residual(), waking), Kind.ALONE, SIZE).plan.launches[0].kernel.symbol
     parts = [p for p in machine_code._parts() if p.path.endswith(f"/{symbol}.so")]
     read: set[int] = set()
     monkeypatch.setattr(machine_code.ctypes, "string_at", lambda at, size: read.add(at))
@@ -210,59 +221,3 @@ def test_all_pages_of_what_is_loaded_are_read(
     assert not read
     with pytest.raises(NoFunction, match="as far as is known"):
         Function(symbol, f"{symbol}_{ALONE}")
-
-
-class Ways:
-    """Two ways that take as long as they are said to, and who was asked."""
-
-    def __init__(self, launch: float, alone: float) -> None:
-        self.now, self.seconds, self.asked = 0.0, {"launch": launch, "alone": alone}, ""
-
-    def take(self, way: str) -> None:
-        self.now += self.seconds[way]
-        self.asked += way[0]
-
-    def launch(self) -> None:
-        self.take("launch")
-
-    def run(self) -> None:
-        self.take("alone")
-
-    def runs(self, count: int, faster: Faster) -> str:
-        self.asked = ""
-        for _ in range(count):
-            faster.run(self.launch, lambda: self)  # type: ignore[arg-type, return-value]
-        return self.asked
-
-
-@pytest.mark.parametrize(
-    ("launch", "alone", "asked"),
-    [
-        (50e-6, 5e-6, "llaalaaaaa"),
-        (50e-6, 90e-6, "llaalallll"),
-        (50e-6, 900e-6, "llalllllll"),
-        (2e-3, 1e-6, "l" * 30),
-    ],
-    ids=["faster", "slower", "much slower", "long"],
-)
-def test_the_faster_way_is_taken(launch: float, alone: float, asked: str) -> None:
-    ways = Ways(launch, alone)
-    assert ways.runs(len(asked), Faster(lambda: ways.now)) == asked
-
-
-def test_launches_that_waited_for_a_core_say_nothing() -> None:
-    ways = Ways(20e-3, 5e-6)
-    faster = Faster(lambda: ways.now)
-    assert ways.runs(6, faster) == "llllll"
-    ways.seconds["launch"] = 30e-6
-    assert ways.runs(9, faster) == "laaaaaaaa"
-
-
-def test_both_ways_are_tried_again() -> None:
-    """What was slower at first may be faster once others leave the cores."""
-    ways = Ways(9e-6, 20e-6)
-    faster = Faster(lambda: ways.now)
-    assert ways.runs(10 + alone._AGAIN, faster)[10:].count("a") <= 3
-    ways.seconds["alone"] = 2e-6
-    found = ways.runs(2 * alone._AGAIN, faster)
-    assert found.count("a") > alone._AGAIN
