@@ -2,7 +2,10 @@
 The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulators a<p>_<v> in registers.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%! from clconv.lowering.model.ctext import assign, load, vector_type %>
+<%!
+from clconv.lowering.model.ctext import assign, load, vector_type
+from clconv.lowering.shared.epilogue import CHOICE, Choices
+%>
 
 ## Adds `lanes` input channels: C variable `tap` points at their weights, lanes x (vectors * block);
 ## pixel(p) is C text of the address of pixel p's first lane. last_if: C text of when the last pixel is computed, always
@@ -29,7 +32,7 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 
 ## Stores the accumulators of neighbouring pixels behind y + at, after the epilogue: all of them at once, so
 ## that the epilogues of several pixels overlap, unless only `count` pixels are left. Without a count all are there. last_if:
-## when the last one is, always without.
+## when the last one is, always without. epilogue: one, or the Choices that C's variable CHOICE chooses from.
 <%def name="store_pixels(accumulators, count, block, epilogue, channel, at, last_if='')">
 <%
   V = vector_type(block)
@@ -37,6 +40,16 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
   parts = [(numbered[:-1], ""), (numbered[-1:], "if (%s) " % last_if)] if last_if else [(numbered, "")]
   whole = "%d%s" % (len(accumulators), " - !(%s)" % last_if if last_if else "")
 %>
+% if isinstance(epilogue, Choices):
+      switch (${CHOICE}) {
+% for number, one in enumerate(epilogue.epilogues):
+      case ${number}: {
+        ${store_pixels(accumulators, count, block, one, channel, at, last_if)}
+      } break;
+% endfor
+      }
+<% return '' %>
+% endif
       ${"if (%s >= %s) " % (count, whole) if count else ""}{
 % for part, condition in parts:
 % if last_if:
