@@ -31,15 +31,10 @@ from clconv.lowering.shared.epilogue import CHOICE, Choices
 </%def>
 
 ## Stores the accumulators of neighbouring pixels behind y + at, after the epilogue: all of them at once, so
-## that the epilogues of several pixels overlap, unless only `count` pixels are left. Without a count all are there. last_if:
+## that the epilogues of several pixels overlap, unless only `count` pixels are left, or the epilogue calls functions: those
+## are as fast in a loop, and take long to compile for each pixel. Without a count all are there. last_if:
 ## when the last one is, always without. epilogue: one, or the Choices that C's variable CHOICE chooses from.
 <%def name="store_pixels(accumulators, count, block, epilogue, channel, at, last_if='')">
-<%
-  V = vector_type(block)
-  numbered = list(enumerate(accumulators))
-  parts = [(numbered[:-1], ""), (numbered[-1:], "if (%s) " % last_if)] if last_if else [(numbered, "")]
-  whole = "%d%s" % (len(accumulators), " - !(%s)" % last_if if last_if else "")
-%>
 % if isinstance(epilogue, Choices):
       switch (${CHOICE}) {
 % for number, one in enumerate(epilogue.epilogues):
@@ -50,6 +45,14 @@ from clconv.lowering.shared.epilogue import CHOICE, Choices
       }
 <% return '' %>
 % endif
+<%
+  V = vector_type(block)
+  numbered = list(enumerate(accumulators))
+  parts = [(numbered[:-1], ""), (numbered[-1:], "if (%s) " % last_if)] if last_if else [(numbered, "")]
+  looped = len(accumulators) > 1 and any("clconv_" in term.expression for term in epilogue)
+  whole = "%d%s" % (len(accumulators), " - !(%s)" % last_if if last_if else "")
+%>
+% if not looped:
       ${"if (%s >= %s) " % (count, whole) if count else ""}{
 % for part, condition in parts:
 % if last_if:
@@ -66,10 +69,12 @@ from clconv.lowering.shared.epilogue import CHOICE, Choices
 % endif
 % endfor
       }
-% if count:
-      else {
+% endif
+% if count or looped:
+      ${"" if looped else "else "}{
         const ${V} left_over[${len(accumulators)}] = {${", ".join(accumulators)}};
-        for (int p = 0; p < ${count}; ++p) {
+#pragma unroll 1
+        for (int p = 0; p < ${"min(%s, %s)" % (count, whole) if looped and count else count or whole}; ++p) {
           ${V} value = left_over[p];
           ${common.apply_epilogue(epilogue, "value", V, channel, "%s + p * %d" % (at, block))}
           ${assign(V, "y + %s + p * %d" % (at, block), "value", stored("y"))}
