@@ -73,7 +73,9 @@ from clconv.lowering.shared.epilogue import CHOICE, Choices
 % if count or looped:
       ${"" if looped else "else "}{
         const ${V} left_over[${len(accumulators)}] = {${", ".join(accumulators)}};
+% if looped:
 #pragma unroll 1
+% endif
         for (int p = 0; p < ${"min(%s, %s)" % (count, whole) if looped and count else count or whole}; ++p) {
           ${V} value = left_over[p];
           ${common.apply_epilogue(epilogue, "value", V, channel, "%s + p * %d" % (at, block))}
