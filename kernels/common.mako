@@ -2,13 +2,19 @@
 Mako pieces that kernels share. Import with
   <%namespace name="common" file="/common.mako"/>
 </%doc>
-<%! from clconv.lowering.model.ctext import load %>
+<%!
+from clconv.lowering.model.ctext import load
+from clconv.lowering.shared.epilogue import CHOICE
+%>
 
-## Parameters that an epilogue appends to a kernel's own: one pointer an operand.
-<%def name="epilogue_parameters(names)">\
+## Parameters that an epilogue appends to a kernel's own: one pointer an operand, and which one it is of several.
+<%def name="epilogue_parameters(names, several=False)">\
 % for name in names:
 , global const ${stored(name)}* restrict ${name}\
 % endfor
+% if several:
+, int ${CHOICE}\
+% endif
 </%def>
 
 ## Applies the terms to variable `value` of type `vector` (float, float4, float8...).

@@ -20,12 +20,14 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 <%namespace name="together" file="/together.mako"/>\
 <%!
 from clconv.planning.functions import call_text, function_text
+from clconv.planning.merging import functions
 from clconv.planning.persistent import LINE, LOOKS, STAMP
 %>
+<% called = functions(kernels) %>\
 #define get_global_id(d) global_id_##d
 #define get_global_size(d) global_size_##d
-% for kernel in kernels:
-${function_text(kernel)}
+% for function in dict.fromkeys(f.kernel for f in called.values()):
+${function_text(function)}
 % endfor
 #undef get_global_id
 #undef get_global_size
@@ -40,7 +42,7 @@ static __attribute__((noinline)) void ${entry}_at(
   const size_t global_size_0 = operation->size_0, global_size_1 = operation->size_1, global_size_2 = operation->size_2;
   switch (operation->function) {
 % for i, kernel in enumerate(kernels):
-    case ${i}: ${call_text(kernel, "words")}; break;
+    case ${i}: ${call_text(called[kernel], "words")}; break;
 % endfor
   }
 }

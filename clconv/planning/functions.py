@@ -8,6 +8,8 @@ from typing import NamedTuple
 from clconv.errors import TemplateError
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import render
+from clconv.lowering.shared.epilogue import CHOICE
+from clconv.planning.merging import Function
 
 DIMENSIONS = 3
 
@@ -34,11 +36,20 @@ def function_text(kernel: Kernel) -> str:
     )
 
 
-def call_text(kernel: Kernel, words: str) -> str:
-    """A call of the function, arguments from an array of 64-bit words: a number's bits or an address."""
-    parameters = _kernel_text(kernel).parameters.split(",")
-    arguments = [_from_word(p, f"{words}[{i}]") for i, p in enumerate(parameters)]
-    return f"{kernel.symbol}({', '.join([*_PLACE, *arguments])})"
+def call_text(function: Function, words: str) -> str:
+    """A call of a function for one of its kernels, with that kernel's arguments from an array of 64-bit words: a number's
+    bits or an address."""
+    arguments, place = [], 0
+    for declaration in _kernel_text(function.kernel).parameters.split(","):
+        name = declaration.split()[-1].lstrip("*")
+        if name == CHOICE:
+            arguments.append(str(function.choice))
+        elif name in function.absent:
+            arguments.append(_from_word(declaration, "0"))
+        else:
+            arguments.append(_from_word(declaration, f"{words}[{place}]"))
+            place += 1
+    return f"{function.kernel.symbol}({', '.join([*_PLACE, *arguments])})"
 
 
 def _from_word(declaration: str, word: str) -> str:

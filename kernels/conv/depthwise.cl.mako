@@ -25,30 +25,32 @@ from clconv.lowering.model.ctext import load, vector_type
   zero = pad_mode == "constant"
   NARROW = 4  # tiles
   narrower = pixels - 1 if pixels > 3 else 0
+  shared = narrower and block == 16  # as in direct.cl.mako
   leaves = context.get("leaves", False)
 
   def columns_of(pixels):
       return (pixels - 1) * SW + (KW - 1) * DW + 1
 %>
-## Each column under the tile is loaded once and used by every pixel whose window holds it.
-<%def name="add_columns(column, pixels)">
+## Each column under the tile is loaded once for every pixel whose window holds it. two_widths: without the last if `narrow`.
+<%def name="add_columns(column, pixels, two_widths)">
 % for c in range(columns_of(pixels)):
 <%
   users = [(p, kw) for p in range(pixels) for kw in range(KW) if p * SW + kw * DW == c]
+  last_if = lambda p: "if (!narrow) " if two_widths and p == pixels - 1 else ""
 %>
 % if users:
-        { const ${V} s = ${column(c)};
+        ${last_if(min(users)[0])}{ const ${V} s = ${column(c)};
 % for p, kw in users:
-          a${p} = s * w${kw} + a${p};
+          ${last_if(p)}a${p} = s * w${kw} + a${p};
 % endfor
         }
 % endif
 % endfor
 </%def>
 ## A tile of neighbouring columns, of which `first` is the first, in all rows of a band.
-<%def name="tile(pixels)">
+<%def name="tile(pixels, two_widths=False)">
     const int left = first * ${SW} - pad_left;
-    const int inside = left >= 0 && first + ${pixels} <= out_width && left + ${columns_of(pixels)} <= width;
+    const int inside = left >= 0 && first + ${pixels}${" - narrow" if two_widths else ""} <= out_width && left + ${columns_of(pixels)}${" - narrow * %d" % SW if two_widths else ""} <= width;
 % if pad_mode != "none":
     int column[${columns_of(pixels)}];
     if (!inside)
@@ -80,20 +82,20 @@ from clconv.lowering.model.ctext import load, vector_type
 % endfor
         if (inside) {
           global const ${stored("x")}* source = line + left * ${block};
-          ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")), pixels)}
+          ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")), pixels, two_widths)}
         } else {
 % if zero:
-          ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")), pixels)}
+          ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")), pixels, two_widths)}
 % elif pad_mode == "none":
-          ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")), pixels)}
+          ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")), pixels, two_widths)}
 % else:
-          ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")), pixels)}
+          ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")), pixels, two_widths)}
 % endif
         }
       }
       const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
       ${register_tile.store_pixels(["a%d" % p for p in range(pixels)], "out_width - first", block,
-                                  epilogue, "chunk * %d" % block, "at")}
+                                  epilogue, "chunk * %d" % block, "at", "!narrow" if two_widths else "")}
     }
 </%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -125,7 +127,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   for (int band_begin = row_begin; band_begin < row_end; band_begin += band) {
     const int band_end = min(band_begin + band, row_end);
     for (int tile = 0; tile < tiles; ++tile) {
-% if narrower:
+% if narrower and not shared:
       if (tile >= wide) {
         const int first = wide * ${pixels} + (tile - wide) * ${narrower};
         ${tile(narrower)}
@@ -133,8 +135,12 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       }
 % endif
       // Where nothing else fits, the last tile moves back so that it is full; it computes some pixels again.
-      const int first = max(min(tile * ${pixels}, out_width - ${pixels}), 0);
-      ${tile(pixels)}
+      int first = max(min(tile * ${pixels}, out_width - ${pixels}), 0);
+% if shared:
+      const int narrow = tile >= wide;
+      if (narrow) first = tile * ${pixels} - (tile - wide);
+% endif
+      ${tile(pixels, shared)}
     }
   }
 % if leaves:

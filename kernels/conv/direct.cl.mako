@@ -26,6 +26,7 @@ builtin while these are used, a quarter of them in each of the first tiles; kern
 <%namespace name="direct_tile" file="/conv/direct_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import vector_type
+from clconv.lowering.shared.epilogue import Choices
 %>
 <%
   V = vector_type(block)
@@ -45,7 +46,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int in_blocks, int last_lanes, int filters, int groups, int run, int runs,
-    int length, int filters_last${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names)}) {
+    int length, int filters_last${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names, isinstance(epilogue, Choices))}) {
 % if halves:
   const int in_memory = min(width, 0);  // 0, which no compiler can know
 % endif

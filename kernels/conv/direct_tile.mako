@@ -1,13 +1,11 @@
-<%doc>
-One register tile of a direct convolution: sums, looks up what lies outside the image, stores. See direct.cl.mako,
-whose parameters and C variables it uses.
-</%doc>
+<%doc>One register tile of a direct convolution: sums, looks up what lies outside the image, stores. For direct.cl.mako.</%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="outside" file="/conv/outside.mako"/>
 <%namespace name="ahead" file="/conv/ahead.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, vector_type
+from clconv.lowering.shared.epilogue import BIAS_OR_NULL
 %>
 ## Puts a pixel's lanes into an array of floats.
 <%def name="widen(floats, address)">\
@@ -28,6 +26,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
   asks = prefetch and pixels > 1 and in_block > lanes_a_turn
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
+  nullable = "!bias ? (%s)(0) : " % V if bias == BIAS_OR_NULL else ""
   patch = (columns if halves else (pixels - 1) * SW + 1) * in_block
 %>
 ## The sum over all channels and window positions. known: whether the tile lies inside the image; None leaves it to C.
@@ -114,7 +113,7 @@ ${ahead.start(pixels)}\
 % endif
     const int oh = ${"0, ow = first" if pointwise else "first / out_width, ow = first - oh * out_width"};
 % for v in range(vectors):
-    ${V} a0_${v} = ${load(V, "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % V};
+    ${V} a0_${v} = ${nullable}${load(V, "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % V};
 % endfor
 % for p in range(1, pixels):
     ${V} ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};

@@ -2,7 +2,10 @@
 The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulators a<p>_<v> in registers.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-<%! from clconv.lowering.model.ctext import assign, load, vector_type %>
+<%!
+from clconv.lowering.model.ctext import assign, load, vector_type
+from clconv.lowering.shared.epilogue import CHOICE, Choices
+%>
 
 ## Adds `lanes` input channels: C variable `tap` points at their weights, lanes x (vectors * block);
 ## pixel(p) is C text of the address of pixel p's first lane. last_if: C text of when the last pixel is computed, always
@@ -28,15 +31,28 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 </%def>
 
 ## Stores the accumulators of neighbouring pixels behind y + at, after the epilogue: all of them at once, so
-## that the epilogues of several pixels overlap, unless only `count` pixels are left. Without a count all are there. last_if:
-## when the last one is, always without.
+## that the epilogues of several pixels overlap, unless only `count` pixels are left, or the epilogue calls functions: those
+## are as fast in a loop, and take long to compile for each pixel. Without a count all are there. last_if:
+## when the last one is, always without. epilogue: one, or the Choices that C's variable CHOICE chooses from.
 <%def name="store_pixels(accumulators, count, block, epilogue, channel, at, last_if='')">
+% if isinstance(epilogue, Choices):
+      switch (${CHOICE}) {
+% for number, one in enumerate(epilogue.epilogues):
+      case ${number}: {
+        ${store_pixels(accumulators, count, block, one, channel, at, last_if)}
+      } break;
+% endfor
+      }
+<% return '' %>
+% endif
 <%
   V = vector_type(block)
   numbered = list(enumerate(accumulators))
   parts = [(numbered[:-1], ""), (numbered[-1:], "if (%s) " % last_if)] if last_if else [(numbered, "")]
+  looped = len(accumulators) > 1 and any("clconv_" in term.expression for term in epilogue)
   whole = "%d%s" % (len(accumulators), " - !(%s)" % last_if if last_if else "")
 %>
+% if not looped:
       ${"if (%s >= %s) " % (count, whole) if count else ""}{
 % for part, condition in parts:
 % if last_if:
@@ -53,10 +69,14 @@ The inner loop that all CPU convolutions share: `pixels` x `vectors` accumulator
 % endif
 % endfor
       }
-% if count:
-      else {
+% endif
+% if count or looped:
+      ${"" if looped else "else "}{
         const ${V} left_over[${len(accumulators)}] = {${", ".join(accumulators)}};
-        for (int p = 0; p < ${count}; ++p) {
+% if looped:
+#pragma unroll 1
+% endif
+        for (int p = 0; p < ${"min(%s, %s)" % (count, whole) if looped and count else count or whole}; ++p) {
           ${V} value = left_over[p];
           ${common.apply_epilogue(epilogue, "value", V, channel, "%s + p * %d" % (at, block))}
           ${assign(V, "y + %s + p * %d" % (at, block), "value", stored("y"))}

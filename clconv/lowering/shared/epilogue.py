@@ -71,6 +71,17 @@ class Epilogue:
         return tuple(name for name, _ in self.arguments)
 
 
+CHOICE = "epilogue_choice"  # the number of one of several epilogues, as kernels' parameter
+BIAS_OR_NULL = "or null"  # a kernel's bias that some of its calls do not have
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """The epilogues of a kernel that does the work of several, in the place of one; parameter CHOICE says which."""
+
+    epilogues: tuple[tuple[Term, ...], ...]
+
+
 def channel_packing(block: int) -> Packing:
     """A per-channel constant as a flat float vector, padded with zeros to whole blocks."""
 

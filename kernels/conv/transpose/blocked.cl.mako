@@ -17,6 +17,7 @@ first tap, distance of taps, number of taps, and the pixel q - offset - j * spre
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%!
+import math
 from clconv.lowering.model.ctext import assign, element, load, vector_type
 %>
 <%
@@ -73,12 +74,13 @@ constant int ${entry}_columns[${SW}][5] = {${TABLE(column_phases)}};
 % endif
 <%
   pixel = (lambda p: "s%d" % p) if border else (lambda p: "(source + %d)" % (p * in_block))
+  # Not unrolled, which is compiled faster: few tiles lie at a border, and a last block of fewer channels needs no other text.
+  turn = 1 if border and lanes_in > 1 else math.gcd(tail, lanes_in) if tail and tail % 4 == 0 else 0
 %>
-% if border and lanes_in > 1:
-            // Not unrolled, which is compiled faster: few tiles lie at a border.
+% if turn:
             const int lanes = ${"block_index == %d ? %d : " % (in_blocks - 1, tail) if tail else ""}${lanes_in};
 #pragma unroll 1
-            for (int c = 0; c < lanes; ++c, tap += ${OB}) { ${multiply(1, lambda p: "(s%d + c)" % p)} }
+            for (int c = 0; c < lanes; c += ${turn}, tap += ${turn * OB}) { ${multiply(turn, lambda p: "(%s + c)" % pixel(p))} }
 % else:
 % if tail:
             if (block_index == ${in_blocks - 1}) { ${multiply(tail, pixel)} continue; }
