@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmarks.gpu_evidence import keep_evidence
 from benchmarks.gpu_lanes import Bench, in_parallel, networks
 
+# What networks take most of their time for comes first, then what quantised ones are made of, then all the rest.
+NETWORKS = (
+    "Conv", "Gemm", "MatMul", "MaxPool", "ConvTranspose", "GlobalAveragePool", "ReduceMean", "Add", "Relu", "Clip",
+    "Concat", "AveragePool", "Softmax", "Transpose", "InstanceNormalization", "LayerNormalization",
+)  # fmt: skip
+BYTES = (
+    "ByteConv", "ByteConvToFloat", "ByteMatMulToFloat", "ByteAveragePool", "ByteTable", "ByteAdd", "ByteMul",
+    "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "DequantizeLinear",
+    "DynamicQuantizeLinear",
+)  # fmt: skip
+# What steps of training have besides; any other operator named ...Gradient is of these, too.
+TRAINING = (
+    "ConvWeightGradient", "TurnedFilters", "BatchNormalization", "BatchNormalizationGradient", "MaxPoolWithTaps",
+    "MaxPoolGradient", "AveragePoolGradient", "ReduceSum", "Pointwise", "Dropout", "LogSoftmax",
+)  # fmt: skip
+_FEW = 30  # cases of a part in a dry run
 
-def case_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
+
+def known_operators() -> list[str]:
+    """All that devices run."""
+    from clconv.diagnosis.doctor import device_cases
+
+    return list(device_cases())
+
+
+def operators_of(part: str, wanted: Sequence[str] = ()) -> list[str]:
+    """The operators of a part, "cases" or "training", the most wanted first; wanted: only these."""
+    every = known_operators()
+    trained = [*TRAINING, *(op for op in every if op.endswith("Gradient") and op not in TRAINING)]
+    if part == "training":
+        found = trained
+    else:
+        first = (*NETWORKS, *BYTES)
+        found = [*first, *(op for op in every if op not in first and op not in trained)]
+    return [op for op in found if not wanted or op in wanted]
+
+
+def case_tasks(bench: Bench, operators: Iterable[str]) -> tuple[list[tuple[Any, ...]], int]:
     """Variants on cases, a few for each variant in each precision first; how many these are."""
     from benchmarks.gpu_work import examined
     from clconv.device.options import PlanOptions
@@ -18,12 +55,13 @@ def case_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
     from clconv.lowering.lower import problem_of
     from clconv.lowering.variants import VARIANTS
 
+    by_operator = device_cases()
     found: list[tuple[int, tuple[Any, ...]]] = []
-    for op, cases in device_cases(bench.options.cases).items():
-        for precision in ("float32", "tf32", "float16"):
+    for op in operators:
+        for precision in bench.options.precisions:
             options = PlanOptions(precision)
             counts: dict[str, int] = {}
-            for case in cheap_first(cases):
+            for case in cheap_first(by_operator[op]):
                 try:
                     graph, _ = in_precision(case, precision).build()
                 except ShapeError:
@@ -40,57 +78,87 @@ def case_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
     return [task for _, task in found], first
 
 
-def run_cases(bench: Bench) -> None:
-    """Correctness; in the same processes the networks' kernels are compiled, for the driver's cache to hold."""
-    from benchmarks.gpu_work import LAYERS, compiled, compiled_layer, examined
+def compile_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
+    """The networks' kernels and the layers', for the driver's cache to hold; how many are of the networks that come next."""
+    from benchmarks.gpu_work import LAYERS, compiled, compiled_layer
 
     options = bench.options
-    cases, first = case_tasks(bench)
+    if bench.device.kind != "gpu" or options.small:
+        return [], 0
     nets = [
         (compiled, name, size, batch, precision, bench.device)
         for precision in options.precisions
         for name, size in networks(options)
         for batch in options.batches
+        if bench.wants(f"networks {precision}")
     ]
     layers = [
         (compiled_layer, name, batch, precision, bench.device)
         for precision in options.precisions
         for batch in options.batches
         for name in LAYERS
+        if bench.wants(f"layers {precision}")
     ]
-    nets = [*nets, *layers] if bench.device.kind == "gpu" and not options.small else []
+    return [*nets, *layers], min(len(nets), len(networks(options)) * len(options.batches))
+
+
+def run_cases(bench: Bench, part: str = "cases") -> None:
+    """Correctness of the operators of a part, into the record under its name; in the same processes the networks' kernels
+    are compiled."""
+    options = bench.options
+    cases, first = case_tasks(bench, operators_of(part, options.cases))
+    compiling, next_ones = compile_tasks(bench) if part == "cases" else ([], 0)
     if options.small:
-        cases = cases[:: max(1, len(cases) // 30)]
+        cases = cases[:: max(1, len(cases) // _FEW)]
         first = len(cases)
-    wide = len(networks(options)) * len(options.batches)  # networks in float32, which come next
-    tasks = [*cases[:first], *nets[:wide], *cases[first:], *nets[wide:]]
-    passed, ran, reasons = 0, 0, list[str]()
-    by_variant: dict[tuple[str, str], list[bool]] = {}
+    tasks = [*cases[:first], *compiling[:next_ones], *cases[first:], *compiling[next_ones:]]
+    found = _Found()
     for number, result, reason in in_parallel(tasks, options.jobs, bench.part_end, 90.0):
-        if tasks[number][0] is not examined:
-            if reason:
-                reasons.append(f"compiling {tasks[number][1:5]}: {reason}")
-            continue
-        _, case, _, variant, precision = tasks[number]
-        ran += 1
-        if result is None and not reason:  # casts around it, so that it does not apply
-            continue
-        good = result is not None and result.passed
-        passed += good
-        by_variant.setdefault((case.op, variant), []).append(good)
-        if not good:
-            why = reason or result.why
-            reasons.append(f"{case.name} {variant} {precision}: {why}")
-    hopeless = [name for name, found in by_variant.items() if not any(found)]
+        found.take(tasks[number], result, reason)
+    hopeless = found.hopeless
     if hopeless:
         quarantine(bench.device, hopeless)
-    bench.record["cases"] = {
-        "passed": passed, "failed": reasons, "left": len(cases) - ran,
-        "quarantined": [f"{op}:{variant}" for op, variant in hopeless],
+    bench.record[part] = {
+        **bench.record.get(part, {}), "passed": found.passed, "failed": found.reasons,
+        "left": len(cases) - found.ran, "quarantined": [f"{op}:{name}" for op, name in hopeless],
+        "variants": len(found.by_variant),
     }  # fmt: skip
     bench.save()
-    for failure in reasons[:12]:
+    for failure in found.reasons[:12]:
         print(f"FAILED {failure[:300]}", flush=True)
+    keep_evidence(bench, found.failed)
+
+
+class _Found:
+    """What tasks came to. failed: those of cases that were wrong."""
+
+    def __init__(self) -> None:
+        self.passed, self.ran, self.reasons = 0, 0, list[str]()
+        self.failed: list[tuple[Any, ...]] = []
+        self.by_variant: dict[tuple[str, str], list[bool]] = {}
+
+    def take(self, task: tuple[Any, ...], result: Any, reason: str) -> None:
+        from benchmarks.gpu_work import examined
+
+        if task[0] is not examined:
+            if reason:
+                self.reasons.append(f"compiling {task[1:5]}: {reason}")
+            return
+        _, case, _, variant, precision = task
+        self.ran += 1
+        if result is None and not reason:  # casts around it, so that it does not apply
+            return
+        good = result is not None and result.passed
+        self.passed += good
+        self.by_variant.setdefault((case.op, variant), []).append(good)
+        if not good:
+            self.reasons.append(f"{case.name} {variant} {precision}: {reason or result.why}")
+            self.failed.append(task)
+
+    @property
+    def hopeless(self) -> list[tuple[str, str]]:
+        """Variants that no case came out right with."""
+        return [name for name, found in self.by_variant.items() if not any(found)]
 
 
 def quarantine(device: Any, names: Sequence[tuple[str, str]]) -> None:

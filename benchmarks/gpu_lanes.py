@@ -54,6 +54,12 @@ class Bench:
     ours: Lane
     theirs: Lane
 
+    def wants(self, part: str) -> bool:
+        """Whether a part, such as "networks float32", is asked for: by its name or its first word."""
+        names, options = {part, part.split()[0]}, self.options
+        asked = not options.only or not names.isdisjoint(options.only)
+        return asked and names.isdisjoint(options.skip)
+
     @property
     def limit(self) -> float:
         """Seconds for a call."""
