@@ -16,7 +16,15 @@ from clconv.graph.ir import Constant
 from clconv.graph.reference import run_reference
 from clconv.lowering.ops.conv import implicit_gemm
 from clconv.lowering.ops.gemm import local
-from clconv.lowering.shared.tiles import INTEL_TILES, MATRIX_TILES, TILES, WIDE_GROUP, Tile
+from clconv.lowering.shared.tiles import (
+    HALF_TILES,
+    INTEL_TILES,
+    MATRIX_TILES,
+    PAIR_TILES,
+    TILES,
+    WIDE_GROUP,
+    Tile,
+)
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 
@@ -49,20 +57,22 @@ KINDS = {
     "f16 8 lanes": ("float16", frozenset({"f16 8 lanes", "emulated"})),
     "f16 16 lanes": ("float16", frozenset({"f16 16 lanes", "emulated"})),
     "f16 k16": ("float16", frozenset({"f16", "f16 k16", "emulated"})),
+    "f16 pairs": ("float16", frozenset({"f16 pairs", "emulated"})),
+    "f16 short sums": ("float16", frozenset({"f16 short sums", "emulated"})),
 }
+TILES_OF = {
+    "f16 8 lanes": INTEL_TILES, "f16 16 lanes": INTEL_TILES, "f16 pairs": PAIR_TILES, "f16 short sums": HALF_TILES,
+}  # fmt: skip
 HALF = 2**-10  # of the largest result
 
 
 def fragments() -> Iterator[Any]:
     """(case, tile, kind) where the tile is for the instructions. The whole run has each pair of two of them, --soak all."""
-    for lanes in (False, True):
-        kinds = [kind for kind in KINDS if ("lanes" in kind) == lanes]
-        tiles = list(dict.fromkeys(INTEL_TILES if lanes else MATRIX_TILES))
-        for (i, case), (j, tile), (k, kind) in itertools.product(
-            enumerate(TILED), enumerate(tiles), enumerate(kinds)
-        ):
+    for k, kind in enumerate(KINDS):
+        tiles = list(dict.fromkeys(TILES_OF.get(kind, MATRIX_TILES)))
+        for (i, case), (j, tile) in itertools.product(enumerate(TILED), enumerate(tiles)):
             is_quick = case.name in QUICK and tile == tiles[-1]
-            other = pytest.mark.long if (i + j + k) % len(kinds) else pytest.mark.slow
+            other = pytest.mark.long if (i + j + k) % 3 else pytest.mark.slow
             name = f"{case.name}-{tile.m}x{tile.n}-{tile.items}-{kind}"
             yield pytest.param(case, tile, kind, marks=[] if is_quick else [other], id=name)
     for case in TILED:

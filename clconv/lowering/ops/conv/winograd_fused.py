@@ -93,8 +93,10 @@ def _lower(problem: Problem) -> Lowered:
 
 
 def _estimate(problem: Problem) -> float:
-    """Infinite where matrix instructions may be used: one of them does more than all that the transforms save."""
-    if problem.device.is_cpu or matrix_for(problem) is not None:
+    """Infinite where matrix instructions may be used: one of them does more than all that the transforms save, unless it adds
+    no more than two products at a time."""
+    kind = matrix_for(problem)
+    if problem.device.is_cpu or (kind is not None and not kind.is_alone):
         return math.inf
     shape = ConvShape.of(problem)
     groups = -(-TileGrid.of(shape, F2_3).count // _TILES) * -(-shape.filters // _FILTERS)
