@@ -169,8 +169,10 @@ def verified_device(bench: Bench) -> tuple[Any, dict[str, str]]:
     from clconv.probes.matrix_probe import refusal, settle
     from clconv.probes.shuffle_probe import with_verified_shuffles
 
+    limit = 150 if bench.options.small else 30
+
     def tried(instruction: str, device: Any, precision: str) -> str:
-        wrong, failed = bench.ours.call(refusal, device, precision, limit=30)
+        wrong, failed = bench.ours.call(refusal, device, precision, limit=limit)
         return str(wrong or failed)
 
     able, refused = settle(bench.device, ("tf32", "float16"), tried)
@@ -179,7 +181,7 @@ def verified_device(bench: Bench) -> tuple[Any, dict[str, str]]:
         ("shuffles", with_verified_shuffles, ()),
         ("products of bytes", with_verified_dot, ("float32",)),
     ):
-        known, reason = bench.ours.call(verified, None, able, *more, limit=60)
+        known, reason = bench.ours.call(verified, None, able, *more, limit=2 * limit)
         able = known or able
         if reason:
             refused[what] = reason
