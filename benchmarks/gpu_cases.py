@@ -102,16 +102,16 @@ def compile_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
     return [*nets, *layers], min(len(nets), len(networks(options)) * len(options.batches))
 
 
-def run_cases(bench: Bench, part: str = "cases") -> None:
+def run_cases(bench: Bench, part: str = "cases", compiling: Sequence[tuple[Any, ...]] = ()) -> None:
     """Correctness of the operators of a part, into the record under its name; in the same processes the networks' kernels
-    are compiled."""
+    are compiled. compiling: such tasks that come first."""
     options = bench.options
     cases, first = case_tasks(bench, operators_of(part, options.cases))
-    compiling, next_ones = compile_tasks(bench) if part == "cases" else ([], 0)
+    nets, soon = compile_tasks(bench) if part == "cases" else ([], 0)
     if options.small:
         cases = cases[:: max(1, len(cases) // _FEW)]
         first = len(cases)
-    tasks = [*cases[:first], *compiling[:next_ones], *cases[first:], *compiling[next_ones:]]
+    tasks = [*compiling, *cases[:first], *nets[:soon], *cases[first:], *nets[soon:]]
     found = _Found()
     for number, result, reason in in_parallel(tasks, options.jobs, bench.part_end, 90.0):
         found.take(tasks[number], result, reason)
@@ -142,7 +142,7 @@ class _Found:
 
         if task[0] is not examined:
             if reason:
-                self.reasons.append(f"compiling {task[1:5]}: {reason}")
+                self.reasons.append(f"{task[0].__name__} {task[1:5]}: {reason}")
             return
         _, case, _, variant, precision = task
         self.ran += 1

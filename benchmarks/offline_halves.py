@@ -66,7 +66,7 @@ def row(target: Target, layer: str, batch: int, way: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernels.cl")
         source.write_text(program_source((call.kernel,)))
-        (usage,) = target.compile(target, source, {call.kernel.entry: call}).values()
+        (usage,) = target.compile(target, source, {call.kernel.symbol: call}).values()
         if "ocloc" in target.tools:
             found, wide = intel_instructions(target, source)
             multiplied = ", ".join(f"{n} mad ({wide}) :{kind}" for kind, n in found.most_common())
@@ -74,7 +74,9 @@ def row(target: Target, layer: str, batch: int, way: str) -> list[str]:
         else:
             (code,) = parse_amd(source.with_suffix(".s").read_text()).values()
             hot = hottest(code).inner
-            names = Counter({n: c for n, c in hot.items() if re.match(r"v_(dual_|pk_)?(fma|dot2)", n)})
+            names = Counter(
+                {n: c for n, c in hot.items() if re.match(r"v_(dual_|pk_)?(fma|dot2)", n)}
+            )
             multiplied = ", ".join(f"{n} {name}" for name, n in names.most_common(3))
             lines = min(tile.depth, tile.lines(None) // (2 if way == "halves" else 1))
             items = f"{tile.item_m * tile.item_n * lines * (2 if way == 'halves' else 1)}"
