@@ -23,6 +23,7 @@ TRAINING = (
     "ConvWeightGradient", "TurnedFilters", "BatchNormalization", "BatchNormalizationGradient", "MaxPoolWithTaps",
     "MaxPoolGradient", "AveragePoolGradient", "ReduceSum", "Pointwise", "Dropout", "LogSoftmax",
 )  # fmt: skip
+_LIMIT = 150.0  # seconds of a task
 _FEW = 30  # cases of a part in a dry run
 
 
@@ -112,8 +113,8 @@ def run_cases(bench: Bench, part: str = "cases", compiling: Sequence[tuple[Any, 
         cases = cases[:: max(1, len(cases) // _FEW)]
         first = len(cases)
     tasks = [*compiling, *cases[:first], *nets[:soon], *cases[first:], *nets[soon:]]
-    found = _Found()
-    for number, result, reason in in_parallel(tasks, options.jobs, bench.part_end, 90.0):
+    found = _Found(bench.device)
+    for number, result, reason in in_parallel(tasks, options.jobs, bench.part_end, _LIMIT):
         found.take(tasks[number], result, reason)
     hopeless = found.hopeless
     if hopeless:
@@ -132,7 +133,8 @@ def run_cases(bench: Bench, part: str = "cases", compiling: Sequence[tuple[Any, 
 class _Found:
     """What tasks came to. failed: those of cases that were wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: Any) -> None:
+        self.device = device
         self.passed, self.ran, self.reasons = 0, 0, list[str]()
         self.failed: list[tuple[Any, ...]] = []
         self.by_variant: dict[tuple[str, str], list[bool]] = {}
@@ -142,7 +144,8 @@ class _Found:
 
         if task[0] is not examined:
             if reason:
-                self.reasons.append(f"{task[0].__name__} {task[1:5]}: {reason}")
+                what = [str(part) for part in task[1:] if part is not self.device]
+                self.reasons.append(f"{task[0].__name__} {' '.join(what)}: {reason}")
             return
         _, case, _, variant, precision = task
         self.ran += 1
