@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.disassembly import hottest, parse_amd
-from benchmarks.gpu_work import layer_case
+from benchmarks.gpu.work import layer_case
 from benchmarks.offline_compile import wanted_targets
 from benchmarks.offline_targets import TARGETS, Target, run
 from clconv.device.options import PlanOptions

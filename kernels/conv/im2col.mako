@@ -6,6 +6,7 @@ A load of A is of four filters, one of B of `pixel_width` pixels; each is done f
 the tile holds.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="rows" file="/conv/im2col_rows.mako"/>
 <%!
 from clconv.lowering.shared.tile_text import pair_of, raw_type, read_raw, word_type, words
 
@@ -48,16 +49,7 @@ def b_guard(tile, kind, pixel_width):
   const int top = oh * ${strides[0]} - pad_top, left = ow * ${strides[1]} - pad_left;
   global const ${stored("x")}* image = x + ((size_t)n * groups + group) * ${channels} * plane;
 % if tap_width:
-  // Columns of a row of the window that lie on the image, those that this item loads from bit 0 on.
-  const int first_tap = row * ${len(pair)};
-  int columns = 0;
-% for j in range(tap_width):
-<%
-  place = "left + (first_tap + %d) * %d" % (j, dilations[1])
-  inside = " && %s >= 0 && %s < width" % (place, place) if pad_mode == "constant" else ""
-%>
-  columns |= first_tap + ${j} < ${kernel[1]}${inside} ? ${1 << j} : 0;
-% endfor
+${rows.columns(len(pair))}
 % endif
 </%def>
 ## From ih and iw: `inside`, and both mapped back into the image by the padding mode.
@@ -119,27 +111,7 @@ def b_guard(tile, kind, pixel_width):
 % endfor
       }
 % elif tap_width:
-      ${b_guard(tile, kind, pixel_width)}{
-% for line in range(tile.k // tap_width):
-        {
-          const int line = k0 / ${tap_width} + ${line};
-          const int c = line / ${KH};
-          const int ih = top + (line - c * ${KH}) * ${DH};
-          const int taken = valid && line < ${channels * KH}${" && ih >= 0 && ih < height" if pad_mode == "constant" else ""} ? columns : 0;
-          global const ${stored("x")}* source = image + (size_t)c * plane + ih * width + left + first_tap * ${DW};
-% for i in range(count):
-% for h in range(pair):
-<%
-  k = i * at_once * pair + h
-%>
-% if k // tap_width == line:
-          next_b${i}_${h} = taken & ${1 << k % tap_width} ? ${read_raw(kind, stored("x"), 1, "source + %d" % (k % tap_width * DW))} : ${zero_b};
-% endif
-% endfor
-% endfor
-        }
-% endfor
-      }
+      ${b_guard(tile, kind, pixel_width)}{ ${rows.fetch(pair, count, at_once, zero_b)} }
 % else:
 % for i in range(count):
 % for h in range(pair):

@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py: what it would find out on a bare machine with a GPU, tried without one."""
+"""benchmarks/gpu: what it would find out on a bare machine with a GPU, tried without one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import nvidia
-from benchmarks.gpu import PARTS, nothing_works
-from benchmarks.gpu_cases import BYTES, NETWORKS, known_operators, operators_of
-from benchmarks.gpu_evidence import evidence
-from benchmarks.gpu_lanes import Bench, Lane, in_parallel
-from benchmarks.gpu_report import geometric_mean, line, summary, with_peer
-from benchmarks.gpu_training import agree
-from benchmarks.gpu_work import closed, feeds_of, network_graph, short
+from benchmarks.gpu import nvidia
+from benchmarks.gpu.cases import BYTES, NETWORKS, known_operators, operators_of
+from benchmarks.gpu.evidence import evidence
+from benchmarks.gpu.lanes import Bench, Lane, in_parallel
+from benchmarks.gpu.report import geometric_mean, line, summary, with_peer
+from benchmarks.gpu.run import PARTS, nothing_works
+from benchmarks.gpu.training import agree
+from benchmarks.gpu.work import closed, feeds_of, network_graph, short
 from benchmarks.nets import NETS, OPEN
 from clconv.cases import CASES
 from clconv.graph.reference import run_reference
@@ -93,7 +93,7 @@ def test_the_wheels_loader_takes_the_icd_that_is_written() -> None:
     if not library:
         pytest.skip("pyopencl came without PoCL")
     program = (
-        "import sys; from pathlib import Path; from benchmarks import nvidia;"
+        "import sys; from pathlib import Path; from benchmarks.gpu import nvidia;"
         "print(nvidia.register(Path(sys.argv[1])).read_text().strip());"
         "import pyopencl; print(*(p.name for p in pyopencl.get_platforms()), sep=',')"
     )

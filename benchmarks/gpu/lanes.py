@@ -1,4 +1,4 @@
-"""Processes that benchmarks/gpu.py works with, and what its parts share."""
+"""Processes that benchmarks/gpu works with, and what its parts share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.gpu_report import line
+from benchmarks.gpu.report import line
 
 _ROW_SECONDS = 90.0  # for one call of a process
 
@@ -28,7 +28,7 @@ class Lane:
         self, function: Callable[..., Any], *arguments: Any, limit: float = _ROW_SECONDS
     ) -> tuple[Any, str]:
         """(what the function returns, "") or (None, why not)."""
-        from benchmarks.gpu_work import short
+        from benchmarks.gpu.work import short
         from clconv.errors import ClconvError
 
         try:

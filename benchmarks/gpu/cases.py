@@ -1,12 +1,12 @@
-"""Correctness on a GPU, for benchmarks/gpu.py: cases through every variant, many processes at a time."""
+"""Correctness on a GPU, for benchmarks/gpu: cases through every variant, many processes at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.gpu_evidence import keep_evidence
-from benchmarks.gpu_lanes import Bench, in_parallel, networks
+from benchmarks.gpu.evidence import keep_evidence
+from benchmarks.gpu.lanes import Bench, in_parallel, networks
 
 # What networks take most of their time for comes first, then what quantised ones are made of, then all the rest.
 NETWORKS = (
@@ -48,7 +48,7 @@ def operators_of(part: str, wanted: Sequence[str] = ()) -> list[str]:
 
 def case_tasks(bench: Bench, operators: Iterable[str]) -> tuple[list[tuple[Any, ...]], int]:
     """Variants on cases, a few for each variant in each precision first; how many these are."""
-    from benchmarks.gpu_work import examined
+    from benchmarks.gpu.work import examined
     from clconv.device.options import PlanOptions
     from clconv.diagnosis.doctor import cheap_first, device_cases, in_precision
     from clconv.errors import ShapeError
@@ -81,7 +81,7 @@ def case_tasks(bench: Bench, operators: Iterable[str]) -> tuple[list[tuple[Any, 
 
 def compile_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
     """The networks' kernels and the layers', for the driver's cache to hold; how many are of the networks that come next."""
-    from benchmarks.gpu_work import LAYERS, compiled, compiled_layer
+    from benchmarks.gpu.work import LAYERS, compiled, compiled_layer
 
     options = bench.options
     if bench.device.kind != "gpu" or options.small:
@@ -140,7 +140,7 @@ class _Found:
         self.by_variant: dict[tuple[str, str], list[bool]] = {}
 
     def take(self, task: tuple[Any, ...], result: Any, reason: str) -> None:
-        from benchmarks.gpu_work import examined
+        from benchmarks.gpu.work import examined
 
         if task[0] is not examined:
             if reason:

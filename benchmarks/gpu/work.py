@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py has processes of their own do: compile, check and time clconv's kernels.
+"""What benchmarks/gpu has processes of their own do: compile, check and time clconv's kernels.
 
 Every function returns plain data. What a process keeps between calls, the last network and its sessions, it keeps here.
 A process that dies, hangs or whose context is lost takes nothing else along.

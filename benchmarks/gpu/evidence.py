@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py keeps of cases that fail: enough to mend them where there is no GPU."""
+"""What benchmarks/gpu keeps of cases that fail: enough to mend them where there is no GPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu_lanes import Bench
+from benchmarks.gpu.lanes import Bench
 from clconv.cases.base import Case
 from clconv.device.info import DeviceInfo
 

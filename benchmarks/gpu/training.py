@@ -1,4 +1,4 @@
-"""Training on a GPU, for benchmarks/gpu.py: the gradients' cases, and a whole step of ResNet-18 against PyTorch's."""
+"""Training on a GPU, for benchmarks/gpu: the gradients' cases, and a whole step of ResNet-18 against PyTorch's."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gpu_cases import run_cases
-from benchmarks.gpu_lanes import Bench
-from benchmarks.gpu_report import of_step
+from benchmarks.gpu.cases import run_cases
+from benchmarks.gpu.lanes import Bench
+from benchmarks.gpu.report import of_step
 from benchmarks.training.nets import TASKS, Task
 
 NAME = "resnet18"

@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py found, in lines for people: geometric means against the goals, and what is furthest behind."""
+"""What benchmarks/gpu found, in lines for people: geometric means against the goals, and what is furthest behind."""
 
 from __future__ import annotations
 

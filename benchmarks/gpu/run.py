@@ -36,12 +36,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import nvidia
-from benchmarks.gpu_cases import known_operators, run_cases
-from benchmarks.gpu_lanes import Bench, Lane
-from benchmarks.gpu_report import summary
-from benchmarks.gpu_rows import run_latency, run_layers, run_networks
-from benchmarks.gpu_training import run_training
+from benchmarks.gpu import nvidia
+from benchmarks.gpu.cases import known_operators, run_cases
+from benchmarks.gpu.lanes import Bench, Lane
+from benchmarks.gpu.report import summary
+from benchmarks.gpu.rows import run_latency, run_layers, run_networks
+from benchmarks.gpu.training import run_training
 from benchmarks.nets import OPEN
 
 PRECISIONS = ("float32", "tf32", "float16")
@@ -73,7 +73,9 @@ def said(*command: str) -> str:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.gpu", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--device", default="gpu")
     parser.add_argument("--small", action="store_true", help="small sizes, for a dry run on a CPU")
     parser.add_argument("--as-gpu", action="store_true", help="the kernels for GPUs on any device")
@@ -195,10 +197,10 @@ def nothing_works(cases: Mapping[str, Any]) -> bool:
 
 def load_peer(bench: Bench) -> None:
     """While cases run: from a cold disk, PyTorch and cuDNN take a while."""
-    from benchmarks import gpu_peer
+    from benchmarks.gpu import peer as peer_work
 
     if bench.peer:
-        found, reason = bench.theirs.call(gpu_peer.peer_version, bench.peer, limit=150)
+        found, reason = bench.theirs.call(peer_work.peer_version, bench.peer, limit=150)
         bench.record["peer"] = found or f"FAILED {reason}"
         print(f"peer: {bench.record['peer']}", flush=True)
 
@@ -241,7 +243,3 @@ def measure_all(bench: Bench) -> None:
             flush=True,
         )
     loading.join()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
