@@ -124,7 +124,7 @@ def hottest(lines: Sequence[Line]) -> Hot:
 def multiplies(names: Mapping[str, int]) -> int:
     """Multiply-adds of floats, or matrix instructions; two in one instruction count as two."""
     return sum(
-        count * len(re.findall(r"(?<!\w)(?:FFMA|HMMA|v_(?:dual_|pk_)?fma\w*_f32|v_wmma|v_mfma)", name))
+        count * len(re.findall(r"(?<!\w)(?:FFMA|HMMA|v_(?:dual_|pk_)?fma\w*_f32|v_(?:dual_)?dot2\w*_f32_f16|v_wmma|v_mfma)", name))
         for name, count in names.items()
     )  # fmt: skip
 

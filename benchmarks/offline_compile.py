@@ -158,7 +158,9 @@ def _label(call: KernelCall) -> str:
     tile, matrix = parameters.get("tile"), parameters.get("kind")
     if isinstance(tile, Tile):
         label.append(f"{tile.m}x{tile.n}x{tile.k}, {tile.item_m}x{tile.item_n} an item")
-    if isinstance(matrix, Matrix):
+    if isinstance(matrix, Matrix) and matrix.is_alone:
+        label.append("pairs of f16" if matrix.pair == 2 else "sums of f16")
+    elif isinstance(matrix, Matrix):
         label.append(f"{matrix.type} m{matrix.rows}n{matrix.columns}k{matrix.k}")
     label += [f"m={parameters['m']}"] if "m" in parameters else []
     label += ["of a part of the sum"] if parameters.get("partial") else []

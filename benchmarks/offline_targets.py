@@ -150,13 +150,14 @@ def _gpu(
 
 _AMD_TOOLS, _NVIDIA_TOOLS = ("clang-19",), ("clang-19", "ptxas")
 _DOUBLE = "cl_khr_fp64"
+_PAIRS = frozenset({"f16 pairs"})
 TARGETS = (
-    Target("gfx90a", _AMD_TOOLS, _gpu("gfx90a", "AMD", 104, 64, 256, _DOUBLE), compile_amd),
-    Target("gfx1030", _AMD_TOOLS, _gpu("gfx1030", "AMD", 40, 64, 256, _DOUBLE), compile_amd),
-    Target("gfx1100", _AMD_TOOLS, _gpu("gfx1100", "AMD", 48, 64, 256, _DOUBLE), compile_amd),
+    Target("gfx90a", _AMD_TOOLS, _gpu("gfx90a", "AMD", 104, 64, 256, _DOUBLE, matrix=_PAIRS), compile_amd),
+    Target("gfx1030", _AMD_TOOLS, _gpu("gfx1030", "AMD", 40, 64, 256, _DOUBLE, matrix=_PAIRS), compile_amd),
+    Target("gfx1100", _AMD_TOOLS, _gpu("gfx1100", "AMD", 48, 64, 256, _DOUBLE, matrix=_PAIRS), compile_amd),
     Target("sm_75", _NVIDIA_TOOLS, _gpu("T4", "NVIDIA", 40, 48, 1024, _DOUBLE, matrix=nvidia_matrix((7, 5))), compile_nvidia),
     Target("sm_90", _NVIDIA_TOOLS, _gpu("H200", "NVIDIA", 132, 48, 1024, _DOUBLE, matrix=nvidia_matrix((9, 0))), compile_nvidia),
-    Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512), compile_intel),
+    Target("tgllp", ("ocloc",), _gpu("Iris Xe", "Intel", 96, 64, 512, matrix=frozenset({"f16 short sums"})), compile_intel),
     Target("dg2", ("ocloc",), _gpu("Arc A770", "Intel", 512, 64, 1024, matrix=frozenset({"f16 8 lanes"})), compile_intel),
     Target("pvc", ("ocloc",), _gpu("Intel(R) Data Center GPU Max 1550", "Intel", 1024, 128, 1024, _DOUBLE, matrix=frozenset({"f16 16 lanes"})), compile_intel),
 )  # fmt: skip

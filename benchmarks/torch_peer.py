@@ -2,7 +2,7 @@
 
 Batch norms are folded as clconv folds them, Relu and sums stay operators of their own, as cuDNN is called by most
 programs. Times are CUDA events around many runs in a row, so that what the host does meanwhile counts only where the
-device waits for it; the CUDA graph leaves the host out. Runs in a process of its own: see benchmarks/gpu.py.
+device waits for it; the CUDA graph leaves the host out. Runs in a process of its own: see benchmarks/gpu.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.gpu_work import WARM, latencies
+from benchmarks.gpu.work import WARM, latencies
 from clconv.graph.ir import Graph, Node
 from clconv.graph.passes import PASSES
 from clconv.graph.passes.fuse_epilogue import fuse_epilogue

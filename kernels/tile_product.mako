@@ -8,6 +8,7 @@ index of the work-item in its group.
 </%doc>
 <%namespace name="nvidia" file="/matrix_nvidia.mako"/>
 <%namespace name="intel" file="/matrix_intel.mako"/>
+<%namespace name="alone" file="/matrix_alone.mako"/>
 <%!
 from clconv.lowering.shared.tile_text import item_place, variables, word_type
 %>
@@ -15,7 +16,7 @@ from clconv.lowering.shared.tile_text import item_place, variables, word_type
 ## What a kernel needs in front of it.
 <%def name="functions(kind)">
 % if kind is not None:
-${(intel if kind.is_intel else nvidia).functions(kind)}
+${(alone if kind.is_alone else intel if kind.is_intel else nvidia).functions(kind)}
 % endif
 </%def>
 
@@ -24,14 +25,14 @@ ${(intel if kind.is_intel else nvidia).functions(kind)}
   local ${word_type(kind)} a_tile[${2 * tile.lines(kind) * a_row}] __attribute__((aligned(16)));
   local ${word_type(kind)} b_tile[${2 * tile.lines(kind) * b_row}] __attribute__((aligned(16)));
 % if kind is not None:
-  ${(intel if kind.is_intel else nvidia).memory(tile, kind)}
+  ${(alone if kind.is_alone else intel if kind.is_intel else nvidia).memory(tile, kind)}
 % endif
 </%def>
 
 ## The results, zero, and where in the tile the first of them lies: item_row, item_column.
 <%def name="results(tile, kind)">
-% if kind is not None:
-  ${(intel if kind.is_intel else nvidia).places(tile, kind)}
+% if kind is not None and not kind.is_alone:
+  ${(alone if kind.is_alone else intel if kind.is_intel else nvidia).places(tile, kind)}
 % else:
 <%
   row, column = item_place(tile)
@@ -90,7 +91,7 @@ ${(intel if kind.is_intel else nvidia).functions(kind)}
     if (step + 1 < step_end) {
       ${fetch("step + 1")}
     }
-    ${multiply(tile, a_row, b_row) if kind is None else (intel if kind.is_intel else nvidia).multiply(tile, kind, a_row, b_row)}
+    ${multiply(tile, a_row, b_row) if kind is None else (alone if kind.is_alone else intel if kind.is_intel else nvidia).multiply(tile, kind, a_row, b_row)}
     current ^= 1;
     if (step + 1 < step_end) {
       ${keep("current", a_row, b_row)}

@@ -69,14 +69,19 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def load(folder: Path, layout: str) -> tuple[Runner, str]:
+def load(folder: Path, layout: str, device: str = "cpu") -> tuple[Runner, str]:
+    """device: as PyTorch calls it; on a GPU products of float32 are not rounded to tf32."""
     torch.set_num_threads(THREADS)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     torch.manual_seed(0)
     net = json.loads((folder / "net.json").read_text(encoding="utf-8"))
     values = {n: torch.from_numpy(a) for n, a in np.load(folder / "values.npz").items()}
     for name, value in values.items():
         if value.dim() == 4:
-            values[name] = value.contiguous(memory_format=MEMORY[layout])
+            value = value.contiguous(memory_format=MEMORY[layout])
+        # Single numbers are read by the host, which must not wait for the device.
+        values[name] = value.to(device) if value.dim() else value
     learned = [values[n].requires_grad_() for n in net["parameters"]]
     optimizer = torch.optim.SGD(learned, **net["sgd"])
     loss_of, target = LOSSES[net["loss"]], values.pop(net["target"])

@@ -15,7 +15,9 @@ class DeviceInfo:
 
     vector_width: float32 lanes of one register, after quirks; the channel block of CPU layouts.
     matrix: matrix instructions by the type of their factors: "tf32", "f16", and "f16 k16" if 16 products at a
-        time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "emulated": plain C in their place.
+        time, of NVIDIA; "f16 8 lanes", "f16 16 lanes" of Intel; "f16 pairs", two products at a time for each work-item, of
+        AMD; "f16 short sums", arithmetic of halves, where a few products are added before they go to a float; "emulated":
+        plain C in their place.
     matrix_verified: whether what `matrix` names is known to multiply right; else only a precision that asks for it takes it.
     most_rounds: after how many rounds through its loops, all of them together, a work-item is ended; 0 if never.
     shuffle: how work-items side by side pass each other values without local memory: "nvidia", "intel", "emulated", "" if
@@ -88,6 +90,16 @@ def intel_matrix(extensions: frozenset[str]) -> frozenset[str]:
     if "cl_intel_subgroup_matrix_multiply_accumulate" in extensions:
         return frozenset({"f16 8 lanes", "f16 16 lanes"})
     return frozenset()
+
+
+def half_matrix(name: str, extensions: frozenset[str]) -> frozenset[str]:
+    """DeviceInfo.matrix of a GPU by what it says of arithmetic of halves. AMD's v_dot2_f32_f16 is there on what has such an
+    instruction for bytes. Where cl_khr_fp16 is there, halves are taken to be faster than floats, as they are on Intel's GPUs
+    and on those of phones."""
+    if "cl_khr_fp16" not in extensions:
+        return frozenset()
+    pairs = gpu_dot(name, (0, 0), frozenset()) != ""
+    return frozenset({"f16 pairs" if pairs else "f16 short sums"})
 
 
 def shuffle_of(capability: tuple[int, int], extensions: frozenset[str]) -> str:

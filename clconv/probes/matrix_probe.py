@@ -26,6 +26,8 @@ _ORDER = (
     ("f16 k16", "float16", frozenset({"f16"})),
     ("f16 8 lanes", "float16", frozenset[str]()),
     ("f16 16 lanes", "float16", frozenset[str]()),
+    ("f16 pairs", "float16", frozenset[str]()),
+    ("f16 short sums", "float16", frozenset[str]()),
 )
 
 

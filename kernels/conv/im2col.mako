@@ -6,6 +6,7 @@ A load of A is of four filters, one of B of `pixel_width` pixels; each is done f
 the tile holds.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
+<%namespace name="rows" file="/conv/im2col_rows.mako"/>
 <%!
 from clconv.lowering.shared.tile_text import pair_of, raw_type, read_raw, word_type, words
 
@@ -47,6 +48,9 @@ def b_guard(tile, kind, pixel_width):
   const int ow = pixel - n * out_plane - oh * out_width;
   const int top = oh * ${strides[0]} - pad_top, left = ow * ${strides[1]} - pad_left;
   global const ${stored("x")}* image = x + ((size_t)n * groups + group) * ${channels} * plane;
+% if tap_width:
+${rows.columns(len(pair))}
+% endif
 </%def>
 ## From ih and iw: `inside`, and both mapped back into the image by the padding mode.
 <%def name="source_pixel()">
@@ -65,7 +69,7 @@ def b_guard(tile, kind, pixel_width):
 <%
   KH, KW = kernel
   DH, DW = dilations
-  K = channels * KH * KW
+  K = channels * KH * (tap_width or KW)
   padded_filters = -(-filters // tile.m) * tile.m
   pair = pair_of(kind)
   count, at_once = b_loads(tile, kind, pixel_width)
@@ -106,6 +110,8 @@ def b_guard(tile, kind, pixel_width):
 % endfor
 % endfor
       }
+% elif tap_width:
+      ${b_guard(tile, kind, pixel_width)}{ ${rows.fetch(pair, count, at_once, zero_b)} }
 % else:
 % for i in range(count):
 % for h in range(pair):

@@ -10,7 +10,8 @@ Index space: local (tile.items); groups (pixel tiles, filter tiles, group * spli
 
 Parameters: tile, whose items are a multiple of tile.n; kind of the multiplication: see tile_product; channels,
 filters: a group's; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; taps_outer: K is
-(kh, kw, c), which needs channels % tile.k == 0, else (c, kh, kw); fours: whether each image of y is a multiple of
+(kh, kw, c), which needs channels % tile.k == 0, else (c, kh, kw); tap_width: what kw is padded to, which divides tile.k, or 0;
+fours: whether each image of y is a multiple of
 four pixels; pixel_width: of a load of x, 1, or 4 if fours and pixels do not see their neighbours; partial;
 subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
 </%doc>
@@ -22,7 +23,7 @@ from clconv.lowering.model.ctext import assign, set_element, vector_type
 from clconv.lowering.shared.tile_text import columns
 %>
 <%
-  steps = -(-channels * kernel[0] * kernel[1] // tile.k)
+  steps = -(-channels * kernel[0] * (tap_width or kernel[1]) // tile.k)
   a_row, b_row = tile.row_lengths(kind)
 %>
 ${product.functions(kind)}

@@ -8,7 +8,7 @@ into local memory; then 16 items multiply for each of the 16 positions, 8 filter
 are exchanged through local memory and each item makes the results of four tiles.
 Index space: (256 for each 32 tiles, F / 32).
 Parameters: input, output: B' and A' as rows; pad_mode none, constant, reflect, edge, wrap; store: pixels of a store;
-bias; epilogue. Pixels past the padded image count as zeros; tiles past the last are computed and not stored.
+through_local: whether what is half transformed lies in local memory, where registers are few; bias; epilogue. Pixels past the padded image count as zeros; tiles past the last are computed and not stored.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
@@ -44,6 +44,37 @@ kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
     const int c = step * 8 + item / 32;
     const int now = c < channels ? inside : 0;
     global const ${stored("x")}* plane = x + ((size_t)image * channels + min(c, channels - 1)) * height * width;
+% if through_local:
+    // A column of pixels at a time: an item's own words hold what is half done, and registers for all of it are not needed.
+    barrier(CLK_LOCAL_MEM_FENCE); // the last step's are read
+% for i in range(4):
+    shared_weights[item + ${256 * i}] = weights[${256 * i}];
+% endfor
+    local float* to = (local float*)shared_tiles + item;
+% for j in range(4):
+    {
+% for i in range(4):
+      const float pixel${i} = ${element("plane", "row%d * width + column%d" % (i, j), stored("x"))};
+% endfor
+% for i in range(4):
+      const float c${i} = now & ${1 << (4 * i + j)} ? pixel${i} : 0;
+% endfor
+% for i in range(4):
+      to[${(4 * i + j) * 256}] = ${linear.combination(input[i], "c")};
+% endfor
+    }
+% endfor
+% for i in range(4):
+    {
+% for j in range(4):
+      const float r${j} = to[${(4 * i + j) * 256}];
+% endfor
+% for j in range(4):
+      to[${(4 * i + j) * 256}] = ${linear.combination(input[j], "r")};
+% endfor
+    }
+% endfor
+% else:
     float d[4][4];
 % for i in range(4):
     {
@@ -68,6 +99,7 @@ kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
 % endfor
     }
 % endfor
+% endif
     barrier(CLK_LOCAL_MEM_FENCE);
     local const float4* from_weights = shared_weights + position * 64 + filter_part * 2;
     local const float4* from_tiles = shared_tiles + position * 64 + tile_part * 2;

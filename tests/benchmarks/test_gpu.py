@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py: what it would find out on a bare machine with a GPU, tried without one."""
+"""benchmarks/gpu: what it would find out on a bare machine with a GPU, tried without one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import nvidia
-from benchmarks.gpu import nothing_works
-from benchmarks.gpu_lanes import Bench, Lane, in_parallel
-from benchmarks.gpu_report import geometric_mean, line, summary, with_peer
-from benchmarks.gpu_work import closed, feeds_of, network_graph, short
+from benchmarks.gpu import nvidia
+from benchmarks.gpu.cases import BYTES, NETWORKS, known_operators, operators_of
+from benchmarks.gpu.evidence import evidence
+from benchmarks.gpu.lanes import Bench, Lane, in_parallel
+from benchmarks.gpu.report import geometric_mean, line, summary, with_peer
+from benchmarks.gpu.run import PARTS, nothing_works
+from benchmarks.gpu.training import agree
+from benchmarks.gpu.work import closed, feeds_of, network_graph, short
 from benchmarks.nets import NETS, OPEN
+from clconv.cases import CASES
 from clconv.graph.reference import run_reference
 from clconv.runtime.device import choose_device
 from clconv.runtime.opencl import open_device
@@ -89,7 +93,7 @@ def test_the_wheels_loader_takes_the_icd_that_is_written() -> None:
     if not library:
         pytest.skip("pyopencl came without PoCL")
     program = (
-        "import sys; from pathlib import Path; from benchmarks import nvidia;"
+        "import sys; from pathlib import Path; from benchmarks.gpu import nvidia;"
         "print(nvidia.register(Path(sys.argv[1])).read_text().strip());"
         "import pyopencl; print(*(p.name for p in pyopencl.get_platforms()), sep=',')"
     )
@@ -126,6 +130,37 @@ def test_what_the_end_cut_off_is_no_failure(tmp_path: Path) -> None:
 
     assert [("failed" in found) for found in kept(100)] == [True, False]
     assert [("failed" in found) for found in kept(0)] == [False]
+
+
+def test_parts_run_alone_by_their_names_or_first_words(tmp_path: Path) -> None:
+    def wanted(only: list[str], skip: list[str]) -> list[str]:
+        options = argparse.Namespace(json=None, small=True, only=only, skip=skip)
+        bench = Bench(options, None, "", {}, 0.0, 0.0, None, None)  # type: ignore[arg-type]
+        return [part for part in PARTS if bench.wants(part)]
+
+    assert wanted([], []) == list(PARTS)
+    assert wanted(["networks"], ["networks tf32"]) == ["networks float32", "networks float16"]
+    assert wanted(["cases", "layers float16"], []) == ["cases", "layers float16"]
+    assert not any(part.startswith("layers") for part in wanted([], ["layers"]))
+
+
+def test_every_operator_has_its_cases_in_one_part() -> None:
+    forward, backward = operators_of("cases"), operators_of("training")
+    assert sorted([*forward, *backward]) == sorted(known_operators())
+    assert forward[: len(NETWORKS) + len(BYTES)] == [*NETWORKS, *BYTES]
+    assert {"ConvWeightGradient", "MaxPoolGradient", "SigmoidGradient"} <= set(backward)
+    assert operators_of("cases", ["Relu", "Conv"]) == ["Conv", "Relu"]
+
+
+def test_losses_may_drift_apart_but_not_begin_apart() -> None:
+    assert agree([2.0, 1.5], [2.001, 1.51], 2e-3) and not agree([2.0], [2.01], 2e-3)
+    assert not agree([2.0, 1.5], [2.0, 1.6], 2e-3) and not agree([math.nan], [2.0], 2e-3)
+
+
+def test_evidence_has_numbers_and_sources() -> None:
+    (case,) = (case for case in CASES if case.name == "MatMul-matrices")
+    text = evidence(case, choose_device(), "simple", "float32")
+    assert "0 of" in text and "kernel void" in text and "MatMul" in text
 
 
 def test_where_nothing_works_the_time_is_kept() -> None:
@@ -211,7 +246,7 @@ def test_the_whole_of_it_runs_without_a_gpu(tmp_path: Path) -> None:
     open_device(device)
     command = [
         sys.executable, "-m", "benchmarks.gpu", "--device", str(device.index), "--small", "--as-gpu", "--nets", "unet",
-        "--cases", "MatMul", "--precisions", "float32", "--seconds", "300", "--skip", "layers",
+        "--cases", "MatMul", "--precisions", "float32", "--seconds", "300", "--skip", "layers", "training",
         "--note", "a prediction", "--json", str(results),
     ]  # fmt: skip
     environment = {**os.environ, "CLCONV_CACHE_DIR": str(tmp_path / "cache")}

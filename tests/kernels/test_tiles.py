@@ -12,11 +12,20 @@ import pytest
 
 from clconv.cases import CASES, Case
 from clconv.device.info import DeviceInfo
-from clconv.graph.ir import Constant
+from clconv.graph.ir import Constant, DType, Graph, TensorSpec
+from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
 from clconv.lowering.ops.conv import implicit_gemm
 from clconv.lowering.ops.gemm import local
-from clconv.lowering.shared.tiles import INTEL_TILES, MATRIX_TILES, TILES, WIDE_GROUP, Tile
+from clconv.lowering.shared.tiles import (
+    HALF_TILES,
+    INTEL_TILES,
+    MATRIX_TILES,
+    PAIR_TILES,
+    TILES,
+    WIDE_GROUP,
+    Tile,
+)
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
 
@@ -49,20 +58,22 @@ KINDS = {
     "f16 8 lanes": ("float16", frozenset({"f16 8 lanes", "emulated"})),
     "f16 16 lanes": ("float16", frozenset({"f16 16 lanes", "emulated"})),
     "f16 k16": ("float16", frozenset({"f16", "f16 k16", "emulated"})),
+    "f16 pairs": ("float16", frozenset({"f16 pairs", "emulated"})),
+    "f16 short sums": ("float16", frozenset({"f16 short sums", "emulated"})),
 }
+TILES_OF = {
+    "f16 8 lanes": INTEL_TILES, "f16 16 lanes": INTEL_TILES, "f16 pairs": PAIR_TILES, "f16 short sums": HALF_TILES,
+}  # fmt: skip
 HALF = 2**-10  # of the largest result
 
 
 def fragments() -> Iterator[Any]:
     """(case, tile, kind) where the tile is for the instructions. The whole run has each pair of two of them, --soak all."""
-    for lanes in (False, True):
-        kinds = [kind for kind in KINDS if ("lanes" in kind) == lanes]
-        tiles = list(dict.fromkeys(INTEL_TILES if lanes else MATRIX_TILES))
-        for (i, case), (j, tile), (k, kind) in itertools.product(
-            enumerate(TILED), enumerate(tiles), enumerate(kinds)
-        ):
+    for k, kind in enumerate(KINDS):
+        tiles = list(dict.fromkeys(TILES_OF.get(kind, MATRIX_TILES)))
+        for (i, case), (j, tile) in itertools.product(enumerate(TILED), enumerate(tiles)):
             is_quick = case.name in QUICK and tile == tiles[-1]
-            other = pytest.mark.long if (i + j + k) % len(kinds) else pytest.mark.slow
+            other = pytest.mark.long if (i + j + k) % 3 else pytest.mark.slow
             name = f"{case.name}-{tile.m}x{tile.n}-{tile.items}-{kind}"
             yield pytest.param(case, tile, kind, marks=[] if is_quick else [other], id=name)
     for case in TILED:
@@ -135,3 +146,25 @@ def test_matrix_instructions_find_their_fragments(
         assert relative_error(found[name], expected) <= bound
         if not halves:
             assert 1e-6 < relative_error(found[name], run_reference(graph, feeds)[name]) <= HALF
+
+
+@pytest.mark.parametrize("way", ("emulated", "halves"))
+def test_short_sums_of_halves_keep_to_their_bound(way: str, device: DeviceInfo) -> None:
+    """Of sixteen products each, which err by gamma_16 of what their sizes add up to (Higham 2002, section 3.1); of the largest
+    result by no more than storing it does."""
+    if way == "halves" and not device.half:
+        pytest.skip("the device has no arithmetic of halves")
+    able = dataclasses.replace(
+        device, kind="gpu", matrix=frozenset({"f16 short sums", *{way} & {"emulated"}})
+    )
+    rng = np.random.default_rng(1)
+    a, b = (rng.standard_normal(s).astype(np.float16) for s in ((33, 300), (300, 70)))
+    node = make_node("MatMul", ["a", "b"], ["y"], "product")
+    specs = {"a": TensorSpec.of(a), "b": TensorSpec.of(b), "y": TensorSpec((33, 70), DType.FLOAT16)}
+    graph = Graph("product", (node,), ("a", "b"), ("y",), specs, {})
+    found = run(plan_for(graph, able, {"matmul": "matrix"}, "float16"), {"a": a, "b": b})["y"]
+    exact, unit = a.astype(np.float64) @ b.astype(np.float64), 2.0**-11
+    sizes = np.abs(a).astype(np.float64) @ np.abs(b).astype(np.float64)
+    error = np.abs(found.astype(np.float64) - exact)
+    assert (error <= unit * np.abs(exact) + 16 * unit / (1 - 16 * unit) * sizes).all()
+    assert 2.0**-13 < error.max() / np.abs(exact).max() <= HALF

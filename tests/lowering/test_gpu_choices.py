@@ -10,7 +10,7 @@ import pytest
 from clconv.cases import CASES, Case
 from clconv.cases.base import data, weight
 from clconv.config import PRECISIONS
-from clconv.device.info import DeviceInfo, intel_matrix, nvidia_matrix
+from clconv.device.info import DeviceInfo, half_matrix, intel_matrix, nvidia_matrix
 from clconv.device.options import PlanOptions
 from clconv.graph.ir import TensorSpec
 from clconv.lowering.choice.matrix import matrix_of
@@ -163,6 +163,23 @@ def test_intel_has_matrix_instructions_for_halves_only() -> None:
         assert found is not None and (found.rows, found.columns, found.k) == (8, lanes, 16)
         assert matrix_of(device, "tf32", halves=False) is None
     assert intel_matrix(frozenset()) == frozenset()
+
+
+def test_arithmetic_of_halves_stands_in_for_matrix_instructions() -> None:
+    half = frozenset({"cl_khr_fp16"})
+    assert half_matrix("gfx1100", frozenset()) == frozenset()
+    for name, k in (("gfx1030", 2), ("gfx90a:sramecc+:xnack-", 2), ("gfx1010", 1), ("Iris Xe", 1)):
+        device = dataclasses.replace(GPUS[1], matrix=half_matrix(name, half))
+        found = matrix_of(device, "float16", halves=True)
+        assert found is not None and found.is_alone and (found.k, found.pair) == (k, k), name
+        # Products in half are not exact: a network that declares float16 does not get them unasked.
+        declared = matrix_of(dataclasses.replace(device, matrix_verified=True), "float32", True)
+        assert (declared is None) == (k == 1), name
+        assert matrix_of(device, "float16", halves=False) is None
+        assert matrix_of(device, "tf32", halves=False) is None
+    both = dataclasses.replace(GPUS[1], matrix=half | {"f16 8 lanes", "f16 short sums"})
+    better = matrix_of(both, "float16", halves=True)
+    assert better is not None and better.lanes == 8
 
 
 def test_a_refusal_names_the_cure() -> None:

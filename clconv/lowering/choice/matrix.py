@@ -12,9 +12,10 @@ from clconv.lowering.model.kernel import Problem
 @dataclasses.dataclass(frozen=True)
 class Matrix:
     """A matrix instruction: rows x columns results, each from k products, which `lanes` work-items compute together:
-    a warp NVIDIA's mma.sync, a subgroup Intel's.
+    a warp NVIDIA's mma.sync, a subgroup Intel's; with one lane and k 2 an item's own.
 
-    type: of the factors, "tf32" or "f16"; sums are float32. k: 8 or 16. emulated: plain C in its place, for tests.
+    type: of the factors, "tf32" or "f16"; sums are float32. k: 8 or 16; 2 of AMD's v_dot2_f32_f16; 1 of arithmetic of halves,
+    whose sums of a tile's lines are halves, too. emulated: plain C in its place, for tests.
     """
 
     type: str
@@ -23,13 +24,18 @@ class Matrix:
     lanes: int = 32
 
     @property
+    def is_alone(self) -> bool:
+        """Whether an item adds products to results of its own, as it does in plain C."""
+        return self.lanes == 1
+
+    @property
     def is_intel(self) -> bool:
-        return self.lanes < 32
+        return 1 < self.lanes < 32
 
     @property
     def pair(self) -> int:
         """Factors, neighbours along k, in a 32-bit word of the tiles in local memory."""
-        return 2 if self.type == "f16" else 1
+        return 2 if self.type == "f16" and self.k > 1 else 1
 
     @property
     def rows(self) -> int:
@@ -55,6 +61,10 @@ def matrix_of(device: DeviceInfo, precision: str, halves: bool) -> Matrix | None
         for lanes in (8, 16):
             if f"f16 {lanes} lanes" in device.matrix:
                 return Matrix("f16", 16, emulated, lanes)
+        if "f16 pairs" in device.matrix:
+            return Matrix("f16", 2, emulated, 1)
+        if "f16 short sums" in device.matrix and precision == "float16":
+            return Matrix("f16", 1, emulated, 1)
     if precision == "tf32" and "tf32" in device.matrix:
         return Matrix("tf32", 8, emulated)
     return None

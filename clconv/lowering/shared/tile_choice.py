@@ -47,13 +47,15 @@ def _units(device: DeviceInfo) -> int:
 
 def _step(tile: Tile, kind: Matrix | None) -> float:
     """Cycles that a unit needs for a step of one work-group: what its warps issue, read or multiply."""
-    warps = tile.items / (kind.lanes if kind else 32)
-    if kind is None:
-        issued = tile.k * (tile.item_m * tile.item_n + (tile.item_m + tile.item_n) / 4 + 1)
-        reads = tile.k * (tile.item_m + tile.item_n) / 2  # of 128 bytes, two for each vector
+    if kind is None or kind.is_alone:
+        warps, lines = tile.items / 32, tile.lines(kind)
+        products = tile.item_m * tile.item_n / (2 if kind is not None and kind.k == 1 else 1)
+        issued = lines * (products + (tile.item_m + tile.item_n) / 4 + 1)
+        # Of 128 bytes: two for each vector of words.
+        reads = lines * (tile.item_m + tile.item_n) / (4 if kind is not None and kind.k == 1 else 2)
         multiplied = 0.0
     else:
-        part, turns = Warps.of(tile, kind), tile.k // kind.k
+        warps, part, turns = tile.items / kind.lanes, Warps.of(tile, kind), tile.k // kind.k
         count = part.fragment_rows * part.fragment_columns * turns
         reads = (4 * part.fragment_rows + 2 * part.fragment_columns) * turns
         issued, multiplied = count + reads + _OVERHEAD, 6.5 * count
@@ -73,7 +75,7 @@ def cycles(
         * splits
     )
     steps = math.ceil(math.ceil(product_size.inner / tile.k) / splits)
-    registers = tile.m * tile.n // tile.items + (64 if kind is None else 96)
+    registers = tile.m * tile.n // tile.items + (64 if kind is None or kind.is_alone else 96)
     time = _of_groups(device, groups, steps, _step(tile, kind), registers * tile.items)
     if splits > 1:
         nbytes = 8 * splits * product_size.products * product_size.rows * product_size.columns
@@ -152,7 +154,7 @@ def _depth(device: DeviceInfo, tile: Tile, kind: Matrix | None) -> int:
     """With 64 results an item and four rounds unrolled, NVIDIA's kernels take up to 150 registers; with two, about 128,
     which let two work-groups of the largest tile run at a time, not one. Intel's spill with four. AMD's compiler pairs
     more multiply-adds in four."""
-    crowded = kind is None and tile.item_m * tile.item_n >= 64
+    crowded = (kind is None or kind.is_alone) and tile.item_m * tile.item_n >= 64
     amd = "AMD" in device.vendor or "Advanced Micro" in device.vendor
     return 2 if crowded and not amd else tile.depth
 

@@ -65,10 +65,10 @@ def item_place(tile: Tile) -> tuple[str, str]:
 def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
     """What an item of the tile computes, by columns.
 
-    kind: None for item_m x item_n results in vectors of four, else the matrix instruction: NVIDIA's results are two
-    neighbours in each of two rows 8 apart, Intel's one column of eight rows.
+    kind: None for item_m x item_n results in vectors of four, also of pairs, else the matrix instruction: NVIDIA's results
+    are two neighbours in each of two rows 8 apart, Intel's one column of eight rows.
     """
-    if kind is None:
+    if kind is None or kind.is_alone:
         row_step, column_step = tile.m // (tile.item_m // 4), tile.n // (tile.item_n // 4)
         return tuple(
             Column(
@@ -129,22 +129,33 @@ def pair_of(kind: Matrix | None) -> int:
     return kind.pair if kind is not None else 1
 
 
+def _halves(kind: Matrix | None) -> bool:
+    return kind is not None and kind.type == "f16"
+
+
+def _single(kind: Matrix | None) -> bool:
+    """Whether a word is a half by itself."""
+    return _halves(kind) and pair_of(kind) == 1
+
+
 def word_type(kind: Matrix | None, width: int = 1) -> str:
     """Of the tiles in local memory: numbers, or factors as the matrix instruction takes them."""
-    return vector_type(width, "float" if kind is None else "uint")
+    if kind is None:
+        return vector_type(width)
+    return vector_type(width, "ushort" if _single(kind) else "uint")
 
 
 def raw_type(kind: Matrix | None, width: int) -> str:
     """Of the registers between a load and the tile. The bits of halves stay as they are: instructions for them
     multiply what is stored as half."""
-    if pair_of(kind) == 2:
-        return "uint2" if width == 4 else vector_type(width, "ushort")
-    return vector_type(width, "float")
+    if pair_of(kind) == 2 and width == 4:
+        return "uint2"
+    return vector_type(width, "float" if not _halves(kind) else "ushort")
 
 
 def read_raw(kind: Matrix | None, stored: str, width: int, address: str) -> str:
     """Reads `width` values that lie where a vector of them may."""
-    if pair_of(kind) == 2:
+    if _halves(kind):
         return f"(*(global const {raw_type(kind, width)}*)({address}))"
     return load(vector_type(width), address, stored, aligned=True)
 
@@ -164,7 +175,7 @@ def words(kind: Matrix | None, entry: str, width: int, raw: Sequence[str]) -> st
         return f"(uint4)({', '.join(lanes)})"
     if pair_of(kind) == 2:
         return f"(uint){raw[0]} | (uint){raw[1]} << 16"
-    if kind is None:
+    if kind is None or _single(kind):
         return raw[0]
     lanes = [f"{raw[0]}.s{lane}" for lane in range(width)] if width > 1 else [raw[0]]
     factors = ", ".join(f"{entry}_factor({lane})" for lane in lanes)

@@ -14,6 +14,7 @@ from clconv.device.info import (
     apply_quirks,
     dot_of,
     gpu_dot,
+    half_matrix,
     intel_matrix,
     nvidia_matrix,
     shuffle_of,
@@ -92,6 +93,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
     platform = device.platform.name.strip()
     kind = _KINDS.get(device.type & ~cl.device_type.DEFAULT, "accelerator")
     version = ask("version", "").strip()
+    halves = half_matrix(device.name.strip(), extensions) if kind == "gpu" else frozenset[str]()
     info = DeviceInfo(
         name=device.name.strip(),
         vendor=device.vendor.strip(),
@@ -110,7 +112,7 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         base_alignment=max(128, ask("mem_base_addr_align", 1024) // 8),
         extensions=extensions,
         half="cl_khr_fp16" in extensions,
-        matrix=nvidia_matrix(capability) | intel_matrix(extensions),
+        matrix=nvidia_matrix(capability) | intel_matrix(extensions) | halves,
         shuffle=shuffle_of(capability, extensions),
         dot=gpu_dot(device.name.strip(), capability, extensions)
         if kind == "gpu"

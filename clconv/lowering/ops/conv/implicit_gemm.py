@@ -36,21 +36,31 @@ from clconv.lowering.shared.tiles import (
     subgroup_of,
 )
 
+# Instructions of an item to find and load a pixel for itself, and as one of a row of a window; and for the products of one k
+# by matrix instructions.
+_PIXEL, _PIXEL_OF_A_ROW, _MATRIX_ISSUED = 30, 4, 6
+_SIDE_BY_SIDE = (
+    "none",
+    "constant",
+)  # padding modes where neighbours of a window are neighbours in memory
 _GATHERED = 1.15  # of the time of a product whose pixels lie side by side: those of a window are found one by one
 
 
-def product_weights(taps_outer: bool, tile_m: int, group: int) -> Packing:
-    """(group, K, filters padded to tile_m): K is (kh, kw, c) if taps_outer, else (c, kh, kw)."""
+def product_weights(taps_outer: bool, tile_m: int, group: int, tap_width: int = 0) -> Packing:
+    """(group, K, filters padded to tile_m): K is (kh, kw, c) if taps_outer, else (c, kh, kw), kw padded to tap_width."""
 
     def pack(w: np.ndarray) -> np.ndarray:
         filters = w.shape[0] // group
+        if tap_width:
+            w = np.pad(w, [(0, 0)] * (w.ndim - 1) + [(0, tap_width - w.shape[-1])])
         flat = w.reshape(group, filters, w.shape[1], -1)
         ordered = flat.transpose(0, 3, 2, 1) if taps_outer else flat.transpose(0, 2, 3, 1)
         rows = ordered.reshape(group, -1, filters)
         padded = np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m)))
         return padded.astype(packed_float(w))
 
-    return Packing("conv.product", (taps_outer, tile_m, group), pack)
+    settings = (taps_outer, tile_m, group, *([tap_width] if tap_width else []))
+    return Packing("conv.product", settings, pack)
 
 
 def obstacle(problem: Problem) -> str | None:
@@ -82,6 +92,26 @@ class ConvProduct:
         return self.channels % self.tile.k == 0
 
     @property
+    def tap_width(self) -> int:
+        """What rows of a window are padded to, so that a step has whole rows, whose pixels lie side by side; 0 where finding each
+        pixel for itself is cheaper than products with the zeros that are added."""
+        shape, tile, kind = self.shape, self.tile, self.kind
+        width = next((w for w in (4, 8, 16) if w >= shape.kernel[1]), 0)
+        together = max(tile.items // tile.n, 1) * (kind.pair if kind else 1)
+        fits = width and tile.k % width == 0 == width % together
+        if (
+            self.taps_outer
+            or shape.kernel == (1, 1)
+            or not fits
+            or shape.padding not in _SIDE_BY_SIDE
+        ):
+            return 0
+        loads = max(tile.n / tile.items, 1)
+        products = tile.item_m * tile.item_n if kind is None or kind.is_alone else _MATRIX_ISSUED
+        padded = width * (products + _PIXEL_OF_A_ROW * loads)
+        return width if padded < shape.kernel[1] * (products + _PIXEL * loads) else 0
+
+    @property
     def fours(self) -> bool:
         """Whether the pixels of an image are a multiple of four, which then lie where vectors may."""
         return math.prod(self.shape.out) % 4 == 0
@@ -109,6 +139,7 @@ def product_call(
         filters=product.filters,
         **shape.parameters,
         taps_outer=product.taps_outer,
+        tap_width=product.tap_width,
         fours=product.fours,
         pixel_width=4 if product.fours and shape.is_pointwise else 1,
         partial=not final,
@@ -153,7 +184,9 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     tile = chosen_tile(problem, product_size, kind)
     splits = chosen_splits(problem, product_size, tile, kind)
     product = ConvProduct(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
-    weights = problem.packed(1, product_weights(product.taps_outer, tile.m, shape.group))
+    weights = problem.packed(
+        1, product_weights(product.taps_outer, tile.m, shape.group, product.tap_width)
+    )
     bias = bias_argument(problem, 1) if problem.has(2) else None
     x, y = problem.argument(0), Write(problem.node.outputs[0])
     if splits == 1:

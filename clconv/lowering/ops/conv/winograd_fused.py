@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import matrix_for
 from clconv.lowering.model.arguments import Argument, Packing, Scalar, Write
@@ -26,8 +27,9 @@ from clconv.lowering.shared.tiles import work_group_obstacle
 # Of a work-group; kernels/conv/winograd_fused.cl.mako is made for these.
 _ITEMS, _FILTERS, _TILES, _CHANNELS = 256, 32, 32, 8
 _LOCAL_BYTES = 2 * 4 * F2_3.n**2 * _CHANNELS * _FILTERS
-# Instructions of an item for a step of 8 channels, counted as kernels compiled for sm_90 have them, and its registers.
-_ISSUED, _REGISTERS = 700, 128
+# Instructions of an item for a step of 8 channels, counted as kernels compiled for sm_90 and for Intel's GPUs have them, and its
+# registers.
+_ISSUED, _ISSUED_BY_INTEL, _REGISTERS = 700, 760, 128
 
 
 def _weights() -> Packing:
@@ -55,10 +57,14 @@ def _weights() -> Packing:
     return Packing("conv.winograd_fused", (), pack, DType.FLOAT32, on_device)
 
 
+def _is_intel(device: DeviceInfo) -> bool:
+    return "Intel" in device.vendor and not device.is_cpu
+
+
 def _applies(problem: Problem) -> str | None:
     device = problem.device
-    if "Intel" in device.vendor and not device.is_cpu:
-        return "takes a few registers more than items of Intel's GPUs have"
+    if _is_intel(device) and device.subgroup:
+        return "takes a few registers more than items of this GPU have, of which so many run side by side"
     return (
         window_obstacle(problem, F2_3)
         or plain_obstacle(problem)
@@ -73,7 +79,8 @@ def _lower(problem: Problem) -> Lowered:
     kernel = Kernel.of(
         "conv/winograd_fused.cl.mako", "winograd_fused",
         input=F2_3.input, output=F2_3.output, pad_mode=shape.padding, store=math.gcd(shape.out[1], F2_3.m),
-        bias=problem.has(2), epilogue=epilogue.terms, epilogue_names=epilogue.names,
+        through_local=_is_intel(problem.device), bias=problem.has(2), epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
     )  # fmt: skip
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
@@ -93,14 +100,17 @@ def _lower(problem: Problem) -> Lowered:
 
 
 def _estimate(problem: Problem) -> float:
-    """Infinite where matrix instructions may be used: one of them does more than all that the transforms save."""
-    if problem.device.is_cpu or matrix_for(problem) is not None:
+    """Infinite where matrix instructions may be used: one of them does more than all that the transforms save, unless it adds
+    no more than two products at a time."""
+    kind = matrix_for(problem)
+    if problem.device.is_cpu or (kind is not None and not kind.is_alone):
         return math.inf
     shape = ConvShape.of(problem)
     groups = -(-TileGrid.of(shape, F2_3).count // _TILES) * -(-shape.filters // _FILTERS)
     steps = -(-shape.channels // _CHANNELS)
     packing = packing_seconds(problem, F2_3.n**2 / F2_3.window**2)
-    return group_seconds(problem.device, groups, steps, _ITEMS, _ISSUED, _REGISTERS) + packing
+    issued = _ISSUED_BY_INTEL if _is_intel(problem.device) else _ISSUED
+    return group_seconds(problem.device, groups, steps, _ITEMS, issued, _REGISTERS) + packing
 
 
 WINOGRAD2_FUSED = Variant(

@@ -41,7 +41,7 @@ from clconv.lowering.shared.tile_choice import (
     launch_seconds,
     product_seconds,
 )
-from clconv.lowering.shared.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
+from clconv.lowering.shared.tiles import TILE_SPACE, matrix_obstacle, memory_rate
 
 
 def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
@@ -125,8 +125,7 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
 
 
 def _estimate(problem: Problem, transform: Transform, kind: Matrix | None = None) -> float:
-    """The products by the model of tile_choice, and both transforms as launches and as streams through memory at a tenth of a
-    byte an operation."""
+    """The products by the model of tile_choice, and both transforms as launches and as streams through memory."""
     if problem.device.is_cpu:
         return math.inf
     shape = ConvShape.of(problem)
@@ -138,7 +137,7 @@ def _estimate(problem: Problem, transform: Transform, kind: Matrix | None = None
         problem.device, 2
     )
     packing = packing_seconds(problem, positions / transform.window**2)
-    return products + streams / (gpu_rate(problem.device) / 10) + packing
+    return products + streams / memory_rate(problem.device) + packing
 
 
 def _variant(name: str, transform: Transform) -> Variant:

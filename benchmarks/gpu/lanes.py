@@ -1,4 +1,4 @@
-"""Processes that benchmarks/gpu.py works with, and what its parts share."""
+"""Processes that benchmarks/gpu works with, and what its parts share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.gpu_report import line
+from benchmarks.gpu.report import line
 
-_ROW_SECONDS = 60.0  # for one call of a process
+_ROW_SECONDS = 90.0  # for one call of a process
 
 
 class Lane:
@@ -28,7 +28,7 @@ class Lane:
         self, function: Callable[..., Any], *arguments: Any, limit: float = _ROW_SECONDS
     ) -> tuple[Any, str]:
         """(what the function returns, "") or (None, why not)."""
-        from benchmarks.gpu_work import short
+        from benchmarks.gpu.work import short
         from clconv.errors import ClconvError
 
         try:
@@ -54,10 +54,17 @@ class Bench:
     ours: Lane
     theirs: Lane
 
+    def wants(self, part: str) -> bool:
+        """Whether a part, such as "networks float32", is asked for: by its name or its first word."""
+        names, options = {part, part.split()[0]}, self.options
+        asked = not options.only or not names.isdisjoint(options.only)
+        return asked and names.isdisjoint(options.skip)
+
     @property
     def limit(self) -> float:
-        """Seconds for a call."""
-        return min(_ROW_SECONDS, self.end - time.monotonic())
+        """Seconds for a call. A dry run may compile for long on a busy machine."""
+        most = _ROW_SECONDS * (5 if self.options.small else 1)
+        return min(most, self.end - time.monotonic())
 
     @property
     def least(self) -> float:

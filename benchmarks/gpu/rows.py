@@ -6,12 +6,12 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.gpu_lanes import Bench, networks
-from benchmarks.gpu_report import with_peer
+from benchmarks.gpu.lanes import Bench, networks
+from benchmarks.gpu.report import with_peer
 
 
 def run_networks(bench: Bench, precision: str) -> None:
-    from benchmarks.gpu_work import Setting
+    from benchmarks.gpu.work import Setting
 
     for batch in bench.options.batches:
         for name, size in networks(bench.options):
@@ -23,8 +23,8 @@ def run_networks(bench: Bench, precision: str) -> None:
 
 
 def network_row(bench: Bench, setting: Any) -> dict[str, Any]:
-    from benchmarks import gpu_peer
-    from benchmarks import gpu_work as work
+    from benchmarks.gpu import peer as peer_work
+    from benchmarks.gpu import work
     from clconv.runtime.check import relative_error
 
     row: dict[str, Any] = {
@@ -33,7 +33,7 @@ def network_row(bench: Bench, setting: Any) -> dict[str, Any]:
     arguments, peer = setting.arguments, bench.peer
     ready, outputs = bench.both(
         (work.prepared, *arguments, bench.device),
-        (gpu_peer.peer_outputs, *arguments, peer) if peer else None,
+        (peer_work.peer_outputs, *arguments, peer) if peer else None,
     )
     if ready[1]:
         return row | {"failed": ready[1]}
@@ -47,7 +47,7 @@ def network_row(bench: Bench, setting: Any) -> dict[str, Any]:
     ways: dict[str, float] = {}
     for last in (False, True) if setting.precision == "float16" else (False,):
         found, reason = bench.theirs.call(
-            gpu_peer.peer_network, *arguments, peer, bench.least, last, limit=bench.limit
+            peer_work.peer_network, *arguments, peer, bench.least, last, limit=bench.limit
         )
         suffix = " channels last" if last else ""
         ways |= {f"{way}{suffix}": seconds for way, seconds in (found or {}).items()}
@@ -65,8 +65,8 @@ def network_row(bench: Bench, setting: Any) -> dict[str, Any]:
 
 
 def run_latency(bench: Bench) -> None:
-    from benchmarks import gpu_peer
-    from benchmarks import gpu_work as work
+    from benchmarks.gpu import peer as peer_work
+    from benchmarks.gpu import work
 
     name, size = next(
         (n for n in networks(bench.options) if n[0] == "resnet50"), networks(bench.options)[0]
@@ -85,7 +85,7 @@ def run_latency(bench: Bench) -> None:
         found["failed"] = reason
     if bench.peer:
         theirs, reason = bench.theirs.call(
-            gpu_peer.peer_latency, name, size, "float32", bench.peer, runs, limit=bench.limit
+            peer_work.peer_latency, name, size, "float32", bench.peer, runs, limit=bench.limit
         )
         if theirs:
             found["peer_ms"] = statistics.median(theirs) * 1e3
@@ -97,7 +97,7 @@ def run_latency(bench: Bench) -> None:
 
 
 def run_layers(bench: Bench, precision: str) -> None:
-    from benchmarks.gpu_work import LAYERS
+    from benchmarks.gpu.work import LAYERS
 
     names = list(LAYERS)[::5] if bench.options.small else list(LAYERS)
     for batch in sorted(bench.options.batches, key=lambda b: b != 16):  # the most telling first
@@ -109,8 +109,8 @@ def run_layers(bench: Bench, precision: str) -> None:
 
 
 def layer_row(bench: Bench, name: str, batch: int, precision: str) -> dict[str, Any]:
-    from benchmarks import gpu_peer
-    from benchmarks import gpu_work as work
+    from benchmarks.gpu import peer as peer_work
+    from benchmarks.gpu import work
     from clconv.runtime.check import relative_error
 
     shrink = 8 if bench.options.small else 1
@@ -124,7 +124,7 @@ def layer_row(bench: Bench, name: str, batch: int, precision: str) -> dict[str, 
     row |= found[0]
     if bench.peer:
         theirs, reason = bench.theirs.call(
-            gpu_peer.peer_layer, *arguments, bench.peer, bench.least / 3, shrink, limit=bench.limit
+            peer_work.peer_layer, *arguments, bench.peer, bench.least / 3, shrink, limit=bench.limit
         )
         if theirs is None:
             row["peer_failed"] = reason

@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py found, in lines for people: geometric means against the goals, and what is furthest behind."""
+"""What benchmarks/gpu found, in lines for people: geometric means against the goals, and what is furthest behind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ def line(label: str, row: Mapping[str, Any]) -> str:
 
 def summary(record: Mapping[str, Any]) -> list[str]:
     """The outcome: correctness, a line a precision for networks and layers, latency, what is slowest."""
-    lines = _of_cases(record.get("cases", {}))
+    lines = _of_cases("cases", record.get("cases", {})) + _of_cases(
+        "cases of training", record.get("training", {})
+    )
+    step = record.get("training", {}).get("step", {})
+    if step:
+        lines.append(f"a step of {step['name']} x {step['batch']}: {of_step(step)}")
     for part in ("networks", "layers"):
         rows = record.get(part, [])
         for precision, goal in GOALS.items():
@@ -67,11 +72,23 @@ def summary(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _of_cases(cases: Mapping[str, Any]) -> list[str]:
+def of_step(step: Mapping[str, Any]) -> str:
+    """A step of training in a line, and how many times as fast as the peer's it is."""
+    if "failed" in step:
+        return f"FAILED {step['failed']}"
+    text = (
+        f"{step['ms']:.3f} ms, kernels {step['kernels_ms']:.3f}, first step {step['first_s']:.1f} s"
+    )
+    if "ratio" in step:
+        text += f", peer {step['peer_ms']:.3f} ms, ratio {step['ratio']:.3f}"
+    return text + (" WRONG" if step.get("wrong") else "")
+
+
+def _of_cases(label: str, cases: Mapping[str, Any]) -> list[str]:
     if not cases:
         return []
     return [
-        f"cases: {cases['passed']} passed, {len(cases['failed'])} failed, {cases['left']} not run"
+        f"{label}: {cases['passed']} passed, {len(cases['failed'])} failed, {cases['left']} not run"
         + (f"; quarantined here: {', '.join(cases['quarantined'])}" if cases["quarantined"] else "")
     ]
 

@@ -4,9 +4,14 @@
 
 On a machine that has nothing but NVIDIA's driver, PyTorch and clconv's dependencies: finds NVIDIA's OpenCL library where
 no .icd names it. First correctness, many processes at a time, which compile the networks' kernels along; then networks in
-float32, latency, tf32 and float16, then single layers. Each part has a share of the time, and what it leaves goes to the
-next; FILE.json is written after every row, so that an end before its time loses nothing. All that touches the device runs
-in processes of its own: a kernel that hangs, dies or takes the context along costs one row.
+float32, latency, training, tf32 and float16, then single layers. Each part has a share of the time, and what it leaves goes
+to the next; FILE.json is written after every row, so that an end before its time loses nothing. All that touches the device
+runs in processes of its own: a kernel that hangs, dies or takes the context along costs one row. What is wrong is kept in
+FILE.failed.txt with its source, the compiler's words and the numbers.
+
+    python -m benchmarks.gpu --only cases                              # each part alone; --cases names operators
+    python -m benchmarks.gpu --only networks --precisions float32 --nets resnet50 --batches 16
+    python -m benchmarks.gpu --only training                           # gradients, and a step of ResNet-18
 
 Without such a card the same runs whole on any OpenCL device, so that minutes on a card are spent measuring:
 
@@ -31,21 +36,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import nvidia
-from benchmarks.gpu_cases import run_cases
-from benchmarks.gpu_lanes import Bench, Lane
-from benchmarks.gpu_report import summary
-from benchmarks.gpu_rows import run_latency, run_layers, run_networks
+from benchmarks.gpu import nvidia
+from benchmarks.gpu.cases import known_operators, run_cases
+from benchmarks.gpu.lanes import Bench, Lane
+from benchmarks.gpu.report import summary
+from benchmarks.gpu.rows import run_latency, run_layers, run_networks
+from benchmarks.gpu.training import run_training
+from benchmarks.nets import OPEN
 
-OPERATORS = (
-    "Conv", "Gemm", "MatMul", "MaxPool", "ConvTranspose", "GlobalAveragePool", "ReduceMean", "Add", "Relu", "Clip",
-    "Concat", "AveragePool", "Softmax", "Transpose", "InstanceNormalization", "LayerNormalization",
-)  # fmt: skip
-# Part, and when it ends at the latest, of all the time.
-PARTS = (
-    ("cases", 0.20), ("networks float32", 0.45), ("latency", 0.48), ("networks tf32", 0.63),
-    ("networks float16", 0.78), ("layers float32", 0.88), ("layers tf32", 0.94), ("layers float16", 1.0),
-)  # fmt: skip
+PRECISIONS = ("float32", "tf32", "float16")
+# Part, and its share of all the time that is asked for.
+PARTS = {
+    "cases": 0.20, "networks float32": 0.24, "latency": 0.03, "training": 0.11, "networks tf32": 0.12,
+    "networks float16": 0.12, "layers float32": 0.08, "layers tf32": 0.05, "layers float16": 0.05,
+}  # fmt: skip
 EMULATED = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 
 
@@ -69,20 +73,39 @@ def said(*command: str) -> str:
 
 
 def parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.gpu", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--device", default="gpu")
     parser.add_argument("--small", action="store_true", help="small sizes, for a dry run on a CPU")
     parser.add_argument("--as-gpu", action="store_true", help="the kernels for GPUs on any device")
     parser.add_argument("--seconds", type=float, default=420, help="the whole takes no longer")
-    parser.add_argument("--skip", nargs="*", default=[], metavar="PART", help=f"{[p for p, _ in PARTS]} or their first words")  # fmt: skip
-    parser.add_argument("--cases", nargs="*", default=list(OPERATORS))
+    parts = [*PARTS, *dict.fromkeys(part.split()[0] for part in PARTS)]
+    names = dict(nargs="*", default=[], metavar="PART", choices=parts)
+    parser.add_argument(
+        "--only", **names, help=f"these parts: {', '.join(PARTS)}, or their first words"
+    )
+    parser.add_argument("--skip", **names, help="all but these parts")
+    parser.add_argument(
+        "--cases", nargs="*", default=[], metavar="OPERATOR", help="cases of these operators only"
+    )
     parser.add_argument("--batches", nargs="*", type=int, default=[1, 16, 64])
-    parser.add_argument("--nets", nargs="*", default=["resnet50", "vgg16", "mobilenetv2", "unet"])
-    parser.add_argument("--precisions", nargs="*", default=["float32", "tf32", "float16"])
+    parser.add_argument(
+        "--nets",
+        nargs="*",
+        default=["resnet50", "vgg16", "mobilenetv2", "unet"],
+        choices=list(OPEN),
+    )
+    parser.add_argument("--precisions", nargs="*", default=list(PRECISIONS), choices=PRECISIONS)
     parser.add_argument("--jobs", type=int, default=max(1, min(12, (os.cpu_count() or 1) - 2)))
     parser.add_argument("--note", default="", help="kept with the results: a prediction, say")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    unknown = sorted({*options.cases} - {*known_operators()})
+    if unknown:
+        parser.error(f"--cases: no cases of {', '.join(unknown)}")
+    if options.json and not options.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder {options.json.absolute().parent}")
     if options.small:
         options.batches = options.batches[:1]
     return options
@@ -105,7 +128,14 @@ def main() -> int:
         print(f"{reason}\n{nvidia.what_there_is()}")
         return 2
     if options.as_gpu:
-        device = dataclasses.replace(device, kind="gpu", matrix=EMULATED)
+        device = dataclasses.replace(
+            device,
+            kind="gpu",
+            matrix=EMULATED,
+            shuffle="emulated",
+            dot="emulated",
+            dot_verified=True,
+        )
     private_cache()
     cuda = "NVIDIA" in device.vendor
     has_torch = importlib.util.find_spec("torch") is not None and (cuda or options.small)
@@ -124,7 +154,7 @@ def main() -> int:
         flush=True,
     )
     try:
-        measure_all(bench, started)
+        measure_all(bench)
     finally:
         bench.ours.close()
         bench.theirs.close()
@@ -135,17 +165,29 @@ def main() -> int:
 
 
 def verified_device(bench: Bench) -> tuple[Any, dict[str, str]]:
-    """The device with those of its matrix instructions that are right, each tried where it can do no harm."""
+    """The device with those of its matrix instructions, shuffles and products of bytes that are right, each tried where it
+    can do no harm."""
+    from clconv.probes.dot_probe import with_verified_dot
     from clconv.probes.matrix_probe import refusal, settle
     from clconv.probes.shuffle_probe import with_verified_shuffles
 
+    limit = 150 if bench.options.small else 30
+
     def tried(instruction: str, device: Any, precision: str) -> str:
-        wrong, failed = bench.ours.call(refusal, device, precision, limit=30)
+        wrong, failed = bench.ours.call(refusal, device, precision, limit=limit)
         return str(wrong or failed)
 
     able, refused = settle(bench.device, ("tf32", "float16"), tried)
-    shuffling, reason = bench.ours.call(with_verified_shuffles, None, able, limit=30)
-    return shuffling or able, refused | ({"shuffles": reason} if reason else {})
+    refused = dict(refused)
+    for what, verified, more in (
+        ("shuffles", with_verified_shuffles, ()),
+        ("products of bytes", with_verified_dot, ("float32",)),
+    ):
+        known, reason = bench.ours.call(verified, None, able, *more, limit=2 * limit)
+        able = known or able
+        if reason:
+            refused[what] = reason
+    return able, refused
 
 
 def nothing_works(cases: Mapping[str, Any]) -> bool:
@@ -155,47 +197,49 @@ def nothing_works(cases: Mapping[str, Any]) -> bool:
 
 def load_peer(bench: Bench) -> None:
     """While cases run: from a cold disk, PyTorch and cuDNN take a while."""
-    from benchmarks import gpu_peer
+    from benchmarks.gpu import peer as peer_work
 
     if bench.peer:
-        found, reason = bench.theirs.call(gpu_peer.peer_version, bench.peer, limit=150)
+        found, reason = bench.theirs.call(peer_work.peer_version, bench.peer, limit=150)
         bench.record["peer"] = found or f"FAILED {reason}"
         print(f"peer: {bench.record['peer']}", flush=True)
 
 
-def measure_all(bench: Bench, started: float) -> None:
+def measure_all(bench: Bench) -> None:
     options, record = bench.options, bench.record
     loading = threading.Thread(target=load_peer, args=(bench,))
     loading.start()
     bench.device, refused = verified_device(bench)
     record["matrix"] = {"right": sorted(bench.device.matrix), "refused": refused}
     record["shuffles"] = bench.device.shuffle_verified and bench.device.shuffle
-    print(f"matrix instructions {record['matrix']}, shuffles {record['shuffles']}", flush=True)
+    record["dot"] = bench.device.dot_verified and bench.device.dot
+    print(
+        f"matrix instructions {record['matrix']}, shuffles {record['shuffles']}, products of bytes {record['dot']}",
+        flush=True,
+    )
     parts: dict[str, Callable[[], None]] = {
         "cases": lambda: run_cases(bench),
         "latency": lambda: run_latency(bench),
+        "training": lambda: run_training(bench),
     }
     for precision in options.precisions:
         parts[f"networks {precision}"] = lambda p=precision: run_networks(bench, p)
         parts[f"layers {precision}"] = lambda p=precision: run_layers(bench, p)
+    wanted = [part for part in PARTS if part in parts and bench.wants(part)]
     record["seconds"] = {}
-    for part, share in PARTS:
-        if part not in parts or part in options.skip or part.split()[0] in options.skip:
-            continue
+    for number, part in enumerate(wanted):
         begun = time.monotonic()
-        bench.part_end = min(bench.end, started + share * options.seconds)
+        share = PARTS[part] / sum(PARTS[later] for later in wanted[number:])
+        bench.part_end = begun + share * (bench.end - begun)
         if part != "cases":
             loading.join()
         parts[part]()
         record["seconds"][part] = round(time.monotonic() - begun, 1)
         if part == "cases" and nothing_works(record["cases"]):
             print("no case is right: the rest would measure nothing", flush=True)
-            return
+            break
         print(
             f"{part}: {record['seconds'][part]} s, {bench.end - time.monotonic():.0f} s left",
             flush=True,
         )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    loading.join()

@@ -1,11 +1,11 @@
-"""What benchmarks/gpu.py has the peer's process do. Only there PyTorch is imported, and nothing of OpenCL."""
+"""What benchmarks/gpu has the peer's process do. Only there PyTorch is imported, and nothing of OpenCL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.gpu_work import Feeds, closed, feeds_of, layer_case, network_graph
+from benchmarks.gpu.work import Feeds, closed, feeds_of, layer_case, network_graph
 from clconv.graph.ir import Graph
 
 _peers: dict[tuple[Any, ...], Any] = {}

@@ -1,4 +1,4 @@
-"""What benchmarks/gpu.py has processes of their own do: compile, check and time clconv's kernels.
+"""What benchmarks/gpu has processes of their own do: compile, check and time clconv's kernels.
 
 Every function returns plain data. What a process keeps between calls, the last network and its sessions, it keeps here.
 A process that dies, hangs or whose context is lost takes nothing else along.
@@ -24,6 +24,7 @@ from clconv.graph.ir import Graph, TensorSpec
 
 Feeds = dict[str, np.ndarray]
 
+_TIMED = 0.01  # seconds of a row of runs, at least, whose time is of interest
 WARM = 5  # times what a row of runs takes at least: for so long it runs before it is timed
 
 # channels, size, filters, window, stride, groups
@@ -141,7 +142,7 @@ def measured(
     session, bound, feeds = _sessions[name, size, batch, precision]
     found = session.run(feeds)
     seconds = time_launches(bound, least)
-    timings = launch_timings(bound, 5)
+    timings = launch_timings(bound, _repeats(least))
     by_time = sorted(timings, key=lambda timing: -timing.seconds)
     row = {
         "ms": seconds * 1e3,
@@ -240,7 +241,12 @@ def time_launches(bound: Any, least: float) -> float:
     while time.perf_counter() - begun < WARM * least:  # clocks rise
         once = row(2)
     count = max(1, min(200, math.ceil(least / max(once, 1e-6))))
-    return statistics.median(row(count) for _ in range(5))
+    return statistics.median(row(count) for _ in range(_repeats(least)))
+
+
+def _repeats(least: float) -> int:
+    """Of what is timed. Where rows are that short it is a dry run, and instructions that are emulated take seconds."""
+    return 5 if least >= _TIMED else 1
 
 
 def short(reason: BaseException | str) -> str:
