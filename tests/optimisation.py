@@ -39,14 +39,18 @@ NOT_OPTIMISED = (
     "tests/kernels/test_shuffles.py",
     "tests/kernels/test_tiles.py",
     # The same kernels as in test_cases.py with other types, parameters or sizes.
+    "tests/kernels/convolutions",
     "tests/kernels/test_dtypes.py",
     "tests/kernels/test_fed_weights.py",
     "tests/kernels/test_half.py",
+    "tests/kernels/test_locality.py",
+    "tests/kernels/test_long_loops.py",
     "tests/kernels/test_movement.py",
     "tests/kernels/test_parameters.py",
     "tests/kernels/test_pool_gradient.py",
     "tests/kernels/test_window_properties.py",
     "tests/kernels/test_winograd_weight_gradient.py",
+    "tests/kernels/test_written_operators.py",
     # Passes and plans.
     "tests/models/test_random_graphs.py",
 )
