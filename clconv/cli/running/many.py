@@ -14,7 +14,7 @@ from clconv.cli.classes import check_labels, class_count, scores
 from clconv.cli.console import remark
 from clconv.cli.feeds import PictureOptions
 from clconv.cli.files import check_writable
-from clconv.cli.pictures import pillow
+from clconv.cli.pictures.opening import pillow
 from clconv.cli.pixels import place
 from clconv.cli.running.answers import Answers
 from clconv.cli.running.journal import Journal
