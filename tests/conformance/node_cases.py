@@ -46,12 +46,11 @@ def whole_windows(
     kernel: Sequence[int],
     strides: Sequence[int] | None,
     out_shape: Sequence[int],
-    kind: str,
     *more: Any,
     **named: Any,
 ) -> np.ndarray:
     """onnx's pool() for all windows at once, where each lies inside the padded tensor; else pool() itself."""
-    names = ("pads_required", "pads", "dilations", "count_include_pad", "p")
+    names = ("pooling_type", "pads_required", "pads", "dilations", "count_include_pad", "p")
     given = {**dict(zip(names, more, strict=False)), **named}
     axes = range(2, padded.ndim)
     steps = strides or [1] * len(axes)
@@ -66,17 +65,18 @@ def whole_windows(
         pads = [0] * 2 * len(axes)
     inside = [x_shape[a] + pads[i] + pads[i + len(axes)] for i, a in enumerate(axes)]
     if inside != list(padded.shape[2:]) or count != tuple(out_shape):
-        return pool(padded, x_shape, kernel, strides, out_shape, kind, *more, **named)
+        return pool(padded, x_shape, kernel, strides, out_shape, *more, **named)
     each = (slice(None),) * 2
     windows = sliding_window_view(padded, reach, tuple(axes))
     windows = windows[(*each, *(slice(None, None, s) for s in steps))]
     windows = windows[(..., *(slice(None, None, d) for d in apart))]
     values = windows.reshape(*padded.shape[:2], *count, -1)
-    return _pooled(values, kind, given).astype(padded.dtype)
+    return _pooled(values, given).astype(padded.dtype)
 
 
-def _pooled(values: np.ndarray, kind: str, given: dict[str, Any]) -> np.ndarray:
+def _pooled(values: np.ndarray, given: dict[str, Any]) -> np.ndarray:
     """Of each window, along the last axis; what was padded is NaN unless it counts."""
+    kind = given["pooling_type"]
     p, padding_counts = given.get("p", 1), given.get("count_include_pad") == 1
     if kind == "MAX":
         return np.nanmax(values, axis=-1)
