@@ -45,7 +45,7 @@ _ELEMENTWISE = {
 
 def kind_of(op: str) -> str:
     """The kind of an operator by its ONNX name, "other" if it is of none."""
-    place = OPS[op].infer.__module__.removeprefix("clconv.graph.ops.").split(".")[0]
+    place = OPS[op].reference.__module__.removeprefix("clconv.graph.ops.").split(".")[0]
     if place == "quantised":
         return next((kind for name, kind in _ON_BYTES.items() if name in op), OTHER)
     return _ELEMENTWISE.get(op) or _KINDS.get(place, OTHER)
