@@ -54,6 +54,13 @@ NOT_OPTIMISED = (
     # Passes and plans.
     "tests/models/test_random_graphs.py",
 )
+# In the quick run; in the whole they are as users have them. What others try optimised, put together in another way.
+NOT_IN_QUICK = (
+    "tests/models/test_half.py",
+    "tests/models/test_quantised.py",
+    "tests/planning/test_persistent.py",
+    "tests/planning/test_scarce_cores.py",
+)
 _NETWORKS = "-light/"  # ONNX's own, in tests/conformance
 
 
@@ -64,7 +71,11 @@ def choose(item: pytest.Item) -> None:
         return
     callspec = getattr(item, "callspec", None)
     device = callspec.params.get("device") if callspec else None
-    optimised = is_optimised(item.nodeid) or not _is_pocl(device) or item.config.getoption("--soak")
+    optimised = (
+        is_optimised(item.nodeid, is_quick(item.config))
+        or not _is_pocl(device)
+        or item.config.getoption("--soak")
+    )
     if optimised == (VARIABLE not in os.environ):
         return
     if optimised:
@@ -76,10 +87,15 @@ def choose(item: pytest.Item) -> None:
     context._open_device.cache_clear()  # with its programs, which are known by their kernels alone
 
 
-def is_optimised(place: str) -> bool:
+def is_quick(config: pytest.Config) -> bool:
+    return not any(config.getoption(option) for option in ("-m", "--whole", "--soak"))
+
+
+def is_optimised(place: str, quick: bool = False) -> bool:
     if _NETWORKS in place:
         return True
-    return place.startswith(OPTIMISED) and not place.startswith(NOT_OPTIMISED)
+    without = (*NOT_OPTIMISED, *NOT_IN_QUICK) if quick else NOT_OPTIMISED
+    return place.startswith(OPTIMISED) and not place.startswith(without)
 
 
 @contextlib.contextmanager
