@@ -16,7 +16,7 @@ from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.probes.clock_probe import verified_clock
 from clconv.profiling.ceilings import ceilings_of
-from clconv.profiling.profile import Event, Profile, Timing
+from clconv.profiling.profile import Event, Profile, Row
 from clconv.profiling.recorder import Recorder, RunTimes, rows_of, run_times, timeline
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import choose_device
@@ -181,7 +181,7 @@ def _medians(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: statistics.median(one[name] for one in found) for name in found[0]}
 
 
-def _rows(times: Sequence[RunTimes]) -> Iterator[Timing]:
+def _rows(times: Sequence[RunTimes]) -> Iterator[Row]:
     """The launches in order. Which plans a run has may depend on its inputs, which are the same here."""
     for number, plan in enumerate(times[0].plans):
         counts = {call: n for (which, call), n in times[0].counts.items() if which == number}

@@ -18,7 +18,7 @@ METHODS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Timing:
+class Row:
     """What is timed: a launch, or all those of a layer or kernel.
 
     layer: the node's name, as in the file. kernel: the stem of the kernel's name. launches: so many in one run.
@@ -92,7 +92,7 @@ class Profile:
     profiled: float
     load: Mapping[str, float]
     outside: Mapping[str, float]
-    launches: tuple[Timing, ...]
+    launches: tuple[Row, ...]
     ceilings: Ceilings
     timeline: tuple[Event, ...] = dataclasses.field(repr=False)
     clconv: str = ""
@@ -107,22 +107,22 @@ class Profile:
         """What shares are of: the sum of the medians of all parts, which is a run that nothing disturbed."""
         return self.in_kernels + sum(self.outside.values())
 
-    def layers(self) -> tuple[Timing, ...]:
+    def layers(self) -> tuple[Row, ...]:
         """A row for each layer, the one that takes longest first."""
         return _grouped(self.launches, lambda row: (row.layer,))
 
-    def kernels(self) -> tuple[Timing, ...]:
+    def kernels(self) -> tuple[Row, ...]:
         """A row for each kernel, the one that takes longest first; one may serve several layers."""
         return _grouped(self.launches, lambda row: (row.kernel, row.variant))
 
-    def slowest(self) -> tuple[Timing, ...]:
+    def slowest(self) -> tuple[Row, ...]:
         """The launches, the one that takes longest first."""
         return tuple(sorted(self.launches, key=lambda row: -row.seconds))
 
     def as_dict(self) -> dict[str, Any]:
         """All but the timeline, of types that JSON has."""
 
-        def listed(rows: Iterable[Timing]) -> list[dict[str, Any]]:
+        def listed(rows: Iterable[Row]) -> list[dict[str, Any]]:
             return [row.as_dict(self.whole, self.ceilings) for row in rows]
 
         return {
@@ -164,22 +164,20 @@ class Profile:
         )
 
 
-def _grouped(
-    rows: Iterable[Timing], key: Callable[[Timing], tuple[str, ...]]
-) -> tuple[Timing, ...]:
-    by_key: dict[tuple[str, ...], list[Timing]] = {}
+def _grouped(rows: Iterable[Row], key: Callable[[Row], tuple[str, ...]]) -> tuple[Row, ...]:
+    by_key: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         by_key.setdefault(key(row), []).append(row)
     return tuple(sorted(map(_together, by_key.values()), key=lambda row: -row.seconds))
 
 
-def _together(rows: list[Timing]) -> Timing:
+def _together(rows: list[Row]) -> Row:
     """Names that differ are listed."""
 
     def names(field: str) -> str:
         return ", ".join(dict.fromkeys(getattr(row, field) for row in rows))
 
-    return Timing(
+    return Row(
         names("layer"),
         names("operator"),
         names("variant"),

@@ -10,7 +10,7 @@ import numpy as np
 from clconv.graph.evaluate import node_cost
 from clconv.planning.plan import Plan
 from clconv.profiling.elapsed import elapsed_by_call
-from clconv.profiling.profile import Event, Timing
+from clconv.profiling.profile import Event, Row
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.clock import DeviceClock
 from clconv.runtime.stamps import ALONE, Executed, Ran, Stamper
@@ -106,7 +106,7 @@ def _on_the_host(executed: list[Executed], spans: Recording) -> float:
     return sum(node.seconds for node in nodes) - inside
 
 
-def rows_of(plan: Plan, seconds: Mapping[int, float], counts: Mapping[int, int]) -> list[Timing]:
+def rows_of(plan: Plan, seconds: Mapping[int, float], counts: Mapping[int, int]) -> list[Row]:
     """A row for each call that ran: by its index, its seconds and how often, both in one run.
 
     What a node costs is shared out among its calls by the time that they take, for it says nothing of a single one: a
@@ -137,7 +137,7 @@ def rows_of(plan: Plan, seconds: Mapping[int, float], counts: Mapping[int, int])
         variant = choice.name if choice is not None and node is not None else ""
         flops_of_all, bytes_of_all = (round(part * count) for part in work[index])
         names = (call.node, operator, variant, call.kernel.entry)
-        rows.append(Timing(*names, count, seconds[index], flops_of_all, bytes_of_all))
+        rows.append(Row(*names, count, seconds[index], flops_of_all, bytes_of_all))
     return rows
 
 

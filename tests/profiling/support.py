@@ -6,7 +6,7 @@ from onnx import helper
 
 from clconv.graph.ir import Graph
 from clconv.profiling.ceilings import Ceilings
-from clconv.profiling.profile import Event, Profile, Timing
+from clconv.profiling.profile import Event, Profile, Row
 from tests.graph.graph_builder import Builder
 from tests.runtime.control_flow import BOOL, FLOAT, INT64, WEIGHT, graph, model, value
 
@@ -47,9 +47,9 @@ def growing_loop() -> bytes:
 def planted() -> Profile:
     """As measured: three launches of two layers."""
     rows = (
-        Timing(NASTY, "Conv+Relu", "winograd4", "winograd_input", 1, 1e-3, 0, 4000),
-        Timing(NASTY, "Conv+Relu", "winograd4", "winograd_product", 1, 3e-3, 6_000_000, 8000),
-        Timing("pool", "MaxPool", "blocked", "pool_blocked", 2, 2e-3, 1000, 2_000_000),
+        Row(NASTY, "Conv+Relu", "winograd4", "winograd_input", 1, 1e-3, 0, 4000),
+        Row(NASTY, "Conv+Relu", "winograd4", "winograd_product", 1, 3e-3, 6_000_000, 8000),
+        Row("pool", "MaxPool", "blocked", "pool_blocked", 2, 2e-3, 1000, 2_000_000),
     )
     bars = (
         Event("load", "import", 0.0, 0.25),

@@ -9,7 +9,7 @@ from clconv.cli.printing import Column, Table
 
 if TYPE_CHECKING:
     from clconv.profiling.bench import Measured
-    from clconv.profiling.profile import Profile, Timing
+    from clconv.profiling.profile import Profile, Row
 
 NAMES = {
     "layer": Column("layer", kind="name"),
@@ -37,7 +37,7 @@ _FIGURES = (
 )
 
 
-def rows_table(profile: Profile, rows: Sequence[Timing], names: Sequence[str]) -> Table:
+def rows_table(profile: Profile, rows: Sequence[Row], names: Sequence[str]) -> Table:
     """A row of figures for each; names: the keys of NAMES in front of them."""
     columns = (*(NAMES[name] for name in names), *_FIGURES)
     table = Table(*columns)
