@@ -106,7 +106,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def asks_for_all(config: pytest.Config) -> bool:
     """Whether the run is another than the quick one."""
-    return any(config.getoption(option) for option in ("-m", "--whole", "--soak"))
+    return not optimisation.is_quick(config)
 
 
 def _leave_out(

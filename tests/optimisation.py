@@ -39,16 +39,27 @@ NOT_OPTIMISED = (
     "tests/kernels/test_shuffles.py",
     "tests/kernels/test_tiles.py",
     # The same kernels as in test_cases.py with other types, parameters or sizes.
+    "tests/kernels/convolutions",
     "tests/kernels/test_dtypes.py",
     "tests/kernels/test_fed_weights.py",
     "tests/kernels/test_half.py",
+    "tests/kernels/test_locality.py",
+    "tests/kernels/test_long_loops.py",
     "tests/kernels/test_movement.py",
     "tests/kernels/test_parameters.py",
     "tests/kernels/test_pool_gradient.py",
     "tests/kernels/test_window_properties.py",
     "tests/kernels/test_winograd_weight_gradient.py",
+    "tests/kernels/test_written_operators.py",
     # Passes and plans.
     "tests/models/test_random_graphs.py",
+)
+# In the quick run; in the whole they are as users have them. What others try optimised, put together in another way.
+NOT_IN_QUICK = (
+    "tests/models/test_half.py",
+    "tests/models/test_quantised.py",
+    "tests/planning/test_persistent.py",
+    "tests/planning/test_scarce_cores.py",
 )
 _NETWORKS = "-light/"  # ONNX's own, in tests/conformance
 
@@ -60,7 +71,11 @@ def choose(item: pytest.Item) -> None:
         return
     callspec = getattr(item, "callspec", None)
     device = callspec.params.get("device") if callspec else None
-    optimised = is_optimised(item.nodeid) or not _is_pocl(device) or item.config.getoption("--soak")
+    optimised = (
+        is_optimised(item.nodeid, is_quick(item.config))
+        or not _is_pocl(device)
+        or item.config.getoption("--soak")
+    )
     if optimised == (VARIABLE not in os.environ):
         return
     if optimised:
@@ -72,10 +87,15 @@ def choose(item: pytest.Item) -> None:
     context._open_device.cache_clear()  # with its programs, which are known by their kernels alone
 
 
-def is_optimised(place: str) -> bool:
+def is_quick(config: pytest.Config) -> bool:
+    return not any(config.getoption(option) for option in ("-m", "--whole", "--soak"))
+
+
+def is_optimised(place: str, quick: bool = False) -> bool:
     if _NETWORKS in place:
         return True
-    return place.startswith(OPTIMISED) and not place.startswith(NOT_OPTIMISED)
+    without = (*NOT_OPTIMISED, *NOT_IN_QUICK) if quick else NOT_OPTIMISED
+    return place.startswith(OPTIMISED) and not place.startswith(without)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ _VARIANTS: dict[tuple[int, DeviceInfo], tuple[str, ...]] = {}
 def repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """Of the tests that take a case: those whose case brings nothing new to their function."""
     known: dict[object, set[Hashable]] = collections.defaultdict(set)
-    traits_of: dict[tuple[int, DeviceInfo | None], tuple[Traits, Traits]] = {}
+    found_of: dict[tuple[int, DeviceInfo | None], tuple[Traits, Traits]] = {}
     found = []
     for item in items:
         parameters = getattr(item, "callspec", None) and item.callspec.params
@@ -38,12 +38,12 @@ def repetitions(items: Iterable[pytest.Item]) -> list[pytest.Item]:
         others = tuple(str(v) for name, v in parameters.items() if name != "case")
         device = parameters.get("device")
         key = id(case), device
-        if key not in traits_of:
+        if key not in found_of:
             variants, (graph, _) = variants_of(case, device), case.build()
             own = _own_traits(case, graph, variants)
-            traits_of[key] = own, _shared_traits(graph, variants)
+            found_of[key] = own, _shared_traits(graph, variants)
         alike = case.op if device is None else family(case.op)
-        own, shared = traits_of[key]
+        own, shared = found_of[key]
         before = known[item.function, others, "own", case.op]
         before_alike = known[item.function, others, "shared", alike]
         if own <= before and shared <= before_alike:
@@ -57,6 +57,11 @@ def family(op: str) -> str:
     """The module that the operator's kernels come from; the operator itself if it has none."""
     variants = VARIANTS.get(op)
     return variants[0].lower.__module__ if variants else op
+
+
+def traits_of(case: Case, graph: Graph, variants: tuple[str, ...]) -> Traits:
+    """Whatever may be new about a case."""
+    return _own_traits(case, graph, variants) | _shared_traits(graph, variants)
 
 
 def _own_traits(case: Case, graph: Graph, variants: tuple[str, ...]) -> Traits:

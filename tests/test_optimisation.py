@@ -9,12 +9,12 @@ import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.runtime.opencl.found import is_pocl
-from tests.optimisation import FLAG, NOT_OPTIMISED, OPTIMISED, VARIABLE, is_optimised
+from tests.optimisation import FLAG, NOT_IN_QUICK, NOT_OPTIMISED, OPTIMISED, VARIABLE, is_optimised
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("place", [*OPTIMISED, *NOT_OPTIMISED])
+@pytest.mark.parametrize("place", [*OPTIMISED, *NOT_OPTIMISED, *NOT_IN_QUICK])
 def test_what_is_listed_is_there(place: str) -> None:
     assert (ROOT / place).exists()
 
@@ -25,6 +25,8 @@ def test_every_kernel_and_network_is_run_as_users_have_it() -> None:
     assert is_optimised(kernels) and is_optimised(network)
     assert is_optimised("tests/models/test_shared_models.py::test_a_network")
     assert not is_optimised("tests/session/test_session.py::test_a_session")
+    joined = "tests/planning/test_persistent.py::test_a_plan"
+    assert is_optimised(joined) and not is_optimised(joined, quick=True)
 
 
 @pytest.mark.skipif("OCL_ICD_VENDORS" in os.environ, reason="of another OpenCL implementation")

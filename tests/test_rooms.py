@@ -205,6 +205,18 @@ def test_rooms_are_in_no_circle() -> None:
         assert all(room not in below(other) for other in others), room
 
 
+def test_the_architecture_page_lists_every_room() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    # Its sub-folders are listed one by one, and nobody begins to read at the others.
+    fronts = {"clconv.version", "clconv.__main__", "clconv.lowering"}
+    names = [
+        r.partition(".")[2].replace(".", "/")
+        for r in MAY_IMPORT
+        if r.startswith("clconv.") and r not in fronts
+    ]
+    assert not [n for n in names if f"`{n}/`" not in page and f"`{n}.py`" not in page]
+
+
 def test_every_room_is_there() -> None:
     seen = {room_of(name) for name in all_imports()}
     assert seen == set(MAY_IMPORT), seen ^ set(MAY_IMPORT)

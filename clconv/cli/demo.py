@@ -9,7 +9,7 @@ import typer
 
 from clconv.cli.console import Device
 from clconv.cli.files import check_writable
-from clconv.cli.pictures import on_white, open_picture
+from clconv.cli.pictures.opening import on_white, open_picture
 from clconv.cli.printing import Column, Json, Table, results
 from clconv.cli.progress import steps
 from clconv.cli.results import save_picture

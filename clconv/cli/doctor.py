@@ -13,7 +13,7 @@ import typer
 from clconv.cli.console import remark
 from clconv.cli.files import check_writable
 from clconv.cli.printing import Column, Json, Results, Table, results
-from clconv.cli.progress import Steps, steps
+from clconv.cli.progress import Status, steps
 from clconv.errors import ConfigError
 from clconv.store.files import write
 
@@ -183,7 +183,7 @@ def _examine_operators(
     limit: float | None,
     always: Sequence[str],
     found: list[Result],
-    shown: Steps,
+    shown: Status,
 ) -> tuple[dict[str, list[Case]], tuple[str, ...]]:
     """Adds results to `found`; returns the cases, and the operators for which there was no time."""
     from clconv.diagnosis.doctor import device_cases

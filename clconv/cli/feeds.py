@@ -11,7 +11,7 @@ import numpy as np
 
 from clconv.cli.arrays import check_npy, read_npy, read_npz
 from clconv.cli.files import check_readable
-from clconv.cli.pictures import check_picture, on_white, open_picture
+from clconv.cli.pictures.opening import check_picture, on_white, open_picture
 from clconv.cli.pixels import Pixels, choose_pixels, place, to_tensor
 from clconv.cli.running.tiles import Tiling, tiling
 from clconv.errors import ConfigError, InputError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clconv.cli.pictures import on_white, pillow
+from clconv.cli.pictures.opening import on_white, pillow
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import DType, TensorSpec
 

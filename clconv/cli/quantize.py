@@ -13,11 +13,11 @@ from clconv.cli.console import Device, Model, Size, is_given
 from clconv.cli.feeds import PictureOptions, check_feeds, read_feeds
 from clconv.cli.files import check_writable
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
+from clconv.cli.pictures.listing import pictures as list_pictures
 from clconv.cli.pixels import is_classifier
 from clconv.cli.printing import Column, Json, Results, Table, results
 from clconv.cli.progress import steps
 from clconv.cli.recipe import recipe_of
-from clconv.cli.running.listing import pictures as list_pictures
 from clconv.cli.running.options import Mean, Scale, Std
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import Graph

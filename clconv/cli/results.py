@@ -13,7 +13,7 @@ import numpy as np
 from clconv.cli.arrays import write_npy, write_npz
 from clconv.cli.console import remark
 from clconv.cli.files import check_writable
-from clconv.cli.pictures import pillow
+from clconv.cli.pictures.opening import pillow
 from clconv.cli.pixels import PICTURE_CHANNELS, Pixels, check_channels, from_tensor
 from clconv.errors import ConfigError, InputError
 from clconv.graph.ir import TensorSpec

@@ -9,10 +9,10 @@ from clconv.cli.classes import read_labels
 from clconv.cli.console import Device, Model, Precision, Size, is_given
 from clconv.cli.feeds import PictureOptions
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
+from clconv.cli.pictures.listing import is_many
 from clconv.cli.printing import Json, results
 from clconv.cli.results import Target
 from clconv.cli.running.job import Job, OutputOptions
-from clconv.cli.running.listing import is_many
 from clconv.cli.running.many import TABLES, check_result
 from clconv.cli.running.options import (
     Batch,

@@ -5,26 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from clconv.draw.kinds import ENDS, joins, kind_of
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.specialise.specialise import specialise
 
 _CHARACTER, _LINE, _PADDING = 6.7, 15, 10
 _LONGEST = 34
-_KINDS = {
-    "convolution": "Conv ConvTranspose DeformConv ConvInteger QLinearConv CausalConv",
-    "matrix product": "Gemm MatMul Einsum Attention MatMulInteger QLinearMatMul LSTM GRU RNN",
-    "pooling": "MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool MaxUnpool ReduceMean ReduceMax",
-    "normalisation": "BatchNormalization InstanceNormalization LayerNormalization GroupNormalization LRN Softmax "
-    "LogSoftmax RMSNormalization LpNormalization MeanVarianceNormalization",
-    "activation": "Relu LeakyRelu Clip Sigmoid HardSigmoid HardSwish Tanh Elu Selu Gelu PRelu Softplus Mish Swish "
-    "ThresholdedRelu Celu Softsign Erf",
-    "sum, product": "Add Sum Mul Sub Div Max Min Mean",
-    "resampling": "Resize Upsample DepthToSpace SpaceToDepth GridSample",
-    "movement": "Concat Split Reshape Transpose Flatten Squeeze Unsqueeze Slice Pad Gather Expand Tile Identity",
-}
-_KIND_OF = {op: kind for kind, ops in _KINDS.items() for op in ops.split()}
-# What changes each value by itself joins the box of the layer before it.
-_JOINING = frozenset({*_KINDS["activation"].split(), "BatchNormalization", "Dropout", "Identity"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,17 +56,17 @@ def drawing(graph: Graph, specs: Mapping[str, TensorSpec] | None = None) -> Draw
     maker: dict[str, int] = {}
     for name in graph.inputs:
         maker[name] = len(boxes)
-        boxes.append(Box((_short(name),), "input, output", f"input {name}"))
+        boxes.append(Box((_short(name),), ENDS, f"input {name}"))
     for node in graph.nodes:
         sources = [n for n in dict.fromkeys(node.inputs) if n in maker]
-        joins = (
-            node.op in _JOINING
+        is_joined = (
+            joins(node.op)
             and len(sources) == 1
             and len(consumers.get(sources[0], ())) == 1
             and sources[0] not in graph.outputs
-            and boxes[maker[sources[0]]].kind != "input, output"
+            and boxes[maker[sources[0]]].kind != ENDS
         )
-        if joins:
+        if is_joined:
             number = maker[sources[0]]
             old = boxes[number]
             last = (f"{old.lines[-1]}, {node.op}",) if old.lines[-1][:1] == "+" else ()
@@ -98,7 +84,7 @@ def drawing(graph: Graph, specs: Mapping[str, TensorSpec] | None = None) -> Draw
     for name in graph.outputs:
         if name in maker:
             arrows.append(Arrow(maker[name], len(boxes), name, _shape(known.get(name))))
-            boxes.append(Box((_short(name),), "input, output", f"output {name}"))
+            boxes.append(Box((_short(name),), ENDS, f"output {name}"))
     return Drawing(tuple(boxes), tuple(arrows))
 
 
@@ -120,7 +106,7 @@ def _box(graph: Graph, node: Node, known: Mapping[str, TensorSpec]) -> Box:
     if node.epilogue:
         lines.append("+ " + ", ".join(step.op for step in node.epilogue))
     title = f"{node.name} ({node.op})"
-    return Box(tuple(lines), _KIND_OF.get(node.op, "other"), title)
+    return Box(tuple(lines), kind_of(node.op), title)
 
 
 def _described(graph: Graph, node: Node, known: Mapping[str, TensorSpec]) -> str:

@@ -8,21 +8,10 @@ from xml.etree import ElementTree
 
 from clconv.debug import printable
 from clconv.draw.boxes import Box, Drawing, drawing
+from clconv.draw.kinds import COLOURS, ENDS
 from clconv.draw.layout import Placed, Point, layout
 from clconv.graph.ir import Graph, TensorSpec
 
-_COLOURS = {
-    "input, output": "#e3e3e3",
-    "convolution": "#a9cdf2",
-    "matrix product": "#c9b8ec",
-    "pooling": "#f6c99b",
-    "normalisation": "#f3e6a2",
-    "activation": "#bfe3b4",
-    "sum, product": "#f4b6b6",
-    "resampling": "#a8dfdc",
-    "movement": "#dcc9b6",
-    "other": "#ffffff",
-}
 _MARGIN, _LEGEND_ROW, _LEGEND_WIDTH = 16.0, 22.0, 150.0
 _BEND = 9.0
 _FONT = "Helvetica, Arial, sans-serif"
@@ -40,7 +29,7 @@ def svg(graph: Graph, specs: Mapping[str, TensorSpec] | None = None) -> str:
     """
     drawn = drawing(graph, specs)
     placed = layout(drawn)
-    kinds = [kind for kind in _COLOURS if any(box.kind == kind for box in drawn.boxes)]
+    kinds = [kind for kind in COLOURS if any(box.kind == kind for box in drawn.boxes)]
     columns = max(1, min(len(kinds), int(max(placed.width, 460) // _LEGEND_WIDTH)))
     head = _LEGEND_ROW * -(-len(kinds) // columns) + _MARGIN
     width = max(placed.width, columns * _LEGEND_WIDTH) + 2 * _MARGIN + 60
@@ -92,7 +81,7 @@ def _legend(root: ElementTree.Element, kinds: list[str], columns: int) -> None:
         row, column = divmod(i, columns)
         x, y = _MARGIN + column * _LEGEND_WIDTH, _MARGIN + row * _LEGEND_ROW
         _child(
-            root, "rect", x=x, y=y, width=16, height=14, rx=3, fill=_COLOURS[kind], stroke="#777777"
+            root, "rect", x=x, y=y, width=16, height=14, rx=3, fill=COLOURS[kind], stroke="#777777"
         )
         _child(root, "text", kind, x=x + 22, y=y + 11, fill="#222222")
 
@@ -102,11 +91,11 @@ def _box(body: ElementTree.Element, box: Box, centre: Point) -> None:
     _child(group, "title", box.title)
     x, y = centre[0] - box.width / 2, centre[1] - box.height / 2
     _child(
-        group, "rect", x=x, y=y, width=box.width, height=box.height, rx=5, fill=_COLOURS[box.kind],
+        group, "rect", x=x, y=y, width=box.width, height=box.height, rx=5, fill=COLOURS[box.kind],
         stroke="#777777",
     )  # fmt: skip
     for i, line in enumerate(box.lines):
-        is_name = i == 1 and box.kind != "input, output"
+        is_name = i == 1 and box.kind != ENDS
         _child(
             group, "text", line, x=centre[0], y=y + 17 + 15 * i, text_anchor="middle",
             fill="#666666" if is_name else "#111111", font_size=10 if is_name else 12,

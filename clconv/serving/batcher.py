@@ -47,7 +47,7 @@ class Batcher:
 
     runs: for each device what runs a batch. sizes(kind): how many rows of requests of this kind may run at once, in
     rising order; (1,) for those that run alone. delay: the most seconds that a request waits for others, from its arrival;
-    one that has waited so long while the device was busy runs at once. told: called after each batch.
+    one that has waited so long while the device was busy runs at once. on_batch: called after each batch.
 
     A request waits only as long as others are expected: as many rows as there were when the last batch ended, those that
     ran and those that waited, because clients come back when they have their answer. So a client that is alone never
@@ -59,9 +59,9 @@ class Batcher:
         runs: Sequence[RunBatch],
         sizes: Callable[[Hashable], Sequence[int]],
         delay: float,
-        told: Callable[[Ran], None] = lambda ran: None,
+        on_batch: Callable[[Ran], None] = lambda ran: None,
     ) -> None:
-        self._sizes, self._delay, self._told = sizes, delay, told
+        self._sizes, self._delay, self._on_batch = sizes, delay, on_batch
         self._change = threading.Condition()
         self._waiting: collections.deque[_Waiting] = collections.deque()
         self._expected: dict[Hashable, int] = {}
@@ -177,7 +177,7 @@ class Batcher:
             else:
                 one.answer.set_result(answer)
         seconds = time.monotonic() - began
-        self._told(Ran(rows, seconds, tuple(began - one.arrived for one in batch)))
+        self._on_batch(Ran(rows, seconds, tuple(began - one.arrived for one in batch)))
 
     def _expect(self, kind: Hashable, ran: int) -> None:
         """A batch of so many rows has ended, and nobody has its answer yet."""

@@ -1,4 +1,4 @@
-"""What Prometheus is told: how many requests, how long they took and waited, and how full the batches are."""
+"""What Prometheus reads: how many requests, how long they took and waited, and how full the batches are."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class Metrics:
     def ran(self, model: str) -> Callable[[Ran], None]:
         """What a model's batcher tells its batches."""
 
-        def told(ran: Ran) -> None:
+        def on_batch(ran: Ran) -> None:
             self._rows.labels(model).observe(ran.rows)
             self._runs.labels(model).observe(ran.seconds)
             for seconds in ran.waited:
                 self._waited.labels(model).observe(seconds)
 
-        return told
+        return on_batch
 
     def answered(self, model: str, status: int, seconds: float) -> None:
         self._requests.labels(model, str(status)).inc()

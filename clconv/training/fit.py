@@ -1,25 +1,22 @@
-"""The loop over epochs, and what it shows."""
+"""The loop over epochs."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clconv.training.batches import Batch, batches
+from clconv.training.progress import Progress, shown
 from clconv.training.step import Names
 
 if TYPE_CHECKING:
     from clconv.training.trainer import Trainer
 
 History = list[dict[str, float]]
-# Told after each step: epoch, step and steps of the epoch, the figures so far.
-Progress = Callable[[int, int, int, Mapping[str, float]], None]
 
 
 @dataclasses.dataclass
@@ -108,64 +105,3 @@ def run_epoch(
 def example_order(seed: int, epoch: int, count: int) -> np.ndarray:
     """The order of examples in an epoch: the same for the same seed on every machine."""
     return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(count)
-
-
-@contextmanager
-def shown(progress: Progress | None, epochs: int) -> Iterator[Progress]:
-    """The given listener, else a bar where there is a terminal, else a line an epoch."""
-    if progress is not None:
-        yield progress
-    elif sys.stderr.isatty():
-        with _bar(epochs) as tell:
-            yield tell
-    else:
-        yield _lines(epochs)
-
-
-@contextmanager
-def _bar(epochs: int) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
-
-    columns = (
-        TextColumn("epoch {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True)) as rich:
-        tasks: dict[int, TaskID] = {}
-
-        def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
-            if epoch not in tasks:
-                tasks[epoch] = rich.add_task(f"{epoch}/{epochs}", total=steps, figures="")
-            rich.update(tasks[epoch], completed=step, figures=described(figures))
-
-        yield tell
-
-
-def _lines(epochs: int) -> Progress:
-    ended = 0
-
-    def tell(epoch: int, step: int, steps: int, figures: Mapping[str, float]) -> None:
-        nonlocal ended
-        if ended == epoch:  # an epoch's last step is told twice, then with what was measured
-            print(f"epoch {epoch}/{epochs}: {described(figures)}", file=sys.stderr, flush=True)
-        ended = epoch if step == steps else 0
-
-    return tell
-
-
-def described(figures: Mapping[str, float]) -> str:
-    """Figures in words for a line."""
-    found = []
-    for name, value in figures.items():
-        if name == "images_per_second":
-            found.append(f"{value:,.0f} images/s")
-        elif name.endswith("accuracy"):
-            found.append(f"{name} {value:.1%}")
-        else:
-            found.append(f"{name} {value:.4f}")
-    return "  ".join(found)

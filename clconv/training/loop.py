@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from clconv.errors import ConfigError, ModelError, TrainingError
 from clconv.training.batches import Batch
-from clconv.training.fit import Clock, Epoch, History, Progress, example_order
+from clconv.training.fit import Clock, Epoch, History, example_order
 from clconv.training.interrupt import uninterrupted
+from clconv.training.progress import Progress
 
 if TYPE_CHECKING:
     from clconv.training.trainer import Trainer

@@ -19,12 +19,13 @@ from clconv.runtime.device import choose_device
 from clconv.session.session import Session
 from clconv.training.batches import Batch, Data, batches, conform_data, part_off
 from clconv.training.checkpoint import load_checkpoint, save_checkpoint
-from clconv.training.fit import Epoch, History, Progress, fit
+from clconv.training.fit import Epoch, History, fit
 from clconv.training.forms import inference_form
 from clconv.training.interrupt import uninterrupted
 from clconv.training.losses import Loss
 from clconv.training.model import learner
 from clconv.training.optimisers import Optimizer, as_optimizer
+from clconv.training.progress import Progress
 from clconv.training.room import prepare_batch, run_batch
 from clconv.training.sessions import Sessions, Settings
 from clconv.training.step import Names, choose_objective, moment_name
@@ -197,7 +198,7 @@ class Trainer:
     ) -> History:
         """Learns from all examples, `epochs` times, in an order that the seed decides; returns the figures of each epoch.
         validation_data: (x, y) to measure after each, or the part of the examples that is held back for it, their last.
-        progress: told of each step; by default a bar on a terminal, else a line an epoch on stderr."""
+        progress: called after each step; by default a bar on a terminal, else a line an epoch on stderr."""
         if epochs < 1 or batch_size < 1:
             raise InputError(f"epochs={epochs}, batch_size={batch_size}: there is at least one")
         whole, held = conform_data(self.inputs, x, y), None

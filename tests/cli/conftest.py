@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from typer import testing
 from typer.testing import CliRunner
 
 from clconv.cli.app import app
 from tests.compat.models import brightener, classifier, two_inputs, unsupported
+
+# Else it reads the signatures of all commands each time.
+if hasattr(testing, "_get_command"):
+    testing._get_command = functools.cache(testing._get_command)
 
 
 class Clconv:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clconv.cli.pictures import on_white, open_picture
+from clconv.cli.pictures.opening import on_white, open_picture
 from clconv.errors import InputError
 from tests.cli.conftest import Clconv
 

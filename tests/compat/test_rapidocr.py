@@ -56,6 +56,7 @@ def test_it_reads_what_it_reads_on_onnxruntime(shared_images: Path, tmp_path: Pa
         assert scores == pytest.approx(sure, abs=2e-3), picture.name
 
 
+@pytest.mark.slow  # tests/cli/test_demo.py reads it in the quick run
 def test_the_demos_picture_says_what_was_drawn() -> None:
     ((texts, scores),) = read("clconv", [PICTURE])
     drawn = [HEADING, *(part for line in LINES for part in line), FOOTER]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
 from onnx.backend.test.runner import Runner
+
+from tests.conformance.node_cases import node_cases
 
 FOLDERS = ("simple", "pytorch-converted", "pytorch-operator")
 _PACKAGE = Path(onnx.__file__).parent
@@ -68,17 +68,11 @@ def all_cases() -> tuple[OnnxCase, ...]:
 
 
 def _node_cases() -> list[OnnxCase]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # infinities in the cases' own arithmetic
-        from onnx.backend.test.case.node import collect_testcases
-
-        np.random.seed(0)  # the cases draw from NumPy's global generator
-        tests = collect_testcases(None)
     return [
         OnnxCase(
             "node", t.name, t.rtol, t.atol, lambda t=t: t.model, lambda t=t: _arrays(t.data_sets)
         )
-        for t in tests
+        for t in node_cases()
     ]
 
 

@@ -21,11 +21,11 @@ UNSUPPORTED = read_list()
 KINDS = {"light": 9, "pytorch-converted": 82, "pytorch-operator": 35, "simple": 23}
 
 
-# The quick run takes one case of every third operator as it is, and of every other third one with open sizes: that
+# The quick run takes one case of every fourth operator as it is, and of every other fourth one with open sizes: that
 # references agree with all of ONNX's cases is tested in tests/graph, and kernels with the references in tests/kernels.
 # Networks and what PyTorch exported compile for long. The whole run takes the cases in which something is new for their
 # operator; so it does with definitions that are written out as graphs (expanded), for these together.
-_THIRD = 3
+_PARTS = 4
 
 
 def _operator(case: OnnxCase) -> str:
@@ -47,8 +47,8 @@ def _traits(case: OnnxCase) -> Iterator[Hashable]:
 class _Marks:
     """The marks of cases that come one after another."""
 
-    def __init__(self, third: int) -> None:
-        self._third = third
+    def __init__(self, part: int) -> None:
+        self._part = part
         self._operators: set[str] = set()
         self._known: set[Hashable] = set()
 
@@ -57,7 +57,7 @@ class _Marks:
         if case.kind != "node" or case.id in UNSUPPORTED:
             return [pytest.mark.slow] * (case.kind != "node" or written_out)
         op = "" if written_out else _operator(case)
-        slow = written_out or op in self._operators or len(self._operators) % _THIRD != self._third
+        slow = written_out or op in self._operators or len(self._operators) % _PARTS != self._part
         if not written_out:
             self._operators.add(op)
         traits = {(op, trait) for trait in _traits(case)}

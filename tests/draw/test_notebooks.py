@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import clconv.api  # noqa: F401 - what notebooks show of a graph comes from there
 from clconv import draw
 from clconv.errors import ConfigError
 from clconv.layers import Conv2d, Relu, Sequential

@@ -15,8 +15,10 @@ import clconv
 from clconv import layers as L
 from clconv.draw import svg
 from clconv.draw.boxes import drawing
+from clconv.draw.kinds import COLOURS, kind_of
 from clconv.draw.layout import dot_text, from_plain, layout
 from clconv.errors import ConfigError
+from clconv.graph.ops import OPS
 from tests.cli.conftest import Clconv
 
 EVIL = '</text><script>alert("1")</script>&<!-- "]; n9 -> n9 \x1b\ufffe'
@@ -67,6 +69,13 @@ def test_dot_is_told_no_names_and_its_answer_is_read() -> None:
     assert placed.paths[0] == ((72, 72), (72, 144), (72, 216), (72, 288))
 
 
+def test_every_operator_is_of_a_kind_that_has_a_colour() -> None:
+    assert {kind_of(op) for op in OPS} <= COLOURS.keys()
+    wanted = {"Conv": "convolution", "ByteConv": "convolution", "QLinearMatMul": "matrix product"}
+    wanted |= {"Relu": "activation", "Add": "arithmetic", "ReduceMax": "pooling, reduction"}
+    assert {op: kind_of(op) for op in wanted} == wanted
+
+
 @needs_layout
 def test_boxes_lie_below_what_they_read_and_do_not_overlap() -> None:
     drawn = drawing(small())
@@ -95,7 +104,7 @@ def test_a_name_cannot_become_markup() -> None:
 def test_the_legend_lists_the_kinds_that_are_there() -> None:
     root = ElementTree.fromstring(svg(small()))
     texts = {element.text for element in root.iter()}
-    assert {"convolution", "pooling", "matrix product", "input, output"} <= texts
+    assert {"convolution", "pooling, reduction", "matrix product", "input, output"} <= texts
     assert "resampling" not in texts
 
 

@@ -110,7 +110,8 @@ def test_the_layers_of_alexnet_are_the_papers() -> None:
     assert all(tuple(p.attrs["strides"]) == (2, 2) for p in pools)
 
 
-@pytest.mark.parametrize("small", [pytest.param("narrow", marks=pytest.mark.slow), "sibling"])
+@pytest.mark.slow
+@pytest.mark.parametrize("small", ["narrow", "sibling"])
 def test_alexnets_learn(small: str) -> None:
     graph, size = (
         (alexnet.alexnet(3, 67, 1 / 16), 67) if small == "narrow" else (alexnet.sibling(3), 32)

@@ -42,6 +42,7 @@ def bars(count: int, seed: int) -> np.ndarray:
     return (lit[:, 0, :, np.newaxis] | lit[:, 1, np.newaxis]).reshape(count, 64).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_a_pre_trained_autoencoder_beats_the_same_without() -> None:
     x, held, sizes = bars(1000, 0), bars(100, 1), (64, 48, 32, 16)
     stack = deep_belief.pretrain(x, sizes[1:], 15, {2: "hidden"}, batch=20)
@@ -128,6 +129,7 @@ def test_windows_and_equal_parts() -> None:
     assert acoustic.uniform([word]).tolist() == [12, 12, 13, 13, 14, 14, 15, 15]
 
 
+@pytest.mark.slow
 def test_words_are_recognised_and_aligned() -> None:
     recogniser = acoustic.train(words(100, 0), hidden=(64, 64), epochs=4)
     held = words(40, 1)

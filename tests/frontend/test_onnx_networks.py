@@ -30,6 +30,7 @@ OCR_NETWORKS = {
     "PP-OCRv6_rec_small.onnx": (1, 3, 48, 64),
     "ch_ppocr_mobile_v2.0_cls_mobile.onnx": (2, 3, 48, 96),
 }
+QUICK = ("digit_cnn.onnx", "blazeface_front_128.onnx", "PP-OCRv6_det_small.onnx")
 # Minutes with naive references: imported, specialised and exported only.
 TOO_SLOW = {"demosaicnet_bayer_256.onnx", "realesr_animevideov3_x4_128.onnx"}
 
@@ -57,7 +58,13 @@ def picture_of_text(shape: tuple[int, ...]) -> np.ndarray:
     return (pixels / 255 - 0.5) / 0.5
 
 
-@pytest.mark.parametrize("name", [*SHARED_NETWORKS, *OCR_NETWORKS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK))
+        for name in (*SHARED_NETWORKS, *OCR_NETWORKS)
+    ],
+)
 def test_network(name):
     pytest.importorskip("onnxruntime")
     path = find(name)

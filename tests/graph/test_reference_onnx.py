@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import warnings
 from typing import Any
 
 import numpy as np
@@ -27,22 +26,18 @@ WINDOWED = ("Conv", "ConvInteger", "QLinearConv", "ConvTranspose", "MaxPool", "A
 @functools.cache
 def cases() -> dict[str, list[Any]]:
     """Single-node cases in the newest form of their operator, by operator."""
-    from onnx.backend.test.case.node import collect_testcases
+    from tests.conformance.node_cases import node_cases
 
     found = collections.defaultdict(list)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for case in collect_testcases(None):
-            graph = case.model.graph
-            if len(graph.node) != 1 or graph.node[0].domain not in ("", "ai.onnx"):
-                continue
-            op = graph.node[0].op_type
-            version = next(
-                o.version for o in case.model.opset_import if o.domain in ("", "ai.onnx")
-            )
-            newest = onnx.defs.get_schema(op).since_version
-            if onnx.defs.get_schema(op, version).since_version == newest:
-                found[op].append(case)
+    for case in node_cases():
+        graph = case.model.graph
+        if len(graph.node) != 1 or graph.node[0].domain not in ("", "ai.onnx"):
+            continue
+        op = graph.node[0].op_type
+        version = next(o.version for o in case.model.opset_import if o.domain in ("", "ai.onnx"))
+        newest = onnx.defs.get_schema(op).since_version
+        if onnx.defs.get_schema(op, version).since_version == newest:
+            found[op].append(case)
     return found
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +16,8 @@ from clconv.errors import VariantError
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
 from clconv.graph.specialise.specialise import specialise
-from clconv.lowering.lower import lower_graph
+from clconv.lowering.choice.select import select
+from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.runtime.prepared import PreparedDevice
@@ -34,14 +37,19 @@ def plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:
 
 
 def applicable(case: Case, device: DeviceInfo) -> tuple[str, ...]:
-    """The variants that plans() X."""
+    """The variants that plans() tries: those that can be chosen, without lowering with each."""
     graph, _ = case.build()
     specs = {name: graph.specs[name] for name in graph.inputs}
     optimised = run_passes(specialise(graph, specs).graph)
+    problems = [problem_of(optimised, node, device) for node in optimised.nodes]
     found = []
     for variant in VARIANTS[case.op]:
+        options = PlanOptions(forced={case.op.lower(): variant.name})
         with contextlib.suppress(VariantError):
-            lower_graph(optimised, device, PlanOptions(forced={case.op.lower(): variant.name}))
+            for problem in problems:
+                select(dataclasses.replace(problem, options=options))
+            if hasattr(sys.modules[variant.lower.__module__], "Composite"):
+                lower_graph(optimised, device, options)  # its own nodes are forced, too
             found.append(variant.name)
     return tuple(found)
 

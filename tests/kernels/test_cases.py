@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import itertools
 
 import pytest
 
@@ -61,7 +62,7 @@ def made(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> Plan
         done[case.op, device] = found
         held = request.config.stash[_HELD] = {}  # until the next operator's are compiled
         all_plans = [plan for of_case in found.values() for _, plan in of_case]
-        held |= compiled(all_plans if is_soak else first_of_each(found, 2 if is_whole else 1))
+        held |= compiled(all_plans if is_soak else optimised_of(case.op, found, is_whole))
         with optimisation.without(device):
             held |= compiled(all_plans)
     return done[case.op, device][case.name]
@@ -76,13 +77,23 @@ def compiled(wanted: list[Plan]) -> dict[Kernel, Program]:
     return found
 
 
-def first_of_each(found: dict[str, Plans], count: int = 1) -> list[Plan]:
-    """So many plans of each variant, whose kernels are as users have them. The others go without optimisation."""
+def optimised_of(op: str, found: dict[str, Plans], is_whole: bool = False) -> list[Plan]:
+    """The plans whose kernels are as users have them; the others go without optimisation: one of each variant in the
+    quick run, of the first of the operators whose kernels come from one module, as the others differ from it by an
+    expression. In the whole run two, and one of each of the others."""
+    earlier = [
+        o for o in itertools.takewhile(lambda o: o != op, VARIANTS) if family(o) == family(op)
+    ]
+    known = {variant.name for other in earlier for variant in VARIANTS[other]}
     first: dict[str, list[Plan]] = collections.defaultdict(list)
     for of_case in found.values():
         for variant, plan in of_case:
             first[variant].append(plan)
-    return [plan for plans_of_it in first.values() for plan in plans_of_it[:count]]
+    return [
+        plan
+        for variant, plans_of_it in first.items()
+        for plan in plans_of_it[: is_whole + (variant not in known)]
+    ]
 
 
 def every_plan(cases: list[Case], device: DeviceInfo) -> dict[str, Plans]:

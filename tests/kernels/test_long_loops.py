@@ -63,6 +63,7 @@ LONGEST = (
     "LpPool-long",
     "AveragePool-long",
     "Conv-long_channels",
+    "MaxPool-long",
     "GroupNormalization-long",
 )
 

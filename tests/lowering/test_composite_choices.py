@@ -54,7 +54,9 @@ def lower_all_cases(machine: DeviceInfo) -> None:
             lower_graph(case.build()[0], machine)
 
 
-@pytest.mark.parametrize("machine", [AVX2, SSE, NVIDIA], ids=str)
+@pytest.mark.parametrize(
+    "machine", [AVX2, pytest.param(SSE, marks=pytest.mark.slow), NVIDIA], ids=str
+)
 def test_a_part_is_chosen_as_a_lone_node(
     machine: DeviceInfo, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

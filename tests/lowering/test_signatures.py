@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
 
+from clconv.cases import Case
 from clconv.lowering.model.arguments import (
     Local,
     Packed,
@@ -16,7 +18,9 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import prelude, render
 from clconv.lowering.variants import VARIANTS
+from tests.conftest import asks_for_all
 from tests.lowering.every_call import DEVICE_CASES, DEVICES, calls_of
+from tests.representatives import traits_of
 
 # That every operator has variants is test_package's to say.
 DEVICE_OPS = sorted({case.op for case in DEVICE_CASES if case.op in VARIANTS})
@@ -36,13 +40,29 @@ def name_of(declaration: str) -> str:
     return words[-1]
 
 
+@functools.cache
+def new_cases(op: str) -> list[Case]:
+    """The operator's cases in which something is new: an input, a rank, an element type or a value of an attribute."""
+    found, known = list[Case](), set[object]()
+    for case in DEVICE_CASES:
+        if case.op == op:
+            traits = traits_of(case, case.build()[0], ())
+            if not traits <= known:
+                found.append(case)
+            known |= traits
+    return found
+
+
+def cases_of(op: str, config: pytest.Config) -> list[Case]:
+    """All of them in the whole run."""
+    return [c for c in DEVICE_CASES if c.op == op] if asks_for_all(config) else new_cases(op)
+
+
 @pytest.mark.parametrize("kind", DEVICES)
 @pytest.mark.parametrize("op", DEVICE_OPS)
-def test_signatures_match_the_calls(op: str, kind: str) -> None:
+def test_signatures_match_the_calls(op: str, kind: str, pytestconfig: pytest.Config) -> None:
     seen = set()
-    for case in DEVICE_CASES:
-        if case.op != op:
-            continue
+    for case in cases_of(op, pytestconfig):
         for call in calls_of(case, DEVICES[kind]):
             assert len(call.global_size) == len(call.local_size or call.global_size)
             assert all(size > 0 for size in call.global_size), f"{case.name}: {call.global_size}"

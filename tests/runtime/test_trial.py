@@ -131,7 +131,7 @@ atexit.register(lambda: print(len(files.before) > 1 and files.before == files())
 """
 
 
-@pytest.mark.parametrize("joined", ["1", "0"])
+@pytest.mark.parametrize("joined", ["1", pytest.param("0", marks=pytest.mark.slow)])
 def test_a_trial_leaves_all_files_that_are_needed(
     pocl: DeviceInfo, tmp_path: Path, joined: str
 ) -> None:
@@ -140,7 +140,7 @@ def test_a_trial_leaves_all_files_that_are_needed(
     assert done.stdout == "right\nTrue\n", done.stderr
 
 
-@pytest.mark.parametrize("joined", ["1", "0"])
+@pytest.mark.parametrize("joined", [pytest.param("1", marks=pytest.mark.slow), "0"])
 def test_a_trial_of_other_sizes_and_kernels_ends_well(
     pocl: DeviceInfo, doubted: list[int], joined: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,12 +47,12 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("kind", "keep"),
     [
         pytest.param("*.so", 0, marks=pytest.mark.slow),
-        ("*.so", 0.5),
+        pytest.param("*.so", 0.5, marks=pytest.mark.slow),
         pytest.param("*.so", 0.75, marks=pytest.mark.slow),
         pytest.param("*.bc", 0, marks=pytest.mark.slow),
-        pytest.param("*.bc", 0.5, marks=pytest.mark.slow),  # they are among those of the last
+        pytest.param("*.bc", 0.5, marks=pytest.mark.slow),
         pytest.param("*.bc", 0.99, marks=pytest.mark.slow),
-        ("*", 0.3),
+        ("*", 0.3),  # has all of them
     ],
 )
 def test_the_first_start_with_cut_files_is_right(

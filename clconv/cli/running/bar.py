@@ -9,7 +9,6 @@ from types import TracebackType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     Task,
     TextColumn,
@@ -17,7 +16,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from clconv.cli.console import remark, stderr
+from clconv.cli.console import remark
+from clconv.cli.progress import Seldom, new_bar
 
 _EVERY = 5.0  # seconds between lines
 _WINDOW = 60.0  # seconds over which the rate is measured
@@ -33,15 +33,13 @@ class PictureBar:
 
     def __init__(self, total: int, done: int) -> None:
         self._total, self._first = total, done
-        console = stderr()
-        self._progress = None
-        if console.is_terminal:
-            self._progress = Progress(
-                TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), _Rate(),
-                TimeRemainingColumn(), TextColumn("left"), console=console, transient=True,
-            )  # fmt: skip
+        self._progress = new_bar(
+            TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(),
+            TextColumn("left"),
+        )  # fmt: skip
+        if self._progress:
             self._task = self._progress.add_task("", total=total, completed=done)
-        self._began = self._said = time.monotonic()
+        self._began, self._seldom = time.monotonic(), Seldom(_EVERY)
         self._past: collections.deque[tuple[float, int]] = collections.deque()
 
     def __enter__(self) -> PictureBar:
@@ -62,9 +60,8 @@ class PictureBar:
         now = time.monotonic()
         if not self._past:  # the first had to wait for compilers: rates count from here
             self._past.append((now, done))
-        if now - self._said < _EVERY or now == self._past[0][0]:
+        if now == self._past[0][0] or not self._seldom.is_due():
             return
-        self._said = now
         self._past.append((now, done))
         while len(self._past) > 2 and now - self._past[0][0] > _WINDOW:
             self._past.popleft()

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from clconv.cli.classes import check_labels, class_count, imagenet_names, scores
 from clconv.cli.console import remark
 from clconv.cli.feeds import Feeds, PictureOptions, check_feeds, read_feeds, separate
+from clconv.cli.pictures.listing import pictures as listed
 from clconv.cli.pixels import Pixels, channels_come_first, is_classifier
 from clconv.cli.printing import Results
 from clconv.cli.progress import steps
 from clconv.cli.recipe import recipe_of
 from clconv.cli.results import Target
 from clconv.cli.running.answers import Answers
-from clconv.cli.running.listing import pictures as listed
 from clconv.cli.running.many import (
     Many,
     ManyOptions,

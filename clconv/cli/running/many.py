@@ -14,14 +14,14 @@ from clconv.cli.classes import check_labels, class_count, scores
 from clconv.cli.console import remark
 from clconv.cli.feeds import PictureOptions
 from clconv.cli.files import check_writable
-from clconv.cli.pictures import pillow
+from clconv.cli.pictures.opening import pillow
 from clconv.cli.pixels import place
 from clconv.cli.running.answers import Answers
 from clconv.cli.running.journal import Journal
 from clconv.cli.running.parquet import ParquetTable, pyarrow
 from clconv.cli.running.rows import Classes, check_columns, count_values
 from clconv.cli.running.tables import CsvTable, JsonLinesTable, NpzTable, Table
-from clconv.cli.running.work import NoPictureError, Reader, Sink, Work
+from clconv.cli.running.work import NoPictureError, Pictures, Reader, Sink
 from clconv.errors import ConfigError
 from clconv.graph.ir import TensorSpec
 from clconv.session.batches import check_batch
@@ -131,7 +131,7 @@ class Many:
     def go(self, session: Session, answers: Answers) -> None:
         """Raises what session.run_batches() raises, and InputError for outputs that make no row."""
         many = self._many
-        work = Work(many.paths, self._read, self._batch, many.strict)
+        work = Pictures(many.paths, self._read, self._batch, many.strict)
         if self._table is None or self._journal is None:
             work.through(session, _Printed(many.top, many.names, answers), None)
             return

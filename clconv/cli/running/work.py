@@ -50,7 +50,7 @@ class Reader:
 
 
 @dataclasses.dataclass
-class Work:
+class Pictures:
     """batch: pictures that run together. strict: a bad picture ends the run."""
 
     paths: Sequence[str]
@@ -81,7 +81,9 @@ class Work:
 
 
 class _Running:
-    def __init__(self, work: Work, sink: Sink, journal: Journal | None, bar: PictureBar) -> None:
+    def __init__(
+        self, work: Pictures, sink: Sink, journal: Journal | None, bar: PictureBar
+    ) -> None:
         self._work, self._sink, self._journal, self._bar = work, sink, journal, bar
         self._done = journal.done if journal else 0
         # Pictures whose results are due, and bad ones among them, in order.

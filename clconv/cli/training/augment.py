@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clconv.cli.pictures import pillow
+from clconv.cli.pictures.opening import pillow
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -216,7 +216,7 @@ def _write(trainer: Trainer, best: Path, recipe: Recipe, output: Path) -> None:
 
 
 def _print_epoch(number: int, figures: Mapping[str, float]) -> None:
-    from clconv.training.fit import described
+    from clconv.training.progress import described
 
     remark(f"epoch {number}: {described(figures)}")
 

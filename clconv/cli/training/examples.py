@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from clconv.cli.pictures import on_white, open_picture
+from clconv.cli.pictures.opening import on_white, open_picture
 from clconv.cli.pixels import PicturePlacement, Pixels, to_tensor
 from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.listing import Listing

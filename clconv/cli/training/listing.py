@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from clconv.cli.files import check_readable
-from clconv.cli.pictures import check_picture
-from clconv.cli.running.listing import has_ending
-from clconv.errors import ConfigError, InputError
+from clconv.cli.pictures.listing import check_pictures, has_ending
+from clconv.errors import InputError
 
 _MOST_BYTES = 2**28  # of a table
 _SHOWN = 5  # of what is wrong
@@ -58,7 +57,7 @@ def list_pictures(path: Path) -> Listing:
             + (f"all {len(pairs)} pictures are of one class" if pairs else "has no pictures")
             + "; put those of each class into a folder of its own: photos/cat/1.jpg, photos/dog/1.jpg"
         )
-    _check_pictures([file for file, _ in pairs])
+    check_pictures([file for file, _ in pairs])
     number = {label: i for i, label in enumerate(labels)}
     return Listing(
         tuple(file for file, _ in pairs), tuple(number[label] for _, label in pairs), labels
@@ -78,23 +77,6 @@ def _of_folder(path: Path) -> list[tuple[Path, str]]:
             "is a class; remove it, or put pictures into it whose endings say what they are (.jpg, .png, ...)"
         )
     return [(file, folder.name) for folder, files in found.items() for file in files]
-
-
-def _check_pictures(files: Sequence[Path]) -> None:
-    """Before hours of work: InputError that lists what cannot be read, as far as the heads of the files tell."""
-    wrong = []
-    for file in files:
-        try:
-            check_picture(file)
-        except (InputError, ConfigError) as reason:
-            wrong.append(str(reason))
-    if wrong:
-        more = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
-        raise InputError(
-            "\n".join(
-                [f"{len(wrong)} of {len(files)} pictures cannot be read:", *wrong[:_SHOWN], *more]
-            )
-        )
 
 
 def _of_table(path: Path) -> list[tuple[Path, str]]:

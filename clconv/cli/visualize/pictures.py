@@ -10,10 +10,9 @@ import numpy as np
 
 from clconv.api import read_model
 from clconv.cli.feeds import PictureOptions, check_feeds, read_feeds
-from clconv.cli.pictures import check_picture
+from clconv.cli.pictures.listing import check_pictures, pictures
 from clconv.cli.pixels import Pixels, from_tensor, is_classifier
 from clconv.cli.recipe import recipe_of
-from clconv.cli.running.listing import pictures
 from clconv.errors import InputError
 from clconv.graph.ir import Graph
 
@@ -33,10 +32,9 @@ class Shown:
 
 def listed(given: Sequence[Path]) -> list[Path]:
     """The pictures named and those in the folders named, in the order of `clconv run`.
-    Raises InputError for a file that is none."""
+    Raises InputError for files that are none."""
     paths = [Path(path) for path in pictures([str(path) for path in given])]
-    for path in paths:
-        check_picture(path)
+    check_pictures(paths)
     return paths
 
 

@@ -41,6 +41,10 @@ class Source:
     def output(self, index: int) -> str:
         return self.outputs[index] if index < len(self.outputs) else ""
 
+    def without(self, *names: str) -> dict[str, Any]:
+        """All attributes but these."""
+        return {k: v for k, v in self.attrs.items() if k not in names}
+
     def fail(self, message: str) -> NoReturn:
         raise GraphError(f"{self.label}: {message}")
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from clconv.graph.ir import TensorSpec
 from clconv.graph.ops.base import REQUIRED, Call, Op, register
-from clconv.graph.ops.movement.create import known_dtype
-from clconv.graph.ops.numeric import index_values, move_cost
+from clconv.graph.ops.movement.create import infer_filled, known_dtype
+from clconv.graph.ops.numeric import move_cost
 
 
 def _generator(at: Any) -> np.random.Generator:
@@ -21,12 +21,6 @@ def _generator(at: Any) -> np.random.Generator:
     if at.seed is None:
         return np.random.default_rng()
     return np.random.default_rng(int(np.array(at.seed, np.float32).view(np.uint32)))
-
-
-def _infer(call: Call) -> Sequence[TensorSpec]:
-    shape = index_values(call, 0)
-    call.expect(min(shape, default=0) >= 0, f"the shape {shape} has a negative size")
-    return [TensorSpec(shape, known_dtype(call, call.attrs.dtype))]
 
 
 def _normal(at: Any, shape: np.ndarray) -> np.ndarray:
@@ -56,13 +50,13 @@ def _multinomial(at: Any, x: np.ndarray) -> np.ndarray:
 _COMMON = {"dtype": REQUIRED, "seed": None}
 register(
     Op(
-        "RandomNormal", _infer, _normal, move_cost, {**_COMMON, "mean": 0.0, "scale": 1.0},
+        "RandomNormal", infer_filled, _normal, move_cost, {**_COMMON, "mean": 0.0, "scale": 1.0},
         host_only=True, folds=False,
     )
 )  # fmt: skip
 register(
     Op(
-        "RandomUniform", _infer, _uniform, move_cost, {**_COMMON, "low": 0.0, "high": 1.0},
+        "RandomUniform", infer_filled, _uniform, move_cost, {**_COMMON, "low": 0.0, "high": 1.0},
         host_only=True, folds=False,
     )
 )  # fmt: skip

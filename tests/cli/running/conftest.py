@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clconv.cli.running.listing import pictures
+from clconv.cli.pictures.listing import pictures
 
 
 @pytest.fixture

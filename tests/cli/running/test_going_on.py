@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 import pytest
 
+from clconv.cli.pictures.listing import pictures
 from clconv.cli.running import work
 from clconv.cli.running.journal import Journal
-from clconv.cli.running.listing import pictures
 from clconv.errors import ConfigError
 from tests.cli.conftest import Clconv
 from tests.cli.running.conftest import endings, files_of, links, scores_of

@@ -13,8 +13,8 @@ import onnx
 import pytest
 from PIL import Image
 
+from clconv.cli.pictures.listing import pictures
 from clconv.cli.running.bar import PictureBar, duration
-from clconv.cli.running.listing import pictures
 from tests.cli.conftest import Clconv
 from tests.cli.running.conftest import endings, files_of, good, scores_of
 from tests.frontend.support import model, node, value

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
 from clconv.frontend.onnx.converters.default import convert_default, copy_node
 from clconv.graph.ir import DType
-
-
-def _without(source: Source, *names: str) -> dict[str, Any]:
-    return {k: v for k, v in source.attrs.items() if k not in names}
 
 
 def _integers_to_input(name: str, required: bool = False) -> Converter:
@@ -25,7 +19,7 @@ def _integers_to_input(name: str, required: bool = False) -> Converter:
             convert_default(source, build)
             return
         values = build.integers(source, np.atleast_1d(source.attrs[name]), name)
-        copy_node(source, build, source.op, (source.input(0), values), _without(source, name))
+        copy_node(source, build, source.op, (source.input(0), values), source.without(name))
 
     return convert
 
@@ -73,7 +67,7 @@ def _pad(source: Source, build: Builder) -> None:
 
 
 def _split(source: Source, build: Builder) -> None:
-    attrs = _without(source, "split", "num_outputs")
+    attrs = source.without("split", "num_outputs")
     inputs = source.inputs
     if "split" in source.attrs:
         inputs = (source.input(0), build.integers(source, source.attrs["split"], "split"))

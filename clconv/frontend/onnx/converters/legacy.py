@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
 from clconv.frontend.onnx.converters.default import convert_default, copy_node
-
-
-def _without(source: Source, *names: str) -> dict[str, Any]:
-    return {k: v for k, v in source.attrs.items() if k not in names}
 
 
 def _binary(source: Source, build: Builder) -> None:
@@ -31,7 +25,7 @@ def _binary(source: Source, build: Builder) -> None:
                 f"operand of rank {ranks[1]} does not fit rank {ranks[0]} from axis {axis} on"
             )
         b = _with_axes_behind(source, build, b, behind)
-    copy_node(source, build, source.op, (a, b), _without(source, "broadcast", "axis"))
+    copy_node(source, build, source.op, (a, b), source.without("broadcast", "axis"))
 
 
 def _prelu(source: Source, build: Builder) -> None:
@@ -48,7 +42,7 @@ def _prelu(source: Source, build: Builder) -> None:
 
 def _gemm(source: Source, build: Builder) -> None:
     """`broadcast` allowed what is always allowed since opset 7."""
-    copy_node(source, build, "Gemm", source.inputs, _without(source, "broadcast"))
+    copy_node(source, build, "Gemm", source.inputs, source.without("broadcast"))
 
 
 def _with_axes_behind(source: Source, build: Builder, name: str, count: int) -> str:

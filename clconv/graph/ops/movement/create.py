@@ -23,7 +23,8 @@ def known_dtype(call: Call, name: str) -> DType:
         call.fail(f"dtype {name!r} is not one of {[d.value for d in DType]}")
 
 
-def _infer_constant(call: Call) -> Sequence[TensorSpec]:
+def infer_filled(call: Call) -> Sequence[TensorSpec]:
+    """Of an operator whose first input is the result's shape, and whose attribute dtype its element type."""
     shape = index_values(call, 0)
     call.expect(min(shape, default=0) >= 0, f"the shape {shape} has a negative size")
     return [TensorSpec(shape, known_dtype(call, call.attrs.dtype))]
@@ -68,7 +69,7 @@ def _eye(at: Any, x: np.ndarray) -> np.ndarray:
 register(
     Op(
         "ConstantOfShape",
-        _infer_constant,
+        infer_filled,
         _constant,
         move_cost,
         {"value": 0.0, "dtype": "float32"},

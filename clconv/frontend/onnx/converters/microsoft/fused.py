@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
 from clconv.frontend.onnx.converters import window
@@ -21,10 +20,6 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "HardSwish": (),
     "Clip": ("min", "max"),
 }
-
-
-def without(source: Source, *names: str) -> dict[str, Any]:
-    return {k: v for k, v in source.attrs.items() if k not in names}
 
 
 def emit_activation(
@@ -58,7 +53,7 @@ def fused_conv(source: Source, build: Builder) -> None:
         name=build.node_names.fresh(f"{source.name}/conv"),
         inputs=source.inputs[:3],
         outputs=(product,),
-        attrs=without(source, "activation", "activation_params"),
+        attrs=source.without("activation", "activation_params"),
     )
     _CONV(conv, build)
     if source.input(3):
@@ -68,7 +63,7 @@ def fused_conv(source: Source, build: Builder) -> None:
 
 def _fused_gemm(source: Source, build: Builder) -> None:
     extra = ("activation", "activation_alpha", "activation_beta", "activation_gamma")
-    product = build.helper(source, "Gemm", source.inputs, "product", **without(source, *extra))
+    product = build.helper(source, "Gemm", source.inputs, "product", **source.without(*extra))
     parameters = tuple(source.attrs[k] for k in extra[1:3] if k in source.attrs)
     emit_activation(source, build, product, source.attrs.get("activation", ""), parameters)
 

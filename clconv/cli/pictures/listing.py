@@ -7,8 +7,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from clconv.cli.pictures.opening import check_picture, pillow
 from clconv.errors import ConfigError, InputError
 
+_SHOWN = 5  # of what is wrong
 # What is taken from folders and patterns; a file that is named itself may have any ending.
 ENDINGS = frozenset(
     [
@@ -65,6 +67,27 @@ def pictures(given: Sequence[str]) -> list[str]:
         os.stat(text)
         found[text] = None
     return list(found)
+
+
+def check_pictures(files: Sequence[Path]) -> None:
+    """Before hours of work: InputError that lists what cannot be read, as far as the heads of the files tell; ConfigError
+    without Pillow."""
+    pillow()
+    wrong = []
+    for file in files:
+        try:
+            check_picture(file)
+        except (InputError, ConfigError) as reason:
+            wrong.append(str(reason))
+    if wrong and len(files) > 1:
+        more = [f"and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+        raise InputError(
+            "\n".join(
+                [f"{len(wrong)} of {len(files)} pictures cannot be read:", *wrong[:_SHOWN], *more]
+            )
+        )
+    if wrong:
+        raise InputError(wrong[0])
 
 
 def _inside(text: str) -> Iterator[str]:
