@@ -119,7 +119,7 @@ class Planner:
             if not self.joins:
                 return plan
             others = self._other_sizes(request, plan, declared) if ahead and declared else {}
-            return self._joined(self._in_bands(plan), others)
+            return self._joined(self.banded(plan), others)
 
     def has_room(self, graph: Graph, specs: Specs, spare: int) -> bool:
         """Whether the device has memory for a run and so many bytes besides."""
@@ -246,7 +246,7 @@ class Planner:
         specs = request.specs if plan.batch_split is None else plan.batch_split.specs
         return calls_at(other_sizes(declared, specs), lowered)
 
-    def _in_bands(self, plan: Plan) -> Plan:
+    def banded(self, plan: Plan) -> Plan:
         """The plan with what lies between large layers in bands of rows."""
         lowered = in_bands(plan.graph, plan.lowered, self.device)
         if lowered is plan.lowered:

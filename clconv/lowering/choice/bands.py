@@ -38,7 +38,7 @@ def in_bands(graph: Graph, lowered: LoweredGraph, device: DeviceInfo) -> Lowered
     calls: list[KernelCall] = []
     scratch, late, before = dict(lowered.scratch), set(lowered.late), [0]
     for chain in _chains(graph, lowered, _CORE_BYTES * device.compute_units):
-        bands = _bands(chain, lowered, device.compute_units)
+        bands = _bands(chain, lowered, device)
         if bands:
             calls += _banded(chain, bands, lowered, scratch)
             late.update(call.writes[0] for call in chain[:-1])
@@ -89,24 +89,34 @@ def _chains(graph: Graph, lowered: LoweredGraph, least: int) -> Iterator[list[Ke
         yield chain
 
 
-def _bands(chain: Sequence[KernelCall], lowered: LoweredGraph, cores: int) -> list[Rows]:
-    """The rows of the chain's result, in bands that give each core as many; none where that gains nothing."""
+def _bands(
+    chain: Sequence[KernelCall], lowered: LoweredGraph, device: DeviceInfo
+) -> list[list[Rows]]:
+    """The rows of each call's result, by bands that give each core as many rows of the last one's; none where that gains
+    nothing."""
     *inner, last = chain
     between = sum(lowered.specs[call.writes[0]].nbytes for call in inner)
-    room = _CORE_BYTES * cores
+    room = _CORE_BYTES * device.compute_units
     if between < 2 * room or _overwrites(chain, lowered):
         return []
+    aligned = device.base_alignment
     height = _by_rows(last).out[0]
-    count = -(-between // room)
-    each = max(height // count // cores, 1) * cores
-    while each < height:
-        bands = [Rows(begin, min(begin + each, height)) for begin in range(0, height, each)]
-        if between * each // height > 2 * room:
-            return []
+    step = math.lcm(device.compute_units, _aligned_rows(_by_rows(last).lines[1], aligned))
+    each = max(height // -(-between // room) // step, 1) * step
+    while each < height and between * each // height <= 2 * room:
+        bands = [
+            _needed(chain, Rows(begin, min(begin + each, height)), aligned)
+            for begin in range(0, height, each)
+        ]
         if _work(chain, bands) <= 1 + _MOST_TWICE:
             return bands
-        each += cores
+        each += step
     return []
+
+
+def _aligned_rows(line: int, alignment: int) -> int:
+    """Every so many rows begin where a part of a buffer may."""
+    return alignment // math.gcd(line, alignment)
 
 
 def _overwrites(chain: Sequence[KernelCall], lowered: LoweredGraph) -> bool:
@@ -115,12 +125,22 @@ def _overwrites(chain: Sequence[KernelCall], lowered: LoweredGraph) -> bool:
     return any(lowered.place(name)[0] == owner for call in chain for name in call.reads)
 
 
-def _work(chain: Sequence[KernelCall], bands: Sequence[Rows]) -> float:
+def _needed(chain: Sequence[KernelCall], band: Rows, alignment: int) -> list[Rows]:
+    """The rows of each call's result that a band of the last one's needs, the first one's from where its image may begin."""
+    found = [band]
+    for call in reversed(chain[1:]):
+        found.insert(0, _by_rows(call).needed(found[0]))
+    first = _by_rows(chain[0])
+    if first.further:
+        before = found[0].begin % _aligned_rows(first.lines[0], alignment)
+        found[0] = Rows(found[0].begin - before, found[0].end)
+    return found
+
+
+def _work(chain: Sequence[KernelCall], bands: Sequence[Sequence[Rows]]) -> float:
     """What bands compute over what whole images take; infinite where one needs no row of some image at all."""
     done = whole = 0.0
-    for call, parts in zip(
-        chain, zip(*(_needed(chain, band) for band in bands), strict=True), strict=True
-    ):
+    for call, parts in zip(chain, zip(*bands, strict=True), strict=True):
         if not all(rows.count for rows in parts):
             return math.inf
         whole += call.cost.flops
@@ -128,17 +148,9 @@ def _work(chain: Sequence[KernelCall], bands: Sequence[Rows]) -> float:
     return done / max(whole, 1.0)
 
 
-def _needed(chain: Sequence[KernelCall], band: Rows) -> list[Rows]:
-    """The rows of each call's result that a band of the last one's needs."""
-    found = [band]
-    for call in reversed(chain[1:]):
-        found.insert(0, _by_rows(call).needed(found[0]))
-    return found
-
-
 def _banded(
     chain: Sequence[KernelCall],
-    bands: Sequence[Rows],
+    bands: Sequence[Sequence[Rows]],
     lowered: LoweredGraph,
     scratch: dict[str, int],
 ) -> list[KernelCall]:
@@ -152,9 +164,8 @@ def _banded(
         scratch[name] = 0
     calls = []
     for band in bands:
-        needed = _needed(chain, band)
         source = Held(Rows(0, _by_rows(chain[0]).size[0]))
-        for call, rows, name in zip(chain, needed, [*names, ""], strict=True):
+        for call, rows, name in zip(chain, band, [*names, ""], strict=True):
             this = _by_rows(call)
             target = Held(rows, name) if name else Held(Rows(0, this.out[0]))
             calls.append(this.part(this, call, rows, source, target))

@@ -37,7 +37,7 @@ class ByRows:
 
     size, out: (height, width) of the image that it reads as `x` and of its result `y`. lines: bytes of a row of each within a
     channel block; row_bytes: of a row of the result with all images and channels. reach, stride, before: rows that a window
-    spans, its step, padding before the first row. alike: arguments that are other values of the result's size.
+    spans, its step, padding before the first row. further: whether some rows are read from an address further on. alike: arguments that are other values of the result's size.
     part(this, call, rows, source, target): the call for these rows of the result; the rows that it needs are among source's.
     """
 
@@ -48,6 +48,7 @@ class ByRows:
     reach: int
     stride: int
     before: int
+    further: bool
     alike: tuple[str, ...]
     part: Callable[[ByRows, KernelCall, Rows, Held, Held], KernelCall]
 

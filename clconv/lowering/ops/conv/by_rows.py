@@ -21,7 +21,7 @@ def pointwise_rows(
     problem: Problem, epilogue: Epilogue, dealt: Callable[[int], Runs]
 ) -> ByRows | None:
     """Of a direct convolution with windows of one pixel. dealt: how so many pixels go to items."""
-    return _by_rows(problem, epilogue, 1, functools.partial(_pointwise_part, dealt))
+    return _by_rows(problem, epilogue, 1, True, functools.partial(_pointwise_part, dealt))
 
 
 def depthwise_rows(problem: Problem, epilogue: Epilogue) -> ByRows | None:
@@ -32,13 +32,14 @@ def depthwise_rows(problem: Problem, epilogue: Epilogue) -> ByRows | None:
     reach = (shape.kernel[0] - 1) * shape.dilations[0] + 1
     cores = problem.device.compute_units
     part = functools.partial(_depthwise_part, ITEMS_A_CORE * cores)
-    return _by_rows(problem, epilogue, reach, part)
+    return _by_rows(problem, epilogue, reach, False, part)
 
 
 def _by_rows(
     problem: Problem,
     epilogue: Epilogue,
     reach: int,
+    further: bool,
     part: Callable[[ByRows, KernelCall, Rows, Held, Held], KernelCall],
 ) -> ByRows | None:
     """None where the rows of a channel block do not lie side by side, or where a constant has the result's size."""
@@ -51,7 +52,7 @@ def _by_rows(
     lines = tuple(w * s.layout.block * s.dtype.itemsize for w, s in ((width, x), (out_width, y)))
     return ByRows(
         (height, width), (out_height, out_width), (lines[0], lines[1]), y.nbytes // out_height, reach, at.strides[0],
-        at.pads[0], tuple(epilogue.alike), part,
+        at.pads[0], further, tuple(epilogue.alike), part,
     )  # fmt: skip
 
 
