@@ -20,15 +20,19 @@ from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.lowered import LoweredGraph
 from clconv.lowering.model.rows import ByRows, Held, Rows
 
-# Bytes of the values between layers for each core, of which a band may have so many; less than twice as many stay whole.
-# Measured with 2 MiB of cache a core: half or twice as many take as long, and bands with fewer rows compute more of them twice.
+# Bytes for each core: a value between layers that has as many is worth a band, and the values of a band have about as many
+# together. Measured with 2 MiB of cache a core: twice as many gain less, and bands of half as many compute more rows twice.
 _CORE_BYTES = 512 << 10
+# Chains whose values between layers have less than so many times as much stay whole.
+_LEAST = 1.5
+# The rows of a core may have so many times as much, where fewer would be computed twice too often.
+_MOST = 2.0
 # Work of a chain of layers that may be done twice.
 _MOST_TWICE = 0.1
 
 
 def in_bands(graph: Graph, lowered: LoweredGraph, device: DeviceInfo) -> LoweredGraph:
-    """The lowered graph with chains of calls in bands where what lies between them is large; else the same.
+    """The lowered graph with chains of calls in bands where what lies between them is large, else the same.
 
     For launches that are joined, where one more costs next to nothing. Values between such layers are nowhere whole, so they
     count among `late`.
@@ -97,13 +101,13 @@ def _bands(
     *inner, last = chain
     between = sum(lowered.specs[call.writes[0]].nbytes for call in inner)
     room = _CORE_BYTES * device.compute_units
-    if between < 2 * room or _overwrites(chain, lowered):
+    if between < _LEAST * room or _overwrites(chain, lowered):
         return []
     aligned = device.base_alignment
     height = _by_rows(last).out[0]
     step = math.lcm(device.compute_units, _aligned_rows(_by_rows(last).lines[1], aligned))
     each = max(height // -(-between // room) // step, 1) * step
-    while each < height and between * each // height <= 2 * room:
+    while each < height and between * each // height <= _MOST * room:
         bands = [
             _needed(chain, Rows(begin, min(begin + each, height)), aligned)
             for begin in range(0, height, each)
