@@ -70,11 +70,11 @@ def squeezed() -> Graph:
 
 BANDED = {
     "stride 1": inverted(16, 21, 10),
-    "stride 2": inverted(16, 30, 17, strides=(2, 2)),
+    "stride 2": inverted(16, 30, 16, strides=(2, 2)),
     "two images": inverted(7, 18, 6, 2),
     "pads on one side": inverted(16, 19, 8, pads=(0, 2, 3, 0)),
     "no padding": inverted(16, 19, 8, pads=(0, 0, 0, 0)),
-    "dilated": inverted(16, 26, 13, dilations=(2, 3), pads=(2, 3, 2, 3)),
+    "dilated": inverted(16, 26, 14, dilations=(2, 3), pads=(2, 3, 2, 3)),
     "more filters than pixels": inverted(16, 23, 5, filters=300),
     "residual": residual(),
     "squeezed": squeezed(),
