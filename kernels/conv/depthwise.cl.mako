@@ -8,28 +8,94 @@ bias (C) padded                  y (N, C / block, OH, OW, block)
 One work-item computes `rows` output rows of one channel block of one image, `pixels` columns at a time.
 Index space: (C / block, row items, N): cores begin with rows of their own, as those do that wrote x and that read y.
 
-Of a tile that is never wider than a row only `sides` columns at each end may lie outside of the image; any may where that is
--1, and a tile is looked up whole.
-
-Parameters: block 4, 8, 16; pixels: accumulators; sides; kernel, strides, dilations: (height, width); pad_mode none,
+Parameters: block 4, 8, 16; pixels: accumulators; kernel, strides, dilations: (height, width); pad_mode none,
 constant, reflect, edge, wrap; bias; epilogue.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="moments" file="/moments.mako"/>
-<%namespace name="depthwise_tile" file="/conv/depthwise_tile.mako"/>
+<%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
-from clconv.lowering.model.ctext import vector_type
+from clconv.lowering.model.ctext import load, vector_type
 %>
 <%
   V = vector_type(block)
   KH, KW = kernel
-  SW = strides[1]
-  DW = dilations[1]
+  SH, SW = strides
+  DH, DW = dilations
   zero = pad_mode == "constant"
   NARROW = 4  # tiles
   narrower = pixels - 1 if pixels > 3 else 0
   leaves = context.get("leaves", False)
+
+  def columns_of(pixels):
+      return (pixels - 1) * SW + (KW - 1) * DW + 1
 %>
+## Each column under the tile is loaded once and used by every pixel whose window holds it.
+<%def name="add_columns(column, pixels)">
+% for c in range(columns_of(pixels)):
+<%
+  users = [(p, kw) for p in range(pixels) for kw in range(KW) if p * SW + kw * DW == c]
+%>
+% if users:
+        { const ${V} s = ${column(c)};
+% for p, kw in users:
+          a${p} = s * w${kw} + a${p};
+% endfor
+        }
+% endif
+% endfor
+</%def>
+## A tile of neighbouring columns, of which `first` is the first, in all rows of a band.
+<%def name="tile(pixels)">
+    const int left = first * ${SW} - pad_left;
+    const int inside = left >= 0 && first + ${pixels} <= out_width && left + ${columns_of(pixels)} <= width;
+% if pad_mode != "none":
+    int column[${columns_of(pixels)}];
+    if (!inside)
+      for (int c = 0; c < ${columns_of(pixels)}; ++c) {
+        // Columns that only pixels past the image would need are any that exist.
+        const int iw = min(left + c, last_column);
+% if zero:
+        column[c] = iw < 0 || iw >= width ? -1 : iw * ${block};
+% else:
+        column[c] = (${common.padded_index(pad_mode, "iw", "width")}) * ${block};
+% endif
+      }
+% endif
+    for (int oh = band_begin; oh < band_end; ++oh) {
+      ${V} a0 = ${load(V, "bias + chunk * %d" % block) if bias else "(%s)(0)" % V};
+% for p in range(1, pixels):
+      ${V} a${p} = a0;
+% endfor
+      for (int kh = 0; kh < ${KH}; ++kh) {
+        int ih = oh * ${SH} - pad_top + kh * ${DH};
+% if zero:
+        if (ih < 0 || ih >= height) continue;
+% elif pad_mode != "none":
+        ih = ${common.padded_index(pad_mode, "ih", "height")};
+% endif
+        global const ${stored("x")}* line = image + (size_t)ih * width * ${block};
+% for kw in range(KW):
+        const ${V} w${kw} = ${load(V, "filter + (kh * %d + %d) * %d" % (KW, kw, block), stored("w"))};
+% endfor
+        if (inside) {
+          global const ${stored("x")}* source = line + left * ${block};
+          ${add_columns(lambda c: load(V, "source + %d" % (c * block), stored("x")), pixels)}
+        } else {
+% if zero:
+          ${add_columns(lambda c: load(V, "column[%d] < 0 ? zeros : line + column[%d]" % (c, c), stored("x")), pixels)}
+% elif pad_mode == "none":
+          ${add_columns(lambda c: load(V, "line + min(left + %d, last_column) * %d" % (c, block), stored("x")), pixels)}
+% else:
+          ${add_columns(lambda c: load(V, "line + column[%d]" % c, stored("x")), pixels)}
+% endif
+        }
+      }
+      const size_t at = ((((size_t)n * blocks + chunk) * out_height + oh) * out_width + first) * ${block};
+      ${register_tile.store_pixels(["a%d" % p for p in range(pixels)], "out_width - first", block,
+                                  epilogue, "chunk * %d" % block, "at")}
+    }
+</%def>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("w")}* restrict w,
 % if bias:
@@ -62,13 +128,13 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % if narrower:
       if (tile >= wide) {
         const int first = wide * ${pixels} + (tile - wide) * ${narrower};
-        ${depthwise_tile.tile(narrower)}
+        ${tile(narrower)}
         continue;
       }
 % endif
       // Where nothing else fits, the last tile moves back so that it is full; it computes some pixels again.
       const int first = max(min(tile * ${pixels}, out_width - ${pixels}), 0);
-      ${depthwise_tile.tile(pixels)}
+      ${tile(pixels)}
     }
   }
 % if leaves:

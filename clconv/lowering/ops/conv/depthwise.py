@@ -43,13 +43,11 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     rows = -(-shape.out[0] // wanted)
     size = (blocks, -(-shape.out[0] // rows), shape.batch)
     left = Left.of(problem, size[1] * size[2])
-    pixels = problem.parameters.get("pixels", min(_PIXELS, problem.device.registers - 4))
     kernel = Kernel.of(
         "conv/depthwise.cl.mako",
         "conv_depthwise",
         block=block,
-        pixels=pixels,
-        sides=_sides(problem, shape, pixels),
+        pixels=problem.parameters.get("pixels", min(_PIXELS, problem.device.registers - 4)),
         **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,
@@ -70,15 +68,6 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     if not problem.leaves:
         call = dataclasses.replace(call, by_rows=depthwise_rows(problem, epilogue))
     return left.added(Lowered((call,)))
-
-
-def _sides(problem: Problem, shape: ConvShape, pixels: int) -> int:
-    """At each end of a tile, how many columns may lie outside of the image: padding with zeros, where no tile is wider than a
-    row. -1: any may."""
-    if shape.padding not in ("none", "constant") or shape.out[1] < pixels or problem.other_sizes:
-        return -1
-    reach = (shape.out[1] - 1) * shape.strides[1] + (shape.kernel[1] - 1) * shape.dilations[1]
-    return max(shape.begin[1], reach - shape.begin[1] - (shape.size[1] - 1), 0)
 
 
 DEPTHWISE = Variant(
