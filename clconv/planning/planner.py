@@ -22,6 +22,7 @@ from clconv.graph.passes.half import Converted, place_half
 from clconv.graph.specialise.cut import Cut
 from clconv.graph.specialise.specialise import specialise
 from clconv.graph.verify import verify, verify_state
+from clconv.lowering.choice.bands import in_bands
 from clconv.lowering.choice.bytes import bytes_test, pays_on_bytes
 from clconv.lowering.choice.half import half_test
 from clconv.lowering.lower import LoweredGraph, lower_graph
@@ -118,7 +119,7 @@ class Planner:
             if not self.joins:
                 return plan
             others = self._other_sizes(request, plan, declared) if ahead and declared else {}
-            return self._joined(plan, others)
+            return self._joined(self.banded(plan), others)
 
     def has_room(self, graph: Graph, specs: Specs, spare: int) -> bool:
         """Whether the device has memory for a run and so many bytes besides."""
@@ -244,6 +245,14 @@ class Planner:
 
         specs = request.specs if plan.batch_split is None else plan.batch_split.specs
         return calls_at(other_sizes(declared, specs), lowered)
+
+    def banded(self, plan: Plan) -> Plan:
+        """The plan with what lies between large layers in bands of rows."""
+        lowered = in_bands(plan.graph, plan.lowered, self.device)
+        if lowered is plan.lowered:
+            return plan
+        banded = self._plan_of(plan.graph, lowered, plan.cut)
+        return dataclasses.replace(banded, batch_split=plan.batch_split)
 
     def _joined(self, plan: Plan, others: CallsByNode) -> Plan:
         joined = join_launches(plan, self._compiled, others)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from clconv.graph.cost import Cost
 from clconv.lowering.model.arguments import (
@@ -20,6 +20,7 @@ from clconv.lowering.model.arguments import (
     Table,
     Write,
 )
+from clconv.lowering.model.rows import ByRows
 from clconv.records import record
 
 
@@ -92,7 +93,8 @@ class KernelCall:
     """One launch: the kernel, its arguments by name in order, its index space, its cost.
 
     same_index: arguments of whose elements each is read by the one work-item that writes the result's element in its
-    place, and before it does. The result may lie in their memory.
+    place, and before it does. The result may lie in their memory. by_rows: how it computes some rows of its result alone; None
+    where it does not.
     """
 
     node: str
@@ -102,10 +104,16 @@ class KernelCall:
     local_size: tuple[int, ...] | None  # None: the runtime chooses
     cost: Cost = Cost()
     same_index: frozenset[str] = frozenset()
+    by_rows: ByRows | None = dataclasses.field(default=None, compare=False, repr=False)
 
     def reading_in_place(self, names: Iterable[str]) -> KernelCall:
         """The call with these as its `same_index`."""
         return dataclasses.replace(self, same_index=frozenset(names))
+
+    def replacing(self, global_size: Sequence[int], /, **arguments: Argument) -> KernelCall:
+        """The call with another index space and other arguments of these names."""
+        merged = tuple((name, arguments.get(name, given)) for name, given in self.arguments)
+        return dataclasses.replace(self, arguments=merged, global_size=tuple(global_size))
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from clconv.lowering.model.arguments import (
     Argument,
     Scalar,
@@ -9,6 +11,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
+from clconv.lowering.ops.conv.by_rows import depthwise_rows
 from clconv.lowering.ops.conv.moments import Left
 from clconv.lowering.ops.conv.shape import ITEMS_A_CORE, ConvShape, bias_arguments
 from clconv.lowering.ops.conv.weights import depthwise_weights
@@ -61,7 +64,10 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         *left.arguments,
         *epilogue.arguments,
     ]
-    return left.added(Lowered((problem.call(kernel, arguments, size),)))
+    call = problem.call(kernel, arguments, size)
+    if not problem.leaves:
+        call = dataclasses.replace(call, by_rows=depthwise_rows(problem, epilogue))
+    return left.added(Lowered((call,)))
 
 
 DEPTHWISE = Variant(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 from clconv.graph.ir import DType
@@ -13,6 +14,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.ops.conv.by_rows import pointwise_rows
 from clconv.lowering.ops.conv.moments import Left
 from clconv.lowering.ops.conv.runs import Runs, fewest_tiles, narrower_tile
 from clconv.lowering.ops.conv.shape import (
@@ -122,7 +124,11 @@ def _direct_lower(problem: Problem) -> Lowered:
     ]
     first = (split.items, chunks) if _filters_last(shape) else (chunks, split.items)
     size = (*first, shape.batch * shape.group)
-    return left.added(Lowered((problem.call(kernel, arguments, size),)))
+    call = problem.call(kernel, arguments, size)
+    if shape.is_pointwise and not problem.leaves:
+        dealt = functools.partial(_pixels_dealt, problem, shape, chunks, pixels)
+        call = dataclasses.replace(call, by_rows=pointwise_rows(problem, epilogue, dealt))
+    return left.added(Lowered((call,)))
 
 
 def _tile(problem: Problem, shape: ConvShape, blocks: int) -> tuple[int, int]:
@@ -190,6 +196,13 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
     if max(_ragged(n, pixels, narrower) for n in (even, run % even or even)) > 1:
         even = whole if _ragged(length, pixels, narrower) > 1 else length
     return Runs(run, 1, even, -(-run // even))
+
+
+def _pixels_dealt(problem: Problem, shape: ConvShape, chunks: int, tile: int, pixels: int) -> Runs:
+    """_split() of so many of the pixels of a pointwise convolution."""
+    return _split(
+        problem, dataclasses.replace(shape, size=(1, pixels), out=(1, pixels)), chunks, tile
+    )
 
 
 # Looking up each pixel of a tile costs about as much as this share of wasted pixels.
