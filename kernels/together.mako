@@ -1,5 +1,6 @@
 <%doc>
-How threads of the host's own do a persistent launch together: the caller, and helpers that wait for the next one. Import with
+How threads of the host's own do a persistent launch: the caller alone, or together with helpers that wait for the next one. Import
+with
   <%namespace name="together" file="/together.mako"/>
 line: ints of a cache line. spins: looks before a caller that waits for helpers sleeps.
 
@@ -8,6 +9,34 @@ bit), the number of the run; next to it, how many helpers may be asleep, and whe
 a helper looks for work before it sleeps.   1. a function, and the number that it is called with.   2. how many have left; next
 to it, whether the caller may be asleep.
 </%doc>
+
+<%def name="alone()">\
+// All operations one after another, for a thread of the host's that calls this as a function of C: where waking others takes
+// longer than they would save. Only numbers of 64 bits come in, so that nothing of how it is called depends on the compiler.
+// call: operations, count, words; with no operations the third word is inverted, which shows that the call arrived. Floats are
+// computed as in PoCL's threads: to the nearest, with denormal ones, whatever the host's thread was told.
+static __attribute__((noinline)) void ${entry}_alone(ulong call_place) {
+  global ulong* call = (global ulong*)call_place;
+  if (call[0] == 0) {
+    call[2] = ~call[2];
+    return;
+  }
+#if defined(__x86_64__)
+  uint before, usual = 0x1f80;
+  __asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(before) : "m"(usual) : "memory");
+#endif
+  global const ${entry}_operation* operation = (global const ${entry}_operation*)call[0];
+  for (ulong left = call[1]; left; --left, ++operation) {
+    global const ulong* words = (global const ulong*)call[2] + operation->first_word;
+    for (int k = 0; k < operation->size_2; ++k)
+      for (int j = 0; j < operation->size_1; ++j)
+        for (int i = 0; i < operation->size_0; ++i) ${entry}_at(operation, words, i, j, k);
+  }
+#if defined(__x86_64__)
+  __asm__ volatile("ldmxcsr %0" : : "m"(before) : "memory");
+#endif
+}\
+</%def>
 
 <%def name="functions(line, spins)">\
 // The host's function at this address, called with one number: kernels have no pointers to functions.
