@@ -103,8 +103,8 @@ def test_a_persistent_launch_leaves_out_what_cannot_join() -> None:
 
 def test_a_node_keeps_its_variant_unless_another_is_clearly_faster() -> None:
     b = Builder()
-    x = b.input(1, 256, 14, 14)
-    graph = specialised(b.graph(b.conv(x, 256, 256, 3, **SAME)))
+    x = b.input(1, 192, 14, 14)
+    graph = specialised(b.graph(b.conv(x, 192, 192, 3, **SAME)))
     (node,) = graph.nodes
 
     def chosen(known: str) -> str:
