@@ -21,8 +21,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.plan import Plan
-from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
-from clconv.runtime.opencl.builtins import declared
+from clconv.runtime.opencl import BUILD_OPTIONS, POCL_OPTIONS, declared
 from clconv.store.files import write
 
 _REPLAY = '''"""Replays one launch of {symbol} (node {node}).

@@ -15,6 +15,8 @@ with quick_versions():
     import pyopencl  # noqa: F401
 
 from clconv.runtime.opencl.arrays import DeviceArray
+from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
+from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.caller import Place, callers_place
 from clconv.runtime.opencl.compiler import MAKE_ROOM, Compiler
 from clconv.runtime.opencl.context import Device, open_device
@@ -44,7 +46,9 @@ from clconv.runtime.opencl.queue import (
 from clconv.runtime.opencl.reused import Reused
 
 __all__ = [
+    "BUILD_OPTIONS",
     "MAKE_ROOM",
+    "POCL_OPTIONS",
     "SCALARS",
     "Compiler",
     "Device",
@@ -60,6 +64,7 @@ __all__ = [
     "callers_place",
     "check_access",
     "check_events",
+    "declared",
     "device_array",
     "device_infos",
     "extent_of",

@@ -39,11 +39,12 @@ class Kind(enum.Enum):
 class Faster:
     """Takes the fastest of the ways to run a plan, which are timed in the first runs. For one thread at a time.
 
-    make: the other ways besides launches, when they are first tried; raises NoFunction where there is none.
+    make: the other ways besides launches, when they are first tried, told whether one thread is known to be quick; raises
+    NoFunction where there is none.
     """
 
     def __init__(
-        self, make: Callable[[Kind], Way], clock: Callable[[], float] = time.perf_counter
+        self, make: Callable[[Kind, bool], Way], clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._make, self._clock = make, clock
         self._ways: dict[Kind, Way | None] = {}
@@ -68,7 +69,7 @@ class Faster:
         return self._way is not None
 
     @property
-    def is_alone_quick(self) -> bool:
+    def _is_alone_quick(self) -> bool:
         """Whether one thread is known to take so little time that waiting for others may take longer."""
         alone = self._times[Kind.ALONE]
         return bool(alone) and _middle(alone) < _LONG
@@ -105,7 +106,7 @@ class Faster:
     def _made(self, kind: Kind) -> Way | None:
         if kind is not Kind.LAUNCH and kind not in self._ways:
             try:
-                self._ways[kind] = self._make(kind)
+                self._ways[kind] = self._make(kind, self._is_alone_quick)
             except NoFunction as reason:
                 say(2, f"no run is done {kind.value}: {reason}")
                 self._ways[kind] = None
@@ -153,6 +154,29 @@ def _middle(times: Sequence[float]) -> float:
     return sorted(times)[len(times) // 2]
 
 
+class Others:
+    """Makes the ways besides launches. It knows nothing of who asks: a cycle would keep a plan that nobody has any more.
+
+    arguments: of each launch, as they were set for it.
+    """
+
+    def __init__(
+        self, device: Device, launches: Sequence[KernelCall], arguments: Sequence[Sequence[Any]]
+    ) -> None:
+        self._device, self._launches, self._arguments = device, launches, arguments
+        self.alone: Alone | None = None
+
+    def made(self, kind: Kind, is_alone_quick: bool) -> Way:
+        """is_alone_quick: whether one thread takes so little time that waiting for others may take longer. Raises
+        NoFunction."""
+        called = Called(self._device, self._launches, self._arguments)
+        if self.alone is None:
+            self.alone = Alone(called)
+        if kind is Kind.ALONE:
+            return self.alone
+        return Together(called, self.alone, waits=not is_alone_quick)
+
+
 class Ways:
     """How a plan's launches are done at each run. For one thread at a time.
 
@@ -169,11 +193,10 @@ class Ways:
         waits: bool,
         guarded: bool,
     ) -> None:
-        self._device, self._queue, self._calls = device, queue, launches
-        self._launches, self._arguments = [one for one, _ in ready], [a for _, a in ready]
-        self._waits = waits
-        self._alone: Alone | None = None
-        self.faster = Faster(self.make)
+        self._queue, self._waits = queue, waits
+        self._launches = [one for one, _ in ready]
+        self.others = Others(device, launches, [arguments for _, arguments in ready])
+        self.faster = Faster(self.others.made)
         # The host cannot overtake what others enqueued.
         if guarded or not waits or queue.is_callers:
             self.faster.settle(Kind.LAUNCH)
@@ -184,12 +207,3 @@ class Ways:
 
     def launch(self) -> None:
         self._queue.run(self._launches, waits=self._waits)
-
-    def make(self, kind: Kind) -> Way:
-        """Raises NoFunction."""
-        called = Called(self._device, self._calls, self._arguments)
-        if self._alone is None:
-            self._alone = Alone(called)
-        if kind is Kind.ALONE:
-            return self._alone
-        return Together(called, self._alone, waits=not self.faster.is_alone_quick)

@@ -150,8 +150,8 @@ def test_nothing_keeps_a_plan_that_ran_so(waking: DeviceInfo) -> None:
     gone = weakref.ref(settled(session, Kind.TOGETHER, SIZE))
     session.run({"x": picture(*SIZE)})
     bound = gone()
-    assert bound is not None and bound._ways._alone is not None
-    function = bound._ways._alone._calls[0][0]
+    assert bound is not None and bound._ways.others.alone is not None
+    function = bound._ways.others.alone._calls[0][0]
     gc.disable()
     try:
         del bound

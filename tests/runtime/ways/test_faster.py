@@ -23,7 +23,7 @@ class Ways:
         self.now += self.seconds[kind] or 0.0
         self.asked += LETTERS[kind]
 
-    def make(self, kind: Kind) -> Way:
+    def make(self, kind: Kind, is_alone_quick: bool) -> Way:
         if self.seconds[kind] is None:
             raise NoFunction("none")
         return One(self, kind)
