@@ -34,7 +34,7 @@ _ROUNDS = 30
 def verified_wide(device: DeviceInfo) -> DeviceInfo:
     """The device, with vectors of 16 lanes if they are known to be right and of use: a process that tried it said so, now or
     before."""
-    if device.wide_verified or not device.wide:
+    if device.wide_verified or not device.wide or not device.is_cpu:
         return device
     key = {"device": device_key(device), "wide": device.wide, "clconv": __version__}
     reason = found_apart("wide.json", key, "clconv.probes.wide_probe", (str(device.index),))

@@ -21,10 +21,12 @@ from clconv.store.files import Unusable
 if TYPE_CHECKING:
     from clconv.runtime.bound import BoundPlan
 
-FORMAT = 2
+FORMAT = 3
 _NETWORK, MODEL = "network", "model"
 # What probing finds out about a device for a network, see clconv.probes.
-_PROBED = ("matrix", "matrix_verified", "shuffle", "shuffle_verified")
+_PROBED = (
+    "matrix", "matrix_verified", "shuffle", "shuffle_verified", "vector_width", "wide_verified",
+)  # fmt: skip
 
 Specs = Mapping[str, TensorSpec]
 Objection = Callable[[Path, os.stat_result], str | None]
