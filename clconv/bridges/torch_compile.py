@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clconv.bridges.torch_export import needed_torch
-from clconv.bridges.torch_region import Region, Settings
+from clconv.bridges.torch_region import Region, RegionSettings
 from clconv.errors import ConfigError
 
 _OPTIONS = ("device", "precision")
@@ -40,7 +40,7 @@ def backend(
     from functorch.compile import make_boxed_func
     from torch._dynamo.backends.common import aot_autograd
 
-    settings = Settings(**dict(options or {}))
+    settings = RegionSettings(**dict(options or {}))
     held = _held(torch, module, example_inputs)
 
     def compiler(changes: int) -> Any:

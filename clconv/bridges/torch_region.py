@@ -20,7 +20,7 @@ _TOLERANCES = {"float16": 3e-2, "tf32": 1e-2}
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class RegionSettings:
     """What load() is told."""
 
     device: Any = None
@@ -48,7 +48,7 @@ class Region:
     def __init__(
         self,
         graph: Any,
-        settings: Settings,
+        settings: RegionSettings,
         held: Mapping[int, Any],
         changes: int,
         may_split: bool = True,
@@ -113,7 +113,11 @@ class Runner:
     """A graph for arguments of known sizes on a Session. Raises ModelError where there is none."""
 
     def __init__(
-        self, graph: Any, args: Sequence[Any], constants: Mapping[int, Any], settings: Settings
+        self,
+        graph: Any,
+        args: Sequence[Any],
+        constants: Mapping[int, Any],
+        settings: RegionSettings,
     ) -> None:
         self._module = settled(graph, args, constants)
         model = exported(self._module, args)

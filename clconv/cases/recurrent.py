@@ -11,7 +11,7 @@ from clconv.graph.ops.recurrent_functions import DEFAULTS
 
 
 @dataclasses.dataclass(frozen=True)
-class Inputs:
+class GivenInputs:
     """Which inputs a layer has besides the sequence and its weights. fed: weights are no constants."""
 
     bias: bool = True
@@ -25,7 +25,7 @@ def recurrent(
     op: str,
     label: str,
     sizes: tuple[int, int, int, int],
-    inputs: Inputs = Inputs(),
+    inputs: GivenInputs = GivenInputs(),
     **attrs: Any,
 ) -> Case:
     """sizes: time steps, batch, features, hidden units."""
@@ -58,28 +58,30 @@ CASES = (
             recurrent(op, "forward", (7, 2, 5, 6)),
             recurrent(op, "reverse", (5, 1, 3, 4), direction="reverse"),
             recurrent(
-                op, "both ways", (6, 3, 4, 5), Inputs(initial=True), direction="bidirectional"
+                op, "both ways", (6, 3, 4, 5), GivenInputs(initial=True), direction="bidirectional"
             ),
             recurrent(
                 op,
                 "batch first",
                 (5, 2, 3, 4),
-                Inputs(initial=True),
+                GivenInputs(initial=True),
                 layout=1,
                 direction="bidirectional",
             ),
-            recurrent(op, "lengths", (5, 3, 2, 3), Inputs(lengths=(5, 2, 0), initial=True)),
+            recurrent(op, "lengths", (5, 3, 2, 3), GivenInputs(lengths=(5, 2, 0), initial=True)),
             recurrent(
                 op,
                 "lengths both ways",
                 (4, 2, 3, 3),
-                Inputs(lengths=(3, 1)),
+                GivenInputs(lengths=(3, 1)),
                 direction="bidirectional",
             ),
-            recurrent(op, "no bias one step", (1, 1, 1, 1), Inputs(bias=False)),
+            recurrent(op, "no bias one step", (1, 1, 1, 1), GivenInputs(bias=False)),
             recurrent(op, "primes", (11, 1, 37, 29)),
             recurrent(op, "clipped", (4, 2, 3, 4), clip=0.5),
-            recurrent(op, "fed weights", (3, 2, 3, 4), Inputs(fed=True), direction="bidirectional"),
+            recurrent(
+                op, "fed weights", (3, 2, 3, 4), GivenInputs(fed=True), direction="bidirectional"
+            ),
             recurrent(
                 op,
                 "functions by direction",
@@ -90,12 +92,12 @@ CASES = (
             recurrent(op, "whole vectors", (4, 2, 16, 32), direction="bidirectional", layout=1),
         )
     ),
-    recurrent("LSTM", "peepholes", (5, 2, 3, 4), Inputs(peephole=True)),
+    recurrent("LSTM", "peepholes", (5, 2, 3, 4), GivenInputs(peephole=True)),
     recurrent(
         "LSTM",
         "peepholes both ways",
         (5, 2, 3, 9),
-        Inputs(peephole=True),
+        GivenInputs(peephole=True),
         direction="bidirectional",
     ),
     recurrent("LSTM", "coupled gates", (5, 2, 3, 4), input_forget=1),
@@ -104,7 +106,7 @@ CASES = (
         "GRU",
         "linear before reset both ways",
         (3, 2, 4, 9),
-        Inputs(lengths=(3, 1)),
+        GivenInputs(lengths=(3, 1)),
         linear_before_reset=1,
         direction="bidirectional",
         clip=0.7,
@@ -113,7 +115,7 @@ CASES = (
         "GRU",
         "linear before reset no bias",
         (3, 1, 4, 5),
-        Inputs(bias=False),
+        GivenInputs(bias=False),
         linear_before_reset=1,
     ),
     recurrent(

@@ -9,7 +9,7 @@ from clconv.errors import TemplateError
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import render
 from clconv.lowering.shared.epilogue import CHOICE
-from clconv.planning.merging import Function
+from clconv.planning.merging import MergedFunction
 
 DIMENSIONS = 3
 
@@ -36,7 +36,7 @@ def function_text(kernel: Kernel) -> str:
     )
 
 
-def call_text(function: Function, words: str) -> str:
+def call_text(function: MergedFunction, words: str) -> str:
     """A call of a function for one of its kernels, with that kernel's arguments from an array of 64-bit words: a number's
     bits or an address."""
     arguments, place = [], 0

@@ -20,7 +20,7 @@ _TEMPLATES = frozenset({"conv/direct.cl.mako"})
 _OWN = ("bias", "epilogue", "epilogue_names")
 
 
-class Function(NamedTuple):
+class MergedFunction(NamedTuple):
     """What a kernel's operations call. choice: which of its epilogues; absent: parameters of the function that the kernel
     does not have. A kernel that stays as it is has neither."""
 
@@ -29,7 +29,7 @@ class Function(NamedTuple):
     absent: frozenset[str] = frozenset()
 
 
-def functions(kernels: Iterable[Kernel]) -> Mapping[Kernel, Function]:
+def functions(kernels: Iterable[Kernel]) -> Mapping[Kernel, MergedFunction]:
     """For each kernel of a program the function that does its work, several of them the same one."""
     groups: dict[object, list[Kernel]] = {}
     for kernel in kernels:
@@ -44,9 +44,9 @@ def _common(kernel: Kernel) -> object:
     return kernel.template, kernel.entry, tuple(p for p in kernel.parameters if p[0] not in _OWN)
 
 
-def _merged(members: list[Kernel]) -> list[tuple[Kernel, Function]]:
+def _merged(members: list[Kernel]) -> list[tuple[Kernel, MergedFunction]]:
     if len(members) == 1:
-        return [(members[0], Function(members[0]))]
+        return [(members[0], MergedFunction(members[0]))]
     parameters: list[dict[str, Any]] = [dict(member.parameters) for member in members]
     epilogues = tuple(dict.fromkeys(p["epilogue"] for p in parameters))
     names = max((p["epilogue_names"] for p in parameters), key=len)
@@ -61,5 +61,5 @@ def _merged(members: list[Kernel]) -> list[tuple[Kernel, Function]]:
     for member, p in zip(members, parameters, strict=True):
         absent = {*names[len(p["epilogue_names"]) :], *([] if p["bias"] else ["bias"])}
         choice = epilogues.index(p["epilogue"])
-        found.append((member, Function(kernel, choice, frozenset(absent))))
+        found.append((member, MergedFunction(kernel, choice, frozenset(absent))))
     return found

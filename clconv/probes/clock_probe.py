@@ -11,7 +11,7 @@ from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError
 from clconv.planning.persistent import is_wanted
-from clconv.runtime.clock import DeviceClock, Reading
+from clconv.runtime.clock import ClockReading, DeviceClock
 
 _READINGS = 10
 _PAUSE = 4e-3  # seconds between two
@@ -37,12 +37,12 @@ def verified_clock(device: DeviceInfo) -> DeviceClock | None:
     return None
 
 
-def _later(clock: DeviceClock) -> Reading:
+def _later(clock: DeviceClock) -> ClockReading:
     time.sleep(_PAUSE)
     return clock.read()
 
 
-def disagreement(readings: list[Reading], clock: DeviceClock) -> str:
+def disagreement(readings: list[ClockReading], clock: DeviceClock) -> str:
     """Why a clock is not to be trusted; "" if it is. Every group of every launch must have read a time between the
     launch's begin and end."""
     rate = clock.ticks_a_second

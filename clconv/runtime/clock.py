@@ -17,7 +17,7 @@ _TRIES = 5  # readings, of which the one that took least time counts
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class ClockReading:
     """What the clock said in each group of a launch, between two looks at time.perf_counter()."""
 
     before: float
@@ -52,16 +52,16 @@ class DeviceClock:
         self._first = self.best()
         self._latest = self._first
 
-    def read(self) -> Reading:
+    def read(self) -> ClockReading:
         with self._lock:
             before = time.perf_counter()
             self._queue.launch(self._kernel, (self._groups,), (1,))
             self._queue.finish()
             after = time.perf_counter()
             self._queue.read(self._found, self._buffer, wait=True)
-            return Reading(before, after, tuple(map(int, self._found)))
+            return ClockReading(before, after, tuple(map(int, self._found)))
 
-    def best(self) -> Reading:
+    def best(self) -> ClockReading:
         """The one of several readings that took least time."""
         return min((self.read() for _ in range(_TRIES)), key=lambda r: r.after - r.before)
 

@@ -62,7 +62,7 @@ class Admission:
         return len(tasks)
 
     @contextlib.contextmanager
-    def admitted(self, length: int | None) -> Iterator[Slot]:
+    def admitted(self, length: int | None) -> Iterator[AdmittedRequest]:
         """A place for a request whose body has this length, None if it does not say. Raises Refused where there is none."""
         limits = self.limits
         if self.stopping:
@@ -73,7 +73,7 @@ class Admission:
             raise busy(
                 f"{self.requests} requests are at work and more may not wait (--max-queue); try again"
             )
-        slot = Slot(self, length)
+        slot = AdmittedRequest(self, length)
         self.requests += 1
         try:
             slot.hold(length or 0)
@@ -83,7 +83,7 @@ class Admission:
             slot.free()
 
 
-class Slot:
+class AdmittedRequest:
     """A request that is in the house, with the bytes it holds."""
 
     def __init__(self, admission: Admission, announced: int | None) -> None:

@@ -25,7 +25,7 @@ RunBatch = Callable[[Sequence[Arrays], Hashable], Sequence[Answer]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Ran:
+class BatchRun:
     """What a batch was, for the metrics. Times in seconds; waited: of each request, from its arrival to the run."""
 
     rows: int
@@ -59,7 +59,7 @@ class Batcher:
         runs: Sequence[RunBatch],
         sizes: Callable[[Hashable], Sequence[int]],
         delay: float,
-        on_batch: Callable[[Ran], None] = lambda ran: None,
+        on_batch: Callable[[BatchRun], None] = lambda ran: None,
     ) -> None:
         self._sizes, self._delay, self._on_batch = sizes, delay, on_batch
         self._change = threading.Condition()
@@ -177,7 +177,7 @@ class Batcher:
             else:
                 one.answer.set_result(answer)
         seconds = time.monotonic() - began
-        self._on_batch(Ran(rows, seconds, tuple(began - one.arrived for one in batch)))
+        self._on_batch(BatchRun(rows, seconds, tuple(began - one.arrived for one in batch)))
 
     def _expect(self, kind: Hashable, ran: int) -> None:
         """A batch of so many rows has ended, and nobody has its answer yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from clconv.serving.admission import Slot
+from clconv.serving.admission import AdmittedRequest
 from clconv.serving.refused import Refused, bad
 
 _TIMEOUT, _UNSUPPORTED = 408, 415
@@ -24,7 +24,7 @@ def declared_length(headers: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-async def read_body(chunks: AsyncIterator[bytes], slot: Slot, seconds: float) -> bytes:
+async def read_body(chunks: AsyncIterator[bytes], slot: AdmittedRequest, seconds: float) -> bytes:
     """The whole body. Raises Refused where it is too large or takes too long to come."""
 
     async def read() -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import prometheus_client as prometheus
 
-from clconv.serving.batcher import Ran
+from clconv.serving.batcher import BatchRun
 
 CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
 
@@ -46,10 +46,10 @@ class Metrics:
         """A number that is looked up when it is asked for."""
         prometheus.Gauge(name, text, registry=self.registry).set_function(value)
 
-    def ran(self, model: str) -> Callable[[Ran], None]:
+    def ran(self, model: str) -> Callable[[BatchRun], None]:
         """What a model's batcher tells its batches."""
 
-        def on_batch(ran: Ran) -> None:
+        def on_batch(ran: BatchRun) -> None:
             self._rows.labels(model).observe(ran.rows)
             self._runs.labels(model).observe(ran.seconds)
             for seconds in ran.waited:

@@ -104,9 +104,9 @@ def write_network(
     head: of head_data(). before: whose plans come before these. model: the ONNX file. binaries: with the programs' machine
     code, which the device's compiler may have to make.
     """
-    from clconv.runtime.stored.plan_data import Packer
+    from clconv.runtime.stored.plan_data import PlanPacker
 
-    packer = Packer()
+    packer = PlanPacker()
     listed = [[_key(specs), packer.data(bound)] for specs, bound in plans]
     blobs, programs = {}, []
     if before is not None:

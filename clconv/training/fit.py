@@ -11,7 +11,7 @@ import numpy as np
 
 from clconv.training.batches import Batch, batches
 from clconv.training.progress import Progress, shown
-from clconv.training.step import Names
+from clconv.training.step import StepNames
 
 if TYPE_CHECKING:
     from clconv.training.trainer import Trainer
@@ -28,7 +28,7 @@ class Epoch:
     correct: float = 0.0
     counted: float = 0.0
 
-    def add(self, size: int, found: Mapping[str, np.ndarray], names: Names) -> None:
+    def add(self, size: int, found: Mapping[str, np.ndarray], names: StepNames) -> None:
         """Adds what a run gave for so many examples."""
         self.examples += size
         self.total_loss += size * float(found[names.loss])

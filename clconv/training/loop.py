@@ -31,7 +31,7 @@ class Examples(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class FitOptions:
     """What to do. patience: epochs without a better validation after which training stops; 0: never. checkpoint: the file of
     the latest state; the best one lies beside it. settings: all else on which the bits depend, by the names that a user
     knows; who goes on must have the same."""
@@ -58,7 +58,7 @@ class Loop:
         trainer: Trainer,
         examples: Examples,
         validation: Examples | None,
-        plan: Plan,
+        plan: FitOptions,
         progress: Progress,
         on_epoch: Callable[[int, Mapping[str, float]], None],
     ) -> None:

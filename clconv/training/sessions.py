@@ -19,7 +19,7 @@ from clconv.training.losses import Loss, Targets
 from clconv.training.memory import choose_segments, specs_of_batch
 from clconv.training.model import Learner
 from clconv.training.optimisers import Optimizer
-from clconv.training.step import Names, Objective, StepWriter, compared_spec
+from clconv.training.step import Objective, StepNames, StepWriter, compared_spec
 
 _KINDS = ("train", "frozen")
 _LARGE = 1 << 20  # bytes of a weight of which the host keeps no copy
@@ -63,7 +63,7 @@ class Sessions:
         self.state = self.predicting.state
         self.learner = dataclasses.replace(learner, graph=self.on_device(learner.graph))
         self.segments: dict[int, int] = {}
-        self._made: dict[tuple[Any, ...], tuple[Session, Names]] = {}
+        self._made: dict[tuple[Any, ...], tuple[Session, StepNames]] = {}
 
     def on_device(self, graph: Graph) -> Graph:
         """A graph of the same network that holds no copy of the large weights that learn: they lie on the device, and are
@@ -77,7 +77,7 @@ class Sessions:
 
     def get(
         self, kind: str, batch: Batch, draw: tuple[int, int], share: float = 1.0, last: bool = True
-    ) -> tuple[Session, Names, dict[str, np.ndarray]]:
+    ) -> tuple[Session, StepNames, dict[str, np.ndarray]]:
         """A session, where its graph has what, and what it is fed.
 
         kind: "step", "gradients" or "evaluation". draw: the seed and the number of the drawing of what is dropped.
@@ -86,7 +86,7 @@ class Sessions:
         targets = self._targets(batch)
         writer = self._writer(targets)
 
-        def step(segments: int) -> tuple[Graph, Names]:
+        def step(segments: int) -> tuple[Graph, StepNames]:
             at = self._settings
             return writer.step(at.optimizer, at.clip, share < 1, last, segments)
 

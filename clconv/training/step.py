@@ -33,7 +33,7 @@ class Objective:
 
 
 @dataclasses.dataclass(frozen=True)
-class Names:
+class StepNames:
     """Where a graph of learning has what it is fed and gives."""
 
     target: str
@@ -79,7 +79,7 @@ class StepWriter:
         self.learner, self.objective = learner, objective
         self._train_statistics = batch_norm == "train"
 
-    def evaluation(self) -> tuple[Graph, Names]:
+    def evaluation(self) -> tuple[Graph, StepNames]:
         """Inputs, targets -> outputs, loss and what is right; parameters are state that is read."""
         to = GraphWriter(self.learner.graph)
         self._hold(to, self.learner.trained)
@@ -96,7 +96,7 @@ class StepWriter:
             self._hold(to, self.learner.statistics)
         return to.finish(self.learner.graph.outputs, without=tuple(to.state))
 
-    def gradients(self) -> tuple[Graph, Names]:
+    def gradients(self) -> tuple[Graph, StepNames]:
         """Inputs, targets -> loss and the gradient of each parameter; nothing changes."""
         to = self._learning(updates=False)
         names = self._loss(to)
@@ -111,7 +111,7 @@ class StepWriter:
         several: bool = False,
         last: bool = True,
         segments: int = 1,
-    ) -> tuple[Graph, Names]:
+    ) -> tuple[Graph, StepNames]:
         """Inputs, targets, scalars -> loss and what is right, and all state anew.
 
         clip: the largest norm of all gradients together. several: whether this is one of several micro-batches whose
@@ -142,19 +142,19 @@ class StepWriter:
         for name in names:
             to.add_state(name, self.learner.graph.constants[name].spec)
 
-    def _loss(self, to: GraphWriter) -> Names:
+    def _loss(self, to: GraphWriter) -> StepNames:
         objective = self.objective
         random = to.labelled.get(RANDOM, "")
         if objective.loss is None or objective.targets is None:
-            return Names("", objective.output, random=random)
+            return StepNames("", objective.output, random=random)
         target = to.add_input(TARGET, objective.targets.shape, objective.targets.dtype)
         taken = logits(self.learner.graph, objective.loss, objective.output)
         args = (to, taken, objective.spec, target, objective.targets)
         loss = objective.loss.write(*args)
         right = objective.loss.write_correct(*args) or ("", "")
-        return Names(target, loss, *right, random=random)
+        return StepNames(target, loss, *right, random=random)
 
-    def _gradients(self, to: GraphWriter, names: Names, segments: int = 1) -> dict[str, str]:
+    def _gradients(self, to: GraphWriter, names: StepNames, segments: int = 1) -> dict[str, str]:
         trained = self.learner.trained
         found = [to.fresh(f"{name}.grad") for name in trained]
         to.nodes.append(
@@ -194,7 +194,7 @@ class StepWriter:
                 to.add_state(held[moment], spec, new)
         return scalars
 
-    def _finish(self, to: GraphWriter, names: Names, more: Sequence[str]) -> Graph:
+    def _finish(self, to: GraphWriter, names: StepNames, more: Sequence[str]) -> Graph:
         outputs = [n for n in (names.loss, names.correct, names.counted, *more) if n]
         return to.finish(outputs, without=tuple(to.state))
 

@@ -28,7 +28,7 @@ from clconv.training.optimisers import Optimizer, as_optimizer
 from clconv.training.progress import Progress
 from clconv.training.room import prepare_batch, run_batch
 from clconv.training.sessions import Sessions, Settings
-from clconv.training.step import Names, choose_objective, moment_name
+from clconv.training.step import StepNames, choose_objective, moment_name
 from clconv.training.way import check_way
 
 Arrays = dict[str, np.ndarray]
@@ -273,7 +273,7 @@ class Trainer:
         """Writes the network as it is now as an ONNX file for inference. Raises ModelError if it cannot."""
         export_onnx(self.graph(), path)
 
-    def _parts_of(self, batch: Batch) -> Iterator[tuple[int, Session, Names, Arrays]]:
+    def _parts_of(self, batch: Batch) -> Iterator[tuple[int, Session, StepNames, Arrays]]:
         """The runs that make one update: of how many examples, by which session, and what it is fed."""
         size = -(-batch.size // min(self._parts, batch.size))
         rates = self.optimizer.rates(self.steps)

@@ -21,7 +21,7 @@ from clconv.runtime.worker import Failed, Worker, WorkerError
 from clconv.tuning.tasks import Task
 from clconv.tuning.trial import (
     Candidate,
-    Trial,
+    TuningTrial,
     alone,
     plan_candidate,
     prepare,
@@ -102,7 +102,7 @@ class Search:
         """The result for a task; None if not even the usual choice runs."""
         self._task, self._trial = (
             task,
-            Trial.of(next(_numbers), task.graph, task.node, self._options),
+            TuningTrial.of(next(_numbers), task.graph, task.node, self._options),
         )
         self._alone = alone(task.graph, task.node)
         self._errors: dict[Candidate, float | None] = {}

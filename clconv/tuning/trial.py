@@ -37,7 +37,7 @@ _EARLY_ROUNDS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class TuningTrial:
     """A node with all that it reads, as data that can be sent to another process. number: identifies the trial.
     options: those of the plans of all candidates."""
 
@@ -52,7 +52,7 @@ class Trial:
     @classmethod
     def of(
         cls, number: int, graph: Graph, node: Node, options: PlanOptions = PlanOptions()
-    ) -> Trial:
+    ) -> TuningTrial:
         names = {n for n in node.inputs if n}
         constants = {n: graph.constants[n] for n in names if n in graph.constants}
         large = {
@@ -131,7 +131,7 @@ def plan_candidate(
 class _Bench:
     """A trial's graph on a device, and the candidates that are bound."""
 
-    def __init__(self, trial: Trial, device: DeviceInfo) -> None:
+    def __init__(self, trial: TuningTrial, device: DeviceInfo) -> None:
         self.number, self._options = trial.number, trial.options
         self._info, self._prepared = device, PreparedDevice(device)
         self.graph, self.feeds = trial.build()
@@ -169,7 +169,7 @@ class _Bench:
 _bench: _Bench | None = None
 
 
-def _bench_of(trial: Trial, device: DeviceInfo) -> _Bench:
+def _bench_of(trial: TuningTrial, device: DeviceInfo) -> _Bench:
     global _bench
     if _bench is None or _bench.number != trial.number:
         _bench = None  # frees the memory of the last one first
@@ -177,12 +177,12 @@ def _bench_of(trial: Trial, device: DeviceInfo) -> _Bench:
     return _bench
 
 
-def prepare(trial: Trial, device: DeviceInfo) -> None:
+def prepare(trial: TuningTrial, device: DeviceInfo) -> None:
     """Computes the reference, which is slow; the candidates that follow do not."""
     _bench_of(trial, device)
 
 
-def verify(trial: Trial, device: DeviceInfo, candidate: Candidate) -> float:
+def verify(trial: TuningTrial, device: DeviceInfo, candidate: Candidate) -> float:
     """Compiles and runs a candidate: its largest error over the largest value of the reference."""
     bench = _bench_of(trial, device)
     bench.keep_only([])
@@ -192,7 +192,7 @@ def verify(trial: Trial, device: DeviceInfo, candidate: Candidate) -> float:
 
 
 def time_together(
-    trial: Trial,
+    trial: TuningTrial,
     device: DeviceInfo,
     candidates: Sequence[Candidate],
     rounds: int,

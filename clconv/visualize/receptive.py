@@ -53,7 +53,7 @@ _SAME_PLACE = frozenset(
 
 
 @dataclasses.dataclass(frozen=True)
-class Axis:
+class ReceptiveAxis:
     """Place i sees the pixels from step * i + first to step * i + last, as far as the picture goes."""
 
     step: int = 1
@@ -65,7 +65,7 @@ class Axis:
 class ReceptiveField:
     """axes: height and width; None where a place sees the whole picture."""
 
-    axes: tuple[Axis, Axis] | None
+    axes: tuple[ReceptiveAxis, ReceptiveAxis] | None
 
     def box(self, row: int, column: int, height: int, width: int) -> tuple[int, int, int, int]:
         """Top, left, bottom and right (the last two exclusive) of what a place sees of a picture of that size."""
@@ -88,7 +88,9 @@ def receptive_field(model: Source, layer: str) -> ReceptiveField:
     wanted = value_of(graph, layer)
     if len(graph.fed) != 1:
         raise InputError(f"'{graph.name}' takes {', '.join(graph.fed)}; one input is wanted")
-    fields: dict[str, tuple[Axis, Axis] | None] = {graph.fed[0]: (Axis(), Axis())}
+    fields: dict[str, tuple[ReceptiveAxis, ReceptiveAxis] | None] = {
+        graph.fed[0]: (ReceptiveAxis(), ReceptiveAxis())
+    }
     for node in graph.nodes:
         sources = [n for n in node.inputs if n in fields]
         found = _through(graph, node, [fields[n] for n in sources]) if sources else None
@@ -98,8 +100,8 @@ def receptive_field(model: Source, layer: str) -> ReceptiveField:
 
 
 def _through(
-    graph: Graph, node: Node, sources: list[tuple[Axis, Axis] | None]
-) -> tuple[Axis, Axis] | None:
+    graph: Graph, node: Node, sources: list[tuple[ReceptiveAxis, ReceptiveAxis] | None]
+) -> tuple[ReceptiveAxis, ReceptiveAxis] | None:
     known = [source for source in sources if source is not None]
     if len(known) != len(sources):
         return None
@@ -120,7 +122,7 @@ def _through(
         for key, other, count in (("strides", 1, 2), ("dilations", 1, 2), ("pads", 0, 4))
     )
     height, width = (
-        Axis(
+        ReceptiveAxis(
             axis.step * strides[i],
             axis.first - axis.step * pads[i],
             axis.last + axis.step * (dilations[i] * (window[i] - 1) - pads[i]),
@@ -130,8 +132,8 @@ def _through(
     return height, width
 
 
-def _union(axes: list[Axis]) -> Axis | None:
+def _union(axes: list[ReceptiveAxis]) -> ReceptiveAxis | None:
     if len({axis.step for axis in axes}) != 1:
         return None
     first = min(axis.first for axis in axes)
-    return Axis(axes[0].step, first, max(axis.last for axis in axes))
+    return ReceptiveAxis(axes[0].step, first, max(axis.last for axis in axes))

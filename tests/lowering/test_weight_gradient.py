@@ -11,7 +11,7 @@ from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.lowering.ops.conv.weight_gradient.direct import register_tile
 from clconv.lowering.ops.conv.weight_gradient.shape import (
-    Shape,
+    GradientShape,
     dealt_out,
     tap_sets,
     tile_size,
@@ -19,7 +19,7 @@ from clconv.lowering.ops.conv.weight_gradient.shape import (
 from clconv.lowering.ops.conv.weight_gradient.winograd import Work
 from tests.lowering.support import AVX2, AVX512, lower
 
-SHAPE = Shape(
+SHAPE = GradientShape(
     2, 48, 40, 1, 1, size=(23, 29), out=(23, 29), kernel=(3, 3), strides=(1, 1), dilations=(1, 1), begin=(1, 1)
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ import pytest
 from clconv.device.info import DeviceInfo
 from clconv.planning.persistent import is_wanted
 from clconv.probes.clock_probe import disagreement, verified_clock
-from clconv.runtime.clock import DeviceClock, Reading
+from clconv.runtime.clock import ClockReading, DeviceClock
 from tests.patience import holds_once
 from tests.runtime.support import patient_clock
 
@@ -47,11 +47,13 @@ class Planted(DeviceClock):
     """Two readings a second apart."""
 
     def __init__(self, rate: float) -> None:
-        self._first, self._latest = (Reading(t, t, (int(t * rate),)) for t in (0.0, 1.0))
+        self._first, self._latest = (ClockReading(t, t, (int(t * rate),)) for t in (0.0, 1.0))
 
 
-def planted(ticks: Callable[[float], list[float]]) -> list[Reading]:
-    return [Reading(t, t + 1e-4, tuple(int(x * RATE) for x in ticks(t))) for t in (0.1, 0.5, 0.9)]
+def planted(ticks: Callable[[float], list[float]]) -> list[ClockReading]:
+    return [
+        ClockReading(t, t + 1e-4, tuple(int(x * RATE) for x in ticks(t))) for t in (0.1, 0.5, 0.9)
+    ]
 
 
 @pytest.mark.parametrize(

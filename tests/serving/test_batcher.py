@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future
 import numpy as np
 import pytest
 
-from clconv.serving.batcher import Arrays, Batcher, Ran
+from clconv.serving.batcher import Arrays, Batcher, BatchRun
 from clconv.serving.refused import Refused
 from clconv.serving.sizes import rows_to_take, size_for, sizes_up_to
 from tests.patience import HANG
@@ -126,7 +126,7 @@ def test_a_request_waits_for_those_that_are_expected() -> None:
     submit(batcher, 4).result(HANG)
     assert engine.batches == [[100], [1, 2], [3, 4]]
     batcher.close()
-    assert [ran.rows for ran in told] == [1, 2, 2] and isinstance(told[0], Ran)
+    assert [ran.rows for ran in told] == [1, 2, 2] and isinstance(told[0], BatchRun)
 
 
 def test_a_request_waits_no_longer_than_the_delay() -> None:

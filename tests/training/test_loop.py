@@ -14,7 +14,7 @@ from clconv.errors import ConfigError, ModelError, TrainingError
 from clconv.training.batches import Batch
 from clconv.training.checkpoint import load_checkpoint
 from clconv.training.interrupt import uninterrupted
-from clconv.training.loop import Loop, Plan
+from clconv.training.loop import FitOptions, Loop
 from tests.training.networks import clusters, perceptron
 
 
@@ -44,7 +44,7 @@ def loop(
 ) -> Loop:
     """Seven epochs at a rate that makes some of them worse, but for three bad ones."""
     t = clconv.Trainer(perceptron(), optimizer=optim.SGD(lr=lr, momentum=0.9), device=device)
-    plan = Plan(7, 16, 3, checkpoint, settings)
+    plan = FitOptions(7, 16, 3, checkpoint, settings)
     held = Held(24, stop if stop[0] == -1 else (-9, 0))
     return Loop(t, Held(40, stop), held, plan, lambda *told: None, lambda *told: None)
 

@@ -27,7 +27,7 @@ from clconv.tuning import trial
 from clconv.tuning.runs import Outcome, as_usual, compare_whole, run_tasks
 from clconv.tuning.search import Search
 from clconv.tuning.tasks import Task, case_tasks, tasks_of
-from clconv.tuning.trial import Trial, time_together, verify
+from clconv.tuning.trial import TuningTrial, time_together, verify
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA, optimised
 from tests.runtime.support import picture
@@ -119,7 +119,7 @@ def test_taking_back_leaves_the_usual_choice() -> None:
 def test_a_trial_is_the_node(device: DeviceInfo, position: int) -> None:
     """As itself in another process: the same reference, also with an epilogue and random weights."""
     task = tasks_of(network(), device, PlanOptions(), NOTHING_FOUND)[position]
-    made = Trial.of(position, task.graph, task.node)
+    made = TuningTrial.of(position, task.graph, task.node)
     graph, feeds = made.build()
     assert run_reference(graph, feeds).keys() == set(task.node.outputs)
     assert verify(made, device, task.usual) < 2e-5
@@ -130,7 +130,7 @@ def test_a_trial_is_the_node(device: DeviceInfo, position: int) -> None:
 def test_large_weights_are_made_up_but_small_ones_are_the_networks_own() -> None:
     b = Builder()
     graph = optimised(b.graph(b.conv(b.input(1, 128, 4, 4), 160, 128, out="y")))
-    made = Trial.of(0, graph, graph.nodes[0])
+    made = TuningTrial.of(0, graph, graph.nodes[0])
     assert set(made.weights) == {"c0"} and set(made.given) == {"c1"}
     assert np.array_equal(made.given["c1"], graph.constants["c1"].array)
     assert made.weights["c0"] == TensorSpec((160, 128, 1, 1), DType.FLOAT32)

@@ -22,7 +22,7 @@ _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 
 @dataclasses.dataclass(frozen=True)
-class Opened:
+class OpenedPicture:
     """An 8-bit picture of mode L, RGB or RGBA, turned as its camera says. remarks: what was done to make it so."""
 
     image: Image.Image
@@ -44,20 +44,20 @@ def check_picture(path: Path) -> None:
     _decoded(path, lambda picture: _Source.of(path, picture))
 
 
-def open_picture(path: Path) -> Opened:
+def open_picture(path: Path) -> OpenedPicture:
     """The first picture of a file. Raises InputError if it is none, or its values have no known range."""
     check_readable(path, "a picture")
 
-    def read(picture: Any) -> Opened:
+    def read(picture: Any) -> OpenedPicture:
         frames = getattr(picture, "n_frames", 1)
         several = frames > 1 and picture.format != "MPO"  # of a camera: the others are previews
         remarks = [f"the first of {frames} pictures"] if several else []
         source = _Source.of(path, picture)
         _, ops = pillow()
         image, how = _eight_bits(path, ops.exif_transpose(picture), source)
-        return Opened(image, (*remarks, *how))
+        return OpenedPicture(image, (*remarks, *how))
 
-    opened: Opened = _decoded(path, read)
+    opened: OpenedPicture = _decoded(path, read)
     return opened
 
 

@@ -20,8 +20,8 @@ from clconv.cli.running.answers import Answers
 from clconv.cli.running.journal import Journal
 from clconv.cli.running.parquet import ParquetTable, pyarrow
 from clconv.cli.running.rows import Classes, check_columns, count_values
-from clconv.cli.running.tables import CsvTable, JsonLinesTable, NpzTable, Table
-from clconv.cli.running.work import NoPictureError, Pictures, Reader, Sink
+from clconv.cli.running.tables import CsvTable, JsonLinesTable, NpzTable, ResultTable
+from clconv.cli.running.work import NoPictureError, PictureReader, Pictures, Sink
 from clconv.errors import ConfigError
 from clconv.graph.ir import TensorSpec
 from clconv.session.batches import check_batch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # The endings of results that are tables whatever is given; .npz is one of all pictures if there are several.
 TABLES = (".csv", ".jsonl", ".parquet")
-_KINDS: dict[str, type[Table]] = {
+_KINDS: dict[str, type[ResultTable]] = {
     ".csv": CsvTable,
     ".jsonl": JsonLinesTable,
     ".parquet": ParquetTable,
@@ -99,10 +99,10 @@ class Many:
         usual = None if sized or options.size else 1
         batch, fixed = check_batch(specs, many.batch)
         self._batch = batch if fixed or many.batch else usual or batch
-        self._read = Reader(name, opened, options)
+        self._read = PictureReader(name, opened, options)
         self._classes = self._columns(outputs)
         self._journal: Journal | None = None
-        self._table: Table | None = None
+        self._table: ResultTable | None = None
         if many.result is not None:
             about = {**many.about, "pictures": _digest(many.paths), "options": repr(
                 (options, many.top, many.names, self._classes is not None, many.strict, self._batch)

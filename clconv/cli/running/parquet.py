@@ -10,7 +10,7 @@ import numpy as np
 
 from clconv.cli.running.journal import Journal
 from clconv.cli.running.rows import FILE, Classes, text, values
-from clconv.cli.running.tables import Table
+from clconv.cli.running.tables import ResultTable
 from clconv.errors import ConfigError, InputError
 from clconv.store.files import replacing
 
@@ -27,7 +27,7 @@ def pyarrow() -> Any:
     return pyarrow
 
 
-class ParquetTable(Table):
+class ParquetTable(ResultTable):
     """Columns as in .csv for classes. For values a column for each output: a number, or a list of all its values in
     C order, and its shape in NAME.shape where it has more than one axis."""
 

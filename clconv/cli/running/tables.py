@@ -22,7 +22,7 @@ from clconv.store.files import replacing
 _CHUNK = 2**20
 
 
-class Table:
+class ResultTable:
     """Rows go into the journal; finish() makes the result of them. classes: None for the values of the outputs."""
 
     def __init__(self, result: Path, journal: Journal, classes: Classes | None) -> None:
@@ -47,7 +47,7 @@ class Table:
                     shutil.copyfileobj(rows, file, _CHUNK)
 
 
-class CsvTable(Table):
+class CsvTable(ResultTable):
     """A header, then a line for each picture."""
 
     _ROWS = "rows.csv"
@@ -79,7 +79,7 @@ class CsvTable(Table):
         self._copy(self._ROWS)
 
 
-class JsonLinesTable(Table):
+class JsonLinesTable(ResultTable):
     """An object for each picture."""
 
     _ROWS = "rows.jsonl"
@@ -107,7 +107,7 @@ def _json(array: np.ndarray) -> Any:
     return np.array(short, object).reshape(array.shape).tolist()
 
 
-class NpzTable(Table):
+class NpzTable(ResultTable):
     """All pictures' values of each output in one array, and the pictures' paths as "file"."""
 
     _FILES, _ABOUT = "files.jsonl", "arrays.json"

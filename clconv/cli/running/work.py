@@ -16,7 +16,7 @@ from clconv.cli.feeds import Picture, PictureOptions, read_picture
 from clconv.cli.running.bar import PictureBar
 from clconv.cli.running.decode import Decoded, decoded, threads
 from clconv.cli.running.journal import Journal
-from clconv.cli.running.tables import Table
+from clconv.cli.running.tables import ResultTable
 from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
 
@@ -38,7 +38,7 @@ class Sink(Protocol):
 
 
 @dataclasses.dataclass
-class Reader:
+class PictureReader:
     """Reads a picture for the only input of a model. spec: of the input, its batch open."""
 
     name: str
@@ -146,7 +146,7 @@ class _Running:
         self._bar.at(self._done)
 
     def _step(self) -> None:
-        if isinstance(self._sink, Table):
+        if isinstance(self._sink, ResultTable):
             self._sink.flush()
         if self._journal is not None and self._done > self._journal.done:
             self._journal.step(self._done)

@@ -95,7 +95,7 @@ def train(
     Writes the best of all epochs with its labels, which `clconv run` then shows by itself. Ctrl-C keeps what was
     learned; --resume goes on.
     """
-    from clconv.training.loop import Loop, Plan
+    from clconv.training.loop import FitOptions, Loop
 
     check_writable(output, "--output")
     listing = list_pictures(pictures)
@@ -116,7 +116,7 @@ def train(
         "pictures": listing.described(pictures),
     }
     checkpoint = output.with_suffix(".checkpoint.safetensors")
-    plan = Plan(epochs, batch, patience, checkpoint, settings)
+    plan = FitOptions(epochs, batch, patience, checkpoint, settings)
     sources = [
         PictureExamples(part, name, placement, pixels, changes if i == 0 else None, seed)
         for i, part in enumerate((training, held))

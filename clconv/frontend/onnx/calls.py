@@ -24,7 +24,7 @@ _OPSET = "clconv.opset"  # what a node is marked with whose form is not that of 
 
 
 @dataclasses.dataclass(frozen=True)
-class Function:
+class LocalFunction:
     """What a call becomes. defaults: attributes that a caller need not give. opset: that of its nodes."""
 
     proto: onnx.FunctionProto
@@ -32,13 +32,13 @@ class Function:
     opset: int
 
     @classmethod
-    def local(cls, proto: onnx.FunctionProto, opset: int) -> Function:
+    def local(cls, proto: onnx.FunctionProto, opset: int) -> LocalFunction:
         """A model's own function. opset: the model's, for functions that name none."""
         versions = [o.version for o in proto.opset_import if o.domain in MAIN_DOMAIN]
         return cls(proto, {a.name: a for a in proto.attribute_proto}, max(versions, default=opset))
 
 
-FunctionOf = Callable[[onnx.NodeProto], Function | None]
+FunctionOf = Callable[[onnx.NodeProto], LocalFunction | None]
 
 
 def nodes_of(function: onnx.FunctionProto) -> Iterator[onnx.NodeProto]:
@@ -122,7 +122,9 @@ def write_out(
 class _Copy:
     """The nodes of one call."""
 
-    def __init__(self, function: Function, call: onnx.NodeProto, opset: int, names: Names) -> None:
+    def __init__(
+        self, function: LocalFunction, call: onnx.NodeProto, opset: int, names: Names
+    ) -> None:
         self._function, self._call, self._fresh = function, call, names.fresh
         self._label = (call.name or call.op_type)[:_LONGEST]
         self._opset = opset

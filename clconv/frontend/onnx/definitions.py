@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx
 
-from clconv.frontend.onnx.calls import Function
+from clconv.frontend.onnx.calls import LocalFunction
 from clconv.frontend.onnx.declarations import Declarations
 from clconv.frontend.onnx.native import is_complete, is_sound
 
@@ -16,7 +16,7 @@ class NoDefinition(Exception):
     """ONNX has no definition of this use of an operator."""
 
 
-def definition_of(node: onnx.NodeProto, opset: int, declarations: Declarations) -> Function:
+def definition_of(node: onnx.NodeProto, opset: int, declarations: Declarations) -> LocalFunction:
     """The function that a node calls. declarations: of the model that it stands in.
 
     Raises NoDefinition where the node breaks its operator's rules, or a type that the definition needs is not
@@ -40,7 +40,7 @@ def definition_of(node: onnx.NodeProto, opset: int, declarations: Declarations) 
     proto = onnx.FunctionProto()
     proto.ParseFromString(data)
     given = [o.version for o in proto.opset_import if o.domain == ""]
-    return Function(proto, defaults, max(given, default=opset))
+    return LocalFunction(proto, defaults, max(given, default=opset))
 
 
 def _built(

@@ -11,8 +11,8 @@ from clconv.errors import GraphError
 from clconv.frontend.onnx.calls import (
     MAIN_DOMAIN,
     Budget,
-    Function,
     Key,
+    LocalFunction,
     key_of,
     nodes_of,
     opset_of,
@@ -53,7 +53,7 @@ def _without_functions(model: onnx.ModelProto, origin: Origin, budget: Budget) -
         bodies[key_of(proto)] = proto
     _refuse_recursion(bodies, origin)
     opset = _opset(model)
-    functions = {key: Function.local(proto, opset) for key, proto in bodies.items()}
+    functions = {key: LocalFunction.local(proto, opset) for key, proto in bodies.items()}
     written = _copy(model)
     names = _all_names(written)
     write_out(written.graph, opset, names, budget, lambda node: functions.get(key_of(node)))
@@ -108,7 +108,7 @@ def _expand_operator(model: onnx.ModelProto, op: str, budget: Budget) -> onnx.Mo
     declarations, opset = Declarations(model), _opset(model)
     expanded = _copy(model)
 
-    def function_of(node: onnx.NodeProto) -> Function | None:
+    def function_of(node: onnx.NodeProto) -> LocalFunction | None:
         if node.op_type != op or node.domain not in MAIN_DOMAIN:
             return None
         return definition_of(node, opset_of(node, opset), declarations)

@@ -18,7 +18,7 @@ from clconv.graph.ir import Graph
 from clconv.lowering.model.arguments import Read, Write
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.lowered import LoweredGraph
-from clconv.lowering.model.rows import ByRows, Held, Rows
+from clconv.lowering.model.rows import ByRows, HeldRows, Rows
 
 # Bytes for each core: a value between layers that has as many is worth a band, and the values of a band have about as many
 # together. Measured with 2 MiB of cache a core: twice as many gain less, and bands of half as many compute more rows twice.
@@ -168,10 +168,10 @@ def _banded(
         scratch[name] = 0
     calls = []
     for band in bands:
-        source = Held(Rows(0, _by_rows(chain[0]).size[0]))
+        source = HeldRows(Rows(0, _by_rows(chain[0]).size[0]))
         for call, rows, name in zip(chain, band, [*names, ""], strict=True):
             this = _by_rows(call)
-            target = Held(rows, name) if name else Held(Rows(0, this.out[0]))
+            target = HeldRows(rows, name) if name else HeldRows(Rows(0, this.out[0]))
             calls.append(this.part(this, call, rows, source, target))
             if name:
                 scratch[name] = max(scratch[name], rows.count * this.row_bytes)

@@ -23,7 +23,7 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class HeldRows:
     """Memory that has some rows of a value, of all its images and channels. name: of that memory; "" for the value's own, which
     has all rows."""
 
@@ -50,7 +50,7 @@ class ByRows:
     before: int
     further: bool
     alike: tuple[str, ...]
-    part: Callable[[ByRows, KernelCall, Rows, Held, Held], KernelCall]
+    part: Callable[[ByRows, KernelCall, Rows, HeldRows, HeldRows], KernelCall]
 
     def needed(self, rows: Rows) -> Rows:
         """The rows of the image that these rows of the result are computed from."""

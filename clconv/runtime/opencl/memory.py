@@ -67,25 +67,25 @@ def address_of(buffer: Any) -> int:
     return address
 
 
-class Extent(NamedTuple):
+class MemoryExtent(NamedTuple):
     """Bytes of a memory object that is no part of another: its handle, or 0 with addresses of the host's memory."""
 
     handle: int
     begin: int
     end: int
 
-    def overlaps(self, other: Extent) -> bool:
+    def overlaps(self, other: MemoryExtent) -> bool:
         return self.handle == other.handle and self.begin < other.end and other.begin < self.end
 
 
-def extent_of(buffer: Any, offset: int, nbytes: int) -> Extent:
+def extent_of(buffer: Any, offset: int, nbytes: int) -> MemoryExtent:
     """What a part of a buffer takes."""
     whole, at = whole_of(buffer)
     begin = at + offset
     known = host_address(whole)
     if known is None:
-        return Extent(whole.int_ptr, begin, begin + nbytes)
-    return Extent(0, known + begin, known + begin + nbytes)
+        return MemoryExtent(whole.int_ptr, begin, begin + nbytes)
+    return MemoryExtent(0, known + begin, known + begin + nbytes)
 
 
 def whole_of(buffer: Any) -> tuple[Any, int]:

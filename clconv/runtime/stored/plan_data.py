@@ -40,7 +40,7 @@ class NotStorable(Exception):
     """Why a plan cannot be written, in words."""
 
 
-class Packer:
+class PlanPacker:
     """Collects what several bound plans need. blobs: tables and packed weights, named by what they hold. programs: each with
     its kernels as (symbol, template, how many it is made of), by source."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from clconv.graph.evaluate import evaluate_node
 from clconv.graph.ir import Node
-from clconv.graph.passes.bytes.grid import Cut, Grid, numbers_of
+from clconv.graph.passes.bytes.grid import CutOff, Grid, numbers_of
 
 if TYPE_CHECKING:
     from clconv.graph.passes.bytes.place import Placer
@@ -24,7 +24,7 @@ def mean_on_bytes(placer: Placer, maker: Node, grid: Grid) -> str:
     if pixels * max(of_x.zero, 1) >= 1 << 24:  # what float32 counts
         return ""
     other = (pixels * of_x.zero, of_x.scale / (pixels * grid.scale))
-    numbers = numbers_of((), other, Cut().ends(grid), grid.zero)
+    numbers = numbers_of((), other, CutOff().ends(grid), grid.zero)
     inputs = [placer.on_bytes(x), placer.constant(numbers, f"{x}/numbers")]
     mean = placer.node("ByteAveragePool", inputs, f"{x}/mean")
     shape = placer.specs[maker.outputs[0]].shape
@@ -66,7 +66,7 @@ def combined_on_bytes(placer: Placer, maker: Node, grid: Grid) -> str:
         first, second = (of_a.zero, of_a.scale / grid.scale), of_b.scale / grid.scale
     else:
         first, second = (of_a.zero, 0.0), of_a.scale * of_b.scale / grid.scale
-    numbers = numbers_of(first, (of_b.zero, second), Cut().ends(grid), grid.zero)
+    numbers = numbers_of(first, (of_b.zero, second), CutOff().ends(grid), grid.zero)
     inputs = [placer.on_bytes(a), placer.on_bytes(b), placer.constant(numbers, f"{a}/numbers")]
     return placer.node(f"Byte{maker.op}", inputs, f"{maker.outputs[0]}/bytes")
 

@@ -34,15 +34,15 @@ class Grid:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cut:
+class CutOff:
     """What an activation before a quantisation cuts off."""
 
     low: float = -np.inf
     high: float = np.inf
 
-    def then(self, low: float, high: float) -> Cut:
+    def then(self, low: float, high: float) -> CutOff:
         """Cut further: Clip with low above high gives high."""
-        return Cut(min(max(self.low, low), high), min(max(self.high, low), high))
+        return CutOff(min(max(self.low, low), high), min(max(self.high, low), high))
 
     def ends(self, grid: Grid) -> tuple[float, float]:
         """The least and the greatest step from the zero point. Rounding never falls, so that what is cut before it may

@@ -22,7 +22,7 @@ from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.ops.elementwise.elementwise import ROWS
 from clconv.graph.passes.bytes.between import combined_on_bytes, curve_of, mean_on_bytes
 from clconv.graph.passes.bytes.grid import Grid, grid_of
-from clconv.graph.passes.bytes.products import Made, product_on_bytes
+from clconv.graph.passes.bytes.products import WrittenConv, product_on_bytes
 from clconv.graph.passes.bytes.to_float import TakesBytes, place_to_float
 from clconv.graph.passes.fuse_epilogue import fuse_epilogue
 from clconv.graph.passes.remove_dead import remove_dead
@@ -67,7 +67,7 @@ class Placer:
         self.curves: dict[str, tuple[str, np.ndarray]] = {}
         self.unrounded: dict[str, str] = {}  # value on a grid -> the floats it was rounded from
         self.makers: dict[str, Node] = {}
-        self.made: dict[str, Made] = {}
+        self.made: dict[str, WrittenConv] = {}
         self.products = 0
         self.readers: dict[str, int] = {}
         for node in graph.nodes:

@@ -23,7 +23,7 @@ _INEXACT = 1e-3  # of a step of the result, by which a bias may differ from one 
 
 
 @dataclasses.dataclass
-class Made:
+class WrittenConv:
     """A ByteConv that was written: where it stands, what follows its sums, and how it is written with another tail."""
 
     position: int
@@ -197,7 +197,7 @@ def write_product(
     placer.emit(node)
     placer.products += 1
     if is_conv:
-        placer.made[result] = Made(len(placer.nodes) - 1, tail, finish)
+        placer.made[result] = WrittenConv(len(placer.nodes) - 1, tail, finish)
         placer.gives(result, line, tail.result)
         return
     shape = placer.constant(np.array(placer.specs[line].shape[:2], np.int64), f"{result}/shape")

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from clconv.graph.ir import RUNNING, Constant, Node
-from clconv.graph.passes.bytes.grid import Cut, Grid, Grids, grid_of, numbers_of
+from clconv.graph.passes.bytes.grid import CutOff, Grid, Grids, grid_of, numbers_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +16,10 @@ class Tail:
     last: what is then cut off, and the grid of the result; None where nothing follows the first. length: steps of the
     epilogue that this is."""
 
-    cut: Cut
+    cut: CutOff
     grid: Grid | None
     other: str
-    last: tuple[Cut, Grid] | None
+    last: tuple[CutOff, Grid] | None
     length: int
 
     @property
@@ -52,12 +52,12 @@ class Tail:
         """Behind it one more quantisation; None if there is no room for one."""
         if self.last is not None:
             return None
-        return dataclasses.replace(self, last=(Cut(), grid))
+        return dataclasses.replace(self, last=(CutOff(), grid))
 
 
 def tail_of(node: Node, constants: dict[str, Constant], grids: Grids) -> Tail | None:
     """The longest part of a node's epilogue that is such a tail, which ends on a grid; None if there is none."""
-    cut, grid, other, found = Cut(), None, "", None
+    cut, grid, other, found = CutOff(), None, "", None
 
     def array(index: int) -> np.ndarray | None:
         constant = constants.get(node.inputs[index]) if index != RUNNING else None
@@ -75,12 +75,12 @@ def tail_of(node: Node, constants: dict[str, Constant], grids: Grids) -> Tail | 
             named = [node.inputs[i] for i in step.operands if i != RUNNING]
             if len(named) != 1 or named[0] not in grids or other:
                 break
-            if (grid is None and cut != Cut()) or (grid is not None and not cut.is_on(grid)):
+            if (grid is None and cut != CutOff()) or (grid is not None and not cut.is_on(grid)):
                 break
-            first_cut = (found.cut if found else Cut()).then(cut.low, cut.high)
+            first_cut = (found.cut if found else CutOff()).then(cut.low, cut.high)
             if found is not None:
                 found = dataclasses.replace(found, cut=first_cut)
-            cut, other = Cut(), named[0]
+            cut, other = CutOff(), named[0]
         elif step.op == "FakeQuantize" and len(step.operands) == 3:
             made = grid_of(step.attrs, array(step.operands[1]), array(step.operands[2]))
             if made is None:
@@ -90,9 +90,9 @@ def tail_of(node: Node, constants: dict[str, Constant], grids: Grids) -> Tail | 
             else:
                 if not other and not cut.is_on(made):
                     break
-                first = Cut() if found is None else found.cut
+                first = CutOff() if found is None else found.cut
                 return Tail(first, grid, other, (cut, made), position + 1)
-            cut = Cut()
+            cut = CutOff()
         else:
             break
     return found if found is not None and not other else _before_add(node, constants, grids, found)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from clconv.lowering.model.arguments import Argument, Read, Scalar, Write
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Problem
-from clconv.lowering.model.rows import ByRows, Held, Rows
+from clconv.lowering.model.rows import ByRows, HeldRows, Rows
 from clconv.lowering.ops.conv.runs import Runs
 from clconv.lowering.ops.conv.shape import ITEMS_A_CORE, ConvShape
 from clconv.lowering.shared.epilogue import Epilogue
@@ -40,7 +40,7 @@ def _by_rows(
     epilogue: Epilogue,
     reach: int,
     further: bool,
-    part: Callable[[ByRows, KernelCall, Rows, Held, Held], KernelCall],
+    part: Callable[[ByRows, KernelCall, Rows, HeldRows, HeldRows], KernelCall],
 ) -> ByRows | None:
     """None where the rows of a channel block do not lie side by side, or where a constant has the result's size."""
     x, y, at = problem.x, problem.y, problem.node.attrs
@@ -61,8 +61,8 @@ def _pointwise_part(
     this: ByRows,
     call: KernelCall,
     rows: Rows,
-    source: Held,
-    target: Held,
+    source: HeldRows,
+    target: HeldRows,
 ) -> KernelCall:
     """The image is one row to this kernel, as wide as it has pixels."""
     width = this.size[1]
@@ -83,7 +83,7 @@ def _pointwise_part(
 
 
 def _depthwise_part(
-    items: int, this: ByRows, call: KernelCall, rows: Rows, source: Held, target: Held
+    items: int, this: ByRows, call: KernelCall, rows: Rows, source: HeldRows, target: HeldRows
 ) -> KernelCall:
     """An item must not compute rows behind the band, so how many it takes divides the band's."""
     blocks, _, batch = call.global_size
@@ -100,14 +100,14 @@ def _depthwise_part(
     )
 
 
-def _results(this: ByRows, call: KernelCall, rows: Rows, target: Held) -> dict[str, Argument]:
+def _results(this: ByRows, call: KernelCall, rows: Rows, target: HeldRows) -> dict[str, Argument]:
     """Where these rows of the result go, and those of other values of its size, which have all rows as the result has."""
     below = (rows.begin - target.rows.begin) * this.lines[1]
     names = ("y", *this.alike)
     return {name: _further(call, name, target, below) for name in names}
 
 
-def _further(call: KernelCall, name: str, held: Held, nbytes: int) -> Argument:
+def _further(call: KernelCall, name: str, held: HeldRows, nbytes: int) -> Argument:
     """An argument that is a value, so many bytes further on, or in the memory that holds some of its rows."""
     argument = dict(call.arguments)[name]
     assert isinstance(argument, Read | Write)

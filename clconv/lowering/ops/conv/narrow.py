@@ -25,7 +25,7 @@ _MOST_VECTORS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Tile:
+class NarrowTile:
     """Of an item: the register tile, vectors x pixels, and how many rows of the result it computes."""
 
     vectors: int
@@ -33,7 +33,7 @@ class Tile:
     rows: int
 
     @classmethod
-    def of(cls, shape: ConvShape, device: DeviceInfo) -> Tile:
+    def of(cls, shape: ConvShape, device: DeviceInfo) -> NarrowTile:
         height, width = shape.out
         vectors = -(-shape.kernel[0] * shape.filters // device.vector_width)
         most = max(1, (device.registers - 1 - vectors) // vectors)
@@ -79,7 +79,7 @@ def _applies(problem: Problem) -> str | None:
 def _lower(problem: Problem) -> Lowered:
     block, shape = problem.device.vector_width, ConvShape.of(problem)
     in_block = problem.x.layout.block
-    tile = Tile.of(shape, problem.device)
+    tile = NarrowTile.of(shape, problem.device)
     epilogue = plan_epilogue(problem, block)
     last_lanes = shape.channels % in_block or in_block
     lanes_a_turn = min(LANES, in_block)
@@ -123,7 +123,7 @@ def _estimate(problem: Problem) -> float:
     shape, device = ConvShape.of(problem), problem.device
     block = device.vector_width
     in_block = convolution_signatures(problem)[0].inputs[0].block
-    tile = Tile.of(shape, device)
+    tile = NarrowTile.of(shape, device)
     (height, width), (kh, kw) = shape.out, shape.kernel
     tiles = shape.batch * -(-height // tile.rows) * -(-width // tile.pixels)
     sums = tile.vectors * tile.pixels

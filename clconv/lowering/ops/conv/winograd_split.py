@@ -33,7 +33,7 @@ _MANY_ITEMS = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class WinogradSplit:
     """vectors, pixels: the register tile. tiles: of a block, whole register tiles."""
 
     vectors: int
@@ -50,7 +50,9 @@ class Split:
         return self.tiles // self.pixels
 
 
-def chosen_split(problem: Problem, shape: ConvShape, transform: Transform, all_tiles: int) -> Split:
+def chosen_split(
+    problem: Problem, shape: ConvShape, transform: Transform, all_tiles: int
+) -> WinogradSplit:
     """The split that takes least: few tiles are computed in vain, the cores have equal shares, weights are read seldom.
 
     What tuning found better, and what is to serve other sizes, has blocks as large as the cache allows.
@@ -61,7 +63,7 @@ def chosen_split(problem: Problem, shape: ConvShape, transform: Transform, all_t
     if group > 1 and blocks // group % vectors:
         vectors = 1  # the filters of a register tile are of one group
     if problem.other_sizes or "pixels" in problem.parameters:
-        return Split(vectors, pixels, _even_tiles(all_tiles, channels, transform, pixels))
+        return WinogradSplit(vectors, pixels, _even_tiles(all_tiles, channels, transform, pixels))
     work = _Work(problem.device, transform, channels, blocks, all_tiles)
     tiles = [(vectors, pixels)]
     if problem.device.registers == 32:
@@ -69,7 +71,7 @@ def chosen_split(problem: Problem, shape: ConvShape, transform: Transform, all_t
         tiles = [t for t in tiles if group == 1 or blocks // group % t[0] == 0] or [(1, pixels)]
     shared = tiles[:_SHARED]
 
-    def cycles(split: Split) -> float:
+    def cycles(split: WinogradSplit) -> float:
         rare = (split.vectors, split.pixels) not in shared
         return work.cycles(split) * (_RARE if rare else 1)
 
@@ -86,15 +88,15 @@ class _Work:
     blocks: int
     tiles: int
 
-    def splits(self, register_tiles: Sequence[tuple[int, int]]) -> Iterator[Split]:
+    def splits(self, register_tiles: Sequence[tuple[int, int]]) -> Iterator[WinogradSplit]:
         for vectors, pixels in register_tiles:
             most = _limit(self.channels, self.transform, pixels)
             fewest = max(1, -(-self.tiles // most))
             for count in range(fewest, fewest + 2 * self.device.compute_units):
                 even = max(1, -(-self.tiles // count))
-                yield Split(vectors, pixels, -(-even // pixels) * pixels)
+                yield WinogradSplit(vectors, pixels, -(-even // pixels) * pixels)
 
-    def cycles(self, split: Split) -> float:
+    def cycles(self, split: WinogradSplit) -> float:
         """Of the core that works longest, roughly."""
         items = -(-self.tiles // split.tiles) * -(-self.blocks // split.vectors)
         cores = self.device.compute_units

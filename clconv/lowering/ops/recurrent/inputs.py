@@ -44,7 +44,7 @@ class Projected:
         return [("x_low", low), ("x_scale", Read(self.scale.name)), ("bias", self.bias)]
 
 
-class Inputs:
+class RecurrentInputs:
     """padded: units of a gate, with zeros behind the last. narrow: whether they may be multiplied as bytes."""
 
     def __init__(

@@ -21,7 +21,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
-from clconv.lowering.ops.recurrent.inputs import Inputs, Projected
+from clconv.lowering.ops.recurrent.inputs import Projected, RecurrentInputs
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, length_type, lengths
 from clconv.lowering.ops.recurrent.narrow import byte_steps, side_by_side, state_rounding
 from clconv.lowering.shared.composite import Composite, Value
@@ -73,7 +73,7 @@ class _Steps:
         self.steps = byte_steps(problem, layer.directions)
         self.rounding = 0 if self.steps is None else state_rounding(problem, layer)
         self._counted: list[Value] = []  # the state in 16 bits, before and after a step
-        self._inputs = Inputs(self.composite, layer, self.padded, bool(self.rounding))
+        self._inputs = RecurrentInputs(self.composite, layer, self.padded, bool(self.rounding))
 
     def run(self) -> Lowered:
         layer, problem, composite = self.layer, self.problem, self.composite

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Steps:
+class CellGradients:
     """Gradients: of the gates as inputs and state reach them (rows, gates * hidden), of the recurrent weights, of the
     initial state (batch, hidden), of the peepholes."""
 
@@ -108,7 +108,7 @@ class Cell:
         return self.back.constant(np.zeros((self.batch, self.hidden), dtype), "zeros")
 
 
-def rnn(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> Steps:
+def rnn(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> CellGradients:
     product = cell.product
     z = product(cell.before, cell.r, product(cell.x, cell.w, _bias(cell)))
     m = cell.by_step(cell.living(cell.gate(z, 0)[1]))
@@ -119,10 +119,10 @@ def rnn(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> Steps:
         passed = cell.back.mul(dh, dead[t]) if dead else ""
         dh = cell.added(product(found[0], cell.r, outer[t - 1] if t else "", turned=0), passed)
     gates = cell.joined(found)
-    return Steps(gates, gates, cell.weight_gradient(gates, cell.before), dh)
+    return CellGradients(gates, gates, cell.weight_gradient(gates, cell.before), dh)
 
 
-def lstm(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> Steps:
+def lstm(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> CellGradients:
     back, product = cell.back, cell.product
     z = cell.split(product(cell.before, cell.r, product(cell.x, cell.w, _bias(cell))), 4)
     cells = _peeped_cells(cell, z) if cell.peepholes else _cells(cell, z)
@@ -165,7 +165,7 @@ def lstm(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> Steps:
             for g, s in zip(of_gate, seen, strict=True)
         ]
         dpeep = cell.joined(sums)
-    return Steps(gates, gates, cell.weight_gradient(gates, cell.before), dh, dc, dpeep)
+    return CellGradients(gates, gates, cell.weight_gradient(gates, cell.before), dh, dc, dpeep)
 
 
 def _cells(cell: Cell, z: Sequence[str]) -> list[str]:
@@ -202,7 +202,7 @@ def _peeped_cells(cell: Cell, z: Sequence[str]) -> list[str]:
     return found
 
 
-def gru(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> Steps:
+def gru(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> CellGradients:
     back, product, hidden = cell.back, cell.product, cell.hidden
     sizes = back.ints(2 * hidden, hidden)
     r_gates, r_new = back.emit("Split", cell.r, sizes, outputs=2, axis=0)
@@ -243,7 +243,7 @@ def gru(cell: Cell, outer: Sequence[str], dh: str, dc: str) -> Steps:
     weights = [cell.weight_gradient(gates, cell.before), cell.weight_gradient(dturned, rows)]
     by_input = cell.joined([gates, dnew], axis=1)
     by_state = cell.joined([gates, dturned], axis=1) if linear else by_input
-    return Steps(by_input, by_state, cell.joined(weights), dh)
+    return CellGradients(by_input, by_state, cell.joined(weights), dh)
 
 
 def _bias(cell: Cell) -> str:

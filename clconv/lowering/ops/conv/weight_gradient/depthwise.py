@@ -14,7 +14,7 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
     weight_gradient_padding,
 )
 from clconv.lowering.ops.conv.weight_gradient.shape import (
-    Shape,
+    GradientShape,
     dealt_out,
     rounded,
     tap_sets,
@@ -39,7 +39,7 @@ def _lower(problem: Problem) -> Lowered:
     if not problem.y.size:
         return Lowered()
     block = problem.device.vector_width
-    shape = Shape.of(problem)
+    shape = GradientShape.of(problem)
     padding = weight_gradient_padding(problem)
     copies = padding != "none" or problem.x.dtype is DType.FLOAT16
     rows, columns = tile_size(shape, block)

@@ -20,7 +20,7 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
     weight_gradient_padding,
 )
 from clconv.lowering.ops.conv.weight_gradient.shape import (
-    Shape,
+    GradientShape,
     dealt_out,
     groups_as_one,
     rounded,
@@ -40,7 +40,7 @@ _REACHED = 0.85  # of a core's arithmetic, measured: 160 to 190 of 200 GFLOP/s
 
 
 @dataclasses.dataclass(frozen=True)
-class Tile:
+class GradientTile:
     """vectors of filters x lanes of channels x taps, in registers."""
 
     vectors: int
@@ -48,20 +48,20 @@ class Tile:
     taps: int
 
 
-def register_tile(registers: int, in_block: int, shape: Shape, block: int) -> Tile:
+def register_tile(registers: int, in_block: int, shape: GradientShape, block: int) -> GradientTile:
     """The fastest by what a pixel costs: multiply-adds and loads, two of each a cycle and each sum once in four cycles,
     and what is computed for nothing."""
     blocks, taps = -(-shape.filters // block), math.prod(shape.kernel)
     used = min(shape.channels, in_block)
 
-    def cost(tile: Tile) -> float:
+    def cost(tile: GradientTile) -> float:
         sums = tile.vectors * tile.lanes * tile.taps
         pixel = max(sums, tile.vectors + tile.lanes * tile.taps, 8) / 2 + 1
         passes = -(-blocks // tile.vectors) * -(-taps // tile.taps) * -(-used // tile.lanes)
         return passes * pixel
 
     fitting = [
-        Tile(vectors, lanes, some)
+        GradientTile(vectors, lanes, some)
         for vectors in (1, 2, 3, 4)
         for lanes in range(1, in_block + 1)
         for some in range(1, taps + 1)
@@ -93,7 +93,7 @@ def _lower(problem: Problem) -> Lowered:
     if not problem.y.size:
         return Lowered()
     block = problem.device.vector_width
-    shape = Shape.of(problem)
+    shape = GradientShape.of(problem)
     in_block = problem.x.layout.block
     tile = register_tile(problem.device.registers, in_block, shape, block)
     padding = weight_gradient_padding(problem)
@@ -142,7 +142,7 @@ def _lower(problem: Problem) -> Lowered:
 
 def _estimate(problem: Problem) -> float:
     """Whole register tiles at full rate, which loads and edges leave a part of."""
-    shape, device = Shape.of(problem), problem.device
+    shape, device = GradientShape.of(problem), problem.device
     filters = -(-shape.filters // device.vector_width) * device.vector_width
     sums = shape.group * filters * shape.channels * math.prod(shape.kernel)
     operations = 2 * shape.batch * math.prod(shape.out) * sums

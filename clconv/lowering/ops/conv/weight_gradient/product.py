@@ -13,7 +13,7 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
     sum_parts,
     weight_gradient_padding,
 )
-from clconv.lowering.ops.conv.weight_gradient.shape import Shape
+from clconv.lowering.ops.conv.weight_gradient.shape import GradientShape
 from clconv.lowering.shared.blocked import image_arguments, plain_obstacle
 from clconv.lowering.shared.tile_choice import (
     MOST_SPLITS,
@@ -51,7 +51,7 @@ def _applies(problem: Problem) -> str | None:
     return None
 
 
-def _product_size(shape: Shape) -> ProductSize:
+def _product_size(shape: GradientShape) -> ProductSize:
     columns = shape.channels * math.prod(shape.kernel)
     pixels = shape.batch * math.prod(shape.out)
     return ProductSize(shape.filters, columns, pixels, shape.group, MOST_SPLITS)
@@ -66,7 +66,7 @@ def _tile(problem: Problem, size: ProductSize) -> Tile:
 
 
 def _lower(problem: Problem) -> Lowered:
-    shape = Shape.of(problem, merged=1)
+    shape = GradientShape.of(problem, merged=1)
     size = _product_size(shape)
     tile = _tile(problem, size)
     splits = chosen_splits(problem, size, tile, None)
@@ -106,7 +106,7 @@ def _estimate(problem: Problem) -> float:
     """Infinite on CPUs, where local memory is only a detour."""
     if problem.device.is_cpu:
         return math.inf
-    size = _product_size(Shape.of(problem, merged=1))
+    size = _product_size(GradientShape.of(problem, merged=1))
     return _GATHERED * product_seconds(problem.device, size, None)
 
 

@@ -18,7 +18,7 @@ _PIXELS = 128  # of a tile: fewer, and the sums are loaded and stored too often
 
 
 @dataclasses.dataclass(frozen=True)
-class Shape:
+class GradientShape:
     """Sizes of the convolution, in one and two dimensions alike (1-D: height 1); channels and filters of one group."""
 
     batch: int
@@ -34,7 +34,7 @@ class Shape:
     begin: tuple[int, int]
 
     @classmethod
-    def of(cls, problem: Problem, merged: int | None = None) -> Shape:
+    def of(cls, problem: Problem, merged: int | None = None) -> GradientShape:
         """merged: how many groups count as one; None: as channel blocks ask for."""
         at, x, dy = problem.node.attrs, problem.x, problem.input(1)
         merged, spatial = groups_as_one(problem) if merged is None else merged, x.rank - 2
@@ -72,7 +72,7 @@ def tap_sets(kernel: tuple[int, int], most: int) -> tuple[tuple[tuple[int, int],
 
 def window_obstacle(problem: Problem) -> str | None:
     """Why an item cannot hold a window's sums, or the part of the image under it."""
-    shape = Shape.of(problem)
+    shape = GradientShape.of(problem)
     if math.prod(shape.kernel) > _MOST_TAPS:
         return f"needs windows of at most {_MOST_TAPS} taps, got {shape.kernel}"
     if math.prod(shape.image(1, 1)) * problem.device.vector_width > _MOST_IMAGE:
@@ -80,7 +80,7 @@ def window_obstacle(problem: Problem) -> str | None:
     return None
 
 
-def tile_size(shape: Shape, in_block: int) -> tuple[int, int]:
+def tile_size(shape: GradientShape, in_block: int) -> tuple[int, int]:
     """Rows and columns of result pixels that are taken at a time."""
     height, width = shape.out
     pixels = _PIXELS if in_block > 1 else _PLAIN_PIXELS

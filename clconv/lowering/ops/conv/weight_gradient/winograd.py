@@ -14,13 +14,13 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, plain_signature
 from clconv.lowering.ops.conv.shape import arithmetic_rate
 from clconv.lowering.ops.conv.transforms import F4_3, Matrix
-from clconv.lowering.ops.conv.weight_gradient.direct import Tile, register_tile
+from clconv.lowering.ops.conv.weight_gradient.direct import GradientTile, register_tile
 from clconv.lowering.ops.conv.weight_gradient.partial import (
     partial_sums,
     sum_parts,
     weight_gradient_padding,
 )
-from clconv.lowering.ops.conv.weight_gradient.shape import Shape, groups_as_one
+from clconv.lowering.ops.conv.weight_gradient.shape import GradientShape, groups_as_one
 from clconv.lowering.ops.conv.winograd_tiles import mixed_tiles
 from clconv.lowering.shared.blocked import blocked_obstacle
 
@@ -52,7 +52,7 @@ class Work:
     parts: int
 
     @classmethod
-    def of(cls, shape: Shape, device: DeviceInfo, tile: Tile) -> Work:
+    def of(cls, shape: GradientShape, device: DeviceInfo, tile: GradientTile) -> Work:
         m, block = _TRANSFORM.m, device.vector_width
         rows, columns = (-(-size // m) for size in shape.out)
         count = shape.batch * rows * columns
@@ -85,7 +85,7 @@ def _signatures(problem: Problem) -> list[Signature]:
     return [Signature((blocked, blocked), plain_signature(problem)[0].outputs)]
 
 
-def _tile(shape: Shape, device: DeviceInfo) -> Tile:
+def _tile(shape: GradientShape, device: DeviceInfo) -> GradientTile:
     """The register tile of a product, which has no taps."""
     return register_tile(
         device.registers,
@@ -98,7 +98,7 @@ def _tile(shape: Shape, device: DeviceInfo) -> Tile:
 def _lower(problem: Problem) -> Lowered:
     if not problem.y.size:
         return Lowered()
-    device, shape = problem.device, Shape.of(problem)
+    device, shape = problem.device, GradientShape.of(problem)
     block = device.vector_width
     tile = _tile(shape, device)
     work = Work.of(shape, device, tile)
@@ -153,7 +153,7 @@ def _lower(problem: Problem) -> Lowered:
     return Lowered(lowered.calls, scratch={**lowered.scratch, **scratch, sums: 4 * kept})
 
 
-def _panel(work: Work, tile: Tile, block: int) -> int:
+def _panel(work: Work, tile: GradientTile, block: int) -> int:
     """Groups of filters whose transformed tiles stay in the cache while all channels pass."""
     return max(1, _PANEL_BYTES // (4 * _POSITIONS * work.tiles * tile.vectors * block))
 
@@ -163,7 +163,7 @@ _TRANSFORM_OPERATIONS = 28
 
 
 def _estimate(problem: Problem) -> float:
-    device, shape = problem.device, Shape.of(problem)
+    device, shape = problem.device, GradientShape.of(problem)
     block = device.vector_width
     tile = _tile(shape, device)
     work = Work.of(shape, device, tile)
