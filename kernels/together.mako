@@ -10,6 +10,19 @@ a helper looks for work before it sleeps.   1. a function, and the number that i
 to it, whether the caller may be asleep.
 </%doc>
 
+<%def name="usual_floats()">\
+#if defined(__x86_64__)
+  uint before, usual = 0x1f80;
+  __asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(before) : "m"(usual) : "memory");
+#endif\
+</%def>
+
+<%def name="floats_as_before()">\
+#if defined(__x86_64__)
+  __asm__ volatile("ldmxcsr %0" : : "m"(before) : "memory");
+#endif\
+</%def>
+
 <%def name="alone()">\
 // All operations one after another, for a thread of the host's that calls this as a function of C: where waking others takes
 // longer than they would save. Only numbers of 64 bits come in, so that nothing of how it is called depends on the compiler.
@@ -21,10 +34,7 @@ static __attribute__((noinline)) void ${entry}_alone(ulong call_place) {
     call[2] = ~call[2];
     return;
   }
-#if defined(__x86_64__)
-  uint before, usual = 0x1f80;
-  __asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(before) : "m"(usual) : "memory");
-#endif
+${usual_floats()}
   global const ${entry}_operation* operation = (global const ${entry}_operation*)call[0];
   for (ulong left = call[1]; left; --left, ++operation) {
     global const ulong* words = (global const ulong*)call[2] + operation->first_word;
@@ -32,9 +42,7 @@ static __attribute__((noinline)) void ${entry}_alone(ulong call_place) {
       for (int j = 0; j < operation->size_1; ++j)
         for (int i = 0; i < operation->size_0; ++i) ${entry}_at(operation, words, i, j, k);
   }
-#if defined(__x86_64__)
-  __asm__ volatile("ldmxcsr %0" : : "m"(before) : "memory");
-#endif
+${floats_as_before()}
 }\
 </%def>
 
@@ -73,10 +81,7 @@ static __attribute__((noinline)) void ${entry}_together(ulong place) {
   global int* gate = (global int*)call[6];
   global int* left = gate + 2 * ${line};
   const int count = call[1], segments = call[5];
-#if defined(__x86_64__)
-  uint before, usual = 0x1f80;
-  __asm__ volatile("stmxcsr %0; ldmxcsr %1" : "=m"(before) : "m"(usual) : "memory");
-#endif
+${usual_floats()}
   if (worker == 0) {
     global ulong* what = (global ulong*)(gate + ${line});
     what[0] = call[7];
@@ -100,9 +105,7 @@ static __attribute__((noinline)) void ${entry}_together(ulong place) {
     }
     for (int at = 0; at <= count * (segments + 1); ++at) counters[at * ${line}] = 0;
   }
-#if defined(__x86_64__)
-  __asm__ volatile("ldmxcsr %0" : : "m"(before) : "memory");
-#endif
+${floats_as_before()}
 }
 
 // A helper's life: looks for work for a while, then sleeps until there is some.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,12 +13,11 @@ from clconv.graph.ops.base import Cost
 from clconv.lowering.model.arguments import Scalar
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.peak_kernels import peak_arithmetic_call, peak_copy_call, result_floats
-from clconv.runtime.opencl import Device, Queue, open_device, seconds, set_arguments
+from clconv.runtime.opencl import Device, Launch, Queue, open_device, seconds, set_arguments
 
 _LONG_ENOUGH = 4e-3  # seconds of one launch, so that starting it does not count
 _MOST_ROUNDS = 1 << 24
 _COPIED_BYTES = 128 << 20  # more than processors keep in their caches
-Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]
 _NUMBERS: dict[str, Callable[[Any], Any]] = {"int": np.int32, "long": np.int64, "float": np.float32}
 
 
@@ -81,12 +79,7 @@ class _Probe:
 
     def row(self, launch: Launch, launches: int) -> float:
         """Seconds of a launch many times in a row."""
-        self._queue.finish()
-        started = time.perf_counter()
-        for _ in range(launches):
-            self._queue.launch(*launch)
-        self._queue.finish()
-        return time.perf_counter() - started
+        return self._queue.seconds([launch], launches)
 
     def time(self, call: KernelCall, repeats: int) -> float:
         """Least seconds of several launches, after one that does not count."""

@@ -34,6 +34,7 @@ from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_o
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
     SCALARS,
+    Launch,
     Queue,
     host_memory,
     seconds,
@@ -55,6 +56,7 @@ __all__ = [
     "DeviceArray",
     "Flight",
     "Function",
+    "Launch",
     "NoFunction",
     "Place",
     "Program",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ SCALARS: dict[str, Any] = {
     "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
     "double": np.float64,
 }  # fmt: skip
+
+Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]  # kernel, global size, local size
 
 
 class Queue:
@@ -95,9 +98,7 @@ class Queue:
         return cl.enqueue_nd_range_kernel(self._queue, kernel, global_size, local_size)
 
     @refused("run kernels")
-    def run(
-        self, launches: Iterable[tuple[Any, tuple[int, ...], tuple[int, ...] | None]], waits: bool
-    ) -> None:
+    def run(self, launches: Iterable[Launch], waits: bool) -> None:
         """Launches kernels. waits: returns when all that is enqueued is over."""
         queue, enqueue = self._queue, cl.enqueue_nd_range_kernel
         with process.opencl:
@@ -105,6 +106,16 @@ class Queue:
                 enqueue(queue, kernel, global_size, local_size)
             if waits:
                 queue.finish()
+
+    def seconds(self, launches: Sequence[Launch], repeats: int) -> float:
+        """By the host's clock: of all the launches in order, so many times in a row. Each is what launch() takes."""
+        self.finish()
+        started = time.perf_counter()
+        for _ in range(repeats):
+            for launch in launches:
+                self.launch(*launch)
+        self.finish()
+        return time.perf_counter() - started
 
     @refused("fill a buffer")
     def fill(self, buffer: Any, byte: int, nbytes: int) -> None:
