@@ -96,13 +96,7 @@ ${usual_floats()}
       segments, worker, 0);
   if (worker == 0) {
     const int came = __atomic_fetch_or(gate, 256, __ATOMIC_SEQ_CST) & 255;
-    int looks = 0;
-    while (__atomic_load_n(left, __ATOMIC_ACQUIRE) != came && looks < ${spins}) ++looks;
-    if (looks == ${spins}) {
-      __atomic_store_n(left + 1, 1, __ATOMIC_SEQ_CST);
-      for (int now; (now = __atomic_load_n(left, __ATOMIC_SEQ_CST)) != came;) ${entry}_futex(left, 128, now);
-      __atomic_store_n(left + 1, 0, __ATOMIC_SEQ_CST);
-    }
+    ${entry}_until(left, came, ${spins});
     for (int at = 0; at <= count * (segments + 1); ++at) counters[at * ${line}] = 0;
   }
 ${floats_as_before()}

@@ -17,26 +17,31 @@ static void ${entry}_futex(global int* address, long operation, long value) {
 #endif
 }
 
-// Waits until the operations that this one needs are done: looks for a while, then sleeps. Who sleeps is woken at once, even
+// Waits until a number is `wanted`: looks for a while, `most` times, then sleeps. Who may be asleep is counted next to the number.
+// How often it looked in vain.
+static int ${entry}_until(global int* number, int wanted, int most) {
+  int looks = 0;
+  while (__atomic_load_n(number, __ATOMIC_ACQUIRE) != wanted && looks < most) ++looks;
+  if (looks < most) return looks;
+  __atomic_fetch_add(number + 1, 1, __ATOMIC_SEQ_CST);
+  for (int now; (now = __atomic_load_n(number, __ATOMIC_SEQ_CST)) != wanted;) ${entry}_futex(number, 128, now);
+  __atomic_fetch_sub(number + 1, 1, __ATOMIC_SEQ_CST);
+  return looks;
+}
+
+// Waits until the operations that this one needs are done. Who sleeps is woken at once, even
 // where strangers keep the cores busy; who went on looking, or gave way again and again, would use up its share of a core
 // and wait for the next one. But an idle core takes as long to wake as a small layer computes. So who found by looking that all
-// was done looks longer the next time, and who looked in vain half as long. Who may be asleep is counted next to the items done.
+// was done looks longer the next time, and who looked in vain half as long.
 static int ${entry}_wait(
     global const ${entry}_operation* operations, global const ${entry}_operation* operation,
     global const int* awaited, global int* counters, int lines, int patience) {
   for (int i = 0; i < operation->awaited; ++i) {
     const int other = awaited[operation->first_awaited + i], items = operations[other].items;
     global int* done = counters + (other * lines + lines - 1) * ${line};
-    int looks = 0;
-    while (__atomic_load_n(done, __ATOMIC_ACQUIRE) != items && looks < patience) ++looks;
-    if (looks < patience) {
-      if (looks) patience = min(2 * patience, ${most});
-      continue;
-    }
-    patience = max(patience / 2, ${least});
-    __atomic_fetch_add(done + 1, 1, __ATOMIC_SEQ_CST);
-    for (int now; (now = __atomic_load_n(done, __ATOMIC_SEQ_CST)) != items;) ${entry}_futex(done, 128, now);
-    __atomic_fetch_sub(done + 1, 1, __ATOMIC_SEQ_CST);
+    const int looks = ${entry}_until(done, items, patience);
+    if (looks == patience) patience = max(patience / 2, ${least});
+    else if (looks) patience = min(2 * patience, ${most});
   }
   return patience;
 }
