@@ -81,7 +81,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="for the networks")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--against", type=Path, help="another checkout of clconv")
-    parser.add_argument("--without-warming", action="store_true", help="bytecode is written already")
+    parser.add_argument(
+        "--without-warming", action="store_true", help="bytecode is written already"
+    )
     parser.add_argument("networks", nargs="*", default=[_DEMO])
     options = parser.parse_args()
     checkouts = {"here": _HERE}
