@@ -21,6 +21,7 @@ from clconv.errors import ConfigError, InputError
 from clconv.runtime.device import Wanted, choose_device
 from clconv.runtime.opencl import is_pocl
 from clconv.runtime.progress import Progress, silent
+from clconv.runtime.search_path import search_path
 from clconv.session import coming
 from clconv.session.inputs import conform_shapes
 from clconv.session.kept_plans import cached_plans
@@ -144,7 +145,7 @@ class Precompiling:
                 )  # fmt: skip
                 self._processes.append(process)
             assert process.stdin is not None
-            process.stdin.write(json.dumps(sys.path).encode() + b"\n")
+            process.stdin.write(json.dumps(search_path()).encode() + b"\n")
         return process
 
 

@@ -71,6 +71,17 @@ def test_who_loads_it_meanwhile_waits_for_it(
     assert not planned
 
 
+def test_processes_start_while_another_module_is_imported(
+    two_cores: DeviceInfo, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV's folder is in front of all while it is imported, and has a `typing` of its own."""
+    (tmp_path / "front").mkdir()
+    (tmp_path / "front" / "typing.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path / "front")
+    with Precompiling([model], two_cores) as processes:
+        assert processes.wait(model)
+
+
 def test_a_thread_of_this_process_compiles_one(
     two_cores: DeviceInfo, model: Path, planned: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
