@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 _NETWORKS = {"text_det": "detection", "text_cls": "direction", "text_rec": "recognition"}
 _DETECTION = "det"  # in the names of files, as those below
-# What RapidOCR gives the networks that follow detection, that which takes longest to compile first: six lines at a time.
-_FOLLOWING: dict[str, Shapes] = {"rec": {"x": (6, 3, 48, 320)}, "cls": {"x": (6, 3, 48, 192)}}
+# What RapidOCR gives the networks that follow detection, in their order, six lines at a time: while the last one is compiled,
+# the others run.
+_FOLLOWING: dict[str, Shapes] = {"cls": {"x": (6, 3, 48, 192)}, "rec": {"x": (6, 3, 48, 320)}}
 _LEAST, _MOST, _STEP = 736, 2000, 32  # of the pixels that detection is given
 
 
