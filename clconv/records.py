@@ -59,6 +59,11 @@ def _init(cls: type, fields: tuple[Any, ...]) -> Callable[..., None]:
         f.name: f.default_factory for f in fields if f.default_factory is not dataclasses.MISSING
     }
     known, has_post = frozenset(names), hasattr(cls, "__post_init__")
+    # By how many values are given in order: those that follow, where none of them has to be made.
+    rest = [
+        tuple(given[name] for name in names[i:]) if given.keys() >= {*names[i:]} else None
+        for i in range(count)
+    ]
 
     def completed(args: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
         values = dict(zip(names, args, strict=False))
@@ -81,7 +86,8 @@ def _init(cls: type, fields: tuple[Any, ...]) -> Callable[..., None]:
 
     def __init__(self: Any, /, *args: Any, **named: Any) -> None:
         if named or len(args) != count:
-            args = completed(args, named)  # type: ignore[assignment]
+            more = None if named or len(args) > count else rest[len(args)]
+            args = completed(args, named) if more is None else args + more  # type: ignore[assignment]
         for name, value in zip(names, args, strict=True):
             put(self, name, value)
         if has_post:
@@ -99,6 +105,8 @@ def _values(names: tuple[str, ...]) -> Callable[[Any], Any]:
 
 def _equal(values: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
     def __eq__(self: Any, other: Any) -> Any:
+        if self is other:
+            return True
         return (
             values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
         )

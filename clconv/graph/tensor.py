@@ -5,8 +5,8 @@ Everything is immutable. Shapes are logical and always in NCHW order, whatever l
 
 from __future__ import annotations
 
-import dataclasses
 import enum
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -33,15 +33,15 @@ class DType(enum.Enum):
     UINT8 = "uint8"
     BOOL = "bool"
 
-    @property
+    @functools.cached_property
     def numpy(self) -> np.dtype[Any]:
         return np.dtype(self.value)
 
-    @property
+    @functools.cached_property
     def itemsize(self) -> int:
         return self.numpy.itemsize
 
-    @property
+    @functools.cached_property
     def is_float(self) -> bool:
         return self.numpy.kind == "f"
 
@@ -117,7 +117,7 @@ class TensorSpec:
         return math.prod(self.layout.physical(self.shape)) * self.dtype.itemsize
 
     def with_layout(self, layout: Layout) -> TensorSpec:
-        return dataclasses.replace(self, layout=layout)
+        return TensorSpec(self.shape, self.dtype, layout)
 
     @classmethod
     def of(cls, array: np.ndarray) -> TensorSpec:
