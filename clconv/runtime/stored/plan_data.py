@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from clconv.device.cores import usable_cores
 from clconv.lowering.model.arguments import (
     Addresses,
     Local,
@@ -61,6 +63,7 @@ class PlanPacker:
             raise NotStorable("the device is a debugger")
         if any(name in graph.constants for name in (*graph.fed, *lowered.stored.values())):
             raise NotStorable("one of its outputs is a constant")
+        self._name_weights(bound)
         split = plan.batch_split
         values = [*graph.fed, *(lowered.stored[name] for name in graph.returned)]
         return {
@@ -126,12 +129,30 @@ class PlanPacker:
         self.blobs[name] = Blob(name, len(content), lambda: content)
         return name
 
+    def _name_weights(self, bound: BoundPlan) -> None:
+        """Several at a time: a checksum of hundreds of megabytes is long in coming."""
+        constants, given = bound.constants, bound.plan.graph.constants
+        packed = {
+            a for call in bound.plan.calls for _, a in call.arguments if isinstance(a, Packed)
+        }
+        found = [constants.get(given[a.constant], a.packing) for a in packed]
+        with ThreadPoolExecutor(usable_cores(), "clconv checksums") as pool:
+            for held, name in zip(
+                found, pool.map(lambda held: self._name(held, constants), found), strict=True
+            ):
+                self._names[id(held)] = held, name
+
+    def _name(self, held: Held, constants: DeviceConstants) -> str:
+        known = self._names.get(id(held))
+        if known is not None:
+            return known[1]
+        return f"{WEIGHT}{hashlib.sha256(constants.content(held).data).hexdigest()}"
+
     def _weight(self, held: Held, constants: DeviceConstants) -> str:
-        if id(held) not in self._names:
-            name = f"{WEIGHT}{hashlib.sha256(constants.content(held).data).hexdigest()}"
-            self._names[id(held)] = held, name
-            self.blobs[name] = Blob(name, held.nbytes, lambda: constants.content(held))
-        return self._names[id(held)][1]
+        name = self._name(held, constants)
+        self._names[id(held)] = held, name
+        self.blobs[name] = Blob(name, held.nbytes, lambda: constants.content(held))
+        return name
 
 
 def _in_place_data(plan: Plan) -> Data:
