@@ -58,9 +58,9 @@ class StoredNetwork:
             raise Unusable(f"is no network of clconv's ({type(reason).__name__})") from None
 
     def _program(self, entry: Data) -> StoredProgram:
-        source = self.blobs.read(entry["source"]).decode()
-        binary = entry["binary"]
-        return StoredProgram(source, None if binary is None else lambda: self.blobs.read(binary))
+        blobs, binary = self.blobs, entry["binary"]  # not self: programs may be kept for longer
+        source = blobs.read(entry["source"]).decode()
+        return StoredProgram(source, None if binary is None else lambda: blobs.read(binary))
 
     def probed(self, device: DeviceInfo) -> DeviceInfo:
         """The device with what was found out about it."""
