@@ -8,7 +8,6 @@ Importing this package loads neither NumPy nor OpenCL; the names below do at the
 
 from __future__ import annotations
 
-import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from clconv.session.session import Session
     from clconv.training.trainer import Trainer
 
+from clconv.garbage import uncollected
 from clconv.version import __version__
 
 __all__ = [
@@ -82,13 +82,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'clconv' has no attribute {name!r}")
-    collects = gc.isenabled()
-    gc.disable()  # nothing of what is imported is garbage: looking for it takes a tenth of the time
-    try:
+    with uncollected():
         module = importlib.import_module(_HOMES[name])
-    finally:
-        if collects:
-            gc.enable()
     found = module if _HOMES[name].endswith(f".{name}") else getattr(module, name)
     globals()[name] = found
     return found

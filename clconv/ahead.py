@@ -8,9 +8,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from clconv.api import Shapes, load, read_model
 from clconv.debug import LOGGER
@@ -20,6 +20,9 @@ from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError
 from clconv.runtime.device import Wanted, choose_device
 from clconv.runtime.opencl import is_pocl
+from clconv.runtime.progress import Progress, silent
+from clconv.runtime.search_path import search_path
+from clconv.session import coming
 from clconv.session.inputs import conform_shapes
 from clconv.session.kept_plans import cached_plans
 
@@ -55,34 +58,50 @@ def precompile(
 
 
 class Precompiling:
-    """Models that other processes compile at this moment, one after another in each; `with` ends those that are not waited
-    for. None is started for what is kept already, on one core, and for other drivers than PoCL, which compile faster or keep
-    nothing. busy: cores that this process needs for itself."""
+    """Models that other processes compile at this moment, in this order, as many at a time as there are cores; load() of the
+    same file in this process waits for its own. `with` ends those that are not waited for. None is started for what is kept
+    already, on one core, and for other drivers than PoCL, which compile faster or keep nothing.
+
+    here: the one of the models that a thread of this process compiles, for which progress(done, all) is called. For
+    programs that have something else to do meanwhile: it starts sooner than a process, and takes the place of one."""
 
     def __init__(
-        self, models: Models, device: DeviceInfo, precision: str | None = None, busy: int = 0
+        self,
+        models: Models,
+        device: DeviceInfo,
+        precision: str | None = None,
+        here: Path | None = None,
+        progress: Progress = silent,
     ) -> None:
         self.models = {_path(p): shapes for p, shapes in _with_shapes(models).items()}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._own = threading.local()
         self._lock, self._over = threading.Lock(), False
         self._ends: dict[str, Future[bool]] = {}
+        self._announced: list[Callable[[], None]] = []
+        own = None if here is None else _path(here)
         cores = usable_cores()
-        if cores < 2 or cores <= busy or not sys.executable or not is_pocl(device.platform):
+        if cores < 2 or not sys.executable or not is_pocl(device.platform):
             return
         wanted = [p for p in self.models if not _is_kept(p, self.models[p], device, precision)]
-        self._pool = ThreadPoolExecutor(cores - busy, "clconv precompile")
+        self._pool = ThreadPoolExecutor(cores - (own in wanted), "clconv precompile")
         for path in wanted:
             shapes = [
                 {n: [*map(int, s)] for n, s in one.items()} for one in _sets(self.models[path])
             ]
             job = {"model": path, "shapes": shapes, "device": device.index, "precision": precision}
-            self._ends[path] = self._pool.submit(self._done, job)
+            if path == own:
+                self._ends[path] = _in_thread(job, progress)
+            else:
+                self._ends[path] = self._pool.submit(self._done, job)
+            self._announced.append(coming.announce(path, self._ends[path].result))
 
     def __enter__(self) -> Precompiling:
         return self
 
     def __exit__(self, *reason: object) -> None:
+        for withdraw in self._announced:
+            withdraw()
         with self._lock:
             self._over = True
             if not all(end.done() for end in self._ends.values()):  # idle ones end with their input
@@ -104,13 +123,14 @@ class Precompiling:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.write(json.dumps(job).encode() + b"\n")
             process.stdin.flush()
-            answer = process.stdout.readline().decode()
+            answer = process.stdout.readline().decode().strip()
+            if not answer:
+                answer = f"the process ended with {process.wait()}"
         except OSError as reason:
             answer = str(reason)
-        if answer.strip() != _DONE:
-            why = answer.strip() or "the process ended"
-            LOGGER.info("%s was not compiled ahead: %s", job["model"], why)
-        return answer.strip() == _DONE
+        if answer != _DONE:
+            LOGGER.info("%s was not compiled ahead: %s", job["model"], answer)
+        return answer == _DONE
 
     def _process(self) -> subprocess.Popen[bytes]:
         """That of this thread, a new one if it has ended. Raises OSError."""
@@ -125,7 +145,7 @@ class Precompiling:
                 )  # fmt: skip
                 self._processes.append(process)
             assert process.stdin is not None
-            process.stdin.write(json.dumps(sys.path).encode() + b"\n")
+            process.stdin.write(json.dumps(search_path()).encode() + b"\n")
         return process
 
 
@@ -140,12 +160,33 @@ def work() -> None:
             print(repr(reason).replace("\n", " "), file=answers, flush=True)
 
 
+def _in_thread(job: Mapping[str, Any], progress: Progress) -> Future[bool]:
+    """Does a job in a thread that nobody need wait for. Whether it is done."""
+    end: Future[bool] = Future()
+
+    def compile_it() -> None:
+        coming.is_maker()
+        try:
+            compile_one(**job, progress=progress)
+            end.set_result(True)
+        except BaseException as reason:  # the same comes where it can be told
+            LOGGER.info("%s was not compiled ahead: %r", job["model"], reason)
+            end.set_result(False)
+
+    threading.Thread(target=compile_it, name="clconv ahead", daemon=True).start()
+    return end
+
+
 def compile_one(
-    model: str, shapes: Shapes | Sequence[Shapes] | None, device: int, precision: str | None
+    model: str,
+    shapes: Shapes | Sequence[Shapes] | None,
+    device: int,
+    precision: str | None,
+    progress: Progress = silent,
 ) -> None:
     """Loads a model, whose plans for these shapes are kept. device: its index."""
     sets = _sets(shapes)
-    with load(model, device, precision=precision) as session:
+    with load(model, device, precision=precision, progress=progress) as session:
         for one in sets:
             session.output_specs(one)
         if not sets and not all(spec.is_static for spec in session.inputs.values()):

@@ -11,6 +11,7 @@ from clconv.debug import LOGGER
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError, ModelError, warn_once
+from clconv.garbage import uncollected
 from clconv.graph.described import DRAWINGS
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
@@ -198,7 +199,7 @@ def read_model(source: Source, external: dict[Path, Any] | None = None) -> Graph
         return source
     if is_compiled(source):
         source = model_inside(open_compiled(source))
-    with span("import"):
+    with span("import"), uncollected():
         from clconv.frontend.layers import Layer, Network  # only now: a warm load reads no model
         from clconv.frontend.onnx import import_onnx
 
@@ -215,7 +216,7 @@ def read_model(source: Source, external: dict[Path, Any] | None = None) -> Graph
         raise ModelError(
             f"a model is a path, the bytes of an ONNX file, a Graph or a Network, not {type(source).__name__}"
         )
-    with span("import"):
+    with span("import"), uncollected():
         return import_onnx(source, external)
 
 

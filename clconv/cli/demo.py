@@ -69,7 +69,10 @@ def demo(
 def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
     from clconv.cli.reading import ModelReader
 
-    with steps("loading the networks") as shown, ModelReader(info, shown.compiling) as reader:
+    with (
+        steps("loading the networks") as shown,
+        ModelReader(info, shown.compiling, picture.size) as reader,
+    ):
         shown.say("reading for the first time, which compiles")
         reader.read(picture)
         shown.say("reading")

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _NETWORKS = {"text_det": "detection", "text_cls": "direction", "text_rec": "recognition"}
-# What RapidOCR gives the networks that follow detection, by a part of their files' names: six lines of text at a time.
-_AHEAD: dict[str, Shapes] = {"cls": {"x": (6, 3, 48, 192)}, "rec": {"x": (6, 3, 48, 320)}}
+_DETECTION = "det"  # in the names of files, as those below
+# What RapidOCR gives the networks that follow detection, in their order, six lines at a time: while the last one is compiled,
+# the others run.
+_FOLLOWING: dict[str, Shapes] = {"cls": {"x": (6, 3, 48, 192)}, "rec": {"x": (6, 3, 48, 320)}}
+_LEAST, _MOST, _STEP = 736, 2000, 32  # of the pixels that detection is given
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +50,19 @@ class Reading:
 
 
 class ModelReader:
-    """RapidOCR on one device. progress(done, all) is called while kernels are compiled.
+    """RapidOCR on one device, whose networks are compiled from now on. progress(done, all) is called while this process
+    compiles. size: width and height of the pictures, as far as they are known: others are planned when they come.
 
     For the rest of the process `import onnxruntime` means clconv. Raises ConfigError if rapidocr is not
     installed.
     """
 
-    def __init__(self, device: DeviceInfo, progress: Callable[[int, int], None]) -> None:
-        self._ahead = Precompiling(_ahead(), device, busy=1)
+    def __init__(
+        self, device: DeviceInfo, progress: Callable[[int, int], None], size: tuple[int, int]
+    ) -> None:
+        models = _models(size)
+        first = next((path for path in models if _is_detection(path)), None)
+        self._ahead = Precompiling(models, device, here=first, progress=progress)
         sys.modules["onnxruntime"] = stand_in
         os.environ[config.DEVICE.name] = str(device.index)
         stand_in.InferenceSession.progress = staticmethod(progress)
@@ -100,13 +108,12 @@ class ModelReader:
             part = getattr(self._ocr, attribute, None)
             session = getattr(getattr(part, "session", None), "session", None)
             if session is not None and name not in self._watched:
-                session.run = self._timed(name, session.run, session._model_path)
+                session.run = self._timed(name, session.run)
                 self._watched.add(name)
 
-    def _timed(self, name: str, run: Callable[..., Any], path: str) -> Callable[..., Any]:
+    def _timed(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any, **options: Any) -> Any:
             started = time.perf_counter()
-            self._ahead.wait(path)
             try:
                 return run(*arguments, **options)
             finally:
@@ -116,11 +123,30 @@ class ModelReader:
         return timed
 
 
-def _ahead() -> dict[Path, Shapes]:
-    """The networks that follow detection, where RapidOCR has their files already, and the shape of their input."""
+def _models(size: tuple[int, int]) -> dict[Path, Shapes]:
+    """The networks in the order in which they are to be compiled, where RapidOCR has their files already, and the shape of
+    their input."""
     package = importlib.util.find_spec("rapidocr")
     if package is None or package.origin is None:
         return {}
     folder = Path(package.origin).parent / "models"
-    found = {kind: [*folder.glob(f"*_{kind}_*.onnx")] for kind in _AHEAD}
-    return {files[0]: _AHEAD[kind] for kind, files in found.items() if len(files) == 1}
+    shapes = {_DETECTION: {"x": (1, 3, *_detected(size))}, **_FOLLOWING}
+    found = {kind: [*folder.glob(f"*_{kind}_*.onnx")] for kind in shapes}
+    return {files[0]: shapes[kind] for kind, files in found.items() if len(files) == 1}
+
+
+def _is_detection(path: Path) -> bool:
+    return f"_{_DETECTION}_" in path.name
+
+
+def _detected(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of what RapidOCR looks for text in: the picture, no smaller and no larger than it takes them."""
+    width, height = size
+    if max(size) > _MOST:
+        width, height = _scaled(width, height, _MOST / max(size))
+    width, height = _scaled(width, height, max(1.0, _LEAST / min(width, height)))
+    return height, width
+
+
+def _scaled(width: int, height: int, ratio: float) -> tuple[int, int]:
+    return round(int(width * ratio) / _STEP) * _STEP, round(int(height * ratio) / _STEP) * _STEP

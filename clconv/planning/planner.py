@@ -14,6 +14,7 @@ from clconv.device.findings import NOTHING_FOUND, Findings
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ClconvWarning, DeviceMemoryError, Guard
+from clconv.garbage import uncollected
 from clconv.graph.batch_split import BatchSplit, batch_of, split_batch
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.passes import run_passes
@@ -113,7 +114,7 @@ class Planner:
         ahead = self.joins and not values and several
         sizes = " ".join(str(spec) for spec in specs.values())
         request = _Request(graph, specs, values, known, ahead, self._on_pass_for(sizes))
-        with span("plan"), Guard(f"the plan for {sizes}"):
+        with span("plan"), Guard(f"the plan for {sizes}"), uncollected():
             plan, whole = self._with_room(request)
             plan = self._few_images(request, plan, whole)
             if not self.joins:

@@ -10,6 +10,7 @@ from typing import Any
 
 from clconv.debug import say
 from clconv.errors import ConfigError
+from clconv.runtime.search_path import search_path
 from clconv.store.files import Unusable
 from clconv.store.kept import kept_path
 from clconv.store.records import read_records, write_records
@@ -55,7 +56,7 @@ def _tried(module: str, arguments: Sequence[str]) -> str:
     if not sys.executable:
         return "there is no interpreter to start a process with"
     command = [sys.executable, "-m", module, *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search_path()))}
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=_LIMIT, check=False

@@ -86,12 +86,13 @@ class BoundPlan:
             self._held += try_apart(plan, self._memory, device, constants)
         self._stored_weights = plan.weights if isinstance(plan, StoredPlan) else None
         reading = plan.read_weights(constants) if isinstance(plan, StoredPlan) else list
-        with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
-            self.programs = device.compiler.prepare(
-                (call.kernel for call in plan.launches), self._steps.compiled
-            )
         wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
-        self._held += constants.prepare(wanted) + reading()
+        with constants.prepared(wanted) as packed:
+            with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
+                self.programs = device.compiler.prepare(
+                    (call.kernel for call in plan.launches), self._steps.compiled
+                )
+            self._held += packed() + reading()
         ready = [self._bind(call) for call in plan.launches]
         self._launches = [launch for launch, _ in ready]
         self._direct = self._made_direct(ready)

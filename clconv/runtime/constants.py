@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -61,14 +62,33 @@ class DeviceConstants:
         """Bytes of all copies on the device."""
         return sum(held.nbytes for held in list(self._held.values()))
 
-    def prepare(self, wanted: Sequence[tuple[Constant, Packing]]) -> list[Held]:
+    @contextlib.contextmanager
+    def prepared(
+        self, wanted: Sequence[tuple[Constant, Packing]]
+    ) -> Iterator[Callable[[], list[Held]]]:
         """Several copies, the large ones made side by side: what is read, rearranged and written is long in coming
-        where a network has gigabytes of weights."""
+        where a network has gigabytes of weights. Begun before the block where that is the work of other cores than the
+        device's compiler's. What it gives waits for them, and is to be called inside the block."""
         large = [w for w in wanted if w[0].spec.nbytes >= _LARGE]
-        if len(large) < 2:
-            return []
-        with span("pack"), ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1)) as pool:
-            return list(pool.map(lambda one: self.get(one[0], one[1], kept=True), large))
+        begins = bool(large) and self.takes_host_memory
+        if not begins and len(large) < 2:
+            yield list
+            return
+        pool = ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1), "clconv packing")
+
+        def begun() -> list[Future[Held]]:
+            return [pool.submit(self.get, c, packing, kept=True) for c, packing in large]
+
+        made = begun() if begins else []
+
+        def all_made() -> list[Held]:
+            with span("pack"):
+                return [one.result() for one in made or begun()]
+
+        try:
+            yield all_made
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def get(self, constant: Constant, packing: Packing, kept: bool = False) -> Held:
         """The copy, made unless there is one. kept: so is the thread's memory for reading, for the next."""
@@ -133,7 +153,11 @@ class DeviceConstants:
         return Held(borrowed(self._device.context, memory, writes=False), memory.nbytes)
 
     def content(self, held: Held) -> np.ndarray:
-        """The bytes of a buffer."""
+        """The bytes of a buffer, to be read only: where they are, if that is memory of ours, for new memory takes longer
+        than all else that is done with them."""
+        memory = held.memory
+        if memory is not None:
+            return memory
         found = np.empty(held.nbytes, np.uint8)
         self._queue.read(found, held.buffer, wait=True)
         return found

@@ -37,6 +37,7 @@ from clconv.planning.plan import Plan
 from clconv.runtime import pages
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import MAKE_ROOM, SCALARS, Device, trial_process
+from clconv.runtime.search_path import search_path
 
 _LIMIT = 900.0  # seconds of a trial
 _TRIES = 2
@@ -127,7 +128,7 @@ class _Job:
             for c in self._distinct(programs)
         ]  # fmt: skip
         return {
-            "path": sys.path,
+            "path": search_path(),
             "device": self._device.info.index,
             "options": self._device.compiler.options,
             "sources": list(untried),

@@ -24,6 +24,7 @@ from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, ModelError, warn_once
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.runtime.stored.stored_plan import Data, StoredPlan
+from clconv.session.coming import wait_for
 from clconv.session.plan_facts import facts_of, is_looked_into
 from clconv.session.stored_network import (
     Specs,
@@ -103,13 +104,15 @@ class CachedPlans(KeptPlans):
         key = json.dumps(facts, sort_keys=True)
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
         self.path = kept_path(_FOLDER, f"{name}.clconv")
+        wait_for(self._source)
         self.network = self._opened()
         if self.network is not None:
             with contextlib.suppress(OSError):
                 os.utime(self.path)  # the latest used are kept longest
 
     def find(self, specs: Specs, device: DeviceInfo) -> StoredPlan | None:
-        if self.network is None:  # another process may have made it since
+        if self.network is None:  # another process may have made it since, or is about to
+            wait_for(self._source)
             self.network = self._opened()
         return super().find(specs, device)
 

@@ -14,6 +14,7 @@ from clconv.debug import LOGGER, say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import Guard
+from clconv.garbage import uncollected
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.planning.plan import Plan
 from clconv.records import record
@@ -88,14 +89,15 @@ class Shared:
         """The planner, which knows what of the device this graph can use: that of the first that asks."""
         with self._lock:
             if self._planner is None:
-                from clconv.probes.probed import planner_for  # only now: it loads all kernels
+                with uncollected():
+                    from clconv.probes.probed import planner_for  # only now: it loads all kernels
 
                 self._planner = planner_for(graph, self._given, self.options, self.on_pass)
             return self._planner
 
     def passed(self, graph: Graph, stage: str) -> Graph:
         """A graph after the passes that need no sizes."""
-        with span("passes"):
+        with span("passes"), uncollected():
             from clconv.graph.passes import (
                 run_passes,  # only now, as all that plans from the disk do without
             )

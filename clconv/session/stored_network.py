@@ -138,7 +138,7 @@ def write_network(
 
 
 def _copied(blobs: Blobs, name: str) -> Blob:
-    return Blob(name, blobs.nbytes(name), lambda: blobs.read(name))
+    return Blob(name, blobs.nbytes(name), lambda: blobs.array(name))
 
 
 def _key(specs: Specs) -> str:

@@ -116,9 +116,13 @@ class Blobs:
 
     def read(self, name: str) -> bytes:
         """Raises Unusable if it is not there, or not what was written."""
+        return self.array(name).tobytes()
+
+    def array(self, name: str) -> np.ndarray:
+        """The same, in memory that is not copied once more."""
         content = np.empty(self.nbytes(name), np.uint8)
         self.read_into(name, content)
-        return content.tobytes()
+        return content
 
     def read_into(self, name: str, target: np.ndarray) -> None:
         """Fills a contiguous array of bytes. Raises Unusable."""

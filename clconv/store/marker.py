@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 _BEGIN = "at-work-"
+_HIDDEN = "new-"  # in front of it, until it is locked
 
 
 class Marker:
@@ -30,11 +31,14 @@ class Marker:
             else:
                 died = True
                 path.unlink(missing_ok=True)
-        self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        # Locked before others see it: they would take it for that of a dead process.
+        hidden = self._folder / f"{_HIDDEN}{self.path.name}"
+        self._file = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with contextlib.suppress(
             OSError
         ):  # a file system without locks: at worst work is done anew
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hidden.rename(self.path)
         atexit.register(self.remove)
         return died and not others
 
@@ -49,6 +53,7 @@ class Marker:
 
     @staticmethod
     def _is_locked(path: Path) -> bool:
+        """Whether its process lives, or has just ended the work."""
         import fcntl
 
         try:
@@ -61,7 +66,7 @@ class Marker:
             return True
         finally:
             os.close(file)
-        return False
+        return not path.exists()  # who is done removes it before the lock goes
 
 
 def died_at_work(folder: Path) -> bool:

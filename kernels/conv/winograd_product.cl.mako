@@ -17,7 +17,7 @@ first tiles: so loading them from memory hides behind multiplying them.
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%namespace name="moments" file="/moments.mako"/>
-<%namespace name="register_tile" file="/conv/register_tile.mako"/>
+<%namespace name="sums" file="/conv/winograd_sums.mako"/>
 <%!
 from clconv.lowering.model.ctext import assign, load, vector_type
 %>
@@ -25,10 +25,10 @@ from clconv.lowering.model.ctext import assign, load, vector_type
   V = vector_type(block)
   n = len(transform[0])
   OB = vectors * block
-  PARTS = int(prefetch)
   leaves = context.get("leaves", False)
-  lines = -(-block * OB // 16 // max(PARTS, 1))  # of 64 bytes
+  shared = block, vectors, pixels, tail, int(prefetch)
 %>
+${sums.function(*shared)}
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict v, global const float* restrict u,
 % if bias:
@@ -43,37 +43,10 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   global const float* source = v + get_global_id(1) * ${n * n} * stride + (size_t)(chunk / group_chunks) * in_blocks * tiles * ${block};
   global const float* filter = u + (size_t)chunk * in_blocks * ${n * n * block * OB};
   ${V} product[${most_tiles}][${n * n}][${vectors}];
-  for (int position = 0; position < ${n * n}; ++position) {
-    for (int tile = 0; tile < count; tile += ${pixels}) {
-% for p in range(pixels):
-      ${V} ${", ".join("a%d_%d = (%s)(0)" % (p, k, V) for k in range(vectors))};
-% endfor
-      global const float* tap = filter + (size_t)position * in_blocks * ${block * OB};
-      global const float* pixel = source + position * stride + tile * ${block};
-% if prefetch:
-      const int part = tile / ${pixels};
-      global const float* next = tap + (part < ${PARTS} ? in_blocks * ${block * OB} + part * ${lines * 16} : 0);
-      const int next_step = part < ${PARTS} ? ${block * OB} : 0;
-% endif
-      for (int c = 0; c < ${"in_blocks - 1" if tail else "in_blocks"}; ++c, tap += ${block * OB}, pixel += tiles * ${block}) {
-% if prefetch:
-% for line in range(lines):
-        __builtin_prefetch((const void*)(size_t)(next + ${line * 16}), 0, 2);
-% endfor
-        next += next_step;
-% endif
-        ${register_tile.multiply(block, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
-      }
-% if tail:
-      ${register_tile.multiply(tail, lambda p: "(pixel + %d)" % (p * block), vectors, pixels, block)}
-% endif
-% for p in range(pixels):
-% for k in range(vectors):
-      product[tile + ${p}][position][${k}] = a${p}_${k};
-% endfor
-% endfor
-    }
-  }
+  for (int position = 0; position < ${n * n}; ++position)
+    ${sums.symbol(*shared)}(
+        source + position * stride, filter + (size_t)position * in_blocks * ${block * OB}, &product[0][position][0],
+        ${n * n * vectors}, in_blocks, tiles, count);
   const int image_tiles = tile_rows * tile_columns;
   for (int k = 0; k < ${vectors}; ++k) {
     const int out_block = chunk * ${vectors} + k;

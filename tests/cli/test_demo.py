@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -38,6 +39,18 @@ def test_demo(clconv: Clconv, tmp_path: Path) -> None:
     with Image.open(PICTURE) as before, Image.open(target) as after:
         assert after.size == (2 * before.width, before.height)
         assert after.convert("RGB").getcolors(1 << 24) is not None
+
+
+@pytest.mark.parametrize("size", [(1312, 720), (640, 480), (480, 640), (3000, 900), (901, 2300)])
+def test_detection_is_compiled_for_what_it_is_given(size: tuple[int, int]) -> None:
+    from rapidocr.ch_ppocr_det.utils import DetPreProcess
+    from rapidocr.utils.process_img import resize_image_within_bounds
+
+    from clconv.cli.reading import _detected
+
+    width, height = size
+    picture, *_ = resize_image_within_bounds(np.zeros((height, width, 3), np.uint8), 30, 2000)
+    assert DetPreProcess().resize(picture).shape[:2] == _detected(size)
 
 
 def test_demo_says_no(clconv: Clconv, tmp_path: Path) -> None:

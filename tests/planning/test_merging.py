@@ -3,13 +3,19 @@ tested in test_persistent.py."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph
+from clconv.lowering.model.call import Kernel
+from clconv.lowering.model.template import render
+from clconv.lowering.ops.conv.transforms import F2_3
 from clconv.planning.merging import functions
-from clconv.planning.persistent import kernels_of
+from clconv.planning.persistent import kernels_of, persistent_kernel
 from clconv.planning.planner import Planner
+from clconv.runtime.opencl import open_device
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import SAME, assert_runs_right, picture
@@ -33,6 +39,24 @@ def test_convolutions_share_a_function(waking: DeviceInfo, monkeypatch: pytest.M
     assert len({f.kernel for f in found}) == 1
     assert sorted(f.choice for f in found if f.choice is not None) == [0, 1, 2]
     assert [("bias" in f.absent) for f in found].count(True) == 1
+
+
+def test_winograds_transforms_share_their_sums(
+    waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These are most of what there is to compile, and stand in a program once."""
+    monkeypatch.setenv("CLCONV_VARIANT", "conv:winograd4")
+    b = Builder()
+    graph = b.graph(b.conv(b.input(1, 20, 15, 14), 35, 20, 3, **SAME))
+    session = Session(graph, waking)
+    assert_runs_right(session, graph, {"x": picture(1, 20, 15, 14)})
+    (launch,) = session.prepare({"x": (1, 20, 15, 14)}).plan.launches
+    (product,) = [k for k in kernels_of(launch.kernel) if k.entry == "winograd_product"]
+    parameters = dict(product.parameters) | {"transform": F2_3.output, "m": F2_3.m}
+    both = product, Kernel.of(product.template, product.entry, **parameters)
+    sums = [re.findall(r"#ifndef (\w+)\n#define \1\n", render(k)) for k in both]
+    assert sums[0] == sums[1] and len(sums[0]) == 1
+    assert open_device(waking).compiler.prepare([persistent_kernel(both)])
 
 
 def test_other_kernels_stay_as_they_are(waking: DeviceInfo) -> None:

@@ -1,16 +1,28 @@
-"""Weights of megabytes from a file, several threads at once: each constant arrives as itself."""
+"""Weights of megabytes, several threads at once: each constant arrives as itself, while kernels are compiled."""
 
 from __future__ import annotations
 
 import itertools
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 import clconv
+from clconv.device.info import DeviceInfo
+from clconv.errors import KernelBuildError
+from clconv.graph.ir import Graph
+from clconv.runtime import pages
+from clconv.runtime.constants import DeviceConstants
+from clconv.runtime.opencl.compiler import Compiler
+from clconv.session.session import Session
 from tests.frontend.support import model, node, value
+from tests.graph.graph_builder import Builder
+from tests.patience import HANG
+from tests.runtime.support import assert_runs_right, picture
 
 # The largest in the middle: what is read after it lies in the same memory, and so does what comes before the next.
 SIZES = (601, 523, 1031, 521, 600, 769)
@@ -54,6 +66,51 @@ def test_large_weights_from_a_file(tmp_path: Path, kind: str) -> None:
             wanted = before.astype(np.float64) @ product
         np.testing.assert_allclose(after, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
         before = after
+
+
+def large() -> Graph:
+    """Two products of a megabyte of weights each."""
+    b = Builder()
+    y = b.input(3, 520)
+    for number in range(2):
+        weights = np.random.default_rng(number).standard_normal((520, 520)).astype(np.float32)
+        y = b.node("MatMul", y, b.constant(weights / np.float32(23)))
+    return b.graph(y)
+
+
+def test_weights_are_packed_while_kernels_are_compiled(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, is_packed, prepare = large(), threading.Event(), Compiler.prepare
+    if not pages.are_wanted(device):
+        pytest.skip("weights are written by the device's driver, which may be busy compiling")
+    made = DeviceConstants._made
+
+    def noted(self: DeviceConstants, *arguments: Any) -> Any:
+        try:
+            return made(self, *arguments)
+        finally:
+            is_packed.set()
+
+    def waiting(self: Compiler, *arguments: Any) -> Any:
+        assert is_packed.wait(HANG)
+        return prepare(self, *arguments)
+
+    monkeypatch.setattr(DeviceConstants, "_made", noted)
+    monkeypatch.setattr(Compiler, "prepare", waiting)
+    assert_runs_right(Session(graph, device), graph, {"x": picture(3, 520)})
+
+
+def test_what_fails_to_compile_leaves_no_thread_behind(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: Any) -> None:
+        raise KernelBuildError("refused")
+
+    monkeypatch.setattr(Compiler, "prepare", refused)
+    with pytest.raises(KernelBuildError, match="refused"):
+        Session(large(), device)
+    assert not [t for t in threading.enumerate() if t.name.startswith("clconv packing")]
 
 
 def _window_matrix(w: np.ndarray) -> np.ndarray:

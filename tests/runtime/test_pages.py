@@ -12,6 +12,7 @@ import pytest
 
 from clconv.device.info import DeviceInfo
 from clconv.runtime import pages
+from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.opencl import open_device, sub_buffer
 from clconv.session.session import Session
 from tests.runtime.support import assert_runs_right, picture, residual
@@ -160,3 +161,16 @@ def test_addresses_are_those_that_a_kernel_tells(
     monkeypatch.setattr("clconv.runtime.opencl.context.host_address", lambda buffer: None)
     assert opened.addresses(buffers).tolist() == at_once.tolist()
     assert (at_once[[3, 4]] - at_once[[2, 1]]).tolist() == [3 * 4096, 128]
+
+
+@pytest.mark.parametrize("nbytes", [257, 3 << 20, (9 << 20) + 4])
+def test_what_lies_in_our_memory_is_told_from_there(device: DeviceInfo, nbytes: int) -> None:
+    """Small, shared and large buffers. Without a copy: hundreds of megabytes of weights are written to a file."""
+    opened = open_device(device)
+    constants = DeviceConstants(opened, opened.queue())
+    given = np.random.default_rng(nbytes).integers(0, 256, nbytes, np.uint8)
+    before = constants.written(64, lambda target: target.fill(1))
+    held = constants.written(nbytes, lambda target: np.copyto(target, given))
+    content = constants.content(held)
+    assert np.array_equal(content, given) and (constants.content(before) == 1).all()
+    assert held.memory is None or np.shares_memory(content, held.memory)

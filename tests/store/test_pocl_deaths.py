@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from clconv.errors import ClconvWarning
+from clconv.store.marker import Marker, died_at_work
 from clconv.store.pocl_folder import Place
 from clconv.store.pocl_programs import Programs
 from tests.store.pocl import fresh  # noqa: F401
@@ -73,3 +75,32 @@ def test_what_was_made_since_a_death_is_kept(root: Path) -> None:
     with pytest.warns(ClconvWarning, match="a process died"):
         programs.check(SOURCE, [SYMBOL])
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("what", ["begins", "ends"])
+def test_who_begins_or_ends_at_that_moment_is_not_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Nobody who looks meanwhile sees a marker without its lock."""
+    folder = tmp_path / "markers"
+    folder.mkdir()
+    marker, lock = Marker(folder), fcntl.flock
+    found: list[bool] = []
+
+    def at_that_moment(file: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        if what == "begins":
+            found.append(died_at_work(folder))
+        else:
+            marker.remove()
+        lock(file, how)
+
+    if what == "ends":
+        marker.set()
+    monkeypatch.setattr(fcntl, "flock", at_that_moment)
+    if what == "begins":
+        assert not marker.set()
+    found.append(died_at_work(folder))
+    assert not any(found)
+    marker.remove()
+    assert not list(folder.iterdir())

@@ -17,6 +17,7 @@ from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import idle_arguments
 from clconv.runtime.opencl import trial_process
+from clconv.runtime.search_path import search_path
 from clconv.store.pocl_programs import Programs
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _job(kernel: Kernel, source: str, device: DeviceInfo, options: Sequence[str]
         for value in idle_arguments(kernel)
     ]
     return {
-        "path": sys.path,
+        "path": search_path(),
         "device": device.index,
         "options": list(options),
         "sources": [source],

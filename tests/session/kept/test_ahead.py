@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,15 @@ import numpy as np
 import pytest
 
 import clconv
+from clconv import ahead
 from clconv.ahead import Precompiling
 from clconv.device.info import DeviceInfo
 from clconv.errors import ConfigError, InputError, ModelError
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
-from clconv.runtime.opencl import open_device
-from tests.session.kept.conftest import X, networks
+from clconv.runtime.opencl import is_pocl, open_device
+from tests.session.kept.conftest import X, networks, same
 
 
 @pytest.fixture
@@ -33,8 +35,8 @@ def test_what_is_compiled_ahead_is_not_planned_again(
 ) -> None:
     """A session that was there before finds it, too."""
     early = clconv.load(of_any_width, device)
-    with Precompiling({model: None, of_any_width: {"x": (1, 3, 5)}}, device) as ahead:
-        elsewhere = [ahead.wait(path) for path in (model, of_any_width)]
+    with Precompiling({model: None, of_any_width: {"x": (1, 3, 5)}}, device) as processes:
+        elsewhere = [processes.wait(path) for path in (model, of_any_width)]
         if not all(elsewhere):  # one core, or another driver than PoCL
             pytest.skip("no process is started here")
     if open_device(device).compiler.is_in_doubt():
@@ -43,6 +45,66 @@ def test_what_is_compiled_ahead_is_not_planned_again(
     x = np.full((1, 3, 5), -1, np.float32)
     assert not early.run(x)["y"].any() and clconv.load(model, device).run(X)
     assert not planned
+
+
+@pytest.fixture
+def two_cores(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> DeviceInfo:
+    """A device for which something is compiled ahead, on any number of cores."""
+    if not is_pocl(device.platform) or not sys.executable:
+        pytest.skip("nothing is compiled ahead for this driver")
+    if open_device(device).compiler.is_in_doubt():
+        pytest.skip("plans are made anew where another process died, or the disk is full")
+    monkeypatch.setattr(ahead, "usable_cores", lambda: 2)
+    return device
+
+
+def test_who_loads_it_meanwhile_waits_for_it(
+    two_cores: DeviceInfo, model: Path, of_any_width: Path, planned: list[Any]
+) -> None:
+    """For a process, whether the session was there before or not."""
+    early = clconv.load(of_any_width, two_cores)
+    shapes = {model: None, of_any_width: {"x": (1, 3, 5)}}
+    with Precompiling(shapes, two_cores):
+        early.run({"x": np.zeros((1, 3, 5), np.float32)})
+        clconv.load(of_any_width, two_cores).run({"x": np.zeros((1, 3, 5), np.float32)})
+        clconv.load(model, two_cores).run(X)
+    assert not planned
+
+
+def test_processes_start_while_another_module_is_imported(
+    two_cores: DeviceInfo, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenCV's folder is in front of all while it is imported, and has a `typing` of its own."""
+    (tmp_path / "front").mkdir()
+    (tmp_path / "front" / "typing.py").write_text("raise ImportError")
+    monkeypatch.syspath_prepend(tmp_path / "front")
+    with Precompiling([model], two_cores) as processes:
+        assert processes.wait(model)
+
+
+def test_a_thread_of_this_process_compiles_one(
+    two_cores: DeviceInfo, model: Path, planned: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is planned once, and starts no process."""
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with Precompiling([model], two_cores, here=model):
+        expected = clconv.load(model, two_cores).run(X)
+    assert len(planned) == 1
+    monkeypatch.setenv("CLCONV_CACHE_SIZE", "0")
+    assert same(clconv.load(model, two_cores).run(X), expected)
+
+
+def test_what_a_thread_cannot_compile_is_told_by_who_needs_it(
+    two_cores: DeviceInfo, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with (
+        pytest.raises(ModelError),
+        Precompiling([broken], two_cores, here=broken) as processes,
+    ):
+        assert not processes.wait(broken)
+        clconv.load(broken, two_cores)
 
 
 def test_all_is_kept_and_nothing_done_twice(
