@@ -107,7 +107,7 @@ def power_expression(use: ExpressionUse) -> str:
     if exponent in _POWERS and (use.is_float or (exponent or 0.0) in (0, 1, 2, 3, 4)):
         return _POWERS[exponent]
     if use.is_float:
-        return "pow(a, b)" if use.dtypes[0] is use.dtypes[1] else "pow(a, (T)(b))"
+        return f"clconv_pow(a, {'b' if use.dtypes[0] is use.dtypes[1] else '(T)(b)'})"
     kind = "double" if use.dtypes[1] is DType.FLOAT64 else "float"
     return f"(T)clconv_power((long)(a), ({kind if use.dtypes[1].is_float else 'long'})(b))"
 
