@@ -215,14 +215,14 @@ ARITHMETIC = (
         Row(name, 1, lambda at, x, f=f: f(x), f"clconv_{name.lower()}(a)", flops=10, gradient=rule)
         for name, f, rule in (
             ("Sin", np.sin, trigonometric.sin), ("Cos", np.cos, trigonometric.cos),
-            ("Tan", np.tan, trigonometric.tan),
+            ("Tan", np.tan, trigonometric.tan), ("Asin", np.arcsin, trigonometric.asin),
+            ("Acos", np.arccos, trigonometric.acos), ("Atan", np.arctan, trigonometric.atan),
         )
     ),
     *(
         Row(name, 1, lambda at, x, f=f: f(x), f"{name.lower()}(a)", flops=10, gradient=rule)
         for name, f, rule in (
-            ("Asin", np.arcsin, trigonometric.asin), ("Acos", np.arccos, trigonometric.acos),
-            ("Atan", np.arctan, trigonometric.atan), ("Sinh", np.sinh, trigonometric.sinh),
+            ("Sinh", np.sinh, trigonometric.sinh),
             ("Cosh", np.cosh, trigonometric.cosh), ("Asinh", np.arcsinh, trigonometric.asinh),
             ("Acosh", np.arccosh, trigonometric.acosh), ("Atanh", np.arctanh, trigonometric.atanh),
         )
