@@ -16,6 +16,7 @@ power_math.mako; asin, acos, atan: see arc_math.mako.
 <%namespace name="normal" file="/normal_math.mako"/>\
 <%namespace name="power" file="/power_math.mako"/>\
 <%namespace name="arc" file="/arc_math.mako"/>\
+<%namespace name="whole" file="/whole_math.mako"/>\
 <%
   widths = (2, 4, 8, 16)
 
@@ -133,14 +134,7 @@ CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
 % endfor
 ${scalar.functions("float")}
 ${normal.function("float", "int", horner, exp_p)}
-// Integer powers by squaring, modulo 2^64. Negative exponents: what is left of 1 / base^n as an integer.
-CLCONV_FUNCTION long clconv_power(long base, long exponent) {
-  if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;
-  ulong result = 1, square = (ulong)base;
-  for (; exponent; exponent >>= 1, square *= square)
-    if (exponent & 1) result *= square;
-  return (long)result;
-}
+${whole.functions()}
 ${scalar.real_power("float")}
 #ifdef cl_khr_fp64
 ${scalar.functions("double")}

@@ -49,7 +49,9 @@ def _divisor(use: ExpressionUse) -> str:
 def divide_expression(use: ExpressionUse) -> str:
     if use.is_float:
         return "a / b"
-    quotient = f"(T)(a / {_divisor(use)})"
+    if use.numbers[1] is None:
+        return "clconv_quotient((T)(a), (T)(b))"
+    quotient = f"(T)(a / {_divisor(use)})"  # compilers make a product of it
     if _is_signed(use):
         quotient = f"(b == (T)(-1) ? (T)(0 - a) : {quotient})"
     return f"b == 0 ? (T)(0) : {quotient}"
