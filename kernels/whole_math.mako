@@ -45,4 +45,11 @@ CLCONV_FUNCTION ${type} clconv_quotient(${type} a, ${type} b) {
   return quotient & (${type})-(b != 0);
 }
 % endfor
+// A float cut towards zero; what lies outside ends at the limits, NaN is 0. One test of integers for what is usual: AVX2 does it
+// element by element, and has one unit for comparisons of floats.
+CLCONV_FUNCTION long clconv_long(float x) {
+  const int size = as_int(x) & 0x7FFFFFFF;
+  const long end = size > 0x7F800000 ? 0 : (as_int(x) < 0 ? LONG_MIN : LONG_MAX);
+  return size < 0x5F000000 ? (long)x : end;
+}
 </%def>
