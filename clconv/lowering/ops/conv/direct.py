@@ -16,6 +16,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.by_rows import pointwise_rows
 from clconv.lowering.ops.conv.moments import Left
+from clconv.lowering.ops.conv.picked import Pixels
 from clconv.lowering.ops.conv.runs import Runs, fewest_tiles, narrower_tile
 from clconv.lowering.ops.conv.shape import (
     ITEMS_A_CORE,
@@ -75,7 +76,8 @@ def _shape(problem: Problem) -> ConvShape:
 
 def _direct_lower(problem: Problem) -> Lowered:
     block = problem.device.vector_width
-    shape = _shape(problem)
+    read = Pixels.of(problem, _shape(problem))
+    shape = read.shape
     channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = _tile(problem, shape, blocks)
@@ -106,7 +108,7 @@ def _direct_lower(problem: Problem) -> Lowered:
     widen = reused and problem.input(1).dtype is DType.FLOAT16
     packing = direct_weights(in_block, block * vectors, shape.group, widen, _merged_groups(problem))
     arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
+        ("x", read.argument),
         ("w", problem.packed(1, packing)),
         *bias_arguments(problem, block * vectors),
         ("y", Write(problem.node.outputs[0])),
@@ -125,10 +127,10 @@ def _direct_lower(problem: Problem) -> Lowered:
     first = (split.items, chunks) if _filters_last(shape) else (chunks, split.items)
     size = (*first, shape.batch * shape.group)
     call = problem.call(kernel, arguments, size)
-    if shape.is_pointwise and not problem.leaves:
+    if shape.is_pointwise and not problem.leaves and not read.calls:
         dealt = functools.partial(_pixels_dealt, problem, shape, chunks, pixels)
         call = dataclasses.replace(call, by_rows=pointwise_rows(problem, epilogue, dealt))
-    return left.added(Lowered((call,)))
+    return left.added(Lowered((*read.calls, call), scratch=read.scratch))
 
 
 def _lanes_a_turn(shape: ConvShape, in_block: int, last_lanes: int) -> int:
