@@ -17,7 +17,7 @@ from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.by_rows import pointwise_rows
 from clconv.lowering.ops.conv.moments import Left
 from clconv.lowering.ops.conv.picked import Pixels
-from clconv.lowering.ops.conv.runs import Runs, fewest_tiles, narrower_tile
+from clconv.lowering.ops.conv.runs import Runs, fewest_pixels, narrower_tile
 from clconv.lowering.ops.conv.shape import (
     ITEMS_A_CORE,
     LANES,
@@ -201,7 +201,11 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
     length = max(2 * pixels, -(-run // count))
     even, whole = -(-run // -(-run // length)), -(-length // pixels) * pixels
     if shape.is_pointwise:
-        return fewest_tiles(run, (run // -(-run // length), whole), pixels)
+        fewer = -(-run // length)
+        lengths = (
+            [run // n for n in range(-(-fewer // 2), fewer + 1)] if narrower else [run // fewer]
+        )
+        return fewest_pixels(run, (*lengths, whole), pixels, narrower)
     if max(_ragged(n, pixels, narrower) for n in (even, run % even or even)) > 1:
         even = whole if _ragged(length, pixels, narrower) > 1 else length
     return Runs(run, 1, even, -(-run // even))
