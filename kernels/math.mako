@@ -7,12 +7,16 @@ which GPUs do well: see scalar_math.mako.
 sin, cos and tan are the built-in ones, but that lanes which need a long range reduction go one by one: where one lane does,
 PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
 
-Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8, normal 5. NaN and infinities come
+Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8, normal 5, pow 2, asin, acos and atan 3. NaN and infinities come
 out as in C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational
-functions of Eigen; normal: see normal_math.mako.
+functions of Eigen; normal: see normal_math.mako; pow: see
+power_math.mako; asin, acos, atan: see arc_math.mako.
 </%doc>
 <%namespace name="scalar" file="/scalar_math.mako"/>\
 <%namespace name="normal" file="/normal_math.mako"/>\
+<%namespace name="power" file="/power_math.mako"/>\
+<%namespace name="arc" file="/arc_math.mako"/>\
+<%namespace name="whole" file="/whole_math.mako"/>\
 <%
   widths = (2, 4, 8, 16)
 
@@ -107,6 +111,8 @@ CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
   return x * (${horner("z", erf_p)}) / (${horner("z", erf_q)});
 }
 ${normal.function(V, I, horner, exp_p)}
+${power.function(V, I, horner, exp_p)}
+${arc.functions(V, I, horner)}
 % for name in ("sin", "cos", "tan"):
 CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
   const ${I} far = !((x < 0 ? -x : x) < 10000.0f);  // NaN as well
@@ -128,14 +134,7 @@ CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
 % endfor
 ${scalar.functions("float")}
 ${normal.function("float", "int", horner, exp_p)}
-// Integer powers by squaring, modulo 2^64. Negative exponents: what is left of 1 / base^n as an integer.
-CLCONV_FUNCTION long clconv_power(long base, long exponent) {
-  if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;
-  ulong result = 1, square = (ulong)base;
-  for (; exponent; exponent >>= 1, square *= square)
-    if (exponent & 1) result *= square;
-  return (long)result;
-}
+${whole.functions()}
 ${scalar.real_power("float")}
 #ifdef cl_khr_fp64
 ${scalar.functions("double")}

@@ -17,7 +17,7 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 <%page args="kernels, stamped=False"/>\
 <%namespace name="clock" file="/clock.mako"/>\
 <%namespace name="waiting" file="/waiting.mako"/>\
-<%namespace name="together" file="/together.mako"/>\
+<%namespace name="alone" file="/alone.mako"/>\
 <%!
 from clconv.planning.functions import call_text, function_text
 from clconv.planning.merging import functions
@@ -53,15 +53,14 @@ static void ${entry}_item(global const ${entry}_operation* operation, global con
 }
 % if not stamped:
 
-${together.alone()}
+${alone.function()}
 % endif
 
 ${waiting.functions(LINE, *LOOKS)}
 % if stamped:
 ${clock.function()}
 % endif
-// What one worker does. workers: how many there are, of whom the last to end leaves the counters as they were; 0 where somebody
-// else does.
+// What one worker does. workers: how many there are, of whom the last to end leaves the counters as they were.
 static __attribute__((noinline)) void ${entry}_work(
     global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
     global int* counters, int segments, int worker, int workers${", global ulong* stamps" if stamped else ""}) {
@@ -105,13 +104,9 @@ static __attribute__((noinline)) void ${entry}_work(
     if (did) ${entry}_done(taken + segments * ${LINE}, did, operation->items);
   }
   global int* over = counters + count * lines * ${LINE};
-  if (workers && __atomic_fetch_add(over, 1, __ATOMIC_ACQ_REL) == workers - 1)
+  if (__atomic_fetch_add(over, 1, __ATOMIC_ACQ_REL) == workers - 1)
     for (int line = 0; line <= count * lines; ++line) counters[line * ${LINE}] = 0;
 }
-% if not stamped:
-
-${together.functions(LINE, LOOKS[0])}
-% endif
 
 kernel void ${entry}(
     global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
@@ -119,8 +114,6 @@ kernel void ${entry}(
 % if not stamped:
   if (count < 0) {  // never, but what no kernel calls is not compiled
     ${entry}_alone((ulong)words);
-    ${entry}_together((ulong)words);
-    ${entry}_helper((ulong)words);
     return;
   }
 % endif

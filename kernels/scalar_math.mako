@@ -11,7 +11,8 @@ CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
 CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
 CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
 CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
-% for name in ("sin", "cos", "tan"):
+CLCONV_FUNCTION ${type} clconv_pow(${type} x, ${type} y) { return pow(x, y); }
+% for name in ("sin", "cos", "tan", "asin", "acos", "atan"):
 CLCONV_FUNCTION ${type} clconv_${name}(${type} x) { return ${name}(x); }
 % endfor
 CLCONV_FUNCTION ${type} clconv_round_within(${type} x, ${type} low, ${type} high) {

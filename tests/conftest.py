@@ -7,6 +7,7 @@ Three options are for slow or unusual OpenCL implementations, or for what others
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -162,20 +163,35 @@ def _label(device: DeviceInfo) -> str:
     return f"{device.index}-{device.platform.split()[0]}-{device.kind}"
 
 
+def _without_settings(monkeypatch: pytest.MonkeyPatch, factory: pytest.TempPathFactory) -> None:
+    for name in [n for n in os.environ if n.startswith("CLCONV_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("CLCONV_CACHE_DIR", str(factory.getbasetemp() / "no-findings"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_at_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a module's or the whole run's fixtures make is made as no_settings says, too."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        _without_settings(monkeypatch, tmp_path_factory)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests start without CLCONV_* variables of the person who runs them, and without what clconv found out about
     that person's devices."""
-    for name in [n for n in os.environ if n.startswith("CLCONV_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "no-findings"))
+    _without_settings(monkeypatch, tmp_path_factory)
 
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Ctrl-C interrupts, also where a shell that runs the tests in the background has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Ctrl-C interrupts, also where a shell that runs the tests in the background has it ignored, and while the cycle collector
+    tells hypothesis how long it took: Python drops what is raised there."""
+    before, told = signal.signal(signal.SIGINT, signal.default_int_handler), gc.callbacks[:]
+    gc.callbacks.clear()
     yield
+    gc.callbacks[:] = told
     signal.signal(signal.SIGINT, before)
 
 

@@ -26,8 +26,7 @@ from clconv.lowering.model.template import is_for_groups
 LOOKS = 2500, 100_000
 ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
 CLOCK = Kernel.of("clock.cl.mako", "clock")  # tells what the processor's clock says
-# End the names of functions of such a kernel: what does all in one thread, what does it together with helpers, and a helper.
-ALONE, TOGETHER, HELPER = "alone", "together", "helper"
+ALONE = "alone"  # ends the name of such a kernel's function that does all in one thread
 LINE = 16  # ints of a cache line: counters that share one would slow each other down
 STAMP = 8  # 64-bit words of a cache line
 MOST_KERNELS = (

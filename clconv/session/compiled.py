@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from clconv.session.session import Session
 
 ENDING = ".clconv"
-_MEMORY = ("global_memory", "largest_allocation")  # asked for when a plan is to be used
 
 
 def is_compiled(source: object) -> TypeGuard[str | os.PathLike[str]]:
@@ -118,7 +117,7 @@ def _facts(device: DeviceInfo, options: PlanOptions) -> dict[str, Any]:
         "kind": "compiled",
         "version": __version__,
         "code": code_of_clconv(),
-        "device": device_facts(device, without=_MEMORY),
+        "device": device_facts(device),
         "options": options_facts(options),
         "quarantined": _quarantined(device),
     }

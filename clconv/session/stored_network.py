@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ _NETWORK, MODEL = "network", "model"
 _PROBED = (
     "matrix", "matrix_verified", "shuffle", "shuffle_verified", "vector_width", "wide_verified",
 )  # fmt: skip
+
+_LEFT_OUT = ("index", "global_memory", "largest_allocation")
 
 Specs = Mapping[str, TensorSpec]
 Objection = Callable[[Path, os.stat_result], str | None]
@@ -58,9 +60,9 @@ class StoredNetwork:
             raise Unusable(f"is no network of clconv's ({type(reason).__name__})") from None
 
     def _program(self, entry: Data) -> StoredProgram:
-        source = self.blobs.read(entry["source"]).decode()
-        binary = entry["binary"]
-        return StoredProgram(source, None if binary is None else lambda: self.blobs.read(binary))
+        blobs, binary = self.blobs, entry["binary"]  # not self: programs may be kept for longer
+        source = blobs.read(entry["source"]).decode()
+        return StoredProgram(source, None if binary is None else lambda: blobs.read(binary))
 
     def probed(self, device: DeviceInfo) -> DeviceInfo:
         """The device with what was found out about it."""
@@ -181,8 +183,8 @@ def _read_face(data: Data) -> Graph:
     return Graph(data["name"], (), inputs, outputs, specs, metadata=metadata)
 
 
-def device_facts(device: DeviceInfo, without: Iterable[str] = ()) -> Data:
-    """All that is known of a device but its place in the list."""
-    left_out = {"index", *without}
+def device_facts(device: DeviceInfo) -> Data:
+    """All that is known of a device but its place in the list and its memory, which is asked for when a plan is to be used:
+    that of a virtual machine or a container may be another each time."""
     fields = (f.name for f in dataclasses.fields(device))
-    return {name: _plain(getattr(device, name)) for name in fields if name not in left_out}
+    return {name: _plain(getattr(device, name)) for name in fields if name not in _LEFT_OUT}

@@ -36,6 +36,6 @@ PARTS = 4
             next += next_step;
 % endif
 % for i in range(these):
-            __builtin_prefetch((const void*)(size_t)(source + height * width * ${in_block} + c * ${these * in_block // lanes_a_turn} + ${i * in_block}), 0, 3);
+            __builtin_prefetch((const void*)(size_t)(source + height * width * ${in_block} ${" + c * %d" % (these * in_block // lanes_a_turn) if turns > 1 else ""} + ${i * in_block}), 0, 3);
 % endfor
 </%def>

@@ -23,7 +23,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
   halves = stored("x") == "half"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
-  asks = prefetch and pixels > 1 and in_block > lanes_a_turn
+  asks = prefetch and pixels > 1 and in_block >= 8
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
   nullable = "!bias ? (%s)(0) : " % V if bias == BIAS_OR_NULL else ""
@@ -102,6 +102,7 @@ ${ahead.turn(pixels)}\
           }
 % endif
 % else:
+          ${ahead.turn(pixels) if asks else ""}
           ${register_tile.multiply(in_block, pixel, vectors, pixels, block, last_if)}
 % endif
         }

@@ -24,6 +24,10 @@ from clconv.lowering.model.ctext import assign, load, vector_type
   DH, DW = dilations
   start = "(%s)(%s)" % (V, "-INFINITY" if kind == "max" else "0")
   average = kind == "average"
+  # The pixels of a tile's columns, each of them read once and put together before windows are made of whole columns.
+  columns = sorted({p * SW + kw * DW for p in range(pixels) for kw in range(KW)}) if unroll else []
+  by_columns = kind != "lp" and columns and len(columns) * KH + pixels * KW < pixels * KW * KH
+  sums = ["c%d" % c for c in columns] if by_columns else ["a%d" % p for p in range(pixels)]
 %>
 ## Leaves the loop's turn if `index` lies on no pixel, else folds it into the image.
 <%def name="fold(index, size, end)">
@@ -66,12 +70,16 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       const int first = max(min(tile, out_width - ${pixels}), 0);
       const int left = first * ${SW} - pad_left;
       if (left >= 0 && first + ${pixels} <= out_width && left + ${(pixels - 1) * SW + (KW - 1) * DW} < width) {
-        ${V} ${", ".join("a%d = %s" % (p, start) for p in range(pixels))};
+        ${V} ${", ".join("%s = %s" % (sum, start) for sum in sums)};
         for (int kh = 0; kh < ${KH}; ++kh) {
           int ih = top + kh * ${DH};
           ${fold("ih", "height", "pad_bottom")}
           global const ${stored("x")}* source = image + ((size_t)ih * width + left) * ${block};
-% if unroll:
+% if by_columns:
+% for c in columns:
+          ${pieces.take(kind, power, V, "c%d" % c, load(V, "source + %d" % (c * block), stored("x")))}
+% endfor
+% elif unroll:
 % for kw in range(KW):
 % for p in range(pixels):
           ${pieces.take(kind, power, V, "a%d" % p, load(V, "source + %d" % ((p * SW + kw * DW) * block), stored("x")))}
@@ -86,6 +94,14 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
 % endif
         }
         const size_t at = (line_out + first) * ${block};
+% if by_columns:
+% for p in range(pixels):
+        ${V} a${p} = c${p * SW};
+% for kw in range(1, KW):
+        ${pieces.take(kind, power, V, "a%d" % p, "c%d" % (p * SW + kw * DW))}
+% endfor
+% endfor
+% endif
 % for p in range(pixels):
         ${finish("a%d" % p, "row_count * %d" % KW, "at + %d" % (p * block))}
 % endfor

@@ -24,6 +24,11 @@ def whole(*shape: int, dtype: Any = np.uint8) -> np.ndarray:
     return rng.integers(low, high, shape).astype(dtype)
 
 
+def halved(*shape: int) -> np.ndarray:
+    """Weights of 7 bits: onnxruntime's sums of two products saturate on processors without VNNI."""
+    return rng.integers(-64, 64, shape).astype(np.int8)
+
+
 def scale(value: float) -> np.ndarray:
     return np.array(value, np.float32)
 
@@ -187,8 +192,8 @@ EXAMPLES = [
         Example(
             "DynamicQuantizeLSTM",
             [
-                normal(4, 2, 6), whole(1, 6, 20, dtype=np.int8), whole(1, 5, 20, dtype=np.int8), normal(1, 40), None,
-                normal(1, 2, 5), None, None, each * 4e-3, np.zeros_like(each, np.int8), each * 5e-3,
+                normal(4, 2, 6), halved(1, 6, 20), halved(1, 5, 20), normal(1, 40), None,
+                normal(1, 2, 5), None, None, each * 8e-3, np.zeros_like(each, np.int8), each * 1e-2,
                 np.zeros_like(each, np.int8),
             ],
             {"hidden_size": 5}, tolerance=0.03, label=label,  # onnxruntime rounds inputs and states as well

@@ -133,4 +133,4 @@ def test_a_step_may_do_without_an_operand(op: str) -> None:
     (node,) = after.nodes
     assert [step.op for step in node.epilogue] == ["Clip"] and "" in node.inputs
     (call,) = (c for c in lower_graph(after, AVX2).calls if c.node == node.name)
-    assert call.kernel.template in ("pool/blocked.cl.mako", "conv/direct.cl.mako")
+    assert call.kernel.template in ("pool/columns.cl.mako", "conv/direct.cl.mako")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 import clconv
@@ -18,6 +19,19 @@ TOLERANCE = 1e-4
 def peer(model: Path | bytes) -> onnxruntime.InferenceSession:
     source = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+
+
+def peer_saturates() -> bool:
+    """Whether onnxruntime's sums of products of uint8 and int8 saturate at 16 bits, as on processors without VNNI."""
+    spec, constant = helper.make_tensor_value_info, numpy_helper.from_array
+    node = helper.make_node("MatMulInteger", ["x", "w"], ["y"])
+    x, y = spec("x", TensorProto.UINT8, [8, 64]), spec("y", TensorProto.INT32, [8, 16])
+    graph = helper.make_graph(
+        [node], "g", [x], [y], [constant(np.full((64, 16), 127, np.int8), "w")]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (sums,) = peer(model.SerializeToString()).run(None, {"x": np.full((8, 64), 255, np.uint8)})
+    return bool((np.asarray(sums) != 64 * 255 * 127).any())
 
 
 def agree(model: Path, feeds: dict[str, np.ndarray], device: DeviceInfo) -> dict[str, np.ndarray]:

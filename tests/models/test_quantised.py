@@ -88,7 +88,9 @@ def test_a_quantised_network(device: DeviceInfo, floats: Path, way: str) -> None
     (exact,) = peer(floats).run(None, feeds)
     assert 1e-4 < relative_error(found, np.asarray(exact)) < 0.1, "as if nothing were quantised"
     run = session.prepare({name: SHAPE for name in feeds}).plan
-    on_bytes, dynamic = session.device.dot_verified, way == "dynamic"
+    # Pairs of words save fewer products than Winograd's floats, which most of this network is left to.
+    dynamic = way == "dynamic"
+    on_bytes = session.device.dot_verified and (dynamic or session.device.dot != "words")
     kinds = ("ByteConv",) if not dynamic else ("ByteConvToFloat", "ByteMatMulToFloat")
     kinds = kinds if on_bytes else ("Conv", "Gemm", "MatMul")
     assert len([n.op for n in run.graph.nodes if n.op in kinds]) == 6

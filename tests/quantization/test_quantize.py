@@ -18,6 +18,7 @@ from clconv.quantization.points import find_points
 from clconv.quantization.ranges import Range, find_ranges, observed
 from clconv.quantization.report import Change
 from tests.graph.graph_builder import Builder
+from tests.models.support import peer, peer_saturates
 
 
 def network() -> Graph:
@@ -60,9 +61,8 @@ def test_the_file_says_the_same(made: Quantized, tmp_path: Path) -> None:
     (expected,) = run_reference(network(), feeds).values()
     (found,) = clconv.load(path).run(feeds).values()
     np.testing.assert_allclose(found, expected, atol=0.02)
-    onnxruntime = pytest.importorskip("onnxruntime")
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    np.testing.assert_allclose(session.run(None, feeds)[0], expected, atol=0.02)
+    (other,) = peer(path).run(None, feeds)
+    np.testing.assert_allclose(np.asarray(other), expected, atol=0.1 if peer_saturates() else 0.02)
 
 
 @pytest.mark.parametrize("method", METHODS)

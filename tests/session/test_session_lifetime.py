@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 
+import clconv
 from clconv.api import load
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceMemoryError, InputError
@@ -24,6 +25,7 @@ from clconv.graph.reference import run_reference
 from clconv.runtime.opencl import Queue, host_memory
 from clconv.session import stages
 from clconv.session.session import Session
+from clconv.session.stored_network import StoredNetwork
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import made_up
 from tests.patience import HANG
@@ -109,6 +111,26 @@ def test_what_only_one_size_needs_goes_with_its_plan(
 
 
 @contextlib.contextmanager
+def no_garbage_of_ours() -> Iterator[None]:
+    """Nothing of clconv's or pyopencl's that is made within waits for the cycle collector. What was there before does not
+    count: tests that ran earlier may let go of it at any time."""
+    gc.collect()
+    # Held, so that no new object takes a place of theirs.
+    before = {id(one): one for one in gc.get_objects()}
+    gc.disable()
+    try:
+        yield
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = {type(one) for one in gc.garbage if id(one) not in before}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not [kind for kind in left if kind.__module__.startswith(("clconv", "pyopencl"))]
+
+
+@contextlib.contextmanager
 def without_the_cycle_collector() -> Iterator[None]:
     gc.collect()
     gc.disable()
@@ -175,7 +197,7 @@ def test_a_dropped_session_goes_at_once(
 def test_nothing_of_a_session_waits_for_the_cycle_collector(device: DeviceInfo) -> None:
     """Not a graph, nor any weights, that planning left behind."""
     model = control_flow_model()
-    with without_the_cycle_collector():
+    with no_garbage_of_ours():
         session = load(model, device)
         for size in (3, 4):
             session.run({"x": np.ones(size, np.float32), "trips": np.int64(size)})
@@ -183,14 +205,22 @@ def test_nothing_of_a_session_waits_for_the_cycle_collector(device: DeviceInfo) 
         gone = weakref.ref(session)
         del session
         assert gone() is None
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        try:
-            gc.collect()
-            left = {type(one) for one in gc.garbage}
-        finally:
-            gc.set_debug(0)
-            gc.garbage.clear()
-    assert not [kind for kind in left if kind.__module__.startswith(("clconv", "pyopencl"))]
+
+
+def test_a_compiled_network_goes_with_its_session(device: DeviceInfo, tmp_path: Path) -> None:
+    """The programs that a device keeps hold no network that they were read from."""
+    graph, path = residual(), tmp_path / "network.clconv"
+    clconv.save(graph, tmp_path / "network.onnx")
+    clconv.compile(tmp_path / "network.onnx", path, shapes={"x": (1, 3, 8, 8)}, device=device)
+    known = {id(one) for one in gc.get_objects() if isinstance(one, StoredNetwork)}
+    with no_garbage_of_ours():
+        session = load(path, device)
+        assert_runs_right(session, graph, {"x": picture(1, 3, 8, 8)})
+        networks = [one for one in gc.get_objects() if isinstance(one, StoredNetwork)]
+        gone = [weakref.ref(one) for one in networks if id(one) not in known]
+        assert gone, "the network was built anew"
+        del session, networks
+        assert [ref() for ref in gone] == [None] * len(gone)
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -235,6 +265,7 @@ import sys
 import numpy as np
 from clconv.runtime.device import devices
 from clconv.session.session import Session
+from clconv.session.stored_network import StoredNetwork
 from tests.runtime.support import picture, residual
 
 device = next(d for d in devices() if d.index == int(sys.argv[1]))

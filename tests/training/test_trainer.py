@@ -222,7 +222,9 @@ def test_losses_by_name_and_by_class() -> None:
 def test_a_budget_of_memory_is_kept_by_computing_anew(device: clconv.DeviceInfo) -> None:
     x, y = pictures(32)
     plain = clconv.Trainer(deep(), device=device, recompute=1 << 40)
-    frugal = clconv.Trainer(deep(), device=device, recompute=1_000_000)
+    # By the device: what its kernels leave for the way back differs.
+    needed = plain.prepare(x, y).plan.memory.total
+    frugal = clconv.Trainer(deep(), device=device, recompute=needed * 3 // 4)
     for _ in range(3):
         assert frugal.step(x, y) == pytest.approx(plain.step(x, y), rel=1e-5)
     assert plain.segments == {32: 1} and frugal.segments[32] > 1

@@ -121,6 +121,7 @@ _LOW, _HIGH = -(2**31), 2**31 - 1
 _DIVIDENDS = (7, -7, 7, -7, 5, 0, _LOW, _LOW, _HIGH)
 _DIVISORS = (2, 2, -2, -2, 0, 0, -1, 0, -1)
 _SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 1e-30, 1e30, -1e30, 88.0, -88.0, 104.0, 0.3)
+_BASES = (math.inf, -math.inf, math.nan, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -3.0, 60.25)
 _STEPS = weight(13, 1, 1, values=[2.0**-k for k in range(13)])
 _ZEROS = weight(13, 1, 1, values=[20 * k for k in range(13)])
 _BOUNDS = (weight(values=-0.5), weight(values=0.75))
@@ -203,6 +204,7 @@ CASES = (
         for exponent in (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 2.5)
     ),
     Case("Pow", "square of negatives", (data(1, 11, 5, 6), weight(values=2.0))),
+    Case("Pow", "special values", (Operand((144,), values=[x for x in _BASES for _ in _BASES]), Operand((144,), values=_BASES * 12))),
     Case("Pow", "int64 exponent", (data(41), data(41, dtype="int64", low=-3, high=9))),
     Case("Pow", "literal base", (weight(values=1.5), data(41, dtype="int64", low=-3, high=9))),
     whole("Pow", "int64", (2, -3, 1, -1, 7, 0, 3), (10, 3, -5, -3, 0, 0, 39), dtype="int64"),
@@ -223,7 +225,7 @@ CASES = (
     Case("Sigmoid", "float64", (data(5, 7, dtype="float64"),)),
     *(special(op) for op in ("Relu", "LeakyRelu", "HardSigmoid", "Tanh", "Sigmoid", "Elu", "Softplus",
         "Exp", "Erf", "Neg", "Abs", "Sign", "Floor", "Sqrt", "IsNaN", "IsInf", "Softsign", "HardSwish",
-        "ThresholdedRelu", "Swish", "Celu", "Selu", "Reciprocal", "Sin", "Cos", "Tan")),
+        "ThresholdedRelu", "Swish", "Celu", "Selu", "Reciprocal", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan")),
     *(Case(op, "special values", (data(12), Operand((12,), values=_SPECIAL))) for op in ("SigmoidGradient", "TanhGradient", "SwishGradient", "GeluGradient", "MishGradient", "HardSwishGradient")),
     special("Clip", weight(values=math.nan), weight(values=0.75), label="a bound of NaN"),
     special("FakeQuantize", weight(values=0.25), weight(values=3.0), low=0, high=255),

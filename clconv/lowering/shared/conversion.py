@@ -18,6 +18,8 @@ def conversion(source: DType, target: DType) -> str:
         return "value != 0"
     if target is DType.FLOAT16:
         return "(float)value"
+    if target is DType.INT64 and source in (DType.FLOAT32, DType.FLOAT16):
+        return "clconv_long(value)"
     if source.is_float and not target.is_float:
         return saturated("value", computed(source), target)
     return f"({C_TYPES[target.value]})value"

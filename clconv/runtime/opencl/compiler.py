@@ -186,7 +186,8 @@ class Compiler:
         fresh = []
         with self._lock:
             for i, call in enumerate(calls):
-                key, launched = (call.kernel, call.local_size), programs[call.kernel].launched
+                kernel, launched = call.kernel, programs[call.kernel].launched
+                key = (kernel.symbol, call.local_size)
                 if key not in launched:
                     launched.add(key)
                     fresh.append(i)

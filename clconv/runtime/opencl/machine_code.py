@@ -30,7 +30,7 @@ class NoFunction(ClconvError):
 
 class Function:
     """A function of C that takes one number of 64 bits and returns nothing. call: the caller's thread runs it, without
-    Python's lock. address: where it begins. Raises NoFunction, also where what is loaded is not what the file holds."""
+    Python's lock. Raises NoFunction, also where what is loaded is not what the file holds."""
 
     def __init__(self, kernel: str, name: str) -> None:
         file = _loaded(f"{kernel}.so")
@@ -46,8 +46,7 @@ class Function:
             raise NoFunction(f"{file.path} was loaded again")
         if ctypes.string_at(file.begin + found.at, len(found.code)) != found.code:
             raise NoFunction(f"{file.path} has changed since it was loaded")
-        self.address = file.begin + found.at
-        self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(self.address)
+        self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(file.begin + found.at)
 
 
 def read_once(kernels: Collection[str]) -> None:

@@ -33,11 +33,12 @@ def together(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
 
 
 class Program:
-    """A compiled program, its source, and what was launched of it: kernels with local sizes."""
+    """A compiled program, its source, and what was launched of it: symbols of kernels with
+    local sizes. A kernel itself would keep the network that it was read from."""
 
     def __init__(self, compiled: Any, source: str) -> None:
         self._compiled, self.source = compiled, source
-        self.launched: set[tuple[Kernel, tuple[int, ...] | None]] = set()
+        self.launched: set[tuple[str, tuple[int, ...] | None]] = set()
 
     @refused("read a program's binary")
     def binary(self) -> bytes:

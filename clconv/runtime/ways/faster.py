@@ -1,8 +1,9 @@
-"""Which of the ways to do a plan's launches is the fastest: they are timed in the first runs."""
+"""Which of the ways to do a plan's launches is the fastest: both are timed in the first runs."""
 
 from __future__ import annotations
 
 import enum
+import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,15 +12,13 @@ from typing import Any, Protocol
 from clconv.debug import say
 from clconv.lowering.model.call import KernelCall
 from clconv.runtime.opencl import Device, NoFunction, Queue
-from clconv.runtime.ways.alone import Alone, Called, Together
+from clconv.runtime.ways.alone import Alone
 
-_LEAST, _TRIES = 2, 3  # runs before another way is tried, and of each way that count
-_IN_A_ROW = 5  # runs together with helpers: one that was asleep does not show how it goes on
-_SHORT = 4e-6  # seconds of a run that helpers would only disturb
+_LEAST, _TRIES = 2, 3  # runs before the other way is tried, and of this way that count
 _LONG = 1e-3  # seconds of a run for which threads are always worth waking
 _LONG_ONES = 20  # that show it: each may have waited for a core that others had
 _MUCH = 3  # times as long: no further try
-_AGAIN = 5000  # runs, after which all ways are tried again: others may have had the cores
+_AGAIN = 5000  # runs, after which both ways are tried again: others may have had the cores
 
 
 class Way(Protocol):
@@ -33,46 +32,39 @@ class Way(Protocol):
 class Kind(enum.Enum):
     LAUNCH = "launches"
     ALONE = "in one thread"
-    TOGETHER = "together with helpers"
 
 
 class Faster:
-    """Takes the fastest of the ways to run a plan, which are timed in the first runs. For one thread at a time.
+    """Takes the faster of the ways to run a plan, which are timed in the first runs. For one thread at a time.
 
-    make: the other ways besides launches, when they are first tried, told whether one thread is known to be quick; raises
-    NoFunction where there is none.
+    make: the other way besides launches, when it is first tried; raises NoFunction where there is none.
     """
 
     def __init__(
-        self, make: Callable[[Kind, bool], Way], clock: Callable[[], float] = time.perf_counter
+        self, make: Callable[[], Way], clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._make, self._clock = make, clock
-        self._ways: dict[Kind, Way | None] = {}
+        self.alone: Way | None = None  # None: not made, or not to be had
+        self._is_open = True  # whether it may be tried, as far as is known
         self._begin()
 
     def _begin(self) -> None:
         self._times: dict[Kind, list[float]] = {kind: [] for kind in Kind}
         self._left = _AGAIN
         self.kind: Kind | None = None  # None: not known yet
-        self._way: Way | None = None
+        self._way: Way | None = None  # what does the next run, if it is known not to be a launch
 
     def settle(self, kind: Kind) -> None:
         """From now on each run is done in this way. Raises NoFunction."""
-        self._choose(kind)
-        if kind is not Kind.LAUNCH and self._way is None:
+        if kind is Kind.ALONE and self._made() is None:
             raise NoFunction(f"no run is done {kind.value}")
+        self._choose(kind)
         self._left = sys.maxsize
 
     @property
     def is_called(self) -> bool:
         """Whether the next run is known not to be a launch."""
         return self._way is not None
-
-    @property
-    def _is_alone_quick(self) -> bool:
-        """Whether one thread is known to take so little time that waiting for others may take longer."""
-        alone = self._times[Kind.ALONE]
-        return bool(alone) and _middle(alone) < _LONG
 
     def run(self, launch: Callable[[], None]) -> None:
         """launch: gives the launches to the device and waits."""
@@ -92,89 +84,46 @@ class Faster:
         return self._way
 
     def _timed(self, launch: Callable[[], None]) -> None:
-        kind = self._next_kind()
-        way = self._made(kind)
+        way = self._made() if self._is_turn_of_alone() else None
         begin = self._clock()
         if way is None:
-            kind = Kind.LAUNCH
             launch()
         else:
             way.run()
+        kind = Kind.LAUNCH if way is None else Kind.ALONE
         self._times[kind].append(self._clock() - begin)
         self._consider()
 
-    def _made(self, kind: Kind) -> Way | None:
-        if kind is not Kind.LAUNCH and kind not in self._ways:
+    def _made(self) -> Way | None:
+        if self.alone is None and self._is_open:
             try:
-                self._ways[kind] = self._make(kind, self._is_alone_quick)
+                self.alone = self._make()
             except NoFunction as reason:
-                say(2, f"no run is done {kind.value}: {reason}")
-                self._ways[kind] = None
-        return self._ways.get(kind)
+                say(2, f"no run is done {Kind.ALONE.value}: {reason}")
+                self._is_open = False
+        return self.alone
 
-    def _is_open(self, kind: Kind) -> bool:
-        """Whether it may be tried, as far as is known."""
-        return kind not in self._ways or self._ways[kind] is not None
-
-    def _next_kind(self) -> Kind:
-        launched, alone = self._times[Kind.LAUNCH], self._times[Kind.ALONE]
-        if len(launched) < _LEAST or not self._is_open(Kind.ALONE):
-            return Kind.LAUNCH
-        if min(launched) > _LONG:
-            return Kind.LAUNCH
-        if self._is_alone_known():
-            return Kind.TOGETHER
-        return Kind.ALONE if len(launched) > len(alone) else Kind.LAUNCH
-
-    def _is_alone_known(self) -> bool:
-        launched, alone = self._times[Kind.LAUNCH], self._times[Kind.ALONE]
-        return len(alone) == _TRIES or (bool(alone) and min(alone) > _MUCH * max(launched))
+    def _is_turn_of_alone(self) -> bool:
+        launched, alone = self._times.values()
+        return len(launched) >= max(_LEAST, len(alone) + 1) and min(launched) <= _LONG
 
     def _consider(self) -> None:
         """Chooses once enough is known."""
-        launched, alone = self._times[Kind.LAUNCH], self._times[Kind.ALONE]
+        launched, alone = self._times.values()
         if len(launched) < _LEAST:
             return
-        if min(launched) > _LONG and len(launched) < _LONG_ONES and self._is_open(Kind.ALONE):
-            return
-        if min(launched) <= _LONG and self._is_open(Kind.ALONE):
-            if not self._is_alone_known():
-                return
-            waits = len(self._times[Kind.TOGETHER]) < _IN_A_ROW
-            if _middle(alone) >= _SHORT and waits and self._is_open(Kind.TOGETHER):
-                return
-        tried = [kind for kind in Kind if self._times[kind]]
-        self._choose(min(tried, key=lambda kind: _middle(self._times[kind])))
+        is_long = min(launched) > _LONG and len(launched) >= _LONG_ONES
+        if not self._is_open or is_long or (alone and min(alone) > _MUCH * max(launched)):
+            self._choose(Kind.LAUNCH)
+        elif len(alone) == _TRIES:
+            self._choose(Kind.ALONE if _middle(alone) < _middle(launched) else Kind.LAUNCH)
 
     def _choose(self, kind: Kind) -> None:
-        self.kind, self._way = kind, self._made(kind)
+        self.kind, self._way = kind, self.alone if kind is Kind.ALONE else None
 
 
 def _middle(times: Sequence[float]) -> float:
     return sorted(times)[len(times) // 2]
-
-
-class Others:
-    """Makes the ways besides launches. It knows nothing of who asks: a cycle would keep a plan that nobody has any more.
-
-    arguments: of each launch, as they were set for it.
-    """
-
-    def __init__(
-        self, device: Device, launches: Sequence[KernelCall], arguments: Sequence[Sequence[Any]]
-    ) -> None:
-        self._device, self._launches, self._arguments = device, launches, arguments
-        self.alone: Alone | None = None
-
-    def made(self, kind: Kind, is_alone_quick: bool) -> Way:
-        """is_alone_quick: whether one thread takes so little time that waiting for others may take longer. Raises
-        NoFunction."""
-        called = Called(self._device, self._launches, self._arguments)
-        if self.alone is None:
-            self.alone = Alone(called)
-        if kind is Kind.ALONE:
-            return self.alone
-        return Together(called, self.alone, waits=not is_alone_quick)
 
 
 class Ways:
@@ -195,8 +144,9 @@ class Ways:
     ) -> None:
         self._queue, self._waits = queue, waits
         self._launches = [one for one, _ in ready]
-        self.others = Others(device, launches, [arguments for _, arguments in ready])
-        self.faster = Faster(self.others.made)
+        # Made by what knows nothing of who asks: a cycle would keep a plan that nobody has any more.
+        arguments = [arguments for _, arguments in ready]
+        self.faster = Faster(functools.partial(Alone, device, launches, arguments))
         # The host cannot overtake what others enqueued.
         if guarded or not waits or queue.is_callers:
             self.faster.settle(Kind.LAUNCH)

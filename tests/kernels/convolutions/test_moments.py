@@ -25,6 +25,7 @@ POINT = {**SAME, "pads": (0, 0, 0, 0)}
 MORE: dict[str, tuple[str, dict[str, Any], tuple[int, ...], tuple[tuple[int, ...], ...]]] = {
     "direct, runs": ("Conv", SAME, (3, 17, 29, 7), ((5, 17, 3, 3), (5,))),
     "direct, pixels": ("Conv", POINT, (2, 19, 23, 31), ((70, 19, 1, 1), (70,))),
+    "direct, strided": ("Conv", {**POINT, "strides": (2, 2)}, (2, 19, 23, 31), ((70, 19, 1, 1), (70,))),
     "direct, groups": ("Conv", {**SAME, "group": 2}, (2, 32, 9, 9), ((64, 16, 3, 3), (64,))),
     "winograd4, groups": ("Conv", {**SAME, "group": 2}, (2, 64, 9, 9), ((32, 32, 3, 3), (32,))),
     "winograd4, slices": ("Conv", SAME, (1, 300, 71, 67), ((5, 300, 3, 3), (5,))),

@@ -13,6 +13,7 @@ from clconv.device.options import PlanOptions
 from clconv.diagnosis.doctor import examine, in_precision
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.kernel import VARIANTS
+from tests.lowering.support import GPUS
 
 CASES = (
     conv("stem", (2, 3, 21, 19), (37, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
@@ -50,10 +51,10 @@ def test_they_agree_with_the_reference(kind: str, device: DeviceInfo) -> None:
         assert result is not None and result.passed, result
 
 
-def test_pixels_are_found_one_by_one_where_rows_do_not_pay(device: DeviceInfo) -> None:
-    able = dataclasses.replace(device, kind="gpu")
+@pytest.mark.parametrize("able", GPUS, ids=lambda d: d.name)
+def test_pixels_are_found_one_by_one_where_rows_do_not_pay(able: DeviceInfo) -> None:
     for case in (
-        conv("five", (1, 3, 20, 20), (64, 3, 5, 5)),  # padded to eight
+        conv("five", (4, 3, 224, 224), (128, 3, 5, 5)),  # padded to eight, in tiles of 8x8 an item
         conv("reflected", (1, 3, 20, 20), (64, 3, 7, 7), pads=(3, 3, 3, 3), pad_mode="reflect"),
         conv("many channels", (1, 32, 20, 20), (64, 32, 7, 7)),
     ):

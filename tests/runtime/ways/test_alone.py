@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.planning.persistent import ALONE, is_wanted
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Function, NoFunction, machine_code
 from clconv.runtime.ways import alone, faster
-from clconv.runtime.ways.alone import Alone, Together
+from clconv.runtime.ways.alone import Alone
 from clconv.runtime.ways.faster import Kind
 from clconv.session.session import Session
 from tests.planning.test_placement import Chain
@@ -41,17 +40,11 @@ def settled(session: Session, kind: Kind, *shapes: tuple[int, ...]) -> BoundPlan
     """The plan, which from now on always runs in this way."""
     names = list(session.inputs)
     bound = session.prepare(dict(zip(names, shapes, strict=True)))
-    if kind is Kind.TOGETHER and min(bound.device.info.compute_units, usable_cores()) < 2:
-        pytest.skip("there is one core")
     bound._ways.faster.settle(kind)
     return bound
 
 
-CALLED = pytest.mark.parametrize("kind", [Kind.ALONE, Kind.TOGETHER], ids=["alone", "together"])
-
-
-@CALLED
-def test_each_bit_is_that_of_a_launch(waking: DeviceInfo, kind: Kind) -> None:
+def test_each_bit_is_that_of_a_launch(waking: DeviceInfo) -> None:
     """Also for values so small that a thread could be told to take them for 0, and where it was told to round down."""
     graph = Chain(0, 2).whole(24)
     session = Session(graph, waking)
@@ -62,7 +55,7 @@ def test_each_bit_is_that_of_a_launch(waking: DeviceInfo, kind: Kind) -> None:
     small = {name: array * np.float32(1e-39) for name, array in feeds.items()}
     bound = settled(session, Kind.LAUNCH, *shapes)
     expected = [session.run(given) for given in (feeds, small)]
-    settled(session, kind, *shapes)
+    settled(session, Kind.ALONE, *shapes)
     with rounding_down():
         found = [session.run(given) for given in (feeds, small)]
     assert bound._ways.faster.is_called
@@ -101,9 +94,8 @@ def _rounding() -> int | None:
     return None if library is None else int(library.fegetround())
 
 
-@CALLED
 def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
-    waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch, kind: Kind
+    waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, other = Session(residual(), waking), Session(residual(), waking)
     sizes = [SIZE, (2, 3, 9, 7)]
@@ -111,9 +103,8 @@ def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
     expected = [session.run(given)["result"] for given in feeds]
     for one in (session, other):
         for size in sizes:
-            settled(one, kind, size)
-    way: Any = Alone if kind is Kind.ALONE else Together
-    run, failures, lock = way.run, iter(range(10**6)), threading.Lock()
+            settled(one, Kind.ALONE, size)
+    run, failures, lock = Alone.run, iter(range(10**6)), threading.Lock()
 
     def failing(self: Any) -> None:
         run(self)
@@ -122,7 +113,7 @@ def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
         if number % 7 == 3:
             raise RuntimeError("in between")
 
-    monkeypatch.setattr(way, "run", failing)
+    monkeypatch.setattr(Alone, "run", failing)
     wrong: list[str] = []
 
     def work(number: int) -> None:
@@ -147,11 +138,14 @@ def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
 def test_nothing_keeps_a_plan_that_ran_so(waking: DeviceInfo) -> None:
     """And who holds the machine code can call it when all else is gone."""
     session = Session(residual(), waking)
-    gone = weakref.ref(settled(session, Kind.TOGETHER, SIZE))
+    gone = weakref.ref(settled(session, Kind.ALONE, SIZE))
     session.run({"x": picture(*SIZE)})
     bound = gone()
-    assert bound is not None and bound._ways.others.alone is not None
-    function = bound._ways.others.alone._calls[0][0]
+    assert bound is not None
+    alone_way = bound._ways.faster.alone
+    assert isinstance(alone_way, Alone)
+    function = alone_way._calls[0][0]
+    del alone_way
     gc.disable()
     try:
         del bound

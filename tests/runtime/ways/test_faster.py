@@ -8,25 +8,25 @@ from clconv.runtime.opencl import NoFunction
 from clconv.runtime.ways import faster
 from clconv.runtime.ways.faster import Faster, Kind, Way
 
-LETTERS = {Kind.LAUNCH: "l", Kind.ALONE: "a", Kind.TOGETHER: "t"}
+LETTERS = {Kind.LAUNCH: "l", Kind.ALONE: "a"}
 
 
 class Ways:
     """Ways that take as long as they are said to, and who was asked. None: there is no such way."""
 
-    def __init__(self, launch: float, alone: float | None, together: float | None = None) -> None:
+    def __init__(self, launch: float, alone: float | None) -> None:
         self.now, self.asked = 0.0, ""
-        self.seconds = {Kind.LAUNCH: launch, Kind.ALONE: alone, Kind.TOGETHER: together}
+        self.seconds = {Kind.LAUNCH: launch, Kind.ALONE: alone}
         self.faster = Faster(self.make, lambda: self.now)
 
     def take(self, kind: Kind) -> None:
         self.now += self.seconds[kind] or 0.0
         self.asked += LETTERS[kind]
 
-    def make(self, kind: Kind, is_alone_quick: bool) -> Way:
-        if self.seconds[kind] is None:
+    def make(self) -> Way:
+        if self.seconds[Kind.ALONE] is None:
             raise NoFunction("none")
-        return One(self, kind)
+        return One(self)
 
     def runs(self, count: int) -> str:
         self.asked = ""
@@ -36,33 +36,26 @@ class Ways:
 
 
 class One:
-    def __init__(self, ways: Ways, kind: Kind) -> None:
-        self.ways, self.kind = ways, kind
+    def __init__(self, ways: Ways) -> None:
+        self.ways = ways
 
     def run(self) -> None:
-        self.ways.take(self.kind)
+        self.ways.take(Kind.ALONE)
 
 
 @pytest.mark.parametrize(
-    ("launch", "alone", "together", "asked"),
+    ("launch", "alone", "asked"),
     [
-        (50e-6, 5e-6, None, "llaalalaaaa"),
-        (50e-6, 3e-6, 1e-6, "llaalaaaaa"),
-        (50e-6, 30e-6, 20e-6, "llaalatttttttt"),
-        (50e-6, 30e-6, 40e-6, "llaalatttttaaaa"),
-        (50e-6, 90e-6, 60e-6, "llaalatttttllll"),
-        (50e-6, 900e-6, 60e-6, "llatttttllll"),
-        (50e-6, None, None, "llllllll"),
-        (2e-3, 1e-6, 1e-6, "l" * 30),
+        (50e-6, 5e-6, "llaalaaaaaa"),
+        (50e-6, 90e-6, "llaalalllll"),
+        (50e-6, 900e-6, "llalllll"),
+        (50e-6, None, "llllllll"),
+        (2e-3, 1e-6, "l" * 30),
     ],
-    ids=[
-        *("faster", "tiny", "helped", "not helped", "slower", "much slower", "none", "long"),
-    ],
+    ids=["faster", "slower", "much slower", "none", "long"],
 )
-def test_the_fastest_way_is_taken(
-    launch: float, alone: float | None, together: float | None, asked: str
-) -> None:
-    assert Ways(launch, alone, together).runs(len(asked)) == asked
+def test_the_fastest_way_is_taken(launch: float, alone: float | None, asked: str) -> None:
+    assert Ways(launch, alone).runs(len(asked)) == asked
 
 
 def test_launches_that_waited_for_a_core_say_nothing() -> None:
@@ -74,7 +67,7 @@ def test_launches_that_waited_for_a_core_say_nothing() -> None:
 
 def test_all_ways_are_tried_again() -> None:
     """What was slower at first may be faster once others leave the cores."""
-    ways = Ways(9e-6, 20e-6, 30e-6)
-    assert ways.runs(11 + faster._AGAIN)[11:].count("l") > faster._AGAIN - 10
-    ways.seconds[Kind.TOGETHER] = 2e-6
-    assert ways.runs(2 * faster._AGAIN).count("t") > faster._AGAIN // 2
+    ways = Ways(9e-6, 20e-6)
+    assert ways.runs(6 + faster._AGAIN)[6:].count("l") > faster._AGAIN - 5
+    ways.seconds[Kind.ALONE] = 2e-6
+    assert ways.runs(2 * faster._AGAIN).count("a") > faster._AGAIN // 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 
 import clconv
 from clconv.device.info import DeviceInfo
-from clconv.errors import ModelError
+from clconv.errors import DeviceMemoryError, ModelError
 from clconv.runtime.quarantine import write_quarantine
 from clconv.runtime.stored.stored_plan import StoredPlan
 from clconv.session import kept_plans, plan_facts
@@ -179,8 +181,6 @@ def test_whatever_a_plan_follows_from_makes_another(
 def test_another_device_has_plans_of_its_own(
     device: DeviceInfo, model: Path, field: str, value: Any
 ) -> None:
-    import dataclasses
-
     options = clconv.load(model, device).options
     other = dataclasses.replace(device, **{field: value})
     make = lambda: LAYERS.build((3, 16, 16))  # noqa: E731
@@ -189,6 +189,22 @@ def test_another_device_has_plans_of_its_own(
     outputs = kept_plans.cached_plans(model, device, options, ["x"], make, [])
     assert known and known.network and unknown and not unknown.network
     assert outputs and not outputs.network
+
+
+@pytest.mark.parametrize("share, others", [(1.01, False), (0.5, False), (0, True)])
+def test_memory_is_asked_for_when_a_plan_is_used(
+    device: DeviceInfo, model: Path, planned: list[Any], share: float, others: bool
+) -> None:
+    """A virtual machine may have another amount of it each time."""
+    needed = sum(clconv.load(model, device).prepare({"input": X.shape}).plan.memory.arenas)
+    before = len(planned)
+    found = dataclasses.replace(
+        device, global_memory=int(device.global_memory * share) or needed // 2,
+        largest_allocation=int(device.largest_allocation * share) or needed // 2,
+    )  # fmt: skip
+    with contextlib.suppress(DeviceMemoryError):
+        assert clconv.load(model, found).run(X)
+    assert (len(planned) > before) == others
 
 
 def test_data_beside_the_model_belong_to_it(

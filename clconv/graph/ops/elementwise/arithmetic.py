@@ -49,7 +49,9 @@ def _divisor(use: ExpressionUse) -> str:
 def divide_expression(use: ExpressionUse) -> str:
     if use.is_float:
         return "a / b"
-    quotient = f"(T)(a / {_divisor(use)})"
+    if use.numbers[1] is None:
+        return "clconv_quotient((T)(a), (T)(b))"
+    quotient = f"(T)(a / {_divisor(use)})"  # compilers make a product of it
     if _is_signed(use):
         quotient = f"(b == (T)(-1) ? (T)(0 - a) : {quotient})"
     return f"b == 0 ? (T)(0) : {quotient}"
@@ -107,7 +109,7 @@ def power_expression(use: ExpressionUse) -> str:
     if exponent in _POWERS and (use.is_float or (exponent or 0.0) in (0, 1, 2, 3, 4)):
         return _POWERS[exponent]
     if use.is_float:
-        return "pow(a, b)" if use.dtypes[0] is use.dtypes[1] else "pow(a, (T)(b))"
+        return f"clconv_pow(a, {'b' if use.dtypes[0] is use.dtypes[1] else '(T)(b)'})"
     kind = "double" if use.dtypes[1] is DType.FLOAT64 else "float"
     return f"(T)clconv_power((long)(a), ({kind if use.dtypes[1].is_float else 'long'})(b))"
 
@@ -215,14 +217,14 @@ ARITHMETIC = (
         Row(name, 1, lambda at, x, f=f: f(x), f"clconv_{name.lower()}(a)", flops=10, gradient=rule)
         for name, f, rule in (
             ("Sin", np.sin, trigonometric.sin), ("Cos", np.cos, trigonometric.cos),
-            ("Tan", np.tan, trigonometric.tan),
+            ("Tan", np.tan, trigonometric.tan), ("Asin", np.arcsin, trigonometric.asin),
+            ("Acos", np.arccos, trigonometric.acos), ("Atan", np.arctan, trigonometric.atan),
         )
     ),
     *(
         Row(name, 1, lambda at, x, f=f: f(x), f"{name.lower()}(a)", flops=10, gradient=rule)
         for name, f, rule in (
-            ("Asin", np.arcsin, trigonometric.asin), ("Acos", np.arccos, trigonometric.acos),
-            ("Atan", np.arctan, trigonometric.atan), ("Sinh", np.sinh, trigonometric.sinh),
+            ("Sinh", np.sinh, trigonometric.sinh),
             ("Cosh", np.cosh, trigonometric.cosh), ("Asinh", np.arcsinh, trigonometric.asinh),
             ("Acosh", np.arccosh, trigonometric.acosh), ("Atanh", np.arctanh, trigonometric.atanh),
         )

@@ -26,16 +26,22 @@ class Runs:
     items: int
 
 
-def fewest_tiles(run: int, lengths: Sequence[int], pixels: int) -> Runs:
-    """One run in items of that length which takes the fewest tiles of `pixels`; of two that take as many, the shorter one.
-    The last item takes what is left if that is less than a tile."""
+def fewest_pixels(run: int, lengths: Sequence[int], pixels: int, narrower: int) -> Runs:
+    """One run in items of that length whose tiles of `pixels`, or of `narrower` where those fill an item, compute the fewest
+    pixels; of two the one of fewer tiles, then the shorter one. The last item takes what is left if that is less than a tile."""
 
     def items(length: int) -> int:
         return max(1, (run + length - pixels) // length)
 
-    def tiles(length: int) -> int:
-        before = items(length) - 1
-        return before * -(-length // pixels) + -(-(run - before * length) // pixels)
+    def computed(part: int) -> tuple[int, int]:
+        tiles = -(-part // pixels)
+        fills = narrower and tiles * pixels - part <= tiles
+        return part if fills else tiles * pixels, tiles
 
-    length = min(lengths, key=lambda length: (tiles(length), length))
+    def cost(length: int) -> tuple[int, int, int]:
+        before = items(length) - 1
+        each, last = computed(length), computed(run - before * length)
+        return before * each[0] + last[0], before * each[1] + last[1], length
+
+    length = min(lengths, key=cost)
     return Runs(run, 1, length, items(length))

@@ -12,6 +12,14 @@ from clconv.graph.ops.pool.pool import taps_that_matter
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
+from clconv.lowering.ops.pool.columns import COLUMNS
+from clconv.lowering.ops.pool.window import (
+    far_obstacle,
+    reach,
+    wanted_indices,
+    window_arguments,
+    window_parameters,
+)
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     blocked_signatures,
@@ -34,20 +42,6 @@ _MOST_TAPS = 64  # of a window that is unrolled whole
 _PIXELS = 4  # results of a work-item on a GPU
 
 
-def _indices(problem: Problem) -> str:
-    """Name of MaxPool's Indices output, or of the taps, empty if nobody wants it."""
-    outputs = problem.node.outputs
-    return outputs[1] if len(outputs) > 1 else ""
-
-
-def _pad_mode(problem: Problem) -> str:
-    """The node's padding mode as kernels have it, "none" if no window ever leaves the image."""
-    at = problem.node.attrs
-    if not (any(at.pads) or at.ceil_mode):
-        return "none"
-    return kernel_pad_mode(at.pad_mode, problem.x.shape[2:], at.pads)
-
-
 def _counts_pads(problem: Problem) -> bool:
     at = problem.node.attrs
     return bool(at.get("count_include_pad")) or at.pad_mode != "constant"
@@ -64,56 +58,10 @@ def _parameters(problem: Problem, epilogue: Epilogue) -> dict[str, Hashable]:
     }
 
 
-def _window_parameters(problem: Problem) -> dict[str, Hashable]:
-    """The window over an image, (height, width) each."""
-    at = problem.node.attrs
-    return {
-        "kernel": pair(at.kernel_shape, 1),
-        "strides": pair(at.strides, 1),
-        "dilations": pair(at.dilations, 1),
-        "pad_mode": _pad_mode(problem),
-    }
-
-
-def _window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
-    """Sizes of the image and the result, and the padding on all sides."""
-    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
-    begin, end = pair(pads[: x.rank - 2], 0), pair(pads[x.rank - 2 :], 0)
-    return [
-        *image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin),
-        ("pad_bottom", Scalar(end[0])),
-        ("pad_right", Scalar(end[1])),
-    ]
-
-
-def _reach(problem: Problem) -> int:
-    """The largest coordinate of a window's pixel, less than what a kernel adds up on the way to it."""
-    at, sizes = problem.node.attrs, problem.x.shape[2:]
-    return max(
-        size
-        + at.pads[i]
-        + at.pads[i + len(sizes)]
-        + at.strides[i]
-        + at.dilations[i] * at.kernel_shape[i]
-        for i, size in enumerate(sizes)
-    )
-
-
-def _far_obstacle(problem: Problem) -> str | None:
-    """Why a kernel that tries every tap, and counts in 32 bits, cannot take the window."""
-    at = problem.node.attrs
-    if _reach(problem) >= 1 << 30:
-        return "the padded image or the window has 2^30 pixels along an axis, or more"
-    for size, taps in zip(problem.x.shape[2:], at.kernel_shape, strict=True):
-        if taps > max(_MOST_TAPS, 2 * size):
-            return f"most of the {taps} pixels of the window lie beyond the {size} of the image"
-    return None
-
-
 def _blocked_applies(problem: Problem) -> str | None:
-    if _indices(problem):
+    if wanted_indices(problem):
         return "the indices of the maxima are wanted"
-    return blocked_obstacle(problem) or _far_obstacle(problem)
+    return blocked_obstacle(problem) or far_obstacle(problem)
 
 
 def _blocked_lower(problem: Problem) -> Lowered:
@@ -129,14 +77,14 @@ def _blocked_lower(problem: Problem) -> Lowered:
         block=block,
         pixels=4,
         unroll=problem.node.attrs.kernel_shape[-1] <= _UNROLLED,
-        **_window_parameters(problem),
+        **window_parameters(problem),
         **_parameters(problem, epilogue),
     )
     rows = rows_per_item(problem, out[0], blocks * x.shape[0])
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
-        *_window_arguments(problem),
+        *window_arguments(problem),
         ("rows", Scalar(rows)),
         *epilogue.arguments,
     ]
@@ -148,7 +96,7 @@ def _blocked_lower(problem: Problem) -> Lowered:
 
 
 def _taps_applies(problem: Problem) -> str | None:
-    return blocked_obstacle(problem) or _far_obstacle(problem)
+    return blocked_obstacle(problem) or far_obstacle(problem)
 
 
 def _taps_signatures(problem: Problem) -> list[Signature]:
@@ -187,11 +135,11 @@ def _taps_lower(problem: Problem) -> Lowered:
 
 
 def _register_applies(problem: Problem) -> str | None:
-    if _indices(problem):
+    if wanted_indices(problem):
         return "the indices of the maxima are wanted"
     if math.prod(problem.node.attrs.kernel_shape) > _MOST_TAPS:
         return f"unrolls windows of up to {_MOST_TAPS} pixels"
-    return plain_obstacle(problem) or _far_obstacle(problem)
+    return plain_obstacle(problem) or far_obstacle(problem)
 
 
 def _register_lower(problem: Problem) -> Lowered:
@@ -204,7 +152,7 @@ def _register_lower(problem: Problem) -> Lowered:
         "pool/register.cl.mako",
         "pool_register",
         pixels=_PIXELS,
-        **_window_parameters(problem),
+        **window_parameters(problem),
         **_parameters(problem, epilogue),
     )
     local, (columns, row_items) = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
@@ -212,7 +160,7 @@ def _register_lower(problem: Problem) -> Lowered:
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
         ("row_items", Scalar(row_items)),
-        *_window_arguments(problem),
+        *window_arguments(problem),
         *epilogue.arguments,
     ]
     items = (columns, x.shape[0] * row_items, x.shape[1])
@@ -238,8 +186,8 @@ def _simple_lower(problem: Problem) -> Lowered:
     axes = range(x.rank - 2)
     pixels = math.prod(y.shape[2:])
     epilogue = plan_epilogue(problem)
-    indices = _indices(problem)
-    place = "int" if _reach(problem) < 1 << 30 else "long"
+    indices = wanted_indices(problem)
+    place = "int" if reach(problem) < 1 << 30 else "long"
     kernel = Kernel.of(
         "pool/simple.cl.mako",
         "pool_simple",
@@ -273,7 +221,7 @@ def _simple_lower(problem: Problem) -> Lowered:
 
 
 def _simple_applies(problem: Problem) -> str | None:
-    if problem.node.attrs.pad_mode != "constant" and _reach(problem) >= 1 << 30:
+    if problem.node.attrs.pad_mode != "constant" and reach(problem) >= 1 << 30:
         return "the padded image or the window has 2^30 pixels along an axis, or more"
     return stored_obstacle(problem)
 
@@ -286,6 +234,7 @@ register(
     Variant("MaxPoolWithTaps", "taps", _taps_applies, _taps_lower, _taps_signatures),
     Variant("MaxPoolWithTaps", "simple", _simple_applies, _simple_lower, rounds=_simple_rounds),
 )
+register(COLUMNS)
 for _op in ("MaxPool", "AveragePool", "LpPool"):
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),

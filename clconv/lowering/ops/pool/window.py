@@ -1,0 +1,72 @@
+"""The window of a pooling operator over an image: what kernels take of it, and what none can count to."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from clconv.lowering.model.arguments import Argument, Scalar
+from clconv.lowering.model.kernel import Problem
+from clconv.lowering.shared.blocked import image_arguments, kernel_pad_mode, pair
+
+# Pixels along an axis of a window that may lie outside of the image and are tried all the same.
+_MOST_TRIED = 64
+
+
+def wanted_indices(problem: Problem) -> str:
+    """Name of MaxPool's Indices output, or of the taps, empty if nobody wants it."""
+    outputs = problem.node.outputs
+    return outputs[1] if len(outputs) > 1 else ""
+
+
+def pad_mode(problem: Problem) -> str:
+    """The node's padding mode as kernels have it, "none" if no window ever leaves the image."""
+    at = problem.node.attrs
+    if not (any(at.pads) or at.ceil_mode):
+        return "none"
+    return kernel_pad_mode(at.pad_mode, problem.x.shape[2:], at.pads)
+
+
+def window_parameters(problem: Problem) -> dict[str, Hashable]:
+    """The window over an image, (height, width) each."""
+    at = problem.node.attrs
+    return {
+        "kernel": pair(at.kernel_shape, 1),
+        "strides": pair(at.strides, 1),
+        "dilations": pair(at.dilations, 1),
+        "pad_mode": pad_mode(problem),
+    }
+
+
+def window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
+    """Sizes of the image and the result, and the padding on all sides."""
+    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
+    begin, end = pair(pads[: x.rank - 2], 0), pair(pads[x.rank - 2 :], 0)
+    return [
+        *image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin),
+        ("pad_bottom", Scalar(end[0])),
+        ("pad_right", Scalar(end[1])),
+    ]
+
+
+def reach(problem: Problem) -> int:
+    """The largest coordinate of a window's pixel, less than what a kernel adds up on the way to it."""
+    at, sizes = problem.node.attrs, problem.x.shape[2:]
+    return max(
+        size
+        + at.pads[i]
+        + at.pads[i + len(sizes)]
+        + at.strides[i]
+        + at.dilations[i] * at.kernel_shape[i]
+        for i, size in enumerate(sizes)
+    )
+
+
+def far_obstacle(problem: Problem) -> str | None:
+    """Why a kernel that tries every tap, and counts in 32 bits, cannot take the window."""
+    at = problem.node.attrs
+    if reach(problem) >= 1 << 30:
+        return "the padded image or the window has 2^30 pixels along an axis, or more"
+    for size, taps in zip(problem.x.shape[2:], at.kernel_shape, strict=True):
+        if taps > max(_MOST_TRIED, 2 * size):
+            return f"most of the {taps} pixels of the window lie beyond the {size} of the image"
+    return None
