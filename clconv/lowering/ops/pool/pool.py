@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 
 import numpy as np
 
@@ -11,7 +10,21 @@ from clconv.graph.ir import Layout
 from clconv.graph.ops.pool.pool import taps_that_matter
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
-from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
+from clconv.lowering.model.kernel import (
+    Lowered,
+    Problem,
+    Signature,
+    Variant,
+    plain_signature,
+    register,
+)
+from clconv.lowering.ops.pool.rows import rows_lower, takes_rows
+from clconv.lowering.ops.pool.window import (
+    UNROLLED,
+    parameters,
+    window_arguments,
+    window_parameters,
+)
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     blocked_signatures,
@@ -23,13 +36,10 @@ from clconv.lowering.shared.blocked import (
     rows_per_item,
     stored_obstacle,
 )
-from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.groups import group_estimate, row_groups
 from clconv.lowering.shared.work_split import nested
 
-_KINDS = {"MaxPool": "max", "MaxPoolWithTaps": "max", "AveragePool": "average", "LpPool": "lp"}
-# Windows this wide or narrower are unrolled along the width.
-_UNROLLED = 8
 _MOST_TAPS = 64  # of a window that is unrolled whole
 _PIXELS = 4  # results of a work-item on a GPU
 
@@ -38,52 +48,6 @@ def _indices(problem: Problem) -> str:
     """Name of MaxPool's Indices output, or of the taps, empty if nobody wants it."""
     outputs = problem.node.outputs
     return outputs[1] if len(outputs) > 1 else ""
-
-
-def _pad_mode(problem: Problem) -> str:
-    """The node's padding mode as kernels have it, "none" if no window ever leaves the image."""
-    at = problem.node.attrs
-    if not (any(at.pads) or at.ceil_mode):
-        return "none"
-    return kernel_pad_mode(at.pad_mode, problem.x.shape[2:], at.pads)
-
-
-def _counts_pads(problem: Problem) -> bool:
-    at = problem.node.attrs
-    return bool(at.get("count_include_pad")) or at.pad_mode != "constant"
-
-
-def _parameters(problem: Problem, epilogue: Epilogue) -> dict[str, Hashable]:
-    """What all kernels are made for: the mean, maximum or norm, and what follows it."""
-    return {
-        "kind": _KINDS[problem.node.op],
-        "power": problem.node.attrs.get("p", 1),
-        "count_pads": _counts_pads(problem),
-        "epilogue": epilogue.terms,
-        "epilogue_names": epilogue.names,
-    }
-
-
-def _window_parameters(problem: Problem) -> dict[str, Hashable]:
-    """The window over an image, (height, width) each."""
-    at = problem.node.attrs
-    return {
-        "kernel": pair(at.kernel_shape, 1),
-        "strides": pair(at.strides, 1),
-        "dilations": pair(at.dilations, 1),
-        "pad_mode": _pad_mode(problem),
-    }
-
-
-def _window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
-    """Sizes of the image and the result, and the padding on all sides."""
-    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
-    begin, end = pair(pads[: x.rank - 2], 0), pair(pads[x.rank - 2 :], 0)
-    return [
-        *image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin),
-        ("pad_bottom", Scalar(end[0])),
-        ("pad_right", Scalar(end[1])),
-    ]
 
 
 def _reach(problem: Problem) -> int:
@@ -116,10 +80,17 @@ def _blocked_applies(problem: Problem) -> str | None:
     return blocked_obstacle(problem) or _far_obstacle(problem)
 
 
+def _blocked_signatures(problem: Problem) -> list[Signature]:
+    found = blocked_signatures(problem)
+    return [*found, *plain_signature(problem)] if takes_rows(problem) else found
+
+
 def _blocked_lower(problem: Problem) -> Lowered:
     x, y = problem.x, problem.y
     if y.size == 0:
         return Lowered()
+    if x.layout.is_plain:
+        return rows_lower(problem)
     block, out = problem.device.vector_width, pair(y.shape[2:], 1)
     blocks = -(-x.shape[1] // block)
     epilogue = plan_epilogue(problem, block)
@@ -128,15 +99,15 @@ def _blocked_lower(problem: Problem) -> Lowered:
         "pool_blocked",
         block=block,
         pixels=4,
-        unroll=problem.node.attrs.kernel_shape[-1] <= _UNROLLED,
-        **_window_parameters(problem),
-        **_parameters(problem, epilogue),
+        unroll=problem.node.attrs.kernel_shape[-1] <= UNROLLED,
+        **window_parameters(problem),
+        **parameters(problem, epilogue),
     )
     rows = rows_per_item(problem, out[0], blocks * x.shape[0])
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
-        *_window_arguments(problem),
+        *window_arguments(problem),
         ("rows", Scalar(rows)),
         *epilogue.arguments,
     ]
@@ -204,15 +175,15 @@ def _register_lower(problem: Problem) -> Lowered:
         "pool/register.cl.mako",
         "pool_register",
         pixels=_PIXELS,
-        **_window_parameters(problem),
-        **_parameters(problem, epilogue),
+        **window_parameters(problem),
+        **parameters(problem, epilogue),
     )
     local, (columns, row_items) = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("y", Write(problem.node.outputs[0])),
         ("row_items", Scalar(row_items)),
-        *_window_arguments(problem),
+        *window_arguments(problem),
         *epilogue.arguments,
     ]
     items = (columns, x.shape[0] * row_items, x.shape[1])
@@ -253,7 +224,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         values=bool(node.outputs[0]),
         indices="taps" if indices and node.op == "MaxPoolWithTaps" else bool(indices),
         column_major=bool(at.get("storage_order")),
-        **_parameters(problem, epilogue),
+        **parameters(problem, epilogue),
     )
     chunk = pixels if problem.device.is_cpu else 1
     arguments: list[tuple[str, Argument]] = [
@@ -289,6 +260,6 @@ register(
 for _op in ("MaxPool", "AveragePool", "LpPool"):
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
-        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
+        Variant(_op, "blocked", _blocked_applies, _blocked_lower, _blocked_signatures),
         Variant(_op, "simple", _simple_applies, _simple_lower, rounds=_simple_rounds),
     )

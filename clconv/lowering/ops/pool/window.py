@@ -1,0 +1,60 @@
+"""What the kernels of pools are made for and given: the window over an image, and what is computed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from clconv.lowering.model.arguments import Argument, Scalar
+from clconv.lowering.model.kernel import Problem
+from clconv.lowering.shared.blocked import image_arguments, kernel_pad_mode, pair
+from clconv.lowering.shared.epilogue import Epilogue
+
+_KINDS = {"MaxPool": "max", "MaxPoolWithTaps": "max", "AveragePool": "average", "LpPool": "lp"}
+# Windows this wide or narrower are unrolled along the width.
+UNROLLED = 8
+
+
+def pad_mode(problem: Problem) -> str:
+    """The node's padding mode as kernels have it, "none" if no window ever leaves the image."""
+    at = problem.node.attrs
+    if not (any(at.pads) or at.ceil_mode):
+        return "none"
+    return kernel_pad_mode(at.pad_mode, problem.x.shape[2:], at.pads)
+
+
+def counts_pads(problem: Problem) -> bool:
+    at = problem.node.attrs
+    return bool(at.get("count_include_pad")) or at.pad_mode != "constant"
+
+
+def parameters(problem: Problem, epilogue: Epilogue) -> dict[str, Hashable]:
+    """What all kernels are made for: the mean, maximum or norm, and what follows it."""
+    return {
+        "kind": _KINDS[problem.node.op],
+        "power": problem.node.attrs.get("p", 1),
+        "count_pads": counts_pads(problem),
+        "epilogue": epilogue.terms,
+        "epilogue_names": epilogue.names,
+    }
+
+
+def window_parameters(problem: Problem) -> dict[str, Hashable]:
+    """The window over an image, (height, width) each."""
+    at = problem.node.attrs
+    return {
+        "kernel": pair(at.kernel_shape, 1),
+        "strides": pair(at.strides, 1),
+        "dilations": pair(at.dilations, 1),
+        "pad_mode": pad_mode(problem),
+    }
+
+
+def window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
+    """Sizes of the image and the result, and the padding on all sides."""
+    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
+    begin, end = pair(pads[: x.rank - 2], 0), pair(pads[x.rank - 2 :], 0)
+    return [
+        *image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin),
+        ("pad_bottom", Scalar(end[0])),
+        ("pad_right", Scalar(end[1])),
+    ]
