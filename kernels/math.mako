@@ -104,6 +104,12 @@ CLCONV_FUNCTION ${V} clconv_round_within(${V} x, ${V} low, ${V} high) {
   x = x > high ? high : x;
   return (x + 12582912.0f) - 12582912.0f;
 }
+// The nearest integer, half to even. What is 2^23 or more is one.
+CLCONV_FUNCTION ${V} clconv_rint(${V} x) {
+  const ${V} size = as_${V}(as_${I}(x) & 0x7FFFFFFF);
+  const ${V} whole = size < 8388608.0f ? (size + 8388608.0f) - 8388608.0f : size;
+  return as_${V}(as_${I}(whole) | (as_${I}(x) & (int)0x80000000));
+}
 CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
   x = x > 4.0f ? (${V})(4.0f) : x;
   x = x < -4.0f ? (${V})(-4.0f) : x;

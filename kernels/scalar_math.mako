@@ -11,6 +11,7 @@ CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
 CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
 CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
 CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
+CLCONV_FUNCTION ${type} clconv_rint(${type} x) { return rint(x); }
 CLCONV_FUNCTION ${type} clconv_pow(${type} x, ${type} y) { return pow(x, y); }
 % for name in ("sin", "cos", "tan", "asin", "acos", "atan"):
 CLCONV_FUNCTION ${type} clconv_${name}(${type} x) { return ${name}(x); }

@@ -127,6 +127,23 @@ def test_a_global_pool_takes_images_as_they_are() -> None:
         assert last.kernel.template.startswith(template)
 
 
+def test_a_pool_takes_images_as_they_are() -> None:
+    """Those of a network's input row by row, those between convolutions as blocks."""
+    window = {"kernel_shape": (3, 3), "strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
+    pool = make_node("MaxPool", ("y",), ("z",), "pool", **window)
+    before = make_node("Conv", ("x", "w"), ("y",), "before", **SAME)
+    after = make_node("Conv", ("z", "w"), ("r",), "after", **SAME)
+    cpu = DeviceInfo("made up", "nobody", "none", "", "", "cpu", vector_width=8)
+    w, x = np.ones((16, 16, 3, 3), np.float32), TensorSpec((1, 16, 9, 24))
+    alone = Graph("alone", (pool,), ("y",), ("z",), {"y": x, "z": x})
+    specs = {name: x for name in "xyzr"}
+    between = Graph("between", (before, pool, after), ("x",), ("r",), specs, {"w": Constant(w)})
+    for graph, template in ((alone, "pool/rows"), (between, "pool/columns")):
+        templates = [call.kernel.template for call in lower_graph(graph, cpu).calls]
+        assert any(name.startswith(template) for name in templates)
+        assert len(templates) == 1 or graph is between
+
+
 def test_free_conversions() -> None:
     spec = TensorSpec((2, 16, 1, 1))
     assert is_free(spec, PLAIN, BLOCKED) and is_free(spec, BLOCKED, PLAIN)

@@ -225,7 +225,7 @@ CASES = (
     Case("Sigmoid", "float64", (data(5, 7, dtype="float64"),)),
     *(special(op) for op in ("Relu", "LeakyRelu", "HardSigmoid", "Tanh", "Sigmoid", "Elu", "Softplus",
         "Exp", "Erf", "Neg", "Abs", "Sign", "Floor", "Sqrt", "IsNaN", "IsInf", "Softsign", "HardSwish",
-        "ThresholdedRelu", "Swish", "Celu", "Selu", "Reciprocal", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan")),
+        "ThresholdedRelu", "Swish", "Celu", "Selu", "Reciprocal", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Round", "Ceil")),
     *(Case(op, "special values", (data(12), Operand((12,), values=_SPECIAL))) for op in ("SigmoidGradient", "TanhGradient", "SwishGradient", "GeluGradient", "MishGradient", "HardSwishGradient")),
     special("Clip", weight(values=math.nan), weight(values=0.75), label="a bound of NaN"),
     special("FakeQuantize", weight(values=0.25), weight(values=3.0), low=0, high=255),

@@ -34,6 +34,7 @@ SAME3 = (1, 1, 1, 1)
 def _shared(op: str) -> Iterator[Case]:
     """What every windowed pooling must get right."""
     yield from _windows(op)
+    yield from _long_rows(op)
     yield from _without_end(op)
     yield from _partial_windows(op)
     yield from _pad_modes(op)
@@ -79,6 +80,27 @@ def _windows(op: str) -> Iterator[Case]:
     yield pool(
         op, "3-D dilated", (1, 3, 9, 7, 8), (3, 2, 2), dilations=(3, 2, 1), pads=(2, 0, 0, 2, 1, 1)
     )
+
+
+def _long_rows(op: str) -> Iterator[Case]:
+    """Rows of some vectors and a rest, and of several pieces."""
+    for label, x, kernel, attrs in (
+        ("same", (1, 3, 9, 71), (3, 3), {"pads": SAME3}),
+        ("stride 2", (2, 5, 8, 66), (2, 2), {"strides": (2, 2)}),
+        ("ceil", (1, 2, 8, 134), (3, 3), {"strides": (2, 2), "pads": SAME3, "ceil_mode": 1}),
+        ("large window", (1, 2, 7, 523), (5, 5), {"pads": (2, 2, 2, 2)}),
+        ("dilated", (1, 2, 11, 90), (3, 4), {"dilations": (2, 3), "pads": (2, 4, 1, 5)}),
+        ("dilated stride 2", (1, 2, 9, 83), (2, 3), {"dilations": (3, 3), "strides": (1, 2)}),
+        (
+            "dilated by 2",
+            (1, 2, 9, 83),
+            (3, 4),
+            {"dilations": (1, 2), "strides": (2, 2), "pads": (1, 3, 1, 2)},
+        ),
+        ("one column", (1, 2, 9, 40), (3, 1), {"strides": (3, 2)}),
+        ("1-D", (2, 3, 259), (4,), {"strides": (2,), "pads": (1, 2)}),
+    ):
+        yield pool(op, f"long rows {label}", x, kernel, **attrs)
 
 
 def _without_end(op: str) -> Iterator[Case]:

@@ -210,7 +210,7 @@ ARITHMETIC = (
     Row("Reciprocal", 1, lambda at, x: 1 / x, "1.0f / a", flops=4, gradient=gradient.reciprocal),
     Row("Floor", 1, lambda at, x: np.floor(x), "floor(a)", gradient=flat),
     Row("Ceil", 1, lambda at, x: np.ceil(x), "ceil(a)", gradient=flat),
-    Row("Round", 1, lambda at, x: np.rint(x), "rint(a)", gradient=flat),  # half to even
+    Row("Round", 1, lambda at, x: np.rint(x), "clconv_rint(a)", gradient=flat),  # half to even
     Row("Sign", 1, lambda at, x: np.sign(x), "a > 0 ? (T)(1) : (a < 0 ? (T)(-1) : a)", kind="number",
         gradient=flat),
     *(

@@ -7,6 +7,7 @@ import math
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.ops.pool.rows import blocks_or_rows, rows_lower
 from clconv.lowering.ops.pool.window import (
     far_obstacle,
     pad_mode,
@@ -16,7 +17,6 @@ from clconv.lowering.ops.pool.window import (
 )
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
-    blocked_signatures,
     pair,
     rows_per_item,
 )
@@ -40,6 +40,8 @@ def _lower(problem: Problem) -> Lowered:
     x, y = problem.x, problem.y
     if y.size == 0:
         return Lowered()
+    if x.layout.is_plain:
+        return rows_lower(problem)
     block, out = problem.device.vector_width, pair(y.shape[2:], 1)
     blocks = -(-x.shape[1] // block)
     epilogue = plan_epilogue(problem, block)
@@ -62,4 +64,4 @@ def _lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items),))
 
 
-COLUMNS = Variant("MaxPool", "columns", _applies, _lower, blocked_signatures)
+COLUMNS = Variant("MaxPool", "columns", _applies, _lower, blocks_or_rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 
 import numpy as np
 
@@ -13,8 +12,11 @@ from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.ops.pool.columns import COLUMNS
+from clconv.lowering.ops.pool.rows import blocks_or_rows, rows_lower
 from clconv.lowering.ops.pool.window import (
+    UNROLLED,
     far_obstacle,
+    parameters,
     reach,
     wanted_indices,
     window_arguments,
@@ -22,7 +24,6 @@ from clconv.lowering.ops.pool.window import (
 )
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
-    blocked_signatures,
     c_type,
     image_arguments,
     kernel_pad_mode,
@@ -31,31 +32,12 @@ from clconv.lowering.shared.blocked import (
     rows_per_item,
     stored_obstacle,
 )
-from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
+from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.groups import group_estimate, row_groups
 from clconv.lowering.shared.work_split import nested
 
-_KINDS = {"MaxPool": "max", "MaxPoolWithTaps": "max", "AveragePool": "average", "LpPool": "lp"}
-# Windows this wide or narrower are unrolled along the width.
-_UNROLLED = 8
 _MOST_TAPS = 64  # of a window that is unrolled whole
 _PIXELS = 4  # results of a work-item on a GPU
-
-
-def _counts_pads(problem: Problem) -> bool:
-    at = problem.node.attrs
-    return bool(at.get("count_include_pad")) or at.pad_mode != "constant"
-
-
-def _parameters(problem: Problem, epilogue: Epilogue) -> dict[str, Hashable]:
-    """What all kernels are made for: the mean, maximum or norm, and what follows it."""
-    return {
-        "kind": _KINDS[problem.node.op],
-        "power": problem.node.attrs.get("p", 1),
-        "count_pads": _counts_pads(problem),
-        "epilogue": epilogue.terms,
-        "epilogue_names": epilogue.names,
-    }
 
 
 def _blocked_applies(problem: Problem) -> str | None:
@@ -68,6 +50,8 @@ def _blocked_lower(problem: Problem) -> Lowered:
     x, y = problem.x, problem.y
     if y.size == 0:
         return Lowered()
+    if x.layout.is_plain:
+        return rows_lower(problem)
     block, out = problem.device.vector_width, pair(y.shape[2:], 1)
     blocks = -(-x.shape[1] // block)
     epilogue = plan_epilogue(problem, block)
@@ -76,9 +60,9 @@ def _blocked_lower(problem: Problem) -> Lowered:
         "pool_blocked",
         block=block,
         pixels=4,
-        unroll=problem.node.attrs.kernel_shape[-1] <= _UNROLLED,
+        unroll=problem.node.attrs.kernel_shape[-1] <= UNROLLED,
         **window_parameters(problem),
-        **_parameters(problem, epilogue),
+        **parameters(problem, epilogue),
     )
     rows = rows_per_item(problem, out[0], blocks * x.shape[0])
     arguments: list[tuple[str, Argument]] = [
@@ -153,7 +137,7 @@ def _register_lower(problem: Problem) -> Lowered:
         "pool_register",
         pixels=_PIXELS,
         **window_parameters(problem),
-        **_parameters(problem, epilogue),
+        **parameters(problem, epilogue),
     )
     local, (columns, row_items) = row_groups(problem.device, -(-out[1] // _PIXELS), out[0])
     arguments: list[tuple[str, Argument]] = [
@@ -201,7 +185,7 @@ def _simple_lower(problem: Problem) -> Lowered:
         values=bool(node.outputs[0]),
         indices="taps" if indices and node.op == "MaxPoolWithTaps" else bool(indices),
         column_major=bool(at.get("storage_order")),
-        **_parameters(problem, epilogue),
+        **parameters(problem, epilogue),
     )
     chunk = pixels if problem.device.is_cpu else 1
     arguments: list[tuple[str, Argument]] = [
@@ -238,6 +222,6 @@ register(COLUMNS)
 for _op in ("MaxPool", "AveragePool", "LpPool"):
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
-        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocked_signatures),
+        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocks_or_rows),
         Variant(_op, "simple", _simple_applies, _simple_lower, rounds=_simple_rounds),
     )

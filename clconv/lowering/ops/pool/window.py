@@ -1,4 +1,5 @@
-"""The window of a pooling operator over an image: what kernels take of it, and what none can count to."""
+"""What the kernels of pools are made for and given: the window over an image, what is computed of it, and which windows none
+can count to."""
 
 from __future__ import annotations
 
@@ -7,7 +8,11 @@ from collections.abc import Hashable
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.shared.blocked import image_arguments, kernel_pad_mode, pair
+from clconv.lowering.shared.epilogue import Epilogue
 
+_KINDS = {"MaxPool": "max", "MaxPoolWithTaps": "max", "AveragePool": "average", "LpPool": "lp"}
+# Windows this wide or narrower are unrolled along the width.
+UNROLLED = 8
 # Pixels along an axis of a window that may lie outside of the image and are tried all the same.
 _MOST_TRIED = 64
 
@@ -24,6 +29,22 @@ def pad_mode(problem: Problem) -> str:
     if not (any(at.pads) or at.ceil_mode):
         return "none"
     return kernel_pad_mode(at.pad_mode, problem.x.shape[2:], at.pads)
+
+
+def counts_pads(problem: Problem) -> bool:
+    at = problem.node.attrs
+    return bool(at.get("count_include_pad")) or at.pad_mode != "constant"
+
+
+def parameters(problem: Problem, epilogue: Epilogue) -> dict[str, Hashable]:
+    """What all kernels are made for: the mean, maximum or norm, and what follows it."""
+    return {
+        "kind": _KINDS[problem.node.op],
+        "power": problem.node.attrs.get("p", 1),
+        "count_pads": counts_pads(problem),
+        "epilogue": epilogue.terms,
+        "epilogue_names": epilogue.names,
+    }
 
 
 def window_parameters(problem: Problem) -> dict[str, Hashable]:
