@@ -17,13 +17,13 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 <%
   V = vector_type(block)
   KH, KW = kernel
-  SH, SW = strides
-  DH, DW = dilations
+  (SH, SW), (DH, DW) = strides, dilations
   OB = vectors * block
   halves = stored("x") == "half"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
   asks = prefetch and pixels > 1 and in_block >= 8
+  whole = '_Pragma("unroll") ' if row_runs and block == 8 and KH * KW <= 9 and pad_mode == "none" else ""  # else no gain
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
   nullable = "!bias ? (%s)(0) : " % V if bias == BIAS_OR_NULL else ""
@@ -33,7 +33,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 <%def name="sums(known)">
     for (int block_index = 0; block_index < in_blocks; ++block_index) {
       global const ${stored("x")}* plane = image + (size_t)block_index * height * width * ${in_block};
-      for (int kh = 0; kh < ${KH}; ++kh) {
+      ${whole if known else ""}for (int kh = 0; kh < ${KH}; ++kh) {
         int ih = oh * ${SH} - pad_top + kh * ${DH};
 % if zero:
         if (${"" if row_runs else "inside && "}(ih < 0 || ih >= height)) continue;
