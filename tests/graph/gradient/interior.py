@@ -25,11 +25,19 @@ _INSIDE: Mapping[str, tuple[float, float]] = {
 def inside(case: Case, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The feeds of a case, those of its first operand where the operator is differentiable."""
     found = dict(feeds)
-    if case.op in _INSIDE and found["in0"].dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
-            clipped = np.clip(np.nan_to_num(found["in0"]), *_INSIDE[case.op])
-        found["in0"] = clipped.astype(found["in0"].dtype)
+    if case.op in _INSIDE:
+        _clip(found, "in0", *_INSIDE[case.op])
+    if case.name == "Pow-special_values":
+        _clip(found, "in0", 0.5, 2)
+        _clip(found, "in1", -3, 3)
     return found
+
+
+def _clip(feeds: dict[str, np.ndarray], name: str, low: float, high: float) -> None:
+    x = feeds.get(name)
+    if x is not None and x.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            feeds[name] = np.clip(np.nan_to_num(x), low, high).astype(x.dtype)
 
 
 def fixed(case: Case) -> tuple[str, ...]:
