@@ -25,6 +25,11 @@ from clconv.lowering.model.ctext import assign, load, vector_type
   start = "-INFINITY" if kind == "max" else "0"
   average = kind == "average"
   far = (KW - 1) * DW
+
+  def every_second(kw, first):
+      """Of the pair of vectors. One by one: Oclgrind ends where halves of vectors are put together."""
+      lanes_of = lambda name: ["%s%d.s%x" % (name, kw, i) for i in range(first, lanes, 2)]
+      return "(%s)(%s)" % (V, ", ".join(lanes_of("low") + lanes_of("high")))
 %>
 ## One column of pixels, or as many as the type has lanes, at column `at` of the image.
 <%def name="column(type, at)">
@@ -103,9 +108,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
         ${pieces.take(kind, 1, V, "a", "*(const %s_u*)(from + %d)" % (V, kw * DW))}
 % elif kw % 2 == 0 or DW != 1:
         const ${V} low${kw} = *(const ${V}_u*)(from + ${kw * DW}), high${kw} = *(const ${V}_u*)(from + ${kw * DW + lanes});
-        ${pieces.take(kind, 1, V, "a", "(%s)(low%d.even, high%d.even)" % (V, kw, kw))}
+        ${pieces.take(kind, 1, V, "a", every_second(kw, 0))}
 % else:
-        ${pieces.take(kind, 1, V, "a", "(%s)(low%d.odd, high%d.odd)" % (V, kw - 1, kw - 1))}
+        ${pieces.take(kind, 1, V, "a", every_second(kw - 1, 1))}
 % endif
 % endfor
 % if average:
