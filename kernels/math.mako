@@ -7,10 +7,9 @@ which GPUs do well: see scalar_math.mako.
 sin, cos and tan are the built-in ones, but that lanes which need a long range reduction go one by one: where one lane does,
 PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
 
-Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8, normal 5, pow 2, asin, acos and atan 3. NaN and infinities come
-out as in C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and erf, the rational
-functions of Eigen; normal: see normal_math.mako; pow: see
-power_math.mako; asin, acos, atan: see arc_math.mako.
+Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8, normal 5, pow 2, asin, acos and atan 3.
+NaN and infinities come out as in C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and
+erf, the rational functions of Eigen; the others: see normal_math.mako, power_math.mako and arc_math.mako.
 </%doc>
 <%namespace name="scalar" file="/scalar_math.mako"/>\
 <%namespace name="normal" file="/normal_math.mako"/>\

@@ -111,26 +111,6 @@ def test_what_only_one_size_needs_goes_with_its_plan(
 
 
 @contextlib.contextmanager
-def no_garbage_of_ours() -> Iterator[None]:
-    """Nothing of clconv's or pyopencl's that is made within waits for the cycle collector. What was there before does not
-    count: tests that ran earlier may let go of it at any time."""
-    gc.collect()
-    # Held, so that no new object takes a place of theirs.
-    before = {id(one): one for one in gc.get_objects()}
-    gc.disable()
-    try:
-        yield
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        left = {type(one) for one in gc.garbage if id(one) not in before}
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
-    assert not [kind for kind in left if kind.__module__.startswith(("clconv", "pyopencl"))]
-
-
-@contextlib.contextmanager
 def without_the_cycle_collector() -> Iterator[None]:
     gc.collect()
     gc.disable()
@@ -138,6 +118,24 @@ def without_the_cycle_collector() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+@contextlib.contextmanager
+def no_garbage_of_ours() -> Iterator[None]:
+    """Nothing of clconv's or pyopencl's that is made within waits for the cycle collector. What was there before does not
+    count: tests that ran earlier may let go of it at any time."""
+    with without_the_cycle_collector():
+        # Held, so that no new object takes a place of theirs.
+        before = {id(one): one for one in gc.get_objects()}
+        try:
+            yield
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            left = {type(one) for one in gc.garbage if id(one) not in before}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+    assert not [kind for kind in left if kind.__module__.startswith(("clconv", "pyopencl"))]
 
 
 def control_flow_model() -> bytes:
@@ -265,7 +263,6 @@ import sys
 import numpy as np
 from clconv.runtime.device import devices
 from clconv.session.session import Session
-from clconv.session.stored_network import StoredNetwork
 from tests.runtime.support import picture, residual
 
 device = next(d for d in devices() if d.index == int(sys.argv[1]))

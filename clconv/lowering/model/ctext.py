@@ -71,9 +71,8 @@ def saturated(value: str, source: DType, target: DType) -> str:
     limits, kind = np.iinfo(target.numpy), C_TYPES[target.value]
     low, high = (c_number(float(end), source) for end in (limits.min, limits.max))
     least, most = (c_number(end, target) for end in (limits.min, limits.max))
-    if (
-        limits.bits <= 16
-    ):  # the limits are floats: cut as such, which is less work for vectors of bytes
+    # Limits of so few bits are floats: cut as such, which is less work for vectors of bytes.
+    if limits.bits <= 16:
         inside = f"({value} > {low} ? {value} : {low})"
         inside = f"({inside} < {high} ? {inside} : {high})"
         number = "" if limits.min == 0 else f"{value} != {value} ? ({kind})0 : "

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import math
 
-from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
-from clconv.lowering.ops.pool.rows import blocks_or_rows, rows_lower
+from clconv.lowering.ops.pool.blocks import blocks_call, blocks_or_rows, lower_blocks_or_rows
 from clconv.lowering.ops.pool.window import (
+    begin_arguments,
     far_obstacle,
     pad_mode,
     wanted_indices,
-    window_arguments,
     window_parameters,
 )
-from clconv.lowering.shared.blocked import (
-    blocked_obstacle,
-    pair,
-    rows_per_item,
-)
+from clconv.lowering.shared.blocked import blocked_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 
 _MOST_TAPS = 25  # of a window, for they are written out
@@ -37,31 +32,18 @@ def _applies(problem: Problem) -> str | None:
 
 
 def _lower(problem: Problem) -> Lowered:
-    x, y = problem.x, problem.y
-    if y.size == 0:
-        return Lowered()
-    if x.layout.is_plain:
-        return rows_lower(problem)
-    block, out = problem.device.vector_width, pair(y.shape[2:], 1)
-    blocks = -(-x.shape[1] // block)
+    block = problem.device.vector_width
     epilogue = plan_epilogue(problem, block)
-    window = window_parameters(problem)
-    del window["pad_mode"]
     kernel = Kernel.of(
-        "pool/columns.cl.mako", "pool_columns", block=block, pixels=_PIXELS, epilogue=epilogue.terms,
-        epilogue_names=epilogue.names, **window,
-    )  # fmt: skip
-    rows = rows_per_item(problem, out[0], blocks * x.shape[0])
-    left_out = ("pad_bottom", "pad_right")
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        *((name, size) for name, size in window_arguments(problem) if name not in left_out),
-        ("rows", Scalar(rows)),
-        *epilogue.arguments,
-    ]
-    items = (-(-out[0] // rows), blocks, x.shape[0])
-    return Lowered((problem.call(kernel, arguments, items),))
+        "pool/columns.cl.mako",
+        "pool_columns",
+        block=block,
+        pixels=_PIXELS,
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+        **window_parameters(problem),
+    )
+    return blocks_call(problem, kernel, begin_arguments(problem), epilogue.arguments)
 
 
-COLUMNS = Variant("MaxPool", "columns", _applies, _lower, blocks_or_rows)
+COLUMNS = Variant("MaxPool", "columns", _applies, lower_blocks_or_rows(_lower), blocks_or_rows)

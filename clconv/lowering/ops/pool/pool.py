@@ -11,11 +11,13 @@ from clconv.graph.ops.pool.pool import taps_that_matter
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
+from clconv.lowering.ops.pool.blocks import blocks_call, blocks_or_rows, lower_blocks_or_rows
 from clconv.lowering.ops.pool.columns import COLUMNS
-from clconv.lowering.ops.pool.rows import blocks_or_rows, rows_lower
 from clconv.lowering.ops.pool.window import (
     UNROLLED,
+    begin_arguments,
     far_obstacle,
+    pad_mode,
     parameters,
     reach,
     wanted_indices,
@@ -25,11 +27,9 @@ from clconv.lowering.ops.pool.window import (
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     c_type,
-    image_arguments,
     kernel_pad_mode,
     pair,
     plain_obstacle,
-    rows_per_item,
     stored_obstacle,
 )
 from clconv.lowering.shared.epilogue import plan_epilogue
@@ -47,13 +47,7 @@ def _blocked_applies(problem: Problem) -> str | None:
 
 
 def _blocked_lower(problem: Problem) -> Lowered:
-    x, y = problem.x, problem.y
-    if y.size == 0:
-        return Lowered()
-    if x.layout.is_plain:
-        return rows_lower(problem)
-    block, out = problem.device.vector_width, pair(y.shape[2:], 1)
-    blocks = -(-x.shape[1] // block)
+    block = problem.device.vector_width
     epilogue = plan_epilogue(problem, block)
     kernel = Kernel.of(
         "pool/blocked.cl.mako",
@@ -61,19 +55,11 @@ def _blocked_lower(problem: Problem) -> Lowered:
         block=block,
         pixels=4,
         unroll=problem.node.attrs.kernel_shape[-1] <= UNROLLED,
+        pad_mode=pad_mode(problem),
         **window_parameters(problem),
         **parameters(problem, epilogue),
     )
-    rows = rows_per_item(problem, out[0], blocks * x.shape[0])
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        *window_arguments(problem),
-        ("rows", Scalar(rows)),
-        *epilogue.arguments,
-    ]
-    items = (-(-out[0] // rows), blocks, x.shape[0])
-    return Lowered((problem.call(kernel, arguments, items),))
+    return blocks_call(problem, kernel, window_arguments(problem), epilogue.arguments)
 
 
 # --- taps: channel blocks for CPUs, with the pixel that each maximum is ----------------------------------
@@ -89,30 +75,14 @@ def _taps_signatures(problem: Problem) -> list[Signature]:
 
 
 def _taps_lower(problem: Problem) -> Lowered:
-    x, y, at = problem.x, problem.y, problem.node.attrs
-    if y.size == 0:
+    if problem.y.size == 0:
         return Lowered()
-    block, out = problem.device.vector_width, pair(y.shape[2:], 1)
-    blocks = -(-x.shape[1] // block)
+    block = problem.device.vector_width
     kernel = Kernel.of(
-        "pool/taps.cl.mako",
-        "pool_taps",
-        block=block,
-        pixels=4,
-        kernel=pair(at.kernel_shape, 1),
-        strides=pair(at.strides, 1),
-        dilations=pair(at.dilations, 1),
+        "pool/taps.cl.mako", "pool_taps", block=block, pixels=4, **window_parameters(problem)
     )
-    rows = rows_per_item(problem, out[0], blocks * x.shape[0])
-    arguments: list[tuple[str, Argument]] = [
-        ("x", problem.argument(0)),
-        ("y", Write(problem.node.outputs[0])),
-        ("taps", Write(problem.node.outputs[1])),
-        *image_arguments(pair(x.shape[2:], 1), out, pair(at.pads[: x.rank - 2], 0)),
-        ("rows", Scalar(rows)),
-    ]
-    items = (-(-out[0] // rows), blocks, x.shape[0])
-    return Lowered((problem.call(kernel, arguments, items),))
+    taps = ("taps", Write(problem.node.outputs[1]))
+    return blocks_call(problem, kernel, [taps, *begin_arguments(problem)])
 
 
 # --- register: a register tile on plain tensors, for GPUs -----------------------------------------------
@@ -136,6 +106,7 @@ def _register_lower(problem: Problem) -> Lowered:
         "pool/register.cl.mako",
         "pool_register",
         pixels=_PIXELS,
+        pad_mode=pad_mode(problem),
         **window_parameters(problem),
         **parameters(problem, epilogue),
     )
@@ -222,6 +193,8 @@ register(COLUMNS)
 for _op in ("MaxPool", "AveragePool", "LpPool"):
     register(
         Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
-        Variant(_op, "blocked", _blocked_applies, _blocked_lower, blocks_or_rows),
+        Variant(
+            _op, "blocked", _blocked_applies, lower_blocks_or_rows(_blocked_lower), blocks_or_rows
+        ),
         Variant(_op, "simple", _simple_applies, _simple_lower, rounds=_simple_rounds),
     )

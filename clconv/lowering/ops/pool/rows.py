@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
-from clconv.lowering.model.kernel import Lowered, Problem, Signature, plain_signature
+from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.ops.pool.window import (
     UNROLLED,
     pad_mode,
@@ -12,7 +12,7 @@ from clconv.lowering.ops.pool.window import (
     window_arguments,
     window_parameters,
 )
-from clconv.lowering.shared.blocked import blocked_signatures, pair, rows_per_item
+from clconv.lowering.shared.blocked import pair, rows_per_item
 from clconv.lowering.shared.epilogue import plan_epilogue
 
 _MOST_REACH = 64  # pixels from the first to the last column of a window
@@ -33,23 +33,15 @@ def takes_rows(problem: Problem) -> bool:
     )
 
 
-def blocks_or_rows(problem: Problem) -> list[Signature]:
-    """Channel blocks, and plain images where they may be pooled as they lie."""
-    found = blocked_signatures(problem)
-    return [*found, *plain_signature(problem)] if takes_rows(problem) else found
-
-
 def rows_lower(problem: Problem) -> Lowered:
     x, out = problem.x, pair(problem.y.shape[2:], 1)
     epilogue = plan_epilogue(problem)
-    window = window_parameters(problem)
-    del window["pad_mode"]
     kernel = Kernel.of(
         "pool/rows.cl.mako",
         "pool_rows",
         lanes=problem.device.vector_width,
         most_results=_MOST_RESULTS,
-        **window,
+        **window_parameters(problem),
         **parameters(problem, epilogue),
     )
     chunk = -(-out[1] // -(-out[1] // _MOST_RESULTS))

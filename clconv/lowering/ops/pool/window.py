@@ -54,18 +54,23 @@ def window_parameters(problem: Problem) -> dict[str, Hashable]:
         "kernel": pair(at.kernel_shape, 1),
         "strides": pair(at.strides, 1),
         "dilations": pair(at.dilations, 1),
-        "pad_mode": pad_mode(problem),
     }
+
+
+def begin_arguments(problem: Problem) -> list[tuple[str, Argument]]:
+    """Sizes of the image and the result, and the padding before the image."""
+    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
+    begin = pair(pads[: x.rank - 2], 0)
+    return image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin)
 
 
 def window_arguments(problem: Problem) -> list[tuple[str, Argument]]:
     """Sizes of the image and the result, and the padding on all sides."""
-    x, y, pads = problem.x, problem.y, problem.node.attrs.pads
-    begin, end = pair(pads[: x.rank - 2], 0), pair(pads[x.rank - 2 :], 0)
+    bottom, right = pair(problem.node.attrs.pads[problem.x.rank - 2 :], 0)
     return [
-        *image_arguments(pair(x.shape[2:], 1), pair(y.shape[2:], 1), begin),
-        ("pad_bottom", Scalar(end[0])),
-        ("pad_right", Scalar(end[1])),
+        *begin_arguments(problem),
+        ("pad_bottom", Scalar(bottom)),
+        ("pad_right", Scalar(right)),
     ]
 
 
