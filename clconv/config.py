@@ -139,6 +139,12 @@ ONE_LAUNCH = Setting(
     True,
     "0: one launch per kernel, even where joining launches would be faster.",
 )
+PARTS: Setting[int | None] = Setting(
+    "CLCONV_PARTS",
+    _count,
+    None,
+    "PoCL: into how many programs, which are compiled side by side, joined launches go; 1 for one. Unset: as many as pay.",
+)
 IMAGES: Setting[int | None] = Setting(
     "CLCONV_IMAGES",
     _count,
@@ -187,6 +193,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     DUMP,
     VARIANT,
     ONE_LAUNCH,
+    PARTS,
     IMAGES,
     PRECISION,
     LOOP_LIMIT,

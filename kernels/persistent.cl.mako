@@ -10,50 +10,47 @@ taken is waited for, and whoever takes work does it next: workers that run one a
 
 operations: what to run, `count` of them   words: arguments of all, see callable.py   awaited: numbers of
 operations       counters: for each operation `segments` lines of items taken and one of items done, then one of
-workers done; all zero before and after.   Index space: the workers.   Parameters: kernels; stamped, for profiles: then
+workers done; all zero before and after.   Index space: the workers.   Parameters: kernels; parts, programs of part.cl.mako that do the
+  operations of other kernels; stamped, for profiles: then
   stamps: for each operation and worker a line of ticks (first item taken, all awaited, last item done) and the items
   done, if there were any.
 </%doc>
-<%page args="kernels, stamped=False"/>\
+<%page args="kernels, parts=(), stamped=False"/>\
+<%namespace name="operations" file="/operations.mako"/>\
 <%namespace name="clock" file="/clock.mako"/>\
 <%namespace name="waiting" file="/waiting.mako"/>\
 <%namespace name="alone" file="/alone.mako"/>\
 <%!
-from clconv.planning.functions import call_text, function_text
-from clconv.planning.merging import functions
 from clconv.planning.persistent import LINE, LOOKS, STAMP
 %>
-<% called = functions(kernels) %>\
-#define get_global_id(d) global_id_##d
-#define get_global_size(d) global_size_##d
-% for function in dict.fromkeys(f.kernel for f in called.values()):
-${function_text(function)}
-% endfor
-#undef get_global_id
-#undef get_global_size
+${operations.text(kernels)}
+% if parts:
 
-typedef struct {
-  int function, size_0, size_1, size_2, items, chunk, first_word, first_awaited, awaited;
-} ${entry}_operation;
-
-// Once in the program, however many call it: it has as many calls as there are kernels.
-static __attribute__((noinline)) void ${entry}_at(
-    global const ${entry}_operation* operation, global const ulong* words, int global_id_0, int global_id_1, int global_id_2) {
-  const size_t global_size_0 = operation->size_0, global_size_1 = operation->size_1, global_size_2 = operation->size_2;
-  switch (operation->function) {
-% for i, kernel in enumerate(kernels):
-    case ${i}: ${call_text(called[kernel], "words")}; break;
-% endfor
-  }
+// Calls a function of another program, by where it begins. Naked, so that what it is given is still where a call puts it.
+static __attribute__((naked, noinline)) void ${entry}_jump(ulong call, ulong begin) {
+#if defined(__x86_64__)
+  __asm__ volatile("jmp *%%rsi" : : : "memory");
+#else
+  __asm__ volatile("br x1" : : : "memory");
+#endif
 }
+% endif
 
-static void ${entry}_item(global const ${entry}_operation* operation, global const ulong* words, int item) {
-  const int rows = item / operation->size_0;
-  ${entry}_at(operation, words, item % operation->size_0, rows % operation->size_1, rows / operation->size_1);
+// Items of an operation, one after another. words: of its arguments; all: those of every operation.
+static void ${entry}_several(
+    global const ${entry}_operation* operation, global const ulong* words, global const ulong* all, int first, int last) {
+% if parts:
+  if (operation->part >= 0) {
+    ulong call[4] = {(ulong)operation, (ulong)words, first, last};
+    ${entry}_jump((ulong)call, all[operation->part]);
+    return;
+  }
+% endif
+  for (int item = first; item < last; ++item) ${entry}_item(operation, words, item);
 }
 % if not stamped:
 
-${alone.function()}
+${alone.function(parts)}
 % endif
 
 ${waiting.functions(LINE, *LOOKS)}
@@ -91,7 +88,7 @@ static __attribute__((noinline)) void ${entry}_work(
 % if stamped:
         if (did == 0) stamp[1] = ${entry}_clock();
 % endif
-        for (int item = first; item < last; ++item) ${entry}_item(operation, words + operation->first_word, item);
+        ${entry}_several(operation, words + operation->first_word, words, first, last);
         did += last - first;
       }
     }

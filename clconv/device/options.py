@@ -18,6 +18,7 @@ class PlanOptions:
     forced: variants by operator, both in lower case, that must be taken.
     images_at_once: how many images of a batch run at a time, 0 all of them, None the fastest number.
     joining: whether launches may be joined into one on devices where that is faster.
+    parts: into how many programs the kernels of joined launches go, None for as many as pay.
     guard: unused bytes around every value; values then share no memory, and launches are not joined.
 
     Raises ConfigError for a precision that does not exist.
@@ -28,6 +29,7 @@ class PlanOptions:
     images_at_once: int | None = None
     joining: bool = True
     guard: int = 0
+    parts: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "precision", config.chosen_precision(self.precision))
@@ -41,4 +43,5 @@ class PlanOptions:
             config.IMAGES.get(),
             config.ONE_LAUNCH.get(),
             guard,
+            config.PARTS.get(),
         )

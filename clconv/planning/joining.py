@@ -32,14 +32,17 @@ def are_joined(device: DeviceInfo, options: PlanOptions, findings: Findings) -> 
 
 
 def join_launches(
-    plan: Plan, compiled: Iterable[Kernel] = (), alternatives: CallsByNode | None = None
+    plan: Plan,
+    compiled: Iterable[Kernel] = (),
+    alternatives: CallsByNode | None = None,
+    parts: int | None = None,
 ) -> Plan:
     """The plan with those of its calls as one launch that stand side by side and can be joined.
 
     One that is alone in its plan becomes such a launch, too: it may then be run without waking threads.
 
     compiled: see persistent_call. alternatives: calls by node that other sizes may take, besides those that lowering
-    knows of.
+    knows of. parts: see PlanOptions.
 
     The kernels that other sizes may take are in the same program, so that those sizes compile nothing.
     """
@@ -54,7 +57,7 @@ def join_launches(
         awaited = dependencies([_access(call, lowered, plan.memory) for call in calls])
         nodes = dict.fromkeys(call.node for call in calls)
         others = [c for by_node in several for node in nodes for c in by_node.get(node, ())]
-        launches.append(persistent_call(calls, awaited, plan.device, compiled, others))
+        launches.append(persistent_call(calls, awaited, plan.device, compiled, others, parts))
     return dataclasses.replace(plan, launches=tuple(launches))
 
 

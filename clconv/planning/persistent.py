@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from clconv.device.info import DeviceInfo
 from clconv.lowering.model.arguments import (
     Addresses,
     Argument,
+    FunctionAddress,
     Local,
     Scalar,
     State,
@@ -20,6 +22,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import is_for_groups
+from clconv.planning.parts import cut
 
 # Looks before a waiting worker sleeps, at least and at most: about a microsecond, and some tens, which it takes to wake an
 # idle core. Always as many would keep the cores from those that are waited for where there are more workers than cores.
@@ -35,10 +38,11 @@ MOST_KERNELS = (
 _MOST_SEGMENTS = 16
 _CHUNKS = 16  # that a worker's share is taken in: what is left to balance with at the end
 
-_TEMPLATE = "persistent.cl.mako"
+SEVERAL = "several"  # and that of a part's function, which does items of one operation
+_TEMPLATE, _PART = "persistent.cl.mako", "part.cl.mako"
 _COUNT = "count"
 # The struct of that template, for who reads the table of a launch.
-_FIELDS = "function size_0 size_1 size_2 items chunk first_word first_awaited awaited"
+_FIELDS = "function size_0 size_1 size_2 items chunk first_word first_awaited awaited part"
 OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
 
 
@@ -87,24 +91,52 @@ def groups(calls: Sequence[KernelCall]) -> list[range]:
     return found
 
 
-def persistent_kernel(kernels: Iterable[Kernel]) -> Kernel:
-    """The kernel that can run all of these, in any order."""
-    ordered = sorted(set(kernels), key=lambda kernel: kernel.symbol)
-    return Kernel.of(_TEMPLATE, "persistent", kernels=tuple(ordered))
+def persistent_kernel(kernels: Iterable[Kernel], parts: Iterable[Iterable[Kernel]] = ()) -> Kernel:
+    """The kernel that can run all of these, in any order. parts: more of them, in programs of their own."""
+    made = tuple(Kernel.of(_PART, "part", kernels=_ordered(part)) for part in parts)
+    more: dict[str, Any] = {"parts": made} if made else {}
+    return Kernel.of(_TEMPLATE, "persistent", kernels=_ordered(kernels), **more)
+
+
+def _ordered(kernels: Iterable[Kernel]) -> tuple[Kernel, ...]:
+    return tuple(sorted(set(kernels), key=lambda kernel: kernel.symbol))
 
 
 def is_persistent(kernel: Kernel) -> bool:
     return kernel.template == _TEMPLATE
 
 
+def is_part(kernel: Kernel) -> bool:
+    """Whether it has functions for a persistent kernel, and does nothing itself."""
+    return kernel.template == _PART
+
+
+def parts_of(kernel: Kernel) -> tuple[Kernel, ...]:
+    """The parts of a persistent kernel that are programs of their own; none of a stored one, whose plan knows them."""
+    return dict(kernel.parameters).get("parts", ())  # type: ignore[return-value]
+
+
+def part_call(part: Kernel) -> KernelCall:
+    """The launch that has the machine code of a part made and loaded."""
+    return KernelCall("", part, (("call", State(64)), (_COUNT, Scalar(0, "int"))), (1,), (1,))
+
+
 def kernels_of(kernel: Kernel) -> tuple[Kernel, ...]:
-    """The kernels that a persistent one runs, any other only itself."""
-    return dict(kernel.parameters)["kernels"] if is_persistent(kernel) else (kernel,)  # type: ignore[return-value]
+    """The kernels that a persistent one runs, its parts among it, any other only itself."""
+    if not is_persistent(kernel):
+        return (kernel,)
+    return (*_own(kernel), *itertools.chain.from_iterable(map(_own, parts_of(kernel))))
+
+
+def _own(kernel: Kernel) -> tuple[Kernel, ...]:
+    return dict(kernel.parameters)["kernels"]  # type: ignore[return-value]
 
 
 def pieces_of(kernel: Kernel) -> int:
     """How many kernels there are to compile."""
-    return kernel.pieces if isinstance(kernel, StoredKernel) else len(kernels_of(kernel))
+    if isinstance(kernel, StoredKernel):
+        return kernel.pieces
+    return len(_own(kernel)) if is_persistent(kernel) or is_part(kernel) else 1
 
 
 def persistent_call(
@@ -113,28 +145,33 @@ def persistent_call(
     device: DeviceInfo,
     compiled: Iterable[Kernel] = (),
     others: Iterable[KernelCall] = (),
+    parts: int | None = None,
 ) -> KernelCall:
     """One launch that does what these calls do.
 
     awaited: for each call, which of them must be over before. compiled: kernels that are at hand; the first
     persistent one that has all that is needed serves, so that another input size compiles nothing. others: calls of
     other sizes; the kernels of those that can be joined are compiled along with these if none of those serves.
+    parts: into how many programs the kernels are to go, None for as many as pay.
     """
     wanted = {call.kernel for call in calls}
     serving = (k for k in compiled if is_persistent(k) and wanted <= set(kernels_of(k)))
     kernel = next(serving, None)
     if kernel is None:
         joining = [call.kernel for call in others if can_join(call)]
-        kernel = persistent_kernel([*wanted, *joining])
-    number = {k: i for i, k in enumerate(kernels_of(kernel))}
+        kernel = persistent_kernel(*cut(_ordered([*wanted, *joining]), device, parts))
+    number = {k: (i, -1) for i, k in enumerate(_own(kernel))}
+    for place, part in enumerate(parts_of(kernel)):
+        number |= {k: (i, place) for i, k in enumerate(_own(part))}
     workers = device.compute_units
     operations = np.zeros(len(calls), OPERATION)
-    words: list[Argument] = []
+    words: list[Argument] = [FunctionAddress(part) for part in parts_of(kernel)]
     first_awaited = [0, *itertools.accumulate(map(len, awaited))]
     for i, call in enumerate(calls):
         items = math.prod(call.global_size)
+        function, part_of = number[call.kernel]
         operations[i] = (
-            number[call.kernel],
+            function,
             *call.global_size,
             *(1,) * (3 - len(call.global_size)),
             items,
@@ -142,6 +179,7 @@ def persistent_call(
             len(words),
             first_awaited[i],
             len(awaited[i]),
+            part_of,
         )
         words.extend(argument for _, argument in call.arguments)
     segments = min(workers, _MOST_SEGMENTS)
@@ -161,8 +199,18 @@ def persistent_call(
     )
 
 
+def idle_with_parts(call: KernelCall) -> KernelCall:
+    """A launch that calls functions of parts as one that does nothing, for where those are not loaded; any other as it is."""
+    if not parts_of(call.kernel):
+        return call
+    return call.replacing(call.global_size, **{_COUNT: Scalar(0, "int")})
+
+
 def idle_arguments(kernel: Kernel) -> tuple[int | None, ...]:
-    """Arguments with which a persistent kernel does nothing, but has its machine code made. None: any buffer of zeros."""
+    """Arguments with which a persistent kernel or a part does nothing, but has its machine code made. None: any buffer of
+    zeros."""
+    if is_part(kernel):
+        return (None, 0)
     stamps = (None,) if dict(kernel.parameters).get("stamped") else ()
     return (None, 0, None, None, None, 1, *stamps)
 
@@ -176,7 +224,10 @@ def calls_in(launch: KernelCall) -> int:
 def stamped(launch: KernelCall) -> KernelCall:
     """A persistent launch that writes down when each worker began and ended each operation, into `stamps`. Another
     program: what runs without a profile is not burdened."""
-    kernel = Kernel.of(_TEMPLATE, "stamped", kernels=kernels_of(launch.kernel), stamped=True)
+    more: dict[str, Any] = {"stamped": True}
+    if parts_of(launch.kernel):
+        more["parts"] = parts_of(launch.kernel)
+    kernel = Kernel.of(_TEMPLATE, "stamped", kernels=_own(launch.kernel), **more)
     nbytes = calls_in(launch) * math.prod(launch.global_size) * STAMP * 8
     arguments = (*launch.arguments, ("stamps", State(nbytes)))
     return dataclasses.replace(launch, kernel=kernel, arguments=arguments)

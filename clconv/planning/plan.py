@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from clconv.device.info import DeviceInfo
 from clconv.graph.batch_split import BatchSplit
 from clconv.graph.ir import Graph
-from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.lowered import LoweredGraph
 from clconv.planning.memory import MemoryPlan
+from clconv.planning.persistent import parts_of
 from clconv.records import record
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class Plan:
     @property
     def calls(self) -> tuple[KernelCall, ...]:
         return self.lowered.calls
+
+    @property
+    def parts(self) -> tuple[Kernel, ...]:
+        """Programs with functions that its launches call, see planning/parts.py."""
+        return tuple(dict.fromkeys(p for call in self.launches for p in parts_of(call.kernel)))
 
     def root(self, value: str) -> str:
         """The value that owns the memory a value lies in."""

@@ -256,7 +256,7 @@ class Planner:
         return dataclasses.replace(banded, batch_split=plan.batch_split)
 
     def _joined(self, plan: Plan, others: CallsByNode) -> Plan:
-        joined = join_launches(plan, self._compiled, others)
+        joined = join_launches(plan, self._compiled, others, self.options.parts)
         self._compiled.update(dict.fromkeys(call.kernel for call in joined.launches))
         return joined
 

@@ -12,6 +12,7 @@ import numpy as np
 from clconv.debug import logged_if_long
 from clconv.lowering.model.arguments import (
     Addresses,
+    FunctionAddress,
     Local,
     Packed,
     Read,
@@ -23,6 +24,7 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.movable import in_place
+from clconv.planning.persistent import part_call
 from clconv.planning.plan import Plan
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
@@ -30,8 +32,10 @@ from clconv.runtime.direct import BoundLaunch, Direct
 from clconv.runtime.opencl import (
     SCALARS,
     Device,
+    Function,
     Queue,
     host_memory,
+    part_function,
     set_arguments,
     sub_buffer,
     without_work,
@@ -90,9 +94,10 @@ class BoundPlan:
         with constants.prepared(wanted) as packed:
             with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
                 self.programs = device.compiler.prepare(
-                    (call.kernel for call in plan.launches), self._steps.compiled
+                    (*plan.parts, *(call.kernel for call in plan.launches)), self._steps.compiled
                 )
             self._held += packed() + reading()
+        self._parts = {part: self._loaded(part_call(part)) for part in plan.parts}
         ready = [self._bind(call) for call in plan.launches]
         self._launches = [launch for launch, _ in ready]
         self._direct = self._made_direct(ready)
@@ -190,6 +195,15 @@ class BoundPlan:
         set_arguments(kernel, arguments)
         return (kernel, call.global_size, call.local_size), arguments
 
+    def _loaded(self, call: KernelCall) -> Function:
+        """The function of a part, which is loaded by its launch. Raises DeviceError."""
+        launch, _ = self._bind(call)
+        self.queue.launch(*launch)
+        self.queue.finish()
+        if self.device.compiler.first_launches([call], self.programs):
+            self.device.compiler.launched([call])
+        return part_function(call.kernel.symbol)
+
     def argument(self, argument: Any) -> Any:
         match argument:
             case Read(value, offset) | Write(value, offset):
@@ -209,6 +223,8 @@ class BoundPlan:
                 return self.upload(np.zeros(nbytes, np.uint8))
             case Addresses(arguments):
                 return self.upload(words_of(arguments, self))
+            case FunctionAddress(part):
+                return self._parts[part].address
             case _:  # of a plan that was read
                 return argument.on(self)
 

@@ -22,6 +22,7 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError, warn_once
 from clconv.lowering.model.arguments import (
     Addresses,
+    FunctionAddress,
     Local,
     Packed,
     Read,
@@ -32,7 +33,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.planning.memory import MemoryPlan
-from clconv.planning.persistent import ADDRESS
+from clconv.planning.persistent import ADDRESS, idle_with_parts, part_call
 from clconv.planning.plan import Plan
 from clconv.runtime import pages
 from clconv.runtime.constants import DeviceConstants, Held
@@ -51,7 +52,9 @@ def try_apart(
 
     Raises DeviceError if that process died for want of disk space, KernelBuildError if it died twice without.
     """
-    untried = device.compiler.untried((*plan.launches, *_address_calls(device.info, plan.launches)))
+    parts = tuple(map(part_call, plan.parts))
+    asked = (*parts, *plan.launches, *_address_calls(device.info, plan.launches))
+    untried = device.compiler.untried(asked)
     if not untried:
         return []
     weights = {a for call in plan.launches for a in _flat(call) if isinstance(a, Packed)}
@@ -140,9 +143,10 @@ class _Job:
 
     def _distinct(self, programs: dict[Kernel, int]) -> list[KernelCall]:
         """One launch of each kernel and size: PoCL makes machine code for the number of items, too."""
+        calls = (*map(part_call, self._plan.parts), *map(idle_with_parts, self._plan.launches))
         found = {
             (c.kernel, c.local_size, c.global_size): c
-            for c in reversed(self._plan.launches)
+            for c in reversed(calls)
             if c.kernel in programs
         }
         return list(reversed(found.values()))
@@ -169,6 +173,8 @@ class _Job:
                 return ("buffer", index, 0, array.nbytes)
             case State(nbytes):
                 return ("buffer", self._new(nbytes), 0, nbytes)
+            case FunctionAddress():
+                return ("number", "<u8", 0)  # which is not called
             case Addresses(arguments):
                 return ("words", [self._argument(a) for a in arguments])
         raise AssertionError(argument)

@@ -20,9 +20,19 @@ def words_of(arguments: Sequence[Any], bound: BoundPlan) -> np.ndarray:
     words, places, others = words_and_places(arguments, bound)
     addressed = [(i, bound.arenas[slot.arena]) for i, slot in places]
     addressed += [(i, bound.argument(argument)) for i, argument in others]
-    begins = bound.device.addresses([buffer for _, buffer in addressed])
-    words[[i for i, _ in addressed]] += begins
+    add_addresses(words, addressed, bound)
     return words
+
+
+def add_addresses(
+    words: np.ndarray, addressed: Sequence[tuple[int, Any]], bound: BoundPlan
+) -> None:
+    """Adds to words where buffers begin, or functions: those are the number itself."""
+    for i, one in addressed:
+        if isinstance(one, int):
+            words[i] = one
+    buffers = [(i, one) for i, one in addressed if not isinstance(one, int)]
+    words[[i for i, _ in buffers]] += bound.device.addresses([one for _, one in buffers])
 
 
 def words_and_places(

@@ -21,7 +21,7 @@ from clconv.store.files import Unusable
 if TYPE_CHECKING:
     from clconv.runtime.bound import BoundPlan
 
-FORMAT = 3
+FORMAT = 4
 _NETWORK, MODEL = "network", "model"
 # What probing finds out about a device for a network, see clconv.probes.
 _PROBED = (

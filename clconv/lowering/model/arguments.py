@@ -13,7 +13,7 @@ from clconv.graph.ir import DType, Layout, TensorSpec
 from clconv.records import record
 
 if TYPE_CHECKING:
-    from clconv.lowering.model.call import KernelCall
+    from clconv.lowering.model.call import Kernel, KernelCall
 
 
 class Room(Protocol):
@@ -155,10 +155,28 @@ class Addresses:
 
 
 @record(frozen=True)
+class FunctionAddress:
+    """Among Addresses: where the function begins that does the operations of a part, see planning/parts.py."""
+
+    part: Kernel
+
+
+@record(frozen=True)
 class State:
     """Argument: bytes that are zero at first, and what the kernel left there the next time."""
 
     nbytes: int
 
 
-Argument = Read | Write | Packed | PackedValue | Scalar | Local | Table | Addresses | State
+Argument = (
+    Read
+    | Write
+    | Packed
+    | PackedValue
+    | Scalar
+    | Local
+    | Table
+    | Addresses
+    | FunctionAddress
+    | State
+)

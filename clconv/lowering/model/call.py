@@ -11,6 +11,7 @@ from clconv.graph.cost import Cost
 from clconv.lowering.model.arguments import (
     Addresses,
     Argument,
+    FunctionAddress,
     Local,
     Packed,
     PackedValue,
@@ -140,6 +141,8 @@ class KernelCall:
                     return f"local {nbytes}"
                 case Table(array):
                     return f"table {array.dtype}{list(array.shape)}"
+                case FunctionAddress(part):
+                    return part.symbol
                 case Addresses(several):
                     return f"{len(several)} words"
                 case State(nbytes):

@@ -44,7 +44,7 @@ def _lookup() -> TemplateLookup:
 
 
 @functools.cache
-def _origin() -> bytes:
+def origin() -> bytes:
     """Changes with everything that rendered sources are made of: the templates, and the Python code they import. By
     content, not by age: an older clconv may come back."""
     content = hashlib.sha256()
@@ -151,7 +151,7 @@ def _render(name: str, parameters: dict[str, object]) -> str:
 def program_source(kernels: tuple[Kernel, ...]) -> str:
     """One program with all these kernels. Kept on disk as text, because rendering takes a tenth of a load."""
     named = [(k.template, k.entry, k.parameters) for k in kernels]
-    key = hashlib.sha256(_origin() + repr(named).encode()).hexdigest()
+    key = hashlib.sha256(origin() + repr(named).encode()).hexdigest()
     return kept_text("sources", key, lambda: _program_source(kernels))
 
 

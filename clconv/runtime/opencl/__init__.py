@@ -29,7 +29,7 @@ from clconv.runtime.opencl.foreign import (
     is_on_device,
 )
 from clconv.runtime.opencl.found import device_infos, is_pocl, library_version
-from clconv.runtime.opencl.machine_code import Function, NoFunction
+from clconv.runtime.opencl.machine_code import Function, NoFunction, part_function
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
@@ -77,6 +77,7 @@ __all__ = [
     "is_pocl",
     "library_version",
     "open_device",
+    "part_function",
     "part_of",
     "seconds",
     "set_argument",

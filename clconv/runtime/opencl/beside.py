@@ -15,7 +15,8 @@ import pyopencl as cl
 from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
-from clconv.planning.persistent import idle_arguments
+from clconv.planning.parts import LEAST
+from clconv.planning.persistent import idle_arguments, is_part
 from clconv.runtime.opencl import trial_process
 from clconv.runtime.search_path import search_path
 from clconv.store.pocl_programs import Programs
@@ -23,13 +24,15 @@ from clconv.store.pocl_programs import Programs
 if TYPE_CHECKING:
     import subprocess
 
-LINES = 3000  # of a program that takes longer to compile, about a second, than a process to start
+LINES = (
+    3000  # those of a program that takes longer to compile, about a second, than a process to start
+)
 _LIMIT = 900.0  # seconds of a process
 _BYTES = 4096  # of each buffer
 
 
 class Beside:
-    """Programs of persistent kernels that are compiled beside those of this process, by the kernel. sources: of all that
+    """Programs of persistent kernels and their parts that are compiled beside those of this process, by the kernel. sources: of all that
     this process needs; stored: where PoCL keeps those that it has compiled. The longest is left to this process, with
     what more there is than processors. `with` ends
     processes that are not waited for."""
@@ -42,7 +45,8 @@ class Beside:
         options: Sequence[str],
     ) -> None:
         spare = usable_cores() - 1 if sources and sys.executable else 0
-        long = [k for k, source in sources.items() if source.count("\n") >= LINES]
+        least = LEAST if any(map(is_part, sources)) else LINES
+        long = [k for k, source in sources.items() if source.count("\n") >= least]
         wanted = [] if stored is None else [k for k in long if not _is_there(k, sources[k], stored)]
         wanted.sort(key=lambda kernel: -sources[kernel].count("\n"))
         self.sources = sources
@@ -115,7 +119,7 @@ def _job(kernel: Kernel, source: str, device: DeviceInfo, options: Sequence[str]
 
 
 def launch_idle(kernel: Kernel, compiled: Any, context: Any, device: DeviceInfo) -> None:
-    """Has this process make the machine code of a persistent kernel. compiled: the kernel object."""
+    """Has this process make the machine code of a persistent kernel or a part. compiled: the kernel object."""
     zeros = np.zeros(_BYTES, np.uint8)
     flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
     buffer = cl.Buffer(context, flags, hostbuf=zeros)

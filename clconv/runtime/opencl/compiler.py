@@ -16,7 +16,7 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
-from clconv.planning.persistent import is_persistent, pieces_of
+from clconv.planning.persistent import is_part, is_persistent, pieces_of
 from clconv.runtime import process
 from clconv.runtime.opencl.beside import Beside, launch_idle
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, without_logs
@@ -73,7 +73,7 @@ class Compiler:
             return found
 
     def _beside(self, parts: Sequence[tuple[Kernel, ...]]) -> Beside:
-        joined = [p for p in parts if is_persistent(p[0]) and not isinstance(p[0], StoredKernel)]
+        joined = [p for p in parts if _is_made_of_kernels(p[0])]
         several = len(joined) > 1 and self._stored is not None and not self._stored.is_in_doubt()
         sources = {p[0]: self._source(p) for p in joined} if several else {}
         return Beside(sources, self._stored, self.info, self.options)
@@ -82,7 +82,7 @@ class Compiler:
         kernel = part[0]
         others.wait(kernel)
         program = self._made(part, others.sources.get(kernel))
-        if len(others) and is_persistent(kernel) and kernel not in others:
+        if len(others) and _is_made_of_kernels(kernel) and kernel not in others:
             with process.opencl:  # while the others are at work
                 launch_idle(kernel, program.kernel(kernel), self.context, self.info)
         return program
@@ -199,3 +199,8 @@ class Compiler:
         if self._stored is not None:
             self._stored.remember()
             read_once({call.kernel.symbol for call in calls})
+
+
+def _is_made_of_kernels(kernel: Kernel) -> bool:
+    """Whether it may take long to compile: one that joins launches, or a part of it."""
+    return not isinstance(kernel, StoredKernel) and (is_persistent(kernel) or is_part(kernel))

@@ -14,8 +14,13 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clconv.errors import ClconvError
+import numpy as np
 
+from clconv import config
+from clconv.errors import ClconvError, DeviceError
+from clconv.planning.persistent import SEVERAL
+
+_PROOF = 0x5A17C0DE0BADF00D
 _MAPS = Path("/proc/self/maps")
 _PAGE = 4096  # the smallest there are
 _IDENTITY = b"\x7fELF\x02\x01"  # of 64 bits, the lowest byte first
@@ -30,7 +35,9 @@ class NoFunction(ClconvError):
 
 class Function:
     """A function of C that takes one number of 64 bits and returns nothing. call: the caller's thread runs it, without
-    Python's lock. Raises NoFunction, also where what is loaded is not what the file holds."""
+    Python's lock. Called with the address of three words, of which the first is 0, it must invert the third.
+
+    Raises NoFunction, also where what is loaded is not what the file holds."""
 
     def __init__(self, kernel: str, name: str) -> None:
         file = _loaded(f"{kernel}.so")
@@ -46,7 +53,25 @@ class Function:
             raise NoFunction(f"{file.path} was loaded again")
         if ctypes.string_at(file.begin + found.at, len(found.code)) != found.code:
             raise NoFunction(f"{file.path} has changed since it was loaded")
-        self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(file.begin + found.at)
+        self.address = file.begin + found.at
+        self.call = ctypes.CFUNCTYPE(None, ctypes.c_uint64)(self.address)
+        self._prove()
+
+    def _prove(self) -> None:
+        proof = np.array([0, 0, _PROOF], np.uint64)
+        self.call(proof.ctypes.data)
+        if proof[2] != ~np.uint64(_PROOF):
+            raise NoFunction("it does not do what it should")
+
+
+def part_function(symbol: str) -> Function:
+    """The function of a part, which its launch has loaded, see kernels/part.cl.mako. Raises DeviceError."""
+    try:
+        return Function(symbol, f"{symbol}_{SEVERAL}")
+    except NoFunction as reason:
+        raise DeviceError(
+            f"machine code that was just loaded cannot be called ({reason}); with {config.PARTS.name}=1 it need not be"
+        ) from None
 
 
 def read_once(kernels: Collection[str]) -> None:

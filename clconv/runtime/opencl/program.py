@@ -8,7 +8,7 @@ from typing import Any
 import pyopencl as cl
 
 from clconv.lowering.model.call import Kernel, StoredKernel
-from clconv.planning.persistent import is_persistent
+from clconv.planning.persistent import is_part, is_persistent
 from clconv.runtime import process
 from clconv.runtime.opencl.refusals import refused
 
@@ -25,8 +25,8 @@ def together(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
         if isinstance(kernel, StoredKernel):
             stored.setdefault(id(kernel.program), []).append(kernel)
     fresh = [k for k in kernels if not isinstance(k, StoredKernel)]
-    alone = [(k,) for k in fresh if is_persistent(k)]
-    others = [k for k in fresh if not is_persistent(k)]
+    alone = [(k,) for k in fresh if is_persistent(k) or is_part(k)]
+    others = [k for k in fresh if not is_persistent(k) and not is_part(k)]
     starts = range(0, len(others), _KERNELS_A_PROGRAM)
     several = [tuple(others[i : i + _KERNELS_A_PROGRAM]) for i in starts]
     return [*map(tuple, stored.values()), *alone, *several]

@@ -16,6 +16,7 @@ import numpy as np
 from clconv.device.cores import usable_cores
 from clconv.lowering.model.arguments import (
     Addresses,
+    FunctionAddress,
     Local,
     Packed,
     Read,
@@ -24,7 +25,7 @@ from clconv.lowering.model.arguments import (
     Table,
     Write,
 )
-from clconv.lowering.model.call import KernelCall
+from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.planning.memory import Slot
 from clconv.planning.movable import Site, in_place
 from clconv.planning.persistent import pieces_of
@@ -73,6 +74,7 @@ class PlanPacker:
             "slots": {name: _slot_data(bound.slot(name)) for name in values},
             "arenas": list(plan.memory.arenas),
             "live": plan.live_bytes,
+            "parts": [self._kernel(part, bound) for part in plan.parts],
             "launches": [self._launch(call, bound) for call in plan.launches],
             "in_place": _in_place_data(plan),
             "split": None
@@ -80,16 +82,19 @@ class PlanPacker:
             else {"count": split.count, "batch": split.batch, "inputs": sorted(split.inputs)},
         }
 
-    def _launch(self, call: KernelCall, bound: BoundPlan) -> Data:
-        program = bound.programs[call.kernel]
-        kernel = call.kernel
+    def _kernel(self, kernel: Kernel, bound: BoundPlan) -> str:
+        """Its symbol; its program is to be stored."""
+        program = bound.programs[kernel]
         _, kernels = self.programs.setdefault(program.source, (program, []))
         listed = (kernel.symbol, kernel.template, pieces_of(kernel))
         if listed not in kernels:
             kernels.append(listed)
+        return kernel.symbol
+
+    def _launch(self, call: KernelCall, bound: BoundPlan) -> Data:
         return {
             "node": call.node,
-            "symbol": kernel.symbol,
+            "symbol": self._kernel(call.kernel, bound),
             "arguments": [[name, *self._argument(a, bound)] for name, a in call.arguments],
             "global": [int(size) for size in call.global_size],
             "local": None if call.local_size is None else [int(s) for s in call.local_size],
@@ -112,6 +117,8 @@ class PlanPacker:
                 return ["state", int(nbytes)]
             case Addresses(arguments):
                 return ["words", *self._words(arguments, bound)]
+            case FunctionAddress(part):
+                return ["function", part.symbol]
         raise NotStorable(f"it has an argument of a kind that is not stored: {argument}")
 
     def _words(self, arguments: tuple[Any, ...], bound: BoundPlan) -> list[Any]:

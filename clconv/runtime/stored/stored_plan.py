@@ -14,8 +14,8 @@ import numpy as np
 from clconv.device.info import DeviceInfo
 from clconv.graph.batch_split import BatchSplit
 from clconv.graph.ir import DType, Graph, Layout, TensorSpec
-from clconv.lowering.model.arguments import Local, Scalar, State, Table
-from clconv.lowering.model.call import KernelCall, StoredKernel
+from clconv.lowering.model.arguments import FunctionAddress, Local, Scalar, State, Table
+from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.lowered import LoweredGraph
 from clconv.planning.memory import MemoryPlan, Slot
 from clconv.planning.movable import InPlace, Site
@@ -23,6 +23,7 @@ from clconv.planning.plan import Plan
 from clconv.records import record
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.stored.stored_weights import StoredWeights
+from clconv.runtime.words import add_addresses
 from clconv.store.files import Unusable
 
 if TYPE_CHECKING:
@@ -36,12 +37,17 @@ class StoredPlan(Plan):
     """A plan that was read: its launches alone, over places in memory. What looks at nodes, calls or values inside needs
     the network to be planned again.
 
-    wanted: names of the packed weights that its launches read.
+    wanted: names of the packed weights that its launches read. programs: its parts.
     """
 
     weights: StoredWeights | None = None
     wanted: tuple[str, ...] = ()
     in_place: InPlace | None = None
+    programs: tuple[StoredKernel, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Kernel, ...]:
+        return self.programs
 
     def read_weights(self, constants: DeviceConstants) -> Callable[[], list[Held]]:
         """Begins to read them, in a thread of its own; what it returns waits until they are on the device, and raises
@@ -83,12 +89,12 @@ class _Words:
     def on(self, bound: BoundPlan) -> Any:
         words = self.words.copy()
         arenas = sorted(set(self.places[:, 1].tolist()))
-        made = [bound.argument(argument) for _, argument in self.buffers]
-        begins = bound.device.addresses([*(bound.arenas[i] for i in arenas), *made])
+        begins = bound.device.addresses([bound.arenas[i] for i in arenas])
         by_arena = np.zeros(max(arenas, default=0) + 1, np.uint64)
-        by_arena[arenas] = begins[: len(arenas)]
+        by_arena[arenas] = begins
         words[self.places[:, 0]] += by_arena[self.places[:, 1]]
-        words[[word for word, _ in self.buffers]] += begins[len(arenas) :]
+        made = [(word, bound.argument(argument)) for word, argument in self.buffers]
+        add_addresses(words, made, bound)
         return bound.upload(words)
 
 
@@ -129,6 +135,7 @@ class PlanReader:
             weights=self.weights,
             wanted=tuple(names),
             in_place=_in_place(data["in_place"], data["launches"]),
+            programs=tuple(self.kernels[symbol] for symbol in data["parts"]),
         )
 
     def _launch(self, launch: Data, arenas: tuple[int, ...]) -> KernelCall:
@@ -148,6 +155,8 @@ class PlanReader:
                 return Scalar(*rest)
             case "local":
                 return Local(*rest)
+            case "function":
+                return FunctionAddress(self.kernels[str(rest[0])])
             case "state":
                 return State(*rest)
             case "table":
