@@ -20,6 +20,7 @@ from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError
 from clconv.runtime.device import Wanted, choose_device
 from clconv.runtime.opencl import is_pocl
+from clconv.runtime.opencl.beside import SPARE
 from clconv.runtime.progress import Progress, silent
 from clconv.runtime.search_path import search_path
 from clconv.session import coming
@@ -89,7 +90,13 @@ class Precompiling:
             shapes = [
                 {n: [*map(int, s)] for n, s in one.items()} for one in _sets(self.models[path])
             ]
-            job = {"model": path, "shapes": shapes, "device": device.index, "precision": precision}
+            job = {
+                "model": path,
+                "shapes": shapes,
+                "device": device.index,
+                "precision": precision,
+                "spare": max(0, cores // len(wanted) - 1),
+            }
             if path == own:
                 self._ends[path] = _in_thread(job, progress)
             else:
@@ -183,8 +190,11 @@ def compile_one(
     device: int,
     precision: str | None,
     progress: Progress = silent,
+    spare: int | None = None,
 ) -> None:
-    """Loads a model, whose plans for these shapes are kept. device: its index."""
+    """Loads a model, whose plans for these shapes are kept. device: its index. spare: cores that no other model takes, None
+    where it is the only one."""
+    SPARE.set(spare)
     sets = _sets(shapes)
     with load(model, device, precision=precision, progress=progress) as session:
         for one in sets:

@@ -18,8 +18,7 @@ from clconv.planning.merging import functions
 from clconv.store.kept import kept_text
 
 LEAST = 1000  # lines of a part: what it saves is more than what another program costs
-# Lines that a process compiles while another one starts and reads PoCL's library of built-in functions.
-HEAD_START = 1300
+HEAD_START = 400  # lines that this process compiles while another one starts
 MOST = 4  # each takes 10 ms to load where all is compiled already
 
 # Functions of these share a text of many lines, which is in a program once.
@@ -38,17 +37,13 @@ def cut(
         return tuple(kernels), ()
     groups = _inseparable(kernels)
     lines = _lines([[f for f, _ in group] for group in groups])
-    total = sum(lines)
     if parts is None:
-        parts = min(MOST, device.compute_units, (total - HEAD_START) // LEAST)
-        ahead = HEAD_START
-    else:
-        ahead = 0
+        parts = min(MOST, device.compute_units, (sum(lines) - HEAD_START) // LEAST)
     parts = min(parts, len(groups))
     if parts < 2:
         return tuple(kernels), ()
-    # The longest first, each to where least is to be compiled: the first program has a head start.
-    loads = [0, *[ahead] * (parts - 1)]
+    # The longest first, each to where least is to be compiled.
+    loads = [0, *[HEAD_START] * (parts - 1)]
     found: list[list[Kernel]] = [[] for _ in loads]
     for count, group in sorted(zip(lines, groups, strict=True), key=lambda g: -g[0]):
         target = loads.index(min(loads))
