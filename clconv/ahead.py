@@ -19,8 +19,7 @@ from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError
 from clconv.runtime.device import Wanted, choose_device
-from clconv.runtime.opencl import is_pocl
-from clconv.runtime.opencl.beside import SPARE
+from clconv.runtime.opencl import SPARE, is_pocl
 from clconv.runtime.progress import Progress, silent
 from clconv.runtime.search_path import search_path
 from clconv.session import coming

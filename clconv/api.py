@@ -18,9 +18,7 @@ from clconv.graph.ir import Graph
 from clconv.planning.persistent import is_wanted
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
-from clconv.runtime.opencl import callers_place
-from clconv.runtime.opencl.beside import start_early
-from clconv.runtime.opencl.built import POCL_OPTIONS
+from clconv.runtime.opencl import callers_place, start_early
 from clconv.runtime.progress import silent
 from clconv.session.compiled import (
     ENDING,
@@ -117,7 +115,7 @@ def _start_compiler(source: Source, device: DeviceInfo, options: PlanOptions) ->
     """Has another process ready to compile a part of what will be planned, where that is likely to be worth it."""
     pays = is_wanted(device) and options.joining and options.parts != 1 and not options.guard
     if pays and isinstance(source, str | os.PathLike) and os.path.getsize(source) >= _LARGE:
-        start_early(device, POCL_OPTIONS)
+        start_early(device)
 
 
 def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:

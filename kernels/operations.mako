@@ -20,7 +20,7 @@ ${function_text(function)}
 
 // part: which word tells where the function of another program that does it begins; -1 for those of this program.
 typedef struct {
-  int function, size_0, size_1, size_2, items, chunk, first_word, first_awaited, awaited, part;
+  int function, part, size_0, size_1, size_2, items, chunk, first_word, first_awaited, awaited;
 } ${entry}_operation;
 
 // Once in the program, however many call it: it has as many calls as there are kernels.

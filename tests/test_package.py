@@ -115,7 +115,7 @@ from pathlib import Path
 import clconv
 from clconv.lowering.ops.recurrent.inputs import split_kernel
 from clconv.lowering.peak_kernels import peak_arithmetic_call, peak_copy_call
-from clconv.planning.persistent import ADDRESS, CLOCK, persistent_kernel
+from clconv.planning.persistent import ADDRESS, CLOCK, parts_of, persistent_kernel
 from clconv.lowering.model.template import PRELUDE, kernel_folder, prelude, render, template_names
 
 home = Path(clconv.__file__).resolve().parent
@@ -127,7 +127,8 @@ for device in DEVICES.values():  # the probes of a device's peak belong to no op
         assert call.kernel.symbol in render(call.kernel)
         rendered.add(call.kernel.template)
 # Nor do those that join launches; and no case has weights that were bytes.
-for kernel in (ADDRESS, CLOCK, persistent_kernel([call.kernel]), split_kernel(8)):
+joined = persistent_kernel([call.kernel], [[call.kernel]])
+for kernel in (ADDRESS, CLOCK, joined, *parts_of(joined), split_kernel(8)):
     assert kernel.symbol in render(kernel)
     rendered.add(kernel.template)
 for case in DEVICE_CASES:

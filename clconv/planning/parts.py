@@ -15,10 +15,11 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import origin
 from clconv.planning.functions import function_text
 from clconv.planning.merging import functions
+from clconv.planning.persistent import LEAST
 from clconv.store.kept import kept_text
 
-LEAST = 1000  # lines of a part: what it saves is more than what another program costs
 HEAD_START = 400  # lines that this process compiles while another one starts
+_FEW = 4  # kernels, which are not worth counting their lines
 MOST = 4  # each takes 10 ms to load where all is compiled already
 
 # Functions of these share a text of many lines, which is in a program once.
@@ -33,7 +34,7 @@ def cut(
 ) -> tuple[Group, tuple[Group, ...]]:
     """The kernels that stay together, and those of each part. parts: how many programs there are to be, at most as many as
     functions; None for as many as the device has cores for and pay."""
-    if parts is None and (device.compute_units < 2 or len(kernels) < 2):
+    if parts is None and (device.compute_units < 2 or len(kernels) < _FEW):
         return tuple(kernels), ()
     groups = _inseparable(kernels)
     lines = _lines([[f for f, _ in group] for group in groups])

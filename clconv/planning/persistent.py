@@ -22,7 +22,6 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import is_for_groups
-from clconv.planning.parts import cut
 
 # Looks before a waiting worker sleeps, at least and at most: about a microsecond, and some tens, which it takes to wake an
 # idle core. Always as many would keep the cores from those that are waited for where there are more workers than cores.
@@ -35,6 +34,7 @@ STAMP = 8  # 64-bit words of a cache line
 MOST_KERNELS = (
     64  # in one program: its compile time stays bounded, and so does what one change compiles anew
 )
+LEAST = 1000  # lines of a part: what it saves is more than what another program costs
 _MOST_SEGMENTS = 16
 _CHUNKS = 16  # that a worker's share is taken in: what is left to balance with at the end
 
@@ -42,7 +42,7 @@ SEVERAL = "several"  # and that of a part's function, which does items of one op
 _TEMPLATE, _PART = "persistent.cl.mako", "part.cl.mako"
 _COUNT = "count"
 # The struct of that template, for who reads the table of a launch.
-_FIELDS = "function size_0 size_1 size_2 items chunk first_word first_awaited awaited part"
+_FIELDS = "function part size_0 size_1 size_2 items chunk first_word first_awaited awaited"
 OPERATION = np.dtype([(name, np.int32) for name in _FIELDS.split()])
 
 
@@ -158,6 +158,8 @@ def persistent_call(
     serving = (k for k in compiled if is_persistent(k) and wanted <= set(kernels_of(k)))
     kernel = next(serving, None)
     if kernel is None:
+        from clconv.planning.parts import cut  # only now: what is kept has been planned
+
         joining = [call.kernel for call in others if can_join(call)]
         kernel = persistent_kernel(*cut(_ordered([*wanted, *joining]), device, parts))
     number = {k: (i, -1) for i, k in enumerate(_own(kernel))}
@@ -172,6 +174,7 @@ def persistent_call(
         function, part_of = number[call.kernel]
         operations[i] = (
             function,
+            part_of,
             *call.global_size,
             *(1,) * (3 - len(call.global_size)),
             items,
@@ -179,7 +182,6 @@ def persistent_call(
             len(words),
             first_awaited[i],
             len(awaited[i]),
-            part_of,
         )
         words.extend(argument for _, argument in call.arguments)
     segments = min(workers, _MOST_SEGMENTS)

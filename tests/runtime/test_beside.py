@@ -38,14 +38,14 @@ def test_the_shorter_of_two_long_programs_is_compiled_by_another_process(
     if not persistent.is_wanted(device):
         pytest.skip(f"{device} joins no launches")
     monkeypatch.setattr(beside, "LINES", 1)
-    monkeypatch.setattr(beside, "usable_cores", lambda: 2)
+    monkeypatch.setattr(beside, "_spare", lambda: 1)
     monkeypatch.setattr(persistent, "MOST_KERNELS", 2)
     ended: list[int | None] = []
     wait = beside.Beside.wait
 
     def waited(self: beside.Beside, kernel: Kernel) -> None:
         wait(self, kernel)
-        ended.extend(p.returncode for k, p in self._processes.items() if k is kernel)
+        ended.extend(p.wait() for k, p in self._processes.items() if k is kernel)
 
     monkeypatch.setattr(beside.Beside, "wait", waited)
     graph = _never_compiled()

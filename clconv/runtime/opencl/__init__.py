@@ -15,6 +15,7 @@ with quick_versions():
     import pyopencl  # noqa: F401
 
 from clconv.runtime.opencl.arrays import DeviceArray
+from clconv.runtime.opencl.beside import SPARE, start_early
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.caller import Place, callers_place
@@ -51,6 +52,7 @@ __all__ = [
     "MAKE_ROOM",
     "POCL_OPTIONS",
     "SCALARS",
+    "SPARE",
     "Compiler",
     "Device",
     "DeviceArray",
@@ -82,6 +84,7 @@ __all__ = [
     "seconds",
     "set_argument",
     "set_arguments",
+    "start_early",
     "sub_buffer",
     "times",
     "wait_for",

@@ -20,9 +20,9 @@ import pyopencl as cl
 from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
-from clconv.planning.parts import LEAST
-from clconv.planning.persistent import idle_arguments, is_part
+from clconv.planning.persistent import LEAST, idle_arguments, is_part
 from clconv.runtime.opencl import trial_process
+from clconv.runtime.opencl.built import POCL_OPTIONS
 from clconv.runtime.search_path import search_path
 from clconv.store.pocl_programs import Programs
 
@@ -95,13 +95,15 @@ class Process:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
-    def wait(self) -> None:
+    def wait(self) -> int | None:
+        """How it ended, 0 if all is compiled; None if it took too long."""
         import subprocess
 
         try:
-            self._process.wait(_LIMIT)
+            return self._process.wait(_LIMIT)
         except subprocess.TimeoutExpired:
             self._process.kill()
+            return None
 
     def end(self) -> None:
         self._process.kill()
@@ -111,7 +113,7 @@ class Process:
             self._process.stdin.close()
 
 
-def start_early(device: DeviceInfo, options: Sequence[str]) -> None:
+def start_early(device: DeviceInfo, options: Sequence[str] = POCL_OPTIONS) -> None:
     """Starts a process for the parts of a network that is about to be planned, if there is a core for it and none waits yet.
     It ends by itself when nothing comes."""
     with _lock:

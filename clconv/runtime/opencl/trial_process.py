@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 REFUSED, UNUSED = 3, 4
-_SMALL = "kernel void small(global float* x) { x[get_global_id(0)] = sqrt(x[0]); }  // by process"
+_SMALL = "kernel void small(global float* x) { x[0] = x[1]; }  // by process"
 
 
 def arrays(sizes: Sequence[int]) -> Iterator[Any]:
