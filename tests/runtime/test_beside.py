@@ -53,3 +53,13 @@ def test_the_shorter_of_two_long_programs_is_compiled_by_another_process(
     found = Session(graph, device).run({"x": x})["y"]
     np.testing.assert_allclose(found, run_reference(graph, {"x": x})["y"], rtol=1e-5)
     assert ended == [0]
+
+
+def test_programs_are_shared_out_by_their_lines() -> None:
+    lines = {Kernel("", name): count for name, count in zip("abcde", (9, 7, 4, 3, 1), strict=True)}
+    sources = {kernel: "\n" * count for kernel, count in lines.items()}
+    shared = beside._shared_out(list(lines), sources, 2)
+    assert [sum(lines[kernel] for kernel in group) for group in shared] == [12, 12]
+    assert shared[0][0].entry == "a" and len({k for group in shared for k in group}) == 5
+    assert len(beside._shared_out(list(lines)[:1], sources, 4)) == 1
+    assert beside._shared_out([], sources, 4) == []

@@ -143,8 +143,8 @@ def _end_early() -> None:
 
 class Beside:
     """Programs of persistent kernels and their parts that are compiled beside those of this process, by the kernel. sources: of
-    all that this process needs; stored: where PoCL keeps those that it has compiled. The longest is left to this process, with
-    what more there is than processors. `with` ends processes that are not waited for."""
+    all that this process needs; stored: where PoCL keeps those that it has compiled. The longest is left to this process, and its
+    share of the others. `with` ends processes that are not waited for."""
 
     def __init__(
         self,
@@ -160,15 +160,16 @@ class Beside:
         wanted.sort(key=lambda kernel: -sources[kernel].count("\n"))
         self.sources = sources
         self._processes: dict[Kernel, Process] = {}
-        for kernel in wanted[1:][:spare]:
-            self._processes[kernel] = _taken(device, options)
-            self._processes[kernel].give(_job(kernel, sources[kernel], device))
+        for group in _shared_out(wanted, sources, 1 + spare)[1:]:
+            process = _taken(device, options)
+            process.give(_job(group, sources, device))
+            self._processes.update(dict.fromkeys(group, process))
 
     def __enter__(self) -> Beside:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        for process in self._processes.values():
+        for process in set(self._processes.values()):
             process.end()
 
     def __contains__(self, kernel: Kernel) -> bool:
@@ -189,15 +190,33 @@ def _is_there(kernel: Kernel, source: str, stored: Programs) -> bool:
     return stored.has(source, [(kernel.symbol, (1,))])
 
 
-def _job(kernel: Kernel, source: str, device: DeviceInfo) -> dict[str, Any]:
-    arguments = [
-        ("buffer", 0, 0, _BYTES) if value is None else ("number", "<i4", value)
-        for value in idle_arguments(kernel)
-    ]
+def _shared_out(
+    wanted: Sequence[Kernel], sources: Mapping[Kernel, str], processes: int
+) -> list[list[Kernel]]:
+    """Programs, the longest first, each for the process that has the fewest lines yet; none for nobody."""
+    loads = [0] * processes
+    groups: list[list[Kernel]] = [[] for _ in loads]
+    for kernel in wanted:
+        least = loads.index(min(loads))
+        loads[least] += sources[kernel].count("\n")
+        groups[least].append(kernel)
+    return [group for group in groups if group]
+
+
+def _job(
+    kernels: Sequence[Kernel], sources: Mapping[Kernel, str], device: DeviceInfo
+) -> dict[str, Any]:
+    launches = []
+    for i, kernel in enumerate(kernels):
+        arguments = [
+            ("buffer", 0, 0, _BYTES) if value is None else ("number", "<i4", value)
+            for value in idle_arguments(kernel)
+        ]
+        launches.append((i, kernel.symbol, arguments, (device.compute_units,), (1,)))
     return {
-        "sources": [source],
+        "sources": [sources[kernel] for kernel in kernels],
         "address": (None, ""),
-        "launches": [(0, kernel.symbol, arguments, (device.compute_units,), (1,))],
+        "launches": launches,
         "buffers": [_BYTES],
         "contents": [],
     }
