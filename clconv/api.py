@@ -15,10 +15,9 @@ from clconv.garbage import uncollected
 from clconv.graph.described import DRAWINGS
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
-from clconv.planning.persistent import is_wanted
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
-from clconv.runtime.opencl import callers_place, start_early
+from clconv.runtime.opencl import callers_place
 from clconv.runtime.progress import silent
 from clconv.session.compiled import (
     ENDING,
@@ -38,9 +37,6 @@ from clconv.spans import span
 
 if TYPE_CHECKING:
     from clconv.frontend.layers import Network
-
-# Bytes of a model's file that promise some different layers, which take seconds to compile.
-_LARGE = 1 << 20
 
 Shapes = Mapping[str, Sequence[int]]
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Graph | Network"
@@ -102,20 +98,10 @@ def load(
         if network is not None and outputs is None and _serves(network, chosen, options):
             loaded = CompiledPlans(network, graph)
         else:
-            loaded = cached_plans(source, chosen, options, outputs, graph, external)
-            if loaded is None or loaded.network is None:
-                _start_compiler(source, chosen, options)
-            loaded = loaded or graph()
+            loaded = cached_plans(source, chosen, options, outputs, graph, external) or graph()
     session = Session(loaded, place or chosen, precision=precision, progress=progress or silent)
     session.spread_over(others)
     return session
-
-
-def _start_compiler(source: Source, device: DeviceInfo, options: PlanOptions) -> None:
-    """Has another process ready to compile a part of what will be planned, where that is likely to be worth it."""
-    pays = is_wanted(device) and options.joining and options.parts != 1 and not options.guard
-    if pays and isinstance(source, str | os.PathLike) and os.path.getsize(source) >= _LARGE:
-        start_early(device)
 
 
 def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:

@@ -83,8 +83,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "clconv.visualize",
     ),
     # The templates import Python, too. The persistent launch is planning's, the others serve lowering.
-    "kernels/persistent.cl.mako": ("clconv.planning",),
-    "kernels/operations.mako": ("clconv.planning",),
+    "kernels/joined": ("clconv.planning",),
     "kernels": ("clconv.lowering.shared",),
 }
 

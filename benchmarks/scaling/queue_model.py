@@ -1,4 +1,4 @@
-"""The work queue of kernels/persistent.cl.mako as a discrete-event simulation. Pure: no device, no clock.
+"""The work queue of kernels/joined/persistent.cl.mako as a discrete-event simulation. Pure: no device, no clock.
 
 Workers do what the kernel says, step by step: look at a counter, take a chunk of work-items, wait for the operations
 that the first of them needs, compute, take the next. What the steps cost are parameters; how long an item of each

@@ -1,4 +1,4 @@
-"""Many launches as one persistent launch, for devices that wake slowly. See kernels/persistent.cl.mako."""
+"""Many launches as one persistent launch, for devices that wake slowly. See kernels/joined/persistent.cl.mako."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MOST_SEGMENTS = 16
 _CHUNKS = 16  # that a worker's share is taken in: what is left to balance with at the end
 
 SEVERAL = "several"  # and that of a part's function, which does items of one operation
-_TEMPLATE, _PART = "persistent.cl.mako", "part.cl.mako"
+_TEMPLATE, _PART = "joined/persistent.cl.mako", "joined/part.cl.mako"
 _COUNT = "count"
 # The struct of that template, for who reads the table of a launch.
 _FIELDS = "function part size_0 size_1 size_2 items chunk first_word first_awaited awaited"

@@ -45,6 +45,11 @@ class Plan:
         """Programs with functions that its launches call, see planning/parts.py."""
         return tuple(dict.fromkeys(p for call in self.launches for p in parts_of(call.kernel)))
 
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """What has to be compiled for its launches."""
+        return (*self.parts, *(call.kernel for call in self.launches))
+
     def root(self, value: str) -> str:
         """The value that owns the memory a value lies in."""
         return self.lowered.place(value)[0]

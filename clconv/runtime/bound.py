@@ -24,7 +24,6 @@ from clconv.lowering.model.arguments import (
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.movable import in_place
-from clconv.planning.persistent import part_call
 from clconv.planning.plan import Plan
 from clconv.runtime.canaries import CANARY, check_canaries
 from clconv.runtime.constants import DeviceConstants, Held
@@ -32,10 +31,8 @@ from clconv.runtime.direct import BoundLaunch, Direct
 from clconv.runtime.opencl import (
     SCALARS,
     Device,
-    Function,
     Queue,
     host_memory,
-    part_function,
     set_arguments,
     sub_buffer,
     without_work,
@@ -46,7 +43,7 @@ from clconv.runtime.progress import Steps, silent
 from clconv.runtime.state import DeviceState
 from clconv.runtime.stored.stored_plan import StoredPlan
 from clconv.runtime.ways.faster import Ways
-from clconv.runtime.words import words_of
+from clconv.runtime.words import loaded, words_of
 from clconv.spans import span
 
 if TYPE_CHECKING:
@@ -93,11 +90,9 @@ class BoundPlan:
         wanted = [(plan.graph.constants[a.constant], a.packing) for a in weights]
         with constants.prepared(wanted) as packed:
             with logged_if_long(f"compiling {len(plan.calls)} kernels for {device.info}"):
-                self.programs = device.compiler.prepare(
-                    (*plan.parts, *(call.kernel for call in plan.launches)), self._steps.compiled
-                )
+                self.programs = device.compiler.prepare(plan.kernels, self._steps.compiled)
             self._held += packed() + reading()
-        self._parts = {part: self._loaded(part_call(part)) for part in plan.parts}
+        self.functions = {part: loaded(part, self) for part in plan.parts}
         ready = [self._bind(call) for call in plan.launches]
         self._launches = [launch for launch, _ in ready]
         self._direct = self._made_direct(ready)
@@ -136,16 +131,15 @@ class BoundPlan:
         first = self.device.compiler.first_launches(self.plan.launches, self.programs)
         if not first:
             return
+        state = self.state
         with self.lock:
-            state = self.state
-            saved = {} if state is None else state.saved(self.plan.graph.updates)
+            saved = state.saved(self.plan.graph.updates) if state else {}
             for index in first:
                 with without_work(self._launches[index][0], self.plan.launches[index]):
                     self.queue.launch(*self._launches[index])
             self.queue.finish()
-            for name, array in saved.items():
-                assert state is not None
-                state.put(name, array)
+            if state is not None:
+                state.put_all(saved)
         self.device.compiler.launched(self.plan.launches)
 
     def __del__(self) -> None:
@@ -195,15 +189,6 @@ class BoundPlan:
         set_arguments(kernel, arguments)
         return (kernel, call.global_size, call.local_size), arguments
 
-    def _loaded(self, call: KernelCall) -> Function:
-        """The function of a part, which is loaded by its launch. Raises DeviceError."""
-        launch, _ = self._bind(call)
-        self.queue.launch(*launch)
-        self.queue.finish()
-        if self.device.compiler.first_launches([call], self.programs):
-            self.device.compiler.launched([call])
-        return part_function(call.kernel.symbol)
-
     def argument(self, argument: Any) -> Any:
         match argument:
             case Read(value, offset) | Write(value, offset):
@@ -224,7 +209,7 @@ class BoundPlan:
             case Addresses(arguments):
                 return self.upload(words_of(arguments, self))
             case FunctionAddress(part):
-                return self._parts[part].address
+                return self.functions[part].address
             case _:  # of a plan that was read
                 return argument.on(self)
 

@@ -110,6 +110,11 @@ class DeviceState:
         else:
             memory[:] = whole.reshape(-1).view(np.uint8)
 
+    def put_all(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """put() of each."""
+        for name, array in arrays.items():
+            self.put(name, array)
+
     def saved(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Copies of values, under a lock that is held. One that is all zeros, as moments are at first, takes no memory."""
         return {name: self._kept(name) for name in names}

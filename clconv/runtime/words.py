@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clconv.lowering.model.arguments import Read, Scalar, Write
-from clconv.runtime.opencl import SCALARS
+from clconv.planning.persistent import part_call
+from clconv.runtime.opencl import SCALARS, Function, part_function
 
 if TYPE_CHECKING:
+    from clconv.lowering.model.call import Kernel
     from clconv.planning.memory import Slot
     from clconv.runtime.bound import BoundPlan
 
@@ -33,6 +35,16 @@ def add_addresses(
             words[i] = one
     buffers = [(i, one) for i, one in addressed if not isinstance(one, int)]
     words[[i for i, _ in buffers]] += bound.device.addresses([one for _, one in buffers])
+
+
+def loaded(part: Kernel, bound: BoundPlan) -> Function:
+    """The function of a part of a bound plan's launches, which this has loaded. Raises DeviceError."""
+    call = part_call(part)
+    ((launch, _),) = bound.bind([call])
+    bound.queue.launch(*launch)
+    bound.queue.finish()
+    bound.launched([call])
+    return part_function(part.symbol)
 
 
 def words_and_places(

@@ -65,7 +65,7 @@ class Function:
 
 
 def part_function(symbol: str) -> Function:
-    """The function of a part, which its launch has loaded, see kernels/part.cl.mako. Raises DeviceError."""
+    """The function of a part, which its launch has loaded, see kernels/joined/part.cl.mako. Raises DeviceError."""
     try:
         return Function(symbol, f"{symbol}_{SEVERAL}")
     except NoFunction as reason:

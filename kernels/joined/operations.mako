@@ -1,6 +1,6 @@
 <%doc>
 Kernels as functions that a table of operations calls. Import with
-  <%namespace name="operations" file="/operations.mako"/>
+  <%namespace name="operations" file="/joined/operations.mako"/>
 Of the one who imports: entry, the beginning of all names, and kernels.
 </%doc>
 <%!

@@ -5,7 +5,7 @@ same time. The kernel does nothing: it has PoCL make and load the machine code, 
 call: never read   count: 0.   Index space: 1.   Parameters: kernels.
 </%doc>
 <%page args="kernels"/>\
-<%namespace name="operations" file="/operations.mako"/>\
+<%namespace name="operations" file="/joined/operations.mako"/>\
 ${operations.text(kernels)}
 
 // Items of an operation, one after another. Only a number of 64 bits comes in, so that nothing of how it is called depends on

@@ -1,6 +1,6 @@
 <%doc>
 How a thread of the host's own does a persistent launch, without waking any other. Import with
-  <%namespace name="alone" file="/alone.mako"/>
+  <%namespace name="alone" file="/joined/alone.mako"/>
 </%doc>
 
 <%def name="function(parts)">\

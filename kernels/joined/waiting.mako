@@ -1,6 +1,6 @@
 <%doc>
-How the workers of kernels/persistent.cl.mako wait for each other. Import with
-  <%namespace name="waiting" file="/waiting.mako"/>
+How the workers of kernels/joined/persistent.cl.mako wait for each other. Import with
+  <%namespace name="waiting" file="/joined/waiting.mako"/>
 line: ints between counters. least, most: looks before a worker sleeps.
 </%doc>
 

@@ -16,10 +16,10 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
   done, if there were any.
 </%doc>
 <%page args="kernels, parts=(), stamped=False"/>\
-<%namespace name="operations" file="/operations.mako"/>\
+<%namespace name="operations" file="/joined/operations.mako"/>\
 <%namespace name="clock" file="/clock.mako"/>\
-<%namespace name="waiting" file="/waiting.mako"/>\
-<%namespace name="alone" file="/alone.mako"/>\
+<%namespace name="waiting" file="/joined/waiting.mako"/>\
+<%namespace name="alone" file="/joined/alone.mako"/>\
 <%!
 from clconv.planning.persistent import LINE, LOOKS, STAMP
 %>
