@@ -131,15 +131,14 @@ class BoundPlan:
         first = self.device.compiler.first_launches(self.plan.launches, self.programs)
         if not first:
             return
-        state = self.state
         with self.lock:
-            saved = state.saved(self.plan.graph.updates) if state else {}
+            saved = {} if self.state is None else self.state.saved(self.plan.graph.updates)
             for index in first:
                 with without_work(self._launches[index][0], self.plan.launches[index]):
                     self.queue.launch(*self._launches[index])
             self.queue.finish()
-            if state is not None:
-                state.put_all(saved)
+            if self.state is not None:
+                self.state.put_all(saved)
         self.device.compiler.launched(self.plan.launches)
 
     def __del__(self) -> None:
