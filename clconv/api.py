@@ -29,6 +29,7 @@ from clconv.session.compiled import (
     why_not,
     write_compiled,
 )
+from clconv.session.coming import take
 from clconv.session.kept_plans import KeptPlans, cached_plans
 from clconv.session.plan_facts import is_looked_into
 from clconv.session.session import Session
@@ -95,6 +96,9 @@ def load(
     chosen, *others = choose_devices(device) if place is None else [place.device]
     if loaded is None:
         options = PlanOptions.from_config(precision)
+        ready = None if others or outputs is not None else take(source, chosen, options)
+        if ready is not None:
+            return ready
         if network is not None and outputs is None and _serves(network, chosen, options):
             loaded = CompiledPlans(network, graph)
         else:

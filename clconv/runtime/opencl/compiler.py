@@ -18,10 +18,11 @@ from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.persistent import is_persistent, pieces_of
 from clconv.runtime import process
-from clconv.runtime.opencl.beside import Beside, launch_idle
+from clconv.runtime.opencl.beside import Beside, idle_job, launch_idle
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
+from clconv.runtime.opencl.helper import given
 from clconv.runtime.opencl.machine_code import read_once
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.progress import Progress, silent
@@ -56,8 +57,9 @@ class Compiler:
         progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises
         KernelBuildError with source and log.
         """
+        wanted = tuple(dict.fromkeys(kernels))
+        self._have_helped(wanted)
         with self._lock:
-            wanted = tuple(dict.fromkeys(kernels))
             found = self._compiled(wanted)
             missing = [k for k in wanted if k not in found]
             done, total = 0, sum(map(pieces_of, missing))
@@ -71,6 +73,16 @@ class Compiler:
                     done += sum(map(pieces_of, part))
                     progress(done, total)
             return found
+
+    def _have_helped(self, kernels: Sequence[Kernel]) -> None:
+        """Has the process that this thread was given compile what it can."""
+        compile_it = given()
+        if compile_it is None or self._stored is None or self._stored.is_in_doubt():
+            return
+        for kernel in kernels:
+            is_fresh = is_persistent(kernel) and not isinstance(kernel, StoredKernel)
+            if is_fresh and kernel.symbol not in self._programs:
+                compile_it(idle_job(kernel, self._source((kernel,)), self.info, self.options))
 
     def _beside(self, parts: Sequence[tuple[Kernel, ...]]) -> Beside:
         joined = [p for p in parts if is_persistent(p[0]) and not isinstance(p[0], StoredKernel)]
