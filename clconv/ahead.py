@@ -127,7 +127,7 @@ class Precompiling:
                 )  # fmt: skip
                 self._processes.append(process)
             assert process.stdin is not None
-            process.stdin.write(json.dumps(searchpath_of()).encode() + b"\n")
+            process.stdin.write(json.dumps(search_path()).encode() + b"\n")
         return process
 
 

@@ -17,8 +17,9 @@ from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
-from clconv.runtime.opencl import callers_place
+from clconv.runtime.opencl import callers_place, open_device
 from clconv.runtime.progress import silent
+from clconv.session.coming import take
 from clconv.session.compiled import (
     ENDING,
     CompiledPlans,
@@ -29,7 +30,6 @@ from clconv.session.compiled import (
     why_not,
     write_compiled,
 )
-from clconv.session.coming import take
 from clconv.session.kept_plans import KeptPlans, cached_plans
 from clconv.session.plan_facts import is_looked_into
 from clconv.session.session import Session
@@ -96,13 +96,17 @@ def load(
     chosen, *others = choose_devices(device) if place is None else [place.device]
     if loaded is None:
         options = PlanOptions.from_config(precision)
-        ready = None if others or outputs is not None else take(source, chosen, options)
-        if ready is not None:
-            return ready
+        if isinstance(source, str | os.PathLike) and outputs is None and not others:
+            ready = take(source, chosen, options)
+            if ready is not None:
+                return ready
         if network is not None and outputs is None and _serves(network, chosen, options):
             loaded = CompiledPlans(network, graph)
         else:
-            loaded = cached_plans(source, chosen, options, outputs, graph, external) or graph()
+            loaded = cached_plans(source, chosen, options, outputs, graph, external)
+            if loaded is None or loaded.network is None:
+                open_device(chosen).compiler.get_ready()
+            loaded = loaded or graph()
     session = Session(loaded, place or chosen, precision=precision, progress=progress or silent)
     session.spread_over(others)
     return session

@@ -4,7 +4,7 @@ along with this one."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
 from clconv.ahead import Path, not_kept, path_of
@@ -13,6 +13,7 @@ from clconv.debug import LOGGER
 from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
+from clconv.errors import ClosedError
 from clconv.runtime.opencl.helper import Helper, Job, compiled_by
 from clconv.runtime.progress import Progress, silent
 from clconv.session import coming
@@ -28,18 +29,18 @@ class Loading:
     by several where there are more cores. All are planned here, one after another, the others first: their process needs work.
     Each session keeps its planner, so that further sizes of its inputs are not planned from the start again.
 
-    models: the shapes of the inputs of each. progress(done, all): called while this process compiles.
+    models: each with the shapes of its inputs. progress(done, all): called while this process compiles.
     """
 
     def __init__(
         self,
-        models: Mapping[Path, Shapes],
+        models: Iterable[tuple[Path, Shapes]],
         device: DeviceInfo,
         here: Path,
         progress: Progress = silent,
     ) -> None:
-        self._device, self._progress = device, progress
-        shapes = {path_of(path): one for path, one in models.items()}
+        self._device, self._progress, self._over = device, progress, False
+        shapes = {path_of(path): one for path, one in models}
         wanted = not_kept(shapes, device, None)
         own = path_of(here)
         others = [path for path in wanted if path != own]
@@ -47,27 +48,29 @@ class Loading:
         self._withdraw: list[Callable[[], None]] = []
         # The first of the others, then what is compiled here, then the rest.
         order = others[:1] + [path for path in wanted if path == own] + others[1:]
-        before = threading.Event()
+        before = self._busy = threading.Event()
         before.set()
         for path in order:
-            compile_it = None
+            helper = None
             if path != own and self._helpers:
-                compile_it = self._helpers[others.index(path) % len(self._helpers)].compile
-            before = self._begin(path, shapes[path], compile_it, before)
-        self._all_planned = before
+                helper = self._helpers[others.index(path) % len(self._helpers)]
+            before = self._begin(path, shapes[path], helper, before)
+            if path in (own, *others[:1]):
+                self._busy = before
 
     def __enter__(self) -> Loading:
         return self
 
     def __exit__(self, *reason: object) -> None:
+        self._over = True
         for withdraw in self._withdraw:
             withdraw()
         for helper in self._helpers:
             helper.__exit__()
 
-    def wait_for_plans(self) -> None:
-        """Returns when all is planned, or nearly so: what the caller does in Python would keep it from that."""
-        self._all_planned.wait()
+    def wait_until_busy(self) -> None:
+        """Returns when compilers are at work in both processes. What the caller does in Python before would delay that."""
+        self._busy.wait()
 
     def _started(self, count: int) -> list[Helper]:
         try:
@@ -80,28 +83,30 @@ class Loading:
         self,
         path: str,
         shapes: Shapes,
-        compile_it: Callable[[Job], None] | None,
+        helper: Helper | None,
         before: threading.Event,
     ) -> threading.Event:
-        """Starts the thread of a model, which waits for `before`. What is set when its plan is made."""
+        """Starts the thread of a model, which waits for `before`. What is set when its program is about to be compiled."""
         made: Future[Session | None] = Future()
-        planned = threading.Event()
+        rendered = threading.Event()
 
         def told(done: int, total: int) -> None:
-            planned.set()
-            if compile_it is None or made.done():
+            rendered.set()
+            if helper is None or made.done():
                 self._progress(done, total)
 
         def compiled(job: Job) -> None:
-            planned.set()
-            assert compile_it is not None
-            compile_it(job)
+            rendered.set()
+            if helper is not None:
+                helper.compile(job)
 
         def make() -> None:
             coming.is_maker()
             before.wait()
             try:
-                with compiled_by(compiled if compile_it else None):
+                if self._over:
+                    raise ClosedError("nobody waits for it any more")
+                with compiled_by(compiled):
                     session = load(path, self._device.index, progress=told)
                     session.output_specs(shapes)
                 made.set_result(session)
@@ -109,11 +114,11 @@ class Loading:
                 LOGGER.info("%s was not loaded ahead: %r", path, reason)
                 made.set_result(None)
             finally:
-                planned.set()
+                rendered.set()
 
         self._withdraw += [
             coming.announce(path, made.result),
             coming.offer(path, self._device, PlanOptions.from_config(), made),
         ]
         threading.Thread(target=make, name="clconv loading", daemon=True).start()
-        return planned
+        return rendered

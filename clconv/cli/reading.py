@@ -63,10 +63,11 @@ class ModelReader:
         models = _models(size)
         # Detection comes first, and what follows it is compiled meanwhile.
         first = next((path for path in models if _is_detection(path)), Path())
-        self._ahead = Loading(models, device, first, progress)
+        self._ahead = Loading(models.items(), device, first, progress)
         sys.modules["onnxruntime"] = stand_in
         os.environ[config.DEVICE.name] = str(device.index)
         stand_in.InferenceSession.progress = staticmethod(progress)
+        self._ahead.wait_until_busy()
         try:
             from rapidocr import RapidOCR
         except ImportError as reason:

@@ -69,9 +69,7 @@ def offer(
     return withdraw
 
 
-def take(
-    path: str | os.PathLike[str], device: DeviceInfo, options: PlanOptions
-) -> Session | None:
+def take(path: str | os.PathLike[str], device: DeviceInfo, options: PlanOptions) -> Session | None:
     """The session that a thread has made, or is about to make, of this model: for the first who asks, and not for the thread
     itself."""
     if not _offered or getattr(_own, "makes", False):

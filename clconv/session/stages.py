@@ -230,6 +230,7 @@ class Stage:
 
     def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Ready:
         shared = self._shared
+        shared.prepared.device.compiler.get_ready()
         plan = self._plan(specs, values)
         if plan.cut is not None and plan.cut.host_nodes:
             LOGGER.warning("%s", host_remark(plan.cut.host_nodes))

@@ -12,6 +12,7 @@ import pyopencl as cl
 
 from clconv import config
 from clconv.debug import LOGGER, say
+from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
@@ -23,6 +24,7 @@ from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, with
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
 from clconv.runtime.opencl.helper import given
+from clconv.runtime.opencl.library import read_ahead
 from clconv.runtime.opencl.machine_code import read_once
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.progress import Progress, silent
@@ -98,6 +100,13 @@ class Compiler:
             with process.opencl:  # while the others are at work
                 launch_idle(kernel, program.kernel(kernel), self.context, self.info)
         return program
+
+    def get_ready(self) -> None:
+        """To be called when something is going to be compiled, and it is not known yet what: another core reads what that needs."""
+        if self._stored is None or self._latest or usable_cores() < 2:
+            return
+        if not self.is_in_doubt():
+            read_ahead(self.context, self._raw)
 
     def is_in_doubt(self) -> bool:
         """Whether compiling may end this process, see `untried`."""

@@ -15,15 +15,20 @@ from typing import Any
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClosedError
 from clconv.runtime.opencl import trial_process
+from clconv.runtime.opencl.built import POCL_OPTIONS
+from clconv.runtime.opencl.library import REFUSED
 from clconv.runtime.search_path import search_path
 
 Job = Mapping[str, Any]
-_NOTHING: Job = {"sources": [], "launches": [], "buffers": [], "contents": []}
+# What has PoCL read its library.
+_FIRST: Job = {
+    "options": POCL_OPTIONS, "refused": [REFUSED], "sources": [], "launches": [], "buffers": [], "contents": []
+}  # fmt: skip
 _given = threading.local()
 
 
 class Helper:
-    """A process that does the jobs of trial_process in the order in which they come; it opens the device at once. `with` ends
+    """A process that does the jobs of trial_process in the order in which they come; it opens the device and reads PoCL's library at once. `with` ends
     it. Raises OSError if none can be started."""
 
     def __init__(self, device: DeviceInfo) -> None:
@@ -35,7 +40,7 @@ class Helper:
         )  # fmt: skip
         self._unanswered = 0
         with contextlib.suppress(OSError):  # it ended: nobody has to know
-            self._tell({"path": search_path(), "device": device.index, **_NOTHING})
+            self._tell({"path": search_path(), "device": device.index, **_FIRST})
 
     def __enter__(self) -> Helper:
         return self
@@ -72,9 +77,8 @@ class Helper:
 
 
 @contextlib.contextmanager
-def compiled_by(compile_it: Callable[[Job], None] | None) -> Iterator[None]:
-    """Programs that this thread needs inside the block are given to compile_it(), if there is one, before they are built
-    here."""
+def compiled_by(compile_it: Callable[[Job], None]) -> Iterator[None]:
+    """Programs that this thread needs inside the block are given to compile_it() before they are built here."""
     _given.compile_it = compile_it
     try:
         yield
