@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import clconv.compat.onnxruntime as stand_in
 from clconv import config
 from clconv.api import Shapes
 from clconv.device.info import DeviceInfo
@@ -64,10 +63,12 @@ class ModelReader:
         # Detection comes first, and what follows it is compiled meanwhile.
         first = next((path for path in models if _is_detection(path)), Path())
         self._ahead = Loading(models.items(), device, first, progress)
+        self._ahead.wait_until_busy()
+        import clconv.compat.onnxruntime as stand_in  # only now, as RapidOCR: it takes a while
+
         sys.modules["onnxruntime"] = stand_in
         os.environ[config.DEVICE.name] = str(device.index)
         stand_in.InferenceSession.progress = staticmethod(progress)
-        self._ahead.wait_until_busy()
         try:
             from rapidocr import RapidOCR
         except ImportError as reason:
