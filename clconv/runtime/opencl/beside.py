@@ -47,7 +47,7 @@ class Beside:
         wanted.sort(key=lambda kernel: -sources[kernel].count("\n"))
         self.sources = sources
         self._processes = {
-            kernel: _started(idle_job(kernel, sources[kernel], device, options))
+            kernel: _started(_job(kernel, sources[kernel], device, options))
             for kernel in wanted[1:][:spare]
         }
 
@@ -97,10 +97,7 @@ def _started(job: dict[str, Any]) -> subprocess.Popen[bytes]:
     return process
 
 
-def idle_job(
-    kernel: Kernel, source: str, device: DeviceInfo, options: Sequence[str]
-) -> dict[str, Any]:
-    """What has another process make the machine code of a persistent kernel."""
+def _job(kernel: Kernel, source: str, device: DeviceInfo, options: Sequence[str]) -> dict[str, Any]:
     arguments = [
         ("buffer", 0, 0, _BYTES) if value is None else ("number", "<i4", value)
         for value in idle_arguments(kernel)

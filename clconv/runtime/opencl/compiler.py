@@ -17,13 +17,13 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
-from clconv.planning.persistent import is_persistent, pieces_of
+from clconv.planning.persistent import idle_arguments, is_persistent, pieces_of
 from clconv.runtime import process
-from clconv.runtime.opencl.beside import Beside, idle_job, launch_idle
+from clconv.runtime.opencl.beside import Beside, launch_idle
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
-from clconv.runtime.opencl.helper import given
+from clconv.runtime.opencl.helper import Job, given
 from clconv.runtime.opencl.library import read_ahead
 from clconv.runtime.opencl.machine_code import read_once
 from clconv.runtime.opencl.program import Program, together
@@ -84,7 +84,8 @@ class Compiler:
         for kernel in kernels:
             is_fresh = is_persistent(kernel) and not isinstance(kernel, StoredKernel)
             if is_fresh and kernel.symbol not in self._programs:
-                compile_it(idle_job(kernel, self._source((kernel,)), self.info, self.options))
+                source, idle = self._source((kernel,)), idle_arguments(kernel)
+                compile_it(Job(source, kernel.symbol, idle, self.info.compute_units))
 
     def _beside(self, parts: Sequence[tuple[Kernel, ...]]) -> Beside:
         joined = [p for p in parts if is_persistent(p[0]) and not isinstance(p[0], StoredKernel)]

@@ -5,42 +5,48 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClosedError
-from clconv.runtime.opencl import trial_process
+from clconv.runtime.opencl import helper_process
 from clconv.runtime.opencl.built import POCL_OPTIONS
 from clconv.runtime.opencl.library import REFUSED
 from clconv.runtime.search_path import search_path
 
-Job = Mapping[str, Any]
-# What has PoCL read its library.
-_FIRST: Job = {
-    "options": POCL_OPTIONS, "refused": [REFUSED], "sources": [], "launches": [], "buffers": [], "contents": []
-}  # fmt: skip
+
+class Job(NamedTuple):
+    """A program, and the launch that has its machine code made: see helper_process."""
+
+    source: str
+    symbol: str
+    arguments: tuple[int | None, ...]
+    items: int
+
+
 _given = threading.local()
 
 
 class Helper:
-    """A process that does the jobs of trial_process in the order in which they come; it opens the device and reads PoCL's library at once. `with` ends
+    """A process that compiles in the order in which jobs come; it opens the device and reads PoCL's library at once. `with` ends
     it. Raises OSError if none can be started."""
 
     def __init__(self, device: DeviceInfo) -> None:
+        import subprocess  # only now: most starts compile nothing
+
         self._lock, self._over = threading.Lock(), False
-        text = Path(trial_process.__file__).read_text(encoding="utf-8")
+        text = Path(helper_process.__file__).read_text(encoding="utf-8")
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", text],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        self._unanswered = 0
+        place = {"path": search_path(), "device": device.index, "options": POCL_OPTIONS}
         with contextlib.suppress(OSError):  # it ended: nobody has to know
-            self._tell({"path": search_path(), "device": device.index, **_FIRST})
+            self._tell({**place, "refused": REFUSED})
 
     def __enter__(self) -> Helper:
         return self
@@ -56,23 +62,21 @@ class Helper:
         Raises ClosedError if nobody waits for them any more."""
         with self._lock, contextlib.suppress(OSError):
             if not self._over:
-                self._tell(job)
+                self._tell(job._asdict())
                 self._wait()
         if self._over:
             raise ClosedError("what was to be compiled is not needed any more")
 
-    def _tell(self, job: Job) -> None:
+    def _tell(self, what: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
+        self._process.stdin.write(json.dumps(what).encode() + b"\n")
         self._process.stdin.flush()
-        self._unanswered += 1
 
     def _wait(self) -> None:
-        """Returns when all jobs are done, or the process has ended."""
+        """Returns when a job is done, or the process has ended."""
         assert self._process.stdout is not None
         for line in iter(self._process.stdout.readline, b""):
-            self._unanswered -= line.strip() == trial_process.DONE.encode()
-            if not self._unanswered:
+            if line.strip() == helper_process.DONE.encode():
                 break
 
 

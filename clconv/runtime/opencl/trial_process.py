@@ -1,22 +1,18 @@
 """What a process of a trial does: builds programs and launches their kernels once, as a device would next.
 
-Its text is all that a fresh interpreter gets, with a job in JSON on its standard input, or several, a line each: it imports
-nothing of clconv. Its buffers hold zeros. It answers each job by a line, DONE, and ends with 0 if all went well, with REFUSED
-if OpenCL refused.
+Its text is all that a fresh interpreter gets, with a job in JSON on its standard input: it imports nothing of clconv.
+Its buffers hold zeros. It ends with 0 if all went well, with REFUSED if OpenCL refused.
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import functools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 REFUSED = 3
-DONE = "done"
 
 
 def arrays(sizes: Sequence[int]) -> Iterator[Any]:
@@ -39,10 +35,8 @@ class Trial:
         self.np: Any = np
         self.cl: Any = cl
         self.job = job
-        self.context = context_of(job["device"])
-        for source in job.get("refused", ()):  # for what OpenCL reads before it says no
-            with contextlib.suppress(cl.Error):
-                cl.Program(self.context, source).build(options=job["options"])
+        devices = [d for p in cl.get_platforms() for d in devices_of(cl, p)]
+        self.context = cl.Context([devices[job["device"]]])
         self.queue = cl.CommandQueue(self.context)
         self.programs = [
             cl.Program(self.context, source).build(options=job["options"])
@@ -116,14 +110,6 @@ class Trial:
         return int(told[0])
 
 
-@functools.cache
-def context_of(device: int) -> Any:
-    """One for all jobs: PoCL reads its library of built-in functions for each, which takes as long as a small program."""
-    import pyopencl as cl
-
-    return cl.Context([[d for p in cl.get_platforms() for d in devices_of(cl, p)][device]])
-
-
 def devices_of(cl: Any, platform: Any) -> Sequence[Any]:
     try:
         return platform.get_devices()
@@ -132,14 +118,12 @@ def devices_of(cl: Any, platform: Any) -> Sequence[Any]:
 
 
 def main() -> None:
-    for line in sys.stdin:
-        job = json.loads(line)
-        sys.path[:] = job["path"]
-        try:
-            Trial(job).run()
-        except Exception:  # the same comes next where it can be told
-            sys.exit(REFUSED)
-        print(DONE, flush=True)
+    job = json.load(sys.stdin)
+    sys.path[:] = job["path"]
+    try:
+        Trial(job).run()
+    except Exception:  # the same comes next where it can be told
+        sys.exit(REFUSED)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.loading import Loading
-from clconv.runtime.opencl import helper
-from clconv.runtime.opencl.helper import Helper
+from clconv.runtime.opencl.helper import Helper, Job
 from tests.session.kept.conftest import X, same
 
 NARROW = np.full((1, 3, 5), -1, np.float32)
@@ -46,10 +45,10 @@ def test_sessions_are_made_meanwhile(
     """Each for the first who loads its model so; whoever comes then finds what was kept."""
     other, positive = never_compiled, np.abs(NARROW)
     both: Shapes = [(model, {"input": X.shape}), (other, {"x": NARROW.shape})]
-    jobs: list[Any] = []
+    jobs: list[Job] = []
     compiled = Helper.compile
 
-    def compile_it(self: Helper, job: helper.Job) -> None:
+    def compile_it(self: Helper, job: Job) -> None:
         jobs.append(job)
         compiled(self, job)
 
@@ -80,7 +79,7 @@ def test_all_is_compiled_here_without_another_process(
         process.kill()
         return process
 
-    monkeypatch.setattr(helper.subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
     (model, _), (other, _) = both
     with Loading(both, two_cores, here=model):
         assert not clconv.load(other, two_cores).run(NARROW)["y"].any()
@@ -111,7 +110,7 @@ def test_nothing_is_done_for_what_is_kept(
 ) -> None:
     clconv.precompile(dict(both), device=two_cores)
     done = len(planned)
-    monkeypatch.setattr(helper.subprocess, "Popen", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     with Loading(both, two_cores, here=both[0][0]) as loading:
         loading.wait_until_busy()
         assert clconv.load(both[0][0], two_cores).run(X)
