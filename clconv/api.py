@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -56,8 +56,7 @@ def load(
     """A Session that runs a model on an OpenCL device.
 
     source: path of an ONNX file or of a compiled network (compile()), an ONNX file's bytes, a Graph, or a Network of
-        clconv.layers. What a path names is kept in CLCONV_CACHE_DIR with all that was made of it, and starts at once when
-        it is loaded again: see docs/starting.md.
+        clconv.layers. What is made of a path is kept in CLCONV_CACHE_DIR, for the next load: see docs/starting.md.
     device: part of a name, "gpu", "cpu", "gpu:0", an index, "platform:device", or a DeviceInfo of devices();
         None takes CLCONV_DEVICE, else the best device. Several in a list or with commas, or "all": run_batches()
         spreads its batches over them, all else runs on the first.
@@ -72,10 +71,9 @@ def load(
         are: see docs/device-arrays.md. An in-order queue's device and context are taken; what the caller enqueues there
         comes before or behind the session's runs. A context alone gets a queue of the session's own.
 
-    A model whose input sizes are all known is planned and compiled here, any other at the first run of
-    each size. Raises ModelError for a file that is no valid model (UnsupportedError lists every
-    unsupported operator), DeviceError if no device matches or the device refuses, InputError for an unknown output, or a context or queue that
-    cannot be used.
+    A model whose input sizes are all known is planned and compiled here, any other at the first run of each size. Raises
+    ModelError for a file that is no valid model (UnsupportedError lists every unsupported operator), DeviceError if no device
+    matches or the device refuses, InputError for an unknown output, or a context or queue that cannot be used.
     """
     external: dict[Path, Any] = {}
 
@@ -96,20 +94,30 @@ def load(
     chosen, *others = choose_devices(device) if place is None else [place.device]
     if loaded is None:
         options = PlanOptions.from_config(precision)
-        if isinstance(source, str | os.PathLike) and outputs is None and not others:
-            ready = take(source, chosen, options)
-            if ready is not None:
-                return ready
+        if outputs is None and not others and (ready := take(source, chosen, options)):
+            return ready
         if network is not None and outputs is None and _serves(network, chosen, options):
             loaded = CompiledPlans(network, graph)
         else:
-            loaded = cached_plans(source, chosen, options, outputs, graph, external)
-            if loaded is None or loaded.network is None:
-                open_device(chosen).compiler.get_ready()
-            loaded = loaded or graph()
+            loaded = _kept(source, chosen, options, outputs, graph, external) or graph()
     session = Session(loaded, place or chosen, precision=precision, progress=progress or silent)
     session.spread_over(others)
     return session
+
+
+def _kept(
+    source: Source,
+    device: DeviceInfo,
+    options: PlanOptions,
+    outputs: Sequence[str] | None,
+    graph: Callable[[], Graph],
+    external: Mapping[Path, Any],
+) -> KeptPlans | None:
+    """The plans that are kept of a file; where there are none yet, the compiler gets ready for what comes."""
+    plans = cached_plans(source, device, options, outputs, graph, external)
+    if plans is None or plans.network is None:
+        open_device(device).compiler.get_ready()
+    return plans
 
 
 def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:

@@ -69,12 +69,12 @@ def offer(
     return withdraw
 
 
-def take(path: str | os.PathLike[str], device: DeviceInfo, options: PlanOptions) -> Session | None:
+def take(source: object, device: DeviceInfo, options: PlanOptions) -> Session | None:
     """The session that a thread has made, or is about to make, of this model: for the first who asks, and not for the thread
     itself."""
-    if not _offered or getattr(_own, "makes", False):
+    if not _offered or getattr(_own, "makes", False) or not isinstance(source, str | os.PathLike):
         return None
-    path = os.path.abspath(path)
+    path = os.path.abspath(source)
     with _lock:
         found = _offered.get(path)
         if found is None or found[:2] != (device, options):
