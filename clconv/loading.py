@@ -14,7 +14,7 @@ from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import ClosedError
-from clconv.runtime.opencl.helper import Helper, Job, compiled_by
+from clconv.runtime.opencl import Helper, Job, compiled_by
 from clconv.runtime.progress import Progress, silent
 from clconv.session import coming
 from clconv.session.session import Session

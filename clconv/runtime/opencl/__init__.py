@@ -29,6 +29,7 @@ from clconv.runtime.opencl.foreign import (
     is_on_device,
 )
 from clconv.runtime.opencl.found import device_infos, is_pocl, library_version
+from clconv.runtime.opencl.helper import Helper, Job, compiled_by
 from clconv.runtime.opencl.machine_code import Function, NoFunction
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
@@ -56,6 +57,8 @@ __all__ = [
     "DeviceArray",
     "Flight",
     "Function",
+    "Helper",
+    "Job",
     "Launch",
     "NoFunction",
     "Place",
@@ -66,6 +69,7 @@ __all__ = [
     "callers_place",
     "check_access",
     "check_events",
+    "compiled_by",
     "declared",
     "device_array",
     "device_infos",
