@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from clconv.api import Shapes, load, read_model
 from clconv.debug import LOGGER
@@ -20,7 +20,6 @@ from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, InputError
 from clconv.runtime.device import Wanted, choose_device
 from clconv.runtime.opencl import SPARE, is_pocl
-from clconv.runtime.progress import Progress, silent
 from clconv.runtime.search_path import search_path
 from clconv.session import coming
 from clconv.session.inputs import conform_shapes
@@ -60,31 +59,17 @@ def precompile(
 class Precompiling:
     """Models that other processes compile at this moment, in this order, as many at a time as there are cores; load() of the
     same file in this process waits for its own. `with` ends those that are not waited for. None is started for what is kept
-    already, on one core, and for other drivers than PoCL, which compile faster or keep nothing.
+    already, on one core, and for other drivers than PoCL, which compile faster or keep nothing."""
 
-    here: the one of the models that a thread of this process compiles, for which progress(done, all) is called. For
-    programs that have something else to do meanwhile: it starts sooner than a process, and takes the place of one."""
-
-    def __init__(
-        self,
-        models: Models,
-        device: DeviceInfo,
-        precision: str | None = None,
-        here: Path | None = None,
-        progress: Progress = silent,
-    ) -> None:
-        self.models = {_path(p): shapes for p, shapes in _with_shapes(models).items()}
+    def __init__(self, models: Models, device: DeviceInfo, precision: str | None = None) -> None:
+        self.models = {path_of(p): shapes for p, shapes in _with_shapes(models).items()}
         self._processes: list[subprocess.Popen[bytes]] = []
         self._own = threading.local()
         self._lock, self._over = threading.Lock(), False
         self._ends: dict[str, Future[bool]] = {}
         self._announced: list[Callable[[], None]] = []
-        own = None if here is None else _path(here)
-        cores = usable_cores()
-        if cores < 2 or not sys.executable or not is_pocl(device.platform):
-            return
-        wanted = [p for p in self.models if not _is_kept(p, self.models[p], device, precision)]
-        self._pool = ThreadPoolExecutor(cores - (own in wanted), "clconv precompile")
+        wanted = not_kept(self.models, device, precision)
+        self._pool = ThreadPoolExecutor(usable_cores(), "clconv precompile")
         for path in wanted:
             shapes = [
                 {n: [*map(int, s)] for n, s in one.items()} for one in _sets(self.models[path])
@@ -94,12 +79,9 @@ class Precompiling:
                 "shapes": shapes,
                 "device": device.index,
                 "precision": precision,
-                "spare": max(0, cores // len(wanted) - 1),
+                "spare": max(0, usable_cores() // len(wanted) - 1),
             }
-            if path == own:
-                self._ends[path] = _in_thread(job, progress)
-            else:
-                self._ends[path] = self._pool.submit(self._done, job)
+            self._ends[path] = self._pool.submit(self._done, job)
             self._announced.append(coming.announce(path, self._ends[path].result))
 
     def __enter__(self) -> Precompiling:
@@ -120,7 +102,7 @@ class Precompiling:
 
     def wait(self, path: Path) -> bool:
         """Returns when a model is compiled, or is not going to be: False for what this process has to do itself."""
-        end = self._ends.get(_path(path))
+        end = self._ends.get(path_of(path))
         return end is not None and end.result()
 
     def _done(self, job: Mapping[str, object]) -> bool:
@@ -166,41 +148,34 @@ def work() -> None:
             print(repr(reason).replace("\n", " "), file=answers, flush=True)
 
 
-def _in_thread(job: Mapping[str, Any], progress: Progress) -> Future[bool]:
-    """Does a job in a thread that nobody need wait for. Whether it is done."""
-    end: Future[bool] = Future()
-
-    def compile_it() -> None:
-        coming.is_maker()
-        try:
-            compile_one(**job, progress=progress)
-            end.set_result(True)
-        except BaseException as reason:  # the same comes where it can be told
-            LOGGER.info("%s was not compiled ahead: %r", job["model"], reason)
-            end.set_result(False)
-
-    threading.Thread(target=compile_it, name="clconv ahead", daemon=True).start()
-    return end
-
-
 def compile_one(
     model: str,
     shapes: Shapes | Sequence[Shapes] | None,
     device: int,
     precision: str | None,
-    progress: Progress = silent,
     spare: int | None = None,
 ) -> None:
     """Loads a model, whose plans for these shapes are kept. device: its index. spare: cores that no other model takes, None
     where it is the only one."""
     SPARE.set(spare)
     sets = _sets(shapes)
-    with load(model, device, precision=precision, progress=progress) as session:
+    with load(model, device, precision=precision) as session:
         for one in sets:
             session.output_specs(one)
         if not sets and not all(spec.is_static for spec in session.inputs.values()):
             still_open = [f"{n} {s}" for n, s in session.inputs.items() if not s.is_static]
             raise InputError(f"{model}: say for which shapes: {', '.join(still_open)}")
+
+
+def not_kept(
+    models: Mapping[str, Shapes | Sequence[Shapes] | None],
+    device: DeviceInfo,
+    precision: str | None,
+) -> list[str]:
+    """The models that are to be compiled ahead, with more than one core and PoCL: those that are not kept yet."""
+    if usable_cores() < 2 or not sys.executable or not is_pocl(device.platform):
+        return []
+    return [p for p in models if not _is_kept(p, models[p], device, precision)]
 
 
 def _is_kept(
@@ -229,7 +204,7 @@ def _with_shapes(models: Models) -> Mapping[Path, Shapes | Sequence[Shapes] | No
     return models if isinstance(models, Mapping) else dict.fromkeys(models)
 
 
-def _path(model: Path) -> str:
+def path_of(model: Path) -> str:
     if not isinstance(model, str | os.PathLike):
         raise ConfigError(f"what is compiled ahead is a file's path, not {type(model).__name__}")
     return os.path.abspath(os.fspath(model))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,10 +15,12 @@ from clconv.garbage import uncollected
 from clconv.graph.described import DRAWINGS
 from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
+from clconv.planning.persistent import is_wanted
 from clconv.runtime.bound import Progress
 from clconv.runtime.device import Wanted, choose_devices
-from clconv.runtime.opencl import callers_place
+from clconv.runtime.opencl import callers_place, open_device
 from clconv.runtime.progress import silent
+from clconv.session.coming import take
 from clconv.session.compiled import (
     ENDING,
     CompiledPlans,
@@ -38,6 +40,9 @@ from clconv.spans import span
 if TYPE_CHECKING:
     from clconv.frontend.layers import Network
 
+# Bytes of a model's file that promise many layers, which take seconds to compile.
+_LARGE = 1 << 20
+
 Shapes = Mapping[str, Sequence[int]]
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Graph | Network"
 
@@ -55,8 +60,7 @@ def load(
     """A Session that runs a model on an OpenCL device.
 
     source: path of an ONNX file or of a compiled network (compile()), an ONNX file's bytes, a Graph, or a Network of
-        clconv.layers. What a path names is kept in CLCONV_CACHE_DIR with all that was made of it, and starts at once when
-        it is loaded again: see docs/starting.md.
+        clconv.layers. What is made of a path is kept in CLCONV_CACHE_DIR, for the next load: see docs/starting.md.
     device: part of a name, "gpu", "cpu", "gpu:0", an index, "platform:device", or a DeviceInfo of devices();
         None takes CLCONV_DEVICE, else the best device. Several in a list or with commas, or "all": run_batches()
         spreads its batches over them, all else runs on the first.
@@ -71,10 +75,9 @@ def load(
         are: see docs/device-arrays.md. An in-order queue's device and context are taken; what the caller enqueues there
         comes before or behind the session's runs. A context alone gets a queue of the session's own.
 
-    A model whose input sizes are all known is planned and compiled here, any other at the first run of
-    each size. Raises ModelError for a file that is no valid model (UnsupportedError lists every
-    unsupported operator), DeviceError if no device matches or the device refuses, InputError for an unknown output, or a context or queue that
-    cannot be used.
+    A model whose input sizes are all known is planned and compiled here, any other at the first run of each size. Raises
+    ModelError for a file that is no valid model (UnsupportedError lists every unsupported operator), DeviceError if no device
+    matches or the device refuses, InputError for an unknown output, or a context or queue that cannot be used.
     """
     external: dict[Path, Any] = {}
 
@@ -95,13 +98,32 @@ def load(
     chosen, *others = choose_devices(device) if place is None else [place.device]
     if loaded is None:
         options = PlanOptions.from_config(precision)
+        if outputs is None and not others and (ready := take(source, chosen, options)):
+            return ready
         if network is not None and outputs is None and _serves(network, chosen, options):
             loaded = CompiledPlans(network, graph)
         else:
-            loaded = cached_plans(source, chosen, options, outputs, graph, external) or graph()
+            loaded = _kept(source, chosen, options, outputs, graph, external) or graph()
     session = Session(loaded, place or chosen, precision=precision, progress=progress or silent)
     session.spread_over(others)
     return session
+
+
+def _kept(
+    source: Source,
+    device: DeviceInfo,
+    options: PlanOptions,
+    outputs: Sequence[str] | None,
+    graph: Callable[[], Graph],
+    external: Mapping[Path, Any],
+) -> KeptPlans | None:
+    """The plans that are kept of a file; where there are none yet, the compiler gets ready for what comes."""
+    plans = cached_plans(source, device, options, outputs, graph, external)
+    if plans is None or plans.network is None:
+        joins = is_wanted(device) and options.joining and options.parts != 1 and not options.guard
+        is_large = isinstance(source, str | os.PathLike) and os.path.getsize(source) >= _LARGE
+        open_device(device).compiler.get_ready(in_parts=joins and is_large)
+    return plans
 
 
 def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:

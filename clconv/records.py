@@ -98,9 +98,12 @@ def _init(cls: type, fields: tuple[Any, ...]) -> Callable[..., None]:
 
 def _values(names: tuple[str, ...]) -> Callable[[Any], Any]:
     """The values of these fields, in order."""
-    if len(names) < 2:
-        return lambda self: tuple(getattr(self, name) for name in names)
-    return operator.attrgetter(*names)
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    if not names:
+        return lambda self: ()
+    value = operator.attrgetter(*names)
+    return lambda self: (value(self),)
 
 
 def _equal(values: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:

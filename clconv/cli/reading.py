@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import clconv.compat.onnxruntime as stand_in
 from clconv import config
-from clconv.ahead import Precompiling
 from clconv.api import Shapes
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError, ConfigError
+from clconv.loading import Loading
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,8 +60,12 @@ class ModelReader:
         self, device: DeviceInfo, progress: Callable[[int, int], None], size: tuple[int, int]
     ) -> None:
         models = _models(size)
-        first = next((path for path in models if _is_detection(path)), None)
-        self._ahead = Precompiling(models, device, here=first, progress=progress)
+        # Detection comes first, and what follows it is compiled meanwhile.
+        first = next((path for path in models if _is_detection(path)), Path())
+        self._ahead = Loading(models.items(), device, first, progress)
+        self._ahead.wait_until_busy()
+        import clconv.compat.onnxruntime as stand_in  # only now, as RapidOCR: it takes a while
+
         sys.modules["onnxruntime"] = stand_in
         os.environ[config.DEVICE.name] = str(device.index)
         stand_in.InferenceSession.progress = staticmethod(progress)

@@ -9,8 +9,11 @@ from clconv.graph.ops import get_op
 from clconv.graph.ops.elementwise.elementwise import ROWS
 
 
-def verify(graph: Graph) -> Graph:
+def verify(graph: Graph, before: Graph | None = None) -> Graph:
     """The graph itself if it is sound; GraphError or ShapeError with the node's name if not.
+
+    before: a sound graph of which this one was made. Specs are not inferred again for the nodes that it has, too, with the same
+    specs and constants around them.
 
     Sound: every value has one definition, before its first use; every operator exists with exactly its
     attributes, and has the inputs that it must have; epilogues are element-wise; where specs are known they are those the operators infer;
@@ -28,7 +31,7 @@ def verify(graph: Graph) -> Graph:
         if name not in defined:
             raise GraphError(f"graph '{graph.name}': output '{name}' is never computed")
     verify_state(graph)
-    _verify_specs(graph)
+    _verify_specs(graph, before)
     return graph
 
 
@@ -75,14 +78,15 @@ def _verify_node(node: Node, defined: set[str]) -> None:
             raise GraphError(f"{label}: epilogue {step.op} has an operand that is not an input")
 
 
-def _verify_specs(graph: Graph) -> None:
-    if any(
-        n and n not in graph.specs and n not in graph.constants
-        for node in graph.nodes
-        for n in (*node.inputs, *node.outputs)
-    ):
-        return  # shapes are not inferred yet
+def _verify_specs(graph: Graph, before: Graph | None) -> None:
+    if not _are_inferred(graph):
+        return
+    known = set()
+    if before is not None and _are_inferred(before):
+        known = {id(node) for node in before.nodes}
     for node in graph.nodes:
+        if id(node) in known and before is not None and _has_same_values(node, graph, before):
+            continue
         for name, spec in zip(
             node.outputs, infer_node(node, graph.specs, graph.constants), strict=False
         ):
@@ -91,3 +95,21 @@ def _verify_specs(graph: Graph) -> None:
                     f"node '{node.name}' ({node.op}): '{name}' is recorded as "
                     f"{graph.specs.get(name)} but the operator infers {spec}"
                 )
+
+
+def _are_inferred(graph: Graph) -> bool:
+    """Whether the shapes of all values are known."""
+    return all(
+        not n or n in graph.specs or n in graph.constants
+        for node in graph.nodes
+        for n in (*node.inputs, *node.outputs)
+    )
+
+
+def _has_same_values(node: Node, graph: Graph, before: Graph) -> bool:
+    """Whether the node's values are described by the very same objects."""
+    return all(
+        graph.specs.get(n) is before.specs.get(n)
+        and graph.constants.get(n) is before.constants.get(n)
+        for n in (*node.inputs, *node.outputs)
+    )

@@ -60,8 +60,7 @@ def try_apart(
     weights = {a for call in plan.launches for a in _flat(call) if isinstance(a, Packed)}
     held = {a: constants.get(plan.graph.constants[a.constant], a.packing) for a in weights}
     sizes = {a: one.nbytes for a, one in held.items()}
-    made = _Job(plan, memory, device, sizes)
-    job = b"\n".join(json.dumps(one).encode() for one in (made.setup(), made.job(untried)))
+    job = json.dumps(_Job(plan, memory, device, sizes).job(untried)).encode()
     for attempt in range(_TRIES):
         end = _ended(job)
         if end in (0, trial_process.REFUSED):  # which is told by whoever is refused next
@@ -124,15 +123,6 @@ class _Job:
         self._contents: list[tuple[int, str]] = []
         self._constants: dict[Packed, int] = {}
 
-    def setup(self) -> dict[str, Any]:
-        """Where it is to be done."""
-        return {
-            "path": search_path(),
-            "device": self._device.info.index,
-            "options": self._device.compiler.options,
-            "idle": None,
-        }
-
     def job(self, untried: dict[str, tuple[Kernel, ...]]) -> dict[str, Any]:
         """untried: kernels by the source of their program."""
         programs = {k: i for i, kernels in enumerate(untried.values()) for k in kernels}
@@ -141,6 +131,9 @@ class _Job:
             for c in self._distinct(programs)
         ]  # fmt: skip
         return {
+            "path": search_path(),
+            "device": self._device.info.index,
+            "options": self._device.compiler.options,
             "sources": list(untried),
             "address": (programs.get(ADDRESS), ADDRESS.symbol),
             "launches": launches,

@@ -1,15 +1,24 @@
 """Networks whose plans are made at this moment, by another process or thread: who loads one of these waits for it instead of
-making the same once more."""
+making the same once more, and is given the session that a thread has made."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
+
+if TYPE_CHECKING:
+    from clconv.session.session import Session
 
 Wait = Callable[[], object]
 
 _coming: dict[str, list[Wait]] = {}  # by the model's path
+_offered: dict[str, tuple[DeviceInfo, PlanOptions, Future[Session | None]]] = {}
 _lock = threading.Lock()
 _own = threading.local()
 
@@ -42,3 +51,33 @@ def wait_for(path: str | os.PathLike[str]) -> None:
         waiting = list(_coming.get(os.path.abspath(path), ()))
     for wait in waiting:
         wait()
+
+
+def offer(
+    path: str, device: DeviceInfo, options: PlanOptions, made: Future[Session | None]
+) -> Callable[[], None]:
+    """Says that a session comes, for the first who loads this model so, or None where it failed. What this returns takes it
+    back."""
+    with _lock:
+        _offered[path] = offered = device, options, made
+
+    def withdraw() -> None:
+        with _lock:
+            if _offered.get(path) is offered:
+                del _offered[path]
+
+    return withdraw
+
+
+def take(source: object, device: DeviceInfo, options: PlanOptions) -> Session | None:
+    """The session that a thread has made, or is about to make, of this model: for the first who asks, and not for the thread
+    itself."""
+    if not _offered or getattr(_own, "makes", False) or not isinstance(source, str | os.PathLike):
+        return None
+    path = os.path.abspath(source)
+    with _lock:
+        found = _offered.get(path)
+        if found is None or found[:2] != (device, options):
+            return None
+        del _offered[path]
+    return found[2].result()

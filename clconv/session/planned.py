@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clconv import config
-from clconv.debug import say
+from clconv.debug import LOGGER, say
 from clconv.graph.ir import Node, TensorSpec
 from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan
@@ -56,6 +56,8 @@ def host_remark(nodes: Sequence[Node]) -> str:
 
 
 def log_plan(plan: Plan, shapes: str) -> None:
+    if plan.cut is not None and plan.cut.host_nodes:
+        LOGGER.warning("%s", host_remark(plan.cut.host_nodes))
     if plan.batch_split is not None:
         say(1, plan.batch_split)
     say(1, f"plan for {shapes}: {plan.memory.total:,} bytes, {len(plan.calls)} launches")

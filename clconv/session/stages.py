@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clconv.debug import LOGGER, say
+from clconv.debug import say
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
 from clconv.errors import Guard
@@ -29,7 +29,6 @@ from clconv.session.network import Network, whole
 from clconv.session.planned import (
     Key,
     dump_wanted,
-    host_remark,
     log_plan,
     plan_key,
     usual_execute,
@@ -230,9 +229,8 @@ class Stage:
 
     def _make(self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray]) -> Ready:
         shared = self._shared
+        shared.prepared.device.compiler.get_ready()
         plan = self._plan(specs, values)
-        if plan.cut is not None and plan.cut.host_nodes:
-            LOGGER.warning("%s", host_remark(plan.cut.host_nodes))
         log_plan(plan, " ".join(str(spec) for spec in specs.values()))
         if shared.dump:
             shared.dump.plan(plan)

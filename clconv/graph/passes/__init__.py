@@ -56,11 +56,12 @@ def run_passes(graph: Graph, on_pass: Callable[[str, Graph], None] | None = None
     """
     if any(node.op == "Gradient" for node in graph.nodes):
         return verify(graph)  # what rules of gradients see is the network as it was given
+    sound: Graph | None = None
     for graph_pass in PASSES:
         with Guard(f"graph '{graph.name}': the pass {graph_pass.__name__}"):
             result = graph_pass(graph)
             if result is not graph:
-                graph = verify(result)
+                graph = sound = verify(result, sound)
         if on_pass is not None:
             on_pass(graph_pass.__name__, graph)
     return graph

@@ -46,11 +46,20 @@ class _Chooser:
                     self.uses.setdefault(name, []).append((i, k))
         self.final = set(graph.outputs)
         self.made = [name for node in graph.nodes for name in node.outputs if name]
+        self._conversions: dict[tuple[str, int, int], int] = {}
         self.movable = [i for i, signatures in options.items() if len(signatures) > 1]
 
     def conversion(self, name: str, target: Layout) -> int:
-        spec = self.graph.specs[name]
+        """Bytes that a value's conversion moves from where it is made."""
         source = self.home.get(name, PLAIN)
+        key = name, source.block, target.block  # asked for many times in a sweep
+        found = self._conversions.get(key)
+        if found is None:
+            found = self._conversions[key] = self._bytes_moved(name, source, target)
+        return found
+
+    def _bytes_moved(self, name: str, source: Layout, target: Layout) -> int:
+        spec = self.graph.specs[name]
         if is_free(spec, source, target):
             return 0
         steps = 1 if PLAIN in (source, target) else 2  # from blocks to others by way of plain

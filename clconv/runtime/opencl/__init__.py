@@ -15,7 +15,7 @@ with quick_versions():
     import pyopencl  # noqa: F401
 
 from clconv.runtime.opencl.arrays import DeviceArray
-from clconv.runtime.opencl.beside import SPARE, start_early
+from clconv.runtime.opencl.beside import SPARE
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.caller import Place, callers_place
@@ -30,6 +30,7 @@ from clconv.runtime.opencl.foreign import (
     is_on_device,
 )
 from clconv.runtime.opencl.found import device_infos, is_pocl, library_version
+from clconv.runtime.opencl.helper import Helper, Job, compiled_by
 from clconv.runtime.opencl.machine_code import Function, NoFunction, part_function
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
@@ -58,6 +59,8 @@ __all__ = [
     "DeviceArray",
     "Flight",
     "Function",
+    "Helper",
+    "Job",
     "Launch",
     "NoFunction",
     "Place",
@@ -68,6 +71,7 @@ __all__ = [
     "callers_place",
     "check_access",
     "check_events",
+    "compiled_by",
     "declared",
     "device_array",
     "device_infos",
@@ -84,7 +88,6 @@ __all__ = [
     "seconds",
     "set_argument",
     "set_arguments",
-    "start_early",
     "sub_buffer",
     "times",
     "wait_for",

@@ -6,12 +6,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import contextvars
-import json
 import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,123 +19,59 @@ from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import LEAST, idle_arguments, is_part
-from clconv.runtime.opencl import trial_process
-from clconv.runtime.opencl.built import POCL_OPTIONS
-from clconv.runtime.search_path import search_path
+from clconv.runtime.opencl.helper import Helper, Job, given
 from clconv.store.pocl_programs import Programs
 
 # Lines of a program that takes longer to compile, about a second, than a process to start.
 LINES = 3000
-_LIMIT = 900.0  # seconds of a process
-_IDLE = 20.0  # seconds that one which was started early waits for what it is to compile
+_PATIENCE = 20.0  # seconds that a process which was started early waits for what it is to compile
 _BYTES = 4096  # of each buffer
-_PIPE = 1 << 20  # bytes that a pipe may hold
 
 # How many more processes may be started here, None: as many as there are cores that nobody uses.
 SPARE: contextvars.ContextVar[int | None] = contextvars.ContextVar("spare", default=None)
 
-_early: list[Process] = []  # that nobody has asked for yet
+_early: list[Helper] = []  # that nobody has asked for yet
 _lock = threading.Lock()
 
 
 def _spare() -> int:
     """How many processes have a core of their own beside this one: where others are at work, one more would only cost."""
     limit = SPARE.get()
-    if not sys.executable or limit is not None:
-        return limit or 0
+    if given() is not None or not sys.executable:  # what compiles for this thread is what there is
+        return 0
+    if limit is not None:
+        return limit
     spare = usable_cores() - 1
     with contextlib.suppress(AttributeError, OSError):  # not every system tells
         spare = min(spare, int((os.cpu_count() or 1) - os.getloadavg()[0]))
     return max(0, spare)
 
 
-class Process:
-    """One that compiles a program. early: before it is known which one; it reads the compiler's library meanwhile."""
-
-    def __init__(self, device: DeviceInfo, options: Sequence[str], early: bool = False) -> None:
-        import subprocess  # only now: where all is compiled already, nothing is started
-
-        self.place = device.index, tuple(options)
-        self._own = os.getpid()
-        text = Path(trial_process.__file__).read_text(encoding="utf-8")
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", text],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        idle = _IDLE if early else None
-        setup = {"path": search_path(), "device": device.index, "options": options, "idle": idle}
-        self._write(json.dumps(setup).encode() + b"\n")
-
-    def _write(self, text: bytes) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(
-            OSError
-        ):  # it ended: what it should compile is compiled by who waits for it
-            self._process.stdin.write(text)
-            self._process.stdin.flush()
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it can still be given something. It is not one of a process that forked this one."""
-        return self._own == os.getpid() and self._process.poll() is None
-
-    def give(self, job: Mapping[str, Any]) -> None:
-        """Says what to compile. The pipe takes it, whether the process reads yet or not."""
-        assert self._process.stdin is not None
-        text = json.dumps(job).encode()
-        with contextlib.suppress(
-            ImportError, AttributeError, OSError
-        ):  # with less room it takes longer
-            import fcntl  # Linux has it, and can do this
-
-            fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, min(len(text), _PIPE))
-        self._write(text)
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-
-    def wait(self) -> int | None:
-        """How it ended, 0 if all is compiled; None if it took too long."""
-        import subprocess
-
-        try:
-            return self._process.wait(_LIMIT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return None
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-
-
-def start_early(device: DeviceInfo, options: Sequence[str] = POCL_OPTIONS) -> None:
+def start_early(device: DeviceInfo) -> None:
     """Starts a process for the parts of a network that is about to be planned, if there is a core for it and none waits yet.
     It ends by itself when nothing comes."""
     with _lock:
-        _early[:] = [process for process in _early if process.is_there]
+        _early[:] = [helper for helper in _early if helper.is_there]
         if _spare() and not _early:
             with contextlib.suppress(OSError):
-                _early.append(Process(device, options, early=True))
+                _early.append(Helper(device, _PATIENCE))
 
 
-def _taken(device: DeviceInfo, options: Sequence[str]) -> Process:
-    """A process that nobody else has, one that was started early if there is one."""
+def _taken(device: DeviceInfo) -> Helper:
+    """A process that nobody else has, one that was started early if there is one. Raises OSError."""
     with _lock:
-        for process in _early:
-            if process.is_there and process.place == (device.index, tuple(options)):
-                _early.remove(process)
-                return process
-    return Process(device, options)
+        for helper in _early:
+            if helper.is_there and helper.device == device:
+                _early.remove(helper)
+                return helper
+    return Helper(device)
 
 
 @atexit.register
 def _end_early() -> None:
-    for process in _early:
-        if process.is_there:
-            process.end()
+    for helper in _early:
+        if helper.is_there:
+            helper.__exit__()
     _early.clear()
 
 
@@ -151,7 +85,6 @@ class Beside:
         sources: Mapping[Kernel, str],
         stored: Programs | None,
         device: DeviceInfo,
-        options: Sequence[str],
     ) -> None:
         spare = _spare() if sources else 0
         least = LEAST if any(map(is_part, sources)) else LINES
@@ -159,29 +92,40 @@ class Beside:
         wanted = [] if stored is None else [k for k in long if not _is_there(k, sources[k], stored)]
         wanted.sort(key=lambda kernel: -sources[kernel].count("\n"))
         self.sources = sources
-        self._processes: dict[Kernel, Process] = {}
-        for group in _shared_out(wanted, sources, 1 + spare)[1:]:
-            process = _taken(device, options)
-            process.give(_job(group, sources, device))
-            self._processes.update(dict.fromkeys(group, process))
+        self._working: list[tuple[Helper, list[Kernel]]] = []
+        self._elsewhere: set[Kernel] = set()
+        with contextlib.suppress(OSError):  # then more is compiled here
+            for group in _shared_out(wanted, sources, 1 + spare)[1:]:
+                helper = _taken(device)
+                self._working.append((helper, group))
+                self._elsewhere.update(group)
+                for kernel in group:
+                    idle = idle_arguments(kernel)
+                    job = Job(sources[kernel], kernel.symbol, idle, device.compute_units)
+                    helper.give(job._asdict())
 
     def __enter__(self) -> Beside:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        for process in set(self._processes.values()):
-            process.end()
+        for helper, _ in self._working:
+            helper.__exit__()
 
     def __contains__(self, kernel: Kernel) -> bool:
-        return kernel in self._processes
+        return kernel in self._elsewhere
 
     def __len__(self) -> int:
-        return len(self._processes)
+        return len(self._working)
 
-    def wait(self, kernel: Kernel) -> None:
-        """Returns when the program is there, or is not going to be: then it is compiled as any other."""
-        if kernel in self._processes:
-            self._processes[kernel].wait()
+    def wait(self, kernel: Kernel) -> bool:
+        """Returns when the program is there: True; or is not going to be: then it is compiled as any other."""
+        for helper, group in self._working:
+            while kernel in group:
+                group.pop(0)  # they are compiled in this order
+                if not helper.wait():
+                    group.clear()
+                    return False
+        return True
 
 
 def _is_there(kernel: Kernel, source: str, stored: Programs) -> bool:
@@ -201,25 +145,6 @@ def _shared_out(
         loads[least] += sources[kernel].count("\n")
         groups[least].append(kernel)
     return [group for group in groups if group]
-
-
-def _job(
-    kernels: Sequence[Kernel], sources: Mapping[Kernel, str], device: DeviceInfo
-) -> dict[str, Any]:
-    launches = []
-    for i, kernel in enumerate(kernels):
-        arguments = [
-            ("buffer", 0, 0, _BYTES) if value is None else ("number", "<i4", value)
-            for value in idle_arguments(kernel)
-        ]
-        launches.append((i, kernel.symbol, arguments, (device.compute_units,), (1,)))
-    return {
-        "sources": [sources[kernel] for kernel in kernels],
-        "address": (None, ""),
-        "launches": launches,
-        "buffers": [_BYTES],
-        "contents": [],
-    }
 
 
 def launch_idle(kernel: Kernel, compiled: Any, context: Any, device: DeviceInfo) -> None:

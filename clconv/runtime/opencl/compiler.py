@@ -12,16 +12,19 @@ import pyopencl as cl
 
 from clconv import config
 from clconv.debug import LOGGER, say
+from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.errors import DeviceError, KernelBuildError
 from clconv.lowering.model.call import Kernel, KernelCall, StoredKernel
 from clconv.lowering.model.template import numbered, program_source
-from clconv.planning.persistent import is_part, is_persistent, pieces_of
+from clconv.planning.persistent import idle_arguments, is_part, is_persistent, pieces_of
 from clconv.runtime import process
-from clconv.runtime.opencl.beside import Beside, launch_idle
+from clconv.runtime.opencl.beside import Beside, launch_idle, start_early
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, without_logs
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
+from clconv.runtime.opencl.helper import Job, given
+from clconv.runtime.opencl.library import read_ahead
 from clconv.runtime.opencl.machine_code import read_once
 from clconv.runtime.opencl.program import Program, together
 from clconv.runtime.progress import Progress, silent
@@ -56,8 +59,9 @@ class Compiler:
         progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises
         KernelBuildError with source and log.
         """
+        wanted = tuple(dict.fromkeys(kernels))
+        self._have_helped(wanted)
         with self._lock:
-            wanted = tuple(dict.fromkeys(kernels))
             found = self._compiled(wanted)
             missing = [k for k in wanted if k not in found]
             done, total = 0, sum(map(pieces_of, missing))
@@ -72,11 +76,21 @@ class Compiler:
                     progress(done, total)
             return found
 
+    def _have_helped(self, kernels: Sequence[Kernel]) -> None:
+        """Has the process that this thread was given compile what it can."""
+        compile_it = given()
+        if compile_it is None or self._stored is None or self._stored.is_in_doubt():
+            return
+        for kernel in kernels:
+            if _is_made_of_kernels(kernel) and kernel.symbol not in self._programs:
+                source, idle = self._source((kernel,)), idle_arguments(kernel)
+                compile_it(Job(source, kernel.symbol, idle, self.info.compute_units))
+
     def _beside(self, parts: Sequence[tuple[Kernel, ...]]) -> Beside:
         joined = [p for p in parts if _is_made_of_kernels(p[0])]
         several = len(joined) > 1 and self._stored is not None and not self._stored.is_in_doubt()
         sources = {p[0]: self._source(p) for p in joined} if several else {}
-        return Beside(sources, self._stored, self.info, self.options)
+        return Beside(sources, self._stored, self.info)
 
     def _made_beside(self, part: tuple[Kernel, ...], others: Beside) -> Program:
         kernel = part[0]
@@ -86,6 +100,16 @@ class Compiler:
             with process.opencl:  # while the others are at work
                 launch_idle(kernel, program.kernel(kernel), self.context, self.info)
         return program
+
+    def get_ready(self, in_parts: bool = False) -> None:
+        """To be called when something is going to be compiled, and it is not known yet what: another core reads what that needs.
+        in_parts: it is likely to be much, of which another process could compile a part."""
+        if self._stored is None or self._latest or usable_cores() < 2:
+            return
+        if not self.is_in_doubt():
+            read_ahead(self.context, self._raw)
+            if in_parts:
+                start_early(self.info)
 
     def is_in_doubt(self) -> bool:
         """Whether compiling may end this process, see `untried`."""

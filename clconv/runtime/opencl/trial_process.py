@@ -1,25 +1,18 @@
 """What a process of a trial does: builds programs and launches their kernels once, as a device would next.
 
-Its text is all that a fresh interpreter gets, with two lines of JSON on its standard input: where it is to be done, and a job. It
-imports nothing of clconv. Its buffers hold zeros. It ends with 0 if all went well, with REFUSED if OpenCL refused, and with
-UNUSED where no job came.
-
-path: sys.path   device: its place among all   options: for the compiler   idle: seconds to wait for the job; then it is one that
-was started before it was known, and it reads the compiler's library meanwhile.
+Its text is all that a fresh interpreter gets, with a job in JSON on its standard input: it imports nothing of clconv.
+Its buffers hold zeros. It ends with 0 if all went well, with REFUSED if OpenCL refused.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import select
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-REFUSED, UNUSED = 3, 4
-_SMALL = "kernel void small(global float* x) { x[0] = x[1]; }  // by process"
+REFUSED = 3
 
 
 def arrays(sizes: Sequence[int]) -> Iterator[Any]:
@@ -32,35 +25,23 @@ def arrays(sizes: Sequence[int]) -> Iterator[Any]:
         yield room[begin : begin + max(size, 4)]
 
 
-class Opened:
-    """A device, as a setup says."""
-
-    def __init__(self, setup: dict[str, Any]) -> None:
-        import pyopencl as cl
-
-        devices = [d for p in cl.get_platforms() for d in devices_of(cl, p)]
-        self.options = setup["options"]
-        self.context = cl.Context([devices[setup["device"]]])
-        self.queue = cl.CommandQueue(self.context)
-
-    def build(self, source: str) -> Any:
-        import pyopencl as cl
-
-        return cl.Program(self.context, source).build(options=self.options)
-
-
 class Trial:
     """The programs and buffers of a job."""
 
-    def __init__(self, opened: Opened, job: dict[str, Any]) -> None:
+    def __init__(self, job: dict[str, Any]) -> None:
         import numpy as np
         import pyopencl as cl
 
         self.np: Any = np
         self.cl: Any = cl
         self.job = job
-        self.context, self.queue = opened.context, opened.queue
-        self.programs = [opened.build(source) for source in job["sources"]]
+        devices = [d for p in cl.get_platforms() for d in devices_of(cl, p)]
+        self.context = cl.Context([devices[job["device"]]])
+        self.queue = cl.CommandQueue(self.context)
+        self.programs = [
+            cl.Program(self.context, source).build(options=job["options"])
+            for source in job["sources"]
+        ]
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.USE_HOST_PTR
         memory = [*arrays(job["buffers"])]
         for index, text in job["contents"]:
@@ -137,22 +118,12 @@ def devices_of(cl: Any, platform: Any) -> Sequence[Any]:
 
 
 def main() -> None:
-    # What stands behind the first line is left in the pipe, to be waited for.
-    with open(0, "rb", buffering=0, closefd=False) as given:
-        setup = json.loads(given.readline())
-        sys.path[:] = setup["path"]
-        try:
-            opened = Opened(setup)
-            if setup["idle"] is not None:
-                opened.build(f"{_SMALL} {os.getpid()}")  # one that is kept would read nothing
-                if not select.select([given], [], [], setup["idle"])[0]:
-                    sys.exit(UNUSED)
-            text = given.read()
-            if not text:
-                sys.exit(UNUSED)
-            Trial(opened, json.loads(text)).run()
-        except Exception:  # the same comes next where it can be told
-            sys.exit(REFUSED)
+    job = json.load(sys.stdin)
+    sys.path[:] = job["path"]
+    try:
+        Trial(job).run()
+    except Exception:  # the same comes next where it can be told
+        sys.exit(REFUSED)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ import numpy as np
 import pytest
 
 import clconv
+from clconv import ahead, loading
+from clconv.device.info import DeviceInfo
 from clconv.frontend.layers import Conv2d, MaxPool2d, Relu, Sequential
+from clconv.frontend.onnx import export_onnx
+from clconv.graph.ir import Graph, TensorSpec
+from clconv.graph.ops import make_node
 from clconv.planning.planner import Planner
+from clconv.runtime.opencl import is_pocl
+from clconv.runtime.opencl.compiler import Compiler
 from clconv.store.trust import make_private
 
 LAYERS = Sequential(Conv2d(9, 3), Relu(), MaxPool2d(2), Conv2d(8, 3), Relu())
@@ -54,3 +62,23 @@ def same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> bool:
     return list(found) == list(expected) and all(
         np.array_equal(found[name], expected[name]) for name in expected
     )
+
+
+@pytest.fixture
+def of_any_width(tmp_path: Path) -> Path:
+    node = make_node("Relu", ("x",), ("y",), "relu")
+    spec = TensorSpec((1, 3, "width"))
+    export_onnx(Graph("any", (node,), ("x",), ("y",), {"x": spec}), tmp_path / "any.onnx")
+    return tmp_path / "any.onnx"
+
+
+@pytest.fixture
+def two_cores(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> DeviceInfo:
+    """A device for which something is compiled ahead, on any number of cores."""
+    if not is_pocl(device.platform) or not sys.executable:
+        pytest.skip("nothing is compiled ahead for this driver")
+    # Kept plans are not used while a process of another test has just died at its work, or the disk is full.
+    monkeypatch.setattr(Compiler, "is_in_doubt", lambda self: False)
+    for module in (ahead, loading):
+        monkeypatch.setattr(module, "usable_cores", lambda: 2)
+    return device

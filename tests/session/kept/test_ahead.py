@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,11 @@ import numpy as np
 import pytest
 
 import clconv
-from clconv import ahead
 from clconv.ahead import Precompiling
 from clconv.device.info import DeviceInfo
 from clconv.errors import ConfigError, InputError, ModelError
-from clconv.frontend.onnx import export_onnx
-from clconv.graph.ir import Graph, TensorSpec
-from clconv.graph.ops import make_node
-from clconv.runtime.opencl import is_pocl, open_device
-from clconv.runtime.opencl.compiler import Compiler
-from tests.session.kept.conftest import X, networks, same
-
-
-@pytest.fixture
-def of_any_width(tmp_path: Path) -> Path:
-    node = make_node("Relu", ("x",), ("y",), "relu")
-    spec = TensorSpec((1, 3, "width"))
-    export_onnx(Graph("any", (node,), ("x",), ("y",), {"x": spec}), tmp_path / "any.onnx")
-    return tmp_path / "any.onnx"
+from clconv.runtime.opencl import open_device
+from tests.session.kept.conftest import X, networks
 
 
 def test_what_is_compiled_ahead_is_not_planned_again(
@@ -46,17 +32,6 @@ def test_what_is_compiled_ahead_is_not_planned_again(
     x = np.full((1, 3, 5), -1, np.float32)
     assert not early.run(x)["y"].any() and clconv.load(model, device).run(X)
     assert not planned
-
-
-@pytest.fixture
-def two_cores(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> DeviceInfo:
-    """A device for which something is compiled ahead, on any number of cores."""
-    if not is_pocl(device.platform) or not sys.executable:
-        pytest.skip("nothing is compiled ahead for this driver")
-    # Kept plans are not used while a process of another test has just died at its work, or the disk is full.
-    monkeypatch.setattr(Compiler, "is_in_doubt", lambda self: False)
-    monkeypatch.setattr(ahead, "usable_cores", lambda: 2)
-    return device
 
 
 def test_who_loads_it_meanwhile_waits_for_it(
@@ -81,31 +56,6 @@ def test_processes_start_while_another_module_is_imported(
     monkeypatch.syspath_prepend(tmp_path / "front")
     with Precompiling([model], two_cores) as processes:
         assert processes.wait(model)
-
-
-def test_a_thread_of_this_process_compiles_one(
-    two_cores: DeviceInfo, model: Path, planned: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Which is planned once, and starts no process."""
-    monkeypatch.setattr(subprocess, "Popen", None)
-    with Precompiling([model], two_cores, here=model):
-        expected = clconv.load(model, two_cores).run(X)
-    assert len(planned) == 1
-    monkeypatch.setenv("CLCONV_CACHE_SIZE", "0")
-    assert same(clconv.load(model, two_cores).run(X), expected)
-
-
-def test_what_a_thread_cannot_compile_is_told_by_who_needs_it(
-    two_cores: DeviceInfo, tmp_path: Path
-) -> None:
-    broken = tmp_path / "broken.onnx"
-    broken.write_bytes(b"no model")
-    with (
-        pytest.raises(ModelError),
-        Precompiling([broken], two_cores, here=broken) as processes,
-    ):
-        assert not processes.wait(broken)
-        clconv.load(broken, two_cores)
 
 
 def test_all_is_kept_and_nothing_done_twice(
