@@ -15,6 +15,7 @@ from clconv.graph.ops import OPS
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import program_source
 from clconv.lowering.variants import VARIANTS
+from clconv.planning.persistent import is_wanted, parts_of, persistent_kernel
 
 _KERNELS_A_PROGRAM = 50
 
@@ -77,3 +78,13 @@ def test_kernels_of_every_template(device: DeviceInfo, precision: str) -> None:
     chosen = [k for kernels in of_template.values() for k in kernels[:: -(-len(kernels) // 4)]]
     assert len(chosen) > 100
     assert _complaints(chosen, device) == []
+
+
+def test_joined_launches_and_their_parts(device: DeviceInfo) -> None:
+    """Functions of them that C would rarely have: naked ones, and one that is never called."""
+    if not is_wanted(device):
+        pytest.skip(f"{device} joins no launches")
+    own, other = list(dict.fromkeys(_kernels([CASES[0], CASES[-1]], device, "float32")))[:2]
+    launch = persistent_kernel([own], [[other]])
+    for kernel in (launch, *parts_of(launch)):
+        assert _log(device, program_source((kernel,))) == ""
