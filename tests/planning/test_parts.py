@@ -173,6 +173,7 @@ def test_another_process_compiles_a_part(
     monkeypatch.setattr(beside, "LEAST", 1)
     monkeypatch.setattr(beside, "_spare", lambda: 1)
     monkeypatch.setattr(beside, "_is_there", lambda *_: False)
+    monkeypatch.setattr(beside, "_early", [])
     ended: list[bool] = []
     wait = beside.Beside.wait
 
