@@ -13,7 +13,7 @@ stay in a core's own cache while its filters pass; with filters_last (run items,
 Some tiles are one pixel narrower where that makes them fill a run exactly: 49 = 4 * 6 + 5 * 5.
 A tile whose window lies inside the image reads at constant distances; another one looks up row and column
 of each pixel, where padded pixels of mode "constant" point at the zeros behind the weights, and copies channel blocks to
-where the same loop finds them at constant distances.
+where the same loop finds them at constant distances. On plain input such a tile copies the columns that its windows reach.
 Windows of one pixel lie inside wherever they are: their image is one run, whose last item takes what is left if that
 is less than a tile; an image that is less than a tile is computed pixel by pixel.
 

@@ -27,13 +27,14 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
   nullable = "!bias ? (%s)(0) : " % V if bias == BIAS_OR_NULL else ""
-  patch = (columns if halves else (pixels - 1) * SW + 1) * in_block
+  patch = (columns if halves or row_runs else (pixels - 1) * SW + 1) * in_block
+  filled = pad_mode in ("none", "constant")  # with zeros
 %>
-## The sum over all channels and window positions. known: whether the tile lies inside the image; None leaves it to C.
-<%def name="sums(known)">
+## The sum over all channels and window positions.
+<%def name="sums()">
     for (int block_index = 0; block_index < in_blocks; ++block_index) {
       global const ${stored("x")}* plane = image + (size_t)block_index * height * width * ${in_block};
-      ${whole if known else ""}for (int kh = 0; kh < ${KH}; ++kh) {
+      ${whole}for (int kh = 0; kh < ${KH}; ++kh) {
         int ih = oh * ${SH} - pad_top + kh * ${DH};
 % if zero:
         if (${"" if row_runs else "inside && "}(ih < 0 || ih >= height)) continue;
@@ -42,7 +43,7 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 % endif
         global const ${stored("x")}* line = plane + ih * width * ${in_block};
         global const ${stored("w")}* taps = filter + (block_index * ${KH} + kh) * ${KW * in_block * OB};
-% if halves and known is not False:
+% if halves:
         // Halves become floats once, not at each use: in memory, for the compiler would take registers apart.
         if (inside) {
 % for c in sorted({p * SW + kw * DW for p in range(pixels) for kw in range(KW)}):
@@ -50,9 +51,20 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 % endfor
         }
 % endif
+% if row_runs:
+        if (!inside) {
+          for (int c = from; c < to; ++c) patch[c] = ${load("float", "line + left + c", stored("x"))};
+% if not filled:
+          for (int c = 0; c < ${columns}; ++c) {
+            const int iw = min(left + c, (out_width - 1) * ${SW} - pad_left + ${(KW - 1) * DW});  // not past the last pixel's
+            if (c < from || c >= to) patch[c] = ${load("float", "line + (%s)" % capture(common.padded_index, pad_mode, "iw", "width").strip(), stored("x"))};
+          }
+% endif
+        }
+% endif
         for (int kw = 0; kw < ${KW}; ++kw) {
           global const ${stored("w")}* tap = taps + kw * ${in_block * OB};
-% if known is None:
+% if not row_runs and not pointwise:
           if (!inside) {
 % for p in range(pixels):
 <%
@@ -63,26 +75,17 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 % endfor
           }
 % endif
-% if halves and known is not False:
-          const float* source = patch + in_memory + (inside ? kw * ${DW * in_block} : 0);
-% elif known is None:
-          global const float* source = inside ? line + (left + kw * ${DW}) * ${in_block} : (global const float*)(size_t)patch;
-% elif known:
-          global const float* source = line + (left + kw * ${DW}) * ${in_block};
-% else:
-% for p in range(pixels):
 <%
-  address = "%sline + column[kw][%d]" % ("column[kw][%d] < 0 ? zeros : " % p if zero else "", p)
+  shift = "kw * %d" % (DW * in_block)
+  begin, moved = ("", " + " + shift) if row_runs else (" + " + shift, "")  # rows lie whole in the patch, else a column
 %>
 % if halves:
-          const float s${p}[] = {${load("float", address, "half")}};
+          const float* source = patch + in_memory + ${shift if row_runs else "(inside ? %s : 0)" % shift};
 % else:
-          global const float* s${p} = ${address};
-% endif
-% endfor
+          global const float* source = (${"" if pointwise else "!inside ? (global const float*)(size_t)patch : "}line + left * ${in_block}${begin})${moved};
 % endif
 <%
-  pixel = lambda p: "s%d" % p if known is False else "(source + %d)" % (p * SW * in_block)
+  pixel = lambda p: "(source + %d)" % (p * SW * in_block)
   lane = lambda p: "(%s + c)" % pixel(p)
 %>
 % if in_block > lanes_a_turn or tail:
@@ -125,19 +128,16 @@ ${ahead.start(pixels)}\
         && left >= 0 && left + ${(pixels - 1) * SW + (KW - 1) * DW}${" - narrow * %d" % SW if two_widths else ""} < width;
 % endif
     float patch[${patch}] __attribute__((aligned(64)));
-% if pointwise:
-    ${sums(True)}
-% else:
-    int column[${KW}][${pixels}]${"" if row_runs else ", row[%d][%d]" % (KH, pixels)};
-    if (!inside) {
-      ${outside.look_up(pixels)}\
-    }
 % if row_runs:
-    if (inside) { ${sums(True)} } else { ${sums(False)} }
-% else:
-    ${sums(None)}
+    // Columns of the image that the tile's windows reach lie at patch[from] to before patch[to].
+    const int from = clamp(-left, 0, ${columns}), to = clamp(width - left, from, ${columns});
+    ${"if (!inside) for (int c = 0; c < %d; ++c) patch[c] = 0;" % columns if filled else ""}
+% elif not pointwise:
+    int column[${KW}][${pixels}], row[${KH}][${pixels}];
+    if (!inside) {
+      ${outside.look_up(pixels)}    }
 % endif
-% endif
+    ${sums()}
 % for v in range(vectors):
     if (chunk * ${OB} + ${v * block} < filters) {
       const int channel = g * filters + chunk * ${OB} + ${v * block};

@@ -3,22 +3,16 @@ Where the pixels that a tile of a direct convolution reads lie, for tiles that r
 and C variables of direct.cl.mako.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
-## Sets column[kw][p], and row[kh][p] where the tile's pixels may lie in several rows: offsets from the plane's start,
-## -1 outside an image that is surrounded by zeros.
+## Sets column[kw][p] and row[kh][p]: offsets from the plane's start, -1 outside an image that is surrounded by zeros.
 <%def name="look_up(pixels)">\
 <%
   KH, KW = kernel
   SH, SW = strides
   DH, DW = dilations
   zero = pad_mode == "constant"
-  row_runs = in_block == 1
 %>\
-int pw = ow;
-% if not row_runs:
-      int ph = oh;
-% endif
+int pw = ow, ph = oh;
       for (int p = 0; p < ${pixels}; ++p) {
-% if not row_runs:
         for (int kh = 0; kh < ${KH}; ++kh) {
           const int ih = ph * ${SH} - pad_top + kh * ${DH};
 % if zero:
@@ -27,7 +21,6 @@ int pw = ow;
           row[kh][p] = (${common.padded_index(pad_mode, "ih", "height")}) * width * ${in_block};
 % endif
         }
-% endif
         for (int kw = 0; kw < ${KW}; ++kw) {
           const int iw = pw * ${SW} - pad_left + kw * ${DW};
 % if zero:
@@ -37,10 +30,6 @@ int pw = ow;
 % endif
         }
         // Pixels past the end repeat the last one.
-% if row_runs:
-        if (first + p + 1 < end) ++pw;
-% else:
         if (first + p + 1 < end && ++pw == out_width) { pw = 0; ++ph; }
-% endif
       }
 </%def>

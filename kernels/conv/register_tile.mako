@@ -9,22 +9,28 @@ from clconv.lowering.shared.epilogue import CHOICE, Choices
 
 ## Adds `lanes` input channels: C variable `tap` points at their weights, lanes x (vectors * block);
 ## pixel(p) is C text of the address of pixel p's first lane. last_if: C text of when the last pixel is computed, always
-## without: two widths of a tile share the text, and half the time to compile it.
+## without: two widths of a tile share the text, and half the time to compile it. That pixel comes first, all its lanes at
+## once: at a branch amid the others LLVM moves what is before it behind it, and has no registers for what that needs.
 <%def name="multiply(lanes, pixel, vectors, pixels, block, last_if='')">
 <%
   V = vector_type(block)
+  parts = [("if (%s) " % last_if, [pixels - 1]), ("", range(pixels - 1))] if last_if else [("", range(pixels))]
 %>
+% for condition, tile in parts:
+        ${condition}{
 % for c in range(lanes):
         {
 % for v in range(vectors):
           const ${V} w${v} = ${load(V, "tap + %d" % ((c * vectors + v) * block), stored("w"))};
 % endfor
-% for p in range(pixels):
-          ${"if (%s) " % last_if if last_if and p == pixels - 1 else ""}{ const float s = ${pixel(p)}[${c}];
+% for p in tile:
+          { const float s = ${pixel(p)}[${c}];
 % for v in range(vectors):
             a${p}_${v} = s * w${v} + a${p}_${v};
 % endfor
           }
+% endfor
+        }
 % endfor
         }
 % endfor

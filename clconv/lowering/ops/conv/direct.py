@@ -96,7 +96,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         lanes_a_turn=lanes_a_turn,
         tail=last_lanes % lanes_a_turn,
         pointwise=shape.is_pointwise,
-        narrower=narrower_tile(pixels, shape.is_pointwise),
+        narrower=_narrower(problem, shape, pixels),
         **shape.parameters,
         bias=problem.has(2),
         epilogue=epilogue.terms,
@@ -169,6 +169,12 @@ def _waste(shape: ConvShape, pixels: int, plain: bool) -> float:
     return rows if plain else min(rows, _RAGGED_ROWS * run)
 
 
+def _narrower(problem: Problem, shape: ConvShape, pixels: int) -> int:
+    """narrower_tile(). With vectors of 16 floats both widths share one text."""
+    shared = problem.device.vector_width == 16 and problem.x.dtype is DType.FLOAT32
+    return narrower_tile(pixels, shape.is_pointwise and not shared)
+
+
 def _filters_last(shape: ConvShape) -> bool:
     """Whether neighbouring items take other pixels of the same filters, not other filters of the same pixels. Cores begin
     with an equal share of the items each: then each reads its share of the larger one of weights and input."""
@@ -193,7 +199,7 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
     if chunks * shape.batch * shape.group % cores:  # as many items for each core
         count = -(-count // cores) * cores
     plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
-    narrower = narrower_tile(pixels, shape.is_pointwise)
+    narrower = _narrower(problem, shape, pixels)
     if height > 1 and (plain or _ragged(width, pixels, narrower) <= _RAGGED_ROWS):
         runs = max(1, height // count)
         return Runs(width, runs, width, -(-height // runs))
@@ -260,9 +266,7 @@ def _direct_estimate(problem: Problem) -> float:
     block = problem.device.vector_width
     blocks = -(-(shape.filters // shape.group) // block)
     vectors, pixels = register_tile(problem.device.registers, blocks)
-    waste = min(
-        _ragged(shape.out[1], pixels, narrower_tile(pixels, shape.is_pointwise)), _RAGGED_ROWS
-    )
+    waste = min(_ragged(shape.out[1], pixels, _narrower(problem, shape, pixels)), _RAGGED_ROWS)
     filters = shape.filters // shape.group
     waste *= -(-blocks // vectors) * vectors * block / filters * _merged_groups(problem)
     if max(shape.strides) > 1 and max(shape.kernel) > 1:

@@ -1,0 +1,53 @@
+"""Register tiles of two widths, which fill images that tiles of one do not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from clconv.cases.base import Case
+from clconv.cases.conv.conv import conv
+from clconv.device.info import DeviceInfo
+from clconv.diagnosis.doctor import examine
+from clconv.lowering.model.template import render
+from tests.kernels.support import plan_for
+from tests.lowering.support import AVX512
+
+# Images of 12, 13, 25, 49 and 196 pixels and others, and one, two or three vectors of filters side by side.
+CASES = (
+    conv("narrower alone", (2, 19, 3, 4), (64, 19, 1, 1)),
+    conv("wider alone", (1, 32, 13, 1), (64, 32, 1, 1)),
+    conv("both", (1, 20, 5, 5), (70, 20, 1, 1)),
+    conv("seven", (1, 48, 7, 7), (96, 48, 1, 1)),
+    conv("fourteen", (1, 32, 14, 14), (64, 32, 1, 1)),
+    conv("three vectors", (2, 21, 7, 7), (48, 21, 1, 1)),
+    conv("one vector", (1, 17, 7, 7), (16, 17, 1, 1)),
+    conv("prime", (1, 35, 1, 37), (33, 35, 1, 1), bias=False),
+    conv("groups", (1, 64, 7, 7), (128, 32, 1, 1), group=2),
+    conv("window", (1, 19, 14, 14), (64, 19, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
+def test_they_agree_with_the_reference(case: Case, device: DeviceInfo) -> None:
+    if not device.is_cpu:
+        pytest.skip("channel blocks are for CPU devices")
+    result = examine(case, device, "direct")
+    assert result is not None and result.passed, result
+
+
+def test_wide_vectors_compute_no_pixel_in_vain() -> None:
+    """49 pixels are 13 and three times 12, in one text."""
+    graph, _ = conv("seven", (1, 48, 7, 7), (64, 48, 1, 1)).build()
+    machine = dataclasses.replace(AVX512, compute_units=2)
+    (call,) = (
+        c
+        for c in plan_for(graph, machine, {"conv": "direct"}).calls
+        if c.kernel.entry == "conv_direct"
+    )
+    parameters = dict(call.kernel.parameters)
+    assert (parameters["pixels"], parameters["narrower"]) == (13, 12)
+    assert (
+        render(call.kernel).count("#pragma unroll 1") == 2
+    )  # of the tile, and of what is less than one
