@@ -30,7 +30,8 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self._used = self._inherited = False
+        self._used = False
+        self.is_inherited = False  # whether OpenCL cannot be used, see check()
         self._ending: int | None = None  # the thread in which the interpreter ends
         self._begin()
 
@@ -41,7 +42,7 @@ class Gate:
     def check(self) -> None:
         """ForkError where OpenCL cannot be used any more. Before any lock is taken: a thread that is not here may
         hold it."""
-        if self._inherited:
+        if self.is_inherited:
             raise ForkError(
                 f"process {os.getpid()} was forked from one that had used OpenCL, which does not survive a fork: "
                 "use multiprocessing.get_context('spawn') or 'forkserver', or fork before clconv finds devices or "
@@ -102,7 +103,7 @@ class Gate:
     def forked(self) -> None:
         """Called in the child of a fork, where only the thread that forked lives on."""
         self._begin()
-        self._inherited = self._inherited or self._used
+        self.is_inherited = self.is_inherited or self._used
 
     def close(self) -> None:
         """Called when the interpreter ends: waits until no other thread is inside. Those that come later are ended."""
