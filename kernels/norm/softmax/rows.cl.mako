@@ -48,15 +48,30 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
       ${V} sums = (${V})(0);
       for (int block = 0; block < whole; block += ${64 * width}) {
         const int stop = min(block + ${64 * width}, whole);
-        ${V} part = (${V})(0);
-        for (int k = block; k < stop; k += ${width}) {
+        ${V} part = (${V})(0), other = part;
+        int k = block;
+% if width < 16: # few registers: two vectors share what is read of constants
+        for (; k + ${2 * width} <= stop; k += ${2 * width}) {
+% for v in range(2):
+          const ${V} power${v} = clconv_exp_negative(${load(V, "source + k + %d" % (v * width), stored("x"))} - top);
+% endfor
+% if keep:
+% for v in range(2):
+          ${store(V, "target + k + %d" % (v * width))} = power${v};
+% endfor
+% endif
+          part += power0;
+          other += power1;
+        }
+% endif
+        for (; k < stop; k += ${width}) {
           const ${V} power = clconv_exp_negative(${load(V, "source + k", stored("x"))} - top);
 % if keep:
           ${store(V, "target + k")} = power;
 % endif
           part += power;
         }
-        sums += part;
+        sums += part + other;
       }
       if (whole && whole < n) { // the last vector of the row, less what was summed already
         const ${V} power = clconv_exp_negative(${load(V, "source + n - %d" % width, stored("x"))} - top);
