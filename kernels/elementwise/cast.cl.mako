@@ -4,7 +4,7 @@ Change of element type: floats are cut towards zero, anything to bool is "not ze
 x, y: `total` elements each, in whatever layout. One work-item converts `per_item` elements.
 Index space: (total / per_item). Parameters: source, target: C types, half among them; conversion: C text of
 the target value from `value`, which is a float where the source is half; width: elements of a vector, more than 1
-only between float and half; by_int: between float and long, sixteen elements that all have values of an int go through it.
+only between float and half; to_bool: from float to bool, sixteen at a time; by_int: between float and long, sixteen elements that all have values of an int go through it.
 </%doc>
 <%!
 from clconv.lowering.model.ctext import assign, element, load, set_element, vector_type
@@ -15,6 +15,9 @@ from clconv.lowering.model.ctext import assign, element, load, set_element, vect
 % if by_int:
 typedef ${source} ${entry}_x __attribute__((ext_vector_type(8), aligned(sizeof(${source}))));
 typedef ${target} ${entry}_y __attribute__((ext_vector_type(8), aligned(sizeof(${target}))));
+% endif
+% if to_bool:
+typedef uchar ${entry}_y __attribute__((ext_vector_type(16), aligned(1)));
 % endif
 kernel void ${entry}(
     global const ${source}* restrict x, global ${target}* restrict y, long total, long per_item) {
@@ -33,6 +36,12 @@ kernel void ${entry}(
   }
 % else:
   long i = begin;
+% if to_bool:
+  for (; i + 16 <= end; i += 16) {
+    const int16 is_set = *(global const float16_u*)(x + i) != 0;
+    *(global ${entry}_y*)(y + i) = __builtin_convertvector(is_set, uchar16) & (uchar16)(1);
+  }
+% endif
 % if by_int:
   for (; i + 16 <= end; i += 16) {
     const ${source}8 v0 = *(global const ${entry}_x*)(x + i), v1 = *(global const ${entry}_x*)(x + i + 8);
