@@ -244,8 +244,7 @@ class BoundPlan:
         return found
 
     def _run_usual(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if opencl.is_inherited:
-            opencl.check()
+        opencl.check()
         if self._ways.faster.way is not None:  # then it has nothing to do with OpenCL
             with self.lock:
                 way = None if self.moved else self._ways.faster.next_way()

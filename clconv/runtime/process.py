@@ -30,8 +30,7 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self._used = False
-        self.is_inherited = False  # whether OpenCL cannot be used, see check()
+        self._used = self._inherited = False
         self._ending: int | None = None  # the thread in which the interpreter ends
         self._begin()
 
@@ -42,7 +41,7 @@ class Gate:
     def check(self) -> None:
         """ForkError where OpenCL cannot be used any more. Before any lock is taken: a thread that is not here may
         hold it."""
-        if self.is_inherited:
+        if self._inherited:
             raise ForkError(
                 f"process {os.getpid()} was forked from one that had used OpenCL, which does not survive a fork: "
                 "use multiprocessing.get_context('spawn') or 'forkserver', or fork before clconv finds devices or "
@@ -103,7 +102,7 @@ class Gate:
     def forked(self) -> None:
         """Called in the child of a fork, where only the thread that forked lives on."""
         self._begin()
-        self.is_inherited = self.is_inherited or self._used
+        self._inherited = self._inherited or self._used
 
     def close(self) -> None:
         """Called when the interpreter ends: waits until no other thread is inside. Those that come later are ended."""
