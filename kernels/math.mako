@@ -44,38 +44,39 @@ erf, the rational functions of Eigen; the others: see normal_math.mako, power_ma
 #define CLCONV_FUNCTION static inline __attribute__((overloadable, always_inline))
 % for n in widths:
 <% V, I = "float%d" % n, "int%d" % n %>
-// 2^n = a * b and r of exp(x) = 2^n * exp(r); x must be within -104..89.
+// 2^n = a * b and r of exp(x) = 2^n * exp(r); x must be within -104..89. The last bits of `shifted` are n + 254: the exponents
+// of a and b, with their bias.
 #define CLCONV_REDUCE_${n}(x) ${"\\"}
-  const ${V} shifted = x * 1.44269504f + 12582912.0f; ${"\\"}
-  const ${V} n = shifted - 12582912.0f; ${"\\"}
+  const ${V} shifted = x * 1.44269504f + 12583166.0f; ${"\\"}
+  const ${V} n = shifted - 12583166.0f; ${"\\"}
   const ${V} r = (x - n * 0.693359375f) + n * 2.12194440e-4f; ${"\\"}
-  const ${I} whole = as_${I}(shifted) - 0x4B400000; ${"\\"}
-  const ${I} half_of = whole >> 1; ${"\\"}
-  const ${V} a = as_${V}((half_of + 127) << 23); ${"\\"}
-  const ${V} b = as_${V}((whole - half_of + 127) << 23);
+  const ${I} half_of = as_${I}(shifted) >> 1; ${"\\"}
+  const ${V} a = as_${V}(half_of << 23); ${"\\"}
+  const ${V} b = as_${V}((as_${I}(shifted) - half_of) << 23);
 CLCONV_FUNCTION ${V} clconv_exp(${V} x) {
   x = x > 89.0f ? (${V})(89.0f) : x;
   x = x < -104.0f ? (${V})(-104.0f) : x;
   CLCONV_REDUCE_${n}(x)
-  return ((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * a * b;
+  return (${horner("r", (*exp_p, 1.0, 1.0))}) * a * b;
 }
-// exp(x) for x <= 0, less work: 2^n is one float. Below -87.7 it is 0, also where exp(x) is a denormal number.
+// exp(x) for x <= 0, less work: 2^n is one float, and the last bits of `shifted` are its exponent, n + 127. Below -87.7 it is 0,
+// also where exp(x) is a denormal number.
 CLCONV_FUNCTION ${V} clconv_exp_negative(${V} x) {
   x = x < -88.0f ? (${V})(-88.0f) : x;
-  const ${V} shifted = x * 1.44269504f + 12582912.0f;
-  const ${V} n = shifted - 12582912.0f;
+  const ${V} shifted = x * 1.44269504f + 12583039.0f;
+  const ${V} n = shifted - 12583039.0f;
   const ${V} r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  return ((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * as_${V}((as_${I}(shifted) << 23) + 0x3F800000);
+  return (${horner("r", (*exp_p, 1.0, 1.0))}) * as_${V}(as_${I}(shifted) << 23);
 }
-// 1 / (1 + exp(-x)). 2^n is one float, infinite for n = 128, so that what is 0 becomes 0; below -87 exp is lost beside 1.
+// 1 / (1 + exp(-x)). 2^n is one float, as there, infinite for n = 128, so that what is 0 becomes 0; below -87 exp is lost beside 1.
 CLCONV_FUNCTION ${V} clconv_logistic(${V} x) {
   ${V} y = x < -89.0f ? (${V})(89.0f) : -x;
   y = y < -87.0f ? (${V})(-87.0f) : y;
-  const ${V} shifted = y * 1.44269504f + 12582912.0f;
-  const ${V} n = shifted - 12582912.0f;
+  const ${V} shifted = y * 1.44269504f + 12583039.0f;
+  const ${V} n = shifted - 12583039.0f;
   const ${V} r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
-  const ${V} scale = as_${V}((as_${I}(shifted) << 23) + 0x3F800000);
-  return 1.0f / (((${horner("r", exp_p)}) * (r * r) + (r + 1.0f)) * scale + 1.0f);
+  const ${V} scale = as_${V}(as_${I}(shifted) << 23);
+  return 1.0f / ((${horner("r", (*exp_p, 1.0, 1.0))}) * scale + 1.0f);
 }
 // exp(x) - 1 for x <= 0; for x > 0 without meaning.
 CLCONV_FUNCTION ${V} clconv_expm1_negative(${V} x) {

@@ -12,7 +12,16 @@ CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
 CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
 CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
 CLCONV_FUNCTION ${type} clconv_rint(${type} x) { return rint(x); }
+% if type == "float":
+// PoCL's pow takes as long as eight vectors.
+#if defined(__x86_64__) || defined(__aarch64__)
+CLCONV_FUNCTION float clconv_pow(float x, float y) { return clconv_pow((float4)(x), (float4)(y)).s0; }
+#else
+CLCONV_FUNCTION float clconv_pow(float x, float y) { return pow(x, y); }
+#endif
+% else:
 CLCONV_FUNCTION ${type} clconv_pow(${type} x, ${type} y) { return pow(x, y); }
+% endif
 % for name in ("sin", "cos", "tan", "asin", "acos", "atan"):
 CLCONV_FUNCTION ${type} clconv_${name}(${type} x) { return ${name}(x); }
 % endfor

@@ -245,10 +245,10 @@ class BoundPlan:
 
     def _run_usual(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         opencl.check()
-        if self._ways.faster.is_called:  # then it has nothing to do with OpenCL
+        if self._ways.faster.way is not None:  # then it has nothing to do with OpenCL
             with self.lock:
                 way = None if self.moved else self._ways.faster.next_way()
-                if way:
+                if way is not None:
                     return self._direct.run(feeds, way.run)
         return self._run(feeds, self._ways.compute, self._direct.put)
 

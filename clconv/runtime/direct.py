@@ -3,7 +3,6 @@ copy."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 _NONE = np.empty(0)
-_Memories = list[tuple[str, np.ndarray]]  # by the name of what lies there
+_WORTH_A_WORD = 16 << 10  # bytes that are copied in half a microsecond
+_FIRST: Callable[[Any], Any] = ctypes.c_char.from_buffer
+_ADDRESS = ctypes.addressof
+_Words = list[tuple[Any, int, int, int]]  # table, word, offset, what stands there
 # A launch's kernel with its sizes, and the arguments that were set for it.
 BoundLaunch = tuple[tuple[Any, ...], Sequence[Any]]
 
@@ -42,7 +44,7 @@ class Direct:
         places = places or InPlace({}, {}, {})
 
         def sites(found: Mapping[str, tuple[Site, ...]], name: str, nbytes: int) -> _Sites | None:
-            if name not in found or not is_worth_moving(nbytes):
+            if name not in found or not _is_worth(found[name], nbytes):
                 return None
             return _Sites(bound.device.context, launches, found[name])
 
@@ -64,41 +66,23 @@ class Direct:
                 (name, spec.shape, spec.dtype.numpy, *_place(bound, stored), found)
             )
 
-        self._copies = self._only_copies()
         # Whether outputs are in memory of the device's, so that reading them goes through the queue.
         self.reads = any(memory is None for _, _, _, memory, _, _ in self._outputs)
-
-    def _only_copies(self) -> tuple[_Memories, _Memories] | None:
-        """Where all inputs and outputs lie in memory of ours, if a run is nothing but copies from and to there."""
+        self._straight = _Straight.of(self._inputs, self._outputs)
         if self._constants or self._echoes:
-            return None
-        before = [(name, memory) for name, memory, _, sites in self._inputs if sites is None]
-        after = [(name, memory) for name, _, _, memory, _, sites in self._outputs if sites is None]
-        memories = [(n, m) for n, m in (*before, *after) if m is not None]
-        if len(memories) < len(self._inputs) + len(self._outputs):
-            return None
-        return memories[: len(before)], memories[len(before) :]
+            self._straight = None
 
     def run(self, feeds: Mapping[str, np.ndarray], compute: Callable[[], None]) -> Arrays:
         """A whole run of a plan whose outputs are in memory of ours; compute() returns when all is computed."""
-        if self._copies is None:
-            try:
-                there = self.put(feeds)
-                compute()
-                return self.results(there)
-            finally:
-                self.restore()
-        before, after = self._copies
-        for name, memory in before:
-            memory[...] = feeds[name]
-        compute()
-        found = {name: memory.copy() for name, memory in after}
-        if transfers.is_counting():
-            for _, memory in before:
-                transfers.count("to_device", memory.nbytes)
-            for _, memory in after:
-                transfers.count("to_host", memory.nbytes)
-        return found
+        straight = self._straight
+        if straight is not None:
+            return straight.run(feeds, compute)
+        try:
+            there = self.put(feeds)
+            compute()
+            return self.results(there)
+        finally:
+            self.restore()
 
     def copy_in(self, feeds: Mapping[str, np.ndarray]) -> Arrays:
         """Copies all inputs into the plan's memory; what ran before is over. No output is computed elsewhere."""
@@ -157,6 +141,76 @@ class Direct:
             memory[...] = array
 
 
+def _is_worth(sites: Sequence[Site], nbytes: int) -> bool:
+    """Whether telling kernels where an array lies costs less than a copy of it. A word of a table is soon told."""
+    in_tables = all(site.word is not None for site in sites)
+    return is_worth_moving(nbytes) or (in_tables and nbytes >= _WORTH_A_WORD * max(1, len(sites)))
+
+
+class _Straight:
+    """Runs of a plan whose inputs and outputs are in memory of ours, or where words of tables say. What a run does to arrays is
+    one function: behind a kernel that has filled the cache, each that is called costs a microsecond or more."""
+
+    @classmethod
+    def of(cls, inputs: Sequence[Any], outputs: Sequence[Any]) -> _Straight | None:
+        """None where something lies elsewhere."""
+        memories = [entry[-3] for entry in (*inputs, *outputs)]
+        sites = [entry[-1] for entry in (*inputs, *outputs) if entry[-1] is not None]
+        if any(m is None for m in memories) or any(s.arguments for s in sites):
+            return None
+        return cls(inputs, outputs)
+
+    def __init__(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+        """inputs: name, memory, buffer, sites; outputs: name, shape, type, memory, buffer, sites."""
+        self._inputs: list[tuple[str, np.ndarray, _Words]] = [
+            (name, memory, sites.words if sites else []) for name, memory, _, sites in inputs
+        ]
+        self._outputs: list[tuple[str, tuple[int, ...], np.dtype[Any], np.ndarray, _Words]] = [
+            (name, shape, dtype, memory, sites.words if sites else [])
+            for name, shape, dtype, memory, _, sites in outputs
+        ]
+        self._copied = [(name, memory) for name, _, _, memory, words in self._outputs if not words]
+        words = [words for *_, words in self._inputs] + [words for *_, words in self._outputs]
+        self._own = [(table, word, own) for some in words for table, word, _, own in some]
+
+    def run(self, feeds: Mapping[str, np.ndarray], compute: Callable[[], None]) -> Arrays:
+        found: Arrays = {}
+        try:
+            for name, memory, words in self._inputs:
+                array = feeds[name]
+                if words:
+                    begin = address(array)
+                    if not begin % ALIGNMENT:
+                        for table, word, offset, _ in words:
+                            table[word] = begin + offset
+                        continue
+                memory[...] = array
+            for name, shape, dtype, memory, words in self._outputs:
+                if not words:
+                    found[name] = memory  # stands for its copy, so that outputs are in their order
+                    continue
+                found[name] = array = np.empty(shape, dtype)
+                begin = address(array)
+                for table, word, offset, _ in words:
+                    table[word] = begin + offset
+            compute()
+            for name, memory in self._copied:
+                found[name] = memory.copy()
+        finally:
+            for table, word, own in self._own:
+                table[word] = own
+        if transfers.is_counting():
+            self._count(feeds)
+        return found
+
+    def _count(self, feeds: Mapping[str, np.ndarray]) -> None:
+        for name, memory, words in self._inputs:
+            if not words or address(feeds[name]) % ALIGNMENT:
+                transfers.count("to_device", memory.nbytes)
+        for _, memory in self._copied:
+            transfers.count("to_host", memory.nbytes)
+
+
 def _place(bound: BoundPlan, value: str) -> tuple[np.ndarray | None, Any]:
     """Where a value lies: in memory of ours, where copying it here and now wakes nobody; else in a buffer."""
     spec, slot = bound.plan.lowered.specs[value], bound.slot(value)
@@ -174,27 +228,27 @@ class _Sites:
         self, context: Any, launches: Sequence[BoundLaunch], sites: Sequence[Site]
     ) -> None:
         self._context = context
-        self._words: list[tuple[Any, int, int, int]] = []  # table, word, offset, what stands there
-        self._arguments: list[tuple[Any, int, int, Any]] = []  # kernel, position, offset, buffer
+        self.words: _Words = []
+        self.arguments: list[tuple[Any, int, int, Any]] = []  # kernel, position, offset, buffer
         self._lent: list[Any] = []
         for site in sites:
             (kernel, *_), arguments = launches[site.launch]
             own = arguments[site.position]
             if site.word is None:
-                self._arguments.append((kernel, site.position, site.offset, own))
+                self.arguments.append((kernel, site.position, site.offset, own))
                 continue
             table = host_memory(own)
             assert table is not None
             words = table.data.cast("Q")
-            self._words.append((words, site.word, site.offset, words[site.word]))
+            self.words.append((words, site.word, site.offset, words[site.word]))
 
     def aim(self, array: np.ndarray, begin: int) -> None:
         """The value lies in a contiguous array, which begins at this address."""
-        for words, word, offset, _ in self._words:
+        for words, word, offset, _ in self.words:
             words[word] = begin + offset
-        if self._arguments:
+        if self.arguments:
             lent: dict[int, Any] = {}
-            for kernel, position, offset, _ in self._arguments:
+            for kernel, position, offset, _ in self.arguments:
                 if offset not in lent:
                     memory = array.reshape(-1).view(np.uint8)[offset:]
                     lent[offset] = borrowed(self._context, memory, writes=array.flags.writeable)
@@ -202,17 +256,16 @@ class _Sites:
                 set_argument(kernel, position, lent[offset])
 
     def restore(self) -> None:
-        for words, word, _, own in self._words:
+        for words, word, _, own in self.words:
             words[word] = own
-        for kernel, position, _, own in self._arguments:
+        for kernel, position, _, own in self.arguments:
             set_argument(kernel, position, own)
         self._lent.clear()
 
 
 def address(array: np.ndarray) -> int:
     """Where a contiguous array begins, which holds something."""
-    if array.flags.writeable:
-        with contextlib.suppress(ValueError):  # of types that the buffer protocol has no word for
-            found = ctypes.c_char.from_buffer(array)  # type: ignore[arg-type]
-            return ctypes.addressof(found)  # in a fifth of the time
-    return int(array.__array_interface__["data"][0])
+    try:  # a fifth of the time, and no function of Python
+        return _ADDRESS(_FIRST(array))
+    except (TypeError, ValueError):  # read-only, or of a type unknown to the buffer protocol
+        return int(array.__array_interface__["data"][0])

@@ -37,7 +37,6 @@ from clconv.session.kept_plans import KeptPlans
 from clconv.session.network import Network
 from clconv.session.on_device import OnDevice
 from clconv.session.opened import Opened
-from clconv.session.quick import run_like_last
 from clconv.session.stages import Shared
 from clconv.session.wanted import Outputs, Wanted
 
@@ -208,8 +207,9 @@ class Session(OnDevice):
         Raises InputError for a wrong name, rank, size or dtype, and for arrays or events of another context; ClosedError
         after close().
         """
-        if not wait_for:
-            found = run_like_last(self._opened.stage, feeds, outputs)
+        quick = (self._open or self._opened).stage.quick
+        if quick is not None and not wait_for:
+            found = quick.run(feeds, outputs)  # if the last run was on arrays like these
             if found is not None:
                 return found
         wanted = self._wanted(outputs)

@@ -52,6 +52,8 @@ def test_the_functions_for_halves_come_only_where_they_are_called() -> None:
             target="float",
             conversion="(float)value",
             width=8,
+            by_int=False,
+            to_bool=False,
         )
         for source in ("half", "int")
     }

@@ -11,9 +11,11 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
+from clconv.planning.persistent import is_wanted
 from clconv.runtime.check import relative_error
 from clconv.runtime.moved import ALIGNMENT, is_worth_moving
 from clconv.runtime.transfers import counted
+from clconv.runtime.ways.faster import Kind
 from clconv.session.session import Session
 
 SHAPE = (1, 16, 48, 48)
@@ -99,3 +101,26 @@ def test_nothing_large_is_copied_on_a_cpu(device: DeviceInfo) -> None:
             session.run({"x": x, "z": z})
     copies = (z.nbytes, 0) if "small-pages" in device.quirks else (2 * x.nbytes, x.nbytes)
     assert (found.to_device, found.to_host) == copies
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_runs_in_one_thread_take_arrays_wherever_they_lie(device: DeviceInfo, name: str) -> None:
+    """An array that cannot be read in place is copied, and what was read in place before plays no part."""
+    network = GRAPHS[name]
+    if not is_wanted(device):
+        pytest.skip(f"{device} does not wake slowly: all its runs are launches")
+    session = Session(network, device)
+    bound = session.prepare(dict.fromkeys(network.inputs, SHAPE))
+    if bound.plan.launches:
+        bound._ways.faster.settle(Kind.ALONE)
+    by_place = {}
+    for turn, place in enumerate((0, 4, ALIGNMENT, 4)):
+        feeds = {n: moved(picture(turn + i), place) for i, n in enumerate(network.inputs)}
+        with counted() as copies:
+            found = session.run(feeds)
+        by_place[place] = copies.to_device
+        assert list(found) == list(network.returned)
+        for output, wanted in run_reference(network, feeds).items():
+            assert relative_error(found[output], wanted) < 1e-5
+    if bound.plan.launches:
+        assert by_place[0] == 0 < by_place[4]

@@ -27,6 +27,13 @@ FAR = (math.nan, *(
         1.8446744e19, 1e30, math.inf)
     for sign in (1, -1)
 ))  # fmt: skip
+# Sixteen in a row that are all small, and such of which one is not.
+MANY_BITS = [
+    sign * (value + more)
+    for value in (5, 2**24, 2**31 - 2, 2**31, 2**53, 2**62)
+    for more in range(20)
+    for sign in (1, -1)
+]
 DTYPES = ("float32", "int64", "int32", "uint8", "bool")
 CASES = (
     *(cast(source, target) for source in DTYPES for target in DTYPES),
@@ -52,12 +59,24 @@ CASES = (
         for source in ("int64", "uint64", "int32")
         for target in INTEGERS
     ),
+    Case(
+        "Cast",
+        "float32 in range and out of it to int64",
+        (Operand((len(FAR) + 40,), values=(*range(-20, 20), *FAR)),),
+        {"to": "int64"},
+    ),
     Case("CastLike", "out of range", (Operand((len(FAR),), values=FAR), data(1, dtype="uint8"))),
     Case(
         "Cast",
         "fraction to bool",
         (Operand((5,), values=[0.0, -0.0, 0.3, -2.0, 1e-30]),),
         {"to": "bool"},
+    ),
+    Case(
+        "Cast",
+        "int64 of few and many bits to float32",
+        (Operand((len(MANY_BITS),), "int64", values=MANY_BITS),),
+        {"to": "float32"},
     ),
     Case("CastLike", "float32 to int64", (data(7, low=-9.0, high=9.0), data(1, dtype="int64"))),
     Case("CastLike", "int32 to float32", (data(7, dtype="int32", low=-9, high=9), data(2))),

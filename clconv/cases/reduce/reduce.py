@@ -69,6 +69,9 @@ def arg(op: str, label: str, shape: tuple[int, ...], dtype: str = "float32", **a
     return Case(op, label, (data(*shape, dtype=dtype, low=-3, high=3),), attrs)
 
 
+# Three rows of 37.
+EQUALS = [1, -2, 3, 1, 3, -2, 3] * 15 + [3, -2, 3, 1, 0, 3]
+NANS = [1, NAN, 5, 2] * 27 + [1, 2, 3]
 CASES = (
     *(reduction(op, label) for op in FLOAT_OPS for label in LAYOUTS),
     *(reduction(op, label) for op in LONG_OPS for label in LONG),
@@ -108,9 +111,24 @@ CASES = (
             arg(op, "last long", (3, 517), axis=-1),
             arg(op, "ties first", (4, 37), "int32", axis=1),
             arg(op, "ties last", (4, 37), "int32", axis=1, select_last_index=1),
+            arg(op, "many rows", (9, 43), axis=1, keepdims=0),
+            Case(op, "rows of equals", (Operand((3, 37), values=EQUALS),), {"axis": 1}),
+            Case(
+                op,
+                "rows of equals, last",
+                (Operand((3, 37), values=EQUALS),),
+                {"axis": 1, "select_last_index": 1},
+            ),
             arg(op, "vector", (13,), axis=0, keepdims=0),
             arg(op, "one element", (3, 1), axis=1),
             Case(op, "nan", (Operand((2, 4), values=[1, NAN, 5, NAN, 2, -3, 4, 4]),), {"axis": 1}),
+            Case(op, "nan rows", (Operand((3, 37), values=NANS),), {"axis": 1}),
+            Case(
+                op,
+                "nan rows, last",
+                (Operand((3, 37), values=NANS),),
+                {"axis": 1, "select_last_index": 1},
+            ),
             Case(op, "nan columns", (Operand((3, 9), values=[1, NAN, 5] * 9),), {"axis": 0}),
         )
     ),

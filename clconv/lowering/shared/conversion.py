@@ -31,6 +31,8 @@ def cast_call(
     """The launch that turns `total` elements of one dtype into another."""
     halved = {source, target} == {DType.FLOAT16, DType.FLOAT32}
     width = problem.device.vector_width if halved and problem.device.is_cpu else 1
+    # Registers of 64 bytes are those of AVX-512, which has instructions between float and long, and masks for bools.
+    is_narrow = problem.device.is_cpu and 1 < problem.device.vector_width < 16
     kernel = Kernel.of(
         "elementwise/cast.cl.mako",
         "cast",
@@ -38,6 +40,8 @@ def cast_call(
         target=C_TYPES[target.value],
         conversion=conversion(source, target),
         width=width,
+        by_int=is_narrow and {source, target} == {DType.INT64, DType.FLOAT32},
+        to_bool=is_narrow and (source, target) == (DType.FLOAT32, DType.BOOL),
     )
     per_item = elements_per_item(problem.device, total, width)
     arguments: list[tuple[str, Argument]] = [

@@ -52,7 +52,7 @@ class Faster:
         self._times: dict[Kind, list[float]] = {kind: [] for kind in Kind}
         self._left = _AGAIN
         self.kind: Kind | None = None  # None: not known yet
-        self._way: Way | None = None  # what does the next run, if it is known not to be a launch
+        self.way: Way | None = None  # what does the next run, if it is known not to be a launch
 
     def settle(self, kind: Kind) -> None:
         """From now on each run is done in this way. Raises NoFunction."""
@@ -64,7 +64,7 @@ class Faster:
     @property
     def is_called(self) -> bool:
         """Whether the next run is known not to be a launch."""
-        return self._way is not None
+        return self.way is not None
 
     def run(self, launch: Callable[[], None]) -> None:
         """launch: gives the launches to the device and waits."""
@@ -81,7 +81,7 @@ class Faster:
         self._left -= 1
         if self._left < 0:
             self._begin()
-        return self._way
+        return self.way
 
     def _timed(self, launch: Callable[[], None]) -> None:
         way = self._made() if self._is_turn_of_alone() else None
@@ -119,7 +119,7 @@ class Faster:
             self._choose(Kind.ALONE if _middle(alone) < _middle(launched) else Kind.LAUNCH)
 
     def _choose(self, kind: Kind) -> None:
-        self.kind, self._way = kind, self.alone if kind is Kind.ALONE else None
+        self.kind, self.way = kind, self.alone if kind is Kind.ALONE else None
 
 
 def _middle(times: Sequence[float]) -> float:

@@ -2,7 +2,8 @@
 Running sum or product along one axis: y[o, i, c] = x[o, 0, c] OPERATOR ... OPERATOR x[o, i, c].
 
 x, y (O, length, inner), lines = O * inner. One item does `chunk` lines, `lanes` at a time where they are neighbours: side
-by side (inner > 1), or one behind the other, so that an addition need not wait for the one before.
+by side (inner > 1), four such vectors where there are so many, or one behind the other. So an addition need not wait for the
+one before.
 Index space: (lines / chunk).
 Parameters: type of the elements; wide: the type that is accumulated in; operator + or *; exclusive: without x[o, i, c]
 itself; reverse: from the end; lanes: 1 to do line after line; beside: inner > 1.
@@ -34,16 +35,22 @@ kernel void ${entry}(
     const int column = line - outer * inner;
     const long first = (long)outer * length * inner + column;
 % if lanes > 1 and beside:
-    if (column + ${lanes} <= inner && line + ${lanes} <= end) {
-      ${entry}_wide sum = (${entry}_wide)(${0 if operator == "+" else 1});
+% for count in (4, 1):
+    if (column + ${count * lanes} <= inner && line + ${count * lanes} <= end) {
+% for v in range(count):
+      ${entry}_wide sum${v} = (${entry}_wide)(${0 if operator == "+" else 1});
+% endfor
       for (int i = 0; i < length; ++i) {
         const long at = first + (long)${at} * inner;
-        const ${entry}_wide value = __builtin_convertvector(*(global const ${entry}_v*)(x + at), ${entry}_wide);
-        ${step("sum", "value", "*(global %s_v*)(y + at)" % entry, lambda s: "__builtin_convertvector(%s, %s_v)" % (s, entry))}
+% for v in range(count):
+        const ${entry}_wide value${v} = __builtin_convertvector(*(global const ${entry}_v*)(x + at + ${v * lanes}), ${entry}_wide);
+        ${step("sum%d" % v, "value%d" % v, "*(global %s_v*)(y + at + %d)" % (entry, v * lanes), lambda s: "__builtin_convertvector(%s, %s_v)" % (s, entry))}
+% endfor
       }
-      line += ${lanes};
+      line += ${count * lanes};
       continue;
     }
+% endfor
 % elif lanes > 1:
     if (line + ${lanes} <= end) {
       ${wide} ${", ".join("sum%d = %d" % (k, operator == "*") for k in range(lanes))};

@@ -89,7 +89,9 @@ def _cumulative_lower(problem: Problem) -> Lowered:
     if problem.device.is_cpu and problem.device.vector_width > 1:
         lanes = 8 if inner > 1 else 4
     chunk = max(1, element_chunk(problem, x.size) // length) if problem.device.is_cpu else 1
-    chunk = -(-chunk // lanes) * lanes
+    # Four vectors of columns at a time, which need not wait for each other.
+    at_once = 4 * lanes if inner >= 4 * lanes else lanes
+    chunk = -(-chunk // at_once) * at_once
     wide = C_TYPES[x.dtype.value]
     if x.dtype.is_float and has_double(problem.device):
         wide = "double"  # long sums in float drift from the reference

@@ -1,4 +1,5 @@
-"""Variants of TopK: a heap for each line on CPUs, counting who is before whom elsewhere."""
+"""Variants of TopK: on CPUs a search for one element, a heap for each line for several; counting who is before whom
+elsewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
+from clconv.lowering.ops.reduce.arg_reduce import arg_call
 from clconv.lowering.shared.work_split import nested
 
 
@@ -29,6 +31,24 @@ def _count(problem: Problem) -> int:
     known = problem.constant(1)
     assert known is not None  # the shape rule needed it
     return int(known.reshape(-1)[0])
+
+
+def _best_applies(problem: Problem) -> str | None:
+    if not problem.device.is_cpu:
+        return "one item for each line is too little for a GPU"
+    if _count(problem) != 1:
+        return "it finds one element of each line"
+    return arithmetic_obstacle(problem)
+
+
+def _best_lower(problem: Problem) -> Lowered:
+    found = _found(problem)
+    if not found or not found[min(found)][1].size:
+        return Lowered()
+    results = {("values", "y")[i]: write for i, (write, _) in found.items()}
+    largest, axis = bool(problem.node.attrs.largest), problem.node.attrs.axis % problem.x.rank
+    better = ">" if largest else "<"
+    return Lowered((arg_call(problem, axis, results, better, nan_wins=largest),))
 
 
 def _heap_applies(problem: Problem) -> str | None:
@@ -112,6 +132,7 @@ def _rank_rounds(problem: Problem) -> int:
 
 
 register(
+    Variant("TopK", "best", _best_applies, _best_lower),
     Variant("TopK", "heap", _heap_applies, _heap_lower),
     Variant("TopK", "rank", arithmetic_obstacle, _rank_lower, rounds=_rank_rounds),
 )
