@@ -14,7 +14,7 @@ from clconv.lowering.model import template
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import program_source
 
-CACHES = (template._lookup, template._origin, template.prelude, template.render)
+CACHES = (template._lookup, template.origin, template.prelude, template.render)
 KERNELS = (Kernel.of("address.cl.mako", "address"),)
 
 
