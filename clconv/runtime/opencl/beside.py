@@ -41,10 +41,12 @@ def _spare() -> int:
         return 0
     if limit is not None:
         return limit
+    with _lock:
+        early = sum(helper.is_there for helper in _early)  # there was a core for it
     spare = usable_cores() - 1
     with contextlib.suppress(AttributeError, OSError):  # not every system tells
-        spare = min(spare, int((os.cpu_count() or 1) - os.getloadavg()[0]))
-    return max(0, spare)
+        spare = min(spare, round((os.cpu_count() or 1) - os.getloadavg()[0]))
+    return max(early, spare)
 
 
 def start_early(device: DeviceInfo) -> None:
@@ -52,9 +54,9 @@ def start_early(device: DeviceInfo) -> None:
     It ends by itself when nothing comes."""
     with _lock:
         _early[:] = [helper for helper in _early if helper.is_there]
-        if _spare() and not _early:
-            with contextlib.suppress(OSError):
-                _early.append(Helper(device, _PATIENCE))
+    if _spare() and not _early:
+        with contextlib.suppress(OSError):
+            _early.append(Helper(device, _PATIENCE))
 
 
 def _taken(device: DeviceInfo) -> Helper:
