@@ -6,11 +6,12 @@ x        source          y        destination, in the other layout
 channels C               pixels   product of the spatial sizes
 Parameters: block 2..16; to_plain: direction; type: an unsigned integer of the element's size.
 Lanes past the last channel become zeros in y, so that what is computed of them is never a denormal or NaN.
-Whole blocks of 8 channels or 16 go by tiles of 8 x 8 elements in vectors. A tile at the end moves back so that it is full.
+Whole blocks of 8 channels or 16 go by tiles of 8 x 8 elements of 32 bits or less in vectors. A tile at the end moves back so that it is full.
 </%doc>
 <%namespace name="run" file="/movement/run.mako"/>
 <%
-  tiles = block % 8 == 0
+  # Vectors of 8 elements of 64 bits, which AVX2 has no registers for, end LLVM 14.
+  tiles = block % 8 == 0 and type != "ulong"
   def place(in_blocks, part, i):
       """Row i of a tile of 8 channels: a pixel's channels, or a channel's pixels."""
       if in_blocks:
