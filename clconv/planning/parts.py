@@ -16,6 +16,7 @@ from clconv.lowering.model.template import origin
 from clconv.planning.functions import function_text
 from clconv.planning.merging import functions
 from clconv.planning.persistent import LEAST
+from clconv.planning.sharing import shared_out
 from clconv.store.kept import kept_text
 
 HEAD_START = 400  # lines that this process compiles while another one starts
@@ -43,14 +44,11 @@ def cut(
     parts = min(parts, len(groups))
     if parts < 2:
         return tuple(kernels), ()
-    # The longest first, each to where least is to be compiled.
-    loads = [0, *[HEAD_START] * (parts - 1)]
-    found: list[list[Kernel]] = [[] for _ in loads]
-    for count, group in sorted(zip(lines, groups, strict=True), key=lambda g: -g[0]):
-        target = loads.index(min(loads))
-        loads[target] += count
-        found[target] += [k for _, members in group for k in members]
-    return tuple(found[0]), tuple(tuple(part) for part in found[1:] if part)
+    found = [
+        tuple(kernel for place in places for _, members in groups[place] for kernel in members)
+        for places in shared_out(lines, [0, *[HEAD_START] * (parts - 1)])
+    ]
+    return found[0], tuple(filter(None, found[1:]))
 
 
 def _inseparable(kernels: Sequence[Kernel]) -> list[list[tuple[Kernel, list[Kernel]]]]:

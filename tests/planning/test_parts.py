@@ -16,7 +16,6 @@ from clconv.errors import DeviceError
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Graph
 from clconv.lowering.model.arguments import FunctionAddress
-from clconv.lowering.model.call import Kernel
 from clconv.planning import parts, persistent
 from clconv.planning.plan import Plan
 from clconv.planning.planner import Planner
@@ -26,7 +25,7 @@ from clconv.runtime.trial import try_apart
 from clconv.session.session import Session
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.planning.test_placement import Chain
-from tests.runtime.support import picture, residual
+from tests.runtime.support import compiled_beside, picture, residual
 
 FEEDS = {"x": picture(1, 3, 20, 24)}
 
@@ -171,17 +170,9 @@ def test_another_process_compiles_a_part(
 ) -> None:
     monkeypatch.setenv("CLCONV_PARTS", "2")
     monkeypatch.setattr(beside, "LEAST", 1)
-    monkeypatch.setattr(beside, "_spare", lambda: 1)
     monkeypatch.setattr(beside, "_is_there", lambda *_: False)
     monkeypatch.setattr(beside, "_early", [])
-    ended: list[bool] = []
-    wait = beside.Beside.wait
-
-    def waited(self: beside.Beside, kernel: Kernel) -> bool:
-        ended.extend([wait(self, kernel)] if kernel in self else [])
-        return True
-
-    monkeypatch.setattr(beside.Beside, "wait", waited)
+    ended = compiled_beside(monkeypatch)
     beside.start_early(waking)  # what it is to compile is not known yet
     (early,) = beside._early
     plan = Planner(waking, PlanOptions.from_config()).plan(

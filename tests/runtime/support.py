@@ -12,6 +12,7 @@ import pytest
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType, Graph, TensorSpec
 from clconv.graph.reference import run_reference
+from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import is_wanted
 from clconv.probes.clock_probe import verified_clock
 from clconv.runtime.check import relative_error
@@ -83,3 +84,19 @@ def counted(patch: pytest.MonkeyPatch, *places: tuple[Any, str]) -> Iterator[lis
 
 def session_for(graph: Graph, device: DeviceInfo, **more: Any) -> Session:
     return Session(graph, device, guard=256, **more)
+
+
+def compiled_beside(patch: pytest.MonkeyPatch) -> list[bool]:
+    """Has a core spare for another process that compiles. Grows by how each of its programs ended."""
+    from clconv.runtime.opencl import beside
+
+    ended: list[bool] = []
+    wait = beside.Beside.wait
+
+    def waited(self: beside.Beside, kernel: Kernel) -> bool:
+        ended.extend([wait(self, kernel)] if kernel in self else [])
+        return True
+
+    patch.setattr(beside, "_spare", lambda: 1)
+    patch.setattr(beside.Beside, "wait", waited)
+    return ended

@@ -12,10 +12,11 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
-from clconv.lowering.model.call import Kernel
 from clconv.planning import persistent
+from clconv.planning.sharing import shared_out
 from clconv.runtime.opencl import beside
 from clconv.session.session import Session
+from tests.runtime.support import compiled_beside
 
 
 def _never_compiled() -> Graph:
@@ -38,16 +39,8 @@ def test_the_shorter_of_two_long_programs_is_compiled_by_another_process(
     if not persistent.is_wanted(device):
         pytest.skip(f"{device} joins no launches")
     monkeypatch.setattr(beside, "LINES", 1)
-    monkeypatch.setattr(beside, "_spare", lambda: 1)
     monkeypatch.setattr(persistent, "MOST_KERNELS", 2)
-    ended: list[bool] = []
-    wait = beside.Beside.wait
-
-    def waited(self: beside.Beside, kernel: Kernel) -> bool:
-        ended.extend([wait(self, kernel)] if kernel in self else [])
-        return True
-
-    monkeypatch.setattr(beside.Beside, "wait", waited)
+    ended = compiled_beside(monkeypatch)
     graph = _never_compiled()
     x = np.linspace(-3, 3, 16, dtype=np.float32).reshape(2, 8)
     found = Session(graph, device).run({"x": x})["y"]
@@ -56,10 +49,10 @@ def test_the_shorter_of_two_long_programs_is_compiled_by_another_process(
 
 
 def test_programs_are_shared_out_by_their_lines() -> None:
-    lines = {Kernel("", name): count for name, count in zip("abcde", (9, 7, 4, 3, 1), strict=True)}
-    sources = {kernel: "\n" * count for kernel, count in lines.items()}
-    shared = beside._shared_out(list(lines), sources, 2)
-    assert [sum(lines[kernel] for kernel in group) for group in shared] == [12, 12]
-    assert shared[0][0].entry == "a" and len({k for group in shared for k in group}) == 5
-    assert len(beside._shared_out(list(lines)[:1], sources, 4)) == 1
-    assert beside._shared_out([], sources, 4) == []
+    lines = [4, 9, 3, 7, 1]
+    shared = shared_out(lines, [0, 0])
+    assert [sum(lines[place] for place in places) for places in shared] == [12, 12]
+    assert shared[0][0] == 1 and len({place for places in shared for place in places}) == 5
+    assert shared_out(lines[:1], [0] * 4) == [[0], [], [], []]
+    assert shared_out([], [0] * 4) == [[]] * 4
+    assert shared_out([5], [6, 0]) == [[], [0]]

@@ -9,7 +9,7 @@ import contextvars
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from clconv.device.cores import usable_cores
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import LEAST, idle_arguments, is_part
+from clconv.planning.sharing import shared_out
 from clconv.runtime.opencl.helper import Helper, Job, given
 from clconv.store.pocl_programs import Programs
 
@@ -92,12 +93,13 @@ class Beside:
         least = LEAST if any(map(is_part, sources)) else LINES
         long = [k for k, source in sources.items() if source.count("\n") >= least]
         wanted = [] if stored is None else [k for k in long if not _is_there(k, sources[k], stored)]
-        wanted.sort(key=lambda kernel: -sources[kernel].count("\n"))
+        lines = [sources[kernel].count("\n") for kernel in wanted]
         self.sources = sources
         self._working: list[tuple[Helper, list[Kernel]]] = []
         self._elsewhere: set[Kernel] = set()
         with contextlib.suppress(OSError):  # then more is compiled here
-            for group in _shared_out(wanted, sources, 1 + spare)[1:]:
+            for places in filter(None, shared_out(lines, [0] * (1 + spare))[1:]):
+                group = [wanted[place] for place in places]
                 helper = _taken(device)
                 self._working.append((helper, group))
                 self._elsewhere.update(group)
@@ -134,19 +136,6 @@ def _is_there(kernel: Kernel, source: str, stored: Programs) -> bool:
     """Whether PoCL has compiled the program before."""
     stored.check(source, [kernel.symbol])
     return stored.has(source, [(kernel.symbol, (1,))])
-
-
-def _shared_out(
-    wanted: Sequence[Kernel], sources: Mapping[Kernel, str], processes: int
-) -> list[list[Kernel]]:
-    """Programs, the longest first, each for the process that has the fewest lines yet; none for nobody."""
-    loads = [0] * processes
-    groups: list[list[Kernel]] = [[] for _ in loads]
-    for kernel in wanted:
-        least = loads.index(min(loads))
-        loads[least] += sources[kernel].count("\n")
-        groups[least].append(kernel)
-    return [group for group in groups if group]
 
 
 def launch_idle(kernel: Kernel, compiled: Any, context: Any, device: DeviceInfo) -> None:
