@@ -226,10 +226,7 @@ def calls_in(launch: KernelCall) -> int:
 def stamped(launch: KernelCall) -> KernelCall:
     """A persistent launch that writes down when each worker began and ended each operation, into `stamps`. Another
     program: what runs without a profile is not burdened."""
-    more: dict[str, Any] = {"stamped": True}
-    if parts_of(launch.kernel):
-        more["parts"] = parts_of(launch.kernel)
-    kernel = Kernel.of(_TEMPLATE, "stamped", kernels=_own(launch.kernel), **more)
+    kernel = Kernel.of(_TEMPLATE, "stamped", **dict(launch.kernel.parameters), stamped=True)
     nbytes = calls_in(launch) * math.prod(launch.global_size) * STAMP * 8
     arguments = (*launch.arguments, ("stamps", State(nbytes)))
     return dataclasses.replace(launch, kernel=kernel, arguments=arguments)
