@@ -123,6 +123,10 @@ def _kept(
         joins = is_wanted(device) and options.joining and options.parts != 1 and not options.guard
         is_large = isinstance(source, str | os.PathLike) and os.path.getsize(source) >= _LARGE
         open_device(device).compiler.get_ready(in_parts=joins and is_large)
+        if device.wide and not device.wide_verified:
+            from clconv.probes.wide_probe import begin  # only now: it loads what plans
+
+            begin(device)
     return plans
 
 

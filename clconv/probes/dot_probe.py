@@ -1,24 +1,21 @@
-"""Whether a processor's instructions for bytes give exact sums: tried in a process of its own, which an instruction that is
-missing would end, and remembered, before quantised networks use them."""
+"""Whether a processor's instructions for bytes give exact sums: tried by another process, which an instruction that is missing
+would end, and remembered, before quantised networks use them."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import sys
 from typing import Any
 
 import numpy as np
 
 from clconv.debug import say
-from clconv.device.info import DeviceInfo, widened
-from clconv.errors import ClconvError
+from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
-from clconv.probes.apart import RIGHT, found_apart
-from clconv.probes.trial import outputs_of
-from clconv.runtime.device import devices
+from clconv.probes.apart import found_apart
+from clconv.probes.trial import outputs_apart
 from clconv.runtime.quarantine import device_key
 from clconv.version import __version__
 
@@ -63,8 +60,7 @@ def verified_dot(device: DeviceInfo) -> DeviceInfo:
         return device
     for dot in (device.dot, *WEAKER.get(device.dot, ())):
         one = dataclasses.replace(device, dot=dot)
-        arguments = ["wide"] * device.wide_verified + [str(device.index), dot]
-        reason = found_apart("dot.json", _record(one), "clconv.probes.dot_probe", arguments)
+        reason = found_apart("dot.json", _record(one), functools.partial(refusal, one))
         if not reason:
             return dataclasses.replace(one, dot_verified=True)
         say(1, f"{device}: products of bytes by {dot} are not used: {reason}")
@@ -77,12 +73,9 @@ def _record(device: DeviceInfo) -> dict[str, Any]:
 
 
 def refusal(device: DeviceInfo) -> str:
-    """Why the device's products of bytes are of no use, in words; "" if they are exact."""
+    """Why the device's products of bytes are of no use, in words; "" if they are exact. Raises what outputs_apart raises."""
     able = dataclasses.replace(device, dot_verified=True)
-    try:
-        return "" if sums_exact(able) else "they give wrong sums"
-    except ClconvError as reason:
-        return str(reason).splitlines()[0]
+    return "" if sums_exact(able) else "they give wrong sums"
 
 
 def sums_exact(device: DeviceInfo) -> bool:
@@ -114,18 +107,6 @@ def _is_exact(device: DeviceInfo, largest: int) -> bool:
     specs = {"x": TensorSpec.of(feeds["x"]), "y": y}
     graph = Graph("probe", (node,), ("x",), ("y",), specs, constants)
     expected = run_reference(graph, feeds)["y"]
-    found = outputs_of(graph, feeds, device, {"byteconv": "dense" if device.is_cpu else "tiles"})[
-        "y"
-    ]
+    forced = {"byteconv": "dense" if device.is_cpu else "tiles"}
+    found = outputs_apart(graph, feeds, device, forced)["y"]
     return bool(np.array_equal(found, expected)) and len(np.unique(expected)) > 50
-
-
-def _main(*arguments: str) -> None:
-    index, dot = arguments[-2:]
-    device = next(d for d in devices() if d.index == int(index))
-    device = widened(device) if "wide" in arguments else device
-    print(refusal(dataclasses.replace(device, dot=dot)) or RIGHT)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -82,7 +82,7 @@ class BoundPlan:
         weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
         self._steps = Steps(progress, len(weights))
         if not isinstance(plan, StoredPlan) and device.compiler.is_in_doubt():
-            from clconv.runtime.trial import try_apart  # only now: it is rare
+            from clconv.runtime.trials.doubtful import try_apart  # only now: it is rare
 
             self._held += try_apart(plan, self._memory, device, constants)
         self._stored_weights = plan.weights if isinstance(plan, StoredPlan) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from clconv.frontend.layers import Conv2d, Sequential
 from clconv.graph.ir import Graph
 from clconv.probes import dot_probe
 from clconv.probes.dot_probe import refusal, verified_dot, with_verified_dot
+from clconv.probes.wide_probe import verified_wide
+from clconv.store.kept import kept_path
 from tests.graph.bytes.test_place_bytes import Quantised
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX512
@@ -39,80 +41,108 @@ def quantised() -> Graph:
     return b.graph(b.node("QuantizeLinear", b.input(1, 3, 4, 4), scale, zero))
 
 
-class _Process:
-    """What subprocess.run gives; counts how often it was asked."""
+class _Tried:
+    """In the place of refusal(); counts how often it was asked."""
 
-    def __init__(self, stdout: str, returncode: int = 0) -> None:
-        self.stdout, self.returncode, self.started = stdout, returncode, 0
+    def __init__(self, reason: str | Exception) -> None:
+        self.reason, self.asked = reason, 0
 
-    def __call__(self, command: list[str], **more: Any) -> _Process:
-        self.started += 1
-        return self
+    def __call__(self, device: DeviceInfo) -> str:
+        self.asked += 1
+        if isinstance(self.reason, Exception):
+            raise self.reason
+        return self.reason
 
 
 def test_what_a_process_found_exact_is_used_and_remembered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    process = _Process("some warning\nright\n")
-    monkeypatch.setattr(subprocess, "run", process)
+    tried = _Tried("")
+    monkeypatch.setattr(dot_probe, "refusal", tried)
     for _ in range(3):
         assert with_verified_dot(quantised(), CPU, "float32").dot_verified
         verified_dot.cache_clear()
-    assert process.started == 1
+    assert tried.asked == 1
     newer = dataclasses.replace(CPU, driver="4.0")
-    assert verified_dot(newer).dot_verified and process.started == 2  # another driver is another
+    assert verified_dot(newer).dot_verified and tried.asked == 2  # another driver is another
 
 
 @pytest.mark.parametrize(
-    "process", [_Process("they give wrong sums\n"), _Process("", -4), _Process("right\n", -4)]
+    "reason",
+    [
+        "they give wrong sums",
+        KernelBuildError("a process that tried it ended with -4"),
+        OSError("no more processes"),
+    ],
 )
 def test_what_is_wrong_or_ends_the_process_is_not_used(
-    process: _Process, monkeypatch: pytest.MonkeyPatch
+    reason: str | Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "run", process)
+    tried = _Tried(reason)
+    monkeypatch.setattr(dot_probe, "refusal", tried)
     for _ in range(2):
         assert with_verified_dot(quantised(), CPU, "float32") == CPU
         verified_dot.cache_clear()
-    assert process.started == 2  # of each way once
+    assert tried.asked == 2  # of each way once
 
 
 def test_what_is_next_is_tried_where_the_compiler_does_not_know_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def only_words(command: list[str], **_: Any) -> _Process:
-        return _Process("right\n" if command[-1] == "words" else "needs a target feature\n")
+    def only_words(device: DeviceInfo) -> str:
+        return "" if device.dot == "words" else "needs a target feature"
 
-    monkeypatch.setattr(subprocess, "run", only_words)
+    monkeypatch.setattr(dot_probe, "refusal", only_words)
     found = with_verified_dot(quantised(), CPU, "float32")
     assert (found.dot, found.dot_verified) == ("words", True)
 
 
 def test_a_damaged_record_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dot.json").write_text("{")
-    monkeypatch.setattr(subprocess, "run", _Process("right\n"))
+    monkeypatch.setattr(dot_probe, "refusal", _Tried(""))
     assert verified_dot(CPU).dot_verified
 
 
-def test_nothing_is_tried_where_nothing_is_quantised(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: Any, **__: Any) -> None:
-        raise AssertionError
+def test_what_was_of_no_use_is_tried_again_another_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk may have been full then."""
+    for reason, other, later in (("no room", "", 2 * 86400), ("", "no room", 4 * 86400)):
+        monkeypatch.setattr(dot_probe, "refusal", _Tried(reason))
+        assert bool(verified_dot(CPU).dot_verified) is not bool(reason)
+        verified_dot.cache_clear()
+        monkeypatch.setattr(dot_probe, "refusal", _Tried(other))
+        assert bool(verified_dot(CPU).dot_verified) is not bool(reason)  # remembered
+        verified_dot.cache_clear()
+        now = time.time() + later
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+    assert verified_dot(CPU).dot_verified  # what is exact remains so
 
-    monkeypatch.setattr(subprocess, "run", never)
+
+def test_nothing_is_tried_where_nothing_is_quantised(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = _Tried("")
+    monkeypatch.setattr(dot_probe, "refusal", tried)
     plain = Sequential(Conv2d(3, 3)).build((3, 8, 8))
     assert with_verified_dot(plain, CPU, "float32") is CPU
     assert with_verified_dot(quantised(), CPU, "float16") is CPU
     without = dataclasses.replace(CPU, dot="")
     assert with_verified_dot(quantised(), without, "float32") is without
+    assert not tried.asked
 
 
 def test_the_reason_is_told(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: Any) -> dict[str, np.ndarray]:
-        raise KernelBuildError("needs target feature avx512vnni")
+        raise KernelBuildError("needs target feature avx512vnni\nand more")
 
-    monkeypatch.setattr(dot_probe, "outputs_of", refuses)
-    assert refusal(device) == "needs target feature avx512vnni"
-    monkeypatch.setattr(dot_probe, "outputs_of", lambda *_: {"y": np.zeros(3, np.uint8)})
+    monkeypatch.setattr(dot_probe, "outputs_apart", lambda *_: {"y": np.zeros(3, np.uint8)})
     assert refusal(device) == "they give wrong sums"
+    monkeypatch.setattr(dot_probe, "outputs_apart", refuses)
+    assert not verified_dot(dataclasses.replace(device, dot="vnni")).dot_verified
+    assert '"needs target feature avx512vnni"' in kept_path("dot.json").read_text()
+
+
+def test_another_process_sees_what_this_processor_has(device: DeviceInfo) -> None:
+    if not device.dot or not device.is_cpu:
+        pytest.skip("claims no products of bytes")
+    assert verified_dot(verified_wide(device)).dot == device.dot
 
 
 def test_a_plan_has_bytes_where_they_are_verified_only() -> None:

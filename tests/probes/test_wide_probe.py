@@ -1,12 +1,10 @@
-"""Vectors of 16 lanes are used where a process of its own saw that functions for AVX-512 are right, and no slower."""
+"""Vectors of 16 lanes are used where a process of its own saw that functions for AVX-512 are right, and multiply no slower."""
 
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-from collections.abc import Iterator
+import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,8 +12,10 @@ from clconv.device.info import DeviceInfo, apply_quirks, wide_of, widened
 from clconv.errors import KernelBuildError
 from clconv.frontend.layers import Conv2d, Sequential
 from clconv.probes import wide_probe
+from clconv.probes.apart import remembered
 from clconv.probes.probed import probed_for
-from clconv.probes.wide_probe import is_right, refusal, verified_wide
+from clconv.probes.wide_probe import Trial, _in_words, begin, verified_wide
+from clconv.runtime.opencl import Helper
 from tests.wide_vectors import with_wide_vectors
 
 AVX512 = frozenset({"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2"})
@@ -28,50 +28,58 @@ ZEN4 = DeviceInfo(
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
-    verified_wide.cache_clear()
-    yield
-    verified_wide.cache_clear()
+    monkeypatch.setattr(wide_probe, "_found", {})
 
 
+class _Found:
+    """In the place of a Trial; counts how many there were."""
+
+    def __init__(self, refusal: str | Exception) -> None:
+        self._refusal, self.begun = refusal, 0
+
+    def __call__(self, device: DeviceInfo) -> _Found:
+        self.begun += 1
+        return self
+
+    def refusal(self) -> str:
+        if isinstance(self._refusal, Exception):
+            raise self._refusal
+        return self._refusal
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["begun", "asked for"])
 @pytest.mark.parametrize(
-    ("stdout", "returncode", "lanes"),
-    [("right\n", 0, 16), ("they give wrong results\n", 0, 8), ("right\n", -6, 8), ("", 0, 8)],
+    ("refusal", "lanes"),
+    [
+        ("", 16),
+        ("they give wrong results", 8),
+        (KernelBuildError("a process that tried it ended with -6"), 8),
+        (OSError("no more processes"), 8),
+    ],
 )
 def test_what_a_process_found_out_decides_and_is_remembered(
-    stdout: str, returncode: int, lanes: int, monkeypatch: pytest.MonkeyPatch
+    refusal: str | Exception, lanes: int, begins: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    started: list[list[str]] = []
-
-    def process(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        started.append(command)
-        return subprocess.CompletedProcess(command, returncode, stdout)
-
-    monkeypatch.setattr(subprocess, "run", process)
+    trial = _Found(refusal)
+    monkeypatch.setattr(wide_probe, "Trial", trial)
     device, graph = apply_quirks(ZEN4), Sequential(Conv2d(3, 3)).build((3, 8, 8))
     assert device.vector_width == 8
     for _ in range(2):
+        if begins:
+            begin(device)
+            begin(device)
         found = probed_for(graph, device, "float32")
         assert (found.vector_width, found.wide_verified) == (lanes, lanes == 16)
-        verified_wide.cache_clear()
-    assert len(started) == 1 and started[0][1:3] == ["-m", "clconv.probes.wide_probe"]
+        wide_probe._found.clear()
+    assert trial.begun == 1
 
 
-def test_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ends(*_: Any) -> bool:
-        raise KernelBuildError("no avx512f\nsource")
-
-    right, slower = lambda *_: True, lambda _: 1.2
-    monkeypatch.setattr(wide_probe, "is_right", ends)
-    assert refusal(ZEN4) == "no avx512f"
-    monkeypatch.setattr(wide_probe, "is_right", lambda *_: False)
-    assert refusal(ZEN4) == "they give wrong results"
-    monkeypatch.setattr(wide_probe, "is_right", right)
-    monkeypatch.setattr(wide_probe, "times_as_long", slower)
-    assert refusal(ZEN4) == "they take 1.20 times as long"
-    monkeypatch.setattr(wide_probe, "times_as_long", lambda _: 0.6)
-    assert refusal(ZEN4) == ""
+def test_why_not() -> None:
+    assert _in_words(False, 0.9) == "they give wrong results"
+    assert _in_words(True, 1.5) == "a multiply-add takes 1.50 times as long"
+    assert _in_words(True, 1.0) == ""
 
 
 def test_which_processors_claim_it() -> None:
@@ -83,10 +91,36 @@ def test_which_processors_claim_it() -> None:
     assert wide_of(ZEN4.version.replace("znver3", "icelake-client"), AVX512) == ""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("joining", [True, False], ids=["joined", "alone"])
-def test_on_a_processor_with_avx512_they_are_right(joining: bool, device: DeviceInfo) -> None:
-    assert is_right(with_wide_vectors(device), joining)
+@pytest.fixture
+def claimed(device: DeviceInfo) -> DeviceInfo:
+    """A device whose vectors of 16 lanes nobody has tried yet."""
+    return dataclasses.replace(device, wide=with_wide_vectors(device).wide, wide_verified=False)
+
+
+def test_on_a_processor_with_avx512_they_are_right(claimed: DeviceInfo) -> None:
+    begin(claimed)
+    found = verified_wide(claimed)
+    assert (found.vector_width, found.wide_verified) == (16, True)
+
+
+def test_wrong_results_are_seen(claimed: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(claimed)
+    monkeypatch.setitem(trial._feeds, "x", trial._feeds["x"] + 1)  # that what was found is not for
+    assert trial.refusal() == "they give wrong results"
+
+
+def test_a_process_that_dies_of_it_is_told(
+    claimed: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(device: DeviceInfo) -> Helper:
+        helper = Helper(device)
+        helper._process.send_signal(signal.SIGABRT)
+        return helper
+
+    monkeypatch.setattr(wide_probe, "taken", dying)
+    assert verified_wide(claimed) is claimed
+    reason = remembered("wide.json", wide_probe._key(claimed))
+    assert reason == "a process that tried it ended with -6"
 
 
 def test_the_machine_decides_nothing_where_it_claims_nothing(device: DeviceInfo) -> None:

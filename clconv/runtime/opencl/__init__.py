@@ -15,7 +15,7 @@ with quick_versions():
     import pyopencl  # noqa: F401
 
 from clconv.runtime.opencl.arrays import DeviceArray
-from clconv.runtime.opencl.beside import SPARE
+from clconv.runtime.opencl.beside import SPARE, give_back, taken
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.caller import Place, callers_place
@@ -76,6 +76,7 @@ __all__ = [
     "device_array",
     "device_infos",
     "extent_of",
+    "give_back",
     "host_array",
     "host_memory",
     "is_behind",
@@ -89,6 +90,7 @@ __all__ = [
     "set_argument",
     "set_arguments",
     "sub_buffer",
+    "taken",
     "times",
     "wait_for",
     "without_work",

@@ -25,13 +25,13 @@ from clconv.store.pocl_programs import Programs
 
 # Lines of a program that takes longer to compile, about a second, than a process to start.
 LINES = 3000
-_PATIENCE = 20.0  # seconds that a process which was started early waits for what it is to compile
+_PATIENCE = 20.0  # seconds that a process which nobody has waits for what it is to compile
 _BYTES = 4096  # of each buffer
 
 # How many more processes may be started here, None: as many as there are cores that nobody uses.
 SPARE: contextvars.ContextVar[int | None] = contextvars.ContextVar("spare", default=None)
 
-_early: list[Helper] = []  # that nobody has asked for yet
+_early: list[Helper] = []  # that nobody has asked for yet, or that are free again
 _lock = threading.Lock()
 
 
@@ -60,14 +60,21 @@ def start_early(device: DeviceInfo) -> None:
             _early.append(Helper(device, _PATIENCE))
 
 
-def _taken(device: DeviceInfo) -> Helper:
+def taken(device: DeviceInfo) -> Helper:
     """A process that nobody else has, one that was started early if there is one. Raises OSError."""
     with _lock:
         for helper in _early:
-            if helper.is_there and helper.device == device:
+            if helper.is_there and helper.index == device.index:
                 _early.remove(helper)
                 return helper
-    return Helper(device)
+    return Helper(device, _PATIENCE)
+
+
+def give_back(helper: Helper) -> None:
+    """Others may take a process that has answered all."""
+    with _lock:
+        if helper.is_there:
+            _early.append(helper)
 
 
 @atexit.register
@@ -95,18 +102,19 @@ class Beside:
         wanted = [] if stored is None else [k for k in long if not _is_there(k, sources[k], stored)]
         lines = [sources[kernel].count("\n") for kernel in wanted]
         self.sources = sources
-        self._working: list[tuple[Helper, list[Kernel]]] = []
+        self._working: list[tuple[Helper, dict[Kernel, int]]] = []
         self._elsewhere: set[Kernel] = set()
         with contextlib.suppress(OSError):  # then more is compiled here
             for places in filter(None, shared_out(lines, [0] * (1 + spare))[1:]):
                 group = [wanted[place] for place in places]
-                helper = _taken(device)
-                self._working.append((helper, group))
+                helper = taken(device)
+                numbers: dict[Kernel, int] = {}
+                self._working.append((helper, numbers))
                 self._elsewhere.update(group)
                 for kernel in group:
                     idle = idle_arguments(kernel)
                     job = Job(sources[kernel], kernel.symbol, idle, device.compute_units)
-                    helper.give(job._asdict())
+                    numbers[kernel] = helper.give_program(job)
 
     def __enter__(self) -> Beside:
         return self
@@ -123,12 +131,9 @@ class Beside:
 
     def wait(self, kernel: Kernel) -> bool:
         """Returns when the program is there: True; or is not going to be: then it is compiled as any other."""
-        for helper, group in self._working:
-            while kernel in group:
-                group.pop(0)  # they are compiled in this order
-                if not helper.wait():
-                    group.clear()
-                    return False
+        for helper, numbers in self._working:
+            if kernel in numbers:
+                return helper.wait(numbers.pop(kernel))
         return True
 
 

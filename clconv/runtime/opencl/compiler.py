@@ -155,6 +155,10 @@ class Compiler:
         self._latest.append(program)
         return program
 
+    def sources(self, kernels: Iterable[Kernel]) -> dict[str, tuple[Kernel, ...]]:
+        """Kernels by the source of the program that they would be in."""
+        return {self._source(part): part for part in together([*dict.fromkeys(kernels)])}
+
     def _source(self, kernels: tuple[Kernel, ...]) -> str:
         source = program_source(kernels)
         if self._stored is None:

@@ -42,12 +42,12 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def planned(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Grows by each plan that is made."""
+    """Grows by each plan of a network that is made, but for those of probes."""
     found: list[Any] = []
     plan = Planner.plan
 
     def noted(self: Planner, *arguments: Any, **options: Any) -> Any:
-        found.append(arguments)
+        found.extend([arguments] * (arguments[0].name != "probe"))
         return plan(self, *arguments, **options)
 
     monkeypatch.setattr(Planner, "plan", noted)

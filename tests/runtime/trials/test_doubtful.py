@@ -8,8 +8,9 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ import pytest
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvWarning, DeviceError, KernelBuildError
 from clconv.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential, Sigmoid
-from clconv.runtime import trial
 from clconv.runtime.opencl import Compiler
 from clconv.runtime.prepared import PreparedDevice
+from clconv.runtime.trials import doubtful as trial
 from clconv.session.session import Session
 
 _START = """
@@ -27,7 +28,7 @@ import os, resource, sys
 import numpy as np
 import clconv
 from clconv.layers import Conv2d, Relu, Sequential
-from clconv.runtime import trial
+from clconv.runtime.trials import doubtful as trial
 from clconv.store import pocl_programs
 
 {before}
@@ -37,9 +38,9 @@ print("right")
 """
 _DOUBT = "pocl_programs._PLENTY = 1 << 62"
 _LIMIT = """
-def ended(job, ended=trial._ended):
+def ended(*job, ended=trial._ended):
     resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, resource.RLIM_INFINITY))  # as a full disk or a quota
-    return ended(job)
+    return ended(*job)
 trial._ended = ended
 """
 
@@ -103,8 +104,8 @@ def doubted(pocl: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     """Every program is in doubt. The exit statuses of the processes that tried."""
     ends: list[int] = []
 
-    def ended(job: bytes) -> int:
-        ends.append(real(job))
+    def ended(job: Mapping[str, Any], device: DeviceInfo) -> int:
+        ends.append(real(job, device))
         return ends[-1]
 
     real = trial._ended
@@ -118,7 +119,7 @@ def doubted(pocl: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
 
 _FILES = """
 from pathlib import Path
-from clconv.runtime import trial
+from clconv.runtime.trials import doubtful as trial
 def files():
     return {p for kind in ("so", "bc") for p in Path(os.environ["POCL_CACHE_DIR"]).rglob("*." + kind)}
 def try_apart(*arguments, real=trial.try_apart):
@@ -157,10 +158,10 @@ def test_a_death_is_told_and_what_it_left_removed(
     graph = Sequential(Conv2d(3, 3), Relu()).build((2, 6, 6))
     deaths = [-11]
     monkeypatch.setattr(Compiler, "discard", lambda self, untried: "")  # others use the folder, too
-    monkeypatch.setattr(trial, "_ended", lambda job: deaths.pop() if deaths else 0)
+    monkeypatch.setattr(trial, "_ended", lambda *job: deaths.pop() if deaths else 0)
     with pytest.warns(ClconvWarning, match="died of SIGSEGV"):
         Session(graph, pocl)
-    monkeypatch.setattr(trial, "_ended", lambda job: -6)
+    monkeypatch.setattr(trial, "_ended", lambda *job: -6)
     with pytest.raises(KernelBuildError, match=r"ends the process \(SIGABRT\), in a new folder"):
         Session(graph, pocl)
     monkeypatch.setattr(Compiler, "discard", lambda self, untried: "the folder has only 1 MB left")

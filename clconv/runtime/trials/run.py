@@ -1,0 +1,100 @@
+"""A plan, or some launches, run by another process: what may end a process is seen there first."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from clconv.errors import KernelBuildError
+from clconv.lowering.model.arguments import Addresses, Packed
+from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.planning.plan import Plan
+from clconv.runtime.opencl import Helper
+from clconv.runtime.prepared import PreparedDevice
+from clconv.runtime.trials.job import Launches, Place, places_of
+
+LIMIT = 120.0  # seconds of a trial
+
+
+class Apart:
+    """Launches that a process was given. Raises nothing: results() tells."""
+
+    def __init__(
+        self,
+        helper: Helper,
+        launches: Launches,
+        calls: Sequence[KernelCall],
+        programs: Mapping[str, Sequence[Kernel]],
+        results: Sequence[Place],
+        rounds: int = 1,
+    ) -> None:
+        self._helper = helper
+        self._number = helper.give(launches.job(calls, programs, results, rounds))
+
+    def results(self) -> tuple[list[bytes], list[float]]:
+        """The bytes that were asked for, and the least seconds of each launch. Raises KernelBuildError with the reason if the
+        process died of it, took longer than LIMIT or was refused."""
+        answer = self._helper.answer(self._number, LIMIT)
+        if answer is None:
+            death = self._helper.death
+            raise KernelBuildError(
+                f"a process that tried it ended with {death}"
+                if death
+                else f"a process that tried it took longer than {LIMIT:.0f} s"
+            )
+        if "refused" in answer:
+            raise KernelBuildError(answer["refused"])
+        return [base64.b64decode(text) for text in answer["results"]], answer["seconds"]
+
+
+class PlanApart:
+    """A plan that a process was given to run once. feeds: arrays of exactly the plan's inputs."""
+
+    def __init__(
+        self,
+        helper: Helper,
+        plan: Plan,
+        feeds: Mapping[str, np.ndarray],
+        prepared: PreparedDevice,
+    ) -> None:
+        self._plan = plan
+        launches = Launches(
+            plan.memory.arenas, places_of(plan, plan.memory), _packed(plan, prepared)
+        )
+        for name in plan.graph.fed:
+            launches.fill(name, feeds[name])
+        programs = prepared.device.compiler.sources(call.kernel for call in plan.launches)
+        self._apart = Apart(helper, launches, plan.launches, programs, self._outputs())
+
+    def _outputs(self) -> list[Place]:
+        """Where the outputs lie."""
+        place = places_of(self._plan, self._plan.memory)
+        lowered = self._plan.lowered
+        stored = [lowered.stored[name] for name in self._plan.graph.returned]
+        return [place(name, 0)._replace(nbytes=lowered.specs[name].nbytes) for name in stored]
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Raises what Apart.results raises."""
+        found, _ = self._apart.results()
+        lowered, outputs = self._plan.lowered, {}
+        for name, content in zip(self._plan.graph.returned, found, strict=True):
+            spec = lowered.specs[lowered.stored[name]]
+            outputs[name] = np.frombuffer(content, spec.dtype.numpy).reshape(spec.shape)
+        return outputs
+
+
+def _packed(plan: Plan, prepared: PreparedDevice) -> dict[Packed, np.ndarray]:
+    """What the constants of a plan's launches hold, packed."""
+    found: dict[Packed, np.ndarray] = {}
+    for call in plan.launches:
+        for _, argument in call.arguments:
+            nested = argument.arguments if isinstance(argument, Addresses) else (argument,)
+            for one in nested:
+                if isinstance(one, Packed) and one not in found:
+                    constant = plan.graph.constants[one.constant]
+                    held = prepared.constants.get(constant, one.packing)
+                    found[one] = content = np.empty(held.nbytes, np.uint8)
+                    prepared.queue.read(content, held.buffer, wait=True)
+    return found
