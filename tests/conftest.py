@@ -130,11 +130,12 @@ def _cost(item: pytest.Item) -> float:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `device` runs once on each OpenCL device that is visible."""
+    """A test that takes `device` runs once on each OpenCL device that is visible, with the vectors that sessions take."""
     if "device" in metafunc.fixturenames:
+        from clconv.probes.wide_probe import verified_wide
         from clconv.runtime.device import devices
 
-        found = devices()
+        found = tuple(map(verified_wide, devices()))
         assert found, "no OpenCL device: pip install 'clconv[pocl]'"
         width = metafunc.config.getoption("--as-cpu")
         if width is not None:
@@ -151,7 +152,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _narrowed(device: DeviceInfo) -> DeviceInfo:
     if not device.is_cpu:
         return device
-    return dataclasses.replace(device, vector_width=min(device.vector_width, 8))
+    lanes = min(device.vector_width, 8)
+    return dataclasses.replace(device, vector_width=lanes, wide="", wide_verified=False)
 
 
 def _as_cpu(device: DeviceInfo, width: int) -> DeviceInfo:

@@ -163,7 +163,8 @@ class Compiler:
         source = program_source(kernels)
         if self._stored is None:
             return source
-        return declared(source, self.info.wide if self.info.wide_verified else "")
+        is_wide = self.info.wide_verified and self.info.is_cpu
+        return declared(source, self.info.wide if is_wide else "")
 
     def _compiled(self, kernels: Iterable[Kernel]) -> dict[Kernel, Program]:
         """The programs of those that are compiled, and still there."""
