@@ -135,15 +135,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from clconv.probes.wide_probe import verified_wide
         from clconv.runtime.device import devices
 
-        found = tuple(map(verified_wide, devices()))
+        place = metafunc.definition.nodeid
+        as_it_is = place.startswith(NOT_NARROW)
+        found = devices() if as_it_is else tuple(map(verified_wide, devices()))
         assert found, "no OpenCL device: pip install 'clconv[pocl]'"
         width = metafunc.config.getoption("--as-cpu")
         if width is not None:
             found = tuple(_as_cpu(d, width) for d in found)
         if metafunc.config.getoption("--as-gpu"):
             found = tuple(dataclasses.replace(d, kind="gpu") for d in found)
-        place = metafunc.definition.nodeid
-        is_narrow = place.startswith(NARROW) and not place.startswith(NOT_NARROW)
+        is_narrow = place.startswith(NARROW) and not as_it_is
         if is_narrow and not asks_for_all(metafunc.config):
             found = tuple(_narrowed(d) for d in found)
         metafunc.parametrize("device", found, ids=[_label(d) for d in found], scope="session")

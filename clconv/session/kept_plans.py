@@ -6,7 +6,9 @@ what `clconv doctor` and `clconv tune` found out, and the code of clconv. It is 
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -24,7 +26,8 @@ from clconv.device.options import PlanOptions
 from clconv.errors import ConfigError, ModelError, warn_once
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.runtime.stored.stored_plan import Data, StoredPlan
-from clconv.session.coming import wait_for
+from clconv.session.behind import Behind
+from clconv.session.coming import announce, wait_for
 from clconv.session.plan_facts import facts_of, is_looked_into
 from clconv.session.stored_network import (
     Specs,
@@ -90,7 +93,10 @@ class KeptPlans:
         raise NotImplementedError
 
     def keep(self, graph: Graph, device: DeviceInfo, specs: Specs, bound: BoundPlan) -> None:
-        """Adds a plan that was made for these specs. graph: the whole, as a session tells of it."""
+        """Adds a plan that was made for these specs, perhaps later. graph: the whole, as a session tells of it."""
+
+    def settle(self) -> None:
+        """Returns once all plans are there that are to be kept."""
 
 
 class CachedPlans(KeptPlans):
@@ -101,6 +107,7 @@ class CachedPlans(KeptPlans):
         super().__init__(imported)
         self._source, self._facts, self._read = Path(os.path.abspath(source)), facts, read
         self._stamp, self._began = stamp_of(source), time.time()
+        self._coming: collections.deque[Behind] = collections.deque()
         key = json.dumps(facts, sort_keys=True)
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
         self.path = kept_path(_FOLDER, f"{name}.clconv")
@@ -155,6 +162,15 @@ class CachedPlans(KeptPlans):
             self.path.unlink()
 
     def keep(self, graph: Graph, device: DeviceInfo, specs: Specs, bound: BoundPlan) -> None:
+        kept = Behind(functools.partial(self._write, graph, device, specs, bound))
+        self._coming.append(kept)
+        kept.then(announce(str(self._source), kept.wait))
+
+    def settle(self) -> None:
+        while self._coming:
+            self._coming.popleft().wait()
+
+    def _write(self, graph: Graph, device: DeviceInfo, specs: Specs, bound: BoundPlan) -> None:
         from clconv.runtime.stored.plan_data import NotStorable
 
         with self._lock:

@@ -22,7 +22,7 @@ class Opened:
 
     def __init__(self, shared: Shared, network: Network, plans: KeptPlans | None) -> None:
         self.shared = shared
-        self.stage = Stage(shared, network, plans)
+        self.plans, self.stage = plans, Stage(shared, network, plans)
         self.bodies = Bodies(shared)
         self._inside: collections.OrderedDict[tuple[str, ...], Stage] = collections.OrderedDict()
         self._lock = threading.Lock()
@@ -49,7 +49,9 @@ class Closable:
     def close(self) -> None:
         """Frees what is held on the device, once runs that are under way have ended. Any further run raises ClosedError;
         closing again does nothing. Without close() all is freed with the last reference."""
-        self._open = None
+        opened, self._open = self._open, None
+        if opened is not None and opened.plans is not None:
+            opened.plans.settle()
 
     @property
     def _name(self) -> str:

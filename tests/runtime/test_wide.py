@@ -52,8 +52,10 @@ def test_what_groups_do_together_stays_a_kernel() -> None:
     helper = ALONE.splitlines()[0] + "\n"
     assert outside(widened(helper + GROUP, "avx512f")).strip() == GROUP.strip()
     assert widened(ALONE + GROUP, "avx512f") == ALONE + GROUP
-    own = GROUP.replace("= 3", "= clconv_power(3, 2)")
-    assert widened(helper + own, "avx512f") == helper + own
+    defined = helper + "int write_half(int x) {\n  return x;\n}\n"
+    own = GROUP.replace("= 3", "= write_half(3)")
+    assert widened(defined + own, "avx512f") == defined + own
+    assert widened(defined + GROUP, "avx512f") != defined + GROUP
 
 
 def test_halves_of_what_is_built_in_are_declared_for_narrow_vectors_only() -> None:

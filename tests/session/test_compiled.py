@@ -225,7 +225,7 @@ def test_other_files_of_that_name_are_refused(tmp_path: Path, content: bytes) ->
 def test_what_is_kept_of_a_network_is_no_compiled_one(
     device: DeviceInfo, files: Path, cache: Path
 ) -> None:
-    clconv.load(files / "model.onnx", device)
+    clconv.load(files / "model.onnx", device).close()
     (kept,) = (cache / "networks").glob("*.clconv")
     with pytest.raises(ModelError, match="no compiled network"):
         clconv.load(kept, device)

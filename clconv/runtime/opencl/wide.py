@@ -23,7 +23,9 @@ _KERNEL = re.compile(
 )
 _HINT = re.compile(r"__attribute__\(\(vec_type_hint\(\w+\)\)\)")
 _OF_GROUPS = re.compile(r"\b(get_group_id|get_local_id|get_local_size|barrier|local)\b")
-_OWN = re.compile(r"\bclconv_\w+\(")
+_DEFINED = re.compile(r"\b(\w+)\s*\([^;{}]*?\)\s*\{")
+_CALLED = re.compile(r"\b(\w+)\s*\(")
+_WORDS = {"if", "for", "while", "switch"}
 _PLACES = [f"global_{what}_{d}" for what in ("id", "size") for d in range(3)]
 _HALF = {"8": "4", "16": "8"}
 _NAMED = re.compile(
@@ -129,7 +131,8 @@ def widened(source: str, features: str) -> str:
             + "\n"
         )
     last = kernels[-1].start()
-    if len(kernels) > 1 or _OWN.search(source, last):
+    own = set(_DEFINED.findall(source[:last])) - _WORDS
+    if len(kernels) > 1 or own & set(_CALLED.findall(source, last)):
         return source
     return f"{_begin(features)}\n{source[:last]}\n{_END}\n{source[last:]}"
 

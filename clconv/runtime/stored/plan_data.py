@@ -6,6 +6,7 @@ stored_plan.py.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -143,11 +144,14 @@ class PlanPacker:
             a for call in bound.plan.calls for _, a in call.arguments if isinstance(a, Packed)
         }
         found = [constants.get(given[a.constant], a.packing) for a in packed]
-        with ThreadPoolExecutor(usable_cores(), "clconv checksums") as pool:
-            for held, name in zip(
-                found, pool.map(lambda held: self._name(held, constants), found), strict=True
-            ):
-                self._names[id(held)] = held, name
+        name = functools.partial(self._name, constants=constants)
+        try:
+            with ThreadPoolExecutor(usable_cores(), "clconv checksums") as pool:
+                names = [*pool.map(name, found)]
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            names = [*map(name, found)]
+        for held, one in zip(found, names, strict=True):
+            self._names[id(held)] = held, one
 
     def _name(self, held: Held, constants: DeviceConstants) -> str:
         known = self._names.get(id(held))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from clconv.graph.ops import make_node
 from clconv.planning.planner import Planner
 from clconv.runtime.opencl import is_pocl
 from clconv.runtime.opencl.compiler import Compiler
+from clconv.session import behind
 from clconv.store.trust import make_private
 
 LAYERS = Sequential(Conv2d(9, 3), Relu(), MaxPool2d(2), Conv2d(8, 3), Relu())
@@ -32,6 +33,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make_private(folder)
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _kept_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept is there when a load returns."""
+
+    def ends() -> NoReturn:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(behind, "_pool", ends)
 
 
 @pytest.fixture
