@@ -3,14 +3,16 @@
     python -m benchmarks.starting.cold --folder /tmp/networks --rounds 3 demo mobilenetv2 vgg16
     python -m benchmarks.starting.cold --folder /tmp/networks --against ../before demo
 
-Each row is a process of its own with empty caches, PoCL's and clconv's. Another checkout takes turns with this one. "clock" is
-from the start of the process to its end, "CPU" the time of all threads and of the processes that it starts, the system's
-part included: other programs change it less. "load" is the processor time of clconv.load() alone, imports left out.
+Each row is a process of its own with empty caches, PoCL's and clconv's. Another checkout takes turns with this one. "first" is from
+the start of the process to the first answer, "clock" to its end, behind the answer what is kept is written; "cpu" is the time of all
+threads and of the processes that it starts, the system's part included: other programs change it less. "load" is the
+processor time of clconv.load() alone, imports left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import statistics
@@ -37,11 +39,12 @@ session = clconv.load(sys.argv[1])
 loaded = time.process_time() - begin
 (name, spec), = session.inputs.items()
 session.run({name: np.zeros(spec.shape, np.float32)})
-print(loaded)
+print(loaded, time.time())
 """
 
 
 class Row(NamedTuple):
+    first: float
     clock: float
     cpu: float
     load: float
@@ -67,13 +70,16 @@ def cold(checkout: Path, network: str, model: Path | None) -> Row:
         rest = ["-m", "clconv", "demo", "-o", f"{home}/read.png"]
         if model is not None:
             rest = ["-c", _LOAD, str(model)]
-        before, begin = _children(), time.perf_counter()
+        before, begin, start = _children(), time.perf_counter(), time.time()
         done = subprocess.run(
             [sys.executable, *rest],
             cwd=checkout, env=surroundings, check=True, capture_output=True, text=True,
         )  # fmt: skip
         clock, used = time.perf_counter() - begin, _children() - before
-        return Row(clock, used, float("nan") if model is None else float(done.stdout))
+        loaded, answered = (
+            (math.nan, math.nan) if model is None else map(float, done.stdout.split())
+        )
+        return Row(answered - start, clock, used, loaded)
 
 
 def main() -> None:
