@@ -64,7 +64,7 @@ def taken(device: DeviceInfo) -> Helper:
     """A process that nobody else has, one that was started early if there is one. Raises OSError."""
     with _lock:
         for helper in _early:
-            if helper.is_there and helper.index == device.index:
+            if helper.is_there and helper.is_patient and helper.index == device.index:
                 _early.remove(helper)
                 return helper
     return Helper(device, _PATIENCE)

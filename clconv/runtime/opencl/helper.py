@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ class Job(NamedTuple):
 _given = threading.local()
 _DONE = helper_process.DONE.encode()
 _PIPE = 1 << 20  # bytes, the most that a pipe may hold
+_NEARLY = 0.75  # of its patience
 LIMIT = 900.0  # seconds that a job may take: a compiler that hangs is not waited for
 
 
@@ -46,6 +48,7 @@ class Helper:
         import subprocess  # only now: most starts compile nothing
 
         self.index, self._own = device.index, os.getpid()
+        self._patience, self._idle_since = patience, time.monotonic()
         self._lock, self._reading, self._over = threading.Lock(), threading.Lock(), False
         self._given, self._read, self._death = 0, 0, 0
         self._answers: dict[int, dict[str, Any]] = {}
@@ -83,6 +86,12 @@ class Helper:
     def is_there(self) -> bool:
         """Whether it still takes jobs, and is no process of one that forked this one."""
         return self._own == os.getpid() and not self._over and self._process.poll() is None
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether it will not have ended for want of jobs before it reads one that is given to it now."""
+        waited = time.monotonic() - self._idle_since
+        return self._patience is None or waited < self._patience * _NEARLY
 
     @property
     def death(self) -> int:
@@ -141,6 +150,7 @@ class Helper:
         for line in iter(self._process.stdout.readline, b""):
             if line.startswith(_DONE):
                 self._read += 1
+                self._idle_since = time.monotonic()
                 self._answers[self._read] = json.loads(line[len(_DONE) :])
                 return True
         status = self._process.wait()

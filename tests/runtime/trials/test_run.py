@@ -79,6 +79,11 @@ def test_a_free_process_serves_the_next(
     give_back(helper)
     wider = dataclasses.replace(device, vector_width=2 * device.vector_width)
     assert taken(wider) is helper  # whatever is known of the device
+    give_back(helper)
+    monkeypatch.setattr(helper, "_idle_since", helper._idle_since - 0.8 * beside._PATIENCE)
+    last = taken(device)  # rather than one that is about to end
+    assert last is not helper
+    last.__exit__()
     helper.__exit__()
     give_back(helper)
     other = taken(device)
