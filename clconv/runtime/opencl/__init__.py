@@ -15,7 +15,7 @@ with quick_versions():
     import pyopencl  # noqa: F401
 
 from clconv.runtime.opencl.arrays import DeviceArray
-from clconv.runtime.opencl.beside import SPARE, give_back, taken
+from clconv.runtime.opencl.beside import give_back, taken
 from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.caller import Place, callers_place
@@ -30,7 +30,7 @@ from clconv.runtime.opencl.foreign import (
     is_on_device,
 )
 from clconv.runtime.opencl.found import device_infos, is_pocl, library_version
-from clconv.runtime.opencl.helper import Helper, Job, compiled_by
+from clconv.runtime.opencl.helper import SPARE, Helper, Job, compiled_by
 from clconv.runtime.opencl.machine_code import Function, NoFunction, part_function
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program

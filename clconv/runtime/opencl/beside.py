@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import contextvars
 import os
 import sys
 import threading
@@ -20,7 +19,7 @@ from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import LEAST, idle_arguments, is_part
 from clconv.planning.sharing import shared_out
-from clconv.runtime.opencl.helper import Helper, Job, given
+from clconv.runtime.opencl.helper import SPARE, Helper, Job
 from clconv.store.pocl_programs import Programs
 
 # Lines of a program that takes longer to compile, about a second, than a process to start.
@@ -28,18 +27,13 @@ LINES = 3000
 _PATIENCE = 20.0  # seconds that a process which nobody has waits for what it is to compile
 _BYTES = 4096  # of each buffer
 
-# How many more processes may be started here, None: as many as there are cores that nobody uses.
-SPARE: contextvars.ContextVar[int | None] = contextvars.ContextVar("spare", default=None)
-
 _early: list[Helper] = []  # that nobody has asked for yet, or that are free again
 _lock = threading.Lock()
 
 
 def _spare() -> int:
     """How many processes have a core of their own beside this one: where others are at work, one more would only cost."""
-    limit = SPARE.get()
-    if given() is not None or not sys.executable:  # what compiles for this thread is what there is
-        return 0
+    limit = SPARE.get() if sys.executable else 0
     if limit is not None:
         return limit
     with _lock:

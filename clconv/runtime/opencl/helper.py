@@ -4,6 +4,7 @@ What it compiles is left in PoCL's folder, where this one finds it."""
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import json
 import os
 import sys
@@ -31,7 +32,12 @@ class Job(NamedTuple):
     items: int
 
 
-_given = threading.local()
+# How many processes a thread may start besides those that it was given, None: as many as there are cores that nobody uses.
+SPARE: contextvars.ContextVar[int | None] = contextvars.ContextVar("spare", default=None)
+
+_given: contextvars.ContextVar[Callable[[Job], None] | None] = contextvars.ContextVar(
+    "given", default=None
+)
 _DONE = helper_process.DONE.encode()
 _PIPE = 1 << 20  # bytes, the most that a pipe may hold
 _NEARLY = 0.75  # of its patience
@@ -164,14 +170,16 @@ class Helper:
 
 @contextlib.contextmanager
 def compiled_by(compile_it: Callable[[Job], None]) -> Iterator[None]:
-    """Programs that this thread needs inside the block are given to compile_it() before they are built here."""
-    _given.compile_it = compile_it
+    """Programs that this thread needs inside the block are given to compile_it() before they are built here, and to no other
+    process."""
+    before, spare = _given.set(compile_it), SPARE.set(0)
     try:
         yield
     finally:
-        del _given.compile_it
+        _given.reset(before)
+        SPARE.reset(spare)
 
 
 def given() -> Callable[[Job], None] | None:
     """What compiles for this thread."""
-    return getattr(_given, "compile_it", None)
+    return _given.get()
