@@ -2,19 +2,18 @@
 Functions that element-wise expressions call, for float vectors and scalars alike. Every program that calls
 one starts with these. PoCL's own exp, tanh, erf and log1p are functions that it does not inline and that
 take ten times as long; what follows is straight-line vector code. Scalars take the built-in functions,
-which GPUs do well: see scalar_math.mako.
+which GPUs do well: see scalar_math.mako. Lanes of sin, cos and tan that need a long range reduction go one by one by those:
+where one lane of a vector does, PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008). tan is built-in.
 
-sin, cos and tan are the built-in ones, but that lanes which need a long range reduction go one by one: where one lane does,
-PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
-
-Errors in units in the last place: exp 2, logistic 3, expm1 2, log1p 3, tanh 5, erf 8, normal 5, pow 2, asin, acos and atan 3.
-NaN and infinities come out as in C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf; tanh and
-erf, the rational functions of Eigen; the others: see normal_math.mako, power_math.mako and arc_math.mako.
+Errors in units in the last place: exp, expm1, pow, sin and cos 2, logistic, log1p, asin, acos and atan 3, tanh and normal 5,
+erf 8. NaN and infinities come out as in C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf;
+tanh and erf, the rational functions of Eigen; the others: see NAME_math.mako beside this.
 </%doc>
 <%namespace name="scalar" file="/scalar_math.mako"/>\
 <%namespace name="normal" file="/normal_math.mako"/>\
 <%namespace name="power" file="/power_math.mako"/>\
 <%namespace name="arc" file="/arc_math.mako"/>\
+<%namespace name="circle" file="/circle_math.mako"/>\
 <%namespace name="whole" file="/whole_math.mako"/>\
 <%
   widths = (2, 4, 8, 16)
@@ -119,10 +118,11 @@ CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
 ${normal.function(V, I, horner, exp_p)}
 ${power.function(V, I, horner, exp_p)}
 ${arc.functions(V, I, horner)}
+${circle.functions(V, I, horner)}
 % for name in ("sin", "cos", "tan"):
 CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
   const ${I} far = !((x < 0 ? -x : x) < 10000.0f);  // NaN as well
-  ${V} y = ${name}(far ? (${V})(0) : x);
+  ${V} y = ${"tan(far ? (%s)(0) : x)" % V if name == "tan" else "clconv_%s_near(x)" % name};
 % for half in [n >> i for i in range(1, n.bit_length() - 1)]:
   const int${half} far${half} = far${2 * half if 2 * half < n else ""}.lo | far${2 * half if 2 * half < n else ""}.hi;
 % endfor

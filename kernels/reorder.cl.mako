@@ -6,7 +6,16 @@ x        source          y        destination, in the other layout
 channels C               pixels   product of the spatial sizes
 Parameters: block 2..16; to_plain: direction; type: an unsigned integer of the element's size.
 Lanes past the last channel become zeros in y, so that what is computed of them is never a denormal or NaN.
+Elements of 32 bits go by strips of four channels or pixels in vectors. Of channels the last strip moves back so that it is full.
 </%doc>
+<%namespace name="exchange" file="/movement/exchange.mako"/>
+<%
+  strips = type == "uint" and block in (4, 8, 16)
+  step = block if to_plain else 4  # pixels of a strip
+%>
+% if strips:
+${exchange.vector_types(entry, block)}
+% endif
 kernel void ${entry}(
     global const ${type}* restrict x, global ${type}* restrict y, int channels, int pixels) {
   const int block_index = get_global_id(0);
@@ -17,6 +26,19 @@ kernel void ${entry}(
   const size_t blocked = ((size_t)image * blocks + block_index) * pixels * ${block};
   const size_t plain = ((size_t)image * channels + first) * pixels;
 % if to_plain:
+  int done = 0;
+% if strips:
+  if (pixels >= ${step}) {
+    for (int next = 0; next < pixels; next += ${step}) {
+      const int p = next < pixels - ${step} ? next : pixels - ${step};
+% for part in range(0, block, 4):
+      if (lanes >= ${part + 4})
+${exchange.strip(entry, block, f"x + blocked + (size_t)p * {block} + {part}", f"{block}", f"y + plain + (size_t){part} * pixels + p", "(size_t)pixels")}
+% endfor
+    }
+    done = lanes & ~3;
+  }
+% else:
   if (lanes == ${block}) {
     for (int p = 0; p < pixels; ++p) {
 % for lane in range(block):
@@ -25,12 +47,19 @@ kernel void ${entry}(
     }
     return;
   }
-  for (int lane = 0; lane < lanes; ++lane)
+% endif
+  for (int lane = done; lane < lanes; ++lane)
     for (int p = 0; p < pixels; ++p)
       y[plain + (size_t)lane * pixels + p] = x[blocked + (size_t)p * ${block} + lane];
 % else:
   if (lanes == ${block}) {
+% if strips:
+    for (int next = 0; next < pixels - 3; next += 4)
+${exchange.strip(entry, block, "x + plain + next", "(size_t)pixels", f"y + blocked + (size_t)next * {block}", f"{block}")}
+    for (int p = pixels & ~3; p < pixels; ++p) {
+% else:
     for (int p = 0; p < pixels; ++p) {
+% endif
 % for lane in range(block):
       y[blocked + (size_t)p * ${block} + ${lane}] = x[plain + (size_t)${lane} * pixels + p];
 % endfor

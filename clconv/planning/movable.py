@@ -61,11 +61,11 @@ def movable(plan: Plan) -> Movable:
 @record(frozen=True)
 class InPlace:
     """What a run that is waited for can read and write in arrays of the host's, by name the arguments that say where they
-    lie. echoes: outputs that are an input, and which, of which the caller gets a copy."""
+    lie. echoes: outputs that are an input or a part of one, of which the caller gets a copy: which, and the first byte."""
 
     inputs: Mapping[str, tuple[Site, ...]]
     outputs: Mapping[str, tuple[Site, ...]]
-    echoes: Mapping[str, str]
+    echoes: Mapping[str, tuple[str, int]]
 
 
 def in_place(plan: Plan) -> InPlace:
@@ -78,14 +78,14 @@ def in_place(plan: Plan) -> InPlace:
     }
     owned = collections.Counter(root for root, _ in owners.values())
     outputs: dict[str, tuple[Site, ...]] = {}
-    echoes: dict[str, str] = {}
+    echoes: dict[str, tuple[str, int]] = {}
     read_back = set()  # inputs that are looked for in the plan's memory after a run
     for name, (root, begin) in owners.items():
         if root not in found.inputs:
             if name in found.outputs and owned[root] == 1:
                 outputs[name] = found.sites[root]
-        elif not begin and lowered.specs[root].nbytes == lowered.specs[lowered.stored[name]].nbytes:
-            echoes[name] = root
+        elif lowered.specs[root].dtype == lowered.specs[lowered.stored[name]].dtype:
+            echoes[name] = root, begin
         else:
             read_back.add(root)
     inputs = {n: found.sites[n] for n in plan.graph.fed if n in found.inputs - read_back}

@@ -4,6 +4,7 @@ copy."""
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,10 @@ class Direct:
                 continue
             spec = lowered.specs[stored]
             if name in places.echoes:
-                self._echoes.append((name, places.echoes[name], spec.shape))
+                fed, begin = places.echoes[name]
+                first = begin // spec.dtype.itemsize
+                part = slice(first, first + math.prod(spec.shape))
+                self._echoes.append((name, fed, part, spec.shape))
             found = sites(places.outputs, name, spec.nbytes)
             self._outputs.append(
                 (name, spec.shape, spec.dtype.numpy, *_place(bound, stored), found)
@@ -101,7 +105,10 @@ class Direct:
             else:
                 self._aimed.append(sites)
                 sites.aim(array, begin)
-        found = {name: feeds[fed].reshape(shape).copy() for name, fed, shape in self._echoes}
+        found = {
+            name: feeds[fed].reshape(-1)[part].reshape(shape).copy()
+            for name, fed, part, shape in self._echoes
+        }
         for name, shape, dtype, _, _, sites in self._outputs:
             if sites is not None:
                 found[name] = array = np.empty(shape, dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -191,3 +193,34 @@ def test_what_is_too_large_to_fold_is_made_on_the_device(device: DeviceInfo) -> 
     assert [n.op for n in graph.nodes] == ["ConstantOfShape", "Range"]
     assert len(agrees(graph, {}, device).calls) == 2
     assert graph.specs["full"].dtype is DType.UINT8
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "int64"])
+@pytest.mark.parametrize("shape", [(9, 8), (16, 37), (19, 64), (32, 130), (50, 67)])
+def test_two_axes_change_places(device: DeviceInfo, shape: tuple[int, int], dtype: str) -> None:
+    """Fewer than a tile holds, as many, and more, of each size of elements."""
+    feeds = {"x": rng.integers(0, 200, (3, *shape)).astype(dtype)}
+    graph = graph_of([make_node("Transpose", ["x"], ["y"], perm=(0, 2, 1))], feeds, ["y"])
+    found = run(plan_for(graph, device, {}), feeds)
+    np.testing.assert_array_equal(found["y"], feeds["x"].transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("size", [(1, 3), (1, 4), (7, 7), (5, 10)])
+@pytest.mark.parametrize("width", [4, 8, 16])
+def test_layouts_change_for_blocks_that_are_not_full(
+    device: DeviceInfo, width: int, size: tuple[int, int]
+) -> None:
+    """Around a convolution that copies its channels: 38 of them fill no last block of any width."""
+    if not device.is_cpu:
+        pytest.skip("only CPUs compute in blocks of channels")
+    feeds = {"x": rng.integers(-99, 99, (2, 38, *size)).astype(np.float32)}
+    settings = {"strides": (1, 1), "pads": (0, 0, 0, 0), "dilations": (1, 1)}
+    constants = {"w": np.eye(38, dtype=np.float32)[:, :, None, None]}
+    nodes = [make_node("Conv", ["x", "w"], ["y"], group=1, **settings)]
+    graph = graph_of(nodes, feeds, ["y"], constants)
+    plan = plan_for(graph, dataclasses.replace(device, vector_width=width), {"conv": "direct"})
+    changes = [
+        dict(c.kernel.parameters)["to_plain"] for c in plan.calls if c.kernel.entry == "reorder"
+    ]
+    assert changes == [False, True]
+    np.testing.assert_array_equal(run(plan, feeds)["y"], feeds["x"])

@@ -19,11 +19,15 @@ from clconv.runtime.ways.faster import Kind
 from clconv.session.session import Session
 
 SHAPE = (1, 16, 48, 48)
+SETTINGS = {"Split": {"axis": 1, "num_outputs": 2}}
 
 
 def graph(*nodes: tuple[str, str, str], outputs: tuple[str, ...]) -> Graph:
-    """Nodes of operator, inputs and output, the names parted by spaces; "x" and "z" are fed."""
-    made = tuple(make_node(op, tuple(i.split()), (o,), f"{op} {o}") for op, i, o in nodes)
+    """Nodes of operator, inputs and outputs, the names parted by spaces; "x" and "z" are fed."""
+    made = tuple(
+        make_node(op, i.split(), o.split(), f"{op} {o}", **SETTINGS.get(op, {}))
+        for op, i, o in nodes
+    )
     specs = {n: TensorSpec(SHAPE) for n in ("x", "z") if any(n in node.inputs for node in made)}
     return Graph("direct", made, tuple(specs), outputs, specs)
 
@@ -37,6 +41,11 @@ GRAPHS = {
         ("Softmax", "x", "y"), ("Identity", "y", "v"), ("Tanh", "y", "t"), outputs=("y", "v", "t")
     ),
     "a constant": graph(("Shape", "x", "y"), ("Softmax", "x", "t"), outputs=("y", "t")),
+    "parts of an input": graph(("Split", "x", "y t"), outputs=("y", "t")),
+    "a part and what reads it": graph(
+        ("Split", "x", "y v"), ("Softmax", "v", "t"), outputs=("v", "t")
+    ),
+    "a part of a result": graph(("Tanh", "x", "m"), ("Split", "m", "y t"), outputs=("t",)),
     "only an input": graph(("Identity", "x", "y"), outputs=("y",)),
 }
 
@@ -100,6 +109,16 @@ def test_nothing_large_is_copied_on_a_cpu(device: DeviceInfo) -> None:
         with counted() as found:
             session.run({"x": x, "z": z})
     copies = (z.nbytes, 0) if "small-pages" in device.quirks else (2 * x.nbytes, x.nbytes)
+    assert (found.to_device, found.to_host) == copies
+
+
+def test_parts_of_an_input_are_copied_once(device: DeviceInfo) -> None:
+    x = moved(picture(1), ALIGNMENT)
+    with Session(GRAPHS["parts of an input"], device) as session:
+        session.prepare({"x": SHAPE})
+        with counted() as found:
+            session.run({"x": x})
+    copies = (0, 0) if "small-pages" in device.quirks else (x.nbytes, x.nbytes)
     assert (found.to_device, found.to_host) == copies
 
 

@@ -45,6 +45,8 @@ def copy_call(
         parameters["width"] = min(16, 32 // itemsize) if problem.device.is_cpu else 1
         parameters["run"] = last.size if last.size <= block > 1 else 0
         parameters["step"] = _step(last)
+    elif shape.kind == "tiles":
+        parameters["width"] = _tile_width(last.size, itemsize)
     elif shape.ways:
         parameters["kind"] = shape.kind
         parameters["ways"] = shape.ways
@@ -74,6 +76,11 @@ def copy_call(
     cost = Cost(0, 2 * copy.size * itemsize)
     local = (*_LOCAL, 1) if shape.kind == "local" else None
     return problem.call(kernel, arguments, work.items, local, cost=cost)
+
+
+def _tile_width(columns: int, itemsize: int) -> int:
+    """Columns of a tile: as many as a cache line holds of 32 bits, where not much is copied twice."""
+    return 2 * _TILE if itemsize == 4 and (columns >= 4 * _TILE or columns == 2 * _TILE) else _TILE
 
 
 def _step(last: CopyLoop) -> str:

@@ -175,7 +175,7 @@ def _in_place_data(plan: Plan) -> Data:
     return {
         "inputs": listed(found.inputs),
         "outputs": listed(found.outputs),
-        "echoes": dict(found.echoes),
+        "echoes": {name: list(part) for name, part in found.echoes.items()},
     }
 
 

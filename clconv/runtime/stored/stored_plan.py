@@ -195,7 +195,8 @@ def _in_place(data: Data, launches: Sequence[Data]) -> InPlace:
             raise ValueError("a place outside its table")
         return found
 
-    return InPlace(sites(data["inputs"]), sites(data["outputs"]), data["echoes"])
+    echoes = {name: (str(fed), int(begin)) for name, (fed, begin) in data["echoes"].items()}
+    return InPlace(sites(data["inputs"]), sites(data["outputs"]), echoes)
 
 
 def _batch_split(data: Data | None, graph: Graph) -> BatchSplit | None:

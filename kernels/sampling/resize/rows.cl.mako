@@ -17,6 +17,12 @@ from clconv.lowering.model.ctext import assign, element, load, vector_type
 <%
   V = vector_type(width)
   N = vector_type(width // times) if times else V
+  # The last columns again where fewer are left.
+  last_again = "step < out_width - %d ? step : out_width - %d" % (width, width)
+  # By clang's builtin: of a list of elements LLVM 14 makes moves of single ones.
+  spread = "(%s)(pixels)" % V
+  if times and width > times:
+      spread = "__builtin_shufflevector(pixels, pixels, %s)" % ", ".join(str(lane // times) for lane in range(width))
   gathered = ", ".join(element("line", "column[%d]" % lane, stored("x")) for lane in range(width))
 %>
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -33,8 +39,17 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int row_begin = get_global_id(0) * rows;
   for (int oh = row_begin; oh < row_end; ++oh) {
     global ${stored("y")}* target = y + (plane * out_height + oh) * out_width;
+% if not weighted:
+    const bool again = oh > row_begin && row_index[oh] == row_index[oh - 1];
+    for (int step = 0; again && step < out_width; step += ${width}) {
+      const int ow = ${last_again};
+      ${assign(V, "target + ow", load(V, "target - out_width + ow", stored("y")), stored("y"))}
+    }
+    if (again) continue;
+    global const ${stored("x")}* line = image + (size_t)row_index[oh] * in_width;
+% endif
     for (int step = 0; step < out_width; step += ${width}) {
-      const int ow = min(step, out_width - ${width}); // the last columns again where fewer are left
+      const int ow = ${last_again};
 % if weighted:
       ${V} sum = (${V})(0);
       for (int j = 0; j < column_taps; ++j) {
@@ -47,19 +62,12 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
         sum += ${load(V, "column_weight + (size_t)j * out_width + ow")} * across;
       }
       ${assign(V, "target + ow", "sum", stored("y"))}
-% else:
-      if (oh > row_begin && row_index[oh] == row_index[oh - 1]) {
-        ${assign(V, "target + ow", load(V, "target - out_width + ow", stored("y")), stored("y"))}
-        continue;
-      }
-      global const ${stored("x")}* line = image + (size_t)row_index[oh] * in_width;
-% if times:
+% elif times:
       const ${N} pixels = ${load(N, "line + ow / %d" % times, stored("x"))};
-      ${assign(V, "target + ow", "(%s)(%s)" % (V, ", ".join("pixels.s%x" % (lane // times) if width > times else "pixels" for lane in range(width))), stored("y"))}
+      ${assign(V, "target + ow", spread, stored("y"))}
 % else:
       global const int* column = column_index + ow;
       ${assign(V, "target + ow", "(%s)(%s)" % (V, gathered), stored("y"))}
-% endif
 % endif
     }
   }
