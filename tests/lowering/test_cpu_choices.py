@@ -56,4 +56,6 @@ def test_pointwise_convolutions_ask_for_what_they_read_next(
     }
     text = render(kernel)
     assert ("__builtin_prefetch((const void*)(size_t)(next" in text) == asks
-    assert ("__builtin_prefetch((const void*)(size_t)((block_index + 1 < in_blocks ?" in text) == asks
+    assert (
+        "__builtin_prefetch((const void*)(size_t)((block_index + 1 < in_blocks ?" in text
+    ) == asks

@@ -74,6 +74,30 @@ def test_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(ZEN4) == ""
 
 
+@pytest.mark.parametrize(("disturbed", "ratio"), [(20, 0.9), (100, 0.9), (100000, 1.3)])
+def test_it_looks_longer_where_they_seem_slower(
+    disturbed: int, ratio: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first runs on wide vectors take 1.3 of the others' time, as others have the cores, then 0.9."""
+    now, runs = [0.0], [0]
+
+    class Bound:
+        def __init__(self, device: DeviceInfo) -> None:
+            self.wide = device.wide_verified
+
+        def bind(self, _: Any) -> Bound:
+            return self
+
+        def run(self, _: Any) -> None:
+            runs[0] += self.wide
+            now[0] += (1.3 if runs[0] <= disturbed else 0.9) if self.wide else 1.0
+
+    monkeypatch.setattr(wide_probe, "PreparedDevice", Bound)
+    monkeypatch.setattr(wide_probe.time, "perf_counter", lambda: now[0])
+    assert wide_probe.times_as_long(ZEN4) == pytest.approx(ratio)
+    assert runs[0] == min(-(-disturbed // 30), 10) * 30
+
+
 def test_which_processors_claim_it() -> None:
     named = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl"
     assert wide_of(ZEN4.version, AVX512) == named
