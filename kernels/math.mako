@@ -25,9 +25,12 @@ tanh and erf, the rational functions of Eigen; the others: see NAME_math.mako be
           text = "(%s) * %s + %.9ef" % (text, x, c)
       return text
 
-  # exp(r) = 1 + r + r * r * p(r) for |r| <= log(2) / 2
-  exp_p = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1,
-           5.0000001201e-1)
+  def at_least(n, x, low, name="LEAST"):
+      return "CLCONV_AT_%s%s(%s, (float%d)(%sf))" % (name, "_%d" % n if n > 2 else "", x, n, float(low))
+
+  within = lambda n, x, low, high: at_least(n, at_least(n, x, low), high, "MOST")
+  # exp(r) = 1 + r + r * r * p(r) for |r| <= log(2) / 2, of the least relative error, 3e-9
+  exp_p = (1.3814598562e-3, 8.3687168788e-3, 4.1668388047e-2, 1.6666520632e-1, 4.9999993448e-1)
   # tanh(x) = x * p(x * x) / q(x * x) for |x| <= 7.9
   tanh_p = (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
             1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03)
@@ -53,34 +56,33 @@ tanh and erf, the rational functions of Eigen; the others: see NAME_math.mako be
   const ${V} a = as_${V}(half_of << 23); ${"\\"}
   const ${V} b = as_${V}((as_${I}(shifted) - half_of) << 23);
 CLCONV_FUNCTION ${V} clconv_exp(${V} x) {
-  x = x > 89.0f ? (${V})(89.0f) : x;
-  x = x < -104.0f ? (${V})(-104.0f) : x;
+  x = ${within(n, "x", -104, 89)};
   CLCONV_REDUCE_${n}(x)
   return (${horner("r", (*exp_p, 1.0, 1.0))}) * a * b;
 }
 // exp(x) for x <= 0, less work: 2^n is one float, and the last bits of `shifted` are its exponent, n + 127. Below -87.7 it is 0,
 // also where exp(x) is a denormal number.
 CLCONV_FUNCTION ${V} clconv_exp_negative(${V} x) {
-  x = x < -88.0f ? (${V})(-88.0f) : x;
+  x = ${at_least(n, "x", -88)};
   const ${V} shifted = x * 1.44269504f + 12583039.0f;
   const ${V} n = shifted - 12583039.0f;
   const ${V} r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   return (${horner("r", (*exp_p, 1.0, 1.0))}) * as_${V}(as_${I}(shifted) << 23);
 }
-// 1 / (1 + exp(-x)). 2^n is one float, as there, infinite for n = 128, so that what is 0 becomes 0; below -87 exp is lost beside 1.
-CLCONV_FUNCTION ${V} clconv_logistic(${V} x) {
-  ${V} y = x < -89.0f ? (${V})(89.0f) : -x;
-  y = y < -87.0f ? (${V})(-87.0f) : y;
+// 1 + exp(-x). 2^n is one float, as there, infinite for n = 128, so that what is divided by it becomes 0; below -87 exp is lost beside 1.
+CLCONV_FUNCTION ${V} clconv_beside_one(${V} x) {
+  const ${V} y = ${within(n, "-x", -87, 89)};
   const ${V} shifted = y * 1.44269504f + 12583039.0f;
   const ${V} n = shifted - 12583039.0f;
   const ${V} r = (y - n * 0.693359375f) + n * 2.12194440e-4f;
   const ${V} scale = as_${V}(as_${I}(shifted) << 23);
-  return 1.0f / ((${horner("r", (*exp_p, 1.0, 1.0))}) * scale + 1.0f);
+  return (${horner("r", (*exp_p, 1.0, 1.0))}) * scale + 1.0f;
 }
+CLCONV_FUNCTION ${V} clconv_logistic(${V} x) { return 1.0f / clconv_beside_one(x); }
+CLCONV_FUNCTION ${V} clconv_swish(${V} a, ${V} x) { return a / clconv_beside_one(x); }
 // exp(x) - 1 for x <= 0; for x > 0 without meaning.
 CLCONV_FUNCTION ${V} clconv_expm1_negative(${V} x) {
-  x = x > 0.0f ? (${V})(0.0f) : x;
-  x = x < -104.0f ? (${V})(-104.0f) : x;
+  x = ${within(n, "x", -104, 0)};
   CLCONV_REDUCE_${n}(x)
   const ${V} scale = a * b;
   return ((${horner("r", exp_p)}) * (r * r) + r) * scale + (scale - 1.0f);
@@ -92,8 +94,7 @@ CLCONV_FUNCTION ${V} clconv_log1p_unit(${V} x) {
   return (${horner("z", log_p)}) * (s + s);
 }
 CLCONV_FUNCTION ${V} clconv_tanh(${V} x) {
-  x = x > 7.90531111f ? (${V})(7.90531111f) : x;
-  x = x < -7.90531111f ? (${V})(-7.90531111f) : x;
+  x = ${within(n, "x", -7.90531111, 7.90531111)};
   const ${V} z = x * x;
   return x * (${horner("z", tanh_p)}) / (${horner("z", tanh_q)});
 }
@@ -110,8 +111,7 @@ CLCONV_FUNCTION ${V} clconv_rint(${V} x) {
   return as_${V}(as_${I}(whole) | (as_${I}(x) & (int)0x80000000));
 }
 CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
-  x = x > 4.0f ? (${V})(4.0f) : x;
-  x = x < -4.0f ? (${V})(-4.0f) : x;
+  x = ${within(n, "x", -4, 4)};
   const ${V} z = x * x;
   return x * (${horner("z", erf_p)}) / (${horner("z", erf_q)});
 }

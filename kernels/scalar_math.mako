@@ -9,6 +9,7 @@ CLCONV_FUNCTION ${type} clconv_exp_negative(${type} x) { return exp(x); }
 CLCONV_FUNCTION ${type} clconv_expm1_negative(${type} x) { return expm1(x); }
 CLCONV_FUNCTION ${type} clconv_log1p_unit(${type} x) { return log1p(x); }
 CLCONV_FUNCTION ${type} clconv_logistic(${type} x) { return 1 / (1 + exp(-x)); }
+CLCONV_FUNCTION ${type} clconv_swish(${type} a, ${type} x) { return a / (1 + exp(-x)); }
 CLCONV_FUNCTION ${type} clconv_tanh(${type} x) { return tanh(x); }
 CLCONV_FUNCTION ${type} clconv_erf(${type} x) { return erf(x); }
 CLCONV_FUNCTION ${type} clconv_rint(${type} x) { return rint(x); }

@@ -1,6 +1,7 @@
 <%doc>
 Asks for what direct_tile.mako reads next: the weights of the next filters, a quarter of them in each of PARTS tiles, and in
 pointwise convolutions the pixels of the next channels, which lie a whole image away: no processor looks ahead so far by itself.
+Behind the last channels are the first ones of the next tile's pixels.
 Uses the parameters and C variables of direct.cl.mako.
 </%doc>
 <%!
@@ -28,6 +29,7 @@ PARTS = 4
 <%
   turns = in_block // lanes_a_turn
   these = -(-pixels // turns) if pointwise and stored("x") == "float" else 0
+  later = "block_index + 1 < in_blocks ? source + height * width * %d : image + (left + %d) * %d" % (in_block, pixels, in_block)
 %>\
 % for i in range(lines()):
             __builtin_prefetch((const void*)(size_t)(${"next" if pointwise else "tap + ahead"} + ${i * line()}), 0, 2);
@@ -36,6 +38,6 @@ PARTS = 4
             next += next_step;
 % endif
 % for i in range(these):
-            __builtin_prefetch((const void*)(size_t)(source + height * width * ${in_block} ${" + c * %d" % (these * in_block // lanes_a_turn) if turns > 1 else ""} + ${i * in_block}), 0, 3);
+            __builtin_prefetch((const void*)(size_t)((${later}) ${" + c * %d" % (these * in_block // lanes_a_turn) if turns > 1 else ""} + ${i * in_block}), 0, 3);
 % endfor
 </%def>

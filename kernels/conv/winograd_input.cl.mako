@@ -38,8 +38,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* plane = x + ((size_t)image * blocks + chunk) * height * width * ${block};
     ${V} d[${n}][${n}];
 % if stored("x") == "float":
-    ${vectors.read_columns(transform, block, "x", "plane", "height", "width", pad_mode)}
-    ${vectors.rows_transformed(transform, block)}
+    ${vectors.read_transformed(transform, block, "x", "plane", "height", "width", pad_mode)}
 % else:
     ${vectors.read(n, block, "x", "plane", "height", "width", pad_mode)}
     ${vectors.transformed(transform, block)}

@@ -43,8 +43,9 @@ from clconv.lowering.model.ctext import load, store, vector_type
           else d[i][j] = ${load(V, "%s + ((size_t)ih * %s + iw) * %d" % (plane, width, block), stored(name))};
         }
 </%def>
-## The same and the columns transformed: d = T d. Pixels inside the image are read where they lie, not copied first.
-<%def name="read_columns(T, block, name, plane, height, width, pad_mode)">\
+## The same and transformed: T d T', to the places of transformed(). Pixels inside the image are read where they lie, not copied
+## first. T: square.
+<%def name="read_transformed(T, block, name, plane, height, width, pad_mode)">\
 <%
   V = vector_type(block)
   n = len(T)
@@ -56,6 +57,9 @@ from clconv.lowering.model.ctext import load, store, vector_type
       source = (global const float*)(size_t)d;
       pitch = ${n * block};
     }
+% if block == 16 and n <= 6:
+    ${in_registers(T, block)}
+% else:
     // Column j of d is read before it is overwritten.
     for (int j = 0; j < ${n}; ++j, source += ${block}) {
 % for i in range(n):
@@ -66,6 +70,43 @@ from clconv.lowering.model.ctext import load, store, vector_type
       d[${i}][j] = ${linear.row(T, i, "c")};
 % endfor
     }
+    ${rows_transformed(T, block)}
+% endif
+</%def>
+## The same of what `source` points at, rows of `pitch` floats, in 32 registers: some rows of T d at a time, those together that share sums.
+<%def name="in_registers(T, block)">\
+<%
+  V = vector_type(block)
+  n = len(T)
+  groups = [range(n)] if n * n <= 16 else [range(0, n // 2), range(n // 2, n)]
+%>\
+% for rows in groups:
+    {
+      ${V} ${", ".join("d%d_%d" % (i, j) for i in rows for j in range(n))};
+% for j in range(n):
+      {
+% for i in range(n):
+        const ${V} c${i} = ${load(V, "source + %d * pitch + %d" % (i, j * block))};
+% endfor
+        ${linear.halves(T, "c", V)}
+% for i in rows:
+        d${i}_${j} = ${linear.row(T, i, "c")};
+% endfor
+      }
+% endfor
+% for i in rows:
+      {
+% for j in range(n):
+        const ${V} r${j} = d${i}_${j};
+% endfor
+        ${linear.halves(T, "r", V)}
+% for j in range(n):
+        ${store(V, "target + %d * position" % (i * n + j))} = ${linear.row(T, j, "r")};
+% endfor
+      }
+% endfor
+    }
+% endfor
 </%def>
 ## T d T', to `target` + (row * rows + column) * position. T: at least as many rows as columns.
 <%def name="transformed(T, block)">\

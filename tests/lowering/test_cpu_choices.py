@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from clconv.device.info import DeviceInfo
+from clconv.device.info import DeviceInfo, widened
 from clconv.lowering.lower import LoweredGraph
 from clconv.lowering.model.template import render
 from tests.graph.graph_builder import Builder
@@ -33,6 +33,17 @@ def test_weights_of_many_megabytes_count_for_more(channels: int, size: int, vari
     assert choice.name == variant
 
 
+def test_products_count_twice_where_vectors_take_two_steps() -> None:
+    (choice,) = convolution(256, 14, 3, widened(POCL)).choices.values()
+    assert choice.name == "winograd4"
+
+
+def test_transformed_tiles_fit_a_smaller_cache() -> None:
+    """What is transformed for 16 channels of 256 x 256 pixels comes in more launches where a core has 1 MiB."""
+    launches = [len(convolution(16, 256, 3, machine).calls) for machine in (POCL, widened(POCL))]
+    assert launches[0] < launches[1]
+
+
 @pytest.mark.parametrize(("machine", "asks"), [(POCL, True), (SILENT, False)])
 def test_pointwise_convolutions_ask_for_what_they_read_next(
     machine: DeviceInfo,
@@ -45,4 +56,6 @@ def test_pointwise_convolutions_ask_for_what_they_read_next(
     }
     text = render(kernel)
     assert ("__builtin_prefetch((const void*)(size_t)(next" in text) == asks
-    assert ("__builtin_prefetch((const void*)(size_t)(source" in text) == asks
+    assert (
+        "__builtin_prefetch((const void*)(size_t)((block_index + 1 < in_blocks ?" in text
+    ) == asks

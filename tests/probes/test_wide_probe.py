@@ -14,7 +14,7 @@ from clconv.frontend.layers import Conv2d, Sequential
 from clconv.probes import wide_probe
 from clconv.probes.apart import remembered
 from clconv.probes.probed import probed_for
-from clconv.probes.wide_probe import Trial, _in_words, begin, verified_wide
+from clconv.probes.wide_probe import Trial, _in_words, _Speed, begin, verified_wide
 from clconv.runtime.opencl import Helper
 from tests.wide_vectors import with_wide_vectors
 
@@ -101,6 +101,30 @@ def test_on_a_processor_with_avx512_they_are_right(claimed: DeviceInfo) -> None:
     begin(claimed)
     found = verified_wide(claimed)
     assert (found.vector_width, found.wide_verified) == (16, True)
+
+
+def test_it_looks_longer_where_they_seem_slower(
+    claimed: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may have had the cores."""
+    turns: list[int] = []
+    later = [0.9]
+
+    class Speed(_Speed):
+        def __init__(self, device: DeviceInfo, helper: Helper, count: int) -> None:
+            super().__init__(device, helper, count)
+            turns.append(count)
+
+        def ratio(self) -> tuple[float, bool]:
+            _, right = super().ratio()
+            return (1.3 if len(turns) == 1 else later[0]), right
+
+    monkeypatch.setattr(wide_probe, "_Speed", Speed)
+    for ratio, reason in ((0.9, ""), (1.4, "a multiply-add takes 1.40 times as long")):
+        later[0] = ratio
+        turns.clear()
+        assert Trial(claimed).refusal() == reason
+        assert turns == [wide_probe._TURNS, 10 * wide_probe._TURNS]
 
 
 def test_wrong_results_are_seen(claimed: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,24 +89,23 @@ def _fake_quantize(at: Any, x: np.ndarray, scale: np.ndarray, zero: np.ndarray) 
 
 # fmt: off
 ACTIVATIONS = (
-    Row("Relu", 1, lambda at, x: np.maximum(x, 0), "a < 0 ? (T)(0) : a", kind="number",
+    Row("Relu", 1, lambda at, x: np.maximum(x, 0), "CLCONV_AT_LEAST(a, (T)(0))", kind="number",
         gradient=gradient.relu),
     Row("LeakyRelu", 1, lambda at, x: np.where(x < 0, at.alpha * x, x),
         "a < 0 ? {alpha} * a : a", {"alpha": 0.01}, gradient=gradient.leaky_relu),
     Row("PRelu", 2, lambda at, x, s: np.where(x < 0, s * x, x), "a < 0 ? a * b : a", kind="number",
         gradient=gradient.prelu),
     # The upper bound wins where it is below the lower one.
-    Row("Clip", 3, _clip, "(a < b ? b : a) > c ? c : (a < b ? b : a)", kind="number",
+    Row("Clip", 3, _clip, "CLCONV_AT_MOST(CLCONV_AT_LEAST(a, b), c)", kind="number",
         absent=(-math.inf, math.inf), flops=2, gradient=gradient.clip),
     Row("Sigmoid", 1, lambda at, x: 1 / (1 + np.exp(-x)), "clconv_logistic(a)", flops=10,
         gradient=gradient.from_output("SigmoidGradient")),
     Row("HardSigmoid", 1, lambda at, x: np.clip(at.alpha * x + at.beta, 0, 1),
-        "{alpha} * a + {beta} < 0 ? (T)(0) : "
-        "({alpha} * a + {beta} > 1 ? (T)(1) : {alpha} * a + {beta})",
+        "CLCONV_AT_MOST(CLCONV_AT_LEAST({alpha} * a + {beta}, (T)(0)), (T)(1))",
         {"alpha": 0.2, "beta": 0.5}, flops=4, gradient=gradient.hard_sigmoid),
     Row("HardSwish", 1, lambda at, x: x * np.clip(x / 6 + 0.5, 0, 1),
         # By the letter: -Inf times 0 is NaN.
-        "a * (a * 0.166666667f + 0.5f < 0 ? (T)(0) : (a * 0.166666667f + 0.5f > 1 ? (T)(1) : a * 0.166666667f + 0.5f))",
+        "a * CLCONV_AT_MOST(CLCONV_AT_LEAST(a * 0.166666667f + 0.5f, (T)(0)), (T)(1))",
         flops=5, gradient=gradient.from_input("HardSwishGradient")),
     Row("Tanh", 1, lambda at, x: np.tanh(x), "clconv_tanh(a)", flops=10,
         gradient=gradient.from_output("TanhGradient")),
@@ -134,7 +133,7 @@ ACTIVATIONS = (
         "a * clconv_tanh((a > 0 ? a : (T)(0)) + clconv_log1p_unit(clconv_exp(a > 0 ? -a : a)))", flops=30,
         gradient=gradient.from_input("MishGradient")),
     Row("Swish", 1, lambda at, x: x / (1 + np.exp(-at.alpha * x)),
-        "a * clconv_logistic({alpha} * a)", {"alpha": 1.0}, flops=11,
+        "clconv_swish(a, {alpha} * a)", {"alpha": 1.0}, flops=11,
         gradient=gradient.from_input("SwishGradient")),
     Row("Erf", 1, lambda at, x: _erf(x), "clconv_erf(a)", flops=10, gradient=gradient.erf),
     Row("Gelu", 1, _gelu, _gelu_expression, {"approximate": "none"}, flops=25,
