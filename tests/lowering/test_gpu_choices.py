@@ -57,7 +57,7 @@ def chosen(
         ("ReduceMean-batch_and_columns", "two_sides"),
         ("ReduceLogSumExp-batch_and_columns", "strided"),
         ("GlobalAveragePool-primes", "group"),
-        ("MaxPool-3x3_stride_2_same", "register"),
+        ("MaxPool-3x3_stride_2_same", "local"),
         ("MaxPool-indices", "simple"),
         ("Conv-depthwise", "depthwise_gpu"),
         ("ConvTranspose-wide_2x2_stride_2", "product"),
