@@ -2,8 +2,9 @@
 
     python -m benchmarks.offline_windows [TARGET ...]
 
-For each layer the variants that GPUs may choose: registers, occupancy, spills, instructions of the hot loop or of the whole
-kernel where it has none, and the model's estimates, one of which is the choice. Prints a table for each kind of layer.
+For each layer the variants that GPUs may choose: registers, occupancy, spills, instructions of the kernel's code and, of
+these, how many all items issue for each result of a pool or each product of a first layer, and the model's estimates, one of
+which is the choice. Prints a table for each kind of layer.
 
 NVIDIA's instructions need nvdisasm or cuobjdump besides what offline_compile needs.
 """
@@ -18,16 +19,20 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.inner_loop import machine_code
+from benchmarks.disassembly import Hot
+from benchmarks.inner_loop import machine_code, passes
 from benchmarks.offline_compile import wanted_targets
 from benchmarks.offline_targets import Target, run
 from clconv.cases.base import Case
+from clconv.cases.conv.conv import conv
 from clconv.cases.pool.pool import pool
 from clconv.device.options import PlanOptions
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.template import program_source
+from clconv.lowering.ops.conv.stem import StemTile
+from clconv.lowering.shared.tiles import Tile
 from clconv.lowering.variants import VARIANTS
 
 TARGETS = ("sm_90", "gfx1030", "gfx90a", "tgllp", "dg2")
@@ -40,12 +45,20 @@ POOLS: dict[str, Case] = {
     "max 13x13, 512 of 13": pool("MaxPool", "e", (16, 512, 13, 13), (13, 13), pads=(6,) * 4),
     "mean 3x3, 288 of 35": pool("AveragePool", "f", (16, 288, 35, 35), (3, 3), pads=SAME3),
 }  # fmt: skip
+STEMS: dict[str, Case] = {
+    "7x7 stride 2, 64 of 224": conv("a", (16, 3, 224, 224), (64, 3, 7, 7), strides=(2, 2), pads=(3,) * 4),
+    "3x3 stride 2, 32 of 224": conv("b", (16, 3, 224, 224), (32, 3, 3, 3), strides=(2, 2), pads=SAME3),
+    "3x3, 64 of 224": conv("c", (16, 3, 224, 224), (64, 3, 3, 3), pads=SAME3),
+    "3x3, 16 of 32": conv("e", (16, 3, 32, 32), (16, 3, 3, 3), pads=SAME3),
+    "7x7 stride 2, one image": conv("f", (1, 3, 224, 224), (64, 3, 7, 7), strides=(2, 2), pads=(3,) * 4),
+}  # fmt: skip
 KINDS: dict[str, tuple[dict[str, Case], tuple[str, ...]]] = {
     "pools": (POOLS, ("register", "local", "simple")),
+    "first layers": (STEMS, ("implicit_gemm", "stem", "simple")),
 }
 
 
-def problems(target: Target, case: Case) -> Problem:
+def problem_for(target: Target, case: Case) -> Problem:
     graph, _ = case.build()
     return problem_of(graph, graph.nodes[0], target.device, PlanOptions())
 
@@ -81,54 +94,52 @@ def intel_instructions(target: Target, source: Path) -> tuple[int, int]:
     return len(code), int(lanes[1])
 
 
-def row(
-    target: Target, layer: str, name: str, seconds: float, call: KernelCall, results: int
-) -> list[str]:
+def issued(call: KernelCall, hot: Hot, problem: Problem) -> float:
+    """Instructions for each result; of a first layer, for each of its products, by the loops over these."""
+    given = dict(call.kernel.parameters)
+    tile, depth = (
+        given.get("tile"),
+        math.prod(problem.input(1).shape[1:]) if problem.node.op == "Conv" else 0,
+    )
+    if isinstance(tile, Tile):
+        height, width = problem.input(1).shape[2:]
+        padded = problem.x.shape[1] * height * (given["tap_width"] or width)
+        products = tile.item_m * tile.item_n * tile.k * depth / (-(-padded // tile.k) * tile.k)
+        return sum(hot.turn(passes(call, hot)).values()) / products
+    if isinstance(tile, StemTile):
+        height, width = problem.input(1).shape[2:]
+        return sum(hot.turn(height).values()) / (height * width * tile.item_filters * tile.pixels)
+    return sum(hot.inner.values()) * math.prod(call.global_size) / problem.y.size
+
+
+def row(target: Target, problem: Problem, seconds: float, call: KernelCall) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "kernels.cl")
         source.write_text(program_source((call.kernel,)))
         (usage,) = target.compile(target, source, {call.kernel.symbol: call}).values()
         if "ocloc" in target.tools:
             count, lanes = intel_instructions(target, source)
-            code = f"{count} for {lanes} items"
+            code, each = f"{count} for {lanes} items", ""
         else:
             hot = machine_code(target, source)[0][call.kernel.symbol]
-            count, lanes = sum(hot.inner.values()), 64 if target.name.startswith("gfx9") else 32
-            code = f"{count}" + (
-                "" if hot.inner == hot.whole else f" in a loop of {sum(hot.whole.values())}"
-            )
-    issued = count * math.prod(call.global_size) / results
+            code, each = f"{sum(hot.whole.values())}", f"{issued(call, hot, problem):.2f}"
     share = "" if usage.occupancy is None else f"{usage.occupancy:.0%}"
     estimate = "" if math.isnan(seconds) else f"{seconds * 1e6:.0f}"
-    return [
-        target.name,
-        layer,
-        name,
-        f"{usage.registers or ''}",
-        share,
-        f"{usage.spilled}",
-        code,
-        f"{issued:.1f}",
-        estimate,
-    ]
+    return [f"{usage.registers or ''}", share, f"{usage.spilled}", code, each, estimate]
 
 
 def main() -> int:
     for kind, (layers, wanted) in KINDS.items():
         print(
-            f"{kind}\n\n| target | layer | kernel | registers | occupancy | spilled | instructions | times items for a result | estimate µs |"
+            f"{kind}\n\n| target | layer | kernel | registers | occupancy | spilled | instructions | of them each | estimate µs |"
         )
         print("| --- | --- | --- | ---: | ---: | ---: | --- | ---: | ---: |")
         for target in wanted_targets(sys.argv[1:] or TARGETS):
             for layer, case in layers.items():
-                problem = problems(target, case)
+                problem = problem_for(target, case)
                 for name, seconds, call in ways(problem, wanted):
-                    print(
-                        "| "
-                        + " | ".join(row(target, layer, name, seconds, call, problem.y.size))
-                        + " |",
-                        flush=True,
-                    )
+                    cells = [target.name, layer, name, *row(target, problem, seconds, call)]
+                    print("| " + " | ".join(cells) + " |", flush=True)
         print()
     return 0
 
