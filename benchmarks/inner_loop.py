@@ -41,7 +41,7 @@ from clconv.planning.planner import Planner
 BATCHES = (1, 16)
 LEAST = 0.04  # of a network's arithmetic: what a product's kernel is shown for
 MOVERS = (
-    "winograd_plain_input", "winograd_plain_output", "conv_depthwise_plain", "pool_register", "elementwise_flat",
+    "winograd_plain_input", "winograd_plain_output", "conv_depthwise_plain", "pool_local", "elementwise_flat",
     "gemm_vector", "conv_sum_splits",
 )  # fmt: skip
 PRECISIONS = {"sm_90": ("float32", "tf32", "float16"), "gfx1100": ("float32",)}

@@ -47,7 +47,7 @@ NOT_OPTIMISED = (
     "tests/kernels/test_long_loops.py",
     "tests/kernels/test_movement.py",
     "tests/kernels/test_parameters.py",
-    "tests/kernels/test_pool_gradient.py",
+    "tests/kernels/pools/test_pool_gradient.py",
     "tests/kernels/test_window_properties.py",
     "tests/kernels/test_winograd_weight_gradient.py",
     "tests/kernels/test_written_operators.py",

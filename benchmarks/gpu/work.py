@@ -44,9 +44,10 @@ RIVALS = {
         "winograd2_gpu",
         "winograd2_fused",
         "depthwise_gpu",
+        "stem",
     ),
     "tf32": ("matrix_gemm", "matrix_winograd2", "implicit_gemm", "winograd4_gpu"),
-    "float16": ("matrix_gemm", "implicit_gemm", "winograd4_gpu", "winograd2_fused"),
+    "float16": ("matrix_gemm", "implicit_gemm", "winograd4_gpu", "winograd2_fused", "stem"),
 }
 
 

@@ -57,9 +57,11 @@ def chosen(
         ("ReduceMean-batch_and_columns", "two_sides"),
         ("ReduceLogSumExp-batch_and_columns", "strided"),
         ("GlobalAveragePool-primes", "group"),
-        ("MaxPool-3x3_stride_2_same", "register"),
+        ("MaxPool-3x3_stride_2_same", "local"),
         ("MaxPool-indices", "simple"),
         ("Conv-depthwise", "depthwise_gpu"),
+        ("Conv-stem_7x7_stride_2", "stem"),
+        ("Conv-stem_11x11_stride_4", "implicit_gemm"),
         ("ConvTranspose-wide_2x2_stride_2", "product"),
         ("ConvTranspose-4x4_stride_2", "simple"),
     ],
@@ -96,7 +98,7 @@ def test_few_long_lines_are_shared_by_work_groups(machine: DeviceInfo) -> None:
 def test_no_cpu_chooses_a_gpus_kernel(machine: DeviceInfo) -> None:
     able = dataclasses.replace(machine, extensions=frozenset({"cl_khr_fp64"}))
     for_gpus = {
-        "local", "matrix", "matrix_gemm", "vector", "group", "split", "two_sides", "register", "implicit_gemm",
+        "local", "matrix", "matrix_gemm", "vector", "group", "split", "two_sides", "register", "implicit_gemm", "stem",
         "product", "matrix_product",
     }  # fmt: skip
     for case in DEVICE_CASES:

@@ -13,6 +13,7 @@ from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.axes import line_arguments
 from clconv.lowering.shared.epilogue import Epilogue
 from clconv.lowering.shared.reduction import Reduction
+from clconv.lowering.shared.tile_choice import READ_TOGETHER
 from clconv.lowering.shared.tiles import gpu_rate
 from clconv.lowering.shared.work_split import power_of_two
 
@@ -23,7 +24,6 @@ _LEAST_TURNS = 4  # of an item's loop, before more items share a line
 _NOTHING = Epilogue()
 # A warp of NVIDIA's; what kernels/group.mako asks Intel's compiler for.
 _ABREAST = {"nvidia": 32, "intel": 16, "emulated": 8}
-_READ_TOGETHER = 32  # neighbours that one load instruction of many devices reads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +59,10 @@ class WorkSplit:
         most = power_of_two(min(_MOST_ITEMS, device.largest_work_group))
         width = 4 if inner == 1 and n % 4 == 0 else 1
         if inner == 1:
-            turns = max(1, n // (width * _LEAST_TURNS), min(n // width, _READ_TOGETHER))
+            turns = max(1, n // (width * _LEAST_TURNS), min(n // width, READ_TOGETHER))
             items, lanes = min(most, power_of_two(turns)), 1
         else:
-            lanes = min(most, _READ_TOGETHER, power_of_two(inner))
+            lanes = min(most, READ_TOGETHER, power_of_two(inner))
             filled = outer * inner >= 1024 * device.compute_units
             turns = 1 if filled else max(1, n // _LEAST_TURNS)
             items = min(most // lanes, power_of_two(turns))

@@ -23,6 +23,9 @@ _BEGIN_AND_END = 1500  # cycles of a work-group before and behind its steps
 _LAUNCH = 4000  # cycles that one more launch takes
 _BYTES = 16  # a cycle and unit, of what goes through memory between two launches
 _REGISTERS = 65536  # of a unit
+READ_TOGETHER = (
+    32  # neighbours that one access of many devices reads or writes: of floats, a line of 128 bytes
+)
 MOST_SPLITS = 32
 _SPLITS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, MOST_SPLITS)
 _LEAST_STEPS = 4  # of a part of the sum
@@ -102,6 +105,14 @@ def group_seconds(
     step = items / 32 * issued / _SCHEDULERS
     time = _of_groups(device, groups, steps, step, registers * items)
     return time * 256 * _units(device) / gpu_rate(device)
+
+
+def lines_seconds(device: DeviceInfo, groups: int, accesses: float, nbytes: int) -> float:
+    """The time of work-groups that move memory, in the measure of product_seconds(): so many bytes in all, and in each group
+    so many accesses to lines of the first cache or of local memory, of which a unit does one a cycle."""
+    units = _units(device)
+    time = max(nbytes / (_BYTES * units), -(-groups // units) * accesses)
+    return time * 256 * units / gpu_rate(device)
 
 
 def _splits(product_size: ProductSize, tile: Tile) -> list[int]:

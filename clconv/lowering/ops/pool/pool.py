@@ -13,6 +13,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant, register
 from clconv.lowering.ops.pool.blocks import blocks_call, blocks_or_rows, lower_blocks_or_rows
 from clconv.lowering.ops.pool.columns import COLUMNS
+from clconv.lowering.ops.pool.local import local_variant
 from clconv.lowering.ops.pool.window import (
     UNROLLED,
     begin_arguments,
@@ -33,7 +34,8 @@ from clconv.lowering.shared.blocked import (
     stored_obstacle,
 )
 from clconv.lowering.shared.epilogue import plan_epilogue
-from clconv.lowering.shared.groups import group_estimate, row_groups
+from clconv.lowering.shared.groups import row_groups
+from clconv.lowering.shared.tile_choice import READ_TOGETHER, lines_seconds
 from clconv.lowering.shared.work_split import nested
 
 _MOST_TAPS = 64  # of a window that is unrolled whole
@@ -122,6 +124,20 @@ def _register_lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, items, (*local, 1)),))
 
 
+def _register_estimate(problem: Problem) -> float:
+    """Items side by side begin their tiles of results apart: each of their loads reads as many lines as lie between."""
+    if problem.device.is_cpu:
+        return math.inf
+    at, x, y = problem.node.attrs, problem.x, problem.y
+    (height, width), (_, step) = pair(at.kernel_shape, 1), pair(at.strides, 1)
+    columns = min((_PIXELS - 1) * step + width, _PIXELS * width)
+    lines = min(_PIXELS * step * x.dtype.itemsize * READ_TOGETHER / 128, READ_TOGETHER)
+    stored = _PIXELS * y.dtype.itemsize * READ_TOGETHER / 128
+    groups = -(-y.size // (_PIXELS * READ_TOGETHER))
+    accesses = height * columns * max(lines, 1) + _PIXELS * max(stored, 1)
+    return lines_seconds(problem.device, groups, accesses, x.nbytes + y.nbytes)
+
+
 # --- simple: anything -----------------------------------------------------------------------------------
 
 
@@ -192,7 +208,8 @@ register(
 register(COLUMNS)
 for _op in ("MaxPool", "AveragePool", "LpPool"):
     register(
-        Variant(_op, "register", _register_applies, _register_lower, estimate=group_estimate),
+        local_variant(_op),
+        Variant(_op, "register", _register_applies, _register_lower, estimate=_register_estimate),
         Variant(
             _op, "blocked", _blocked_applies, lower_blocks_or_rows(_blocked_lower), blocks_or_rows
         ),
