@@ -27,6 +27,7 @@ from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.cases.pool.pool import pool
 from clconv.device.options import PlanOptions
+from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Problem
@@ -52,15 +53,22 @@ STEMS: dict[str, Case] = {
     "3x3, 16 of 32": conv("e", (16, 3, 32, 32), (16, 3, 3, 3), pads=SAME3),
     "7x7 stride 2, one image": conv("f", (1, 3, 224, 224), (64, 3, 7, 7), strides=(2, 2), pads=(3,) * 4),
 }  # fmt: skip
+HALVES = {name: case.halved() for name, case in STEMS.items()}
 KINDS: dict[str, tuple[dict[str, Case], tuple[str, ...]]] = {
     "pools": (POOLS, ("register", "local", "simple")),
     "first layers": (STEMS, ("implicit_gemm", "stem", "simple")),
+    "first layers of halves": (
+        HALVES,
+        ("implicit_gemm", "matrix_gemm", "stem", "matrix_stem", "simple"),
+    ),
 }
 
 
 def problem_for(target: Target, case: Case) -> Problem:
     graph, _ = case.build()
-    return problem_of(graph, graph.nodes[0], target.device, PlanOptions())
+    assert case.inputs[0] is not None
+    precision = "float16" if case.inputs[0].dtype == "float16" else "float32"
+    return problem_of(graph, graph.nodes[0], target.device, PlanOptions(precision))
 
 
 def ways(problem: Problem, wanted: tuple[str, ...]) -> Iterator[tuple[str, float, KernelCall]]:
@@ -105,7 +113,9 @@ def issued(call: KernelCall, hot: Hot, problem: Problem) -> float:
         height, width = problem.input(1).shape[2:]
         padded = problem.x.shape[1] * height * (given["tap_width"] or width)
         products = tile.item_m * tile.item_n * tile.k * depth / (-(-padded // tile.k) * tile.k)
-        return sum(hot.turn(passes(call, hot)).values()) / products
+        kind = given["kind"]
+        pair = kind.pair if isinstance(kind, Matrix) and kind.is_alone else 1
+        return sum(hot.turn(passes(call, hot) // pair).values()) / products
     if isinstance(tile, StemTile):
         height, width = problem.input(1).shape[2:]
         return sum(hot.turn(height).values()) / (height * width * tile.item_filters * tile.pixels)

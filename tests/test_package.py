@@ -110,6 +110,7 @@ def test_the_wheel_holds_every_template_and_data_file(wheel: Path) -> None:
 
 
 _RENDER = """
+import dataclasses
 import sys
 from pathlib import Path
 import clconv
@@ -137,6 +138,12 @@ for case in DEVICE_CASES:
             if call.kernel.template not in rendered:
                 assert call.kernel.symbol in render(call.kernel)
                 rendered.add(call.kernel.template)
+# Nor does one have halves that a device multiplies as such.
+able = dataclasses.replace(DEVICES["gpu"], matrix=frozenset({"f16 pairs"}), matrix_verified=True)
+(stem,) = (case for case in DEVICE_CASES if case.name == "Conv-stem_7x7_stride_2")
+for call in calls_of(stem.halved(), able):
+    assert call.kernel.symbol in render(call.kernel)
+    rendered.add(call.kernel.template)
 missing = sorted(set(template_names()) - rendered)
 assert not missing, f"nothing uses {missing}, or no case reaches it"
 """

@@ -11,7 +11,10 @@ import pytest
 from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.graph.reference import run_reference
+from clconv.lowering.choice.select import select
+from clconv.lowering.lower import problem_of
 from clconv.lowering.ops.conv import stem
 from clconv.runtime.check import relative_error
 from tests.kernels.support import plan_for, run
@@ -36,7 +39,23 @@ def launched(case: Case, device: DeviceInfo) -> tuple[dict[str, np.ndarray], ste
     return run(plan, feeds), tile
 
 
-@pytest.mark.parametrize("tile", stem._TILES, ids=str)
+# One tile of each kind is quick: the others render the same text with other sizes.
+def with_slow(tiles: tuple[stem.StemTile, ...], *more: Any) -> list[Any]:
+    def name(tile: stem.StemTile) -> str:
+        return f"{tile.filters}x{tile.rows}x{tile.width}-{tile.item_filters}x{tile.pixels}"
+
+    return [
+        pytest.param(
+            *more,
+            tile,
+            marks=[pytest.mark.slow] * (tile != tiles[-2]),
+            id="-".join([*more, name(tile)]),
+        )
+        for tile in tiles
+    ]
+
+
+@pytest.mark.parametrize("tile", with_slow(stem._TILES))
 def test_every_tile(
     tile: stem.StemTile, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +89,39 @@ def test_halves_and_what_is_not_finite(device: DeviceInfo) -> None:
     assert np.isfinite(expected).any() and not np.isfinite(expected).all()
 
 
+@pytest.mark.parametrize(
+    ("instruction", "tile"),
+    [*with_slow(stem._TILES, "f16 pairs"), *with_slow(stem._HALF_TILES, "f16 short sums")],
+)
+def test_instructions_for_halves(
+    instruction: str, tile: stem.StemTile, device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Emulated in plain C; what is not finite stays with the results that read it, beside a last odd tap, too."""
+    able = dataclasses.replace(device, kind="gpu", matrix=frozenset({instruction, "emulated"}))
+    if device.largest_work_group < tile.items:
+        pytest.skip(f"the device has no groups of {tile.items} items")
+    monkeypatch.setattr(stem, "_TILES", (tile,))
+    monkeypatch.setattr(stem, "_HALF_TILES", (tile,))
+    for case in CASES:
+        if case.label == "dilated":
+            continue
+        graph, feeds = case.halved().build()
+        plan = plan_for(graph, able, {"conv": "matrix_stem"}, precision="float16")
+        assert [c.kernel.entry for c in plan.calls] == ["conv_stem_halves"]
+        (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()
+        assert relative_error(found, expected) <= 2.0**-10, case.name
+    graph, feeds = CASES[0].halved().all_fed().build()  # filters that only a run brings
+    name = graph.inputs[0]
+    feeds[name][0, 1, 20, 20] = np.inf
+    feeds[name][1, 2, 0, 44] = np.nan
+    plan = plan_for(graph, able, {"conv": "matrix_stem"}, precision="float16")
+    (found,), (expected,) = run(plan, feeds).values(), run_reference(graph, feeds).values()
+    same = np.isfinite(expected)
+    np.testing.assert_array_equal(np.isfinite(found), same)
+    assert relative_error(found[same], expected[same]) <= 2.0**-10
+    assert np.isfinite(expected).any() and not np.isfinite(expected).all()
+
+
 def test_the_tile_follows_the_layer(device: DeviceInfo) -> None:
     """Large tiles for large images, no tile of 64 filters for 16, small ones where few work-groups would be left."""
     gpu = dataclasses.replace(device, kind="gpu", compute_units=100, largest_work_group=256, local_memory=48 << 10, vendor="NVIDIA")  # fmt: skip
@@ -86,3 +138,20 @@ def test_the_tile_follows_the_layer(device: DeviceInfo) -> None:
     assert tile(conv("few", (16, 3, 224, 224), (16, 3, 3, 3))).filters == 16
     small = tile(conv("small", (1, 3, 32, 32), (64, 3, 3, 3)))
     assert small.filters * small.rows * small.width < large.filters * large.rows * large.width
+
+
+def test_halves_are_multiplied_as_such() -> None:
+    """Where an item alone can do that, and not where sums of plain products were asked for."""
+    plain = DeviceInfo("gpu", "AMD", "AMD", "OpenCL 2.0", "", "gpu", compute_units=40, vector_width=1, local_memory=64 << 10)  # fmt: skip
+    large = conv("large", (16, 3, 224, 224), (64, 3, 7, 7), **SEVEN)
+
+    def chosen(precision: str, *instructions: str) -> str:
+        graph, _ = (large if precision == "float32" else large.halved()).build()
+        device = dataclasses.replace(plain, matrix=frozenset(instructions))
+        problem = problem_of(graph, graph.nodes[0], device, PlanOptions(precision))
+        return select(problem).variant.name
+
+    for instruction in ("f16 pairs", "f16 short sums"):
+        assert chosen("float16", instruction) == "matrix_stem"
+        assert chosen("strict", instruction) == chosen("float32", instruction) == "stem"
+    assert chosen("float16", "f16", "f16 k16") == "matrix_gemm"

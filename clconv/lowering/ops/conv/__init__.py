@@ -7,7 +7,7 @@ from clconv.lowering.ops.conv.direct import DIRECT
 from clconv.lowering.ops.conv.implicit_gemm import IMPLICIT_GEMM, MATRIX_GEMM
 from clconv.lowering.ops.conv.narrow import NARROW
 from clconv.lowering.ops.conv.simple import SIMPLE
-from clconv.lowering.ops.conv.stem import STEM
+from clconv.lowering.ops.conv.stem import MATRIX_STEM, STEM
 from clconv.lowering.ops.conv.winograd import (
     WINOGRAD2,
     WINOGRAD2_5X5,
@@ -29,6 +29,7 @@ register(
     DIRECT,
     DEPTHWISE_GPU,
     STEM,
+    MATRIX_STEM,
     WINOGRAD4_GPU,
     WINOGRAD2_GPU,
     WINOGRAD2_FUSED,

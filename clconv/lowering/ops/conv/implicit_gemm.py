@@ -24,6 +24,7 @@ from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
 from clconv.lowering.shared.tile_choice import (
     MOST_SPLITS,
     ProductSize,
+    best_tile,
     chosen_splits,
     chosen_tile,
     product_seconds,
@@ -229,9 +230,12 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
     """Infinite on CPUs, where local memory is only a detour; else by the model of tile_choice, as Winograd's."""
     if problem.device.is_cpu:
         return math.inf
-    shape = ConvShape.of(problem)
-    gathered = 1 if shape.is_pointwise else _GATHERED
-    seconds = gathered * product_seconds(problem.device, _product_size(shape), kind)
+    shape, device = ConvShape.of(problem), problem.device
+    gathered, size = 1 if shape.is_pointwise else _GATHERED, _product_size(shape)
+    width = ConvProduct(shape, best_tile(device, size, kind), 1, False, Epilogue(), kind).tap_width
+    if width:  # zeros are multiplied, too
+        size = dataclasses.replace(size, inner=size.inner // shape.kernel[1] * width)
+    seconds = gathered * product_seconds(device, size, kind)
     return seconds + packing_seconds(problem)
 
 

@@ -1,4 +1,5 @@
-"""Convolutions of few channels for GPUs, such as first layers: pixels are read once into local memory, and no tap is looked up."""
+"""Convolutions of few channels for GPUs, such as first layers: pixels are read once into local memory, and no tap is looked up.
+Of halves by instructions for these, where the device has some for items alone."""
 
 from __future__ import annotations
 
@@ -6,8 +7,12 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from clconv.device.info import DeviceInfo
-from clconv.lowering.model.arguments import Argument, Write
+from clconv.graph.ir import DType
+from clconv.lowering.choice.matrix import Matrix, matrix_for
+from clconv.lowering.model.arguments import Argument, Packing, Write, packed_float
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.conv.implicit_gemm import product_weights
@@ -15,7 +20,7 @@ from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_se
 from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import group_seconds
-from clconv.lowering.shared.tiles import work_group_obstacle
+from clconv.lowering.shared.tiles import subgroup_of, work_group_obstacle
 
 _MOST_CHANNELS = 4
 # Of a row of the window: 11 taps with stride 4 spill on Intel's GPUs, or leave AMD's an eighth of their threads, and gain nothing.
@@ -24,6 +29,7 @@ _MOST_REGISTERS = 128  # by _registers(): with more, Intel's compiler spills
 _MOST_LOCAL = 48 << 10
 # Instructions of an item by sm_90's machine code: to copy a pixel, four weights; of a row of the window besides taps.
 _COPIED, _WEIGHTS, _ROW = 16, 8, 12
+_SHORT = 16  # products that are added up as a half: kernels/conv/stem/halves.cl.mako
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,41 +59,113 @@ _TILES = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Copy:
-    """The pixels under a tile's results: lines, and floats from one to the next, which are odd."""
+# Sums of halves besides those of floats: what Intel's GPUs have registers for with 16 items side by side.
+_HALF_TILES = (
+    StemTile(64, 4, 16, 4, 4),
+    StemTile(32, 8, 16, 4, 4),
+    StemTile(16, 8, 16, 4, 4),
+    StemTile(8, 16, 16, 4, 4),
+)
 
-    lines: int
-    pitch: int
+
+@dataclasses.dataclass(frozen=True)
+class _Stem:
+    """A layer, and how it is multiplied: by plain arithmetic, or as Matrix.k says."""
+
+    shape: ConvShape
+    kind: Matrix | None = None
+    half: bool = False  # whether results are stored as halves
 
     @classmethod
-    def of(cls, shape: ConvShape, tile: StemTile) -> _Copy:
-        (down, across), ends = (
-            shape.strides,
-            [(k - 1) * d for k, d in zip(shape.kernel, shape.dilations, strict=True)],
+    def of(cls, problem: Problem, kind: Matrix | None) -> _Stem:
+        return cls(ConvShape.of(problem), kind, problem.y.dtype is DType.FLOAT16)
+
+    @property
+    def words(self) -> int:
+        """Of a filter for a row of the window."""
+        return -(-self.shape.kernel[1] // (self.kind.pair if self.kind else 1))
+
+    def copied(self, tile: StemTile) -> tuple[int, int]:
+        """The pixels under a tile: lines, and numbers from one to the next, which are an odd number of words."""
+        (down, across), (height, width) = self.shape.strides, self.shape.kernel
+        lines = (tile.rows - 1) * down + (height - 1) * self.shape.dilations[0] + 1
+        least = (tile.width - 1) * across + (width - 1) * self.shape.dilations[1] + 1
+        return lines, 2 * ((least + 1) // 2 | 1) if self.kind else least | 1
+
+    def local_bytes(self, tile: StemTile) -> int:
+        lines, pitch = self.copied(tile)
+        word = 4 if self.kind is None or self.kind.pair == 2 else 2
+        return (2 if self.kind else 4) * (lines * pitch + 1) + word * self.shape.kernel[
+            0
+        ] * self.words * tile.filters
+
+    def read(self, tile: StemTile) -> int:
+        """Pixels that an item reads for a row of the window."""
+        step, dilation = self.shape.strides[1], self.shape.dilations[1]
+        return len(
+            {
+                p * step + k * dilation
+                for p in range(tile.pixels)
+                for k in range(self.shape.kernel[1])
+            }
         )
-        return cls(
-            (tile.rows - 1) * down + ends[0] + 1, (tile.width - 1) * across + ends[1] + 1 | 1
+
+    def registers(self, tile: StemTile) -> int:
+        return tile.item_filters * tile.pixels + self.read(tile) + tile.item_filters + 24
+
+    def issued(self, tile: StemTile) -> int:
+        """Instructions of an item for a channel."""
+        lines, pitch = self.copied(tile)
+        height, results = self.shape.kernel[0], tile.item_filters * tile.pixels
+        single = self.kind is not None and self.kind.k == 1
+        row = (
+            self.words * (results // (2 if single else 1) + tile.item_filters // 4)
+            + self.read(tile)
+            + _ROW
         )
+        added = (
+            (1 if height * self.shape.kernel[1] <= _SHORT else height) * results if single else 0
+        )
+        copies = -(-lines * pitch // tile.items) * _COPIED
+        weights = -(-height * self.words * tile.filters // 4 // tile.items) * _WEIGHTS
+        return height * row + added + copies + weights
+
+    def tiles(self, device: DeviceInfo) -> Iterator[StemTile]:
+        """Those that the device has room for."""
+        for tile in _HALF_TILES if self.kind is not None and self.kind.k == 1 else _TILES:
+            nbytes = self.local_bytes(tile)
+            fits = nbytes <= _MOST_LOCAL and work_group_obstacle(device, nbytes, tile.items) is None
+            # Intel's compilers spill where an item makes 64 halves.
+            crowded = (
+                self.half and "Intel" in device.vendor and tile.item_filters * tile.pixels > 32
+            )
+            if fits and not crowded and self.registers(tile) <= _MOST_REGISTERS:
+                yield tile
+
+    def best(self, device: DeviceInfo) -> tuple[float, StemTile]:
+        """The tile of the least estimated time, the larger of two that take as long, and the time."""
+        tiles = list(self.tiles(device))
+        times = [
+            group_seconds(
+                device, math.prod(_groups(self.shape, tile)), self.shape.channels, tile.items, self.issued(tile),
+                self.registers(tile),
+            )
+            for tile in tiles
+        ]  # fmt: skip
+        return min(zip(times, tiles, strict=True), key=lambda found: found[0])
 
 
-def _registers(shape: ConvShape, tile: StemTile) -> int:
-    row = {
-        p * shape.strides[1] + k * shape.dilations[1]
-        for p in range(tile.pixels)
-        for k in range(shape.kernel[1])
-    }
-    return tile.item_filters * tile.pixels + len(row) + tile.item_filters + 24
+def paired_weights(tile_filters: int) -> Packing:
+    """(C, KH, pairs of taps, filters padded to tile_filters, 2); a last odd tap's other is zero."""
 
+    def pack(w: np.ndarray) -> np.ndarray:
+        whole = w.reshape(*w.shape[:2], -1, w.shape[-1])  # of one axis: as a row
+        filters, _, _, width = whole.shape
+        padded = np.pad(whole, ((0, -filters % tile_filters), (0, 0), (0, 0), (0, width % 2)))
+        pairs = padded.reshape(*padded.shape[:3], -1, 2)
+        return np.ascontiguousarray(pairs.transpose(1, 2, 3, 0, 4).astype(packed_float(w)))
 
-def _tiles(shape: ConvShape, device: DeviceInfo) -> Iterator[StemTile]:
-    """Those that the device has room for."""
-    for tile in _TILES:
-        copy = _Copy.of(shape, tile)
-        nbytes = 4 * (copy.lines * copy.pitch + math.prod(shape.kernel) * tile.filters)
-        fits = nbytes <= _MOST_LOCAL and work_group_obstacle(device, nbytes, tile.items) is None
-        if fits and _registers(shape, tile) <= _MOST_REGISTERS:
-            yield tile
+    return Packing("conv.stem_pairs", (tile_filters,), pack)
 
 
 def _groups(shape: ConvShape, tile: StemTile) -> tuple[int, int]:
@@ -96,21 +174,7 @@ def _groups(shape: ConvShape, tile: StemTile) -> tuple[int, int]:
     return shape.batch * -(-height // tile.rows) * -(-width // tile.width), filters
 
 
-def _seconds(device: DeviceInfo, shape: ConvShape, tile: StemTile) -> float:
-    """By what items issue for a channel."""
-    copy, (height, width) = _Copy.of(shape, tile), shape.kernel
-    registers = _registers(shape, tile)
-    read = registers - 24 - tile.item_filters * (tile.pixels + 1)
-    taps = width * (tile.item_filters * tile.pixels + tile.item_filters // 4)
-    copied = -(-copy.lines * copy.pitch // tile.items) * _COPIED
-    weights = -(-height * width * tile.filters // 4 // tile.items) * _WEIGHTS
-    issued = height * (taps + read + _ROW) + copied + weights
-    return group_seconds(
-        device, math.prod(_groups(shape, tile)), shape.channels, tile.items, issued, registers
-    )
-
-
-def _applies(problem: Problem) -> str | None:
+def _obstacle(problem: Problem, kind: Matrix | None) -> str | None:
     at, x = problem.node.attrs, problem.x
     refused = plain_obstacle(problem)
     if refused is not None:
@@ -122,40 +186,46 @@ def _applies(problem: Problem) -> str | None:
     shape = ConvShape.of(problem)
     if shape.kernel[1] > _MOST_TAPS:
         return f"takes rows of windows of up to {_MOST_TAPS} pixels at once"
-    if next(_tiles(shape, problem.device), None) is None:
+    if kind is not None and shape.dilations[1] != 1:
+        return "takes pairs of neighbours"
+    if next(_Stem.of(problem, kind).tiles(problem.device), None) is None:
         return "the device has no room for the pixels under a tile"
     return None
 
 
-def _best(problem: Problem) -> tuple[float, StemTile]:
-    """The tile of the least estimated time, the larger of two that take as long, and the time."""
-    shape, device = ConvShape.of(problem), problem.device
-    tiles = list(_tiles(shape, device))
-    times = [_seconds(device, shape, tile) for tile in tiles]
-    return min(zip(times, tiles, strict=True), key=lambda found: found[0])
+def _halves_obstacle(problem: Problem) -> str | None:
+    kind = matrix_for(problem)
+    if kind is None or not kind.is_alone:
+        return "needs instructions with which an item alone multiplies halves, and factors stored as these"
+    return _obstacle(problem, kind)
 
 
-def _lower(problem: Problem) -> Lowered:
+def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     if problem.y.size == 0:
         return Lowered()
-    shape, (_, tile) = ConvShape.of(problem), _best(problem)
+    layer = _Stem.of(problem, kind)
+    shape, (_, tile) = layer.shape, layer.best(problem.device)
     epilogue = plan_epilogue(problem)
     kernel = Kernel.of(
-        "conv/stem/local.cl.mako",
-        "conv_stem",
+        "conv/stem/local.cl.mako" if kind is None else "conv/stem/halves.cl.mako",
+        "conv_stem" if kind is None else "conv_stem_halves",
+        **({} if kind is None else {"kind": kind}),
         tile=tile,
         channels=shape.channels,
         filters=shape.filters,
-        pitch=_Copy.of(shape, tile).pitch,
+        pitch=layer.copied(tile)[1],
         **shape.parameters,
         store=math.gcd(shape.out[1], tile.pixels, 4),
+        subgroup=subgroup_of(problem.device, kind),
         bias=problem.has(2),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
+    paired = kind is not None and kind.pair == 2
+    packing = paired_weights(tile.filters) if paired else product_weights(False, tile.filters, 1)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
-        ("w", problem.packed(1, product_weights(False, tile.filters, 1))),
+        ("w", problem.packed(1, packing)),
         *bias_arguments(problem, 1),
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,
@@ -166,11 +236,19 @@ def _lower(problem: Problem) -> Lowered:
     return Lowered((problem.call(kernel, arguments, size, (tile.items, 1, 1)),))
 
 
-def _estimate(problem: Problem) -> float:
+def _estimate(problem: Problem, kind: Matrix | None) -> float:
     """Infinite on CPUs, where local memory is only a detour."""
     if problem.device.is_cpu:
         return math.inf
-    return _best(problem)[0] + packing_seconds(problem)
+    seconds, _ = _Stem.of(problem, kind).best(problem.device)
+    return seconds + packing_seconds(problem)
 
 
-STEM = Variant("Conv", "stem", _applies, _lower, estimate=_estimate)
+STEM = Variant(
+    "Conv", "stem", lambda problem: _obstacle(problem, None), lambda problem: _lower(problem, None),
+    estimate=lambda problem: _estimate(problem, None),
+)  # fmt: skip
+MATRIX_STEM = Variant(
+    "Conv", "matrix_stem", _halves_obstacle, lambda problem: _lower(problem, matrix_for(problem)),
+    estimate=lambda problem: _estimate(problem, matrix_for(problem)),
+)  # fmt: skip
