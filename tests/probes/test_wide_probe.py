@@ -93,7 +93,7 @@ def test_it_looks_longer_where_they_seem_slower(
             now[0] += (1.3 if runs[0] <= disturbed else 0.9) if self.wide else 1.0
 
     monkeypatch.setattr(wide_probe, "PreparedDevice", Bound)
-    monkeypatch.setattr(wide_probe.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr("clconv.probes.wide_probe.time.perf_counter", lambda: now[0])
     assert wide_probe.times_as_long(ZEN4) == pytest.approx(ratio)
     assert runs[0] == min(-(-disturbed // 30), 10) * 30
 
