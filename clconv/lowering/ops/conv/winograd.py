@@ -47,9 +47,8 @@ _PARTS = 3
 # Floats behind each position of the transformed tiles. Without them the positions lie a multiple of 4 KiB
 # apart, in the same few lines of the first-level cache, and a transform's 36 stores push each other out.
 _SKEW = 16
-# Transformed inputs of one launch, for each core: small enough to be still in its own cache when they are used. Where vectors
-# are `wide`, that is 1 MiB, on Xeons 2.
-_SLICE_BYTES, _WIDE_SLICE_BYTES = 1 << 20, 3 << 17
+# Transformed inputs of one launch, for each core: small enough to be still in its own cache when they are used.
+_SLICE_BYTES = 1 << 20
 # Multiplications of a product of the packing, which OpenBLAS does without other threads up to 262144.
 _PRODUCT = 1 << 17
 _MOST_SLICES = (
@@ -118,8 +117,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         **left.parameters,
     )  # fmt: skip
     block_bytes = n * n * (in_blocks * tiles * block + _SKEW) * 4
-    slice_bytes = _WIDE_SLICE_BYTES if problem.device.wide_verified else _SLICE_BYTES
-    most = max(cores, -(-tile_blocks // _MOST_SLICES), slice_bytes // block_bytes * cores)
+    most = max(cores, -(-tile_blocks // _MOST_SLICES), _SLICE_BYTES // block_bytes * cores)
     in_slice = min(most, tile_blocks)
     v = f"{problem.node.name}/winograd_v"
     weights = problem.packed(1, winograd_weights(transform, block, block * vectors))
