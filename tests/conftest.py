@@ -35,6 +35,9 @@ NARROW = (
 # There other processes, which take devices as they are, find what these compiled.
 NOT_NARROW = ("tests/session/test_compiled.py", "tests/session/kept")
 
+# These look at devices as they are found, too.
+AS_FOUND = (*NOT_NARROW, "tests/device", "tests/kernels/test_warnings.py")
+
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
@@ -136,7 +139,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from clconv.runtime.device import devices
 
         place = metafunc.definition.nodeid
-        as_it_is = place.startswith(NOT_NARROW)
+        as_it_is = place.startswith(AS_FOUND)
         found = devices() if as_it_is else tuple(map(verified_wide, devices()))
         assert found, "no OpenCL device: pip install 'clconv[pocl]'"
         width = metafunc.config.getoption("--as-cpu")

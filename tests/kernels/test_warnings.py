@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Iterator
 
@@ -19,15 +18,6 @@ from clconv.lowering.variants import VARIANTS
 from clconv.planning.persistent import is_wanted, parts_of, persistent_kernel
 
 _KERNELS_A_PROGRAM = 50
-
-
-@pytest.fixture
-def device(device: DeviceInfo) -> DeviceInfo:
-    """With vectors that the compiler knows: texts are compiled as they are here, without what runtime/opencl/wide.py makes of
-    them."""
-    if not device.wide_verified:
-        return device
-    return dataclasses.replace(device, vector_width=8, wide="", wide_verified=False)
 
 
 def _log(device: DeviceInfo, source: str) -> str:
