@@ -1,11 +1,14 @@
 <%doc>
-sin and cos of float vectors where |x| < 10000; beyond, and for NaN, what comes out means nothing. Import with
+sin, cos and tan of float vectors. Import with
   <%namespace name="circle" file="/circle_math.mako"/>
 
-The argument is taken to within pi/4 of 0 by parts of pi/2 (Cody and Waite). Multiples of the first three, up to 6367, are exact
-floats, as are the first two differences. The rounding of the third is put right, so that r is off by half a unit in its
-last place, with fused products or without. The polynomials are those of Cephes' sinf and cosf. Errors in units in the last
-place: 2, measured at each third float: 1.58.
+tan is the built-in one. Lanes that need a long range reduction, from 10000 on, go one by one by the built-in functions: where
+one lane of a vector does, PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008).
+
+For sin and cos of less the argument is taken to within pi/4 of 0 by parts of pi/2 (Cody and Waite). Multiples of the first
+three, up to 6367, are exact floats, as are the first two differences. The rounding of the third is put right, so that r is off
+by half a unit in its last place, with fused products or without. The polynomials are those of Cephes' sinf and cosf. Errors
+in units in the last place: 2; the largest at every third float is 1.58.
 </%doc>
 <%!
   # pi/2 = first + second + third + rest; 8, 11, 11 and 24 bits
@@ -14,8 +17,8 @@ place: 2, measured at each third float: 1.58.
   sin_p = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
   cos_q = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 %>
-## V: the type, I: integers as wide, horner: see math.mako.
-<%def name="functions(V, I, horner)">
+## n: lanes, V: the type, I: integers as wide, horner: see math.mako.
+<%def name="functions(n, V, I, horner)">
 % for name in ("sin", "cos"):
 CLCONV_FUNCTION ${V} clconv_${name}_near(${V} x) {
   const ${V} a = as_${V}(as_${I}(x) & 0x7FFFFFFF);
@@ -34,6 +37,24 @@ CLCONV_FUNCTION ${V} clconv_${name}_near(${V} x) {
   const ${I} sign = quarter << 30 & (int)0x80000000;
 % endif
   return as_${V}(as_${I}(quarter << 31 < 0 ? cosine : sine) ^ sign);
+}
+% endfor
+% for name in ("sin", "cos", "tan"):
+CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
+  const ${I} far = !((x < 0 ? -x : x) < 10000.0f);  // NaN as well
+  ${V} y = ${"tan(far ? (%s)(0) : x)" % V if name == "tan" else "clconv_%s_near(x)" % name};
+% for half in [n >> i for i in range(1, n.bit_length() - 1)]:
+  const int${half} far${half} = far${2 * half if 2 * half < n else ""}.lo | far${2 * half if 2 * half < n else ""}.hi;
+% endfor
+  if (far${2 if n > 2 else ""}.s0 | far${2 if n > 2 else ""}.s1) {
+    float from[${n}], to[${n}];
+    *(${V}_u*)from = x;
+    *(${V}_u*)to = y;
+    for (int i = 0; i < ${n}; ++i)
+      if (!((from[i] < 0 ? -from[i] : from[i]) < 10000.0f)) to[i] = ${name}(from[i]);
+    y = *(${V}_u*)to;
+  }
+  return y;
 }
 % endfor
 </%def>

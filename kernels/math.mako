@@ -2,8 +2,7 @@
 Functions that element-wise expressions call, for float vectors and scalars alike. Every program that calls
 one starts with these. PoCL's own exp, tanh, erf and log1p are functions that it does not inline and that
 take ten times as long; what follows is straight-line vector code. Scalars take the built-in functions,
-which GPUs do well: see scalar_math.mako. Lanes of sin, cos and tan that need a long range reduction go one by one by those:
-where one lane of a vector does, PoCL takes it for all, and those near 0 come out wrong (sin(0.001) = 0.008). tan is built-in.
+which GPUs do well: see scalar_math.mako. exp of 16 lanes has AVX-512's instruction for a power of two.
 
 Errors in units in the last place: exp, expm1, pow, sin and cos 2, logistic, log1p, asin, acos and atan 3, tanh and normal 5,
 erf 8. NaN and infinities come out as in C, but that tanh ends at 1 - 2.4e-7. Sources: exp and its polynomial, Cephes expf;
@@ -57,8 +56,18 @@ tanh and erf, the rational functions of Eigen; the others: see NAME_math.mako be
   const ${V} b = as_${V}((as_${I}(shifted) - half_of) << 23);
 CLCONV_FUNCTION ${V} clconv_exp(${V} x) {
   x = ${within(n, "x", -104, 89)};
+% if n == 16:
+#ifdef __AVX512F__
+  const float16 n = (x * 1.44269504f + 12582912.0f) - 12582912.0f, r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  const float16 grown = ${horner("r", (*exp_p, 1.0, 1.0))};
+  return __builtin_ia32_scalefps512_mask(grown, n, grown, (ushort)-1, 4);
+#else
+% endif
   CLCONV_REDUCE_${n}(x)
   return (${horner("r", (*exp_p, 1.0, 1.0))}) * a * b;
+% if n == 16:
+#endif
+% endif
 }
 // exp(x) for x <= 0, less work: 2^n is one float, and the last bits of `shifted` are its exponent, n + 127. Below -87.7 it is 0,
 // also where exp(x) is a denormal number.
@@ -118,25 +127,7 @@ CLCONV_FUNCTION ${V} clconv_erf(${V} x) {
 ${normal.function(V, I, horner, exp_p)}
 ${power.function(V, I, horner, exp_p)}
 ${arc.functions(V, I, horner)}
-${circle.functions(V, I, horner)}
-% for name in ("sin", "cos", "tan"):
-CLCONV_FUNCTION ${V} clconv_${name}(${V} x) {
-  const ${I} far = !((x < 0 ? -x : x) < 10000.0f);  // NaN as well
-  ${V} y = ${"tan(far ? (%s)(0) : x)" % V if name == "tan" else "clconv_%s_near(x)" % name};
-% for half in [n >> i for i in range(1, n.bit_length() - 1)]:
-  const int${half} far${half} = far${2 * half if 2 * half < n else ""}.lo | far${2 * half if 2 * half < n else ""}.hi;
-% endfor
-  if (far${2 if n > 2 else ""}.s0 | far${2 if n > 2 else ""}.s1) {
-    float from[${n}], to[${n}];
-    *(${V}_u*)from = x;
-    *(${V}_u*)to = y;
-    for (int i = 0; i < ${n}; ++i)
-      if (!((from[i] < 0 ? -from[i] : from[i]) < 10000.0f)) to[i] = ${name}(from[i]);
-    y = *(${V}_u*)to;
-  }
-  return y;
-}
-% endfor
+${circle.functions(n, V, I, horner)}
 % endfor
 ${scalar.functions("float")}
 ${normal.function("float", "int", horner, exp_p)}

@@ -78,7 +78,7 @@ ${pieces.places()}
   for (int c = 0; c < ${channels}; ++c) {
     barrier(CLK_LOCAL_MEM_FENCE);
     global const ${W}* filter = (global const ${W}*)w + c * ${KH * taps * padded_filters} + first_filter;
-    #pragma unroll 4
+${pieces.unrolled(vectors)}
     for (int i = id; i < ${vectors}; i += ${tile.items})
       weights[i] = *(global const ${W}4*)(filter + i / ${TM // 4} * ${padded_filters} + i % ${TM // 4} * 4);
 ${pieces.copied("ushort", "((global const ushort*)image)[{}]".format)}

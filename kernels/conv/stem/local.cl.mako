@@ -49,7 +49,7 @@ ${pieces.places()}
   for (int c = 0; c < ${channels}; ++c) {
     barrier(CLK_LOCAL_MEM_FENCE);
     global const ${stored("w")}* filter = w + c * ${KH * KW * padded_filters} + first_filter;
-    #pragma unroll 4
+${pieces.unrolled(vectors)}
     for (int i = id; i < ${vectors}; i += ${tile.items})
       weights[i] = ${load("float4", "filter + i / %d * %d + i %% %d * 4" % (TM // 4, padded_filters, TM // 4), stored("w"), True)};
 ${pieces.copied("float", lambda place: element("image", place, stored("x")))}

@@ -28,10 +28,16 @@ from clconv.lowering.model.ctext import assign, element, vector_type
   const int column = id / ${lanes} % ${columns} * ${tile.pixels};
   const int row = id / ${lanes * columns};
 </%def>
+## Before a loop in which the items of a group take `count` elements: compilers warn of one with few turns.
+<%def name="unrolled(count)">\
+% if count >= 8 * tile.items:
+    #pragma unroll 4\
+% endif
+</%def>
 ## Channel c of the pixels under the tile into local memory, `type` each, as C text `read(place)` reads them.
 <%def name="copied(type, read)">
     global const ${stored("x")}* image = x + ((size_t)n * ${channels} + c) * (height * width);
-    #pragma unroll 4
+${unrolled(((tile.rows - 1) * strides[0] + (kernel[0] - 1) * dilations[0] + 1) * pitch)}
     for (int i = id; i < ${((tile.rows - 1) * strides[0] + (kernel[0] - 1) * dilations[0] + 1) * pitch}; i += ${tile.items}) {
       const int line = i / ${pitch};
       int ih = top + line, iw = left + i - line * ${pitch};
