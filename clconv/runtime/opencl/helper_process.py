@@ -33,6 +33,7 @@ class Working:
         self.options = options
         self.context = cl.Context([self.devices()[device]])
         self.queue = cl.CommandQueue(self.context)
+        self.held: list[Any] = []  # arguments of kernels
         if refused:
             with contextlib.suppress(cl.Error):
                 self.built(refused)
@@ -52,8 +53,9 @@ class Working:
         global_size: Sequence[int], local_size: Sequence[int] | None,
     ) -> Callable[[], None]:  # fmt: skip
         """What launches a kernel and waits for it."""
-        kernel = self.cl.Kernel(program, symbol)
-        kernel.set_args(*arguments)
+        kernel, values = self.cl.Kernel(program, symbol), [*arguments]
+        kernel.set_args(*values)
+        self.held += values  # a kernel does not keep its buffers
 
         def launch() -> None:
             self.cl.enqueue_nd_range_kernel(self.queue, kernel, global_size, local_size)
@@ -65,6 +67,7 @@ class Working:
         self, source: str, symbol: str, arguments: list[int | None], items: int
     ) -> dict[str, Any]:
         """Has a kernel's machine code made. arguments: numbers, and None for any buffer, which holds zeros."""
+        self.held.clear()
         buffer = self.cl.Buffer(self.context, self.cl.mem_flags.READ_WRITE, 4096)
         values = [buffer if value is None else self.np.int32(value) for value in arguments]
         launch = self.launch(self.built(source), symbol, values, (items,), (1,))
@@ -73,6 +76,7 @@ class Working:
         return {}
 
     def launches(self, **job: Any) -> dict[str, Any]:
+        self.held.clear()
         return Launches(self, job).run()
 
 
