@@ -80,7 +80,8 @@ from clconv.lowering.shared.epilogue import CHOICE, Choices
       ${"" if looped else "else "}{
         const ${V} left_over[${len(accumulators)}] = {${", ".join(accumulators)}};
 % if looped:
-#pragma unroll 4
+## The compiler cannot where the number of pixels is not known, and warns.
+#pragma unroll ${1 if count else 4}
 % endif
         for (int p = 0; p < ${"min(%s, %s)" % (count, whole) if looped and count else count or whole}; ++p) {
           ${V} value = left_over[p];

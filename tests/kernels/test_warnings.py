@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import warnings
 from collections.abc import Iterator
 
@@ -9,13 +10,18 @@ import pytest
 
 from clconv.cases import CASES, Case
 from clconv.device.info import DeviceInfo
+from clconv.device.options import PlanOptions
 from clconv.diagnosis.doctor import in_precision, plan_of
 from clconv.errors import ClconvError
 from clconv.graph.ops import OPS
+from clconv.layers import Conv2d, Relu, Sequential, Swish
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import program_source
 from clconv.lowering.variants import VARIANTS
 from clconv.planning.persistent import is_wanted, parts_of, persistent_kernel
+from clconv.planning.planner import Planner
+from clconv.probes.wide_probe import verified_wide
+from clconv.runtime.opencl import is_pocl
 
 _KERNELS_A_PROGRAM = 50
 
@@ -88,3 +94,24 @@ def test_joined_launches_and_their_parts(device: DeviceInfo) -> None:
     launch = persistent_kernel([own], [[other]])
     for kernel in (launch, *parts_of(launch)):
         assert _log(device, program_source((kernel,))) == ""
+
+
+def test_a_network_as_sessions_have_it(device: DeviceInfo) -> None:
+    """With the vectors that sessions take, and what wide.py makes of the text: loops are unrolled there that else are not."""
+    cl = pytest.importorskip("pyopencl")
+    from clconv.runtime.opencl import open_device
+    from clconv.runtime.opencl.built import built
+
+    if not is_pocl(device.platform):
+        pytest.skip(f"{device} gets the text as it is")
+    layers = [Conv2d(16, 3, 2, "same"), Swish(), Conv2d(32, 3, 2, "same"), Swish(), Conv2d(64, 1), Swish()]
+    graph = Sequential(*layers, Conv2d(24, 1), Relu()).build((3, 96, 92))
+    opened = open_device(verified_wide(device))
+    plan = Planner(opened.info, PlanOptions(parts=1, images_at_once=0)).plan(
+        graph, {name: graph.specs[name] for name in graph.inputs}
+    )
+    for source in opened.compiler.sources(call.kernel for call in plan.launches):
+        fresh = f"// {uuid.uuid4()}\n{source}"  # of what it has kept PoCL says nothing
+        program = built(opened.context, opened._raw, fresh, opened.compiler.options)
+        log = program.get_build_info(opened._raw, cl.program_build_info.LOG)
+        assert not str(log).strip("\0 \n")
