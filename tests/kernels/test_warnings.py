@@ -104,7 +104,14 @@ def test_a_network_as_sessions_have_it(device: DeviceInfo) -> None:
 
     if not is_pocl(device.platform):
         pytest.skip(f"{device} gets the text as it is")
-    layers = [Conv2d(16, 3, 2, "same"), Swish(), Conv2d(32, 3, 2, "same"), Swish(), Conv2d(64, 1), Swish()]
+    layers = [
+        Conv2d(16, 3, 2, "same"),
+        Swish(),
+        Conv2d(32, 3, 2, "same"),
+        Swish(),
+        Conv2d(64, 1),
+        Swish(),
+    ]
     graph = Sequential(*layers, Conv2d(24, 1), Relu()).build((3, 96, 92))
     opened = open_device(verified_wide(device))
     plan = Planner(opened.info, PlanOptions(parts=1, images_at_once=0)).plan(
