@@ -12,7 +12,6 @@ AMD needs clang-19 and libclc, Intel ocloc.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 from benchmarks.disassembly import hottest, parse_amd
 from benchmarks.gpu.work import layer_case
 from benchmarks.offline_compile import wanted_targets
-from benchmarks.offline_targets import TARGETS, Target, run
+from benchmarks.offline_targets import TARGETS, Target, intel_assembly
 from clconv.device.options import PlanOptions
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.call import KernelCall
@@ -45,14 +44,7 @@ def product_of(target: Target, layer: str, batch: int, variant: str) -> tuple[Ke
 
 def intel_instructions(target: Target, source: Path) -> tuple[Counter[str], int]:
     """Multiply-adds of floats or halves by type, and how many work-items each of them is for."""
-    dumped = source.parent / "assembly"
-    dumped.mkdir()
-    os.environ |= {"IGC_ShaderDumpEnable": "1", "IGC_DumpToCustomDir": f"{dumped}/"}
-    run(
-        "ocloc", "compile", "-file", source, "-device", target.name, "-out_dir", dumped,
-        "-options", "-cl-std=CL1.2",
-    )  # fmt: skip
-    (path,) = sorted(dumped.glob("*_simd*.asm"))[-1:]
+    path = intel_assembly(target, source)
     code = re.findall(
         r"^\s*(?:\([^)]*\)\s*)?mad +\((\d+)\|M\d+\).*?:(h?f) ", path.read_text(), re.M
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
@@ -122,6 +123,18 @@ def _occupancy(target: Target, registers: int, local: int, items: int) -> float:
     by_registers = 65536 // (-(-registers * 32 // 256) * 256) // warps
     by_memory = memory // (local + own) if local else most_groups
     return warps * min(most_groups, most_warps // warps, by_registers, by_memory) / most_warps
+
+
+def intel_assembly(target: Target, source: Path) -> Path:
+    """The assembly of a program's last kernel by its name, which is left beside the source."""
+    dumped = source.parent / "assembly"
+    dumped.mkdir()
+    os.environ |= {"IGC_ShaderDumpEnable": "1", "IGC_DumpToCustomDir": f"{dumped}/"}
+    run(
+        "ocloc", "compile", "-file", source, "-device", target.name, "-out_dir", dumped,
+        "-options", "-cl-std=CL1.2",
+    )  # fmt: skip
+    return sorted(dumped.glob("*_simd*.asm"))[-1]
 
 
 def compile_intel(

@@ -12,7 +12,6 @@ NVIDIA's instructions need nvdisasm or cuobjdump besides what offline_compile ne
 from __future__ import annotations
 
 import math
-import os
 import re
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 from benchmarks.disassembly import Hot
 from benchmarks.inner_loop import machine_code, passes
 from benchmarks.offline_compile import wanted_targets
-from benchmarks.offline_targets import Target, run
+from benchmarks.offline_targets import Target, intel_assembly
 from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.cases.pool.pool import pool
@@ -86,14 +85,7 @@ def ways(problem: Problem, wanted: tuple[str, ...]) -> Iterator[tuple[str, float
 
 def intel_instructions(target: Target, source: Path) -> tuple[int, int]:
     """How many instructions a kernel has, and for how many work-items each of them is."""
-    dumped = source.parent / "assembly"
-    dumped.mkdir()
-    os.environ |= {"IGC_ShaderDumpEnable": "1", "IGC_DumpToCustomDir": f"{dumped}/"}
-    run(
-        "ocloc", "compile", "-file", source, "-device", target.name, "-out_dir", dumped,
-        "-options", "-cl-std=CL1.2",
-    )  # fmt: skip
-    (path,) = sorted(dumped.glob("*_simd*.asm"))[-1:]
+    path = intel_assembly(target, source)
     lanes = re.search(r"_simd(\d+)", path.name)
     assert lanes is not None
     code = re.findall(

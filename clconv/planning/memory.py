@@ -52,6 +52,11 @@ class MemoryPlan:
         """Bytes of the plan's own arenas."""
         return sum(self.arenas) - self.external_total
 
+    def behind(self, value: str, offset: int) -> Slot:
+        """From so many bytes behind the beginning of a value that owns its memory to its end."""
+        slot = self.slots[value]
+        return Slot(slot.arena, slot.offset + offset, slot.nbytes - offset)
+
     @property
     def external_total(self) -> int:
         return sum(self.arenas[i] for i in self.external.values())

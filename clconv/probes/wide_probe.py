@@ -20,12 +20,13 @@ from clconv.graph.reference import run_reference
 from clconv.lowering.model.arguments import Write
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.peak_kernels import CHAINS, peak_arithmetic_call
+from clconv.planning.memory import Slot
 from clconv.planning.planner import Planner
 from clconv.probes.apart import found_apart, remembered
 from clconv.runtime.opencl import Helper, give_back, open_device, taken
 from clconv.runtime.prepared import PreparedDevice
 from clconv.runtime.quarantine import device_key
-from clconv.runtime.trials.job import Launches, Place
+from clconv.runtime.trials.job import Launches
 from clconv.runtime.trials.run import Apart, PlanApart
 from clconv.version import __version__
 
@@ -168,8 +169,8 @@ class _Speed:
             programs |= open_device(one).compiler.sources([call.kernel])
             sizes[str(number)] = 4 * one.vector_width
 
-        def place(value: str, offset: int = 0) -> Place:
-            return Place(int(value), offset, sizes[value] - offset)
+        def place(value: str, offset: int = 0) -> Slot:
+            return Slot(int(value), offset, sizes[value] - offset)
 
         launches = Launches(sizes.values(), place, {})
         self._operations = [call.cost.flops for call in calls]

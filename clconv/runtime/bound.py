@@ -222,8 +222,7 @@ class BoundPlan:
     def slot(self, value: str, offset: int = 0) -> Slot:
         """Where a value lies, from `offset` bytes behind its beginning to the end of what owns its memory."""
         root, begin = self.plan.lowered.place(value)
-        slot = self._memory.slots[root]
-        return Slot(slot.arena, slot.offset + begin + offset, slot.nbytes - begin - offset)
+        return self._memory.behind(root, begin + offset)
 
     def part(self, slot: Slot) -> Any:
         """The buffer that is a part of an arena, made when it is asked for."""

@@ -39,6 +39,7 @@ _given: contextvars.ContextVar[Callable[[Job], None] | None] = contextvars.Conte
     "given", default=None
 )
 _DONE = helper_process.DONE.encode()
+_BYTES = 4096  # of what it is launched on
 _PIPE = 1 << 20  # bytes, the most that a pipe may hold
 _NEARLY = 0.75  # of its patience
 LIMIT = 900.0  # seconds that a job may take: a compiler that hangs is not waited for
@@ -105,7 +106,23 @@ class Helper:
         return self._death
 
     def give_program(self, job: Job) -> int:
-        return self.give({"do": "compile", **job._asdict()})
+        """Has the machine code of a program made, by a launch on zeros."""
+        arguments = [
+            ("buffer", 0, 0, _BYTES) if value is None else ("number", "<i4", value)
+            for value in job.arguments
+        ]
+        launch = (0, job.symbol, arguments, (job.items,), (1,))
+        return self.give(
+            {
+                "sources": [job.source],
+                "address": (None, ""),
+                "launches": [launch],
+                "buffers": [_BYTES],
+                "contents": [],
+                "results": [],
+                "rounds": 1,
+            }
+        )
 
     def give(self, job: Mapping[str, Any]) -> int:
         """Says what to do, and returns: answer() of this number tells when it is done."""

@@ -1,4 +1,4 @@
-"""What a process that works for another one does: it compiles programs, or launches kernels, one job after another.
+"""What a process that works for another one does: it compiles programs and launches their kernels, one job after another.
 
 Its text is all that a fresh interpreter gets, and on its standard input JSON, a line each: first where and how to compile,
 then the jobs. It imports nothing of clconv. It answers each by a line, DONE with what it found, or with why OpenCL refused:
@@ -63,19 +63,7 @@ class Working:
 
         return launch
 
-    def compile(
-        self, source: str, symbol: str, arguments: list[int | None], items: int
-    ) -> dict[str, Any]:
-        """Has a kernel's machine code made. arguments: numbers, and None for any buffer, which holds zeros."""
-        self.held.clear()
-        buffer = self.cl.Buffer(self.context, self.cl.mem_flags.READ_WRITE, 4096)
-        values = [buffer if value is None else self.np.int32(value) for value in arguments]
-        launch = self.launch(self.built(source), symbol, values, (items,), (1,))
-        self.cl.enqueue_fill_buffer(self.queue, buffer, self.np.uint8(0), 0, 4096)
-        launch()
-        return {}
-
-    def launches(self, **job: Any) -> dict[str, Any]:
+    def do(self, job: dict[str, Any]) -> dict[str, Any]:
         self.held.clear()
         return Launches(self, job).run()
 
@@ -200,7 +188,7 @@ def main() -> None:
     for line in lines(given, patience):
         job = json.loads(line)
         try:
-            found = getattr(working, job.pop("do"))(**job)
+            found = working.do(job)
         except Exception as reason:
             found = {"refused": str(reason) or repr(reason)}
         print(DONE + json.dumps(found), flush=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clconv.device.info import DeviceInfo
@@ -23,7 +23,7 @@ from clconv.planning.plan import Plan
 from clconv.runtime import pages
 from clconv.runtime.constants import DeviceConstants, Held
 from clconv.runtime.opencl import MAKE_ROOM, Device, Helper
-from clconv.runtime.trials.job import Launches, places_of
+from clconv.runtime.trials.job import Launches, packed_arguments, places_of
 
 _LIMIT = 900.0  # seconds of a trial
 _TRIES = 2
@@ -42,7 +42,7 @@ def try_apart(
     untried = device.compiler.untried(asked)
     if not untried:
         return []
-    weights = {a for call in plan.launches for a in _flat(call) if isinstance(a, Packed)}
+    weights = packed_arguments(plan.launches)
     held = {a: constants.get(plan.graph.constants[a.constant], a.packing) for a in weights}
     sizes = {a: one.nbytes for a, one in held.items()}
     job = _job(plan, memory, sizes, untried)
@@ -86,11 +86,6 @@ def _address_calls(device: DeviceInfo, calls: Sequence[KernelCall]) -> tuple[Ker
     ):
         return (KernelCall("", ADDRESS, (), (1,), (1,)),)
     return ()
-
-
-def _flat(call: KernelCall) -> Iterator[Any]:
-    for _, argument in call.arguments:
-        yield from argument.arguments if isinstance(argument, Addresses) else (argument,)
 
 
 def _job(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,42 +21,40 @@ from clconv.lowering.model.arguments import (
     Write,
 )
 from clconv.lowering.model.call import Kernel, KernelCall
-from clconv.planning.memory import MemoryPlan
+from clconv.planning.memory import MemoryPlan, Slot
 from clconv.planning.persistent import ADDRESS
 from clconv.planning.plan import Plan
 from clconv.runtime.opencl import SCALARS
 
 
-class Place(NamedTuple):
-    """Bytes of a buffer, which is a number: the job's first ones are those that values lie in."""
+def places_of(plan: Plan, memory: MemoryPlan) -> Callable[[str, int], Slot]:
+    """Where a plan's values lie, from so many bytes behind their beginnings on."""
 
-    buffer: int
-    offset: int
-    nbytes: int
-
-
-def places_of(plan: Plan, memory: MemoryPlan) -> Callable[[str, int], Place]:
-    """Where a plan's values lie, from so many bytes behind their beginnings on, in buffers for its arenas."""
-
-    def place(value: str, offset: int) -> Place:
+    def place(value: str, offset: int) -> Slot:
         root, begin = plan.lowered.place(value)
-        slot = memory.slots[root]
-        return Place(slot.arena, slot.offset + begin + offset, slot.nbytes - begin - offset)
+        return memory.behind(root, begin + offset)
 
     return place
+
+
+def packed_arguments(calls: Iterable[KernelCall]) -> set[Packed]:
+    """The packed constants of launches, also those of which a launch is told addresses."""
+    given = [argument for call in calls for _, argument in call.arguments]
+    nested = [argument.arguments for argument in given if isinstance(argument, Addresses)]
+    return {a for a in itertools.chain(given, *nested) if isinstance(a, Packed)}
 
 
 class Launches:
     """Makes a job of launches over values.
 
-    buffers: sizes of those that values lie in. place: where in them a value lies. packed: what the packed constants hold, or only
+    buffers: sizes of those that values lie in. place: where in them, as if they were arenas, a value lies. packed: what the packed constants hold, or only
     their sizes, if they are to hold zeros.
     """
 
     def __init__(
         self,
         buffers: Iterable[int],
-        place: Callable[[str, int], Place],
+        place: Callable[[str, int], Slot],
         packed: Mapping[Packed, np.ndarray | int],
     ) -> None:
         self._place, self._packed = place, packed
@@ -65,14 +64,14 @@ class Launches:
 
     def fill(self, value: str, content: np.ndarray) -> None:
         """What a value is to hold."""
-        place = self._place(value, 0)
-        self._put(place.buffer, place.offset, content)
+        slot = self._place(value, 0)
+        self._put(slot.arena, slot.offset, content)
 
     def job(
         self,
         calls: Sequence[KernelCall],
         programs: Mapping[str, Sequence[Kernel]],
-        results: Sequence[Place] = (),
+        results: Sequence[Slot] = (),
         rounds: int = 1,
     ) -> dict[str, Any]:
         """programs: kernels by the source of their program. results: bytes to be read in the end. rounds: how often all is
@@ -83,20 +82,20 @@ class Launches:
             for c in calls
         ]  # fmt: skip
         return {
-            "do": "launches",
             "sources": list(programs),
             "address": (number.get(ADDRESS), ADDRESS.symbol),
             "launches": launches,
             "buffers": self._buffers,
             "contents": self._contents,
-            "results": results,
+            "results": [(slot.arena, slot.offset, slot.nbytes) for slot in results],
             "rounds": rounds,
         }
 
     def _argument(self, argument: Any) -> tuple[Any, ...]:
         match argument:
             case Read(value, offset) | Write(value, offset):
-                return ("buffer", *self._place(value, offset))
+                slot = self._place(value, offset)
+                return ("buffer", slot.arena, slot.offset, slot.nbytes)
             case Packed():
                 if argument not in self._constants:
                     self._constants[argument] = self._constant(self._packed[argument])

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from clconv.errors import KernelBuildError
-from clconv.lowering.model.arguments import Addresses, Packed
+from clconv.lowering.model.arguments import Packed
 from clconv.lowering.model.call import Kernel, KernelCall
+from clconv.planning.memory import Slot
 from clconv.planning.plan import Plan
 from clconv.runtime.opencl import Helper
 from clconv.runtime.prepared import PreparedDevice
-from clconv.runtime.trials.job import Launches, Place, places_of
+from clconv.runtime.trials.job import Launches, packed_arguments, places_of
 
 LIMIT = 120.0  # seconds of a trial
 
@@ -27,7 +28,7 @@ class Apart:
         launches: Launches,
         calls: Sequence[KernelCall],
         programs: Mapping[str, Sequence[Kernel]],
-        results: Sequence[Place],
+        results: Sequence[Slot],
         rounds: int = 1,
     ) -> None:
         self._helper = helper
@@ -68,12 +69,13 @@ class PlanApart:
         programs = prepared.device.compiler.sources(call.kernel for call in plan.launches)
         self._apart = Apart(helper, launches, plan.launches, programs, self._outputs())
 
-    def _outputs(self) -> list[Place]:
+    def _outputs(self) -> list[Slot]:
         """Where the outputs lie."""
         place = places_of(self._plan, self._plan.memory)
         lowered = self._plan.lowered
         stored = [lowered.stored[name] for name in self._plan.graph.returned]
-        return [place(name, 0)._replace(nbytes=lowered.specs[name].nbytes) for name in stored]
+        slots = [(place(name, 0), lowered.specs[name].nbytes) for name in stored]
+        return [Slot(slot.arena, slot.offset, nbytes) for slot, nbytes in slots]
 
     def outputs(self) -> dict[str, np.ndarray]:
         """Raises what Apart.results raises."""
@@ -88,13 +90,8 @@ class PlanApart:
 def _packed(plan: Plan, prepared: PreparedDevice) -> dict[Packed, np.ndarray]:
     """What the constants of a plan's launches hold, packed."""
     found: dict[Packed, np.ndarray] = {}
-    for call in plan.launches:
-        for _, argument in call.arguments:
-            nested = argument.arguments if isinstance(argument, Addresses) else (argument,)
-            for one in nested:
-                if isinstance(one, Packed) and one not in found:
-                    constant = plan.graph.constants[one.constant]
-                    held = prepared.constants.get(constant, one.packing)
-                    found[one] = content = np.empty(held.nbytes, np.uint8)
-                    prepared.queue.read(content, held.buffer, wait=True)
+    for one in packed_arguments(plan.launches):
+        held = prepared.constants.get(plan.graph.constants[one.constant], one.packing)
+        found[one] = content = np.empty(held.nbytes, np.uint8)
+        prepared.queue.read(content, held.buffer, wait=True)
     return found

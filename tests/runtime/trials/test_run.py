@@ -52,7 +52,7 @@ def test_its_death_and_a_refusal_are_errors(device: DeviceInfo) -> None:
         with pytest.raises(KernelBuildError, match="ended with -6"):
             apart.outputs()
     with Helper(device) as helper:
-        job = {"do": "launches", "sources": ["kernel void x("]}
+        job = {"sources": ["kernel void x("]}
         answer = helper.answer(helper.give(job))
         assert answer is not None and answer["refused"]
         assert not helper.wait(helper.give(job))
