@@ -110,6 +110,8 @@ def _parts() -> Iterator[_Part]:
     except OSError:
         return
     for line in text.split("\n"):
+        # Another process that compiled the same program put its file in the place of the one that is loaded.
+        line = line.removesuffix(" (deleted)")
         if line.endswith(".so"):
             span, access, offset, _, _, path = line.split(None, 5)
             begin, end = (int(number, 16) for number in span.split("-"))
