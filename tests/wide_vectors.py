@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 
 from clconv.device.info import DeviceInfo, wide_of, widened
-from clconv.runtime.opencl import found
+from clconv.device.processor import this_processor
 
 
 def with_wide_vectors(device: DeviceInfo) -> DeviceInfo:
     """The device, with AVX-512 as an attribute of functions; skips the test where there is none."""
-    features = wide_of("haswell", found._processor_flags())
+    features = wide_of("haswell", this_processor().flags)
     if "Portable Computing Language" not in device.platform or not device.is_cpu or not features:
         pytest.skip("needs PoCL on a processor with AVX-512")
     return widened(dataclasses.replace(device, wide=features))

@@ -8,6 +8,7 @@ from typing import Any
 
 from clconv.debug import say
 from clconv.errors import ClconvError, ConfigError
+from clconv.probes.known import known
 from clconv.store.files import Unusable
 from clconv.store.kept import kept_path
 from clconv.store.records import read_records, write_records
@@ -17,9 +18,9 @@ _AGAIN = 24 * 3600.0
 
 
 def found_apart(file: str, key: Mapping[str, Any], tried: Callable[[], str]) -> str:
-    """Why what was tried is of no use, "" if it is right: what was remembered in the file by the key, else what tried() says,
-    or raises."""
-    reason = remembered(file, key)
+    """Why what was tried is of no use, "" if it is right: what was found out before by the key, and is remembered in the file,
+    else what tried() says, or raises."""
+    reason = found_before(file, key)
     if reason is None:
         try:
             reason = tried()
@@ -31,6 +32,13 @@ def found_apart(file: str, key: Mapping[str, Any], tried: Callable[[], str]) -> 
     return reason
 
 
+def found_before(file: str, key: Mapping[str, Any]) -> str | None:
+    """What is known of machines like this one, or remembered of this one; None if nobody has tried it yet, or it was of no
+    use long ago."""
+    reason = known(file, key)
+    return remembered(file, key) if reason is None else reason
+
+
 def _records(file: str) -> list[dict[str, Any]]:
     try:
         return read_records(kept_path(file), own=True)
@@ -39,7 +47,7 @@ def _records(file: str) -> list[dict[str, Any]]:
 
 
 def remembered(file: str, key: Mapping[str, Any]) -> str | None:
-    """None if nobody has tried it yet, or it was of no use long ago."""
+    """What was found out here; None as found_before()."""
     for record in _records(file):
         if all(record.get(name) == value for name, value in key.items()):
             reason, when = record.get("reason"), record.get("time")

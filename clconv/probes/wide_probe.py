@@ -1,5 +1,5 @@
 """Whether functions for AVX-512 are right, and multiply no slower, where PoCL's compiler takes the processor for one without: tried
-by another process, which LLVM may end, and remembered, before the device's vectors are taken for 16 lanes wide."""
+by another process, which LLVM may end, and remembered, before the device's vectors are taken for 16 lanes wide. See known.py, too."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.peak_kernels import CHAINS, peak_arithmetic_call
 from clconv.planning.memory import Slot
 from clconv.planning.planner import Planner
-from clconv.probes.apart import found_apart, remembered
+from clconv.probes.apart import found_apart, found_before
 from clconv.runtime.opencl import Helper, give_back, open_device, taken
 from clconv.runtime.prepared import PreparedDevice
 from clconv.runtime.quarantine import device_key
@@ -53,7 +53,7 @@ def begin(device: DeviceInfo) -> None:
     with _lock, contextlib.suppress(OSError, ClconvError):  # the same comes where it can be told
         if device in _begun or device in _found or not _is_open(device):
             return
-        if remembered(_FILE, _key(device)) is None:
+        if found_before(_FILE, _key(device)) is None:
             _begun[device] = Trial(device)
 
 

@@ -15,7 +15,7 @@ from clconv.device.info import DeviceInfo, dot_of, gpu_dot
 from clconv.errors import KernelBuildError
 from clconv.frontend.layers import Conv2d, Sequential
 from clconv.graph.ir import Graph
-from clconv.probes import dot_probe
+from clconv.probes import dot_probe, known
 from clconv.probes.dot_probe import refusal, verified_dot, with_verified_dot
 from clconv.probes.wide_probe import verified_wide
 from clconv.store.kept import kept_path
@@ -30,6 +30,7 @@ CPU = DeviceInfo("cpu", "maker", "Portable Computing Language", "3.0", "3.0", "c
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(known, "KNOWN", ())  # here everything is tried
     verified_dot.cache_clear()
     yield
     verified_dot.cache_clear()

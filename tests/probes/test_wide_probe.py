@@ -11,7 +11,7 @@ import pytest
 from clconv.device.info import DeviceInfo, apply_quirks, wide_of, widened
 from clconv.errors import KernelBuildError
 from clconv.frontend.layers import Conv2d, Sequential
-from clconv.probes import wide_probe
+from clconv.probes import known, wide_probe
 from clconv.probes.apart import remembered
 from clconv.probes.probed import probed_for
 from clconv.probes.wide_probe import Trial, _in_words, _Speed, begin, verified_wide
@@ -30,6 +30,7 @@ ZEN4 = DeviceInfo(
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(known, "KNOWN", ())  # here everything is tried
     monkeypatch.setattr(wide_probe, "_found", {})
 
 

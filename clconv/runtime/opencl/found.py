@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
-from pathlib import Path
 from typing import Any
 
 import pyopencl as cl
@@ -20,6 +18,7 @@ from clconv.device.info import (
     shuffle_of,
     wide_of,
 )
+from clconv.device.processor import this_processor
 from clconv.runtime import process
 from clconv.store.pocl_folder import settle_folder
 
@@ -65,17 +64,6 @@ def _device_infos() -> tuple[DeviceInfo, ...]:
     return tuple(_describe(device, i) for i, device in enumerate(raw_devices()))
 
 
-@functools.cache
-def _processor_flags() -> frozenset[str]:
-    """What this machine's processor can, as Linux names it; nothing where it does not say."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return frozenset()
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.M)
-    return frozenset(found[1].split()) if found else frozenset()
-
-
 def _describe(device: Any, index: int) -> DeviceInfo:
     def ask(name: str, default: Any) -> Any:
         try:
@@ -116,8 +104,10 @@ def _describe(device: Any, index: int) -> DeviceInfo:
         shuffle=shuffle_of(capability, extensions),
         dot=gpu_dot(device.name.strip(), capability, extensions)
         if kind == "gpu"
-        else dot_of(platform, kind, version, _processor_flags()),
-        wide=wide_of(version, _processor_flags()) if kind == "cpu" and is_pocl(platform) else "",
+        else dot_of(platform, kind, version, this_processor().flags),
+        wide=wide_of(version, this_processor().flags)
+        if kind == "cpu" and is_pocl(platform)
+        else "",
         index=index,
     )
     return apply_quirks(info)
