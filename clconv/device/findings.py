@@ -7,9 +7,10 @@ import warnings
 
 from clconv.device.measurements import Measurements
 from clconv.errors import ClconvWarning
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Findings:
     """quarantined: (operator, variant) pairs that gave wrong results, or none, when `clconv doctor` tried them
     on this device with this driver. measurements: what `clconv tune` measured, here or on a device like this."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import Node, TensorSpec
+from clconv.records import record
 
 Named = tuple[tuple[str, Any], ...]  # sorted by name
 
@@ -22,7 +23,7 @@ _FARTHEST = {"pixels": 16.0, "rows": 16.0}
 _FARTHEST_OTHER = 2.0
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Machine:
     """The device that something was measured on, with its driver."""
 
@@ -58,7 +59,7 @@ class Machine:
         return self.vendor, self.kind, str(self.vector_width if self.kind == "cpu" else 0)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Shape:
     """What is tuned for. kind: what must be the same, the shape class; sizes: what may be near instead; exact: the rest
     of what makes two problems the same."""
@@ -167,7 +168,7 @@ def _product(node: Node, a: TensorSpec, b: TensorSpec, y: TensorSpec) -> tuple[N
     return kind, sizes, (("input0", _times(a.shape)), ("input1", _times(b.shape)))
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Entry:
     """One result. Errors are relative, times in seconds; what begins with `default_` is of what would have run without
     tuning. is_default: nothing was found to be better, so that choosing stays as it is."""
@@ -187,7 +188,7 @@ class Entry:
         return self.machine, self.shape
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Measurements:
     """Entries for one device. entries: the user's; those of other devices may be among them. shipped: clconv's."""
 

@@ -22,6 +22,7 @@ from clconv.errors import (
 from clconv.graph.ir import RUNNING, Attributes, Constant, EpilogueStep, Graph, Node, TensorSpec
 from clconv.graph.ops import OPS, Call, Cost, get_op
 from clconv.graph.ops.base import RunGraph
+from clconv.records import record
 
 # No device has so many bytes, and products of sizes below it fit 64-bit integers.
 _ADDRESSABLE = 1 << 48
@@ -172,7 +173,7 @@ def evaluate_node(
         return tuple(np.asarray(r) for r in results)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _WithArrays(Call):
     """What a shape rule sees of arrays that exist: values where it asks for one. They count as known at run time only,
     so that what they hold is the reference's to check, and what shapes of results depend on is not computed twice."""

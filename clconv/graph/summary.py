@@ -10,6 +10,7 @@ from clconv.errors import GraphError
 from clconv.graph.evaluate import node_cost
 from clconv.graph.ir import Graph, Node
 from clconv.graph.specialise.specialise import specialise
+from clconv.records import record
 
 # Inputs that training would change. A batch norm's mean and variance are measured, not learned.
 _LEARNED_INPUTS = {"BatchNormalization": (1, 2)}
@@ -19,7 +20,7 @@ _NO_PARAMETERS = frozenset(
 _PRODUCTS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class LayerSummary:
     """One node with the epilogue fused into it.
 

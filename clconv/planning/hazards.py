@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import bisect
-import dataclasses
 from collections.abc import Iterable, Sequence
 
+from clconv.records import record
 
-@dataclasses.dataclass(frozen=True)
+
+@record(frozen=True)
 class Extent:
     """Bytes [begin, end) of one arena."""
 
@@ -16,7 +17,7 @@ class Extent:
     end: int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Access:
     """What one launch reads and writes."""
 

@@ -42,13 +42,14 @@ from clconv.planning.memory import (
 from clconv.planning.other_sizes import CallsByNode, calls_at, other_sizes
 from clconv.planning.plan import Plan
 from clconv.planning.state import place_state
+from clconv.records import record
 from clconv.spans import span
 
 Specs = Mapping[str, TensorSpec]
 OnPass = Callable[[str, str, Graph], None]  # the sizes that are planned for, the pass, what it made
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Request:
     """What plan() was asked for. ahead: whether other sizes will come, whose kernels belong to the plan, too. on_pass:
     called with each pass and what it made."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from typing import Any
@@ -11,12 +10,13 @@ import numpy as np
 
 from clconv.device.info import DeviceInfo
 from clconv.planning.persistent import CLOCK
+from clconv.records import record
 from clconv.runtime.opencl import open_device, set_arguments
 
 _TRIES = 5  # readings, of which the one that took least time counts
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class ClockReading:
     """What the clock said in each group of a launch, between two looks at time.perf_counter()."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Mapping
 
@@ -10,12 +9,13 @@ import numpy as np
 
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.plan import Plan
+from clconv.records import record
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import seconds
 from clconv.runtime.prepared import PreparedDevice
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Timing:
     """One launch: its call and the median of its times in seconds."""
 

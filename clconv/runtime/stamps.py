@@ -3,7 +3,6 @@ device's clock is known to be right, else launch by launch."""
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from clconv.planning.persistent import STAMP, calls_in, is_persistent, stamped
 from clconv.planning.plan import Plan
+from clconv.records import record
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.clock import DeviceClock
 from clconv.runtime.opencl import times
@@ -21,7 +21,7 @@ _SLACK = 2e-4  # seconds by which two clocks may seem to disagree
 ALONE = -1  # in the place of a worker: a launch of its own, by the whole device
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Ran:
     """A call of the plan, or one worker's part of it. Times are seconds of time.perf_counter().
 
@@ -35,7 +35,7 @@ class Ran:
     end: float
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Executed:
     """One run of a plan: inputs are written from `begin` on, kernels run from `written` on, outputs are read from
     `computed` on. overhead: seconds that the time stamps took before and behind."""

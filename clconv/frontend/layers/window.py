@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from clconv.errors import ConfigError, ShapeError
 from clconv.frontend.layers.base import at_least, pair
+from clconv.records import record
 
 PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 AXES = {1: ("length",), 2: ("height", "width")}
 MOST_HINTS = 4
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Window:
     """Size, stride, dilation and padding of a window, one value a spatial axis (height first).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -13,9 +12,10 @@ from clconv.frontend.onnx.declarations import Declarations
 from clconv.frontend.onnx.structure import Names
 from clconv.graph.ir import Constant, DType, Node
 from clconv.graph.ops import make_node
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Source:
     """An ONNX node as its converter sees it: unique name, values by their names in the graph.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import onnx
 
 from clconv.errors import GraphError, UnsupportedError
 from clconv.frontend.onnx.structure import Names, all_nodes, captured, graphs_of, subgraphs
+from clconv.records import record
 
 MAIN_DOMAIN = ("", "ai.onnx")
 Key = tuple[str, str, str]  # domain, name, overload
@@ -23,7 +23,7 @@ _LONGEST = 200  # characters of a name that the names of a call's values begin w
 _OPSET = "clconv.opset"  # what a node is marked with whose form is not that of the model's opset
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class LocalFunction:
     """What a call becomes. defaults: attributes that a caller need not give. opset: that of its nodes."""
 

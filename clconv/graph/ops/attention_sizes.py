@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from clconv.records import record
 
-@dataclasses.dataclass(frozen=True)
+
+@record(frozen=True)
 class AttentionSizes:
     """Sizes of an attention. keys and values hold `past` older entries before the `fresh` ones."""
 

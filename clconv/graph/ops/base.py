@@ -12,11 +12,12 @@ from clconv.errors import GraphError, NeedsValue, ShapeError, UnsupportedError
 from clconv.graph.cost import Cost as Cost
 from clconv.graph.ir import RUNNING, Attributes, Constant, DType, Graph, Node, TensorSpec
 from clconv.graph.ops.hooks import NO_HOOKS, Hooks
+from clconv.records import record
 
 REQUIRED: Any = object()  # default of an attribute that must be given
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Call:
     """What a shape rule sees: the node, the specs of its inputs, and the values of constant ones."""
 
@@ -131,7 +132,7 @@ def streaming_cost(
     return Cost(flops=sum(s.size for s in outputs), bytes=moved)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Op:
     """One operator with ONNX's name and semantics.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from clconv.graph.rules.images import ImageRule
 from clconv.graph.rules.known import KnownRule
 from clconv.graph.rules.transposed import TransposeRule
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 GradientRule = Callable[["Backward"], Sequence[str]]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Half:
     """How an operator runs in a network that is partly stored in float16; see passes/half.py.
 

@@ -14,11 +14,12 @@ from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.graph.ops import get_op, hooks_of
 from clconv.graph.passes.editor import Editor
 from clconv.graph.passes.facts import gather_facts
+from clconv.records import record
 
 NOT_NEGATIVE = frozenset({"Relu", "Sigmoid", "HardSigmoid", "Softplus", "Abs", "Exp", "Sqrt"})
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Padding:
     """What a Pad node does to spatial axes. pads: begin of every axis, then end of every axis."""
 

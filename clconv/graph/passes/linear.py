@@ -8,11 +8,12 @@ import numpy as np
 
 from clconv.graph.ir import Constant, Node
 from clconv.graph.passes.editor import Editor, inherit
+from clconv.records import record
 
 LINEAR_OPS = ("Conv", "ConvTranspose", "Gemm")
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Linear:
     """A node y = W x + b with constant W and b.
 

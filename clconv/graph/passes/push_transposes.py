@@ -18,6 +18,7 @@ from clconv.graph.ops import hooks_of, make_node
 from clconv.graph.passes.facts import gather_facts
 from clconv.graph.rules.known import permutation
 from clconv.graph.rules.transposed import NodeInput, Permuted, inverse
+from clconv.records import record
 
 OPEN_SIZE = 16  # what a size that is not known yet counts
 
@@ -58,7 +59,7 @@ def keeps_order(source: TensorSpec, perm: Sequence[int]) -> bool:
     return moved == sorted(moved)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _DelayedTranspose:
     """A value that is Transpose(source, perm) and not made yet."""
 

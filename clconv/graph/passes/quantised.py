@@ -19,6 +19,7 @@ from clconv.graph.passes.editor import Editor
 from clconv.graph.passes.facts import gather_facts
 from clconv.graph.passes.remove_dead import remove_dead
 from clconv.graph.tensor import Integers
+from clconv.records import record
 
 
 def unfold_quantised(graph: Graph) -> Graph:
@@ -147,7 +148,7 @@ def fuse_quantised(graph: Graph) -> Graph:
     return remove_dead(editor.result()) if editor.changed else graph
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Step:
     """Scale and zero point of one of the two operators, and the integers between them."""
 

@@ -7,13 +7,13 @@ no rule.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 from clconv.graph.ir import DType, Graph, Node, TensorSpec
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Use:
     """A node with the specs of its values, and which of its operator's inputs are of the images."""
 

@@ -7,18 +7,18 @@ transposed in turn. Or None if it cannot.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from clconv.graph.ir import Constant, Node, TensorSpec
+from clconv.records import record
 
 Perm = tuple[int, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class NodeInput:
     """An input: what is known of it, its value if constant; source and perm if it is a transpose."""
 
@@ -37,7 +37,7 @@ class NodeInput:
         return tuple(int(v) for v in self.constant.array.reshape(-1))
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Permuted:
     """The node on the source. inputs: names, new constants, or (name, perm) to transpose first; perms: how
     each output of the old node is transposed from the new one's, None if it is the same."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from clconv.graph.ir import Graph, Node
 from clconv.graph.specialise.differentiate import refuse_gradients
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.specialise import Specialiser
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Cut:
     """Where a graph has to stop until values are known.
 
@@ -26,7 +26,7 @@ class Cut:
     rest: Graph
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Specialised:
     """A graph with all specs known, and the cut behind it if it is not the whole."""
 

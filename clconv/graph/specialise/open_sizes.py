@@ -5,7 +5,6 @@ A graph is specialised for known sizes only, so it is at several, and what each 
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Collection, Mapping
 from fractions import Fraction
@@ -16,6 +15,7 @@ from clconv.graph.passes import run_passes
 from clconv.graph.specialise.cut import Specialised
 from clconv.graph.specialise.specialise import specialise
 from clconv.graph.summary import summary
+from clconv.records import record
 
 Size = int | str
 _EXAMPLES = (
@@ -29,7 +29,7 @@ _OTHER = 16  # a size that is neither batch, height nor width
 _BY_PLACE = {4: {0: "N", 1: "C", 2: "H", 3: "W"}, 3: {0: "N"}, 2: {0: "N"}, 1: {0: "N"}}
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class OpenSizes:
     """A graph at example sizes, and what of its shapes depends on the open ones.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.lowering.model.kernel import Problem
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Matrix:
     """A matrix instruction: rows x columns results, each from k products, which `lanes` work-items compute together:
     a warp NVIDIA's mma.sync, a subgroup Intel's; with one lane and k 2 an item's own.

@@ -13,11 +13,12 @@ import math
 from collections.abc import Sequence
 
 from clconv.graph.ir import TensorSpec
+from clconv.records import record
 
 _LONGEST = 2**31 - 1  # kernels count with int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class CopyLoop:
     """A loop: how many times, and how far each step goes in source and target, in elements."""
 
@@ -26,7 +27,7 @@ class CopyLoop:
     target: int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Copy:
     """Elements that a nest of loops moves, from one offset to another, in elements."""
 
@@ -39,7 +40,7 @@ class Copy:
         return math.prod(axis.size for axis in self.axes)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Span:
     """A run of `count` indices: of one axis of the source onto one of the target, either of them None
     where there is none. A step of 0 reads the same place again; the source's may be negative."""

@@ -11,6 +11,7 @@ from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Problem
+from clconv.records import record
 
 # Many devices limit the work-groups along the second and third axis to 65535.
 MOST_GROUPS = 32768
@@ -90,7 +91,7 @@ def _step(last: CopyLoop) -> str:
     return {1: "one", 0: "zero", 2: "two", -1: "back"}.get(last.source, "any")
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Shape:
     """A copy made ready for a template: at least two loops, in the order the kernel runs them.
 
@@ -137,7 +138,7 @@ def _rows(axes: tuple[CopyLoop, ...]) -> _Shape:
     return _padded("rows", axes)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Work:
     """How the loops are shared out: planes (all loops but two), rows and columns for each item."""
 

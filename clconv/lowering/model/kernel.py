@@ -25,11 +25,12 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.moments import Moments
+from clconv.records import record
 
 AUTO = "auto"
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Problem:
     """What a variant sees: the node, its tensors, the constants among them, the device.
 
@@ -145,7 +146,7 @@ class Problem:
         return spec is not None and spec.dtype is DType.FLOAT16
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Signature:
     """Layouts that a variant reads its inputs in and writes its outputs in, one for each."""
 
@@ -153,7 +154,7 @@ class Signature:
     outputs: tuple[Layout, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Placement:
     """A value that could lie inside another's memory, which saves copying it.
 
@@ -167,7 +168,7 @@ class Placement:
     calls: tuple[KernelCall, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Lowered:
     """A node as kernel calls. scratch: buffers of its own, bytes by name. aliases: outputs that are
     just another view of an input's memory. placements: copies that become needless where a value is placed inside another.
@@ -186,7 +187,7 @@ def plain_signature(problem: Problem) -> list[Signature]:
     return [Signature((PLAIN,) * len(problem.inputs), (PLAIN,) * len(problem.outputs))]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Variant:
     """One way to run an operator.
 

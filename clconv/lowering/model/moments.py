@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
+from clconv.records import record
 
 FIELDS = 4  # count, `top`, mean - top, squared deviations from the mean
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Moments:
     """Of a value on channel blocks: a buffer of float32 (parts, FIELDS, channels padded to whole blocks).
 

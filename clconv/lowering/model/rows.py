@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from clconv.records import record
+
 if TYPE_CHECKING:
     from clconv.lowering.model.call import KernelCall
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Rows:
     """Rows [begin, end) of an image."""
 
@@ -22,7 +24,7 @@ class Rows:
         return self.end - self.begin
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class HeldRows:
     """Memory that has some rows of a value, of all its images and channels. name: of that memory; "" for the value's own, which
     has all rows."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.kernel import Problem
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Axis:
     """Neighbouring axes of a plain tensor seen as one: size, distance of two indices in elements."""
 

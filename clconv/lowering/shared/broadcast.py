@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
+from clconv.records import record
 
-@dataclasses.dataclass(frozen=True)
+
+@record(frozen=True)
 class Broadcast:
     """How operands of a result are walked, after adjacent axes were joined.
 

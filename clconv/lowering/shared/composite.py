@@ -27,12 +27,13 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem
+from clconv.records import record
 
 # Bytes; a multiple of every device's alignment of buffers that are part of another.
 INNER_ALIGNMENT = 4096
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class DerivedConstant:
     """How the content of a value follows from a constant: a name for it, and the function."""
 

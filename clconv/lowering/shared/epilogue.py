@@ -6,7 +6,6 @@ literals, per-channel constants, or tensors of the output's own shape and layout
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 
@@ -25,12 +24,13 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import computed
+from clconv.records import record
 
 # Vectors for which prelude.cl.mako has limits of their own.
 _LIMITED = {f"float{width}": width for width in (4, 8, 16)}
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class TermOperand:
     """Where `a`, `b` or `c` of an expression comes from.
 
@@ -43,7 +43,7 @@ class TermOperand:
     text: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Term:
     """One step: an expression of a, b, c and T, and its operands."""
 
@@ -60,7 +60,7 @@ class Term:
         return re.sub(r"\b[abcT]\b", lambda m: names[m.group()], text)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Epilogue:
     """Terms in order, and the arguments (name, what) that kernels append to their own."""
 
@@ -82,7 +82,7 @@ CHOICE = "epilogue_choice"  # the number of one of several epilogues, as kernels
 BIAS_OR_NULL = "or null"  # a kernel's bias that some of its calls do not have
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Choices:
     """The epilogues of a kernel that does the work of several, in the place of one; parameter CHOICE says which."""
 

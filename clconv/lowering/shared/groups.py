@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from clconv.device.info import DeviceInfo
@@ -16,6 +15,7 @@ from clconv.lowering.shared.reduction import Reduction
 from clconv.lowering.shared.tile_choice import READ_TOGETHER
 from clconv.lowering.shared.tiles import gpu_rate
 from clconv.lowering.shared.work_split import power_of_two
+from clconv.records import record
 
 _MOST_ITEMS = (
     256  # of a group: enough to hide the latency of memory, and no device has less by default
@@ -26,7 +26,7 @@ _NOTHING = Epilogue()
 _ABREAST = {"nvidia": 32, "intel": 16, "emulated": 8}
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class WorkSplit:
     """A group's work-items: `items` share a line, for each of `lanes` neighbouring columns of `rows` rows, so that
     items side by side read neighbours. All are powers of two. width: elements of a load along a line. split: whether

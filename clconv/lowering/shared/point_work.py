@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 
 from clconv.lowering.shared.epilogue import Term, TermOperand
+from clconv.records import record
 
 Shape = tuple[int, ...]
 
@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 Place = Callable[[int], TermOperand]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class PointWork:
     """Terms to apply to every element of the first output.
 

@@ -6,7 +6,6 @@ channels, and broadcasting by strides. Element-wise operators and normalisations
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
@@ -24,6 +23,7 @@ from clconv.lowering.shared.epilogue import TermOperand, channel_packing, is_cha
 from clconv.lowering.shared.point_work import PointWork, Shape
 from clconv.lowering.shared.strided_points import by_strides
 from clconv.lowering.shared.work_split import elements_per_item, items
+from clconv.records import record
 
 MOST_OPERANDS = 16  # buffers that one kernel reads; OpenCL promises room for a hundred arguments
 
@@ -83,7 +83,7 @@ def flat(problem: Problem, work: PointWork) -> Lowered:
 # --- channel: blocks of channels, operands that repeat over pixels or channels --------------------------
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Source:
     """Where an operand lies on channel blocks.
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
 
 from clconv.lowering.model.arguments import Argument, Table
 from clconv.lowering.model.kernel import Problem
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Product:
     """Sizes of batch x (rows x inner) (inner x columns), and how each matrix lies in memory.
 

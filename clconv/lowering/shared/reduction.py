@@ -6,8 +6,10 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
+from clconv.records import record
 
-@dataclasses.dataclass(frozen=True)
+
+@record(frozen=True)
 class Reduction:
     """C texts of one reduction; T is the type they are computed in.
 

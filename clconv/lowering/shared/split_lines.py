@@ -17,6 +17,7 @@ from clconv.lowering.shared.epilogue import Epilogue
 from clconv.lowering.shared.groups import WorkSplit
 from clconv.lowering.shared.reduction import LARGEST, Reduction
 from clconv.lowering.shared.tiles import gpu_rate
+from clconv.records import record
 
 Sizes = tuple[int, int, int]  # (outer, n, inner): lines along the middle axis
 
@@ -31,7 +32,7 @@ SPLIT_SPACE: dict[str, tuple[int | str, ...]] = {"splits": (AUTO, 2, 4, 8, 16, 3
 SHIFT = dataclasses.replace(LARGEST, finish="a - a == 0 ? a : (T)(0)")
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Split:
     """How the lines of a tensor (outer, n, inner) are cut: `count` chunks of `chunk` elements each, the last shorter.
 

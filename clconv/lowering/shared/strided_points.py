@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from clconv.lowering.shared.broadcast import Broadcast, broadcast
 from clconv.lowering.shared.epilogue import TermOperand
 from clconv.lowering.shared.point_work import PointWork, Shape
 from clconv.lowering.shared.work_split import elements_per_item, items
+from clconv.records import record
 
 
 def by_strides(problem: Problem, work: PointWork) -> Lowered:
@@ -30,7 +30,7 @@ def by_strides(problem: Problem, work: PointWork) -> Lowered:
     return Lowered((strides_call(problem, work, problem.node.outputs[0]),))
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Strided:
     """An operand that is read by strides: the shape in which it broadcasts to the result's."""
 

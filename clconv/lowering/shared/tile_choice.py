@@ -14,6 +14,7 @@ from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.shared.tile_text import Warps
 from clconv.lowering.shared.tiles import Tile, gpu_rate, tiles_for
+from clconv.records import record
 
 _SCHEDULERS = 4  # of a unit; each issues one instruction of a warp a cycle
 _OVERHEAD = 60  # instructions of a step besides the products: loads, addresses, a barrier
@@ -31,7 +32,7 @@ _SPLITS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, MOST_SPLITS)
 _LEAST_STEPS = 4  # of a part of the sum
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class ProductSize:
     """`products` products of rows x inner by inner x columns. most_splits: parts that each sum may have."""
 

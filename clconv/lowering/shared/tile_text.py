@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 
 from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.model.ctext import load, vector_type
 from clconv.lowering.shared.tiles import Tile
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Column:
     """Neighbouring columns of the tile in which an item has results.
 
@@ -24,7 +24,7 @@ class Column:
     rows: tuple[tuple[str, str], ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Warps:
     """How the warps (subgroups) of a work-group share a tile, in fragments of the matrix instruction's size.
 

@@ -9,9 +9,10 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.kernel import AUTO, Problem
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Tile:
     """Work-group and work-item tile of C = A B: M rows, N columns, K summed at a time, `depth` of them unrolled."""
 

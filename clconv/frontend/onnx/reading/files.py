@@ -14,6 +14,7 @@ from clconv.errors import ModelError
 from clconv.frontend.onnx.reading.readers import BytesReader, FileReader, FileSpan
 from clconv.frontend.onnx.reading.spans import leave_out_weights
 from clconv.frontend.onnx.reading.text import refuse_broken_text
+from clconv.records import record
 
 PROTOBUF_LIMIT = 2**31 - 1  # bytes in one protobuf message
 
@@ -32,7 +33,7 @@ File = str | os.PathLike[str] | bytes
 Opened = dict[Path, FileReader]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Origin:
     """Where a model came from.
 

@@ -7,16 +7,16 @@ ModelProto.graph = 7, GraphProto.initializer = 5, and of TensorProto name = 8 an
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 from clconv.frontend.onnx.reading.readers import FileSpan, Reader
+from clconv.records import record
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
 LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Field:
     """One field: its number, where its tag begins, and its value's span if it has a length."""
 

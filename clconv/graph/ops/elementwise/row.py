@@ -11,9 +11,10 @@ import numpy as np
 
 from clconv.graph.ir import Attributes, DType
 from clconv.graph.ops.hooks import GradientRule
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class ExpressionUse:
     """One place where a row's expression is written, and what its text may depend on.
 
@@ -29,7 +30,7 @@ class ExpressionUse:
         return self.dtypes[0].is_float
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Row:
     """One element-wise operator.
 

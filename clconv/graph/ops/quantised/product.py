@@ -6,7 +6,6 @@ filter (or row, or column).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from clconv.graph.ops.quantised.quantise import expect_quantised, saturate
 from clconv.graph.ops.window import check_window, output_size, settle_auto_pad
 from clconv.graph.rules import images
 from clconv.graph.rules.gradient.flat import flat
+from clconv.records import record
 
 CONV_ATTRIBUTES = {
     "strides": REQUIRED,
@@ -95,7 +95,7 @@ def _conv_integer(
     return _integer_sums(at, _shifted(x, x_zero, 1), _shifted(w, w_zero, 0)).astype(np.int32)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Quantised:
     """A factor of a product: (values - zero) * scale."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from clconv.graph.ops.numeric import true_places
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Candidates:
     """The boxes of all classes that may be kept: class by class, the best first, of equal ones the first first."""
 

@@ -6,20 +6,20 @@ other float32 engines give.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from clconv.graph.ir import Attributes
+from clconv.records import record
 
 LONGEST = 2**31 - 1  # pixels of an axis: kernels count them in 32 bits
 # Entries of the tables that are computed together: what lies between takes several times their memory.
 _TAPS_AT_ONCE = 1 << 22
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class AxisResize:
     """One axis: pixels in and out, scale (about out / in), region of interest."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from clconv.graph.ops.base import Call, Cost, Op, register, same_dtype
 from clconv.graph.ops.hooks import Half, Hooks
 from clconv.graph.ops.numeric import check_constant_indices, expect_index, expect_kind, moved_bytes
 from clconv.graph.rules.gradient.sampling import roi_align as gradient
+from clconv.records import record
 
 # Samples of a bin along each axis, if the model says how many: no image has more pixels that they could tell apart.
 _MOST_SAMPLES = 4096
@@ -95,7 +95,7 @@ def _bin(at: Any, image: np.ndarray, ys: Sequence[float], xs: Sequence[float], c
     return np.sum(weighted, (0, 1)) / count
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Bin:
     """Bin (row, column) of a region of an image: places of its samples that lie on the image, of `count` in all."""
 

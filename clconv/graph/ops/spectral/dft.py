@@ -6,7 +6,6 @@ last axis.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from clconv.graph.ir import Constant, DType, TensorSpec
 from clconv.graph.ops.base import Call, Expansion, Op, register
 from clconv.graph.ops.numeric import expect_kind, one_value
 from clconv.graph.ops.spectral.fourier import DIRECT, dft_matrix, mirrored, transform
+from clconv.records import record
 
 # So many lines or more are transformed by one product while its matrix is not larger than this: it then lies in a cache
 # (measured up to 1024 points on two cores: half the time at 512 real ones, twice at 1024 complex ones).
@@ -94,7 +94,7 @@ def _expand_dft(e: Expansion) -> bool:
     return True
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Signal:
     """A value that holds so many lines of so many numbers, of 1 or 2 parts."""
 

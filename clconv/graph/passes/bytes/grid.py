@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from clconv.graph.ir import Attributes, Constant
 from clconv.graph.ops.quantised.bytes import NUMBERS
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Grid:
     """real = (byte - zero) * scale for bytes 0 to `most`. The byte of an int8 is 128 more than the int8."""
 
@@ -33,7 +33,7 @@ class Grid:
         return (steps + self.zero).astype(np.uint8)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class CutOff:
     """What an activation before a quantisation cuts off."""
 
@@ -83,7 +83,7 @@ def numbers_of(
 Grids = Mapping[str, Grid]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Weights:
     """Filters of int8, (filters, channels, window...), and what one step of each filter is."""
 

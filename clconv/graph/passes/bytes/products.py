@@ -14,6 +14,7 @@ from clconv.graph.ops import make_node
 from clconv.graph.passes.bytes.grid import Grid, Weights
 from clconv.graph.passes.bytes.real_products import real_product
 from clconv.graph.passes.bytes.tail import Tail, tail_of
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.passes.bytes.place import Placer
@@ -31,7 +32,7 @@ class WrittenConv:
     finish: Callable[[Tail], Node]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Product:
     """x: bytes (N, C, spatial...). attrs: ByteConv's. bias: floats, or None."""
 

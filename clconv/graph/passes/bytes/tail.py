@@ -8,9 +8,10 @@ import numpy as np
 
 from clconv.graph.ir import RUNNING, Constant, Node
 from clconv.graph.passes.bytes.grid import CutOff, Grid, Grids, grid_of, numbers_of
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Tail:
     """cut, grid: the first quantisation, with what is cut off before. other: the value that is added behind it, on a grid.
     last: what is then cut off, and the grid of the result; None where nothing follows the first. length: steps of the

@@ -17,6 +17,7 @@ from clconv.graph.ops import make_node
 from clconv.graph.ops.quantised.bytes_to_float import BIAS
 from clconv.graph.passes.bytes.grid import Weights
 from clconv.graph.passes.editor import Editor, inherit
+from clconv.records import record
 
 TakesBytes = Callable[[Node, Mapping[str, TensorSpec], Mapping[str, Constant]], bool]
 _MATRIX = "bytes of a matrix"
@@ -41,7 +42,7 @@ def place_to_float(graph: Graph, takes: TakesBytes) -> Graph:
     return editor.result()
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Scale:
     """What sums are multiplied by: one number that may be known at a run only, and one for each filter. follower: the
     position of the Mul that does it; -1 if nobody does."""

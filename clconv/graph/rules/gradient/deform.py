@@ -6,7 +6,6 @@ up. Source: Dai et al., "Deformable convolutional networks" (2017), eq. 5 for th
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clconv.graph.ir import DType
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CORNERS = tuple(itertools.product((0, 1), (0, 1)))
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Axis:
     """Along one axis, for the pixel before a place and the one after it: index, share, and how the share changes with the
     place. Outside the image shares are zero."""

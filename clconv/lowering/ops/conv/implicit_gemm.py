@@ -36,6 +36,7 @@ from clconv.lowering.shared.tiles import (
     matrix_obstacle,
     subgroup_of,
 )
+from clconv.records import record
 
 # Instructions of an item to find and load a pixel for itself, and as one of a row of a window; and for the products of one k
 # by matrix instructions.
@@ -69,7 +70,7 @@ def obstacle(problem: Problem) -> str | None:
     return plain_obstacle(problem) or local_memory_obstacle(problem.device)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class ConvProduct:
     """A convolution, or the batched product inside another algorithm, for product_call."""
 

@@ -9,9 +9,10 @@ from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.model.moments import FIELDS, Moments
 from clconv.lowering.shared.work_split import items
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Left:
     """The Moments that a convolution leaves, None if nobody wants them, of so many padded channels."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from clconv.device.info import DeviceInfo
@@ -20,11 +18,12 @@ from clconv.lowering.ops.conv.shape import (
 )
 from clconv.lowering.shared.blocked import blocked_obstacle, convolution_signatures
 from clconv.lowering.shared.epilogue import plan_epilogue
+from clconv.records import record
 
 _MOST_VECTORS = 4
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class NarrowTile:
     """Of an item: the register tile, vectors x pixels, and how many rows of the result it computes."""
 

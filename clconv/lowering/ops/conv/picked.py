@@ -17,9 +17,10 @@ from clconv.lowering.model.arguments import Argument, Read, Write
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.conv.shape import ConvShape
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Pixels:
     """What a direct convolution reads: the convolution that is left, its input, and what makes that."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+
+from clconv.records import record
 
 # What tiles of vectors of 16 floats have, of which two or three lie side by side: without a narrower one an image of 14 x 14
 # wastes 1 to 6 % of its last one, and only the images of 7 x 7 behind it up to 18 %.
@@ -16,7 +17,7 @@ def narrower_tile(pixels: int, is_dear: bool) -> int:
     return 0 if pixels <= 3 or (is_dear and pixels >= _WIDE) else pixels - 1
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Runs:
     """Runs of `run` pixels, and to an item `runs` of them or `length` pixels of one."""
 

@@ -17,9 +17,10 @@ from clconv.lowering.shared.blocked import (
 from clconv.lowering.shared.epilogue import channel_packing
 from clconv.lowering.shared.tile_choice import launch_seconds
 from clconv.lowering.shared.tiles import gpu_rate
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class ConvShape:
     """Sizes of a convolution, one- and two-dimensional alike (1-D: height 1)."""
 

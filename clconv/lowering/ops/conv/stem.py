@@ -3,7 +3,6 @@ Of halves by instructions for these, where the device has some for items alone."
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -21,6 +20,7 @@ from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import group_seconds
 from clconv.lowering.shared.tiles import subgroup_of, work_group_obstacle
+from clconv.records import record
 
 _MOST_CHANNELS = 4
 # Of a row of the window: 11 taps with stride 4 spill on Intel's GPUs, or leave AMD's an eighth of their threads, and gain nothing.
@@ -32,7 +32,7 @@ _COPIED, _WEIGHTS, _ROW = 16, 8, 12
 _SHORT = 16  # products that are added up as a half: kernels/conv/stem/halves.cl.mako
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class StemTile:
     """What a work-group computes: filters of rows x width pixels; an item item_filters of them of `pixels` neighbours."""
 
@@ -68,7 +68,7 @@ _HALF_TILES = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Stem:
     """A layer, and how it is multiplied: by plain arithmetic, or as Matrix.k says."""
 

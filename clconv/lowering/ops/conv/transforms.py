@@ -10,7 +10,6 @@ Convolution for Deep Neural Networks" (2020). F(2, r) reads each value only for 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import itertools
 import math
@@ -19,10 +18,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from clconv.records import record
+
 Matrix = tuple[tuple[float, ...], ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Transform:
     """F(m x m, r x r) on tiles of n x n: y = A' [(G g G') * (B' d B)] A. Tiles begin m * stride apart."""
 

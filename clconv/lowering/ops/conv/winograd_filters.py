@@ -13,12 +13,13 @@ from clconv.lowering.model.arguments import Argument, PackedValue, Read, Scalar,
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.ops.conv.transforms import Transform
 from clconv.lowering.shared.work_split import items
+from clconv.records import record
 
 # Channels of a work-item of a CPU: what it reads of the filters of a vector is lines of memory of its own.
 _CHANNELS = 8
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Places:
     """Where U of filter f, channel c and position p lies among its elements:
     f // filter_block * filters_step + f % filter_block + c // channel_block * channels_step + c % channel_block *

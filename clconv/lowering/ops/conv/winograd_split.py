@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.conv.shape import ConvShape, chosen_tile
 from clconv.lowering.ops.conv.transforms import Transform
+from clconv.records import record
 
 # Tiles that a work-item multiplies at once: enough to use each weight it loads this often, few enough that
 # their transformed inputs stay in a core's own cache.
@@ -32,7 +32,7 @@ _TURN = 0.6
 _MANY_ITEMS = 8
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class WinogradSplit:
     """vectors, pixels: the register tile. tiles: of a block, whole register tiles."""
 
@@ -78,7 +78,7 @@ def chosen_split(
     return min(work.splits(tiles), key=cycles)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Work:
     """A convolution: channels of a group, blocks of all filters, and tiles."""
 

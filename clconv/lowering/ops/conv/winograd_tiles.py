@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.conv.shape import ConvShape
 from clconv.lowering.ops.conv.transforms import Transform
+from clconv.records import record
 
 
 def window_obstacle(problem: Problem, transform: Transform, block: int = 0) -> str | None:
@@ -33,7 +32,7 @@ def window_obstacle(problem: Problem, transform: Transform, block: int = 0) -> s
     return None
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class TileGrid:
     """The tiles of a transform that cover the results of a convolution: rows and columns of each of `batch` images."""
 

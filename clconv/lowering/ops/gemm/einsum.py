@@ -17,9 +17,10 @@ from clconv.lowering.model.arguments import Write
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
 from clconv.lowering.model.obstacles import arithmetic_obstacle
 from clconv.lowering.shared.composite import Composite, Value
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Operand:
     """A value and the label of each of its axes; none of size 1, none twice."""
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Hashable
 
 from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.gemm.shape import Addend, alpha_of, plan_addend
 from clconv.lowering.shared.epilogue import Epilogue, plan_epilogue
+from clconv.records import record
 
 WIDTH = 4  # elements of a vector load or store
 _NO_ADDEND, _NO_EPILOGUE = Addend(), Epilogue()
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Finish:
     """alpha, the added matrix and the epilogue of a node; by default nothing, as behind a part of a sum."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -36,6 +35,7 @@ from clconv.lowering.shared.tiles import (
     matrix_obstacle,
     subgroup_of,
 )
+from clconv.records import record
 
 
 def row_packing(transposed: bool, width: int) -> Packing:
@@ -52,7 +52,7 @@ def row_packing(transposed: bool, width: int) -> Packing:
     return Packing("gemm.rows", (transposed, width), pack)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Side:
     """How the kernel finds the matrices of one side.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from clconv.graph.ir import DType
@@ -18,6 +16,7 @@ from clconv.lowering.model.obstacles import computed
 from clconv.lowering.shared.blocked import stored_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.product import Product
+from clconv.records import record
 
 # --- what Gemm adds and scales by
 
@@ -40,7 +39,7 @@ def factor_type(problem: Problem) -> str:
     return "long" if whole else "float"
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Addend:
     """beta * C: "none", "columns" (a constant vector, beta in it) or "matrix" with steps of row and column."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from clconv.graph.ops.movement.pad import center_crop_pad_widths, pad_widths
@@ -13,9 +12,10 @@ from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem
 from clconv.lowering.shared.blocked import kernel_pad_mode
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class PadAxis:
     """An axis of a row-major tensor: its size, the elements cut off at both ends, then those added."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Hashable, Sequence
 
@@ -19,13 +18,14 @@ from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.groups import group_estimate, group_obstacle
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS
 from clconv.lowering.shared.work_split import items, power_of_two
+from clconv.records import record
 
 _MOST_ITEMS = 256
 _TURNS = 4  # of an item's loop over its chunk, at least
 _SUM = FLOAT_REDUCTIONS["ReduceSum"]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Chunks:
     """The elements of each channel, cut into `count` chunks, the last one shorter."""
 

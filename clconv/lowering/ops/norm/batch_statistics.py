@@ -6,7 +6,6 @@ in the cache what the first one read. Else several share a channel, in two launc
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -29,6 +28,7 @@ from clconv.lowering.shared.blocked import blocked_signature
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS, Reduction
 from clconv.lowering.shared.work_split import items, nested
+from clconv.records import record
 
 _SUM = FLOAT_REDUCTIONS["ReduceSum"]
 _OWN = Reduction("(T)(0)", "a + b", "v - top")
@@ -40,7 +40,7 @@ _LEAST = 1 << 14  # elements of a chunk
 # --- channels: vectors of pixels, or of channels on channel blocks --------------------------------------
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Work:
     """How the work is cut: work-items a channel (or a block of channels), and how many runs each does."""
 

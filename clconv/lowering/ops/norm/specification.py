@@ -10,6 +10,7 @@ from clconv.lowering.model.arguments import Argument, Write
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.shared.point_work import Shape
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS, Reduction
+from clconv.records import record
 
 RUN = 64  # elements that norm/statistics reduces before it joins the result with those before
 _MEAN = FLOAT_REDUCTIONS["ReduceMean"]
@@ -19,7 +20,7 @@ _LARGE_MEAN = 16
 _SQUARES = FLOAT_REDUCTIONS["ReduceSumSquare"]
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Rest:
     """What rounding takes from a mean, `top`: the mean of what is left of the elements without it.
 
@@ -36,7 +37,7 @@ class Rest:
         return f"{top} * {top} * (float)n > {_LARGE_MEAN**2} * {squares}"
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class NormSpecification:
     """What one normalisation does.
 

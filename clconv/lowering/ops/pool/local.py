@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +21,7 @@ from clconv.lowering.shared.blocked import pair, plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import READ_TOGETHER, lines_seconds
 from clconv.lowering.shared.tiles import work_group_obstacle
+from clconv.records import record
 
 _GROUPS = (256, 128, 64)  # work-items
 _ROWS = (8, 4, 2, 1)  # of results that a work-group computes
@@ -52,7 +52,7 @@ def read_rows(
     )
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class PoolTile:
     """What a work-group of `items` computes: `rows` rows of `strip` results of `together` planes, from `columns` columns."""
 
@@ -70,7 +70,7 @@ class PoolTile:
         return 4 * self.rows * stride * line_length(self.items, stride)
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Window:
     """(height, width) of each."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from clconv.graph.ir import DType
@@ -13,11 +11,12 @@ from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.recurrent.layer import RecurrentLayer
 from clconv.lowering.ops.recurrent.narrow import byte_steps
 from clconv.lowering.shared.composite import INNER_ALIGNMENT, Composite, Value
+from clconv.records import record
 
 _MOST_INPUTS = 1 << 15  # of which products of bytes fit 32 bits
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Projected:
     """(directions, rows, gates * padded): what inputs add to the gates, biases included. direction: floats from one direction
     to the next.

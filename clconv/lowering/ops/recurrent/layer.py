@@ -12,12 +12,13 @@ from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.shared.epilogue import Term, TermOperand
+from clconv.records import record
 
 _ROWS = {name.lower(): row for name, row in ROWS.items()}
 _OTHERS = {"affine": "{alpha} * a + {beta}", "scaledtanh": "{alpha} * clconv_tanh({beta} * a)"}
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class RecurrentLayer:
     """Sizes of a layer, and distances in elements: `state` from one direction and batch row to the next in
     initial and final states, `sequence` from one time, batch row and direction to the next in the outputs."""

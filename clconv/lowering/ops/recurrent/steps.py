@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Hashable
 
 import numpy as np
@@ -26,6 +25,7 @@ from clconv.lowering.ops.recurrent.layer import RecurrentLayer, activations, len
 from clconv.lowering.ops.recurrent.narrow import byte_steps, side_by_side, state_rounding
 from clconv.lowering.shared.composite import Composite, Value
 from clconv.lowering.shared.fill import fill_call
+from clconv.records import record
 
 _MOST_STEPS = 4096  # launches of one node: more take longer to plan than to run in one kernel
 
@@ -51,7 +51,7 @@ def _is_split(problem: Problem) -> bool:
     return problem.node.op == "GRU" and not problem.node.attrs.linear_before_reset
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Part:
     """What one launch does of a step: its kind (see step.cl.mako), and the gates first..end that it makes."""
 

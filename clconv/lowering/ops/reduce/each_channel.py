@@ -5,7 +5,6 @@ Channel blocks are read as they lie. The first launch sums pixels, the second wh
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
@@ -18,12 +17,13 @@ from clconv.lowering.model.obstacles import has_double
 from clconv.lowering.shared.axes import Axis, axis_arguments, reduced_axes
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS
 from clconv.lowering.shared.work_split import elements_per_item, items
+from clconv.records import record
 
 _SUM = FLOAT_REDUCTIONS["ReduceSum"]
 _LEAST = 256  # pixels of a part
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Parts:
     """Partial sums (images, lanes, count, block), each of `pixels` pixels."""
 

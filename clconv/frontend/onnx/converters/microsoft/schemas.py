@@ -5,12 +5,12 @@ From https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 from onnx import AttributeProto
 
 from clconv.frontend.onnx.build import Source
+from clconv.records import record
 
 _KINDS = {
     "int": AttributeProto.INT,
@@ -22,7 +22,7 @@ _KINDS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class MicrosoftSchema:
     """least: inputs that must be there. kinds: attribute -> AttributeProto's number for its type. required: those
     that have no default."""

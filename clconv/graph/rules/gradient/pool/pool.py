@@ -7,7 +7,6 @@ is folded back.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 from clconv.graph.ir import DType
 from clconv.graph.rules.gradient.pad import fold_back
 from clconv.graph.rules.gradient.pool.power import signed_power, without_zeros
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward
@@ -92,7 +92,7 @@ def average_pool_gradient(back: Backward) -> Sequence[str]:
 _WINDOW = ("kernel_shape", "strides", "dilations", "pads", "ceil_mode", "pad_mode")
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _View:
     """What windows see. image: the input, padded where padding repeats it; window: attributes over the image, of
     padding "constant". pads: those of the input, if it was padded."""

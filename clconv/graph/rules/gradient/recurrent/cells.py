@@ -7,19 +7,19 @@ have (time * batch) rows.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clconv.graph.rules.gradient.recurrent.functions import activated
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class CellGradients:
     """Gradients: of the gates as inputs and state reach them (rows, gates * hidden), of the recurrent weights, of the
     initial state (batch, hidden), of the peepholes."""
@@ -32,7 +32,7 @@ class CellGradients:
     peepholes: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Cell:
     """One direction of a layer, its sequence in the order of the steps.
 

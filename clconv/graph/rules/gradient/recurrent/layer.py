@@ -8,7 +8,6 @@ those of the reverse direction are turned round, each within its length.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import numpy as np
 from clconv.errors import UnsupportedError
 from clconv.graph.ir import DType
 from clconv.graph.rules.gradient.recurrent.cells import Cell, gru, lstm, rnn
+from clconv.records import record
 
 if TYPE_CHECKING:
     from clconv.graph.specialise.backward import Backward
@@ -57,7 +57,7 @@ def _laid_out(back: Backward, name: str) -> str:
     return back.transpose(name, (1, 0, 2)) if back.attrs.layout else name
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Direction:
     """One direction of a layer."""
 

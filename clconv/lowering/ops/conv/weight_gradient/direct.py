@@ -6,7 +6,6 @@ some taps. A 1x1 convolution is the same with one tap and several channel blocks
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from clconv.graph.ir import PLAIN, DType, Layout
@@ -29,6 +28,7 @@ from clconv.lowering.ops.conv.weight_gradient.shape import (
     window_obstacle,
 )
 from clconv.lowering.shared.blocked import blocked_obstacle, image_arguments
+from clconv.records import record
 
 _PLAIN_CHANNELS = 4  # so many channels, or fewer, are read from the plain layout
 _MOST_MERGED = 16  # groups that are one cost as much arithmetic again each
@@ -39,7 +39,7 @@ _SUMS = (
 _REACHED = 0.85  # of a core's arithmetic, measured: 160 to 190 of 200 GFLOP/s
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class GradientTile:
     """vectors of filters x lanes of channels x taps, in registers."""
 

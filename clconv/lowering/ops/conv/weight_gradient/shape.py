@@ -9,6 +9,7 @@ from clconv.device.info import DeviceInfo
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.conv.shape import merged_groups
 from clconv.lowering.shared.blocked import pair
+from clconv.records import record
 
 _IMAGE = 6144  # floats of an image's part
 _MOST_IMAGE = 65536  # of a part that cannot be smaller: that of a wide window
@@ -17,7 +18,7 @@ _PLAIN_PIXELS = 512  # of a tile of one channel
 _PIXELS = 128  # of a tile: fewer, and the sums are loaded and stored too often
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class GradientShape:
     """Sizes of the convolution, in one and two dimensions alike (1-D: height 1); channels and filters of one group."""
 

@@ -23,6 +23,7 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
 from clconv.lowering.ops.conv.weight_gradient.shape import GradientShape, groups_as_one
 from clconv.lowering.ops.conv.winograd_tiles import mixed_tiles
 from clconv.lowering.shared.blocked import blocked_obstacle
+from clconv.records import record
 
 _TRANSFORM = F4_3
 _POSITIONS = _TRANSFORM.n**2
@@ -38,7 +39,7 @@ def _turned(matrix: Matrix) -> Matrix:
     return tuple(zip(*matrix, strict=True))
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Work:
     """How tiles and filters are dealt out: `share` tiles an item, `tiles` of them at a time, `blocks` vectors of filters."""
 

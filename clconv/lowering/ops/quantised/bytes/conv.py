@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 from clconv.lowering.model.arguments import Argument, Scalar, Write
@@ -21,13 +20,14 @@ from clconv.lowering.ops.quantised.bytes.shape import (
 from clconv.lowering.ops.quantised.bytes.tiles import tiles
 from clconv.lowering.shared.blocked import image_arguments, pair
 from clconv.lowering.shared.work_split import items, nested
+from clconv.records import record
 
 _ITEMS_A_CORE = 8
 _ROOM = 24 << 10  # bytes that a depthwise item copies, of a core's first cache
 _ITEM_BYTES = 256 << 10  # of the input that an item reads again for each block of filters
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Sizes:
     """(height, width) each; a 1x1 convolution's pixels are one row."""
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
+from clconv.records import record
+
 Register = tuple[
     str, str
 ]  # C text of a row or column within a fragment, and of the four bytes along K
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Fragments:
     """An instruction by which `lanes` work-items together multiply rows x K bytes of pixels, unsigned, by K x columns of filters,
     signed, and add to int32. What an item holds of these fragments:

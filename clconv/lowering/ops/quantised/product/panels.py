@@ -36,11 +36,12 @@ from clconv.lowering.ops.quantised.product.sides import (
 from clconv.lowering.shared.blocked import rows_per_item
 from clconv.lowering.shared.product import Product
 from clconv.lowering.shared.work_split import items
+from clconv.records import record
 
 _MOST_PIXELS = 1 << 31  # what tables of pixels count in int
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Sides:
     """A product of batch x (rows x inner) (inner x columns): its two sides as floats, and which matrix of each makes
     each of the result. point_rows: rows of one matrix of x."""

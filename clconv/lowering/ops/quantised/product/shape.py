@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Hashable
 
@@ -14,13 +13,14 @@ from clconv.lowering.model.c_types import C_TYPES
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import double_obstacle, has_double
 from clconv.lowering.ops.quantised.quantise import exact_quotient
+from clconv.records import record
 
 TILE = 16  # sums that an item of a CPU keeps in registers
 # Template parameters of what makes a result of a sum.
 FINISHING = ("target", "scaled", "scale_type", "compute", "wide", "quotient", "low", "high")
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class ProductInputs:
     """Where an operator has its inputs; -1 for those that it does not have."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -21,9 +20,10 @@ from clconv.lowering.ops.sampling.resize.taps import (
     taps_along,
 )
 from clconv.lowering.shared.blocked import c_type, stored_obstacle
+from clconv.records import record
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class _Step:
     """One axis of a tensor whose neighbouring untouched axes are one: index is None where it is copied."""
 

@@ -6,7 +6,6 @@ one for each axis: no kernel rounds a coordinate.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -25,6 +24,7 @@ from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import has_double
 from clconv.lowering.shared.blocked import blocked_obstacle
+from clconv.records import record
 
 _MOST_ROW_TAPS = 1 << 22
 
@@ -66,7 +66,7 @@ def axes_obstacle(problem: Problem) -> str | None:
     return None
 
 
-@dataclasses.dataclass(frozen=True)
+@record(frozen=True)
 class Taps:
     """The pixels along an axis that make each pixel of the result, (result, taps), and their weights."""
 
