@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mako.lookup import TemplateLookup
 
 from clconv.device.info import DeviceInfo
 from clconv.errors import CheckError, ConfigError, KernelBuildError
@@ -22,6 +21,7 @@ from clconv.lowering.model.arguments import Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import VARIANTS, Lowered, Problem, Variant, always
 from clconv.lowering.model.template import kernel_folder
+from clconv.lowering.model.template_code import Templates
 from clconv.runtime import opencl
 from clconv.runtime.check import relative_error
 from clconv.session.session import Session
@@ -36,8 +36,8 @@ WRONG = "kernel void ${entry}(global const float* x, global float* y) {\n  ${bod
 @pytest.fixture
 def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     """plant(op, body): a variant of an operator that goes before all others, one item an element."""
-    lookup = TemplateLookup([str(tmp_path), str(kernel_folder())], strict_undefined=True)
-    monkeypatch.setattr(template, "_lookup", lambda: lookup)
+    templates = Templates(tmp_path, kernel_folder())
+    monkeypatch.setattr(template, "_templates", lambda: templates)
     (tmp_path / "planted.cl.mako").write_text(WRONG)
 
     def plant(op: str, body: str) -> None:

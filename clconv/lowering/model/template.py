@@ -14,8 +14,7 @@ from clconv.store.kept import kept_text
 from clconv.version import PACKAGE
 
 if TYPE_CHECKING:
-    from mako.lookup import TemplateLookup
-    from mako.template import Template
+    from clconv.lowering.model.template_code import Templates
 
 PRELUDE = "prelude.cl.mako"
 MATH = "math.mako"
@@ -36,11 +35,11 @@ def kernel_folder() -> Path:
 
 
 @functools.cache
-def _lookup() -> TemplateLookup:
-    from mako.lookup import TemplateLookup  # only now: most loads find all their sources rendered
+def _templates() -> Templates:
+    # Only now: most loads find all their sources rendered.
+    from clconv.lowering.model.template_code import Templates
 
-    # Without a folder for the Python code that Mako makes: whoever could write there would run code as this user.
-    return TemplateLookup([str(kernel_folder())], strict_undefined=True, input_encoding="utf-8")
+    return Templates(kernel_folder())
 
 
 @functools.cache
@@ -134,18 +133,28 @@ def _render(name: str, parameters: dict[str, object]) -> str:
 
     parameters = {"stored": stored, "in_place": False, **parameters}
     try:
-        template: Template = _lookup().get_template(name)
+        template = _templates().get_template(name)
     except Exception as reason:  # Mako raises its own, Python's SyntaxError and OSError
         raise TemplateError(f"template {name}: {reason}") from reason
     try:
         return str(template.render(**parameters))
     except Exception as reason:
-        from mako import exceptions  # only now: it imports a highlighter
-
-        trace = exceptions.text_error_template().render()
+        text, trace = _explained(name, parameters)
         raise TemplateError(
-            f"template {name} with {parameters}: {reason}\n{trace}\n{numbered(template.source)}"
+            f"template {name} with {parameters}: {reason}\n{trace}\n{numbered(text)}"
         ) from reason
+
+
+def _explained(name: str, parameters: dict[str, object]) -> tuple[str, str]:
+    """The text of a template that cannot be rendered, and where in it the reason is."""
+    from mako import exceptions  # only now: it imports a highlighter
+
+    template = _templates().read_anew(name)
+    try:
+        template.render(**parameters)
+    except Exception:
+        return template.source, exceptions.text_error_template().render()
+    return template.source, ""
 
 
 def program_source(kernels: tuple[Kernel, ...]) -> str:

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from mako.lookup import TemplateLookup
 
 from clconv.errors import TemplateError
 from clconv.lowering.lower import lower_graph
@@ -19,6 +18,7 @@ from clconv.lowering.model.template import (
     render,
     template_names,
 )
+from clconv.lowering.model.template_code import Templates
 from clconv.runtime.dump import safe_name
 from tests.graph.graph_builder import Builder
 from tests.lowering.support import AVX2, NVIDIA, optimised
@@ -45,10 +45,8 @@ HOSTILE = (
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose templates are found too."""
-    lookup = TemplateLookup(
-        [str(tmp_path), str(kernel_folder())], strict_undefined=True, input_encoding="utf-8"
-    )
-    monkeypatch.setattr(template, "_lookup", lambda: lookup)
+    templates = Templates(tmp_path, kernel_folder())
+    monkeypatch.setattr(template, "_templates", lambda: templates)
     return tmp_path
 
 

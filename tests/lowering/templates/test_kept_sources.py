@@ -14,7 +14,7 @@ from clconv.lowering.model import template
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import program_source
 
-CACHES = (template._lookup, template.origin, template.prelude, template.render)
+CACHES = (template._templates, template.origin, template.prelude, template.render)
 KERNELS = (Kernel.of("address.cl.mako", "address"),)
 
 
@@ -46,7 +46,7 @@ def test_sources_are_kept_as_text_and_nothing_else_is(
 
 def test_the_second_time_needs_no_mako(monkeypatch: pytest.MonkeyPatch) -> None:
     program_source(KERNELS)
-    monkeypatch.setattr(template, "_lookup", lambda: pytest.fail("a template was compiled"))
+    monkeypatch.setattr(template, "_templates", lambda: pytest.fail("a template was compiled"))
     program_source(KERNELS)
 
 
