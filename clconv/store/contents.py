@@ -83,9 +83,10 @@ def code_of_clconv() -> str:
         return known
     found = hashlib.sha256(__version__.encode())
     for root in roots:
-        for path in sorted(p for p in root.rglob("*") if p.suffix in _CODE):
-            found.update(path.relative_to(root).as_posix().encode() + b"\0")
-            found.update(hashlib.sha256(path.read_bytes()).digest())
+        for path in sorted(path for path, *_ in listed if path.startswith(f"{root}{os.sep}")):
+            found.update(os.path.relpath(path, root).encode() + b"\0")
+            with open(path, "rb", buffering=0) as file:
+                found.update(hashlib.sha256(file.read()).digest())
     if settled:
         _remember(remembered, stamp, found.hexdigest())
     return found.hexdigest()

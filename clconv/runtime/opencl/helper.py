@@ -38,6 +38,8 @@ SPARE: contextvars.ContextVar[int | None] = contextvars.ContextVar("spare", defa
 _given: contextvars.ContextVar[Callable[[Job], None] | None] = contextvars.ContextVar(
     "given", default=None
 )
+# It multiplies no matrices, and NumPy's threads for that would take the cores from those who compile.
+_SURROUNDINGS = {"OPENBLAS_NUM_THREADS": "1"}
 _DONE = helper_process.DONE.encode()
 _BYTES = 4096  # of what it is launched on
 _PIPE = 1 << 20  # bytes, the most that a pipe may hold
@@ -63,6 +65,7 @@ class Helper:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", text],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={**os.environ, **_SURROUNDINGS},
         )  # fmt: skip
         self._widen()
         options = (POCL_OPTIONS, REFUSED) if is_pocl(device.platform) else (BUILD_OPTIONS, "")
