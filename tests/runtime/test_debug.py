@@ -26,7 +26,7 @@ from clconv.runtime import opencl
 from clconv.runtime.check import relative_error
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
-from tests.lowering.test_template import HOSTILE
+from tests.lowering.templates.test_template import HOSTILE
 from tests.patience import HANG
 from tests.runtime.support import SAME, assert_runs_right, picture, residual, session_for
 
