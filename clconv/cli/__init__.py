@@ -12,7 +12,10 @@ def main() -> None:
     # The last thing that Python does is to look for garbage, a third of a second where much was imported. Nothing waits for it.
     atexit.register(gc.freeze)
     try:
-        from clconv.cli.app import app
+        from clconv.garbage import uncollected
+
+        with uncollected():
+            from clconv.cli.app import app
 
         app(prog_name="clconv")
     except KeyboardInterrupt:  # while NumPy and others are imported

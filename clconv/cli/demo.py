@@ -15,6 +15,7 @@ from clconv.cli.progress import steps
 from clconv.cli.results import save_picture
 from clconv.demo import PICTURE
 from clconv.errors import ConfigError
+from clconv.garbage import uncollected
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,6 +71,7 @@ def _read(picture: Image.Image, info: DeviceInfo) -> Reading:
     from clconv.cli.reading import ModelReader
 
     with (
+        uncollected(),  # of 1,500 modules, and three plans
         steps("loading the networks") as shown,
         ModelReader(info, shown.compiling, picture.size) as reader,
     ):
