@@ -16,7 +16,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.shared.epilogue import BIAS_OR_NULL, Choices
 
 # Templates that take Choices for an epilogue, and BIAS_OR_NULL for a bias.
-_TEMPLATES = frozenset({"conv/direct.cl.mako"})
+_TEMPLATES = frozenset({"conv/direct.cl.mako", "conv/depthwise.cl.mako"})
 _OWN = ("bias", "epilogue", "epilogue_names")
 
 

@@ -8,20 +8,19 @@ bias (C) padded                  y (N, C / block, OH, OW, block)
 One work-item computes `rows` output rows of one channel block of one image, `pixels` columns at a time.
 Index space: (C / block, row items, N): cores begin with rows of their own, as those do that wrote x and that read y.
 
-Parameters: block 4, 8, 16; pixels: accumulators; kernel, strides, dilations: (height, width); pad_mode none,
-constant, reflect, edge, wrap; bias; epilogue.
+Parameters: block 4, 8, 16; pixels: accumulators; kernel, dilations: (height, width); column_stride; pad_mode none,
+constant, reflect, edge, wrap; bias, also BIAS_OR_NULL; epilogue, also Choices.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="moments" file="/moments.mako"/>
 <%namespace name="register_tile" file="/conv/register_tile.mako"/>
 <%!
 from clconv.lowering.model.ctext import load, vector_type
+from clconv.lowering.shared.epilogue import BIAS_OR_NULL, Choices
 %>
 <%
   V = vector_type(block)
-  KH, KW = kernel
-  SH, SW = strides
-  DH, DW = dilations
+  (KH, KW), (DH, DW), SW = kernel, dilations, column_stride
   zero = pad_mode == "constant"
   NARROW = 4  # tiles
   narrower = pixels - 1 if pixels > 3 else 0
@@ -65,12 +64,12 @@ from clconv.lowering.model.ctext import load, vector_type
       }
 % endif
     for (int oh = band_begin; oh < band_end; ++oh) {
-      ${V} a0 = ${load(V, "bias + chunk * %d" % block) if bias else "(%s)(0)" % V};
+      ${V} a0 = ${"!bias ? (%s)(0) : " % V if bias == BIAS_OR_NULL else ""}${load(V, "bias + chunk * %d" % block) if bias else "(%s)(0)" % V};
 % for p in range(1, pixels):
       ${V} a${p} = a0;
 % endfor
       for (int kh = 0; kh < ${KH}; ++kh) {
-        int ih = oh * ${SH} - pad_top + kh * ${DH};
+        int ih = oh * row_stride - pad_top + kh * ${DH};
 % if zero:
         if (ih < 0 || ih >= height) continue;
 % elif pad_mode != "none":
@@ -104,7 +103,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const float* restrict bias,
 % endif
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
-    int pad_left, int rows${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names)}) {
+    int pad_left, int row_stride, int rows${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names, isinstance(epilogue, Choices))}) {
   const int chunk = get_global_id(0);
   const int n = get_global_id(2);
   const int blocks = get_global_size(0);

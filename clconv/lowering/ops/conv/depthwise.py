@@ -43,12 +43,14 @@ def _depthwise_lower(problem: Problem) -> Lowered:
     rows = -(-shape.out[0] // wanted)
     size = (blocks, -(-shape.out[0] // rows), shape.batch)
     left = Left.of(problem, size[1] * size[2])
+    window = {name: value for name, value in shape.parameters.items() if name != "strides"}
     kernel = Kernel.of(
         "conv/depthwise.cl.mako",
         "conv_depthwise",
         block=block,
         pixels=problem.parameters.get("pixels", min(_PIXELS, problem.device.registers - 4)),
-        **shape.parameters,
+        **window,
+        column_stride=shape.strides[1],
         bias=problem.has(2),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
@@ -60,6 +62,7 @@ def _depthwise_lower(problem: Problem) -> Lowered:
         *bias_arguments(problem, block),
         ("y", Write(problem.node.outputs[0])),
         *shape.arguments,
+        ("row_stride", Scalar(shape.strides[0])),
         ("rows", Scalar(rows)),
         *left.arguments,
         *epilogue.arguments,
