@@ -8,9 +8,13 @@ import os
 import numpy as np
 import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clconv.errors import ModelError
 from clconv.frontend.onnx import import_onnx
+from clconv.frontend.onnx.reading.files import read_model
+from clconv.frontend.onnx.reading.readers import FileReader, Window
 from clconv.graph.ir import Graph
 from tests.frontend.support import model, node, random, value
 
@@ -181,3 +185,45 @@ def test_names_of_external_files_that_no_system_has(tmp_path, length):
     with pytest.raises(ModelError, match="'w'") as caught:
         import_onnx(path)
     assert len(str(caught.value)) < 1000
+
+
+def test_weights_are_not_read_with_the_model(tmp_path, monkeypatch):
+    path, read = write(tmp_path, random(640, 3, 16, 16, seed=3)), []
+    into = FileReader._into
+    monkeypatch.setattr(
+        FileReader, "_into", lambda self, view, at: read.append(len(view)) or into(self, view, at)
+    )
+    found, _ = read_model(path)
+    assert sum(read) < path.stat().st_size / 4 and found.graph.node[0].op_type == "Conv"
+    weights(import_onnx(path))
+    assert sum(read) > path.stat().st_size
+
+
+def test_a_file_is_parsed_as_its_bytes_are(tmp_path):
+    """With fields on both sides of where a piece ends."""
+    for length in (1 << 16, (1 << 16) + 1, 70_000, 130_990, 131_072):
+        content = model(
+            [node("Conv", ["x", "w"], ["y"]), node("Add", ["y", "b"], ["z"])],
+            [value("x", "n", 3, "h", "v")],
+            ["z"],
+            {"w": W, "b": random(length // 8), "c": random(length // 4), "d": random(3)},
+        ).SerializeToString()
+        (tmp_path / "x.onnx").write_bytes(content)
+        (kept, origin), (expected, whole) = read_model(tmp_path / "x.onnx"), read_model(content)
+        assert kept.SerializeToString() == expected.SerializeToString()
+        assert origin.weights.keys() == whole.weights.keys() != set()
+        for name, span in origin.weights.items():
+            assert np.array_equal(span.read(), whole.weights[name].read())
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 200_100), st.integers(0, 70_000)), max_size=20))
+def test_a_window_has_what_the_file_has(tmp_path_factory, parts):
+    content = random(50_000, seed=1).tobytes()
+    path = tmp_path_factory.getbasetemp() / "window"
+    if not path.exists():
+        path.write_bytes(content)
+    window = Window(FileReader(path))
+    for begin, length in parts:
+        assert bytes(window[begin : begin + length]) == content[begin : begin + length]
+    assert len(window) == len(content) and bytes(window[:]) == content

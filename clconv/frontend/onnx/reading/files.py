@@ -11,7 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from clconv.errors import ModelError
-from clconv.frontend.onnx.reading.readers import BytesReader, FileReader, FileSpan
+from clconv.frontend.onnx.reading.readers import BytesReader, FileReader, FileSpan, Window
 from clconv.frontend.onnx.reading.spans import leave_out_weights
 from clconv.frontend.onnx.reading.text import refuse_broken_text
 from clconv.records import record
@@ -55,6 +55,7 @@ def read_model(source: File, opened: Opened | None = None) -> tuple[onnx.ModelPr
     Raises ModelError, naming the file, for whatever is not a readable ONNX model.
     """
     reader: BytesReader | FileReader
+    data: memoryview | Window
     if isinstance(source, bytes | bytearray | memoryview):
         given = bytes(source)
         reader, origin = BytesReader(given), Origin(f"<{len(given)} bytes>", None)
@@ -62,7 +63,7 @@ def read_model(source: File, opened: Opened | None = None) -> tuple[onnx.ModelPr
     elif isinstance(source, str | os.PathLike):
         path = _path(source)
         reader = _opened(path)
-        data = reader.read(0, reader.size).data
+        data = Window(reader)
         target = path.resolve().parent if path.is_symlink() else None
         origin = Origin(str(path), path.parent, target)
     else:

@@ -14,6 +14,7 @@ import numpy as np
 from clconv.errors import ModelError
 from clconv.graph.staging import empty_bytes
 
+_PIECE = 1 << 16  # bytes
 _SAMPLES, _SAMPLE = 8, 64  # how many parts of a tensor are compared, and their bytes
 
 
@@ -89,6 +90,31 @@ class FileReader:
 
     def __deepcopy__(self, memo: Any) -> FileReader:
         return self  # one descriptor, closed once
+
+
+class Window:
+    """The bytes of a file, of which few are asked for, mostly one behind the other: read by pieces, so that what is left out takes
+    neither memory nor time."""
+
+    def __init__(self, reader: FileReader) -> None:
+        self._reader, self._begin = reader, 0
+        self._piece: memoryview = memoryview(b"")
+
+    def __len__(self) -> int:
+        return self._reader.size
+
+    def __getitem__(self, part: slice) -> memoryview:
+        """part: as of bytes, in steps of 1. Raises ModelError where the file has changed."""
+        begin, end, _ = part.indices(len(self))
+        if end - begin > _PIECE:
+            return self._read(begin, end)
+        if begin < self._begin or end > self._begin + len(self._piece):
+            self._begin = begin
+            self._piece = self._read(begin, min(begin + _PIECE, len(self)))
+        return self._piece[begin - self._begin : end - self._begin]
+
+    def _read(self, begin: int, end: int) -> memoryview:
+        return self._reader.read(begin, max(end - begin, 0)).data
 
 
 class FileSpan:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clconv.frontend.onnx.reading.readers import FileSpan, Reader
+from clconv.frontend.onnx.reading.readers import FileSpan, Reader, Window
 from clconv.records import record
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
 LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
+_VARINT = 10  # bytes at most
+
+Bytes = memoryview | Window
 
 
 @record(frozen=True)
@@ -30,7 +33,7 @@ class _MalformedWire(Exception):
     """Not the wire format; protobuf will say what is wrong with it."""
 
 
-def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str, FileSpan]]:
+def leave_out_weights(data: Bytes, reader: Reader) -> tuple[bytes, dict[str, FileSpan]]:
     """The model's bytes without the raw data of large initializers, and where each one lies.
 
     Bytes that are no protobuf come back as they are, for the parser to refuse. So do models in which
@@ -39,15 +42,15 @@ def leave_out_weights(data: memoryview, reader: Reader) -> tuple[bytes, dict[str
     try:
         found = list(_large_tensors(data))
     except _MalformedWire:
-        return bytes(data), {}
+        return bytes(data[:]), {}
     names = {name for name, _, _, _ in found}
     if not found or len(names) != len(found):
-        return bytes(data), {}
+        return bytes(data[:]), {}
     spans = {name: FileSpan(reader, raw.value, raw.end - raw.value) for name, _, _, raw in found}
     return _rewrite(data, found), spans
 
 
-def _large_tensors(view: memoryview) -> Iterator[tuple[str, _Field, _Field, _Field]]:
+def _large_tensors(view: Bytes) -> Iterator[tuple[str, _Field, _Field, _Field]]:
     """(name, graph, initializer, raw data) of every large initializer."""
     graphs = [f for f in _fields(view, 0, len(view)) if f.number == _GRAPH]
     if len(graphs) != 1:  # protobuf would merge several; leave that to it
@@ -66,7 +69,7 @@ def _large_tensors(view: memoryview) -> Iterator[tuple[str, _Field, _Field, _Fie
             yield name, graphs[0], tensor, raws[0]
 
 
-def _rewrite(data: memoryview, found: list[tuple[str, _Field, _Field, _Field]]) -> bytes:
+def _rewrite(data: Bytes, found: list[tuple[str, _Field, _Field, _Field]]) -> bytes:
     graph = found[0][1]
     body: list[bytes | memoryview] = []
     position = graph.value
@@ -82,7 +85,7 @@ def _rewrite(data: memoryview, found: list[tuple[str, _Field, _Field, _Field]]) 
     )
 
 
-def _fields(view: memoryview, position: int, end: int) -> Iterator[_Field]:
+def _fields(view: Bytes, position: int, end: int) -> Iterator[_Field]:
     while position < end:
         start = position
         tag, position = _read_varint(view, position, end)
@@ -104,16 +107,12 @@ def _fields(view: memoryview, position: int, end: int) -> Iterator[_Field]:
         yield _Field(number if kind == 2 else 0, start, value, position)
 
 
-def _read_varint(view: memoryview, position: int, end: int) -> tuple[int, int]:
+def _read_varint(view: Bytes, position: int, end: int) -> tuple[int, int]:
     result = 0
-    for shift in range(0, 70, 7):
-        if position >= end:
-            break
-        byte = view[position]
-        position += 1
-        result |= (byte & 0x7F) << shift
+    for i, byte in enumerate(view[position : min(position + _VARINT, end)]):
+        result |= (byte & 0x7F) << 7 * i
         if byte < 0x80:
-            return result, position
+            return result, position + i + 1
     raise _MalformedWire
 
 
