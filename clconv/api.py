@@ -31,7 +31,7 @@ from clconv.session.compiled import (
     why_not,
     write_compiled,
 )
-from clconv.session.kept_plans import KeptPlans, cached_plans
+from clconv.session.kept_plans import KeptPlans, cached_plans, is_new
 from clconv.session.plan_facts import is_looked_into
 from clconv.session.session import Session
 from clconv.session.stored_network import StoredNetwork
@@ -118,16 +118,27 @@ def _kept(
     external: Mapping[Path, Any],
 ) -> KeptPlans | None:
     """The plans that are kept of a file; where there are none yet, the compiler gets ready for what comes."""
+    begun = is_new(source, options)
+    if begun:
+        _get_ready(source, device, options)
+        with span("import"), uncollected():  # while another thread reads the file
+            import clconv.frontend.onnx
+            import clconv.planning.planner  # noqa: F401
     plans = cached_plans(source, device, options, outputs, graph, external)
-    if plans is None or plans.network is None:
-        joins = is_wanted(device) and options.joining and options.parts != 1 and not options.guard
-        is_large = isinstance(source, str | os.PathLike) and os.path.getsize(source) >= _LARGE
-        open_device(device).compiler.get_ready(in_parts=joins and is_large)
-        if device.wide and not device.wide_verified:
-            from clconv.probes.wide_probe import begin  # only now: it loads what plans
-
-            begin(device)
+    if not begun and (plans is None or plans.network is None):
+        _get_ready(source, device, options)
     return plans
+
+
+def _get_ready(source: Source, device: DeviceInfo, options: PlanOptions) -> None:
+    """Before a model is planned and compiled: what takes long, and needs no plan, is begun."""
+    joins = is_wanted(device) and options.joining and options.parts != 1 and not options.guard
+    is_large = isinstance(source, str | os.PathLike) and os.path.getsize(source) >= _LARGE
+    open_device(device).compiler.get_ready(in_parts=joins and is_large)
+    if device.wide and not device.wide_verified:
+        from clconv.probes.wide_probe import begin  # only now: it loads what plans
+
+        begin(device)
 
 
 def _serves(network: StoredNetwork, device: DeviceInfo, options: PlanOptions) -> bool:

@@ -38,6 +38,7 @@ from clconv.session.stored_network import (
 )
 from clconv.store import files, trust
 from clconv.store.contents import (
+    begin_content,
     content_of,
     is_same,
     stamp_of,
@@ -229,11 +230,8 @@ def cached_plans(
 
     imported: makes the graph, and adds the files beside the model that it read to `read`.
     """
-    is_wanted = config.CACHE_SIZE.get() and not options.guard and not is_looked_into()
-    if not is_wanted or not isinstance(source, str | os.PathLike):
-        return None
-    path = os.fspath(source)
-    if isinstance(path, bytes) or "\0" in path or not os.path.isfile(path):
+    path = _file_of(source, options)
+    if path is None:
         return None
     try:
         facts = facts_of(path, device, options, outputs)
@@ -241,6 +239,26 @@ def cached_plans(
     except OSError as reason:  # the import tells
         LOGGER.debug("%s: plans are not kept (%s)", path, reason)
         return None
+
+
+def is_new(source: object, options: PlanOptions) -> bool:
+    """Whether nobody knows what a model's file holds, so that it will most likely be planned. Then a thread reads it from now on,
+    as cached_plans() needs."""
+    path = _file_of(source, options)
+    try:
+        return path is not None and begin_content(path)
+    except OSError:  # the import tells
+        return False
+
+
+def _file_of(source: object, options: PlanOptions) -> str | None:
+    """The file of a model whose plans are to be kept, or were."""
+    is_wanted = config.CACHE_SIZE.get() and not options.guard and not is_looked_into()
+    if not is_wanted or not isinstance(source, str | os.PathLike):
+        return None
+    path = os.fspath(source)
+    is_file = isinstance(path, str) and "\0" not in path and os.path.isfile(path)
+    return path if is_file else None
 
 
 def _make_room(folder: Path, limit: int) -> None:

@@ -12,8 +12,11 @@ import hashlib
 import json
 import os
 import stat
+import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
+from typing import NamedTuple
 
 from clconv.errors import ConfigError
 from clconv.store.files import Unusable
@@ -27,16 +30,56 @@ _LIMIT = 4096
 _CODE = (".py", ".mako", ".json")
 
 
+class _Content(NamedTuple):
+    checksum: str
+    stamp: list[int]
+
+
+_begun: dict[str, Future[_Content]] = {}
+_lock = threading.Lock()
+
+
+def begin_content(path: str | os.PathLike[str]) -> bool:
+    """Whether what a file holds is not known yet: then a thread reads it, for content_of(). Raises OSError."""
+    whole = os.path.realpath(path)
+    if _remembered(_place_of(whole), stamp_of(whole)) is not None:
+        return False
+    coming: Future[_Content] = Future()
+
+    def read() -> None:
+        try:
+            coming.set_result(_read(whole))
+        except OSError as reason:
+            coming.set_exception(reason)
+
+    with _lock:
+        _begun[whole] = coming
+    threading.Thread(target=read, name="clconv content", daemon=True).start()
+    return True
+
+
 def content_of(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a regular file. Raises OSError, also where it changes meanwhile."""
     whole = os.path.realpath(path)
+    with _lock:
+        begun = _begun.pop(whole, None)
+    if begun is not None:
+        read = begun.result()
+        if read.stamp == stamp_of(whole):
+            return read.checksum
+    known = _remembered(_place_of(whole), stamp_of(whole))
+    return _read(whole).checksum if known is None else known
+
+
+def _place_of(whole: str) -> Path:
+    return kept_path(_FOLDER, hashlib.sha256(os.fsencode(whole)).hexdigest())
+
+
+def _read(whole: str) -> _Content:
+    """Reads a file now, and remembers what it holds where its times tell it from what it may become."""
     before = os.stat(whole)
     if not stat.S_ISREG(before.st_mode):
         raise OSError(f"{whole} is no regular file")
-    remembered = kept_path(_FOLDER, hashlib.sha256(os.fsencode(whole)).hexdigest())
-    known = _remembered(remembered, _stamp(before))
-    if known is not None:
-        return known
     found = hashlib.sha256()
     with open(whole, "rb", buffering=0) as file:
         opened = os.fstat(file.fileno())
@@ -46,8 +89,8 @@ def content_of(path: str | os.PathLike[str]) -> str:
     if not _stamp(before) == _stamp(opened) == _stamp(after) == _stamp(os.stat(whole)):
         raise OSError(f"{whole} changed while it was read")
     if _is_settled(after):
-        _remember(remembered, _stamp(after), found.hexdigest())
-    return found.hexdigest()
+        _remember(_place_of(whole), _stamp(after), found.hexdigest())
+    return _Content(found.hexdigest(), _stamp(after))
 
 
 def unchanged_since(path: str | os.PathLike[str], moment: float) -> bool:

@@ -114,3 +114,33 @@ def test_the_code_of_another_tree_has_another(
         found.add(code_of_clconv())
     code_of_clconv.cache_clear()
     assert len(found) == 3
+
+
+def test_a_file_is_read_ahead_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"first")
+    monkeypatch.setattr(contents, "_SETTLED", -1.0)
+    assert contents.begin_content(path)
+    found = contents.content_of(path)
+    assert found == hashlib.sha256(b"first").hexdigest()
+    assert not contents.begin_content(path)  # it is remembered
+    monkeypatch.setattr(contents, "_read", lambda whole: pytest.fail("read again"))
+    assert contents.content_of(path) == found
+
+
+def test_what_was_read_ahead_and_changed_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"first")
+    assert contents.begin_content(path)
+    contents._begun[os.path.realpath(path)].result()
+    path.write_bytes(b"another")
+    assert contents.content_of(path) == hashlib.sha256(b"another").hexdigest()
+
+
+def test_what_cannot_be_read_ahead_is_told_when_it_is_asked_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert contents.begin_content(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        contents.content_of(tmp_path / "pipe")
+    with pytest.raises(FileNotFoundError):
+        contents.begin_content(tmp_path / "nothing")
