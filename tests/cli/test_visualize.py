@@ -67,6 +67,7 @@ def test_every_view_is_a_picture_in_the_folder(files: tuple[Path, Path], tmp_pat
     ("more", "said"),
     [
         (("--views", "dreams"), "dreams"),
+        (("--views", ","), "--views ,: there are filters"),
         (("--maximize", "conv"), "LAYER:CHANNEL"),
         (("--maximize", "no:1"), "no layer 'no'"),
         (("--layer", "no"), "no layer 'no'"),
