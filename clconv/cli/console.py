@@ -114,7 +114,9 @@ def is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-Model = Annotated[str, typer.Argument(help="An ONNX file.", show_default=False)]
+Model = Annotated[
+    str, typer.Argument(help="An ONNX file, or a compiled network.", show_default=False)
+]
 Device = Annotated[
     str | None,
     typer.Option(
