@@ -65,6 +65,18 @@ def test_the_file_says_the_same(made: Quantized, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.asarray(other), expected, atol=0.1 if peer_saturates() else 0.02)
 
 
+def test_onnxruntime_reads_pools_between_products(tmp_path: Path) -> None:
+    """It makes operators of its own of them, which have fewer attributes than ONNX's."""
+    pools = (L.AvgPool2d(2), L.Conv2d(6, 3, padding=1), L.MaxPool2d(2), L.Conv2d(4, 3))
+    graph = L.Sequential(L.Conv2d(8, 3, padding=1), L.Relu(), *pools).build((3, 12, 12))
+    given = [{graph.inputs[0]: next(iter(sample.values()))} for sample in samples(3)]
+    path = tmp_path / "int8.onnx"
+    clconv.save(quantize(graph, given).graph, path)
+    (expected,) = run_reference(graph, given[0]).values()
+    (other,) = peer(path).run(None, given[0])
+    np.testing.assert_allclose(np.asarray(other), expected, atol=0.1 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_ranges(method: str) -> None:
     rng = np.random.default_rng(0)
