@@ -85,6 +85,20 @@ def test_bad_uses(
     assert not out.exists()
 
 
+def test_channels_last_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    kind = onnx.TensorProto.FLOAT
+    spec = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])], "last", [spec("x", kind, (1, 8, 9, 3))],
+        [spec("y", kind, (1, 8, 9, 3))],
+    )  # fmt: skip
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), files[0])
+    out = tmp_path / "out"
+    Clconv().fails("visualize", *files, "-o", out, saying="float32[1x8x9x3], channels last")
+    assert not out.exists()
+
+
 def test_a_folder_without_pictures(files: tuple[Path, Path], tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
