@@ -87,7 +87,7 @@ PRECISIONS = ("float32", "strict", "tf32", "float16")
 
 
 def _precision(text: str) -> str:
-    if text.lower() not in PRECISIONS:
+    if not isinstance(text, str) or text.lower() not in PRECISIONS:
         raise ValueError(f"no precision; there are {', '.join(PRECISIONS)}")
     return text.lower()
 

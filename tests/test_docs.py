@@ -39,6 +39,35 @@ def test_links_lead_to_files(page: Path) -> None:
         assert (ROOT / target).exists(), target
 
 
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_headings(page: Path) -> None:
+    text = re.sub(rf"https://{REPOSITORY}", f"{ROOT}/", page.read_text(encoding="utf-8"))
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
+def test_the_list_of_pages_has_all() -> None:
+    text = (ROOT / "docs/README.md").read_text(encoding="utf-8")
+    pages = {p.name for kind in ("md", "ipynb") for p in (ROOT / "docs").glob(f"*.{kind}")}
+    assert set(re.findall(r"\]\((\w[\w-]*\.\w+)\)", text)) == pages - {"README.md"}
+
+
+def test_the_table_of_test_folders_has_all() -> None:
+    text = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
+    named = re.findall(r"`tests/(\w+)`", text.partition("## What is where")[2].partition("## ")[0])
+    folders = {
+        path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/*.py")
+    }
+    assert sorted(set(named)) == sorted(folders)
+
+
 def files_and_folders() -> frozenset[str]:
     """Paths from the root, each with a slash before it."""
     tops = [path for path in ROOT.iterdir() if path.name not in (".git", ".venv", "build", "dist")]

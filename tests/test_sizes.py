@@ -46,7 +46,6 @@ EXCEPTIONS = {
     "parameters of a function: clconv/visualize/attribution.py occlusion": _SETTINGS,
     "lines of a function: clconv/cli/check.py check": _COMMAND,
     "lines of a function: clconv/cli/doctor.py doctor": _COMMAND,
-    "lines of a function: clconv/cli/quantize.py quantize": _COMMAND,
     "lines of a function: clconv/cli/tuning/command.py tune": _COMMAND,
     "lines of a function: clconv/cli/show.py show": _COMMAND,
     "lines of a function: clconv/cli/training/command.py train": _COMMAND,

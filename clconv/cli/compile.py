@@ -54,9 +54,7 @@ def compile_network(
     """
     target = model.with_suffix(_ENDING) if output is None else output
     check_readable(model, "a model")
-    if target.suffix.lower() != _ENDING:
-        raise ConfigError(f"--output {target}: end the name with {_ENDING}")
-    check_writable(target, "--output")
+    check_writable(target, "--output", _ENDING)
     config.chosen_precision(precision)
     from clconv.api import compile as compile_model
     from clconv.api import read_model

@@ -114,7 +114,9 @@ def is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-Model = Annotated[str, typer.Argument(help="An ONNX file.", show_default=False)]
+Model = Annotated[
+    str, typer.Argument(help="An ONNX file, or a compiled network.", show_default=False)
+]
 Device = Annotated[
     str | None,
     typer.Option(
@@ -128,8 +130,8 @@ Precision = Annotated[
     str | None,
     typer.Option(
         "--precision",
-        help="float32, strict (float32 without Winograd's transforms, which spread outliers), or float16 to store "
-        "weights and intermediate values as float16. "
+        help="float32, strict (float32 without Winograd's transforms, which spread outliers), tf32 (products may round "
+        "their factors to 11 bits), or float16 (weights and intermediate values are stored as float16). "
         "Default: CLCONV_PRECISION, else float32.",
         show_default=False,
     ),

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 def demo(
     image: Annotated[
-        Path, typer.Option("--image", "-i", help="The picture to read. Default: clconv's own.")
+        Path,
+        typer.Option(
+            "--image",
+            "-i",
+            help="The picture to read. Default: clconv's own.",
+            show_default=False,
+        ),
     ] = PICTURE,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where to save the annotated picture.")

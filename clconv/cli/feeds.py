@@ -122,18 +122,21 @@ def check_feeds(
         if path.suffix.lower() == ".npy":
             check_npy(path, target, specs[target])
         else:
-            check_picture(path)
+            check_picture(path, or_arrays=True)
             pictures.append(specs[target])
     if options.given and not pictures:
         raise ConfigError(f"{options.given[0]} says how pictures are read; there are arrays only")
-    if options.size and all(_is_sized(spec) for spec in pictures):
+    check_size(options.size, pictures)
+
+
+def check_size(size: tuple[int, int] | None, pictures: Sequence[TensorSpec]) -> None:
+    """Raises ConfigError if --size is given for inputs of which none has an open one."""
+    if size and all(
+        spec.rank != 4 or all(isinstance(side, int) for side in spec.shape[1:]) for spec in pictures
+    ):
         raise ConfigError(
             f"--size: the model's input has a fixed size, {pictures[0]}; leave it out: pictures are resized"
         )
-
-
-def _is_sized(spec: TensorSpec) -> bool:
-    return spec.rank != 4 or all(isinstance(size, int) for size in spec.shape[1:])
 
 
 def read_feeds(

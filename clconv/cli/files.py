@@ -26,10 +26,13 @@ def check_readable(path: Path, what: str, most: int | None = None) -> None:
         pass
 
 
-def check_writable(path: Path, option: str) -> None:
-    """Raises ConfigError or OSError unless a file can be written there: before the work that makes its content."""
+def check_writable(path: Path, option: str, ending: str = "") -> None:
+    """Raises ConfigError or OSError unless a file can be written there, with this ending of its name: before the work that
+    makes its content."""
     if "\0" in str(path) or not path.name:
         raise ConfigError(f"{option} {str(path)!r}: is no path of a file")
+    if ending and path.suffix.lower() != ending:
+        raise ConfigError(f"{option} {path}: end the name with {ending}")
     folder = path.parent
     if not folder.is_dir():
         raise ConfigError(f"{option} {path}: there is no folder {folder}")

@@ -124,9 +124,10 @@ def place(
     if not isinstance(channels, int):
         channels = 3
     if channels not in _MODES:
+        other, fits = ("nhwc", rest[2] in _MODES) if first else ("nchw", rest[0] in _MODES)
+        hint = f"try --layout {other}, or " if layout != "auto" and fits else ""
         raise InputError(
-            f"input '{name}' takes {spec}: {channels} channels, a picture has 1, 3 or 4; try --layout "
-            "nhwc, or pass a .npy file"
+            f"input '{name}' takes {spec}: {channels} channels, a picture has 1, 3 or 4; {hint}pass a .npy file"
         )
     wanted = open_size or size
     height = height if isinstance(height, int) else wanted[0]

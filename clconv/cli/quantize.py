@@ -77,9 +77,7 @@ def quantize(
         raise ConfigError("--percentile: is for --method percentile; leave it out")
     if most < 1:
         raise ConfigError(f"--most {most}: use one sample at least")
-    if output.suffix.lower() != ".onnx":
-        raise ConfigError(f"--output {output}: end the name with .onnx")
-    check_writable(output, "--output")
+    check_writable(output, "--output", ".onnx")
     choose_device(device)
     files = _spread(_files(samples), most)
     wanted = (positive(scale, "--scale"), parse_mean(mean), parse_std(std))

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
+from clconv.device.processor import this_processor
 from clconv.records import record
 
 
@@ -203,6 +204,12 @@ QUIRKS: tuple[Quirk, ...] = (
         "reports 16 float lanes, but keeps them in two registers of 8 on AMD's processors: tiles for 32 registers spill "
         "(measured on an EPYC: ResNet-18's and MobileNetV2's convolutions took 1.3 to 2.6 times as long)",
         "clconv tune finds no gain in smaller tiles there",
+    ),
+    Quirk(
+        "halves-512-bits",
+        lambda d: _is_pocl_cpu(d) and this_processor().halves_512_bits,
+        "a multiply-add of 16 float lanes takes two steps: twice the registers, but no higher rate (Zen 4, mobile Zen 5)",
+        "never: it is how these processors work",
     ),
     Quirk(
         "hides-its-vectors",

@@ -93,8 +93,12 @@ class Checkup:
             str(self.speed) if self.speed else f"speed not measured: {self.unmeasured}",
         ]
         if self.left_out:
+            count, names = (
+                len(self.left_out),
+                [*self.left_out[:3], *["..."][: len(self.left_out) > 3]],
+            )
             lines.append(
-                f"no time for {len(self.left_out)} operators ({', '.join(self.left_out[:3])}, ...): without --quick all are examined"
+                f"no time for {count} operator{'s' * (count > 1)} ({', '.join(names)}): without --quick all are examined"
             )
         lines += [f"matrix instructions: {self.matrix}"] if self.matrix else []
         lines += [f"quarantined: {op}:{variant}" for op, variant in self.quarantined]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from clconv.api import Source, load, read_model
-from clconv.errors import UnsupportedError
+from clconv.errors import InputError, UnsupportedError
 from clconv.graph.ir import Graph
 from clconv.graph.passes.fold_batch_norm import fold_batch_norm
 from clconv.graph.passes.fold_constants import fold_constants
@@ -79,11 +79,13 @@ def quantize(
         def run(index: int) -> dict[str, np.ndarray]:
             nonlocal done
             sample = samples[index]
+            _check_finite(sample, index)
             given = {n: a for n, a in sample.items() if n in points.rounded}
             found = {**session.run(sample), **given}
             done += 1
             progress("taking ranges", done, passes * len(taken))
-            return found
+            # Where sizes are open, types are known only now: numbers that sizes are computed with get no grid.
+            return {name: array for name, array in found.items() if array.dtype == np.float32}
 
         ranges = find_ranges(observed(taken, run), method, percentile)
     made = with_rounding(graph, points, ranges)
@@ -94,6 +96,15 @@ def quantize(
     return Quantized(
         made, changes, len(points.products), all_products, len(taken), len(compared), held_out
     )
+
+
+def _check_finite(sample: Sample, index: int) -> None:
+    for name, values in sample.items():
+        array = np.asarray(values)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise InputError(
+                f"sample {index + 1} of those given: its '{name}' holds NaN or infinity, so there is no range to take from it"
+            )
 
 
 def _changes(

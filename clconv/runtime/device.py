@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from clconv import config
 from clconv.debug import LOGGER
@@ -74,7 +74,7 @@ def choose_devices(wanted: Wanted | Sequence[Wanted] | None = None) -> tuple[Dev
     """
     if isinstance(wanted, DeviceInfo):
         return (wanted,)
-    if wanted is not None and not isinstance(wanted, str | int):
+    if isinstance(wanted, Iterable) and not isinstance(wanted, str):
         if not wanted:
             raise DeviceError(f"the list of devices is empty; {_HOW}")
         return tuple(found for one in wanted for found in choose_devices(one))

@@ -19,27 +19,27 @@ class Metrics:
     """Of one server, in a registry of its own."""
 
     def __init__(self) -> None:
-        registry = prometheus.CollectorRegistry()
-        self.registry = registry
-        model = ["model"]
+        self.registry = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
-            "clconv_requests", "Inference requests by HTTP status.", [*model, "status"],
-            registry=registry,
+            "clconv_requests", "Inference requests by HTTP status.", ["model", "status"],
+            registry=self.registry,
         )  # fmt: skip
-        self._seconds = prometheus.Histogram(
-            "clconv_request_seconds", "From a request's headers to its answer, of those that were answered with 200.",
-            model, buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self._waited = prometheus.Histogram(
-            "clconv_queue_seconds", "From a request's arrival in the queue to its run.",
-            model, buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self._runs = prometheus.Histogram(
-            "clconv_run_seconds", "Of a batch on the device, copies included.",
-            model, buckets=_SECONDS, registry=registry,
-        )  # fmt: skip
-        self._rows = prometheus.Histogram(
-            "clconv_batch_rows", "Rows that ran together.", model, buckets=_ROWS, registry=registry
+        self._seconds = self._histogram(
+            "request_seconds",
+            "From a request's headers to its answer, of those that were answered with 200.",
+        )
+        self._waited = self._histogram(
+            "queue_seconds", "From a request's arrival in the queue to its run."
+        )
+        self._runs = self._histogram("run_seconds", "Of a batch on the device, copies included.")
+        self._rows = self._histogram("batch_rows", "Rows that ran together.", _ROWS)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...] = _SECONDS
+    ) -> prometheus.Histogram:
+        """By model."""
+        return prometheus.Histogram(
+            f"clconv_{name}", text, ["model"], buckets=buckets, registry=self.registry
         )
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:

@@ -28,9 +28,10 @@ def read_records(path: Path, *, own: bool = False) -> list[dict[str, Any]]:
         content = json.loads(text, parse_int=_int, parse_float=_float, parse_constant=_float)
     except (ValueError, RecursionError) as reason:
         raise Unusable(f"is no JSON ({reason})") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else None
-        raise Unusable(f"has format {found!r}, this version of clconv reads {FORMAT}")
+    if not isinstance(content, dict) or "format" not in content:
+        raise Unusable("is no file of clconv's: it does not say its format")
+    if content["format"] != FORMAT:
+        raise Unusable(f"has format {content['format']!r}, this version of clconv reads {FORMAT}")
     records = content.get("records")
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
         raise Unusable('has no list of "records"')

@@ -184,6 +184,7 @@ BAD_USES = [
     ("devices -d voodoo --json", "voodoo"),
     ("train", "Missing"),
     ("train classifier.onnx folder -o nowhere/x.onnx --json", "nowhere"),
+    ("train classifier.onnx folder -o x.txt", "end the name with .onnx"),
     ("show classifier.onnx --json=yes", "--json"),
     ("doctor --ops Nonsense", "no kernels of Nonsense"),
     ("doctor --ops ,", "--ops"),
@@ -205,6 +206,7 @@ BAD_USES = [
     ("tune --import pipe.json", "regular file"),
     ("tune --merge bad.json", "no JSON"),
     ("tune --merge deep.json", "no JSON"),
+    ("tune --merge nested.json", "does not say its format"),
     ("tune classifier.onnx --export nowhere/results.json", "nowhere"),
     ("tune classifier.onnx --export folder", "folder"),
     ("tune --export results.json -d 0", "--device"),
@@ -262,6 +264,7 @@ BAD_USES = [
     ("demo -o folder.npz", "folder.npz"),
     ("demo -i no.png", "no.png"),
     ("demo -i pipe.png", "regular file"),
+    ("demo -i ok.npy", "is no picture that Pillow can read\n"),
     ("demo -i floats.tif", "no known range"),
     ("demo -d voodoo", "voodoo"),
 ]

@@ -66,6 +66,22 @@ def test_inputs_that_take_no_picture(spec: TensorSpec) -> None:
         place("x", spec, (8, 8), "auto", None)
 
 
+@pytest.mark.parametrize(
+    ("shape", "layout", "hint"),
+    [
+        ((1, 8, 9, 3), "nchw", "try --layout nhwc, or pass"),
+        ((1, 3, 9, 8), "nhwc", "try --layout nchw, or pass"),
+        ((1, 8, 9, 8), "nchw", "1, 3 or 4; pass"),
+        ((1, 8, 9, 8), "auto", "1, 3 or 4; pass"),
+    ],
+)
+def test_another_layout_is_named_where_it_helps(
+    shape: tuple[int, ...], layout: str, hint: str
+) -> None:
+    with pytest.raises(InputError, match=hint):
+        place("x", TensorSpec(shape), (8, 8), layout, None)
+
+
 def test_the_middle_is_cut_out() -> None:
     columns = np.tile(np.arange(40, dtype=np.uint8)[None, :, None], (10, 1, 3))
     placement = place("x", TensorSpec((1, 3, 10, 10)), (10, 40), "auto", None)

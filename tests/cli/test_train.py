@@ -135,6 +135,7 @@ def test_bad_uses_are_one_line(
 ) -> None:
     output = tmp_path / "a.onnx"
     (tmp_path / "one" / "red").mkdir(parents=True)
+    (tmp_path / "empty.csv").touch()
     (tmp_path / "bad.csv").write_text("a.png\nb.png,red\n")
     (tmp_path / "gone.csv").write_text("x.png,red\ny.png,blue\n")
     shutil.copytree(photos, tmp_path / "broken")
@@ -144,13 +145,15 @@ def test_bad_uses_are_one_line(
     for arguments, saying in (
         ((network, tmp_path / "one"), "has no pictures"),
         ((network, tmp_path / "nothing"), "No such file"),
-        ((network, tmp_path / "bad.csv"), "line 1 has 1 columns"),
+        ((network, tmp_path / "empty.csv"), "has no pictures; write a line of file,label"),
+        ((network, tmp_path / "bad.csv"), "line 1 has 1 column;"),
         ((network, tmp_path / "gone.csv"), "there is no file"),
         ((network, tmp_path / "broken"), "1 of 42 pictures cannot be read"),
         ((network, tmp_path / "empty"), "no pictures in yellow"),
         ((network, photos, "--resume"), "nothing was interrupted"),
         ((network, photos, "--optimizer", "magic"), "choose one of sgd"),
         ((network, photos, "--lr", "-1"), "--lr"),
+        ((network, photos, "--size", "8x8"), "--size: the model's input has a fixed size"),
         ((network, photos, "--freeze", "nothing.*"), "no parameter is named"),
         ((models / "two.onnx", photos), "takes 2 inputs"),
         ((models / "brightener.onnx", photos), "no last layer to replace"),
@@ -174,7 +177,7 @@ def test_one_class_is_no_task(tmp_path: Path) -> None:
 
     (tmp_path / "only").mkdir()
     Image.new("RGB", (4, 4)).save(tmp_path / "only" / "a.png")
-    with pytest.raises(InputError, match="all 1 pictures are of one class"):
+    with pytest.raises(InputError, match="all of its pictures are of one class"):
         list_pictures(tmp_path)
 
 

@@ -67,6 +67,7 @@ def test_every_view_is_a_picture_in_the_folder(files: tuple[Path, Path], tmp_pat
     ("more", "said"),
     [
         (("--views", "dreams"), "dreams"),
+        (("--views", ","), "--views ,: there are filters"),
         (("--maximize", "conv"), "LAYER:CHANNEL"),
         (("--maximize", "no:1"), "no layer 'no'"),
         (("--layer", "no"), "no layer 'no'"),
@@ -81,6 +82,20 @@ def test_bad_uses(
 ) -> None:
     out = tmp_path / "out"
     Clconv().fails("visualize", *files, *(() if "-o" in more else ("-o", out)), *more, saying=said)
+    assert not out.exists()
+
+
+def test_channels_last_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+    kind = onnx.TensorProto.FLOAT
+    spec = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])], "last", [spec("x", kind, (1, 8, 9, 3))],
+        [spec("y", kind, (1, 8, 9, 3))],
+    )  # fmt: skip
+    opset = onnx.helper.make_opsetid("", 17)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), files[0])
+    out = tmp_path / "out"
+    Clconv().fails("visualize", *files, "-o", out, saying="float32[1x8x9x3], channels last")
     assert not out.exists()
 
 

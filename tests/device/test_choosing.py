@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from clconv import config
@@ -77,6 +78,19 @@ def test_a_text_names_a_device(text: str, index: int) -> None:
 )
 def test_a_text_names_several_devices(text: str, indices: list[int]) -> None:
     assert [d.index for d in choose_several(FOUND, text.strip())] == indices
+
+
+def test_what_names_no_device_is_an_error_of_ours(device: DeviceInfo) -> None:
+    assert choose_devices(np.int64(device.index)) == (device,)
+    for wanted in (float("nan"), 1.5, object()):
+        with pytest.raises(DeviceError, match="no OpenCL device matches"):
+            choose_devices(wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("precision", [16, "float8", b"float32"])
+def test_what_is_no_precision_is_an_error_of_ours(precision: object) -> None:
+    with pytest.raises(ConfigError, match="no precision; there are float32"):
+        config.chosen_precision(precision)  # type: ignore[arg-type]
 
 
 def test_a_list_of_devices(device: DeviceInfo) -> None:

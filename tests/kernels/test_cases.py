@@ -47,9 +47,10 @@ def made(request: pytest.FixtureRequest, case: Case, device: DeviceInfo) -> Plan
     """
     done = request.config.stash.setdefault(_MADE, {})
     if (case.op, device) not in done:
-        parameters = [i.callspec.params for i in request.session.items if hasattr(i, "callspec")]
-        chosen = {id(p["case"]): p["case"] for p in parameters if isinstance(p.get("case"), Case)}
-        same = [c for c in chosen.values() if c.op == case.op]
+        items = [i for i in request.session.items if isinstance(i, pytest.Function)]
+        cases = [i.callspec.params["case"] for i in items if i.function is request.function]
+        of_table = {id(c): c for c in cases if isinstance(c, Case)}
+        same = [c for c in of_table.values() if c.op == case.op]
         is_soak = request.config.getoption("--soak")
         is_whole = is_soak or request.config.getoption("--whole")
         if is_soak:

@@ -31,7 +31,7 @@ from tests.lowering.support import NVIDIA
 # One for each kernel that calls kernels/group.mako: what the others do differently is arithmetic.
 OPERATORS = ("Softmax", "ReduceMax", "ReduceLogSumExp", "LayerNormalization", "GlobalAveragePool")
 _MOST_PLANS = 8  # of an operator; in the quick run three, and each way once
-ROWS = Case("Softmax", "rows", (data(37, 1000),))
+ROWS = Case("Softmax", "shuffled rows", (data(37, 1000),))
 KINDS = ("emulated", pytest.param("intel", marks=pytest.mark.slow))
 
 

@@ -11,7 +11,7 @@ import pytest
 import clconv
 from clconv import layers as L
 from clconv.errors import ConfigError, InputError, UnsupportedError
-from clconv.graph.ir import Graph
+from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.reference import run_reference
 from clconv.quantization import METHODS, Quantized, quantize
 from clconv.quantization.points import find_points
@@ -65,6 +65,18 @@ def test_the_file_says_the_same(made: Quantized, tmp_path: Path) -> None:
     np.testing.assert_allclose(np.asarray(other), expected, atol=0.1 if peer_saturates() else 0.02)
 
 
+def test_onnxruntime_reads_pools_between_products(tmp_path: Path) -> None:
+    """It makes operators of its own of them, which have fewer attributes than ONNX's."""
+    pools = (L.AvgPool2d(2), L.Conv2d(6, 3, padding=1), L.MaxPool2d(2), L.Conv2d(4, 3))
+    graph = L.Sequential(L.Conv2d(8, 3, padding=1), L.Relu(), *pools).build((3, 12, 12))
+    given = [{graph.inputs[0]: next(iter(sample.values()))} for sample in samples(3)]
+    path = tmp_path / "int8.onnx"
+    clconv.save(quantize(graph, given).graph, path)
+    (expected,) = run_reference(graph, given[0]).values()
+    (other,) = peer(path).run(None, given[0])
+    np.testing.assert_allclose(np.asarray(other), expected, atol=0.1 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_ranges(method: str) -> None:
     rng = np.random.default_rng(0)
@@ -94,9 +106,13 @@ def test_what_cannot_be_is_said() -> None:
         quantize(network(), samples(1), "percentile", 20)
     with pytest.raises(InputError, match="no sample"):
         quantize(network(), [])
-    bad = [{name: a * np.nan for name, a in sample.items()} for sample in samples(1)]
+    for factor in (np.nan, np.inf):
+        bad = [{name: a * factor for name, a in sample.items()} for sample in samples(2)]
+        with pytest.raises(InputError, match=r"sample 2 of those given: its '.*' holds NaN or inf"):
+            quantize(network(), [*samples(1), bad[1]])
+    large = [{name: a * np.float32(1e38) for name, a in sample.items()} for sample in samples(1)]
     with pytest.raises(InputError, match="not finite"):
-        quantize(network(), bad)
+        quantize(network(), large)
     with pytest.raises(UnsupportedError, match="no convolution"):
         quantize(L.Sequential(L.Relu()).build((3, 4, 4)), [])
 
@@ -109,6 +125,28 @@ def test_what_is_rounded() -> None:
     points = find_points(b.graph(b.node("Softmax", z, out="last"), z))
     assert points.rounded == ("x", "y")  # not before the Relu, nor what the network gives
     assert points.products == {"Conv0", "Conv2"}
+
+
+def test_sizes_that_are_computed_stay_integers(tmp_path: Path) -> None:
+    """As PyTorch writes x.view(x.size(0), -1) of an open batch: nothing says before a run what types its values have."""
+    b = Builder()
+    x = b.input(1, 2, 6, 6)
+    y = b.node("Relu", b.conv(x, 3, 2, 3))
+    batch = b.node("Gather", b.node("Shape", y), b.constant(0, "int64"), axis=0)
+    rest = b.constant([-1], "int64")
+    sizes = b.node("Concat", b.node("Unsqueeze", batch, b.constant([0], "int64")), rest, axis=0)
+    flat = b.node("Reshape", y, sizes)
+    graph = b.graph(b.node("Gemm", flat, b.random(48, 4)))
+    graph = graph.replace(specs={x: TensorSpec(("N", 2, 6, 6))})
+    rng = np.random.default_rng(0)
+    given = [{x: rng.normal(0, 1, (2, 2, 6, 6)).astype(np.float32)} for _ in range(3)]
+    made = quantize(graph, given)
+    assert made.products == 2 and made.changes[0].ratio > 25
+    path = tmp_path / "int8.onnx"
+    clconv.save(made.graph, path)
+    (expected,) = run_reference(graph, given[0]).values()
+    (other,) = peer(path).run(None, given[0])
+    np.testing.assert_allclose(np.asarray(other), expected, atol=0.1 * np.abs(expected).max())
 
 
 def test_a_change() -> None:

@@ -38,10 +38,11 @@ def pillow() -> tuple[Any, Any]:
     return Image, ImageOps
 
 
-def check_picture(path: Path) -> None:
-    """Raises what open_picture() raises, as far as the head of the file tells."""
+def check_picture(path: Path, or_arrays: bool = False) -> None:
+    """Raises what open_picture() raises, as far as the head of the file tells. or_arrays: whether files of arrays would do,
+    too."""
     check_readable(path, "a picture")
-    _decoded(path, lambda picture: _Source.of(path, picture))
+    _decoded(path, lambda picture: _Source.of(path, picture), or_arrays)
 
 
 def open_picture(path: Path) -> OpenedPicture:
@@ -72,7 +73,7 @@ def on_white(image: Image.Image) -> tuple[Image.Image, bool]:
     return image_module.alpha_composite(page, image).convert("RGB"), True
 
 
-def _decoded(path: Path, read: Any) -> Any:
+def _decoded(path: Path, read: Any, or_arrays: bool = False) -> Any:
     image_module, _ = pillow()
     try:
         # Not by its path: Pillow then maps plain TIFF files, and takes the turned size for the stored one.
@@ -83,9 +84,8 @@ def _decoded(path: Path, read: Any) -> Any:
     except (InputError, MemoryError):
         raise
     except image_module.UnidentifiedImageError:
-        raise InputError(
-            f"{path}: is no picture that Pillow can read, and no .npy or .npz file"
-        ) from None
+        others = ", and no .npy or .npz file" if or_arrays else ""
+        raise InputError(f"{path}: is no picture that Pillow can read{others}") from None
     except Exception as reason:  # decoders raise whatever a damaged file leads to
         if isinstance(reason, OSError) and reason.errno is not None:
             raise

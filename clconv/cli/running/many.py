@@ -12,7 +12,7 @@ import numpy as np
 
 from clconv.cli.classes import check_labels, class_count, scores
 from clconv.cli.console import remark
-from clconv.cli.feeds import PictureOptions
+from clconv.cli.feeds import PictureOptions, check_size
 from clconv.cli.files import check_writable
 from clconv.cli.pictures.opening import pillow
 from clconv.cli.pixels import place
@@ -89,11 +89,8 @@ class Many:
         self._many = many
         opened = dataclasses.replace(spec, shape=(None, *spec.shape[1:]))
         place(name, opened, (64, 64), options.layout, options.size)
+        check_size(options.size, [spec])
         sized = all(isinstance(side, int) for side in spec.shape[1:])
-        if options.size and sized:
-            raise ConfigError(
-                f"--size: the model's input has a fixed size, {spec}; leave it out: pictures are resized"
-            )
         options.check_fit()
         # Pictures of any sizes run one by one.
         usual = None if sized or options.size else 1

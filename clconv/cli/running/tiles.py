@@ -63,7 +63,8 @@ class Tiling:
 
     def __str__(self) -> str:
         (height, width), (tall, wide) = self.picture, self.tile
-        return f"{height}x{width} pixels as {self.count} tiles of {tall}x{wide}"
+        tiles = f"{self.count} tile{'s' * (self.count > 1)}"
+        return f"{height}x{width} pixels as {tiles} of {tall}x{wide}"
 
     @property
     def _axes(self) -> tuple[int, int]:

@@ -26,7 +26,8 @@ _MOST_BATCH = 2**20
 
 
 _Model = Annotated[
-    list[str], typer.Argument(help="An ONNX file.", metavar="MODEL", show_default=False)
+    list[str],
+    typer.Argument(help="ONNX files, or compiled networks.", metavar="MODEL", show_default=False),
 ]
 _Batch = Annotated[
     list[str] | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clconv.cli.console import Device, Model, Size, interrupted, remark
+from clconv.cli.feeds import check_size
 from clconv.cli.files import check_writable
 from clconv.cli.numbers import parse_mean, parse_size, parse_std, positive
 from clconv.cli.pixels import PicturePlacement, Pixels, choose_pixels, is_classifier, place
@@ -97,7 +98,7 @@ def train(
     """
     from clconv.training.loop import FitOptions, Loop
 
-    check_writable(output, "--output")
+    check_writable(output, "--output", ".onnx")
     listing = list_pictures(pictures)
     training, held = split(listing, validation, seed)
     graph, name, placement, pixels = _prepared(
@@ -155,6 +156,7 @@ def _prepared(
             f"{model}: takes {len(specs)} inputs ({', '.join(specs)}); clconv train needs one picture"
         )
     name, spec = next(iter(specs.items()))
+    check_size(size, [spec])
     outputs = {n: graph.metadata.get("output_specs", {}).get(n) for n in graph.outputs}
     known = recipe_of(graph)
     if known is not None and values == (None, None):

@@ -52,11 +52,13 @@ def list_pictures(path: Path) -> Listing:
     pairs = _of_folder(path) if path.is_dir() else _of_table(path)
     labels = tuple(sorted({label for _, label in pairs}))
     if len(labels) < 2:
-        raise InputError(
-            f"{path}: "
-            + (f"all {len(pairs)} pictures are of one class" if pairs else "has no pictures")
-            + "; put those of each class into a folder of its own: photos/cat/1.jpg, photos/dog/1.jpg"
+        what = "all of its pictures are of one class" if pairs else "has no pictures"
+        cure = (
+            "put those of each class into a folder of its own: photos/cat/1.jpg, photos/dog/1.jpg"
+            if path.is_dir()
+            else "write a line of file,label for each picture"
         )
+        raise InputError(f"{path}: {what}; {cure}")
     check_pictures([file for file, _ in pairs])
     number = {label: i for i, label in enumerate(labels)}
     return Listing(
@@ -89,7 +91,8 @@ def _of_table(path: Path) -> list[tuple[Path, str]]:
     found = []
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
-            raise InputError(f"{path}: line {number} has {len(row)} columns; write file,label")
+            count = f"{len(row)} column{'s' * (len(row) != 1)}"
+            raise InputError(f"{path}: line {number} has {count}; write file,label")
         file = path.parent / row[0].strip()
         if (
             number == 1

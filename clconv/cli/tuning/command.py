@@ -41,7 +41,9 @@ _MOST_BYTES = 2**28
 
 def tune(
     context: typer.Context,
-    model: Annotated[str | None, typer.Argument(help="An ONNX file.", show_default=False)] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="An ONNX file, or a compiled network.", show_default=False)
+    ] = None,
     ops: Annotated[
         str | None,
         typer.Option(

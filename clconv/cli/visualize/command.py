@@ -79,8 +79,8 @@ def visualize(
 def _views(text: str) -> list[str]:
     wanted = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [part for part in wanted if part not in VIEWS]
-    if unknown:
-        raise ConfigError(f"--views {unknown[0]}: there are {', '.join(VIEWS)}")
+    if unknown or not wanted:
+        raise ConfigError(f"--views {[*unknown, text][0]}: there are {', '.join(VIEWS)}")
     return wanted
 
 

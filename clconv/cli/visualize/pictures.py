@@ -11,7 +11,7 @@ import numpy as np
 from clconv.api import read_model
 from clconv.cli.feeds import PictureOptions, check_feeds, read_feeds
 from clconv.cli.pictures.listing import check_pictures, pictures
-from clconv.cli.pixels import Pixels, from_tensor, is_classifier
+from clconv.cli.pixels import Pixels, channels_come_first, from_tensor, is_classifier
 from clconv.cli.recipe import recipe_of
 from clconv.errors import InputError
 from clconv.graph.ir import Graph
@@ -50,6 +50,11 @@ def read_all(model: str, paths: Sequence[Path], size: tuple[int, int] | None) ->
     )
     if len(specs) != 1:
         raise InputError(f"'{graph.name}' takes {', '.join(specs)}; only one picture can be shown")
+    ((name, spec),) = specs.items()
+    if spec.rank == 4 and not channels_come_first(spec, "auto"):
+        raise InputError(
+            f"input '{name}' takes {spec}, channels last; only networks that take them first can be shown"
+        )
     check_feeds(specs, [str(path) for path in paths], options)
     feeds = [read_feeds(specs, [str(path)], options) for path in paths]
     tensors = [next(iter(feed.arrays.values())) for feed in feeds]

@@ -107,7 +107,7 @@ class PlanPacker:
                 return ["place", *_slot_data(bound.slot(value, offset))]
             case Packed(constant, packing):
                 held = bound.constants.get(bound.plan.graph.constants[constant], packing)
-                return ["weight", self._weight(held, bound.constants)]
+                return ["weight", self._names[id(held)][1]]
             case Scalar(value, ctype):
                 return ["scalar", np.asarray(value).item(), ctype]
             case Local(nbytes):
@@ -138,32 +138,26 @@ class PlanPacker:
         return name
 
     def _name_weights(self, bound: BoundPlan) -> None:
-        """Several at a time: a checksum of hundreds of megabytes is long in coming."""
+        """Makes a blob of each that is new, several at a time: a checksum of hundreds of megabytes is long in coming."""
         constants, given = bound.constants, bound.plan.graph.constants
-        packed = {
-            a for call in bound.plan.calls for _, a in call.arguments if isinstance(a, Packed)
-        }
-        found = [constants.get(given[a.constant], a.packing) for a in packed]
-        name = functools.partial(self._name, constants=constants)
+        arguments = (a for call in bound.plan.calls for _, a in call.arguments)
+        packed = dict.fromkeys(a for a in arguments if isinstance(a, Packed))
+        found = {id(h): h for h in (constants.get(given[a.constant], a.packing) for a in packed)}
+        new = [held for key, held in found.items() if key not in self._names]
+        name = functools.partial(_weight_name, constants=constants)
         try:
             with ThreadPoolExecutor(usable_cores(), "clconv checksums") as pool:
-                names = [*pool.map(name, found)]
+                names = [*pool.map(name, new)]
         except RuntimeError:  # the interpreter ends, and starts no more threads
-            names = [*map(name, found)]
-        for held, one in zip(found, names, strict=True):
+            names = [*map(name, new)]
+        for held, one in zip(new, names, strict=True):
             self._names[id(held)] = held, one
+            content = functools.partial(constants.content, held)
+            self.blobs[one] = Blob(one, held.nbytes, content)
 
-    def _name(self, held: Held, constants: DeviceConstants) -> str:
-        known = self._names.get(id(held))
-        if known is not None:
-            return known[1]
-        return f"{WEIGHT}{hashlib.sha256(constants.content(held).data).hexdigest()}"
 
-    def _weight(self, held: Held, constants: DeviceConstants) -> str:
-        name = self._name(held, constants)
-        self._names[id(held)] = held, name
-        self.blobs[name] = Blob(name, held.nbytes, lambda: constants.content(held))
-        return name
+def _weight_name(held: Held, constants: DeviceConstants) -> str:
+    return f"{WEIGHT}{hashlib.sha256(constants.content(held).data).hexdigest()}"
 
 
 def _in_place_data(plan: Plan) -> Data:

@@ -112,6 +112,20 @@ def test_activations_are_cut_off(activation: tuple[str, Sequence[float]]) -> Non
     assert_close(floats, made, 0.1)
 
 
+@pytest.mark.parametrize("ends", ["sum", "activation"])
+def test_what_follows_a_quantisation_of_its_own_stays(ends: str) -> None:
+    """As behind what was moved: that is no part of a convolution, and what comes next goes to its epilogue."""
+    b = Quantised()
+    x = b.input(1, 5, 6, 6)
+    y = b.pair(b.product(b.pair(x), 8, 5, pads=SAME), 0.3, 100)
+    y = b.pair(b.node("DepthToSpace", y, blocksize=2, mode="CRD"), 0.3, 100)
+    other = b.input(1, 2, 12, 12, name="other")
+    y = b.node("Add", y, other) if ends == "sum" else b.node("Tanh", y)
+    floats, made = b.placed(y, *([] if ends == "sum" else [other]))
+    assert "FakeQuantize" in ops(floats) and "ByteConv" in ops(made)
+    assert_close(floats, made, 0.3)
+
+
 @pytest.mark.parametrize("rounded", [True, False])
 def test_a_residual_sum_is_added_to_the_sums(rounded: bool) -> None:
     b = Quantised()

@@ -14,10 +14,10 @@ STRIDED = (
     conv("odd sizes", (2, 19, 15, 13), (70, 19, 1, 1), strides=(2, 2)),
     conv("uneven strides", (1, 37, 11, 17), (131, 37, 1, 1), strides=(3, 2), bias=False),
     conv("rows of one pixel", (3, 16, 20, 2), (67, 16, 1, 1), strides=(1, 2)),
-    conv("one pixel", (1, 20, 2, 2), (70, 20, 1, 1), strides=(2, 2)),
+    conv("picked, one pixel", (1, 20, 2, 2), (70, 20, 1, 1), strides=(2, 2)),
     conv("one row", (1, 33, 1, 58), (72, 33, 1, 1), strides=(2, 2)),
-    conv("groups", (2, 64, 9, 28), (160, 32, 1, 1), strides=(2, 2), group=2),
-    conv("1-D", (3, 21, 53), (66, 21, 1), strides=(3,)),
+    conv("picked, groups", (2, 64, 9, 28), (160, 32, 1, 1), strides=(2, 2), group=2),
+    conv("picked, 1-D", (3, 21, 53), (66, 21, 1), strides=(3,)),
 )
 
 

@@ -18,7 +18,7 @@ CASES = (
     conv("gaps between windows", (1, 3, 11, 41), (33, 3, 2, 2), strides=(5, 5), pads=(0, 4, 0, 4)),
     conv("short rows without pads", (2, 3, 6, 9), (35, 3, 3, 3)),
     conv("channels of pixels", (2, 3, 6, 9), (35, 3, 1, 1)),
-    conv("1-D", (2, 3, 53), (20, 3, 9), strides=(4,), pads=(4, 4)),
+    conv("plain, 1-D", (2, 3, 53), (20, 3, 9), strides=(4,), pads=(4, 4)),
 )  # fmt: skip
 
 

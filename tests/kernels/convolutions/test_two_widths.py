@@ -24,7 +24,7 @@ CASES = (
     conv("three vectors", (2, 21, 7, 7), (48, 21, 1, 1)),
     conv("one vector", (1, 17, 7, 7), (16, 17, 1, 1)),
     conv("prime", (1, 35, 1, 37), (33, 35, 1, 1), bias=False),
-    conv("groups", (1, 64, 7, 7), (128, 32, 1, 1), group=2),
+    conv("two widths, groups", (1, 64, 7, 7), (128, 32, 1, 1), group=2),
     conv("window", (1, 19, 14, 14), (64, 19, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
 )
 

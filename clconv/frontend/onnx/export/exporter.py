@@ -179,6 +179,8 @@ def _attributes(node: Node) -> dict[str, Any]:
         attrs.pop("seed")  # to ONNX it is one of NumPy's
     if attrs.get("auto_pad", "NOTSET") != "NOTSET":
         attrs.pop("pads", None)
+    if node.op == "AveragePool" and set(node.attrs.dilations) == {1}:
+        attrs.pop("dilations")  # onnxruntime's own operator for bytes refuses what it does not have
     if node.op == "ConstantOfShape":
         dtype = DType(attrs.pop("dtype"))
         attrs["value"] = helper.make_tensor("value", ENUMS[dtype], (1,), [attrs["value"]])

@@ -127,7 +127,7 @@ class Placer:
                 for one in rest:
                     self.place(one)
                 return
-        if node.epilogue and any(s.op == "FakeQuantize" for s in node.epilogue):
+        if node.epilogue and "FakeQuantize" in (node.op, *(s.op for s in node.epilogue)):
             for one in without_epilogue(node, self.fresh):
                 self._infer(one)
                 self._place_bare(one)

@@ -137,8 +137,10 @@ def chosen_tile(problem: Problem, blocks: int) -> tuple[int, int]:
 
 def arithmetic_rate(device: DeviceInfo) -> float:
     """Floating-point operations a second that a register tile reaches, roughly: two fused multiply-add
-    units at 2.5 GHz on every core, whose steps for 512 bits are two on Zen 4. Only ratios between estimates matter."""
-    lanes = 8 if device.wide_verified else device.vector_width
+    units at 2.5 GHz on every core. Only ratios between estimates matter."""
+    lanes = device.vector_width
+    if "halves-512-bits" in device.quirks:
+        lanes = min(lanes, 8)
     return 2.5e9 * 4 * lanes * device.compute_units
 
 

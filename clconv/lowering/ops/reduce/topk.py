@@ -34,11 +34,9 @@ def _count(problem: Problem) -> int:
 
 
 def _best_applies(problem: Problem) -> str | None:
-    if not problem.device.is_cpu:
-        return "one item for each line is too little for a GPU"
-    if _count(problem) != 1:
+    if problem.device.is_cpu and _count(problem) != 1:
         return "it finds one element of each line"
-    return arithmetic_obstacle(problem)
+    return _heap_applies(problem)
 
 
 def _best_lower(problem: Problem) -> Lowered:
