@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from clconv.device.info import DeviceInfo
-from clconv.graph.ir import Graph, TensorSpec
-from clconv.graph.ops import make_node
-from clconv.graph.reference import run_reference
-from tests.kernels.support import plan_for, run
+from tests.kernels.reductions.support import agreed, of_lanes
 
 SHAPES = ((1, 16), (3, 15), (5, 17), (13, 8), (11, 37), (601, 31), (7, 1040), (2, 1031), (9, 3))
-
-
-def of_lanes(device: DeviceInfo, width: int) -> DeviceInfo:
-    if not device.is_cpu or device.vector_width < width:
-        pytest.skip(f"needs a CPU device with {width} lanes")
-    return dataclasses.replace(device, vector_width=width)
-
-
-def agrees(op: str, x: np.ndarray, device: DeviceInfo, tolerance: float) -> np.ndarray:
-    node = make_node(op, ["x"], ["y"], "rows", axis=-1)
-    graph = Graph("rows", (node,), ("x",), ("y",), {"x": TensorSpec.of(x)})
-    with np.errstate(all="ignore"):
-        expected = run_reference(graph, {"x": x})["y"]
-    found = run(plan_for(graph, device, {op.lower(): "rows"}), {"x": x})["y"]
-    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
-    return expected
 
 
 @pytest.mark.parametrize("width", [2, 8, 16])
@@ -40,7 +19,7 @@ def test_it_agrees_with_the_reference(op: str, dtype: str, width: int, device: D
     rng = np.random.default_rng(3)
     for shape in SHAPES:
         x = rng.uniform(-4, 4, shape).astype(dtype)
-        agrees(op, x, of_lanes(device, width), tolerance)
+        agreed(op, x, of_lanes(device, width), tolerance, axis=-1)
 
 
 @pytest.mark.parametrize("width", [8, 16])
@@ -52,6 +31,6 @@ def test_nan_and_infinity_spoil_their_row_alone(op: str, width: int, device: Dev
     x[50, :] = -np.inf
     x[51, :] = np.nan
     x[52, 1:] = -np.inf
-    expected = agrees(op, x, of_lanes(device, width), 1e-5)
+    expected = agreed(op, x, of_lanes(device, width), 1e-5, axis=-1)
     assert np.isnan(expected).any() and not np.isnan(expected).all()
     assert not np.isnan(expected[52]).any()
