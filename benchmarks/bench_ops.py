@@ -42,6 +42,7 @@ from clconv.graph.ops.base import Cost
 from clconv.lowering.variants import VARIANTS
 from clconv.planning.plan import Plan
 from clconv.planning.planner import Planner
+from clconv.probes.wide_probe import verified_wide
 from clconv.runtime.device import choose_device
 from clconv.runtime.profile import profile
 
@@ -256,7 +257,7 @@ def main(words: list[str]) -> None:
         )  # fmt: skip
         return
     console, progress = Console(), Console(stderr=True)
-    device = choose_device(options.device)
+    device = verified_wide(choose_device(options.device))
     peak = measure_peak(device)
     measured: dict[str, list[MeasuredOperator]] = {}
     if "cases" not in options.skip:

@@ -47,22 +47,31 @@ An `op` is a lowering.shared.reduction.Reduction: it writes C texts.
 </%def>
 
 ## Reduces n consecutive floats at `source` into a new float `name`; `vectors` is n / width.
-## shifted: floats that the reduction reads.
+## shifted: floats that the reduction reads. More than four elements behind the last vector are one more, of which the first
+## lanes are reduced already.
 <%def name="accumulate_row(op, name, width, shifted=())">
 <%
   V = vector_type(width)
+  numbers = ", ".join(map(str, range(width)))
 %>
     float ${name};
+    const int ${name}_more_ = vectors && n - vectors * ${width} > 4;
     {
 % for value in shifted:
       const float ${value}_of_row_ = ${value};
       const ${V} ${value} = (${V})(${value}_of_row_);
 % endfor
       ${accumulate(op, "lanes_", V, "source", width, "vectors")}
+      if (${name}_more_) {
+        const ${V} v_ = ${load(V, "source + n - %d" % width, stored("x"))};
+        const ${V} more_ = (int${width})(${numbers}) >= (vectors + 1) * ${width} - n ? ${op.text("map", V, v="v_")} : ${op.text("start", V)};
+        lanes_ = ${op.text("join", V, a="lanes_", b="more_")};
+      }
       ${join_lanes(op, name, "lanes_", width)}
     }
-    for (int k = vectors * ${width}; k < n; ++k) {
-      const float v = ${element("source", "k", stored("x"))};
-      ${name} = ${op.joined(name, "v", "float")};
-    }
+    if (!${name}_more_)
+      for (int k = vectors * ${width}; k < n; ++k) {
+        const float v = ${element("source", "k", stored("x"))};
+        ${name} = ${op.joined(name, "v", "float")};
+      }
 </%def>

@@ -6,15 +6,19 @@ x        source          y        destination, in the other layout
 channels C               pixels   product of the spatial sizes
 Parameters: block 2..16; to_plain: direction; type: an unsigned integer of the element's size.
 Lanes past the last channel become zeros in y, so that what is computed of them is never a denormal or NaN.
-Elements of 32 bits go by strips of four channels or pixels in vectors. Of channels the last strip moves back so that it is full.
+Elements go by strips in vectors. To plain a strip is a few channels of a vector of pixels, of which the last moves back so that it is
+full; to blocks it is a few pixels of all channels.
 </%doc>
 <%namespace name="exchange" file="/movement/exchange.mako"/>
 <%
-  strips = type == "uint" and block in (4, 8, 16)
-  step = block if to_plain else 4  # pixels of a strip
+  size = {"uchar": 1, "ushort": 2, "uint": 4, "ulong": 8}[type]
+  strips = block in (4, 8, 16) and (to_plain or 16 // size <= block)  # else the compiler does as well
+  row = min(16 // size, block)  # of a strip: elements of 128 bits
+  width = block // 2 if size == 8 else block  # of a vector: no longer than one of the floats of a block
+  step = width if to_plain else row  # pixels of a strip
 %>
 % if strips:
-${exchange.vector_types(entry, block)}
+${exchange.vector_types(entry, type, width, row)}
 % endif
 kernel void ${entry}(
     global const ${type}* restrict x, global ${type}* restrict y, int channels, int pixels) {
@@ -31,12 +35,12 @@ kernel void ${entry}(
   if (pixels >= ${step}) {
     for (int next = 0; next < pixels; next += ${step}) {
       const int p = next < pixels - ${step} ? next : pixels - ${step};
-% for part in range(0, block, 4):
-      if (lanes >= ${part + 4})
-${exchange.strip(entry, block, f"x + blocked + (size_t)p * {block} + {part}", f"{block}", f"y + plain + (size_t){part} * pixels + p", "(size_t)pixels")}
+% for part in range(0, block, row):
+      if (lanes >= ${part + row})
+${exchange.strip(entry, type, width, row, f"x + blocked + (size_t)p * {block} + {part}", f"{block}", f"y + plain + (size_t){part} * pixels + p", "(size_t)pixels")}
 % endfor
     }
-    done = lanes & ~3;
+    done = lanes & ~${row - 1};
   }
 % else:
   if (lanes == ${block}) {
@@ -54,9 +58,12 @@ ${exchange.strip(entry, block, f"x + blocked + (size_t)p * {block} + {part}", f"
 % else:
   if (lanes == ${block}) {
 % if strips:
-    for (int next = 0; next < pixels - 3; next += 4)
-${exchange.strip(entry, block, "x + plain + next", "(size_t)pixels", f"y + blocked + (size_t)next * {block}", f"{block}")}
-    for (int p = pixels & ~3; p < pixels; ++p) {
+    for (int next = 0; next + ${row} <= pixels; next += ${row}) {
+% for part in range(0, block, width):
+${exchange.strip(entry, type, width, row, f"x + plain + (size_t){part} * pixels + next", "(size_t)pixels", f"y + blocked + (size_t)next * {block} + {part}", f"{block}")}
+% endfor
+    }
+    for (int p = pixels & ~${row - 1}; p < pixels; ++p) {
 % else:
     for (int p = 0; p < pixels; ++p) {
 % endif

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from benchmarks.bench_ops import plan_of
 from clconv.cases import Case
 from clconv.graph.ops import OPS
+from clconv.probes.wide_probe import verified_wide
 from clconv.runtime.device import choose_device
 from clconv.runtime.opencl import seconds
 from clconv.runtime.prepared import PreparedDevice
@@ -18,7 +19,7 @@ _LEAST = 5
 def kernel_clock(device: str | None) -> Callable[[Case, float], float]:
     """A function that runs a case for so many seconds and gives the least time of its launches together, in seconds; 0 for
     what runs on the host."""
-    info = choose_device(device)
+    info = verified_wide(choose_device(device))
     prepared = PreparedDevice(info)
 
     def measure(case: Case, budget: float) -> float:

@@ -18,7 +18,8 @@ Windows of one pixel lie inside wherever they are: their image is one run, whose
 is less than a tile; an image that is less than a tile is computed pixel by pixel.
 
 in_blocks, filters: a group's. last_lanes: channels of its last block. Parameters: block 4, 8, 16; in_block 1 or block; vectors, pixels: the register
-tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windows of one pixel lie side by side, without padding; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; prefetch: ask for the weights of the next filters by clang's
+tile; narrower: pixels of the narrower one, 0 for none; pointwise: whether windows of one pixel lie side by side, without padding; short_images: whether their image may be less than a tile;
+half_last: whether the last vector's second half is of no filters, so that it is not computed, and there is one tile of filters; lanes_a_turn: channels that the inner loop takes at a time; tail: those of the last block that it leaves; prefetch: ask for the weights of the next filters by clang's
 builtin while these are used, a quarter of them in each of the first tiles; kernel, strides, dilations: (height, width); pad_mode none, constant, reflect, edge, wrap.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -47,7 +48,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global ${stored("y")}* restrict y, int height, int width, int out_height, int out_width, int pad_top,
     int pad_left, int in_blocks, int last_lanes, int filters, int groups, int run, int runs,
     int length, int filters_last${moments.parameters(leaves)}${common.epilogue_parameters(epilogue_names, isinstance(epilogue, Choices))}) {
-% if halves:
+% if halves or half_last:
   const int in_memory = min(width, 0);  // 0, which no compiler can know
 % endif
   const int chunk = filters_last ? get_global_id(1) : get_global_id(0);
@@ -82,7 +83,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   const int missing = tiles * ${pixels} - pixels;
   const int wide = missing <= tiles ? tiles - missing : tiles;
 % endif
-% if pointwise and pixels > 1:
+% if pointwise and pixels > 1 and short_images:
   if (pixels < ${pixels}${" && missing > tiles" if narrower else ""}) {
     for (int first = begin_in_run; first < end_in_run; ++first) {
       ${direct_tile.tile(1)}

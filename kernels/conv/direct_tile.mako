@@ -16,17 +16,16 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 <%def name="tile(pixels, two_widths=False)">
 <%
   V = vector_type(block)
-  KH, KW = kernel
-  (SH, SW), (DH, DW) = strides, dilations
-  OB = vectors * block
-  halves = stored("x") == "half"
+  of = lambda v: vector_type(block // 2) if half_last and v == vectors - 1 else V
+  (KH, KW), (SH, SW), (DH, DW) = kernel, strides, dilations
+  OB, halves = vectors * block, stored("x") == "half"
   zero = pad_mode == "constant"
   row_runs = in_block == 1  # runs are rows then, and looking up rows would cost more than it sums
   asks = prefetch and pixels > 1 and in_block >= 8
   whole = '_Pragma("unroll") ' if row_runs and block == 8 and KH * KW <= 9 and pad_mode == "none" else ""  # else no gain
   columns = (pixels - 1) * SW + (KW - 1) * DW + 1
   last_if, fewer = ("!narrow", " - narrow") if two_widths else ("", "")
-  nullable = "!bias ? (%s)(0) : " % V if bias == BIAS_OR_NULL else ""
+  nullable = lambda V: "!bias ? (%s)(0) : " % V if bias == BIAS_OR_NULL else ""
   patch = (columns if halves or row_runs else (pixels - 1) * SW + 1) * in_block
   filled = pad_mode in ("none", "constant")  # with zeros
 %>
@@ -85,9 +84,10 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
           global const float* source = (${"" if pointwise else "!inside ? (global const float*)(size_t)patch : "}line + left * ${in_block}${begin})${moved};
 % endif
 <%
-  pixel = lambda p: "(source + %d)" % (p * SW * in_block)
-  lane = lambda p: "(%s + c)" % pixel(p)
+  pixel = lambda p, source="source": "(%s + %d)" % (source, p * SW * in_block)
+  lane = lambda p, source="source": "(%s + c)" % pixel(p, source)
 %>
+          ${"global const float* again = source + in_memory;" if half_last else ""}
 % if in_block > lanes_a_turn or tail:
           const int lanes = block_index == in_blocks - 1 ? last_lanes : ${in_block};
           int c = 0;
@@ -97,16 +97,16 @@ ${load("float" if in_block == 1 else vector_type(block), address, stored("x"))};
 % if asks:
 ${ahead.turn(pixels)}\
 % endif
-            ${register_tile.multiply(lanes_a_turn, lane, vectors, pixels, block, last_if)}
+            ${register_tile.multiply(lanes_a_turn, lane, vectors, pixels, block, last_if, half_last)}
           }
 % if tail:
           if (c < lanes) {
-            ${register_tile.multiply(tail, lane, vectors, pixels, block, last_if)}
+            ${register_tile.multiply(tail, lane, vectors, pixels, block, last_if, half_last)}
           }
 % endif
 % else:
           ${ahead.turn(pixels) if asks else ""}
-          ${register_tile.multiply(in_block, pixel, vectors, pixels, block, last_if)}
+          ${register_tile.multiply(in_block, pixel, vectors, pixels, block, last_if, half_last)}
 % endif
         }
       }
@@ -117,10 +117,10 @@ ${ahead.start(pixels)}\
 % endif
     const int oh = ${"0, ow = first" if pointwise else "first / out_width, ow = first - oh * out_width"};
 % for v in range(vectors):
-    ${V} a0_${v} = ${nullable}${load(V, "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % V};
+    ${of(v)} a0_${v} = ${nullable(of(v))}${load(of(v), "bias + g * filters + chunk * %d + %d" % (OB, v * block)) if bias else "(%s)(0)" % of(v)};
 % endfor
 % for p in range(1, pixels):
-    ${V} ${", ".join("a%d_%d = a0_%d" % (p, v, v) for v in range(vectors))};
+    ${" ".join("%s a%d_%d = a0_%d;" % (of(v), p, v, v) for v in range(vectors))}
 % endfor
     const int left = ow * ${SW} - pad_left;
     const int inside = ${"1;" if pointwise else "ow + %d%s <= out_width && first + %d%s <= end" % (pixels, fewer, pixels, fewer)}
@@ -144,7 +144,7 @@ ${ahead.start(pixels)}\
       const size_t plane = ((size_t)n * groups + g) * out_blocks + chunk * ${vectors} + ${v};
       const size_t at = (plane * out_pixels + first) * ${block};
       ${register_tile.store_pixels(["a%d_%d" % (p, v) for p in range(pixels)], "" if pointwise else "end - first", block,
-                                  epilogue, "channel", "at", last_if)}
+                                  epilogue, "channel", "at", last_if, half_last and v == vectors - 1)}
     }
 % endfor
 </%def>

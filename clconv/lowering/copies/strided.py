@@ -80,8 +80,12 @@ def copy_call(
 
 
 def _tile_width(columns: int, itemsize: int) -> int:
-    """Columns of a tile: as many as a cache line holds of 32 bits, where not much is copied twice."""
-    return 2 * _TILE if itemsize == 4 and (columns >= 4 * _TILE or columns == 2 * _TILE) else _TILE
+    """Columns of a tile: where not much is copied twice, as many as a cache line holds of 32 bits, or half of one of 16."""
+    return (
+        2 * _TILE
+        if itemsize in (2, 4) and (columns >= 4 * _TILE or columns == 2 * _TILE)
+        else _TILE
+    )
 
 
 def _step(last: CopyLoop) -> str:

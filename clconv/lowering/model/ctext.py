@@ -12,6 +12,17 @@ from clconv.graph.ir import DType
 from clconv.graph.ops.elementwise.row import c_number
 from clconv.lowering.model.c_types import C_TYPES
 
+# Vectors for which prelude.cl.mako has limits of their own.
+_LIMITED = {f"float{width}": width for width in (4, 8, 16)}
+
+
+def with_limits(text: str, vector: str) -> str:
+    """C text with the limits CLCONV_AT_LEAST and CLCONV_AT_MOST as they are for this type."""
+    if vector in _LIMITED:
+        text = text.replace("CLCONV_AT_LEAST(", f"CLCONV_AT_LEAST_{_LIMITED[vector]}(")
+        text = text.replace("CLCONV_AT_MOST(", f"CLCONV_AT_MOST_{_LIMITED[vector]}(")
+    return text
+
 
 def vector_type(width: int, base: str = "float") -> str:
     """float, float2, float4..."""

@@ -22,12 +22,10 @@ from clconv.lowering.model.arguments import (
     Read,
     layout_packing,
 )
+from clconv.lowering.model.ctext import with_limits
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.model.obstacles import computed
 from clconv.records import record
-
-# Vectors for which prelude.cl.mako has limits of their own.
-_LIMITED = {f"float{width}": width for width in (4, 8, 16)}
 
 
 @record(frozen=True)
@@ -53,10 +51,7 @@ class Term:
     def c_text(self, vector: str, operands: tuple[str, ...]) -> str:
         """The expression with T as `vector` and a, b, c as the given C texts."""
         names = dict(zip("abc", operands, strict=False)) | {"T": vector}
-        text = self.expression
-        if vector in _LIMITED:
-            text = text.replace("CLCONV_AT_LEAST(", f"CLCONV_AT_LEAST_{_LIMITED[vector]}(")
-            text = text.replace("CLCONV_AT_MOST(", f"CLCONV_AT_MOST_{_LIMITED[vector]}(")
+        text = with_limits(self.expression, vector)
         return re.sub(r"\b[abcT]\b", lambda m: names[m.group()], text)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 
+from clconv.lowering.model.ctext import with_limits
 from clconv.records import record
 
 
@@ -27,7 +28,8 @@ class Reduction:
     def text(self, which: str, vector: str, **letters: str) -> str:
         """A piece with T as `vector` and letters such as a and b as the given C texts, in brackets."""
         names = {k: f"({v})" for k, v in letters.items()} | {"T": vector}
-        found = re.sub(r"\b[abvT]\b", lambda m: names[m.group()], getattr(self, which))
+        text = with_limits(getattr(self, which), vector)
+        found = re.sub(r"\b[abvT]\b", lambda m: names[m.group()], text)
         return f"({found})"
 
     def joined(self, total: str, element: str, vector: str) -> str:
@@ -36,9 +38,9 @@ class Reduction:
 
 
 _SUM = Reduction("(T)(0)", "a + b")
-# A NaN among the elements is the result: nothing is greater than it, and it replaces what was.
-_FLOAT_MAX = Reduction("(T)(-INFINITY)", "b > a || b != b ? b : a")
-_FLOAT_MIN = Reduction("(T)(INFINITY)", "b < a || b != b ? b : a")
+# A NaN among the elements is the result: the limit leaves it as it is, and it replaces what was.
+_FLOAT_MAX = Reduction("(T)(-INFINITY)", "b != b ? b : CLCONV_AT_LEAST(a, b)")
+_FLOAT_MIN = Reduction("(T)(INFINITY)", "b != b ? b : CLCONV_AT_MOST(a, b)")
 
 FLOAT_REDUCTIONS: Mapping[str, Reduction] = {
     "ReduceSum": _SUM,

@@ -10,6 +10,7 @@ from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.device.info import DeviceInfo
 from clconv.diagnosis.doctor import examine
+from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import render
 from tests.kernels.support import plan_for
 from tests.lowering.support import AVX512
@@ -48,6 +49,20 @@ def test_wide_vectors_compute_no_pixel_in_vain() -> None:
     )
     parameters = dict(call.kernel.parameters)
     assert (parameters["pixels"], parameters["narrower"]) == (13, 12)
-    assert (
-        render(call.kernel).count("#pragma unroll 1") == 2
-    )  # of the tile, and of what is less than one
+    assert render(call.kernel).count("#pragma unroll 1") == 1
+
+
+def of_pixels(size: tuple[int, int], device: DeviceInfo) -> KernelCall:
+    """The pointwise convolution of an image of this size."""
+    graph, _ = conv("pixels", (1, 48, *size), (64, 48, 1, 1)).build()
+    calls = plan_for(graph, device, {"conv": "direct"}).calls
+    (call,) = (c for c in calls if c.kernel.entry == "conv_direct")
+    return call
+
+
+def test_only_images_of_less_than_a_tile_have_code_for_single_pixels() -> None:
+    """It is a third of the text, and by rows such an image has no part that is less."""
+    for size, loops, rows in (((13, 13), 1, True), ((7, 7), 1, False), ((3, 4), 2, True)):
+        call = of_pixels(size, dataclasses.replace(AVX512, compute_units=2))
+        assert render(call.kernel).count("#pragma unroll 1") == loops
+        assert (call.by_rows is not None) == rows

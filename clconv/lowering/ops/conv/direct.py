@@ -85,7 +85,9 @@ def _direct_lower(problem: Problem) -> Lowered:
     split = _split(problem, shape, chunks, pixels)
     left = Left.of(problem, shape.batch * split.items)
     last_lanes = channels % in_block or in_block
-    lanes_a_turn = _lanes_a_turn(shape, in_block, last_lanes)
+    half_last = _is_half_last(problem, shape, vectors)
+    lanes_a_turn = LANES // 2 if half_last else _lanes_a_turn(shape, in_block, last_lanes)
+    is_short = shape.is_pointwise and (problem.other_sizes or math.prod(shape.out) < pixels)
     kernel = Kernel.of(
         "conv/direct.cl.mako",
         "conv_direct",
@@ -102,6 +104,8 @@ def _direct_lower(problem: Problem) -> Lowered:
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
         prefetch="prefetch-does-nothing" in problem.device.quirks,
+        short_images=is_short,
+        half_last=half_last,
         **left.parameters,
     )
     reused = shape.batch * math.prod(shape.out) > _PIXELS_OF_HALF_WEIGHTS
@@ -127,10 +131,21 @@ def _direct_lower(problem: Problem) -> Lowered:
     first = (split.items, chunks) if _filters_last(shape) else (chunks, split.items)
     size = (*first, shape.batch * shape.group)
     call = problem.call(kernel, arguments, size)
-    if shape.is_pointwise and not problem.leaves and not read.calls:
+    rows_fill = is_short or problem.y.shape[-1] >= pixels  # a tile each
+    if shape.is_pointwise and rows_fill and not problem.leaves and not read.calls:
         dealt = functools.partial(_pixels_dealt, problem, shape, chunks, pixels)
         call = dataclasses.replace(call, by_rows=pointwise_rows(problem, epilogue, dealt))
     return left.added(Lowered((*read.calls, call), scratch=read.scratch))
+
+
+def _is_half_last(problem: Problem, shape: ConvShape, vectors: int) -> bool:
+    """Whether the last vector of the only tile of filters is at most half full, and half as long a vector takes half the time,
+    as where 512 bits are two steps: 24 filters are not computed as 32 then."""
+    block, filters = problem.device.vector_width, shape.filters // shape.group
+    fits = vectors > 1 and 0 < filters - (vectors - 1) * block <= block // 2
+    is_usual = shape.is_pointwise and shape.out != (1, 1) and not problem.leaves
+    is_blocked = problem.x.layout.block == block and problem.x.dtype is DType.FLOAT32
+    return problem.device.wide_verified and fits and is_usual and is_blocked
 
 
 def _lanes_a_turn(shape: ConvShape, in_block: int, last_lanes: int) -> int:
