@@ -6,6 +6,7 @@ F(4x4, 3x3) would need 36 sums for each filter and tile in registers, more than 
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, windo
 from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import group_seconds
-from clconv.lowering.shared.tiles import work_group_obstacle
+from clconv.lowering.shared.tiles import subgroup_of, work_group_obstacle
 
 # Of a work-group; kernels/conv/winograd_fused.cl.mako is made for these.
 _ITEMS, _FILTERS, _TILES, _CHANNELS = 256, 32, 32, 8
@@ -61,10 +62,29 @@ def _is_intel(device: DeviceInfo) -> bool:
     return "Intel" in device.vendor and not device.is_cpu
 
 
+def _scale(problem: Problem, padding: str) -> int:
+    """Of distances from a corner of a tile, the only ones that items hold then; 0 where they hold four rows and four columns.
+
+    NVIDIA's instructions for addresses multiply by an element's bytes, others' do not. There, it costs a few instructions, which
+    registers are worth where 16 items run side by side on Intel's GPUs, and on RDNA 1 and 2: two work-groups run in the place of one.
+    """
+    device = problem.device
+    if padding not in ("none", "constant"):
+        return 0
+    if "NVIDIA" in device.vendor:
+        return 1
+    crowded = _runs_16(device) or re.match(r"gfx10", device.name)
+    return problem.x.dtype.itemsize if crowded else 0
+
+
+def _runs_16(device: DeviceInfo) -> bool:
+    return _is_intel(device) and device.subgroup == 16
+
+
 def _applies(problem: Problem) -> str | None:
     device = problem.device
-    if _is_intel(device) and device.subgroup:
-        return "takes a few registers more than items of this GPU have, of which so many run side by side"
+    if _runs_16(device) and not _scale(problem, ConvShape.of(problem).padding):
+        return "takes a few registers more than items of this GPU have, but for windows that read zeros beside the image"
     return (
         window_obstacle(problem, F2_3)
         or plain_obstacle(problem)
@@ -79,8 +99,9 @@ def _lower(problem: Problem) -> Lowered:
     kernel = Kernel.of(
         "conv/winograd_fused.cl.mako", "winograd_fused",
         input=F2_3.input, output=F2_3.output, pad_mode=shape.padding, store=math.gcd(shape.out[1], F2_3.m),
-        through_local=_is_intel(problem.device), bias=problem.has(2), epilogue=epilogue.terms,
-        epilogue_names=epilogue.names,
+        through_local=_is_intel(problem.device) and not _runs_16(problem.device),
+        scale=_scale(problem, shape.padding), subgroup=subgroup_of(problem.device, None), bias=problem.has(2),
+        epilogue=epilogue.terms, epilogue_names=epilogue.names,
     )  # fmt: skip
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
