@@ -23,21 +23,16 @@ from clconv.lowering.model.ctext import assign, element, vector_type
 % endfor
 % endfor
 </%def>
-## `corner`: the first pixel that a tile at (top, left) may read of a channel, and how far from it an item reads in the place of
+## `corner`: the first pixel that may be read of a channel from (top, left) on, and how far from it an item reads in the place of
 ## pixels that are outside. Both times `scale`: 1, or the bytes of an element.
 <%def name="corner(channel, scale)">
   const uint beside = (max(-top, 0) * width + max(-left, 0)) * ${scale};
   long corner = (((long)image * channels + ${channel}) * height * width + min(top, height - 1) * width + min(left, width - 1)) * ${scale};
 </%def>
-## Pixel (i, j) of a 4 x 4 tile, by `corner` and the bit of `now`; with no scale where `otherwise` says, an array and an index.
-<%def name="pixel(i, j, scale, otherwise)"><%
-  distance = "(now & %d ? (uint)((%d * width + %d) * %d) : beside)" % (1 << (4 * i + j), i, j, scale)
-  if scale > 1:
-      place = "((global const %s*)((global const char*)x + (corner + %s)))" % (stored("x"), distance), "0"
-  elif scale:
-      place = "x", "corner + " + distance
-  else:
-      place = otherwise
+## The pixel so far from `corner` if its bit of `now` is set, else another.
+<%def name="pixel(bit, far, scale)"><%
+  distance = "corner + (now & %d ? (uint)((%s) * %d) : beside)" % (bit, far, scale)
+  place = ("x", distance) if scale == 1 else ("((global const %s*)((global const char*)x + (%s)))" % (stored("x"), distance), "0")
 %>${element(*place, stored("x"))}</%def>
 ## B' d of the array d.
 <%def name="columns_transformed(transform)">

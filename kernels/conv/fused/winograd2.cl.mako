@@ -62,7 +62,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % for j in range(4):
     {
 % for i in range(4):
-      const float pixel${i} = ${shared.pixel(i, j, scale, ("plane", "row%d * width + column%d" % (i, j)))};
+      const float pixel${i} = ${shared.pixel(1 << (4 * i + j), "%d * width + %d" % (i, j), scale) if scale else element("plane", "row%d * width + column%d" % (i, j), stored("x"))};
 % endfor
 % for i in range(4):
       const float c${i} = now & ${1 << (4 * i + j)} ? pixel${i} : 0;
@@ -90,7 +90,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
       global const ${stored("x")}* line = plane + row${i} * width;
 % endif
 % for j in range(4):
-      const float pixel${j} = ${shared.pixel(i, j, scale, ("line", "column%d" % j))};
+      const float pixel${j} = ${shared.pixel(1 << (4 * i + j), "%d * width + %d" % (i, j), scale) if scale else element("line", "column%d" % j, stored("x"))};
       d[${i}][${j}] = now & ${1 << (4 * i + j)} ? pixel${j} : 0;
 % endfor
     }
