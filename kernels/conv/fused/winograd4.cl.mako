@@ -5,8 +5,8 @@ has them for F(2x2, 3x3).
 x (N, C, H, W)   w (F / 32, C / 3, 36, 3, 32)   bias (F)   y (N, F, OH, OW)
 A work-group of 216 makes 12 tiles of 32 filters. For 3 channels at a time, each item transforms a column of 6 pixels of a tile of
 one channel into local memory, then a row of what lies there; then 6 items multiply for each of the 36 positions, 16 filters by
-4 tiles each: 64 sums, all of one position. At the end positions are exchanged through local memory, for half of the filters at a time, and
-each item makes the results of up to two tiles.
+4 tiles each: 64 sums, all of one position. At the end positions are exchanged through local memory, for 8 filters at a time, and
+items make the results of a tile and filter each.
 Index space: (216 for each 12 tiles, F / 32).
 Parameters: input, output: B' and A' as rows; scale: of distances within a column, 1 or the bytes of an element; store: pixels of a store;
 subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue. Pixels beside the image count as zeros; tiles past the last are
@@ -91,21 +91,21 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % endfor
     }
   }
-  local float4* to = shared_weights + position * 48 + filter_part * 24 + tile_part;
+  local float4* to = shared_weights + position * 24 + filter_part * 12 + tile_part;
   const int mine = item / 12; // of the filters that are exchanged
   local const float* products = (local const float*)shared_weights + item;
-% for turn in range(2):
+% for turn in range(4):
   {
     barrier(CLK_LOCAL_MEM_FENCE);
-% for i in range(8):
-    to[${3 * i}] = m${8 * turn + i};
+% for i in range(4):
+    to[${3 * i}] = m${4 * turn + i};
 % endfor
     barrier(CLK_LOCAL_MEM_FENCE);
-    const int f = get_group_id(1) * 32 + mine / 8 * 16 + ${8 * turn} + mine % 8;
-    if (mine < 16 && f < filters && tile < batch * tile_rows * tile_columns) {
+    const int f = get_group_id(1) * 32 + mine / 4 * 16 + ${4 * turn} + mine % 4;
+    if (mine < 8 && f < filters && tile < batch * tile_rows * tile_columns) {
       const float offset = ${element("bias", "f", stored("bias")) if bias else "0"};
       const size_t plane = ((size_t)image * filters + f) * out_height;
-      ${shared.results(output, store, lambda at: "products[%d]" % (192 * at), epilogue)}
+      ${shared.results(output, store, lambda at: "products[%d]" % (96 * at), epilogue)}
     }
   }
 % endfor
