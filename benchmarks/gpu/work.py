@@ -42,12 +42,20 @@ RIVALS = {
         "implicit_gemm",
         "winograd4_gpu",
         "winograd2_gpu",
+        "winograd4_fused",
         "winograd2_fused",
         "depthwise_gpu",
         "stem",
     ),
     "tf32": ("matrix_gemm", "matrix_winograd2", "implicit_gemm", "winograd4_gpu"),
-    "float16": ("matrix_gemm", "implicit_gemm", "winograd4_gpu", "winograd2_fused", "stem"),
+    "float16": (
+        "matrix_gemm",
+        "implicit_gemm",
+        "winograd4_gpu",
+        "winograd4_fused",
+        "winograd2_fused",
+        "stem",
+    ),
 }
 
 

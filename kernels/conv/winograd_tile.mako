@@ -5,7 +5,7 @@ What the kernels of Winograd's convolution on plain tensors share. Import with
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
 <%!
-from clconv.lowering.model.ctext import assign, vector_type
+from clconv.lowering.model.ctext import assign, element, vector_type
 %>
 ## Rows and columns of the n x n pixels from (top, left) on, of an image of height x width, and masks that are 0 where a
 ## pixel is outside and counts as zero. Another is read in its place: no condition for each of them.
@@ -23,6 +23,17 @@ from clconv.lowering.model.ctext import assign, vector_type
 % endfor
 % endfor
 </%def>
+## `corner`: the first pixel that may be read of a channel from (top, left) on, and how far from it an item reads in the place of
+## pixels that are outside. Both times `scale`: 1, or the bytes of an element.
+<%def name="corner(channel, scale)">
+  const uint beside = (max(-top, 0) * width + max(-left, 0)) * ${scale};
+  long corner = (((long)image * channels + ${channel}) * height * width + min(top, height - 1) * width + min(left, width - 1)) * ${scale};
+</%def>
+## The pixel so far from `corner` if its bit of `now` is set, else another.
+<%def name="pixel(bit, far, scale)"><%
+  distance = "corner + (now & %d ? (uint)((%s) * %d) : beside)" % (bit, far, scale)
+  place = ("x", distance) if scale == 1 else ("((global const %s*)((global const char*)x + (%s)))" % (stored("x"), distance), "0")
+%>${element(*place, stored("x"))}</%def>
 ## B' d of the array d.
 <%def name="columns_transformed(transform)">
 <% n = len(transform) %>\

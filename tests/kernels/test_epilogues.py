@@ -31,6 +31,7 @@ NODES: dict[str, tuple[str, dict[str, Any], tuple[int, ...], tuple[tuple[int, ..
     "winograd4_gpu": ("Conv", SAME, (1, 5, 7, 9), ((6, 5, 3, 3), (6,))),
     "winograd2_gpu": ("Conv", SAME, (1, 5, 7, 9), ((6, 5, 3, 3), (6,))),
     "winograd2_fused": ("Conv", SAME, (2, 13, 7, 9), ((37, 13, 3, 3), (37,))),
+    "winograd4_fused": ("Conv", SAME, (2, 13, 7, 9), ((37, 13, 3, 3), (37,))),
     "depthwise_gpu": ("Conv", {**SAME, "group": 6}, (1, 6, 7, 9), ((6, 1, 3, 3), (6,))),
     "stem": ("Conv", SAME, (2, 3, 7, 9), ((6, 3, 3, 3), (6,))),
     "local, a pool": ("AveragePool", WINDOW, (2, 5, 7, 9), ()),

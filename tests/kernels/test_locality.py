@@ -120,7 +120,7 @@ def test_winograds_smaller_transforms_do_so_at_the_usual_precision(device: Devic
 def test_strict_refuses_what_mixes(device: DeviceInfo) -> None:
     graph = OUTLIER_CASE.build()[0]
     mixing = [v.name for v in VARIANTS["Conv"] if "winograd" in v.name]
-    assert len(mixing) >= 9
+    assert len(mixing) >= 10
     for name in mixing:
         with pytest.raises(VariantError):
             plan_for(graph, device, {"conv": name}, "strict")
@@ -128,7 +128,7 @@ def test_strict_refuses_what_mixes(device: DeviceInfo) -> None:
         plan_for(graph, device, {"conv": "winograd2_gpu"}, "strict")
 
 
-@pytest.mark.parametrize("variant", ["winograd4", "winograd4_gpu"])
+@pytest.mark.parametrize("variant", ["winograd4", "winograd4_gpu", "winograd4_fused"])
 @pytest.mark.parametrize("value", [1e4, 1e6])
 def test_an_outlier_costs_its_neighbours_no_more_than_is_stated(
     variant: str, value: float, device: DeviceInfo

@@ -57,7 +57,13 @@ def test_tasks_are_shapes_with_rivals_in_the_same_layouts() -> None:
     bad = Findings(frozenset({("Conv", "winograd4"), ("Conv", "winograd2")}))
     left = [v.name for v in tasks_of(network(), AVX2, PlanOptions(), bad)[0].variants]
     assert left and not {"winograd4", "winograd2"} & {*left}
-    for_gpus = {"implicit_gemm", "winograd4_gpu", "winograd2_gpu", "winograd2_fused"}
+    for_gpus = {
+        "implicit_gemm",
+        "winograd4_gpu",
+        "winograd2_gpu",
+        "winograd2_fused",
+        "winograd4_fused",
+    }
     assert tasks_of(network(), NVIDIA, PlanOptions(), NOTHING_FOUND)[0].usual[0] in for_gpus
 
 

@@ -23,6 +23,7 @@ _STALLS = 200  # cycles of a step that a work-group alone waits for local memory
 _BEGIN_AND_END = 1500  # cycles of a work-group before and behind its steps
 _LAUNCH = 4000  # cycles that one more launch takes
 _BYTES = 16  # a cycle and unit, of what goes through memory between two launches
+_SECOND_LEVEL = 32  # the same, of what the second-level cache has: an H200's gives 5.5 TB/s or more
 _REGISTERS = 65536  # of a unit
 READ_TOGETHER = (
     32  # neighbours that one access of many devices reads or writes: of floats, a line of 128 bytes
@@ -99,11 +100,17 @@ def _of_groups(device: DeviceInfo, groups: int, steps: int, step: float, registe
 
 
 def group_seconds(
-    device: DeviceInfo, groups: int, steps: int, items: int, issued: int, registers: int
+    device: DeviceInfo,
+    groups: int,
+    steps: int,
+    items: int,
+    issued: int,
+    registers: int,
+    nbytes: int = 0,
 ) -> float:
     """The time of work-groups whose items issue so many instructions a step and take so many registers, in the measure
-    of product_seconds()."""
-    step = items / 32 * issued / _SCHEDULERS
+    of product_seconds(). nbytes: what a group reads in a step, from the second-level cache if others read it, too."""
+    step = max(items / 32 * issued / _SCHEDULERS, nbytes / _SECOND_LEVEL)
     time = _of_groups(device, groups, steps, step, registers * items)
     return time * 256 * _units(device) / gpu_rate(device)
 

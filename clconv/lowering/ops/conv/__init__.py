@@ -15,7 +15,7 @@ from clconv.lowering.ops.conv.winograd import (
     WINOGRAD4,
     WINOGRAD4_STRIDE2,
 )
-from clconv.lowering.ops.conv.winograd_fused import WINOGRAD2_FUSED
+from clconv.lowering.ops.conv.winograd_fused import WINOGRAD2_FUSED, WINOGRAD4_FUSED
 from clconv.lowering.ops.conv.winograd_gpu import MATRIX_WINOGRAD2, WINOGRAD2_GPU, WINOGRAD4_GPU
 
 register(
@@ -32,6 +32,7 @@ register(
     MATRIX_STEM,
     WINOGRAD4_GPU,
     WINOGRAD2_GPU,
+    WINOGRAD4_FUSED,
     WINOGRAD2_FUSED,
     MATRIX_WINOGRAD2,
     MATRIX_GEMM,

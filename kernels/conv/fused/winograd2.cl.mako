@@ -8,7 +8,9 @@ into local memory; then 16 items multiply for each of the 16 positions, 8 filter
 are exchanged through local memory and each item makes the results of four tiles.
 Index space: (256 for each 32 tiles, F / 32).
 Parameters: input, output: B' and A' as rows; pad_mode none, constant, reflect, edge, wrap; store: pixels of a store;
-through_local: whether what is half transformed lies in local memory, where registers are few; bias; epilogue. Pixels past the padded image count as zeros; tiles past the last are computed and not stored.
+through_local: whether what is half transformed lies in local memory, where registers are few; scale: of distances within a tile, which
+items then hold in the place of its rows and columns, see winograd_tile; subgroup: work-items side by side, 0 for the compiler's choice;
+bias; epilogue. Pixels past the padded image count as zeros; tiles past the last are computed and not stored.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="linear" file="/conv/linear.mako"/>
@@ -16,7 +18,8 @@ through_local: whether what is half transformed lies in local memory, where regi
 <%!
 from clconv.lowering.model.ctext import element
 %>\
-kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
+kernel __attribute__((reqd_work_group_size(256, 1, 1)))
+${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else ""} void ${entry}(
     global const ${stored("x")}* restrict x, global const float* restrict w,
 % if bias:
     global const ${stored("bias")}* restrict bias,
@@ -40,10 +43,15 @@ kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
 % endfor
   const int steps = (channels + 7) / 8;
   global const float4* weights = (global const float4*)w + (size_t)get_group_id(1) * steps * 1024 + item;
+% if scale:
+  ${shared.corner("min(item / 32, channels - 1)", scale)}
+% endif
   for (int step = 0; step < steps; ++step, weights += 1024) {
     const int c = step * 8 + item / 32;
     const int now = c < channels ? inside : 0;
+% if not scale:
     global const ${stored("x")}* plane = x + ((size_t)image * channels + min(c, channels - 1)) * height * width;
+% endif
 % if through_local:
     // A column of pixels at a time: an item's own words hold what is half done, and registers for all of it are not needed.
     barrier(CLK_LOCAL_MEM_FENCE); // the last step's are read
@@ -54,7 +62,7 @@ kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
 % for j in range(4):
     {
 % for i in range(4):
-      const float pixel${i} = ${element("plane", "row%d * width + column%d" % (i, j), stored("x"))};
+      const float pixel${i} = ${shared.pixel(1 << (4 * i + j), "%d * width + %d" % (i, j), scale) if scale else element("plane", "row%d * width + column%d" % (i, j), stored("x"))};
 % endfor
 % for i in range(4):
       const float c${i} = now & ${1 << (4 * i + j)} ? pixel${i} : 0;
@@ -78,9 +86,11 @@ kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
     float d[4][4];
 % for i in range(4):
     {
+% if not scale:
       global const ${stored("x")}* line = plane + row${i} * width;
+% endif
 % for j in range(4):
-      const float pixel${j} = ${element("line", "column%d" % j, stored("x"))};
+      const float pixel${j} = ${shared.pixel(1 << (4 * i + j), "%d * width + %d" % (i, j), scale) if scale else element("line", "column%d" % j, stored("x"))};
       d[${i}][${j}] = now & ${1 << (4 * i + j)} ? pixel${j} : 0;
 % endfor
     }
@@ -99,6 +109,9 @@ kernel __attribute__((reqd_work_group_size(256, 1, 1))) void ${entry}(
 % endfor
     }
 % endfor
+% endif
+% if scale:
+    corner += c + 8 < channels ? (long)${8 * scale} * height * width : 0;
 % endif
     barrier(CLK_LOCAL_MEM_FENCE);
     local const float4* from_weights = shared_weights + position * 64 + filter_part * 2;
