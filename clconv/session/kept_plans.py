@@ -111,7 +111,7 @@ class CachedPlans(KeptPlans):
         self._coming: collections.deque[Behind] = collections.deque()
         key = json.dumps(facts, sort_keys=True)
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
-        self.path = kept_path(_FOLDER, f"{name}.clconv")
+        self.path = kept_path(_FOLDER, f"{name}{_ending(source)}")
         wait_for(self._source)
         self.network = self._opened()
         if self.network is not None:
@@ -242,12 +242,25 @@ def cached_plans(
 
 
 def is_new(source: object, options: PlanOptions) -> bool:
-    """Whether nobody knows what a model's file holds, so that it will most likely be planned. Then a thread reads it from now on,
-    as cached_plans() needs."""
+    """Whether a model's file will surely be planned: nobody knows what it holds, and nothing is kept of one of its size. Then a
+    thread reads it from now on, as cached_plans() needs."""
     path = _file_of(source, options)
     try:
-        return path is not None and begin_content(path)
+        return path is not None and not _has_kept(_ending(path)) and begin_content(path)
     except OSError:  # the import tells
+        return False
+
+
+def _ending(path: str) -> str:
+    """How the names of files of a model's plans end. Raises OSError."""
+    return f"-{os.path.getsize(path)}.clconv"
+
+
+def _has_kept(ending: str) -> bool:
+    try:
+        with os.scandir(kept_path(_FOLDER)) as entries:
+            return any(entry.name.endswith(ending) for entry in entries)
+    except OSError:
         return False
 
 
