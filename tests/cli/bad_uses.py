@@ -127,7 +127,7 @@ BAD_USES = [
     ("run classifier.onnx ok.png -o result.csv --labels few.txt", "2 classes, the network has 10"),
     ("run classifier.onnx ok.png -o nowhere/result.csv", "nowhere"),
     ("run classifier.onnx ok.png -o result.csv --size 8x8", "--size"),
-    ("run classifier.onnx ok.png -o result.csv --layout nhwc", "nhwc"),
+    ("run classifier.onnx ok.png -o result.csv --layout nhwc", "try --layout nchw"),
     ("run classifier.onnx '*.png' -o result.npz --top 3", "all scores"),
     ("run classifier.onnx '*.png' -o result.png", "table"),
     ("run classifier.onnx '*.png' -o result.npy", "table"),

@@ -15,6 +15,7 @@ from clconv.frontend.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Flatten,
     LocalResponseNorm,
     MaxPool2d,
     PRelu,
@@ -251,3 +252,18 @@ def test_batch_norm_keeps_a_deep_network_alive():
     block = [Conv2d(8, 3, padding=1, bias=False), BatchNorm2d(), Relu()]
     result = run(Sequential(*block * 12).build((8, 8, 8)), image(8, 8, 8))
     assert 0.02 < np.abs(result).mean() < 20
+
+
+def test_numpys_integers_are_numbers_like_any():
+    number = np.int64
+    network = Sequential(
+        Conv2d(number(4), number(3), number(1), number(1)), MaxPool2d(number(2)), Flatten(), Dense(number(5))
+    )  # fmt: skip
+    graph = network.build((number(3), number(8), number(8)), number(2))
+    assert str(graph) == str(
+        Sequential(Conv2d(4, 3, 1, 1), MaxPool2d(2), Flatten(), Dense(5)).build((3, 8, 8), 2)
+    )
+    sizes = [size for spec in graph.specs.values() for size in spec.shape]
+    assert {type(size) for size in sizes} == {int}
+    with pytest.raises(ShapeError, match="batch 0 must be at least 1"):
+        Relu().build((3, 8, 8), number(0))

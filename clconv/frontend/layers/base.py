@@ -91,6 +91,7 @@ class Network:
                 f"input shape {shape}: give (channels, height, width), each at least 1"
             )
         shape = tuple(int(d) for d in shape)
+        batch = int(batch) if isinstance(batch, np.integer) else batch
         if isinstance(batch, int) and batch < 1:
             raise ShapeError(f"batch {batch} must be at least 1, or None to leave it open")
         self.name = name
@@ -264,7 +265,7 @@ class _Copy(Layer):
 
 def pair(value: Any, axes: int, what: str) -> tuple[int, ...]:
     """An int for every axis, or one value an axis (height first). ConfigError otherwise."""
-    values = (value,) * axes if isinstance(value, int) else value
+    values = (value,) * axes if isinstance(value, int | np.integer) else value
     if (
         not isinstance(values, tuple | list)
         or len(values) != axes

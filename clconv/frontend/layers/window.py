@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from clconv.errors import ConfigError, ShapeError
 from clconv.frontend.layers.base import at_least, pair
 from clconv.records import record
@@ -125,7 +127,7 @@ def _padding(padding: Any, axes: int) -> str | tuple[tuple[int, int], ...]:
         if padding != "same":
             raise ConfigError(f'padding {padding!r} must be "same", an int, or one value an axis')
         return padding
-    if isinstance(padding, int):
+    if isinstance(padding, int | np.integer):
         padding = (padding,) * axes
     if not isinstance(padding, tuple | list) or len(padding) != axes:
         raise ConfigError(

@@ -58,7 +58,7 @@ class Random(Quantised):
 
 
 def _convolution(b: Random, x: str, shape: Shape) -> Value:
-    filters, window = b.rng.choice([4, 8, 12]), b.rng.choice([1, 3])
+    filters, window = int(b.rng.choice([4, 8, 12])), int(b.rng.choice([1, 3]))
     pads = (window // 2,) * 4
     return b.product(x, filters, shape[1], window, pads=pads), (1, filters, *shape[2:])
 
