@@ -18,10 +18,12 @@ from clconv.layers import Conv2d, Relu, Sequential, Swish
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.template import program_source
 from clconv.lowering.variants import VARIANTS
-from clconv.planning.persistent import is_wanted, parts_of, persistent_kernel
+from clconv.planning.persistent import ADDRESS, CLOCK, is_wanted, parts_of, persistent_kernel
 from clconv.planning.planner import Planner
 from clconv.probes.wide_probe import verified_wide
 from clconv.runtime.opencl import is_pocl
+from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS
+from clconv.runtime.opencl.builtins import declared
 
 _KERNELS_A_PROGRAM = 50
 
@@ -31,11 +33,14 @@ def _log(device: DeviceInfo, source: str) -> str:
     cl = pytest.importorskip("pyopencl")
     from clconv.runtime.opencl import open_device
 
-    opened = open_device(device)
+    opened, options = open_device(device), BUILD_OPTIONS
+    if is_pocl(device.platform):  # as sessions have it; of what it has kept PoCL says nothing
+        wide = device.wide if device.wide_verified else ""
+        source, options = f"// {uuid.uuid4()}\n{declared(source, wide)}", POCL_OPTIONS
     program = cl.Program(opened.context, source)
     with warnings.catch_warnings():  # pyopencl's: a program that is compiled only is not kept
         warnings.simplefilter("ignore")
-        program.compile(options=["-cl-std=CL1.2"])
+        program.compile(options=[*options])
     log = program.get_build_info(opened.context.devices[0], cl.program_build_info.LOG)
     if device.platform.startswith("Intel(R) OpenCL"):
         pytest.skip("Intel's runtime writes a log of every program")
@@ -122,3 +127,16 @@ def test_a_network_as_sessions_have_it(device: DeviceInfo) -> None:
         program = built(opened.context, opened._raw, fresh, opened.compiler.options)
         log = program.get_build_info(opened._raw, cl.program_build_info.LOG)
         assert not str(log).strip("\0 \n")
+
+
+def test_programs_of_one_kernel(device: DeviceInfo) -> None:
+    """What wide.py puts around functions is around some in each."""
+    if not is_pocl(device.platform):
+        pytest.skip(f"{device} gets the text as it is")
+    taken = verified_wide(device)
+    of_template: dict[str, Kernel] = {"address": ADDRESS, "clock": CLOCK}
+    for kernel in _kernels(CASES[::12], taken, "float32"):
+        of_template.setdefault(kernel.template, kernel)
+    assert len(of_template) > 50
+    logs = {name: _log(taken, program_source((k,))) for name, k in of_template.items()}
+    assert {name: log for name, log in logs.items() if log} == {}

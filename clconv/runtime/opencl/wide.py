@@ -69,6 +69,8 @@ def wide_functions(declarations: list[str], features: str) -> list[str]:
             defined.append(head + _by_halves(match))
         else:
             narrow.append(line)
+    if all(line.startswith("#") for line in promised):
+        return narrow  # Clang warns of an attribute for nothing
     return [*narrow, _begin(features), *promised, *defined, _END]
 
 
@@ -132,7 +134,7 @@ def widened(source: str, features: str) -> str:
         )
     last = kernels[-1].start()
     own = set(_DEFINED.findall(source[:last])) - _WORDS
-    if len(kernels) > 1 or own & set(_CALLED.findall(source, last)):
+    if not own or len(kernels) > 1 or own & set(_CALLED.findall(source, last)):
         return source
     return f"{_begin(features)}\n{source[:last]}\n{_END}\n{source[last:]}"
 
