@@ -75,8 +75,7 @@ def _shape(problem: Problem) -> ConvShape:
 
 
 def _direct_lower(problem: Problem) -> Lowered:
-    block = problem.device.vector_width
-    read = Pixels.of(problem, _shape(problem))
+    block, read = problem.device.vector_width, Pixels.of(problem, _shape(problem))
     shape = read.shape
     channels, in_block = shape.channels // shape.group, problem.x.layout.block
     blocks = -(-(shape.filters // shape.group) // block)
@@ -129,8 +128,7 @@ def _direct_lower(problem: Problem) -> Lowered:
         *epilogue.arguments,
     ]
     first = (split.items, chunks) if _filters_last(shape) else (chunks, split.items)
-    size = (*first, shape.batch * shape.group)
-    call = problem.call(kernel, arguments, size)
+    call = problem.call(kernel, arguments, (*first, shape.batch * shape.group))
     rows_fill = is_short or problem.y.shape[-1] >= pixels  # a tile each
     if shape.is_pointwise and rows_fill and not problem.leaves and not read.calls:
         dealt = functools.partial(_pixels_dealt, problem, shape, chunks, pixels)
