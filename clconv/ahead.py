@@ -22,7 +22,7 @@ from clconv.runtime.device import Wanted, choose_device
 from clconv.runtime.opencl import SPARE, is_pocl
 from clconv.runtime.search_path import search_path
 from clconv.session import coming
-from clconv.session.inputs import conform_shapes
+from clconv.session.inputs import conform_shapes, sets_of_shapes
 from clconv.session.kept_plans import cached_plans
 
 Path: TypeAlias = "str | os.PathLike[str]"
@@ -72,7 +72,8 @@ class Precompiling:
         self._pool = ThreadPoolExecutor(usable_cores(), "clconv precompile")
         for path in wanted:
             shapes = [
-                {n: [*map(int, s)] for n, s in one.items()} for one in _sets(self.models[path])
+                {n: [*map(int, s)] for n, s in one.items()}
+                for one in sets_of_shapes(self.models[path])
             ]
             job = {
                 "model": path,
@@ -158,7 +159,7 @@ def compile_one(
     """Loads a model, whose plans for these shapes are kept. device: its index. spare: cores that no other model takes, None
     where it is the only one."""
     SPARE.set(spare)
-    sets = _sets(shapes)
+    sets = sets_of_shapes(shapes)
     with load(model, device, precision=precision) as session:
         for one in sets:
             session.output_specs(one)
@@ -188,19 +189,19 @@ def _is_kept(
         return False
     inputs = plans.network.face.input_specs()
     try:
-        wanted = [conform_shapes(inputs, one) for one in _sets(shapes)]
+        wanted = [conform_shapes(inputs, one) for one in sets_of_shapes(shapes)]
     except InputError:  # told where it is compiled
         return False
     return all(specs in plans.network.specs for specs in wanted)
 
 
-def _sets(shapes: Shapes | Sequence[Shapes] | None) -> list[Shapes]:
-    return [shapes] if isinstance(shapes, Mapping) else list(shapes or [])
-
-
 def _with_shapes(models: Models) -> Mapping[Path, Shapes | Sequence[Shapes] | None]:
     if isinstance(models, str | os.PathLike):
         return {models: None}
+    if not isinstance(models, Iterable):
+        raise ConfigError(
+            f"what is compiled ahead are paths of models, not {type(models).__name__}"
+        )
     return models if isinstance(models, Mapping) else dict.fromkeys(models)
 
 

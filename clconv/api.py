@@ -31,6 +31,7 @@ from clconv.session.compiled import (
     why_not,
     write_compiled,
 )
+from clconv.session.inputs import sets_of_shapes
 from clconv.session.kept_plans import KeptPlans, cached_plans, is_new
 from clconv.session.plan_facts import is_looked_into
 from clconv.session.session import Session
@@ -178,7 +179,7 @@ def compile(  # noqa: A001  its name in the package
         raise ConfigError(f"{os.fspath(path)}: end the name of a compiled network with {ENDING}")
     chosen, *_ = choose_devices(device)
     graph = read_model(model)
-    given = [shapes] if isinstance(shapes, Mapping) else list(shapes or [])
+    given = sets_of_shapes(shapes)
     specs = graph.input_specs()
     if not given:
         still_open = [f"{n} {s}" for n, s in specs.items() if not s.is_static]

@@ -81,7 +81,7 @@ class Attributes(Mapping[str, Any]):
 def _freeze(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_freeze(v) for v in value)
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _same(one: Any, other: Any) -> bool:

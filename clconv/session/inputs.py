@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,6 +99,19 @@ def conform_shapes(
             raise InputError(refused)
         found[name] = TensorSpec(shape, spec.dtype)
     return found
+
+
+def sets_of_shapes(
+    shapes: Mapping[str, Sequence[int]] | Sequence[Mapping[str, Sequence[int]]] | None,
+) -> list[Mapping[str, Sequence[int]]]:
+    """Shapes by name, or several of these, as a list; what is in each is not looked at. Raises InputError for anything else."""
+    if shapes is None or isinstance(shapes, Mapping):
+        return [] if shapes is None else [shapes]
+    if isinstance(shapes, str | bytes) or not isinstance(shapes, Iterable):
+        raise InputError(
+            f"shapes are a mapping from input name to shape, or a list of such, not {type(shapes).__name__}"
+        )
+    return list(shapes)
 
 
 def _check_names(specs: Mapping[str, TensorSpec], given: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Quick:
             elif type(outputs) is not list and type(outputs) is not tuple:
                 return None
             for name in outputs:
-                if name not in self._returned:
+                if type(name) is not str or name not in self._returned:
                     return None
         if type(feeds) is np.ndarray and self._count == 1:
             feeds = {self._expected[0][0]: feeds}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,9 @@ class Wanted:
                     f"{_WORDS}"
                 )
             return cls(dict.fromkeys(returned, outputs))
-        places = dict(outputs) if isinstance(outputs, Mapping) else dict.fromkeys(outputs, HOST)
+        if not isinstance(outputs, Iterable):
+            raise InputError(f"outputs are a list of names, not {type(outputs).__name__}")
+        places = dict(outputs) if isinstance(outputs, Mapping) else {str(n): HOST for n in outputs}
         unknown = [name for name in places if name not in returned]
         if unknown:
             raise InputError(f"no outputs {unknown}; the model has {list(returned)}")

@@ -143,3 +143,12 @@ def test_a_graph_for_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<svg" not in page
     monkeypatch.setattr(described, "DRAWINGS", [lambda graph: f"<svg>{graph.name}</svg>"])
     assert "<svg>test</svg>" in small()._repr_html_()
+
+
+def test_numbers_of_numpy_are_those_of_python() -> None:
+    """Equal attributes have equal texts: kernels are told apart by them."""
+    plain = Attributes(axis=1, pads=(1, 2), scale=0.5, keep=True)
+    given = Attributes(
+        axis=np.int64(1), pads=[np.int32(1), np.int8(2)], scale=np.float32(0.5), keep=np.bool_(True)
+    )
+    assert given == plain and repr(dict(given)) == repr(dict(plain))

@@ -106,6 +106,9 @@ def test_outputs_come_in_the_order_asked_for(device: DeviceInfo) -> None:
     assert session.run(feeds, outputs=[]) == {}
     with pytest.raises(InputError, match=r"no outputs \['fourth'\]; the model has"):
         session.run(feeds, outputs=["first", "fourth"])
+    for wrong in (5, [["first"]], b"first"):
+        with pytest.raises(InputError, match="outputs"):
+            session.run(feeds, outputs=wrong)  # type: ignore[arg-type]
 
 
 def test_results_belong_to_the_caller(device: DeviceInfo) -> None:

@@ -85,3 +85,15 @@ def test_what_cannot_be_compiled_is_told(
 
 def _no_process(*arguments: Any, **options: Any) -> None:
     raise OSError("no more processes")
+
+
+@pytest.mark.parametrize("shapes", [5, "x=1x3x8x8"])
+def test_shapes_and_paths_that_are_none(
+    device: DeviceInfo, model: Path, tmp_path: Path, shapes: Any
+) -> None:
+    with pytest.raises(InputError, match="shapes are a mapping from input name to shape"):
+        clconv.compile(model, tmp_path / "x.clconv", shapes=shapes, device=device)
+    with pytest.raises(InputError, match="shapes are a mapping from input name to shape"):
+        clconv.precompile({model: shapes}, device=device)
+    with pytest.raises(ConfigError, match="paths of models, not int"):
+        clconv.precompile(5, device=device)  # type: ignore[arg-type]
