@@ -71,7 +71,7 @@ def run_latency(bench: Bench) -> None:
     name, size = next(
         (n for n in networks(bench.options) if n[0] == "resnet50"), networks(bench.options)[0]
     )
-    arguments, runs = (name, size, 1, "float32"), 10 if bench.options.small else 100
+    arguments, runs = (name, size, 1, "float32"), 3 if bench.options.small else 100
     _, reason = bench.ours.call(work.prepared, *arguments, bench.device, limit=bench.limit)
     found: dict[str, Any] = {"name": name}
     times, reason = (

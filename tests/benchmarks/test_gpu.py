@@ -21,7 +21,7 @@ from benchmarks.gpu.cases import BYTES, NETWORKS, known_operators, operators_of
 from benchmarks.gpu.evidence import evidence
 from benchmarks.gpu.lanes import Bench, Lane, in_parallel
 from benchmarks.gpu.report import geometric_mean, line, summary, with_peer
-from benchmarks.gpu.run import PARTS, nothing_works
+from benchmarks.gpu.run import PARTS, SMALL_PARTS, nothing_works
 from benchmarks.gpu.training import agree
 from benchmarks.gpu.work import closed, feeds_of, network_graph, short
 from benchmarks.nets import NETS, OPEN
@@ -142,6 +142,11 @@ def test_parts_run_alone_by_their_names_or_first_words(tmp_path: Path) -> None:
     assert wanted(["networks"], ["networks tf32"]) == ["networks float32", "networks float16"]
     assert wanted(["cases", "layers float16"], []) == ["cases", "layers float16"]
     assert not any(part.startswith("layers") for part in wanted([], ["layers"]))
+
+
+def test_a_dry_run_has_shares_of_all_parts() -> None:
+    assert list(SMALL_PARTS) == list(PARTS)
+    assert abs(sum(SMALL_PARTS.values()) - 1) < 1e-9 and abs(sum(PARTS.values()) - 1) < 1e-9
 
 
 def test_every_operator_has_its_cases_in_one_part() -> None:

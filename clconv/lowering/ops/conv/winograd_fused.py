@@ -52,7 +52,7 @@ class _Group:
 
 
 _F2 = _Group(F2_3, "winograd2_fused", 256, 32, 8, (700, 760, 700))
-_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 378), 1)
+_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 388), 1)
 _REGISTERS = 128  # of an item
 
 
