@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from clconv.device.cores import usable_cores
+from clconv.device.cores import spare_cores
 from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import Kernel
 from clconv.planning.persistent import LEAST, idle_arguments, is_part
@@ -38,10 +37,7 @@ def _spare() -> int:
         return limit
     with _lock:
         early = sum(helper.is_there for helper in _early)  # there was a core for it
-    spare = usable_cores() - 1
-    with contextlib.suppress(AttributeError, OSError):  # not every system tells
-        spare = min(spare, round((os.cpu_count() or 1) - os.getloadavg()[0]))
-    return max(early, spare)
+    return max(early, spare_cores())
 
 
 def start_early(device: DeviceInfo) -> None:
