@@ -54,7 +54,7 @@ def inverted(*args: int, filters: int = 24, **attrs: object) -> Graph:
 
 
 def residual() -> Graph:
-    b = Blocks(20, 23, 9)
+    b = Blocks(20, 23, 15)
     x = b.last
     b.pointwise(50, "Relu").depthwise(5).pointwise(20)
     b.last = b.node("Relu", b.node("Add", b.last, x))
@@ -71,15 +71,15 @@ def squeezed() -> Graph:
 BANDED = {
     "stride 1": inverted(16, 21, 10),
     "stride 2": inverted(16, 30, 16, strides=(2, 2)),
-    "two images": inverted(7, 18, 6, 2),
-    "pads on one side": inverted(16, 19, 8, pads=(0, 2, 3, 0)),
-    "no padding": inverted(16, 19, 8, pads=(0, 0, 0, 0)),
+    "two images": inverted(7, 18, 14, 2),
+    "pads on one side": inverted(16, 19, 16, pads=(0, 2, 3, 0)),
+    "no padding": inverted(16, 19, 17, pads=(0, 0, 0, 0)),
     "dilated": inverted(16, 26, 14, dilations=(2, 3), pads=(2, 3, 2, 3)),
-    "more filters than pixels": inverted(16, 23, 5, filters=300),
+    "more filters than pixels": inverted(16, 23, 14, filters=300),
     "residual": residual(),
     "squeezed": squeezed(),
     "separable": Blocks(24, 25, 9).depthwise().pointwise(40, "Relu").depthwise().pointwise(9, "Relu").made(),
-    "groups": Blocks(32, 20, 9).pointwise(32, "Relu", group=2).depthwise().pointwise(16).made(),
+    "groups": Blocks(32, 20, 15).pointwise(32, "Relu", group=2).depthwise().pointwise(16).made(),
 }  # fmt: skip
 
 
