@@ -139,13 +139,17 @@ def test_a_function_that_is_not_found_says_what_to_do(
 def test_a_function_is_found_where_another_process_replaced_its_file(
     waking: DeviceInfo, count: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = Session(residual(), waking).run(FEEDS)
+    first = Session(residual(), waking)  # stays, and with it what is loaded
+    expected = first.run(FEEDS)
     lines = Path("/proc/self/maps").read_text().splitlines()
     replaced = [f"{line} (deleted)" if "/part_" in line else line for line in lines]
     assert replaced != lines
     (tmp_path / "maps").write_text("\n".join(replaced))
     monkeypatch.setattr(machine_code, "_MAPS", tmp_path / "maps")
+    asked, loaded = [], machine_code._loaded
+    monkeypatch.setattr(machine_code, "_loaded", lambda name: asked.append(name) or loaded(name))
     same(Session(residual(), waking).run(FEEDS), expected)
+    assert asked
 
 
 def test_long_programs_alone_are_cut(waking: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
