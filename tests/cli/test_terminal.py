@@ -141,8 +141,8 @@ def test_a_full_disk_behind_stdout(models: Path) -> None:
             env=_environment(PYTHONIOENCODING="ascii"), check=False, text=True,
         )  # fmt: skip
     assert ended.returncode == 1
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith("clconv: error: ") and "space" in line
+    line, *more = ended.stderr.splitlines()
+    assert line.startswith("clconv: error: ") and "space" in line and not more, ended.stderr
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
