@@ -50,11 +50,15 @@ class _Commands(TyperGroup):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         prepare_streams()
+        told = False
         try:
             return super().main(*arguments, **options)
+        except SystemExit as end:
+            told = bool(end.code)
+            raise
         finally:
             failure = flush_streams()
-            if failure is not None:  # a full disk, say: the results are not all there
+            if failure is not None and not told:  # a full disk, say: the results are not all there
                 sys.exit(fail(f"standard output: {failure.strerror or failure}").exit_code)
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:

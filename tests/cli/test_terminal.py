@@ -134,11 +134,12 @@ def test_a_reader_that_has_enough(models: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_a_full_disk_behind_stdout(models: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_full_disk_behind_stdout(models: Path, unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
             _clconv("show", models / "classifier.onnx"), stdout=full, stderr=subprocess.PIPE,
-            env=_environment(PYTHONIOENCODING="ascii"), check=False, text=True,
+            env=_environment(PYTHONIOENCODING="ascii", PYTHONUNBUFFERED=unbuffered), check=False, text=True,
         )  # fmt: skip
     assert ended.returncode == 1
     line, *more = ended.stderr.splitlines()
