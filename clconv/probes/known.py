@@ -3,14 +3,11 @@ machine code, and the same results. There nobody waits for it."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from clconv.device.processor import this_processor
-
-_MAPS = Path("/proc/self/maps")
+from clconv.runtime.opencl import is_loaded
 
 
 class Known(NamedTuple):
@@ -52,15 +49,5 @@ def _is_like_this(one: Known, key: Mapping[str, Any]) -> bool:
         and key["device"]["driver"] == one.driver
         and (processor.vendor, processor.family) == (one.vendor, one.family)
         and processor.model in one.models
-        and one.library in _loaded()
+        and is_loaded(one.library)
     )
-
-
-@functools.cache
-def _loaded() -> frozenset[str]:
-    """The names of the files that this process has loaded, drivers of OpenCL among them."""
-    try:
-        lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(line.rpartition("/")[2] for line in lines if "/" in line)

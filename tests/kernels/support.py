@@ -12,6 +12,7 @@ import numpy as np
 from clconv.cases import Case
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
+from clconv.diagnosis.doctor import examine
 from clconv.errors import VariantError
 from clconv.graph.ir import Graph
 from clconv.graph.passes import run_passes
@@ -24,6 +25,12 @@ from clconv.runtime.prepared import PreparedDevice
 from tests.planning.support import make_plan
 
 GUARD = 256
+
+
+def check_passes(case: Case, device: DeviceInfo, variant: str, precision: str = "float32") -> None:
+    """The variant computes the case, and agrees with the reference, as `clconv doctor` sees it."""
+    result = examine(case, device, variant, precision=precision)
+    assert result is not None and result.passed, result
 
 
 def plans(case: Case, device: DeviceInfo) -> Iterator[tuple[str, Plan]]:

@@ -30,7 +30,7 @@ def _machine(
 ) -> None:
     monkeypatch.setattr(known, "KNOWN", (ROW, ROW._replace(file="other.json", reason="wrong")))
     monkeypatch.setattr(known, "this_processor", lambda: processor)
-    monkeypatch.setattr(known, "_loaded", lambda: frozenset({library}))
+    monkeypatch.setattr(known, "is_loaded", lambda name: name == library)
 
 
 def test_a_machine_like_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

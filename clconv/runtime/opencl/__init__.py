@@ -31,7 +31,7 @@ from clconv.runtime.opencl.foreign import (
 )
 from clconv.runtime.opencl.found import device_infos, is_pocl, library_version
 from clconv.runtime.opencl.helper import SPARE, Helper, Job, compiled_by
-from clconv.runtime.opencl.machine_code import Function, NoFunction, part_function
+from clconv.runtime.opencl.machine_code import Function, NoFunction, is_loaded, part_function
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
@@ -80,6 +80,7 @@ __all__ = [
     "host_array",
     "host_memory",
     "is_behind",
+    "is_loaded",
     "is_on_device",
     "is_pocl",
     "library_version",

@@ -64,6 +64,11 @@ class Function:
             raise NoFunction("it does not do what it should")
 
 
+def is_loaded(name: str) -> bool:
+    """Whether this process has loaded a shared object whose file has this name, as far as is known."""
+    return any(part.path.endswith(f"/{name}") for part in _parts())
+
+
 def part_function(symbol: str) -> Function:
     """The function of a part, which its launch has loaded, see kernels/joined/part.cl.mako. Raises DeviceError."""
     try:

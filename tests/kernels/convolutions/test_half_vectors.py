@@ -10,12 +10,11 @@ import pytest
 from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.device.info import DeviceInfo
-from clconv.diagnosis.doctor import examine
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
 from clconv.runtime.check import relative_error
-from tests.kernels.support import plan_for, run
+from tests.kernels.support import check_passes, plan_for, run
 from tests.lowering.support import AVX512
 
 CASES = (
@@ -40,8 +39,7 @@ def is_half(case: Case, machine: DeviceInfo) -> bool:
 def test_they_agree_with_the_reference(case: Case, device: DeviceInfo) -> None:
     if not device.is_cpu:
         pytest.skip("channel blocks are for CPU devices")
-    result = examine(case, device, "direct")
-    assert result is not None and result.passed, result
+    check_passes(case, device, "direct")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)

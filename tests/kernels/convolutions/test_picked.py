@@ -7,8 +7,7 @@ import pytest
 from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.device.info import DeviceInfo
-from clconv.diagnosis.doctor import examine
-from tests.kernels.support import plan_for
+from tests.kernels.support import check_passes, plan_for
 
 STRIDED = (
     conv("odd sizes", (2, 19, 15, 13), (70, 19, 1, 1), strides=(2, 2)),
@@ -34,8 +33,7 @@ def test_they_agree_with_the_reference(case: Case, device: DeviceInfo) -> None:
     if not device.is_cpu:
         pytest.skip("channel blocks are for CPU devices")
     assert copies(case, device) == 1
-    result = examine(case, device, "direct")
-    assert result is not None and result.passed, result
+    check_passes(case, device, "direct")
 
 
 def test_pixels_that_are_read_once_stay_where_they_are(device: DeviceInfo) -> None:

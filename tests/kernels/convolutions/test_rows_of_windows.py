@@ -10,9 +10,10 @@ from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
-from clconv.diagnosis.doctor import examine, in_precision
+from clconv.diagnosis.doctor import in_precision
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.kernel import VARIANTS
+from tests.kernels.support import check_passes
 from tests.lowering.support import GPUS
 
 CASES = (
@@ -47,8 +48,7 @@ def test_they_agree_with_the_reference(kind: str, device: DeviceInfo) -> None:
     able = dataclasses.replace(device, kind="gpu", matrix=frozenset({*matrix, "emulated"}))
     for case in CASES if kind == "plain" else (*CASES[1:3], THREE):
         assert tap_width(case, able, precision, variant) == (4 if case is THREE else 8)
-        result = examine(case, able, variant, precision=precision)
-        assert result is not None and result.passed, result
+        check_passes(case, able, variant, precision=precision)
 
 
 @pytest.mark.parametrize("able", GPUS, ids=lambda d: d.name)

@@ -9,10 +9,9 @@ import pytest
 from clconv.cases.base import Case
 from clconv.cases.conv.conv import conv
 from clconv.device.info import DeviceInfo
-from clconv.diagnosis.doctor import examine
 from clconv.lowering.model.call import KernelCall
 from clconv.lowering.model.template import render
-from tests.kernels.support import plan_for
+from tests.kernels.support import check_passes, plan_for
 from tests.lowering.support import AVX512
 
 # Images of 12, 13, 25, 49 and 196 pixels and others, and one, two or three vectors of filters side by side.
@@ -34,8 +33,7 @@ CASES = (
 def test_they_agree_with_the_reference(case: Case, device: DeviceInfo) -> None:
     if not device.is_cpu:
         pytest.skip("channel blocks are for CPU devices")
-    result = examine(case, device, "direct")
-    assert result is not None and result.passed, result
+    check_passes(case, device, "direct")
 
 
 def test_wide_vectors_compute_no_pixel_in_vain() -> None:

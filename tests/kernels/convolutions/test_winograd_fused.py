@@ -11,13 +11,12 @@ from clconv.cases import CASES, Case
 from clconv.cases.conv.conv import conv
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
-from clconv.diagnosis.doctor import examine
 from clconv.graph.reference import run_reference
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.ops.conv.winograd_fused import WINOGRAD2_FUSED, WINOGRAD4_FUSED
 from clconv.lowering.shared.tiles import memory_rate
-from tests.kernels.support import plan_for, run
+from tests.kernels.support import check_passes, plan_for, run
 
 INTEL: dict[str, object] = {"vendor": "Intel(R) Corporation"}
 MAX: dict[str, object] = {**INTEL, "subgroup": 16}
@@ -69,8 +68,7 @@ def test_they_agree_with_the_reference(gpu: str, precision: str, device: DeviceI
                 assert found == (through_local, scale)
             else:
                 assert parameters["scale"] == (1 if gpu == "NVIDIA's" else 4)
-            result = examine(case, able, name, precision=precision)
-            assert result is not None and result.passed, result
+            check_passes(case, able, name, precision=precision)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
