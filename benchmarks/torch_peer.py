@@ -7,6 +7,7 @@ device waits for it; the CUDA graph leaves the host out. Runs in a process of it
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -68,6 +69,26 @@ def version() -> str:
     return f"torch {torch.__version__}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
 
 
+def ceilings(device: str, side: int, copied: int) -> dict[str, float]:
+    """TFLOP/s of a product of two square matrices of random numbers, by precision, and GB/s of a copy, of the bytes read and
+    written.
+
+    side: of the matrices. copied: floats. Medians of five, after a while at work.
+    """
+    found = {}
+    for precision in ("float32", "tf32", "float16"):
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        dtype = torch.float16 if precision == "float16" else torch.float32
+        a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+        out = torch.empty_like(a)
+        seconds = _median(functools.partial(torch.matmul, a, b, out=out), device, 0.02)
+        found[f"{precision} TFLOP/s"] = 2 * side**3 / seconds / 1e12
+    source = torch.randn(copied, device=device)
+    target = torch.empty_like(source)
+    seconds = _median(functools.partial(target.copy_, source), device, 0.02)
+    return found | {"copy GB/s": 8 * copied / seconds / 1e9}
+
+
 class TorchPeer:
     """A graph on a PyTorch device in a precision: factors of float32 are rounded to tf32 only if that is asked for.
 
@@ -126,37 +147,39 @@ class TorchPeer:
         run = self.runner(feeds)
         for _ in range(3):  # cuDNN tries its algorithms
             run()
-        found = {"eager": self._median(run, least)}
+        found = {"eager": _median(run, self._device, least)}
         if self._device == "cuda":
             try:
-                found["graph"] = self._median(_captured(run), least)
+                found["graph"] = _median(_captured(run), self._device, least)
             except RuntimeError as reason:
                 found["graph refused: " + str(reason).splitlines()[0][:80]] = found["eager"]
         return found
 
-    def _median(self, run: Callable[[], Any], least: float) -> float:
-        """Median seconds of one run over several rows of runs, each at least so many seconds."""
-        begun = time.perf_counter()
-        once = self._row(run, 2)
-        while time.perf_counter() - begun < WARM * least:  # clocks rise
-            once = self._row(run, 2)
-        count = int(max(1, min(200, -(-least // max(once, 1e-6)))))
-        return statistics.median(self._row(run, count) for _ in range(5))
 
-    def _row(self, run: Callable[[], Any], count: int) -> float:
-        """Seconds of one of so many runs in a row."""
-        if self._device != "cuda":
-            started = time.perf_counter()
-            for _ in range(count):
-                run()
-            return (time.perf_counter() - started) / count
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
+def _median(run: Callable[[], Any], device: str, least: float) -> float:
+    """Median seconds of one run over several rows of runs, each at least so many seconds."""
+    begun = time.perf_counter()
+    once = _row(run, device, 2)
+    while time.perf_counter() - begun < WARM * least:  # clocks rise
+        once = _row(run, device, 2)
+    count = int(max(1, min(200, -(-least // max(once, 1e-6)))))
+    return statistics.median(_row(run, device, count) for _ in range(5))
+
+
+def _row(run: Callable[[], Any], device: str, count: int) -> float:
+    """Seconds of one of so many runs in a row."""
+    if device != "cuda":
+        started = time.perf_counter()
         for _ in range(count):
             run()
-        end.record()
-        torch.cuda.synchronize()
-        return float(begin.elapsed_time(end)) / 1e3 / count
+        return (time.perf_counter() - started) / count
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
+    for _ in range(count):
+        run()
+    end.record()
+    torch.cuda.synchronize()
+    return float(begin.elapsed_time(end)) / 1e3 / count
 
 
 def _steps(graph: Graph) -> Iterator[tuple[Node, Callable[..., Tensor], list[str]]]:

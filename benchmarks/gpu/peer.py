@@ -33,6 +33,12 @@ def peer_outputs(name: str, size: int, batch: int, precision: str, device: str) 
     return dict(peer.outputs(feeds_of(closed(network_graph(name, size), batch))))
 
 
+def peer_ceilings(device: str, side: int, copied: int) -> dict[str, float]:
+    from benchmarks.torch_peer import ceilings
+
+    return ceilings(device, side, copied)
+
+
 def peer_latency(name: str, size: int, precision: str, device: str, runs: int) -> list[float]:
     peer = _peer((name, size), precision, device, False, lambda: network_graph(name, size))
     return list(peer.latency(feeds_of(closed(network_graph(name, size), 1)), runs))

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from benchmarks.gpu.lanes import Bench, networks
+from benchmarks.gpu.programs import keep_programs
 from benchmarks.gpu.report import with_peer
 
 
@@ -42,6 +43,7 @@ def network_row(bench: Bench, setting: Any) -> dict[str, Any]:
     if reason:
         return row | {"failed": reason}
     row |= measured[0]
+    keep_programs(bench, str(setting), row.pop("programs"))
     if not peer:
         return row
     ways: dict[str, float] = {}

@@ -7,7 +7,8 @@ no .icd names it. First correctness, many processes at a time, which compile the
 float32, latency, training, tf32 and float16, then single layers. Each part has a share of the time, and what it leaves goes
 to the next; FILE.json is written after every row, so that an end before its time loses nothing. All that touches the device
 runs in processes of its own: a kernel that hangs, dies or takes the context along costs one row. What is wrong is kept in
-FILE.failed.txt with its source, the compiler's words and the numbers.
+FILE.failed.txt with its source, the compiler's words and the numbers; FILE.programs.zip holds what the driver made of the
+networks' kernels, PTX of NVIDIA's.
 
     python -m benchmarks.gpu --only cases                              # each part alone; --cases names operators
     python -m benchmarks.gpu --only networks --precisions float32 --nets resnet50 --batches 16
@@ -26,10 +27,8 @@ import dataclasses
 import datetime
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -37,7 +36,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu import nvidia
+from benchmarks.gpu.caches import private_cache
 from benchmarks.gpu.cases import known_operators, run_cases
+from benchmarks.gpu.ceilings import run_ceilings, run_load
 from benchmarks.gpu.lanes import Bench, Lane
 from benchmarks.gpu.report import summary
 from benchmarks.gpu.rows import run_latency, run_layers, run_networks
@@ -47,27 +48,22 @@ from benchmarks.nets import OPEN
 PRECISIONS = ("float32", "tf32", "float16")
 # Part, and its share of all the time that is asked for.
 PARTS = {
-    "cases": 0.20, "networks float32": 0.24, "latency": 0.03, "training": 0.11, "networks tf32": 0.12,
-    "networks float16": 0.12, "layers float32": 0.08, "layers tf32": 0.05, "layers float16": 0.05,
+    "cases": 0.20, "ceilings": 0.02, "networks float32": 0.22, "latency": 0.03, "training": 0.10, "networks tf32": 0.11,
+    "networks float16": 0.11, "layers float32": 0.07, "layers tf32": 0.05, "layers float16": 0.05, "load": 0.04,
 }  # fmt: skip
 # The same of a dry run, which compiles on a CPU most of the time, for emulated instructions the longest.
 SMALL_PARTS = {
-    "cases": 0.05, "networks float32": 0.14, "latency": 0.02, "training": 0.18, "networks tf32": 0.20,
-    "networks float16": 0.32, "layers float32": 0.04, "layers tf32": 0.01, "layers float16": 0.04,
+    "cases": 0.05, "ceilings": 0.01, "networks float32": 0.13, "latency": 0.02, "training": 0.18, "networks tf32": 0.19,
+    "networks float16": 0.31, "layers float32": 0.04, "layers tf32": 0.01, "layers float16": 0.03, "load": 0.03,
 }  # fmt: skip
 _SECONDS, _SMALL_SECONDS = 420, 470
 EMULATED = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 
 
-def private_cache() -> None:
-    """A copy of what is known of the device, which this run may add to."""
-    from clconv import config
-
-    before, own = config.CACHE_DIR.get(), Path(tempfile.mkdtemp(prefix="clconv-gpu-"))
-    for name in ("tuned.json", "quarantine.json"):
-        if (before / name).exists():
-            shutil.copy(before / name, own / name)
-    os.environ["CLCONV_CACHE_DIR"] = str(own)
+def plain(device: Any) -> dict[str, Any]:
+    """All that is known of the device, so that its plans can be made, and its sources rendered, on another machine."""
+    fields = dataclasses.asdict(device)
+    return {k: sorted(v) if isinstance(v, frozenset) else v for k, v in fields.items()}
 
 
 def said(*command: str) -> str:
@@ -153,7 +149,7 @@ def main() -> int:
     has_torch = importlib.util.find_spec("torch") is not None and (cuda or options.small)
     record: dict[str, Any] = {
         "started": datetime.datetime.now().isoformat(timespec="seconds"), "note": options.note,
-        "device": str(device), "driver": device.driver, "version": device.version,
+        "device": str(device), "info": plain(device), "driver": device.driver, "version": device.version,
         "small": options.small, "peer": "", "python": sys.version.split()[0],
         "smi": said("nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,clocks.max.sm,temperature.gpu,power.draw",
                     "--format=csv,noheader") if cuda else "",
@@ -224,6 +220,7 @@ def measure_all(bench: Bench) -> None:
     bench.device, refused = verified_device(bench)
     record["matrix"] = {"right": sorted(bench.device.matrix), "refused": refused}
     record["shuffles"] = bench.device.shuffle_verified and bench.device.shuffle
+    record["info"] = plain(bench.device)
     record["dot"] = bench.device.dot_verified and bench.device.dot
     print(
         f"matrix instructions {record['matrix']}, shuffles {record['shuffles']}, products of bytes {record['dot']}",
@@ -231,7 +228,9 @@ def measure_all(bench: Bench) -> None:
     )
     parts: dict[str, Callable[[], None]] = {
         "cases": lambda: run_cases(bench),
+        "ceilings": lambda: run_ceilings(bench),
         "latency": lambda: run_latency(bench),
+        "load": lambda: run_load(bench),
         "training": lambda: run_training(bench),
     }
     for precision in options.precisions:

@@ -144,7 +144,7 @@ def measured(
     """Times of what prepared() made ready, in milliseconds, and its outputs.
 
     ms: a run by the host's clock, many in a row. kernels_ms: the launches' own times, by the device's clock.
-    top: the launches that take most.
+    top: the launches that take most. programs: what the driver keeps of the kernels' programs.
     """
     from clconv.runtime.profile import launch_timings
 
@@ -153,14 +153,17 @@ def measured(
     seconds = time_launches(bound, least)
     timings = launch_timings(bound, _repeats(least))
     by_time = sorted(timings, key=lambda timing: -timing.seconds)
+    programs = dict.fromkeys(bound.programs.values())
     row = {
         "ms": seconds * 1e3,
+        "programs": [program.binary() for program in programs],
         "kernels_ms": sum(timing.seconds for timing in timings) * 1e3,
         "variants": _variants(bound),
         "top": [
             {
                 "node": timing.call.node,
-                "kernel": timing.call.kernel.entry,
+                "kernel": timing.call.kernel.symbol,
+                "variant": _variant(bound, timing.call),
                 "ms": timing.seconds * 1e3,
                 "tflops": timing.gflops / 1e3,
             }
@@ -221,6 +224,12 @@ def layer(
     flops = max(call.cost.flops for call in chosen.plan.calls)
     row["tflops"] = flops / row["ms"] / 1e9
     return row, found
+
+
+def _variant(bound: Any, call: Any) -> str:
+    """The name of a launch's variant."""
+    choice = bound.plan.lowered.choices.get(call.node)
+    return choice.name if choice else ""
 
 
 def _variants(bound: Any) -> dict[str, int]:

@@ -1,0 +1,71 @@
+"""What a card allows, for benchmarks/gpu: rates of copies and products, the cost of a launch, and what loading a network
+takes with empty and with full caches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.gpu.caches import empty_caches
+from benchmarks.gpu.lanes import Bench, Lane, networks
+from clconv.device.info import DeviceInfo
+
+_SIDE, _SMALL_SIDE = 8192, 256  # of the matrices that are multiplied
+_COPIED, _SMALL_COPIED = 1 << 30, 1 << 20  # floats
+
+
+def run_ceilings(bench: Bench) -> None:
+    from benchmarks.gpu import peer as peer_work
+
+    found: dict[str, Any] = {}
+    mine, reason = bench.ours.call(launch_us, bench.device, bench.least, limit=bench.limit)
+    found |= {"launch_us": mine} if mine else {"failed": reason}
+    if bench.peer:
+        small = bench.options.small
+        sizes = (_SMALL_SIDE, _SMALL_COPIED) if small else (_SIDE, _COPIED)
+        theirs, reason = bench.theirs.call(
+            peer_work.peer_ceilings, bench.peer, *sizes, limit=bench.limit
+        )
+        found |= theirs or {"peer_failed": reason}
+    bench.record["ceilings"] = found
+    bench.save()
+    print(f"ceilings: {found}", flush=True)
+
+
+def launch_us(device: DeviceInfo, least: float) -> float:
+    """Microseconds from one launch to the next, of kernels that do next to nothing."""
+    import clconv
+    from benchmarks.gpu.work import time_launches
+    from clconv.cases.elementwise.elementwise import special
+
+    graph, _ = special("Relu").build()
+    session = clconv.load(graph, device)
+    bound = session.prepare({n: graph.specs[n].shape for n in graph.inputs})
+    return time_launches(bound, least) / len(bound.launches) * 1e6
+
+
+def run_load(bench: Bench) -> None:
+    """Seconds from a graph to a session that can run, in new processes: first with empty caches, then with what that left."""
+    from benchmarks.gpu import work
+
+    found: dict[str, Any] = {}
+    for name, size in networks(bench.options)[:1]:
+        arguments = (name, size, 1, "float32", bench.device)
+        with empty_caches():
+            for when in ("cold", "warm"):
+                limit = min(bench.limit, 2 * max(1.0, bench.part_end - time.monotonic()))
+                row, reason = alone(work.prepared, *arguments, limit=limit)
+                found[f"{name} {when}"] = row["load_s"] if row else reason
+    bench.record["load"] = found
+    bench.save()
+    print(f"load: {found}", flush=True)
+
+
+def alone(function: Callable[..., Any], *arguments: Any, limit: float) -> tuple[Any, str]:
+    """What a new process comes to, as Lane.call() returns it."""
+    lane = Lane()
+    try:
+        return lane.call(function, *arguments, limit=limit)
+    finally:
+        lane.close()
