@@ -34,6 +34,15 @@ static inline uint ${entry}_factor(float x) {
 }
 % endif
 % if not kind.emulated:
+% if kind.type == "f16":
+// A half in a register of its own. The compiler puts those of type ushort side by side into one, as soon as they are loaded:
+// the products of the step before would wait for that.
+static inline uint ${entry}_word(ushort bits) {
+  uint word;
+  __asm__("mov.b32 %0, %1;" : "=r"(word) : "r"((uint)bits));
+  return word;
+}
+% endif
 static inline float4 ${entry}_mma(float4 c, ${", ".join("uint " + name for name in A + B)}) {
   float c0 = c.s0, c1 = c.s1, c2 = c.s2, c3 = c.s3;
   __asm__ volatile("mma.sync.aligned.m16n8k${kind.k}.row.col.f32.${kind.type}.${kind.type}.f32 {%0, %1, %2, %3}, "

@@ -84,18 +84,18 @@ ${rows.columns(len(pair))}
         const int k = k0 + at / ${tile.m // 4} * ${pair};
         global const ${stored("w")}* source = w + ((size_t)group * ${K} + k) * ${padded_filters} + first_filter + at % ${tile.m // 4} * 4;
 % for h in range(pair):
-        next_a${i}_${h} = ${"k + %d < %d ? " % (h, K) if ragged else ""}${read_raw(kind, stored("w"), 4, "source + %d" % (h * padded_filters))}${" : " + zero_a if ragged else ""};
+        next_a${i}_${h} = ${"k + %d < %d ? " % (h, K) if ragged else ""}${read_raw(kind, entry, stored("w"), 4, "source + %d" % (h * padded_filters))}${" : " + zero_a if ragged else ""};
 % endfor
       }
 % endfor
-% if KH * KW == 1 or taps_outer:
+% if KH * KW == 1 or channel_block > 1:
 % if KH * KW == 1:
       const int c0 = k0 + row * ${pair};
       int ih = top, iw = left;
 % else:
-      const int tap = k0 / ${channels};
+      const int block = (${step}) / ${KH * KW}, tap = (${step}) - block * ${KH * KW};
       const int kh = tap / ${KW}, kw = tap - kh * ${KW};
-      const int c0 = k0 - tap * ${channels} + row * ${pair};
+      const int c0 = block * ${channel_block} + row * ${pair};
       int ih = top + kh * ${DH}, iw = left + kw * ${DW};
 % endif
       ${source_pixel()}
@@ -106,7 +106,7 @@ ${rows.columns(len(pair))}
 <%
   c = i * at_once * pair + h
 %>
-        next_b${i}_${h} = inside${" && c0 + %d < %d" % (c, K) if ragged else ""} ? ${read_raw(kind, stored("x"), pixel_width, "source + (size_t)%d * plane" % c)} : ${zero_b};
+        next_b${i}_${h} = inside${" && c0 + %d < %d" % (c, K) if ragged else ""} ? ${read_raw(kind, entry, stored("x"), pixel_width, "source + (size_t)%d * plane" % c)} : ${zero_b};
 % endfor
 % endfor
       }
@@ -122,7 +122,7 @@ ${rows.columns(len(pair))}
         const int kh = tap / ${KW}, kw = tap - kh * ${KW};
         int ih = top + kh * ${DH}, iw = left + kw * ${DW};
         ${source_pixel()}
-        next_b${i}_${h} = inside && k < ${K} ? ${read_raw(kind, stored("x"), 1, "image + (size_t)c * plane + ih * width + iw")} : ${zero_b};
+        next_b${i}_${h} = inside && k < ${K} ? ${read_raw(kind, entry, stored("x"), 1, "image + (size_t)c * plane + ih * width + iw")} : ${zero_b};
       }
 % endfor
 % endfor

@@ -34,7 +34,7 @@ from clconv.lowering.shared.tile_text import read_raw
   k = i * at_once * pair + h
 %>
 % if k // tap_width == line:
-          next_b${i}_${h} = taken & ${1 << k % tap_width} ? ${read_raw(kind, stored("x"), 1, "source + %d" % (k % tap_width * dilations[1]))} : ${zero};
+          next_b${i}_${h} = taken & ${1 << k % tap_width} ? ${read_raw(kind, entry, stored("x"), 1, "source + %d" % (k % tap_width * dilations[1]))} : ${zero};
 % endif
 % endfor
 % endfor

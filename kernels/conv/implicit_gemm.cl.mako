@@ -2,15 +2,15 @@
 Convolution as a matrix product on GPUs, the im2col matrix never stored: C[f, p] = sum over k of
 W[k, f] * X[k, p], where p counts output pixels over images and k input channels and window positions.
 
-x (N, group, C, H, W)      w (group, K, F padded to tile.m), K in the order that `taps_outer` says
+x (N, group, C, H, W)      w (group, K, F padded to tile.m), K in the order that `channel_block` says
 y (N, group, F, OH, OW), or if partial, sums of a part of K each: (splits, N * group * F * OH * OW)
 One work-group computes a tile.m x tile.n tile of C for one group, from tiles of tile.k rows that it loads into
 local memory, the next while it multiplies this one.
 Index space: local (tile.items); groups (pixel tiles, filter tiles, group * splits).
 
 Parameters: tile, whose items are a multiple of tile.n; kind of the multiplication: see tile_product; channels,
-filters: a group's; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; taps_outer: K is
-(kh, kw, c), which needs channels % tile.k == 0, else (c, kh, kw); tap_width: what kw is padded to, which divides tile.k, or 0;
+filters: a group's; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; channel_block: K is
+(c / channel_block, kh, kw, c % channel_block), and it is 1 or tile.k; tap_width: what kw is padded to, which divides tile.k, or 0;
 fours: whether each image of y is a multiple of
 four pixels; pixel_width: of a load of x, 1, or 4 if fours and pixels do not see their neighbours; partial;
 subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue.
@@ -58,52 +58,66 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   ${im2col.registers()}
   ${product.results(tile, kind)}
   ${product.sum_steps(tile, kind, a_row, b_row, im2col.fetch, im2col.keep)}
-% for column in columns(tile, kind):
+<%
+  every = columns(tile, kind)
+  even = filters % tile.m == 0
+%>
+  // The first result's filter, image and place in it; the others lie at fixed distances. What is added is read at once, so
+  // that no store waits for it.
+  const int filter = first_filter + item_row;
+  const int first_channel = group * ${filters} + filter;
+  const int first_image = (first_pixel + item_column) / out_plane;
+  const int first_within = first_pixel + item_column - first_image * out_plane;
+% if bias and not partial:
+% for _, row in every[0].rows:
+  const float bias_${row} = bias[${"first_channel + %d" % row if even else "group * %d + min(filter + %d, %d)" % (filters, row, filters - 1)}];
+% endfor
+% endif
+% for column in every:
 <%
   W = column.width
   V = vector_type(W)
-%>
-  {
-    const int p = first_pixel + ${column.first};
-    if (p < pixels) {
-<%
   ragged = W > 1 and not fours
 %>
+  {
+    const int p = first_pixel + item_column + ${column.first};
+    int image_index = first_image, within = first_within + ${column.first};
+    if (within >= out_plane) {
+      image_index = p / out_plane;
+      within = p - image_index * out_plane;
+    }
+    if (p < pixels) {
+      const size_t first_at = ((size_t)image_index * groups * ${filters} + first_channel) * out_plane + within;
 % if ragged:
       const int whole = p + ${W} <= pixels && out_plane % ${W} == 0;
 % endif
-      const int image_index = p / out_plane;
-      const int within = p - image_index * out_plane;
-% for name, place in column.rows:
-      {
-        const int f = first_filter + ${place};
-        if (f < ${filters}) {
-          const int channel = group * ${filters} + f;
+% for name, row in column.rows:
+      ${"{" if even else "if (filter + %d < %d) {" % (row, filters)}
+        const int channel = first_channel + ${row};
+        const size_t at = first_at + (size_t)out_plane * ${row};
 % if bias and not partial:
-          ${name} = ${name} + (${V})(bias[channel]);
+        ${name} = ${name} + (${V})(bias_${row});
 % endif
-          const size_t at = ((size_t)image_index * groups * ${filters} + channel) * out_plane + within;
-${"          if (whole) {" if ragged else "          {"}
+${"        if (whole) {" if ragged else "        {"}
 % if not partial:
-            ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True, aligned=fours)}
+          ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True, aligned=fours)}
 % endif
-            ${assign(V, "target + at", name, stored("y"), fours)}
-          }
-% if ragged:
-          if (!whole) {
-            const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
-            for (int lane = 0; lane < ${W} && p + lane < pixels; ++lane) {
-              const int q = p + lane, m = q / out_plane;
-              const size_t place = ((size_t)m * groups * ${filters} + channel) * out_plane + q - m * out_plane;
-              float value = values[lane];
-% if not partial:
-              ${common.apply_epilogue(epilogue, "value", "float", "channel", "place")}
-% endif
-              ${set_element("target", "place", "value", stored("y"))}
-            }
-          }
-% endif
+          ${assign(V, "target + at", name, stored("y"), fours)}
         }
+% if ragged:
+        if (!whole) {
+          const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
+          for (int lane = 0; lane < ${W} && p + lane < pixels; ++lane) {
+            const int q = p + lane, m = q / out_plane;
+            const size_t place = ((size_t)m * groups * ${filters} + channel) * out_plane + q - m * out_plane;
+            float value = values[lane];
+% if not partial:
+            ${common.apply_epilogue(epilogue, "value", "float", "channel", "place")}
+% endif
+            ${set_element("target", "place", "value", stored("y"))}
+          }
+        }
+% endif
       }
 % endfor
     }

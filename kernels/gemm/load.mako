@@ -65,7 +65,7 @@ def loads(tile, kind, size, along_inner, width):
       {
         const int h = ${h};
         next_${side}${i}_${h} = k0 + k + h < inner
-            ? ${read_raw(kind, stored(side), width, "%s_matrix + %s" % (side, place % side) + (" + h" if along_inner else ""))} : (${raw_type(kind, width)})(0);
+            ? ${read_raw(kind, entry, stored(side), width, "%s_matrix + %s" % (side, place % side) + (" + h" if along_inner else ""))} : (${raw_type(kind, width)})(0);
       }
 % endfor
     }

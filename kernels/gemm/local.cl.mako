@@ -69,10 +69,10 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   V = vector_type(W)
 %>
   {
-    const int n = first_b + ${column.first};
-% for name, place in column.rows:
+    const int n = first_b + item_column + ${column.first};
+% for name, row in column.rows:
     {
-      const int m = first_a + ${place};
+      const int m = first_a + item_row + ${row};
       const size_t at = (size_t)m * columns + n;
       if (m < rows && n + ${W} <= columns) {
 % if not partial:

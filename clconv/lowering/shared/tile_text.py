@@ -15,13 +15,13 @@ from clconv.records import record
 class Column:
     """Neighbouring columns of the tile in which an item has results.
 
-    first: C text of the first one's index in the tile. width: how many. rows: for each row with results here,
-    the vector variable that holds them and C text of the row's index in the tile.
+    first: how far the first one is from item_column. width: how many. rows: for each row with results here,
+    the vector variable that holds them and how far the row is from item_row.
     """
 
-    first: str
+    first: int
     width: int
-    rows: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, int], ...]
 
 
 @record(frozen=True)
@@ -72,12 +72,9 @@ def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
         row_step, column_step = tile.m // (tile.item_m // 4), tile.n // (tile.item_n // 4)
         return tuple(
             Column(
-                f"item_column + {j * column_step}",
+                j * column_step,
                 4,
-                tuple(
-                    (f"c{i}_{j}", f"item_row + {i // 4 * row_step + i % 4}")
-                    for i in range(tile.item_m)
-                ),
+                tuple((f"c{i}_{j}", i // 4 * row_step + i % 4) for i in range(tile.item_m)),
             )
             for j in range(tile.item_n // 4)
         )
@@ -85,10 +82,10 @@ def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
     if kind.is_intel:
         return tuple(
             Column(
-                f"item_column + {kind.columns * j}",
+                kind.columns * j,
                 1,
                 tuple(
-                    (f"c{i}_{j}.s{row}", f"item_row + {8 * i + row}")
+                    (f"c{i}_{j}.s{row}", 8 * i + row)
                     for i in range(warps.fragment_rows)
                     for row in range(8)
                 ),
@@ -97,10 +94,10 @@ def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
         )
     return tuple(
         Column(
-            f"item_column + {8 * j}",
+            8 * j,
             2,
             tuple(
-                (f"c{i}_{j}_{half}", f"item_row + {16 * i + 8 * half}")
+                (f"c{i}_{j}_{half}", 16 * i + 8 * half)
                 for i in range(warps.fragment_rows)
                 for half in range(2)
             ),
@@ -150,13 +147,18 @@ def raw_type(kind: Matrix | None, width: int) -> str:
     multiply what is stored as half."""
     if pair_of(kind) == 2 and width == 4:
         return "uint2"
+    if pair_of(kind) == 2 and width == 1:
+        return "uint"
     return vector_type(width, "float" if not _halves(kind) else "ushort")
 
 
-def read_raw(kind: Matrix | None, stored: str, width: int, address: str) -> str:
+def read_raw(kind: Matrix | None, entry: str, stored: str, width: int, address: str) -> str:
     """Reads `width` values that lie where a vector of them may."""
     if _halves(kind):
-        return f"(*(global const {raw_type(kind, width)}*)({address}))"
+        alone = raw_type(kind, width) == "uint"
+        read = f"*(global const {'ushort' if alone else raw_type(kind, width)}*)({address})"
+        own = alone and kind is not None and not (kind.is_alone or kind.is_intel or kind.emulated)
+        return f"{entry}_word({read})" if own else f"({read})"
     return load(vector_type(width), address, stored, aligned=True)
 
 
@@ -174,7 +176,7 @@ def words(kind: Matrix | None, entry: str, width: int, raw: Sequence[str]) -> st
         ]
         return f"(uint4)({', '.join(lanes)})"
     if pair_of(kind) == 2:
-        return f"(uint){raw[0]} | (uint){raw[1]} << 16"
+        return f"{raw[0]} | {raw[1]} << 16"
     if kind is None or _single(kind):
         return raw[0]
     lanes = [f"{raw[0]}.s{lane}" for lane in range(width)] if width > 1 else [raw[0]]

@@ -14,7 +14,8 @@ from clconv.records import record
 
 @record(frozen=True)
 class Tile:
-    """Work-group and work-item tile of C = A B: M rows, N columns, K summed at a time, `depth` of them unrolled."""
+    """Work-group and work-item tile of C = A B: M rows, N columns, K summed at a time, `depth` of them unrolled; `pair` of them
+    are a word of local memory."""
 
     m: int
     n: int
@@ -22,6 +23,7 @@ class Tile:
     item_m: int
     item_n: int
     depth: int = 4
+    pair: int = 1
 
     @property
     def name(self) -> str:
@@ -35,7 +37,7 @@ class Tile:
     @property
     def local_bytes(self) -> int:
         """Two buffers of both tiles, each of their rows padded by up to PADDING floats."""
-        return 2 * 4 * self.k * (self.m + self.n + 2 * PADDING)
+        return 2 * 4 * (self.k // self.pair) * (self.m + self.n + 2 * PADDING)
 
     def fits(self, device: DeviceInfo) -> bool:
         return work_group_obstacle(device, self.local_bytes, self.items) is None

@@ -47,10 +47,10 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
   global ${stored("parts")}* target = parts + ((size_t)split * groups + group) * filters * columns;
 % for column in columns_of(tile, None):
   {
-    const int j = first_column + ${column.first};
-% for name, place in column.rows:
+    const int j = first_column + item_column + ${column.first};
+% for name, row in column.rows:
     {
-      const int f = first_filter + ${place};
+      const int f = first_filter + item_row + ${row};
       const size_t at = (size_t)f * columns + j;
       if (f < filters && j + 4 <= columns) {
         ${assign("float4", "target + at", name, stored("parts"), fours)}

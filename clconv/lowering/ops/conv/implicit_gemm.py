@@ -48,20 +48,22 @@ _SIDE_BY_SIDE = (
 _GATHERED = 1.15  # of the time of a product whose pixels lie side by side: those of a window are found one by one
 
 
-def product_weights(taps_outer: bool, tile_m: int, group: int, tap_width: int = 0) -> Packing:
-    """(group, K, filters padded to tile_m): K is (kh, kw, c) if taps_outer, else (c, kh, kw), kw padded to tap_width."""
+def product_weights(
+    tile_m: int, group: int, channel_block: int = 1, tap_width: int = 0
+) -> Packing:
+    """(group, K, filters padded to tile_m): K is (c / channel_block, kh, kw, c % channel_block), kw padded to tap_width, if
+    that is not 0."""
 
     def pack(w: np.ndarray) -> np.ndarray:
-        filters = w.shape[0] // group
+        filters, channels = w.shape[0] // group, w.shape[1]
         if tap_width:
             w = np.pad(w, [(0, 0)] * (w.ndim - 1) + [(0, tap_width - w.shape[-1])])
-        flat = w.reshape(group, filters, w.shape[1], -1)
-        ordered = flat.transpose(0, 3, 2, 1) if taps_outer else flat.transpose(0, 2, 3, 1)
-        rows = ordered.reshape(group, -1, filters)
+        blocks = w.reshape(group, filters, channels // channel_block, channel_block, -1)
+        rows = blocks.transpose(0, 2, 4, 3, 1).reshape(group, -1, filters)
         padded = np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m)))
         return padded.astype(packed_float(w))
 
-    settings = (taps_outer, tile_m, group, *([tap_width] if tap_width else []))
+    settings = (tile_m, group, channel_block, tap_width)
     return Packing("conv.product", settings, pack)
 
 
@@ -90,8 +92,11 @@ class ConvProduct:
         return self.shape.filters // self.shape.group
 
     @property
-    def taps_outer(self) -> bool:
-        return self.channels % self.tile.k == 0
+    def channel_block(self) -> int:
+        """Channels of which a step sums one tap of the window: what the taps of such a block read again lies in the nearest
+        cache still. 1 where a step has several taps."""
+        is_even = self.channels % self.tile.k == 0 and self.shape.kernel != (1, 1)
+        return self.tile.k if is_even else 1
 
     @property
     def tap_width(self) -> int:
@@ -102,7 +107,7 @@ class ConvProduct:
         together = max(tile.items // tile.n, 1) * (kind.pair if kind else 1)
         fits = width and tile.k % width == 0 == width % together
         if (
-            self.taps_outer
+            self.channel_block > 1
             or shape.kernel == (1, 1)
             or not fits
             or shape.padding not in _SIDE_BY_SIDE
@@ -140,7 +145,7 @@ def product_call(
         channels=product.channels,
         filters=product.filters,
         **shape.parameters,
-        taps_outer=product.taps_outer,
+        channel_block=product.channel_block,
         tap_width=product.tap_width,
         fours=product.fours,
         pixel_width=4 if product.fours and shape.is_pointwise else 1,
@@ -187,7 +192,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     splits = chosen_splits(problem, product_size, tile, kind)
     product = ConvProduct(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = problem.packed(
-        1, product_weights(product.taps_outer, tile.m, shape.group, product.tap_width)
+        1, product_weights(tile.m, shape.group, product.channel_block, product.tap_width)
     )
     bias = bias_argument(problem, 1) if problem.has(2) else None
     x, y = problem.argument(0), Write(problem.node.outputs[0])

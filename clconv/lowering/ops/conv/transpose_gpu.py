@@ -28,14 +28,14 @@ from clconv.lowering.shared.tile_choice import (
 from clconv.lowering.shared.tiles import TILE_SPACE, gpu_rate, matrix_obstacle
 
 
-def _weights(taps_outer: bool, tile_m: int) -> Packing:
+def _weights(tile_m: int) -> Packing:
     """(C, F, kernel...) as the weights of a 1x1 convolution with a filter for each of F and of the window."""
 
     def pack(w: np.ndarray) -> np.ndarray:
         filters = w.reshape(w.shape[0], -1).T[:, :, None, None]
-        return product_weights(taps_outer, tile_m, 1).function(filters)
+        return product_weights(tile_m, 1).function(filters)
 
-    return Packing("conv_transpose.product", (taps_outer, tile_m), pack)
+    return Packing("conv_transpose.product", (tile_m,), pack)
 
 
 def _applies(problem: Problem) -> str | None:
@@ -67,7 +67,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     )  # fmt: skip
     tile = chosen_tile(problem, product_size, kind)
     product = ConvProduct(shape, tile, 1, False, Epilogue(), kind)
-    weights = problem.packed(1, _weights(product.taps_outer, tile.m))
+    weights = problem.packed(1, _weights(tile.m))
     parts = f"{problem.node.outputs[0]}/product"
     multiply = product_call(problem, product, problem.argument(0), weights, None, Write(parts))
     epilogue = plan_epilogue(problem)

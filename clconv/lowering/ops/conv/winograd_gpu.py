@@ -44,7 +44,7 @@ from clconv.lowering.shared.tile_choice import (
 from clconv.lowering.shared.tiles import TILE_SPACE, matrix_obstacle, memory_rate
 
 
-def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
+def _weights(transform: Transform, tile_m: int) -> Packing:
     """U = G g G' for every position, packed as the weights of a 1x1 convolution with n * n groups."""
 
     def pack(w: np.ndarray) -> np.ndarray:
@@ -52,13 +52,13 @@ def _weights(transform: Transform, taps_outer: bool, tile_m: int) -> Packing:
             transform.both_weights @ w.reshape(-1, 9).astype(np.float32, copy=False).T
         )  # (n * n, filters * channels)
         as_groups = u.reshape(-1, w.shape[1], 1, 1)
-        return product_weights(taps_outer, tile_m, transform.n**2).function(as_groups)
+        return product_weights(tile_m, transform.n**2).function(as_groups)
 
     def places(filters: int, channels: int) -> Places:
         padded = -(-filters // tile_m) * tile_m
         return Places(padded, channels, padded, channels, 0, 0, padded, channels * padded)
 
-    settings = (transform.m, taps_outer, tile_m)
+    settings = (transform.m, tile_m)
     on_device = transformed(transform, places)
     return Packing("conv.winograd_gpu", settings, pack, DType.FLOAT32, on_device)
 
@@ -114,7 +114,7 @@ def _lower(problem: Problem, transform: Transform, kind: Matrix | None) -> Lower
         *grid,
         *epilogue.arguments,
     ]
-    packed = problem.packed(1, _weights(transform, product.taps_outer, tile.m))
+    packed = problem.packed(1, _weights(transform, tile.m))
     calls = (
         problem.call(to_v, x_arguments, (across, shape.channels), (local, 1)),
         product_call(problem, product, Read(v), packed, None, Write(m)),
