@@ -5,8 +5,8 @@ Depthwise convolution on plain tensors for GPUs: each input channel has `multipl
 
 x (N, C, H, W)    w (F, 1, KH, KW)    bias (F)    y (N, F, OH, OW)
 One work-item computes `pixels` neighbouring pixels of `rows` neighbouring rows; each input value under them is loaded
-once. Index space: (column items, N * row_items, F), rounded up to whole work-groups; a GPU may have no more than 65535
-of them along the second and the third axis.
+once. Index space: (column items, N * row_items, F), the first two rounded up to whole work-groups; a GPU may have no more than
+65535 of them along the second and the third axis.
 Parameters: rows, pixels; store: pixels of a store, of which `pixels` and the rows of y are multiples; kernel, strides,
 dilations; pad_mode none, constant, reflect, edge, wrap; multiplier; bias; epilogue.
 </%doc>
@@ -29,13 +29,13 @@ kernel void ${entry}(
 % if bias:
     global const ${stored("bias")}* restrict bias,
 % endif
-    global ${stored("y")}* restrict y, int row_items, int height, int width, int out_height, int out_width,
+    global ${stored("y")}* restrict y, int row_items, int batch, int height, int width, int out_height, int out_width,
     int pad_top, int pad_left${common.epilogue_parameters(epilogue_names)}) {
   const int first = get_global_id(0) * ${pixels};
   const int n = get_global_id(1) / row_items;
   const int oh = (get_global_id(1) - n * row_items)${" * %d" % rows if rows > 1 else ""};
   const int f = get_global_id(2), filters = get_global_size(2);
-  if (first >= out_width || oh >= out_height) return;
+  if (first >= out_width || oh >= out_height || n >= batch) return;
   global const ${stored("x")}* plane = x + ((size_t)n * (filters / ${multiplier}) + f / ${multiplier}) * height * width;
   global const ${stored("w")}* taps = w + f * ${KH * KW};
   const int left = first * ${SW} - pad_left;

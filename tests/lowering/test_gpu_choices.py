@@ -60,7 +60,6 @@ def chosen(
         ("MaxPool-3x3_stride_2_same", "local"),
         ("MaxPool-indices", "simple"),
         ("Conv-depthwise", "depthwise_gpu"),
-        ("Conv-stem_7x7_stride_2", "stem"),
         ("Conv-stem_11x11_stride_4", "implicit_gemm"),
         ("ConvTranspose-wide_2x2_stride_2", "product"),
         ("ConvTranspose-4x4_stride_2", "simple"),
@@ -221,7 +220,7 @@ def test_tiles_are_large_where_there_is_work_for_all_and_sums_are_split_where_th
     h200 = dataclasses.replace(HOPPER, compute_units=132, local_memory=48 << 10)
     large = ProductSize(512, 16 * 56 * 56, 512, most_splits=MOST_SPLITS)
     tile = best_tile(h200, large, None)
-    assert (tile.m, tile.n) == (128, 128) and best_splits(h200, large, tile, None) == 1
+    assert (tile.item_m, tile.item_n) == (8, 8) and best_splits(h200, large, tile, None) == 1
     # 2,048 to 512 channels of 7 x 7 pixels: 16 tiles at most, half of the device would be idle without.
     small = ProductSize(512, 49, 2048, most_splits=MOST_SPLITS)
     tile = best_tile(h200, small, None)

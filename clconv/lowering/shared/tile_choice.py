@@ -1,13 +1,15 @@
 """Which tile, and how many parts of the sum, a product in local memory takes on a GPU: the least time of a model.
 
 The model counts what kernels compiled for sm_90 issue (benchmarks/results/inner_loops.md) and is of an NVIDIA
-multiprocessor; other GPUs are taken for as many units of 128 lanes. Only ratios of its times matter.
+multiprocessor; other GPUs are taken for as many units of 128 lanes. Only ratios of its times matter. Its constants are
+those with which it comes nearest to what an H200 took (benchmarks/results/h200.md), in cycles of 1.755 GHz.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TypeVar
 
 from clconv.device.info import DeviceInfo
 from clconv.lowering.choice.matrix import Matrix
@@ -16,19 +18,25 @@ from clconv.lowering.shared.tile_text import Warps
 from clconv.lowering.shared.tiles import Tile, gpu_rate, tiles_for
 from clconv.records import record
 
+_T = TypeVar("_T")
+
 _SCHEDULERS = 4  # of a unit; each issues one instruction of a warp a cycle
 _OVERHEAD = 60  # instructions of a step besides the products: loads, addresses, a barrier
-_LATENCY = 500  # cycles from a load to the next step, which a step takes at least
-_STALLS = 200  # cycles of a step that a work-group alone waits for local memory and at the barrier
-_BEGIN_AND_END = 1500  # cycles of a work-group before and behind its steps
-_LAUNCH = 4000  # cycles that one more launch takes
-_BYTES = 16  # a cycle and unit, of what goes through memory between two launches
+_LATENCY = 450  # cycles from a load to the next step, which a step takes at least
+# Of the cycles that a unit takes for the instructions of a step by their number, and of those a warp takes for its own: the clock is
+# higher, and each warp stalls for what it needs, which others fill only while they have instructions left.
+_ISSUED, _STALLS = 0.83, 0.98
+_WAITED = 1540  # cycles that each step waits besides where its loads are not in flight during the products of the last one
+_BEGIN_AND_END = 500  # cycles of a work-group before and behind its steps
+_LAUNCH = 10000  # cycles that one more launch takes, a device's and what a queue adds
+_BYTES = 18  # a cycle and unit, of what goes through memory between two launches
 _SECOND_LEVEL = 32  # the same, of what the second-level cache has: an H200's gives 5.5 TB/s or more
 _REGISTERS = 65536  # of a unit
 READ_TOGETHER = (
     32  # neighbours that one access of many devices reads or writes: of floats, a line of 128 bytes
 )
 MOST_SPLITS = 32
+_NEAR = 1.07  # of the least time: what the model errs by
 _SPLITS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, MOST_SPLITS)
 _LEAST_STEPS = 4  # of a part of the sum
 
@@ -50,29 +58,40 @@ def _units(device: DeviceInfo) -> int:
     return max(device.compute_units // 16 if intel else device.compute_units, 1)
 
 
-def _step(tile: Tile, kind: Matrix | None) -> float:
-    """Cycles that a unit needs for a step of one work-group: what its warps issue, read or multiply."""
+@record(frozen=True)
+class _Step:
+    """Cycles that a step of a work-group takes of a unit that others share, those it takes besides, and those it takes at least."""
+
+    shared: float
+    besides: float
+    least: float = _LATENCY
+
+    def together(self, groups: int) -> float:
+        return max(groups * self.shared + self.besides, self.least)
+
+
+def _step(tile: Tile, kind: Matrix | None) -> _Step:
+    """What the warps of a work-group issue, read or multiply."""
     if kind is None or kind.is_alone:
         warps, lines = tile.items / 32, tile.lines(kind)
         products = tile.item_m * tile.item_n / (2 if kind is not None and kind.k == 1 else 1)
         issued = lines * (products + (tile.item_m + tile.item_n) / 4 + 1)
         # Of 128 bytes: two for each vector of words.
         reads = lines * (tile.item_m + tile.item_n) / (4 if kind is not None and kind.k == 1 else 2)
-        multiplied = 0.0
-    else:
-        warps, part, turns = tile.items / kind.lanes, Warps.of(tile, kind), tile.k // kind.k
-        count = part.fragment_rows * part.fragment_columns * turns
-        reads = (4 * part.fragment_rows + 2 * part.fragment_columns) * turns
-        issued, multiplied = count + reads + _OVERHEAD, 6.5 * count
-    busy = max(issued + _OVERHEAD, multiplied)
-    return warps * max(busy / _SCHEDULERS, reads)
+        busy = issued + _OVERHEAD
+        return _Step(_ISSUED * warps * max(busy / _SCHEDULERS, reads), _STALLS * busy)
+    warps, part, turns = tile.items / kind.lanes, Warps.of(tile, kind), tile.k // kind.k
+    count = part.fragment_rows * part.fragment_columns * turns
+    reads = (4 * part.fragment_rows + 2 * part.fragment_columns) * turns
+    busy = max(count + reads + _OVERHEAD, 6.5 * count)
+    return _Step(warps * max(busy / _SCHEDULERS, reads), 0)
 
 
 def cycles(
     device: DeviceInfo, product_size: ProductSize, tile: Tile, kind: Matrix | None, splits: int
 ) -> float:
     """Of a device for the whole product. Work-groups go to units in rounds of as many as registers allow; a round
-    takes no less than the latency of its steps."""
+    takes no less than the latency of its steps. Results are stored behind the products, not during them."""
     groups = (
         -(-product_size.rows // tile.m)
         * -(-product_size.columns // tile.n)
@@ -82,19 +101,21 @@ def cycles(
     steps = math.ceil(math.ceil(product_size.inner / tile.k) / splits)
     registers = tile.m * tile.n // tile.items + (64 if kind is None or kind.is_alone else 96)
     time = _of_groups(device, groups, steps, _step(tile, kind), registers * tile.items)
+    results = 4 * splits * product_size.products * product_size.rows * product_size.columns
     if splits > 1:
-        nbytes = 8 * splits * product_size.products * product_size.rows * product_size.columns
-        time += _LAUNCH + nbytes / (_BYTES * _units(device))
+        time += _LAUNCH + 2 * results / (_BYTES * _units(device))
+    elif _is_measured(kind):
+        time += results / (_BYTES * _units(device))
     return time
 
 
-def _of_groups(device: DeviceInfo, groups: int, steps: int, step: float, registers: int) -> float:
-    """Cycles of work-groups of so many registers and steps, of which a unit does one of one group in `step`."""
+def _of_groups(device: DeviceInfo, groups: int, steps: int, step: _Step, registers: int) -> float:
+    """Cycles of work-groups of so many registers and steps."""
     resident = max(_REGISTERS // registers, 1)
     rounds, rest = divmod(-(-groups // _units(device)), resident)
 
     def of(together: int) -> float:
-        return steps * max(together * step, step + _STALLS, _LATENCY) + _BEGIN_AND_END
+        return steps * step.together(together) + _BEGIN_AND_END
 
     return rounds * of(resident) + (of(rest) if rest else 0)
 
@@ -109,9 +130,11 @@ def group_seconds(
     nbytes: int = 0,
 ) -> float:
     """The time of work-groups whose items issue so many instructions a step and take so many registers, in the measure
-    of product_seconds(). nbytes: what a group reads in a step, from the second-level cache if others read it, too."""
-    step = max(items / 32 * issued / _SCHEDULERS, nbytes / _SECOND_LEVEL)
-    time = _of_groups(device, groups, steps, step, registers * items)
+    of product_seconds(). nbytes: what a group reads in a step, from the second-level cache if others read it, too. No loads are
+    in flight while a step multiplies, and what is before and behind the steps takes as long as one."""
+    shared = max(_ISSUED * items / 32 * issued / _SCHEDULERS, nbytes / _SECOND_LEVEL)
+    step = _Step(shared, _STALLS * issued + _WAITED)
+    time = _of_groups(device, groups, steps + 1, step, registers * items)
     return time * 256 * _units(device) / gpu_rate(device)
 
 
@@ -131,22 +154,38 @@ def _splits(product_size: ProductSize, tile: Tile) -> list[int]:
 def best_splits(
     device: DeviceInfo, product_size: ProductSize, tile: Tile, kind: Matrix | None
 ) -> int:
-    return min(
-        _splits(product_size, tile),
-        key=lambda splits: cycles(device, product_size, tile, kind, splits),
-    )
+    """The fewest of those that the model does not tell apart."""
+    times = {
+        splits: cycles(device, product_size, tile, kind, splits)
+        for splits in _splits(product_size, tile)
+    }
+    return _first_near(times, kind)
 
 
 def best_tile(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> Tile:
-    """Of those that fit the device; the larger of two that take as long."""
-
-    def time(tile: Tile) -> float:
-        return cycles(
+    """Of those that fit the device; of those that the model does not tell apart, the one whose items have most results, and the
+    smaller of two such, of which more run side by side."""
+    tiles = tiles_for(kind)
+    times = {
+        tile: cycles(
             device, product_size, tile, kind, best_splits(device, product_size, tile, kind)
         )
+        for tile in sorted(
+            [t for t in tiles if t.fits(device)] or tiles[-1:],
+            key=lambda t: (-t.item_m * t.item_n, t.m * t.n) if _is_measured(kind) else (),
+        )
+    }
+    return _first_near(times, kind)
 
-    tiles = tiles_for(kind)
-    return min([t for t in tiles if t.fits(device)] or tiles[-1:], key=time)
+
+def _is_measured(kind: Matrix | None) -> bool:
+    """Matrix instructions are held against no measurement yet."""
+    return kind is None or kind.is_alone
+
+
+def _first_near(times: dict[_T, float], kind: Matrix | None) -> _T:
+    most = min(times.values()) * (_NEAR if _is_measured(kind) else 1)
+    return next(one for one, time in times.items() if time <= most)
 
 
 def product_seconds(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> float:

@@ -104,21 +104,24 @@ def test_where_registers_are_few_images_repeat_no_pixels(device: DeviceInfo) -> 
         assert WINOGRAD2_FUSED.obstacle(near) is None
 
 
-def test_fewer_products_win_where_there_are_tiles_enough(device: DeviceInfo) -> None:
-    """F(4, 3) has 12 tiles a work-group, and multiplies 2.25 times for a result."""
+def test_each_step_waits_for_what_it_loads(device: DeviceInfo) -> None:
+    """F(4, 3) multiplies 2.25 times for a result, but has steps of 3 channels, not 8: on an H200 it took 1.05 to 2.1 times as long,
+    but where three channels are all."""
     gpu = dataclasses.replace(as_gpu(device, GPUS["NVIDIA's"][0]), compute_units=132)
-    large = conv("large", (4, 64, 112, 112), (64, 64, 3, 3), pads=(1,) * 4)
-    small = conv("small", (1, 512, 4, 4), (512, 512, 3, 3), pads=(1,) * 4)
+    large = conv("large", (16, 64, 224, 224), (64, 64, 3, 3), pads=(1,) * 4)
+    small = conv("small", (16, 512, 7, 7), (512, 512, 3, 3), pads=(1,) * 4)
+    first = conv("first", (16, 3, 224, 224), (64, 3, 3, 3), pads=(1,) * 4)
 
-    def times(case: Case) -> tuple[float, float]:
+    def ratio(case: Case) -> float:
         graph, _ = case.build()
         problem = problem_of(graph, graph.nodes[0], gpu, PlanOptions())
         two, four = (variant.estimate for variant in VARIANTS.values())
         assert two is not None and four is not None
-        return two(problem), four(problem)
+        return four(problem) / two(problem)
 
-    assert times(large)[1] < 0.9 * times(large)[0]
-    assert times(small)[1] > times(small)[0]
+    assert 1.05 < ratio(large) < 1.25  # measured: 1.14
+    assert 1.8 < ratio(small) < 2.2  # 2.07
+    assert ratio(first) < 1
 
 
 def test_streams_cost_more_where_memory_is_slow(device: DeviceInfo) -> None:
