@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 from clconv.device.info import DeviceInfo
@@ -26,6 +27,10 @@ _LATENCY = 450  # cycles from a load to the next step, which a step takes at lea
 # Of the cycles that a unit takes for the instructions of a step by their number, and of those a warp takes for its own: the clock is
 # higher, and each warp stalls for what it needs, which others fill only while they have instructions left.
 _ISSUED, _STALLS = 0.83, 0.98
+# Matrix instructions and accesses to memory do not overlap, with few warps to choose from: of their cycles added up, and beside.
+_MATRIX, _MATRIX_STALLS = 0.96, 200
+_MULTIPLIED = 6.5  # cycles of a matrix instruction
+_FOUND = 30  # instructions of an item to find a pixel where a step has several taps
 _WAITED = 1540  # cycles that each step waits besides where its loads are not in flight during the products of the last one
 _BEGIN_AND_END = 500  # cycles of a work-group before and behind its steps
 _LAUNCH = 10000  # cycles that one more launch takes, a device's and what a queue adds
@@ -43,13 +48,15 @@ _LEAST_STEPS = 4  # of a part of the sum
 
 @record(frozen=True)
 class ProductSize:
-    """`products` products of rows x inner by inner x columns. most_splits: parts that each sum may have."""
+    """`products` products of rows x inner by inner x columns. most_splits: parts that each sum may have. gathered: channels of
+    a window whose pixels are loaded one by one, 0 where pixels lie side by side."""
 
     rows: int
     columns: int
     inner: int
     products: int = 1
     most_splits: int = 1
+    gathered: int = 0
 
 
 def _units(device: DeviceInfo) -> int:
@@ -70,8 +77,8 @@ class _Step:
         return max(groups * self.shared + self.besides, self.least)
 
 
-def _step(tile: Tile, kind: Matrix | None) -> _Step:
-    """What the warps of a work-group issue, read or multiply."""
+def _step(tile: Tile, kind: Matrix | None, gathered: int) -> _Step:
+    """What the warps of a work-group issue, read or multiply. gathered: see ProductSize."""
     if kind is None or kind.is_alone:
         warps, lines = tile.items / 32, tile.lines(kind)
         products = tile.item_m * tile.item_n / (2 if kind is not None and kind.k == 1 else 1)
@@ -83,8 +90,29 @@ def _step(tile: Tile, kind: Matrix | None) -> _Step:
     warps, part, turns = tile.items / kind.lanes, Warps.of(tile, kind), tile.k // kind.k
     count = part.fragment_rows * part.fragment_columns * turns
     reads = (4 * part.fragment_rows + 2 * part.fragment_columns) * turns
-    busy = max(count + reads + _OVERHEAD, 6.5 * count)
-    return _Step(warps * max(busy / _SCHEDULERS, reads), 0)
+    if kind.is_intel:
+        busy = max(count + reads + _OVERHEAD, 6.5 * count)
+        return _Step(warps * max(busy / _SCHEDULERS, reads), 0)
+    # Lines of 128 bytes that a step reads and writes: fragments and tiles of local memory, weights and pixels of the cache. One
+    # pixel a work-item makes two lines of every other access.
+    written = (tile.m + tile.n) * tile.lines(kind) / 32
+    fetched = tile.m * tile.lines(kind) / 32
+    fetched += 1.5 * tile.n * tile.k / 32 if gathered else tile.n * tile.lines(kind) / 32
+    found = _FOUND * tile.n * tile.k / 32 if gathered % tile.k else 0
+    cycles = warps * reads + written + fetched + (found + _MULTIPLIED * warps * count) / _SCHEDULERS
+    return _Step(_MATRIX * cycles, _MATRIX_STALLS)
+
+
+def _registers(tile: Tile, kind: Matrix | None) -> float:
+    """Of a work-item: results, and what it reads and loads meanwhile."""
+    results = tile.m * tile.n // tile.items
+    if kind is None or kind.is_alone:
+        return results + 64
+    if kind.is_intel:
+        return results + 96
+    part = Warps.of(tile, kind)
+    loads = (tile.m / kind.pair + tile.n) * tile.k / tile.items
+    return 1.22 * (results + 4 * part.fragment_rows + 2 * part.fragment_columns + loads)
 
 
 def cycles(
@@ -99,8 +127,8 @@ def cycles(
         * splits
     )
     steps = math.ceil(math.ceil(product_size.inner / tile.k) / splits)
-    registers = tile.m * tile.n // tile.items + (64 if kind is None or kind.is_alone else 96)
-    time = _of_groups(device, groups, steps, _step(tile, kind), registers * tile.items)
+    step = _step(tile, kind, product_size.gathered)
+    time = _of_groups(device, groups, steps, step, int(_registers(tile, kind) * tile.items))
     results = 4 * splits * product_size.products * product_size.rows * product_size.columns
     if splits > 1:
         time += _LAUNCH + 2 * results / (_BYTES * _units(device))
@@ -162,16 +190,22 @@ def best_splits(
     return _first_near(times, kind)
 
 
-def best_tile(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> Tile:
-    """Of those that fit the device; of those that the model does not tell apart, the one whose items have most results, and the
+def best_tile(
+    device: DeviceInfo,
+    product_size: ProductSize,
+    kind: Matrix | None,
+    wanted: Sequence[Tile] = (),
+) -> Tile:
+    """Of those that fit the device, and are wanted if some of these do; of those that the model does not tell apart, the one whose items have most results, and the
     smaller of two such, of which more run side by side."""
     tiles = tiles_for(kind)
+    fitting = [t for t in wanted if t.fits(device)] or [t for t in tiles if t.fits(device)]
     times = {
         tile: cycles(
             device, product_size, tile, kind, best_splits(device, product_size, tile, kind)
         )
         for tile in sorted(
-            [t for t in tiles if t.fits(device)] or tiles[-1:],
+            fitting or tiles[-1:],
             key=lambda t: (-t.item_m * t.item_n, t.m * t.n) if _is_measured(kind) else (),
         )
     }
@@ -179,8 +213,8 @@ def best_tile(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None
 
 
 def _is_measured(kind: Matrix | None) -> bool:
-    """Matrix instructions are held against no measurement yet."""
-    return kind is None or kind.is_alone
+    """Intel's matrix instructions are held against no measurement yet."""
+    return kind is None or not kind.is_intel
 
 
 def _first_near(times: dict[_T, float], kind: Matrix | None) -> _T:
@@ -203,8 +237,8 @@ def launch_seconds(device: DeviceInfo, launches: int = 1) -> float:
 def chosen_tile(problem: Problem, product_size: ProductSize, kind: Matrix | None) -> Tile:
     """best_tile(), or what tuning found better, if the device has room for it."""
     given, device = problem.parameters, problem.device
-    wanted = [t for t in tiles_for(kind) if t.name == given.get("tile") and t.fits(device)]
-    tile = wanted[0] if wanted else best_tile(device, product_size, kind)
+    wanted = [t for t in tiles_for(kind) if t.name == given.get("tile")]
+    tile = best_tile(device, product_size, kind, wanted)
     return dataclasses.replace(tile, depth=given.get("depth", _depth(device, tile, kind)))
 
 

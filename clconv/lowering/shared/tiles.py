@@ -77,6 +77,17 @@ MATRIX_TILES = (
     Tile(32, 64, 16, 4, 4),
 )
 
+# The same of halves, two of which are a word: as many words with twice as many products, so that a step takes longer than its loads;
+# the others for windows with too few channels. Eight rows of results an item or more keep what is read of local memory low.
+HALF_MATRIX_TILES = (
+    Tile(128, 128, 32, 16, 8, pair=2),
+    Tile(128, 64, 32, 8, 8, pair=2),
+    Tile(64, 128, 32, 8, 8, pair=2),
+    Tile(64, 64, 32, 8, 4, pair=2),
+    Tile(32, 64, 32, 4, 4, pair=2),
+    *(dataclasses.replace(tile, pair=2) for tile in MATRIX_TILES),
+)
+
 # A line holds two inner indices, so that as many lines are those of TILES with twice as many.
 PAIR_TILES = tuple(dataclasses.replace(tile, k=2 * tile.k) for tile in TILES)
 
@@ -98,7 +109,9 @@ def tiles_for(kind: Matrix | None) -> Sequence[Tile]:
         return PAIR_TILES if kind.pair == 2 else HALF_TILES
     if kind.lanes == 16:
         return (*INTEL_TILES[:-1], WIDE_GROUP)
-    return INTEL_TILES if kind.is_intel else MATRIX_TILES
+    if kind.is_intel:
+        return INTEL_TILES
+    return HALF_MATRIX_TILES if kind.pair == 2 else MATRIX_TILES
 
 
 def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:
@@ -141,7 +154,7 @@ def work_group_obstacle(device: DeviceInfo, local_bytes: int, items: int) -> str
 
 # What `clconv tune` may choose instead of what lowering/shared/tile_choice.py does.
 TILE_SPACE: dict[str, tuple[int | str, ...]] = {
-    "tile": (AUTO, *(tile.name for tile in TILES)),
+    "tile": (AUTO, *dict.fromkeys(tile.name for tile in (*TILES, *HALF_MATRIX_TILES))),
     "depth": (AUTO, 2, 4, 8, 16),
 }
 PRODUCT_SPACE = {**TILE_SPACE, "splits": (AUTO, 1, 2, 4, 8, 16)}

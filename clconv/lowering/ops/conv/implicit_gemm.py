@@ -182,6 +182,7 @@ def _product_size(shape: ConvShape) -> ProductSize:
         shape.channels // shape.group * math.prod(shape.kernel),
         shape.group,
         MOST_SPLITS if shape.group == 1 else 1,
+        0 if shape.is_pointwise else shape.channels // shape.group,
     )
 
 
