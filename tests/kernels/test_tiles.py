@@ -18,6 +18,7 @@ from clconv.graph.reference import run_reference
 from clconv.lowering.ops.conv import implicit_gemm
 from clconv.lowering.ops.gemm import local
 from clconv.lowering.shared.tiles import (
+    HALF_MATRIX_TILES,
     HALF_TILES,
     INTEL_TILES,
     MATRIX_TILES,
@@ -62,6 +63,7 @@ KINDS = {
     "f16 short sums": ("float16", frozenset({"f16 short sums", "emulated"})),
 }
 TILES_OF = {
+    "f16 k8": HALF_MATRIX_TILES, "f16 k16": HALF_MATRIX_TILES,
     "f16 8 lanes": INTEL_TILES, "f16 16 lanes": INTEL_TILES, "f16 pairs": PAIR_TILES, "f16 short sums": HALF_TILES,
 }  # fmt: skip
 HALF = 2**-10  # of the largest result
@@ -74,7 +76,7 @@ def fragments() -> Iterator[Any]:
         for (i, case), (j, tile) in itertools.product(enumerate(TILED), enumerate(tiles)):
             is_quick = case.name in QUICK and tile == tiles[-1]
             other = pytest.mark.long if (i + j + k) % 3 else pytest.mark.slow
-            name = f"{case.name}-{tile.m}x{tile.n}-{tile.items}-{kind}"
+            name = f"{case.name}-{tile.m}x{tile.n}x{tile.k}-{tile.items}-{kind}"
             yield pytest.param(case, tile, kind, marks=[] if is_quick else [other], id=name)
     for case in TILED:
         marks = [] if case.name in QUICK else [pytest.mark.slow]

@@ -18,7 +18,7 @@ from clconv.lowering.choice.select import select
 from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.model.kernel import VARIANTS
 from clconv.lowering.shared.tile_choice import MOST_SPLITS, ProductSize, best_splits, best_tile
-from clconv.lowering.shared.tiles import INTEL_TILES, MATRIX_TILES, TILES, Tile
+from clconv.lowering.shared.tiles import HALF_MATRIX_TILES, INTEL_TILES, MATRIX_TILES, TILES, Tile
 from tests.graph.graph_builder import Builder
 from tests.lowering.every_call import DEVICE_CASES, calls_of
 from tests.lowering.support import CPUS, GPUS, NVIDIA
@@ -211,7 +211,8 @@ def test_work_groups_respect_the_limits(op: str, machine: DeviceInfo) -> None:
 
 def test_tiles_fit_what_opencl_promises() -> None:
     assert all(t.local_bytes <= 32 << 10 and t.items <= 256 for t in TILES)
-    assert all(t.local_bytes <= 48 << 10 and t.items <= 256 for t in MATRIX_TILES + INTEL_TILES)
+    tiles = (*MATRIX_TILES, *HALF_MATRIX_TILES, *INTEL_TILES)
+    assert all(t.local_bytes <= 48 << 10 and t.items <= 256 for t in tiles)
 
 
 def test_tiles_are_large_where_there_is_work_for_all_and_sums_are_split_where_there_is_not() -> (

@@ -32,6 +32,11 @@ class Matrix:
         return 1 < self.lanes < 32
 
     @property
+    def is_warp(self) -> bool:
+        """Whether it is NVIDIA's."""
+        return not self.is_alone and not self.is_intel
+
+    @property
     def pair(self) -> int:
         """Factors, neighbours along k, in a 32-bit word of the tiles in local memory."""
         return 2 if self.type == "f16" and self.k > 1 else 1

@@ -28,7 +28,7 @@ _LATENCY = 450  # cycles from a load to the next step, which a step takes at lea
 # higher, and each warp stalls for what it needs, which others fill only while they have instructions left.
 _ISSUED, _STALLS = 0.83, 0.98
 # Matrix instructions and accesses to memory do not overlap, with few warps to choose from: of their cycles added up, and beside.
-_MATRIX, _MATRIX_STALLS = 0.96, 200
+_MATRIX, _MATRIX_STALLS = 0.73, 410
 _MULTIPLIED = 6.5  # cycles of a matrix instruction
 _FOUND = 30  # instructions of an item to find a pixel where a step has several taps
 _WAITED = 1540  # cycles that each step waits besides where its loads are not in flight during the products of the last one
@@ -164,6 +164,11 @@ def group_seconds(
     step = _Step(shared, _STALLS * issued + _WAITED)
     time = _of_groups(device, groups, steps + 1, step, registers * items)
     return time * 256 * _units(device) / gpu_rate(device)
+
+
+def memory_seconds(device: DeviceInfo, nbytes: int) -> float:
+    """What so many bytes to and from memory take at least, in the measure of product_seconds()."""
+    return nbytes / _BYTES * 256 / gpu_rate(device)
 
 
 def lines_seconds(device: DeviceInfo, groups: int, accesses: float, nbytes: int) -> float:

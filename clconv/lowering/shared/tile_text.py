@@ -157,7 +157,7 @@ def read_raw(kind: Matrix | None, entry: str, stored: str, width: int, address: 
     if _halves(kind):
         alone = raw_type(kind, width) == "uint"
         read = f"*(global const {'ushort' if alone else raw_type(kind, width)}*)({address})"
-        own = alone and kind is not None and not (kind.is_alone or kind.is_intel or kind.emulated)
+        own = alone and kind is not None and kind.is_warp and not kind.emulated
         return f"{entry}_word({read})" if own else f"({read})"
     return load(vector_type(width), address, stored, aligned=True)
 

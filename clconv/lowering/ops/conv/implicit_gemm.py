@@ -27,6 +27,7 @@ from clconv.lowering.shared.tile_choice import (
     best_tile,
     chosen_splits,
     chosen_tile,
+    memory_seconds,
     product_seconds,
 )
 from clconv.lowering.shared.tiles import (
@@ -238,12 +239,15 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
     if problem.device.is_cpu:
         return math.inf
     shape, device = ConvShape.of(problem), problem.device
-    gathered, size = 1 if shape.is_pointwise else _GATHERED, _product_size(shape)
+    size = _product_size(shape)
+    counted = shape.is_pointwise or (kind is not None and kind.is_warp)
+    gathered = 1 if counted else _GATHERED
     width = ConvProduct(shape, best_tile(device, size, kind), 1, False, Epilogue(), kind).tap_width
     if width:  # zeros are multiplied, too
         size = dataclasses.replace(size, inner=size.inner // shape.kernel[1] * width)
     seconds = gathered * product_seconds(device, size, kind)
-    return seconds + packing_seconds(problem)
+    nbytes = problem.x.nbytes + problem.input(1).nbytes + problem.y.nbytes
+    return math.hypot(seconds, memory_seconds(device, nbytes)) + packing_seconds(problem)
 
 
 IMPLICIT_GEMM = Variant(

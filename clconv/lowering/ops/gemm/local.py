@@ -26,6 +26,7 @@ from clconv.lowering.shared.tile_choice import (
     ProductSize,
     chosen_splits,
     chosen_tile,
+    memory_seconds,
     product_seconds,
 )
 from clconv.lowering.shared.tiles import (
@@ -192,10 +193,12 @@ def _sum_call(
 
 
 def _estimate(problem: Problem, kind: Matrix | None) -> float:
-    """Infinite on CPUs; else by the model of tile_choice."""
+    """Infinite on CPUs; else by the model of tile_choice, and what reading and writing the matrices takes, which overlaps in part."""
     if problem.device.is_cpu:
         return math.inf
-    return product_seconds(problem.device, _product_size(Product.of(problem)), kind)
+    size, device = _product_size(Product.of(problem)), problem.device
+    nbytes = problem.x.nbytes + problem.input(1).nbytes + problem.y.nbytes
+    return math.hypot(product_seconds(device, size, kind), memory_seconds(device, nbytes))
 
 
 def local_variants(op: str) -> tuple[Variant, ...]:

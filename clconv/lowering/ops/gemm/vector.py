@@ -101,7 +101,7 @@ def _estimate(problem: Problem) -> float:
     """Infinite on CPUs; else the time to read the matrices, a tenth of a byte an operation."""
     if problem.device.is_cpu:
         return math.inf
-    size = 4 * (problem.x.size + problem.input(1).size + problem.y.size)
+    size = problem.x.nbytes + problem.input(1).nbytes + problem.y.nbytes
     return size / (gpu_rate(problem.device) / 10)
 
 
