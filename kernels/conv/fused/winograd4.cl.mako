@@ -27,8 +27,10 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
     global ${stored("y")}* restrict y, int channels, int filters, int height, int width, int pad_top, int pad_left,
     int padded_height, int padded_width, int out_height, int out_width, int batch, int tile_rows,
     int tile_columns${common.epilogue_parameters(epilogue_names)}) {
-  local float4 shared_weights[1188]; // (36, 3, 32), then tiles (36, 3, 12)
-  local float4* shared_tiles = shared_weights + 864;
+  // (36, 3, 32), of which each has four floats more than it needs, then tiles (36, 3, 12): neighbours multiply for positions side by
+  // side, and an odd number of vectors between these is what banks of local memory serve at once.
+  local float4 shared_weights[1224];
+  local float4* shared_tiles = shared_weights + 900;
   const int item = get_local_id(0);
   const int tile = get_group_id(0) * 12 + item % 12;
   const int image = min(tile / (tile_rows * tile_columns), batch - 1);
@@ -39,12 +41,13 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
   const int rows_inside = ${" | ".join("(top + %d >= 0 && top + %d < height ? %d : 0)" % (i, i, 1 << i) for i in range(6))};
   const int inside = left >= 0 && left < width ? rows_inside : 0;
   ${shared.corner("min(channel, channels - 1)", scale)}
-  const int position = item / 6, filter_part = item % 6 / 3, tile_part = item % 3;
+  const int position = item % 36, filter_part = item / 108, tile_part = item / 36 % 3;
 % for i in range(16):
   float4 m${i} = (float4)(0);
 % endfor
   const int steps = (channels + 2) / 3;
   global const float4* weights = (global const float4*)w + (size_t)get_group_id(1) * steps * 864 + item;
+  local float4* weights_to = shared_weights + item + item / 24;
   local float* column_to = (local float*)shared_tiles + item;
   local float* along = (local float*)shared_tiles + item / 36 * 216 + item % 36;
   for (int step = 0; step < steps; ++step, weights += 864) {
@@ -52,7 +55,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
     const int now = c < channels ? inside : 0;
     barrier(CLK_LOCAL_MEM_FENCE); // the last step's are read
 % for i in range(4):
-    shared_weights[item + ${216 * i}] = weights[${216 * i}];
+    weights_to[${225 * i}] = weights[${216 * i}];
 % endfor
     {
 % for i in range(6):
@@ -78,7 +81,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % endfor
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    local const float4* from_weights = shared_weights + position * 24 + filter_part * 4;
+    local const float4* from_weights = shared_weights + position * 25 + filter_part * 4;
     local const float4* from_tiles = shared_tiles + position * 9 + tile_part;
     #pragma unroll 1 // with more, Intel's compiler spills
     for (int k = 0; k < 3; ++k) {
@@ -91,7 +94,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % endfor
     }
   }
-  local float4* to = shared_weights + position * 24 + filter_part * 12 + tile_part;
+  local float4* to = shared_weights + position * 25 + filter_part * 12 + tile_part;
   const int mine = item / 12; // of the filters that are exchanged
   local const float* products = (local const float*)shared_weights + item;
 % for turn in range(4):
@@ -105,7 +108,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
     if (mine < 8 && f < filters && tile < batch * tile_rows * tile_columns) {
       const float offset = ${element("bias", "f", stored("bias")) if bias else "0"};
       const size_t plane = ((size_t)image * filters + f) * out_height;
-      ${shared.results(output, store, lambda at: "products[%d]" % (96 * at), epilogue)}
+      ${shared.results(output, store, lambda at: "products[%d]" % (100 * at), epilogue)}
     }
   }
 % endfor

@@ -44,15 +44,20 @@ class _Group:
     channels: int
     issued: tuple[int, int, int]
     more_steps: int = 0
+    padded: int = 0  # bytes of local memory for each position besides
+
+    @property
+    def read_bytes(self) -> int:
+        """Of a step: of weights and of pixels, as many as there will be of transformed ones."""
+        return 4 * self.transform.n**2 * self.channels * (_FILTERS + self.tiles)
 
     @property
     def local_bytes(self) -> int:
-        """Of weights and transformed pixels; as many of both are read in a step."""
-        return 4 * self.transform.n**2 * self.channels * (_FILTERS + self.tiles)
+        return self.read_bytes + self.transform.n**2 * self.padded
 
 
 _F2 = _Group(F2_3, "winograd2_fused", 256, 32, 8, (700, 760, 700))
-_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 388), 1)
+_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 388), 1, 16)
 _REGISTERS = 128  # of an item
 
 
@@ -167,7 +172,7 @@ def _estimate(problem: Problem, group: _Group) -> float:
     vendor = problem.device.vendor
     issued = group.issued[0 if "NVIDIA" in vendor else 1 if "Intel" in vendor else 2]
     seconds = group_seconds(
-        problem.device, groups, steps, group.items, issued, _REGISTERS, group.local_bytes
+        problem.device, groups, steps, group.items, issued, _REGISTERS, group.read_bytes
     )
     return seconds + packing
 
