@@ -9,7 +9,8 @@ one channel into local memory, then a row of what lies there; then 6 items multi
 items make the results of a tile and filter each.
 Index space: (216 for each 12 tiles, F / 32).
 Parameters: input, output: B' and A' as rows; scale: of distances within a column, 1 or the bytes of an element; store: pixels of a store;
-subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue. Pixels beside the image count as zeros; tiles past the last are
+subgroup: work-items side by side, 0 for the compiler's choice; ahead: whether a step's loads are issued before the products of the
+last one, which takes 22 registers; bias; epilogue. Pixels beside the image count as zeros; tiles past the last are
 computed and not stored.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -18,6 +19,15 @@ computed and not stored.
 <%!
 from clconv.lowering.model.ctext import element
 %>\
+<%def name="loaded(c)">\
+    now = ${c} < channels ? inside : 0;
+% for i in range(6):
+    pixel${i} = ${shared.pixel(1 << i, "%d * width" % i, scale)};
+% endfor
+% for i in range(4):
+    part${i} = weights[${216 * i}];
+% endfor
+</%def>\
 kernel __attribute__((reqd_work_group_size(216, 1, 1)))
 ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else ""} void ${entry}(
     global const ${stored("x")}* restrict x, global const float* restrict w,
@@ -50,17 +60,22 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
   local float4* weights_to = shared_weights + item + item / 24;
   local float* column_to = (local float*)shared_tiles + item;
   local float* along = (local float*)shared_tiles + item / 36 * 216 + item % 36;
-  for (int step = 0; step < steps; ++step, weights += 864) {
+  int now;
+  float ${", ".join("pixel%d" % i for i in range(6))};
+  float4 ${", ".join("part%d" % i for i in range(4))};
+% if ahead:
+${loaded("channel")}\
+% endif
+  for (int step = 0; step < steps; ++step) {
     const int c = step * 3 + channel;
-    const int now = c < channels ? inside : 0;
     barrier(CLK_LOCAL_MEM_FENCE); // the last step's are read
+% if not ahead:
+${loaded("c")}\
+% endif
 % for i in range(4):
-    weights_to[${225 * i}] = weights[${216 * i}];
+    weights_to[${225 * i}] = part${i};
 % endfor
     {
-% for i in range(6):
-      const float pixel${i} = ${shared.pixel(1 << i, "%d * width" % i, scale)};
-% endfor
 % for i in range(6):
       const float c${i} = now & ${1 << i} ? pixel${i} : 0;
 % endfor
@@ -70,7 +85,11 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % endfor
     }
     corner += c + 3 < channels ? (long)${3 * scale} * height * width : 0;
+    weights += step + 1 < steps ? 864 : 0;
     barrier(CLK_LOCAL_MEM_FENCE);
+% if ahead:
+${loaded("c + 3")}\
+% endif
     {
 % for j in range(6):
       const float r${j} = along[${36 * j}];

@@ -140,6 +140,8 @@ def _lower(problem: Problem, group: _Group) -> Lowered:
     if group is _F2:
         through_local = _is_intel(problem.device) and not _runs_16(problem.device)
         settings |= {"pad_mode": shape.padding, "through_local": through_local}
+    else:
+        settings["ahead"] = "NVIDIA" in problem.device.vendor
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.packed(1, _weights(group))),
