@@ -35,7 +35,7 @@ _FILTERS = 32  # of a work-group
 class _Group:
     """What a template is made for: items and tiles of a work-group, channels of a step. issued: instructions of an item for a step, as
     kernels compiled for sm_90, for Intel's and for AMD's GPUs have them; more_steps: as many take what an item does before and
-    behind, where that is more than other products take."""
+    behind."""
 
     transform: Transform
     entry: str
@@ -43,7 +43,7 @@ class _Group:
     tiles: int
     channels: int
     issued: tuple[int, int, int]
-    more_steps: int = 0
+    more_steps: int
     padded: int = 0  # bytes of local memory for each position besides
 
     @property
@@ -56,8 +56,8 @@ class _Group:
         return self.read_bytes + self.transform.n**2 * self.padded
 
 
-_F2 = _Group(F2_3, "winograd2_fused", 256, 32, 8, (700, 760, 700))
-_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 388), 1, 16)
+_F2 = _Group(F2_3, "winograd2_fused", 256, 32, 8, (700, 760, 700), 1)
+_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 388), 2, 16)
 _REGISTERS = 128  # of an item
 
 
