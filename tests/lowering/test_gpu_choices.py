@@ -70,6 +70,14 @@ def test_gpus_choose_the_kernel_that_fits(case: str, variant: str, machine: Devi
 
 
 @pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
+def test_first_layers_have_a_kernel_of_their_own(machine: DeviceInfo) -> None:
+    """It has no loads in flight while it multiplies: groups enough must run side by side."""
+    weights, strides = weight(64, 3, 7, 7), {"strides": (2, 2), "pads": (3, 3, 3, 3)}
+    graph, _ = Case("Conv", "", (data(16, 3, 224, 224), weights), SAME | strides).build()
+    assert select(problem_of(graph, graph.nodes[0], machine)).variant.name == "stem"
+
+
+@pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
 def test_few_long_lines_are_shared_by_work_groups(machine: DeviceInfo) -> None:
     """A whole image to one number, a large mean, and the softmax of a long row: one group would take long."""
     image, row = data(1, 16, 512, 512), data(1, 1 << 20)

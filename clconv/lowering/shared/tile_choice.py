@@ -159,10 +159,10 @@ def group_seconds(
 ) -> float:
     """The time of work-groups whose items issue so many instructions a step and take so many registers, in the measure
     of product_seconds(). nbytes: what a group reads in a step, from the second-level cache if others read it, too. No loads are
-    in flight while a step multiplies, and what is before and behind the steps takes as long as one."""
+    in flight while a step multiplies."""
     shared = max(_ISSUED * items / 32 * issued / _SCHEDULERS, nbytes / _SECOND_LEVEL)
     step = _Step(shared, _STALLS * issued + _WAITED)
-    time = _of_groups(device, groups, steps + 1, step, registers * items)
+    time = _of_groups(device, groups, steps, step, registers * items)
     return time * 256 * _units(device) / gpu_rate(device)
 
 

@@ -9,7 +9,8 @@ one channel into local memory, then a row of what lies there; then 6 items multi
 items make the results of a tile and filter each.
 Index space: (216 for each 12 tiles, F / 32).
 Parameters: input, output: B' and A' as rows; scale: of distances within a column, 1 or the bytes of an element; store: pixels of a store;
-subgroup: work-items side by side, 0 for the compiler's choice; bias; epilogue. Pixels beside the image count as zeros; tiles past the last are
+subgroup: work-items side by side, 0 for the compiler's choice; ahead: whether a step's loads are issued before the products of the
+last one, which takes 22 registers; bias; epilogue. Pixels beside the image count as zeros; tiles past the last are
 computed and not stored.
 </%doc>
 <%namespace name="common" file="/common.mako"/>
@@ -18,6 +19,15 @@ computed and not stored.
 <%!
 from clconv.lowering.model.ctext import element
 %>\
+<%def name="loaded(c)">\
+    now = ${c} < channels ? inside : 0;
+% for i in range(6):
+    pixel${i} = ${shared.pixel(1 << i, "%d * width" % i, scale)};
+% endfor
+% for i in range(4):
+    part${i} = weights[${216 * i}];
+% endfor
+</%def>\
 kernel __attribute__((reqd_work_group_size(216, 1, 1)))
 ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else ""} void ${entry}(
     global const ${stored("x")}* restrict x, global const float* restrict w,
@@ -27,8 +37,10 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
     global ${stored("y")}* restrict y, int channels, int filters, int height, int width, int pad_top, int pad_left,
     int padded_height, int padded_width, int out_height, int out_width, int batch, int tile_rows,
     int tile_columns${common.epilogue_parameters(epilogue_names)}) {
-  local float4 shared_weights[1188]; // (36, 3, 32), then tiles (36, 3, 12)
-  local float4* shared_tiles = shared_weights + 864;
+  // (36, 3, 32), of which each has four floats more than it needs, then tiles (36, 3, 12): neighbours multiply for positions side by
+  // side, and an odd number of vectors between these is what banks of local memory serve at once.
+  local float4 shared_weights[1224];
+  local float4* shared_tiles = shared_weights + 900;
   const int item = get_local_id(0);
   const int tile = get_group_id(0) * 12 + item % 12;
   const int image = min(tile / (tile_rows * tile_columns), batch - 1);
@@ -39,25 +51,31 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
   const int rows_inside = ${" | ".join("(top + %d >= 0 && top + %d < height ? %d : 0)" % (i, i, 1 << i) for i in range(6))};
   const int inside = left >= 0 && left < width ? rows_inside : 0;
   ${shared.corner("min(channel, channels - 1)", scale)}
-  const int position = item / 6, filter_part = item % 6 / 3, tile_part = item % 3;
+  const int position = item % 36, filter_part = item / 108, tile_part = item / 36 % 3;
 % for i in range(16):
   float4 m${i} = (float4)(0);
 % endfor
   const int steps = (channels + 2) / 3;
   global const float4* weights = (global const float4*)w + (size_t)get_group_id(1) * steps * 864 + item;
+  local float4* weights_to = shared_weights + item + item / 24;
   local float* column_to = (local float*)shared_tiles + item;
   local float* along = (local float*)shared_tiles + item / 36 * 216 + item % 36;
-  for (int step = 0; step < steps; ++step, weights += 864) {
+  int now;
+  float ${", ".join("pixel%d" % i for i in range(6))};
+  float4 ${", ".join("part%d" % i for i in range(4))};
+% if ahead:
+${loaded("channel")}\
+% endif
+  for (int step = 0; step < steps; ++step) {
     const int c = step * 3 + channel;
-    const int now = c < channels ? inside : 0;
     barrier(CLK_LOCAL_MEM_FENCE); // the last step's are read
+% if not ahead:
+${loaded("c")}\
+% endif
 % for i in range(4):
-    shared_weights[item + ${216 * i}] = weights[${216 * i}];
+    weights_to[${225 * i}] = part${i};
 % endfor
     {
-% for i in range(6):
-      const float pixel${i} = ${shared.pixel(1 << i, "%d * width" % i, scale)};
-% endfor
 % for i in range(6):
       const float c${i} = now & ${1 << i} ? pixel${i} : 0;
 % endfor
@@ -67,7 +85,11 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % endfor
     }
     corner += c + 3 < channels ? (long)${3 * scale} * height * width : 0;
+    weights += step + 1 < steps ? 864 : 0;
     barrier(CLK_LOCAL_MEM_FENCE);
+% if ahead:
+${loaded("c + 3")}\
+% endif
     {
 % for j in range(6):
       const float r${j} = along[${36 * j}];
@@ -78,7 +100,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % endfor
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    local const float4* from_weights = shared_weights + position * 24 + filter_part * 4;
+    local const float4* from_weights = shared_weights + position * 25 + filter_part * 4;
     local const float4* from_tiles = shared_tiles + position * 9 + tile_part;
     #pragma unroll 1 // with more, Intel's compiler spills
     for (int k = 0; k < 3; ++k) {
@@ -91,7 +113,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
 % endfor
     }
   }
-  local float4* to = shared_weights + position * 24 + filter_part * 12 + tile_part;
+  local float4* to = shared_weights + position * 25 + filter_part * 12 + tile_part;
   const int mine = item / 12; // of the filters that are exchanged
   local const float* products = (local const float*)shared_weights + item;
 % for turn in range(4):
@@ -105,7 +127,7 @@ ${"__attribute__((intel_reqd_sub_group_size(%d)))" % subgroup if subgroup else "
     if (mine < 8 && f < filters && tile < batch * tile_rows * tile_columns) {
       const float offset = ${element("bias", "f", stored("bias")) if bias else "0"};
       const size_t plane = ((size_t)image * filters + f) * out_height;
-      ${shared.results(output, store, lambda at: "products[%d]" % (96 * at), epilogue)}
+      ${shared.results(output, store, lambda at: "products[%d]" % (100 * at), epilogue)}
     }
   }
 % endfor

@@ -35,7 +35,7 @@ _FILTERS = 32  # of a work-group
 class _Group:
     """What a template is made for: items and tiles of a work-group, channels of a step. issued: instructions of an item for a step, as
     kernels compiled for sm_90, for Intel's and for AMD's GPUs have them; more_steps: as many take what an item does before and
-    behind, where that is more than other products take."""
+    behind."""
 
     transform: Transform
     entry: str
@@ -43,16 +43,21 @@ class _Group:
     tiles: int
     channels: int
     issued: tuple[int, int, int]
-    more_steps: int = 0
+    more_steps: int
+    padded: int = 0  # bytes of local memory for each position besides
+
+    @property
+    def read_bytes(self) -> int:
+        """Of a step: of weights and of pixels, as many as there will be of transformed ones."""
+        return 4 * self.transform.n**2 * self.channels * (_FILTERS + self.tiles)
 
     @property
     def local_bytes(self) -> int:
-        """Of weights and transformed pixels; as many of both are read in a step."""
-        return 4 * self.transform.n**2 * self.channels * (_FILTERS + self.tiles)
+        return self.read_bytes + self.transform.n**2 * self.padded
 
 
-_F2 = _Group(F2_3, "winograd2_fused", 256, 32, 8, (700, 760, 700))
-_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 388), 1)
+_F2 = _Group(F2_3, "winograd2_fused", 256, 32, 8, (700, 760, 700), 1)
+_F4 = _Group(F4_3, "winograd4_fused", 216, 12, 3, (331, 390, 388), 2, 16)
 _REGISTERS = 128  # of an item
 
 
@@ -135,6 +140,8 @@ def _lower(problem: Problem, group: _Group) -> Lowered:
     if group is _F2:
         through_local = _is_intel(problem.device) and not _runs_16(problem.device)
         settings |= {"pad_mode": shape.padding, "through_local": through_local}
+    else:
+        settings["ahead"] = "NVIDIA" in problem.device.vendor
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.packed(1, _weights(group))),
@@ -167,7 +174,7 @@ def _estimate(problem: Problem, group: _Group) -> float:
     vendor = problem.device.vendor
     issued = group.issued[0 if "NVIDIA" in vendor else 1 if "Intel" in vendor else 2]
     seconds = group_seconds(
-        problem.device, groups, steps, group.items, issued, _REGISTERS, group.local_bytes
+        problem.device, groups, steps, group.items, issued, _REGISTERS, group.read_bytes
     )
     return seconds + packing
 
