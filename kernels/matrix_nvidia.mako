@@ -9,11 +9,16 @@ f16; of B, column group and index K place + 4 * r or 2 * place + 8 * r; of the r
 columns 2 * place and the next. The tiles in local memory hold these registers: a line of them is one k of tf32, or a
 pair of f16.
 
+Which columns of the tile are a fragment's is free. Columns of the same number in four fragments are four neighbours, so that an
+item's results are; those of even columns are 16 neighbours, of odd ones the next 16, so that four items' are. In which order
+four fragments have their neighbours goes on by one from column 0 to 4, 1 to 5 and so on, and by two from even to odd ones: what
+the items of a warp read together is in banks of its own then, in lines that are 8 banks apart.
+
 kind: a lowering.shared.tiles.Matrix; tile: a lowering.shared.tiles.Tile.
 </%doc>
 <%namespace name="emulation" file="/matrix_emulated.mako"/>
 <%!
-from clconv.lowering.shared.tile_text import Warps
+from clconv.lowering.shared.tile_text import Warps, together
 
 def registers(kind):
     """(those of a fragment of A, of B), 32 bits each"""
@@ -62,18 +67,29 @@ static inline float4 ${entry}_mma(float4 c, ${", ".join("uint " + name for name 
   local uint fragments[${tile.items * (warps.fragment_rows * a + warps.fragment_columns * b)}];
 % endif
 </%def>
-## The item's place in its warp and the warp's in the tile.
+## The item's place in its warp and the warp's in the tile: the first of its results.
 <%def name="places(tile, kind)">
 <%
   warps = Warps.of(tile, kind)
 %>
   const int warp_line = id % ${kind.lanes} / 4, warp_place = id % 4;
   const int item_row = id / ${kind.lanes * warps.across} * ${16 * warps.fragment_rows} + warp_line;
-  const int item_column = id / ${kind.lanes} % ${warps.across} * ${8 * warps.fragment_columns} + 2 * warp_place;
+  const int warp_column = id / ${kind.lanes} % ${warps.across} * ${8 * warps.fragment_columns};
+  const int item_column = warp_column + 4 * warp_place;
+% for j in range(4):
+  const int turned_${j} = (warp_line / 4 + warp_line % 2 * 2 + ${j}) % 4;
+% endfor
+</%def>
+## Results as vectors of neighbours.
+<%def name="neighbours(tile, kind)">
+% for name, turn, parts in together(tile, kind):
+  float4 ${name} = (float4)(${", ".join(parts)});
+  ${name} = warp_place > 1 ? ${name}.${"s1230" if turn else "s3012"} : ${name}${".s2301" if turn else ""};
+% endfor
 </%def>
 <%def name="multiply(tile, kind, a_row, b_row)">
     local const uint* a_now = a_tile + current * ${tile.lines(kind) * a_row} + warp_place * ${a_row} + item_row;
-    local const uint* b_now = b_tile + current * ${tile.lines(kind) * b_row} + warp_place * ${b_row} + item_column - 2 * warp_place + warp_line;
+    local const uint* b_now = b_tile + current * ${tile.lines(kind) * b_row} + warp_place * ${b_row} + warp_column + warp_line % 2 * 16 + warp_line / 2 * 4;
 <%
   warps = Warps.of(tile, kind)
   a, b = registers(kind)
@@ -88,7 +104,7 @@ static inline float4 ${entry}_mma(float4 c, ${", ".join("uint " + name for name 
 % endfor
 % for j in J:
 % for r in range(b):
-      const uint b${j}_${r} = b_now[${(line + 4 * r) * b_row + 8 * j}];
+      const uint b${j}_${r} = b_now[turned_${j % 4} + ${(line + 4 * r) * b_row + j // 4 * 32}];
 % endfor
 % endfor
 % if kind.emulated:

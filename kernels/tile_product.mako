@@ -98,4 +98,7 @@ ${(alone if kind.is_alone else intel if kind.is_intel else nvidia).functions(kin
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
+% if kind is not None and kind.is_warp:
+  ${nvidia.neighbours(tile, kind)}
+% endif
 </%def>

@@ -65,8 +65,8 @@ def item_place(tile: Tile) -> tuple[str, str]:
 def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
     """What an item of the tile computes, by columns.
 
-    kind: None for item_m x item_n results in vectors of four, also of pairs, else the matrix instruction: NVIDIA's results
-    are two neighbours in each of two rows 8 apart, Intel's one column of eight rows.
+    kind: None for item_m x item_n results in vectors of four, also of pairs, else the matrix instruction: of NVIDIA's four
+    fragments have four neighbours, which together() puts side by side, Intel's are one column of eight rows.
     """
     if kind is None or kind.is_alone:
         row_step, column_step = tile.m // (tile.item_m // 4), tile.n // (tile.item_n // 4)
@@ -94,20 +94,38 @@ def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
         )
     return tuple(
         Column(
-            8 * j,
-            2,
+            32 * four + 16 * turn,
+            4,
             tuple(
-                (f"c{i}_{j}_{half}", 16 * i + 8 * half)
-                for i in range(warps.fragment_rows)
-                for half in range(2)
+                (f"d{four}_{turn}_{at}", 8 * at)
+                for at in range(2 * warps.fragment_rows)
             ),
         )
-        for j in range(warps.fragment_columns)
+        for four in range(warps.fragment_columns // 4)
+        for turn in range(2)
     )
 
 
+def together(tile: Tile, kind: Matrix) -> list[tuple[str, int, list[str]]]:
+    """The vectors that columns() names, by what NVIDIA's fragments have of them: in an order that depends on the item, and on
+    whether they are of even columns of fragments, 0, or odd ones, 1."""
+    warps = Warps.of(tile, kind)
+    return [
+        (name, turn, [f"c{at // 2}_{4 * four + j}_{at % 2}.s{turn}" for j in range(4)])
+        for four in range(warps.fragment_columns // 4)
+        for turn in range(2)
+        for at, name in enumerate(f"d{four}_{turn}_{at}" for at in range(2 * warps.fragment_rows))
+    ]
+
+
 def variables(tile: Tile, kind: Matrix | None) -> list[tuple[str, list[str]]]:
-    """The variables that columns() names, by type."""
+    """The variables that sums are in, by type: those that columns() names, or NVIDIA's fragments."""
+    if kind is not None and kind.is_warp:
+        warps = Warps.of(tile, kind)
+        parts = itertools.product(
+            range(warps.fragment_rows), range(warps.fragment_columns), range(2)
+        )
+        return [("float2", [f"c{i}_{j}_{half}" for i, j, half in parts])]
     if kind is not None and kind.is_intel:
         warps = Warps.of(tile, kind)
         fragments = itertools.product(range(warps.fragment_rows), range(warps.fragment_columns))
