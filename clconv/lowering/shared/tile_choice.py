@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TypeVar
 
 from clconv.device.info import DeviceInfo
 from clconv.lowering.choice.matrix import Matrix
@@ -18,8 +17,6 @@ from clconv.lowering.model.kernel import Problem
 from clconv.lowering.shared.tile_text import Warps
 from clconv.lowering.shared.tiles import Tile, gpu_rate, tiles_for
 from clconv.records import record
-
-_T = TypeVar("_T")
 
 _SCHEDULERS = 4  # of a unit; each issues one instruction of a warp a cycle
 _OVERHEAD = 60  # instructions of a step besides the products: loads, addresses, a barrier
@@ -192,7 +189,8 @@ def best_splits(
         splits: cycles(device, product_size, tile, kind, splits)
         for splits in _splits(product_size, tile)
     }
-    return _first_near(times, kind)
+    most = min(times.values()) * (_NEAR if _is_measured(kind) else 1)
+    return next(splits for splits, time in times.items() if time <= most)
 
 
 def best_tile(
@@ -201,30 +199,26 @@ def best_tile(
     kind: Matrix | None,
     wanted: Sequence[Tile] = (),
 ) -> Tile:
-    """Of those that fit the device, and are wanted if some of these do; of those that the model does not tell apart, the one whose items have most results, and the
-    smaller of two such, of which more run side by side."""
-    tiles = tiles_for(kind)
-    fitting = [t for t in wanted if t.fits(device)] or [t for t in tiles if t.fits(device)]
+    """Of those that fit the device, and are wanted if some of these do, the fastest, the larger of two that take as long; but if
+    the model does not tell one without parts from it, the fastest of those whose items have most results."""
+    fitting = [t for t in wanted if t.fits(device)] or [t for t in tiles_for(kind) if t.fits(device)]
+    tiles = fitting or tiles_for(kind)[-1:]
     times = {
-        tile: cycles(
-            device, product_size, tile, kind, best_splits(device, product_size, tile, kind)
-        )
-        for tile in sorted(
-            fitting or tiles[-1:],
-            key=lambda t: (-t.item_m * t.item_n, t.m * t.n) if _is_measured(kind) else (),
-        )
+        (tile, splits): cycles(device, product_size, tile, kind, splits)
+        for tile in tiles
+        for splits in _splits(product_size, tile)
     }
-    return _first_near(times, kind)
+    fastest = min(times, key=lambda pair: times[pair])
+    if not _is_measured(kind):
+        return fastest[0]
+    near = [tile for tile in tiles if times[tile, 1] <= _NEAR * times[fastest]]
+    order = {tile: (-tile.item_m * tile.item_n, times[tile, 1]) for tile in near}
+    return min(near, key=lambda tile: order[tile]) if near else fastest[0]
 
 
 def _is_measured(kind: Matrix | None) -> bool:
     """Intel's matrix instructions are held against no measurement yet."""
     return kind is None or not kind.is_intel
-
-
-def _first_near(times: dict[_T, float], kind: Matrix | None) -> _T:
-    most = min(times.values()) * (_NEAR if _is_measured(kind) else 1)
-    return next(one for one, time in times.items() if time <= most)
 
 
 def product_seconds(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> float:

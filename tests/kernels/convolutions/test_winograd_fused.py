@@ -32,6 +32,7 @@ HERE: tuple[Case, ...] = (
     *(c for c in CASES if c.name in ("Conv-3x3_primes", "Conv-3x3_no_bias_valid", "Conv-deep_and_small")),
     # Tiles that lie wholly beside the image, on every side; a last step with one channel of eight, or two of three.
     conv("padded far", (2, 9, 5, 4), (33, 9, 3, 3), pads=(5, 4, 4, 7)),
+    conv("one step", (2, 2, 9, 10), (35, 2, 3, 3), pads=(1,) * 4),
     conv("one row", (3, 17, 1, 9), (5, 17, 3, 3), pads=(1, 0, 1, 2)),
 )  # fmt: skip
 VARIANTS = {"winograd2_fused": WINOGRAD2_FUSED, "winograd4_fused": WINOGRAD4_FUSED}
@@ -58,7 +59,7 @@ def able_gpu(device: DeviceInfo, more: dict[str, object]) -> DeviceInfo:
 def test_they_agree_with_the_reference(gpu: str, precision: str, device: DeviceInfo) -> None:
     more, through_local, scale = GPUS[gpu]
     able = able_gpu(device, more)
-    assert len(HERE) == 5
+    assert len(HERE) == 6
     for case in HERE:
         for name, variant in VARIANTS.items():
             (call,) = variant.lower(problem_for(case, able)).calls
@@ -68,6 +69,7 @@ def test_they_agree_with_the_reference(gpu: str, precision: str, device: DeviceI
                 assert found == (through_local, scale)
             else:
                 assert parameters["scale"] == (1 if gpu == "NVIDIA's" else 4)
+                assert parameters["ahead"] == (gpu == "NVIDIA's")
             check_passes(case, able, name, precision=precision)
 
 
