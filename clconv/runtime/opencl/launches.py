@@ -21,15 +21,15 @@ _FEW = 4  # launches that the device gets before the others are enqueued
 class Launches:
     """Launches of one queue, in order. It keeps their kernels; what their arguments are is looked at each time."""
 
-    def __init__(self, queue: Any, launches: Iterable[Launch]) -> None:
-        """queue: of pyopencl."""
+    def __init__(self, queue: Any, launches: Iterable[Launch], on_cpu: bool) -> None:
+        """queue: of pyopencl. on_cpu: events cost nothing there that could be measured, and pyopencl's code is the faster."""
         self._queue, given = queue, [*launches]
-        function = enqueue_function()
-        if function is None or not all(map(_is_plain, given)):
-            self._function, ready = _leave_it, [((), one) for one in given]
-        else:
-            self._function, ready = function, [(_arguments(queue, *one), one) for one in given]
-        self._first, self._others = ready[:_FEW], ready[_FEW:]
+        function = None if on_cpu else enqueue_function()
+        is_plain = function is not None and all(map(_is_plain, given))
+        self._function: Any = function if is_plain else None
+        ready = [(_arguments(queue, *one) if is_plain else (), one) for one in given]
+        few = len(ready) if on_cpu else _FEW
+        self._first, self._others = ready[:few], ready[few:]
 
     def enqueue(self) -> None:
         """Raises pyopencl.Error."""
@@ -39,15 +39,14 @@ class Launches:
             self._enqueue(self._others)
 
     def _enqueue(self, ready: Iterable[tuple[tuple[Any, ...], Launch]]) -> None:
-        function, queue = self._function, self._queue
+        function, queue, usual = self._function, self._queue, cl.enqueue_nd_range_kernel
+        if function is None:
+            for _, (kernel, global_size, local_size) in ready:
+                usual(queue, kernel, global_size, local_size)
+            return
         for arguments, launch in ready:
             if function(*arguments):  # pyopencl says what is wrong, or frees memory and succeeds
-                cl.enqueue_nd_range_kernel(queue, *launch)
-
-
-def _leave_it() -> int:
-    """Stands for OpenCL's function where a launch is left to pyopencl."""
-    return 1
+                usual(queue, *launch)
 
 
 @functools.cache

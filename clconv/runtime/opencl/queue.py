@@ -111,7 +111,7 @@ class Queue:
 
     def ready(self, launches: Iterable[Launch]) -> Launches:
         """Launches for run(), which may take them many times."""
-        return Launches(self._queue, launches)
+        return Launches(self._queue, launches, self.info.is_cpu)
 
     @refused("run kernels")
     def run(self, launches: Launches, waits: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyopencl as cl
@@ -33,17 +33,35 @@ kernel void slow(global uint *x, uint count) {
 SIZE = 16
 
 
-@pytest.fixture(params=["OpenCL's function", "pyopencl"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+class Made(NamedTuple):
+    device: Device
+    queue: Queue
+    program: Any
+
+
+@pytest.fixture(params=["OpenCL's function", "pyopencl", "as on a CPU"])
+def opened(
+    device: DeviceInfo, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Made:
+    """Each way to launch, on any device."""
     if request.param == "pyopencl":
         monkeypatch.setattr(module, "enqueue_function", lambda: None)
-    return str(request.param)
+    kind = "cpu" if request.param == "as on a CPU" else "gpu"
+    return made(open_device(device), kind)
 
 
 @pytest.fixture
-def opened(device: DeviceInfo) -> Iterator[tuple[Device, Queue, Any]]:
-    found = open_device(device)
-    yield found, found.queue(), cl.Program(found.context, SOURCE).build()
+def direct(device: DeviceInfo) -> Made:
+    """What launches by OpenCL's function."""
+    if enqueue_function() is None:
+        pytest.skip("pyopencl launches all here")
+    return made(open_device(device), "gpu")
+
+
+def made(device: Device, kind: str, given: Any = None) -> Made:
+    queue = device.queue(given=given)
+    queue.info = dataclasses.replace(queue.info, kind=kind)
+    return Made(device, queue, cl.Program(device.context, SOURCE).build())
 
 
 def buffer(context: Any) -> Any:
@@ -65,7 +83,7 @@ def steps(program: Any, memory: Any, count: int) -> tuple[list[Launch], int]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 40])
-def test_results_are_there_in_order(opened: Any, way: str, count: int) -> None:
+def test_results_are_there_in_order(opened: Made, count: int) -> None:
     device, queue, program = opened
     memory, found = buffer(device.context), np.empty(SIZE, np.uint32)
     launches, value = steps(program, memory, count)
@@ -86,10 +104,8 @@ def test_linux_has_the_function() -> None:
     assert enqueue_function() is not None
 
 
-def test_no_launch_goes_by_pyopencl(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    if enqueue_function() is None:
-        pytest.skip("pyopencl launches all here")
-    device, queue, program = opened
+def test_no_launch_goes_by_pyopencl(direct: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    device, queue, program = direct
     launches, value = steps(program, memory := buffer(device.context), 6)
     monkeypatch.setattr(cl, "enqueue_nd_range_kernel", None)
     queue.run(queue.ready(launches), waits=True)
@@ -109,7 +125,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("sizes", WRONG.values(), ids=WRONG.keys())
-def test_wrong_sizes_are_refused_in_the_same_words(opened: Any, sizes: Any, way: str) -> None:
+def test_wrong_sizes_are_refused_in_the_same_words(opened: Made, sizes: Any) -> None:
     device, queue, program = opened
     launches, _ = steps(program, memory := buffer(device.context), 6)
     kernel, *_ = launches[5]
@@ -126,21 +142,18 @@ def test_wrong_sizes_are_refused_in_the_same_words(opened: Any, sizes: Any, way:
         queue.run(queue.ready([*launches[:5], (kernel, *sizes)]), waits=True)
     queue.read(found := np.empty(SIZE, np.uint32), memory, wait=True)
     assert found.all()  # those before it ran
-    assert str(raised.value) == f"{device.info}: cannot run kernels: {said}"
+    assert str(raised.value) == f"{queue.info}: cannot run kernels: {said}"
 
 
-def test_a_missing_argument_is_refused(opened: Any, way: str) -> None:
+def test_a_missing_argument_is_refused(opened: Made) -> None:
     _, queue, program = opened
     kernel = cl.Kernel(program, "times")
     with pytest.raises(DeviceError, match=r"cannot run kernels: .*INVALID_KERNEL_ARGS"):
         queue.run(queue.ready([(kernel, (SIZE,), None)]), waits=True)
 
 
-def test_what_fails_once_is_tried_again(opened: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    function = enqueue_function()
-    if function is None:
-        pytest.skip("pyopencl launches all here")
-    failures = []
+def test_what_fails_once_is_tried_again(direct: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, failures = enqueue_function(), []
 
     def failing(*arguments: Any) -> int:
         if len(failures) < 2:
@@ -149,7 +162,7 @@ def test_what_fails_once_is_tried_again(opened: Any, monkeypatch: pytest.MonkeyP
         return int(function(*arguments))
 
     monkeypatch.setattr(module, "enqueue_function", lambda: failing)
-    device, queue, program = opened
+    device, queue, program = direct
     launches, value = steps(program, memory := buffer(device.context), 7)
     queue.run(queue.ready(launches), waits=True)
     queue.read(found := np.empty(SIZE, np.uint32), memory, wait=True)
@@ -164,7 +177,7 @@ def test_a_function_of_another_library_is_not_called(monkeypatch: pytest.MonkeyP
     assert enqueue_function.__wrapped__() is None
 
 
-def test_threads_share_a_queue(opened: Any, way: str) -> None:
+def test_threads_share_a_queue(opened: Made) -> None:
     device, queue, program = opened
     memories = [buffer(device.context) for _ in range(4)]
     plans = [steps(program, memory, 20) for memory in memories]
@@ -191,12 +204,11 @@ def test_threads_share_a_queue(opened: Any, way: str) -> None:
         assert (found == expected).all()
 
 
-def test_a_callers_queue_keeps_its_order(device: DeviceInfo, way: str) -> None:
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_a_callers_queue_keeps_its_order(device: DeviceInfo, kind: str) -> None:
     context = cl.Context([open_device(device).context.devices[0]])
     raw = cl.CommandQueue(context)
-    opened = open_device(device, context)
-    queue = opened.queue(given=raw)
-    program = cl.Program(context, SOURCE).build()
+    _, queue, program = made(open_device(device, context), kind, raw)
     memory = buffer(context)
     launches, value = steps(program, memory, 6)
     cl.enqueue_fill_buffer(raw, memory, np.uint32(7), 0, SIZE * 4)  # comes before
@@ -207,7 +219,7 @@ def test_a_callers_queue_keeps_its_order(device: DeviceInfo, way: str) -> None:
 
 
 @pytest.mark.parametrize("copies", ["writes", "reads"])
-def test_other_threads_run_while_a_copy_waits_for_kernels(opened: Any, copies: str) -> None:
+def test_other_threads_run_while_a_copy_waits_for_kernels(opened: Made, copies: str) -> None:
     device, queue, program = opened
     memory, kernel = buffer(device.context), cl.Kernel(program, "slow")
     array = np.empty(SIZE, np.uint32)
