@@ -269,5 +269,6 @@ def test_the_whole_of_it_runs_without_a_gpu(tmp_path: Path) -> None:
     assert (
         record["latency"]["ms"] > 0 and "networks in float32: 1 measured, 0 failed" in done.stdout
     )
+    assert all(record["latency"][f"{s}_us"] > 0 for s in ("write", "enqueue", "left", "read"))
     assert set(record["seconds"]) == {"cases", "networks float32", "latency"}
     assert not (tmp_path / "cache" / "quarantine.json").exists()
