@@ -253,3 +253,12 @@ def test_other_threads_run_while_a_copy_waits_for_kernels(opened: Made, copies: 
     thread.join()
     assert end - begin > seconds / 4
     assert sum(begin < at < end for at in ticks) >= 5
+
+
+def test_a_read_of_nothing_waits_as_well(opened: Made) -> None:
+    device, queue, program = opened
+    kernel = cl.Kernel(program, "slow")
+    set_arguments(kernel, [memory := buffer(device.context), np.uint32(1 << 24)])
+    event = queue.launch(kernel, (1,), (1,))
+    queue.read(np.empty((0, 3), np.uint32), memory, wait=True)
+    assert event.command_execution_status == cl.command_execution_status.COMPLETE
