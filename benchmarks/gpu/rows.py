@@ -6,6 +6,7 @@ import statistics
 import time
 from typing import Any
 
+from benchmarks.gpu.host import steps_us
 from benchmarks.gpu.lanes import Bench, networks
 from benchmarks.gpu.programs import keep_programs
 from benchmarks.gpu.report import with_peer
@@ -83,6 +84,8 @@ def run_latency(bench: Bench) -> None:
     )
     if times:
         found["ms"] = statistics.median(times) * 1e3
+        steps, reason = bench.ours.call(steps_us, *arguments, runs, limit=bench.limit)
+        found |= steps or {"steps_failed": reason}
     else:
         found["failed"] = reason
     if bench.peer:

@@ -125,6 +125,7 @@ class Direct:
         """All outputs; unless some are to be read with the queue, all that computes them must be over. there: those that
         need no copy."""
         found = dict.fromkeys(self._names, _NONE)
+        reads: list[tuple[np.ndarray, Any]] = []
         for name, shape, dtype, memory, buffer, _ in self._outputs:
             if name in there:
                 found[name] = there[name]
@@ -133,9 +134,9 @@ class Direct:
                 found[name] = memory.copy()
             else:
                 found[name] = array = np.empty(shape, dtype)
-                self._queue.read(array, buffer)
-        if self.reads:
-            self._queue.finish()
+                reads.append((array, buffer))
+        for array, buffer in reads:
+            self._queue.read(array, buffer, wait=array is reads[-1][0])
         for name, array in self._constants.items():
             found[name] = array.copy()
         return found

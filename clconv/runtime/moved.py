@@ -84,9 +84,8 @@ class Moved:
             else:
                 later.append((name, target))
         used = lane.place(bound, at)  # kernels do not keep their arguments until they are launched
-        last = None
-        for launch in lane.launches:
-            last = queue.launch(*launch)
+        queue.run(lane.ahead, waits=False)
+        last = queue.launch(*lane.launches[-1]) if lane.launches else None
         del used
         for name, target in later:
             last = _copy_output(bound, name, target, at) or last
@@ -184,6 +183,7 @@ class _Lane:
             places = _table_places(bound.plan.launches[index])
             for position, place in places.items():
                 self._tables[index, position] = held[place]
+        self.ahead = bound.queue.ready(self.launches[:-1])  # of the last one the event is wanted
         self.in_tables = any(s.word is not None for s in _sites(found))
         self._own: dict[str, int] = {}  # where they begin in the plan's own memory
         if self.in_tables:

@@ -269,5 +269,10 @@ def test_the_whole_of_it_runs_without_a_gpu(tmp_path: Path) -> None:
     assert (
         record["latency"]["ms"] > 0 and "networks in float32: 1 measured, 0 failed" in done.stdout
     )
-    assert set(record["seconds"]) == {"cases", "networks float32", "latency"}
+    assert all(record["latency"][f"{s}_us"] > 0 for s in ("write", "enqueue", "left", "read"))
+    costs = [
+        f"{what}_us {how} events" for what in ("enqueue", "row") for how in ("with", "without")
+    ]
+    assert all(record["ceilings"][cost] > 0 for cost in ("launch_us", *costs))
+    assert set(record["seconds"]) == {"cases", "ceilings", "networks float32", "latency", "load"}
     assert not (tmp_path / "cache" / "quarantine.json").exists()

@@ -31,12 +31,12 @@ from clconv.runtime.opencl.foreign import (
 )
 from clconv.runtime.opencl.found import device_infos, is_pocl, library_version
 from clconv.runtime.opencl.helper import SPARE, Helper, Job, compiled_by
+from clconv.runtime.opencl.launches import Launch, Launches
 from clconv.runtime.opencl.machine_code import Function, NoFunction, is_loaded, part_function
 from clconv.runtime.opencl.memory import borrowed, extent_of, host_array, part_of
 from clconv.runtime.opencl.program import Program
 from clconv.runtime.opencl.queue import (
     SCALARS,
-    Launch,
     Queue,
     host_memory,
     seconds,
@@ -62,6 +62,7 @@ __all__ = [
     "Helper",
     "Job",
     "Launch",
+    "Launches",
     "NoFunction",
     "Place",
     "Program",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import collections
+import contextlib
+import functools
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyopencl as cl
@@ -20,13 +22,19 @@ from clconv.lowering.model.template import numbered, program_source
 from clconv.planning.persistent import idle_arguments, is_part, is_persistent, pieces_of
 from clconv.runtime import process
 from clconv.runtime.opencl.beside import Beside, launch_idle, start_early
-from clconv.runtime.opencl.built import BUILD_OPTIONS, POCL_OPTIONS, built, without_logs
+from clconv.runtime.opencl.built import (
+    BUILD_OPTIONS,
+    POCL_OPTIONS,
+    built,
+    side_by_side,
+    without_logs,
+)
 from clconv.runtime.opencl.builtins import declared
 from clconv.runtime.opencl.found import is_pocl
 from clconv.runtime.opencl.helper import Job, given
 from clconv.runtime.opencl.library import read_ahead
 from clconv.runtime.opencl.machine_code import read_once
-from clconv.runtime.opencl.program import Program, together
+from clconv.runtime.opencl.program import KERNELS_A_PROGRAM, Program, together
 from clconv.runtime.progress import Progress, silent
 from clconv.spans import span
 from clconv.store.pocl_folder import VARIABLE, settle_folder
@@ -35,7 +43,7 @@ from clconv.store.pocl_programs import Programs
 MAKE_ROOM = (
     f"compiling kernels needs more; make room, or set {VARIABLE} to another folder and start again"
 )
-_PROGRAMS_KEPT = 16  # that nobody uses: a network has two or three, of some MB
+_KERNELS_KEPT = 256  # that nobody uses, of some hundred KB each
 
 
 class Compiler:
@@ -44,17 +52,23 @@ class Compiler:
     def __init__(self, info: DeviceInfo, context: Any, raw: Any) -> None:
         self.info, self.context, self._raw = info, context, raw
         self._lock = threading.Lock()
+        self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
+        # The compiler of a GPU takes as long for several kernels in a program as for each in one, and compiles several programs
+        # at a time; the compilers of CPUs do not.
+        self._is_side_by_side = self._stored is None and not info.is_cpu
+        self._most = 1 if self._is_side_by_side else KERNELS_A_PROGRAM
         # By the kernel's symbol, as long as a plan uses them; the latest are kept for networks that are loaded again.
         self._programs: weakref.WeakValueDictionary[str, Program] = weakref.WeakValueDictionary()
-        self._latest: collections.deque[Program] = collections.deque(maxlen=_PROGRAMS_KEPT)
-        self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
+        self._latest: collections.deque[Program] = collections.deque(
+            maxlen=_KERNELS_KEPT // self._most
+        )
         self.options = BUILD_OPTIONS if self._stored is None else POCL_OPTIONS
 
     def prepare(
         self, kernels: Iterable[Kernel], progress: Progress = silent
     ) -> dict[Kernel, Program]:
         """The programs of these kernels, which live as long as somebody holds them; those that this device does not
-        have yet are compiled, a few at a time.
+        have yet are compiled, a few at a time, on a GPU in several threads.
 
         progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises
         KernelBuildError with source and log.
@@ -67,13 +81,15 @@ class Compiler:
             done, total = 0, sum(map(pieces_of, missing))
             if missing:
                 progress(0, total)
-            with self._beside(parts := together(missing)) as others:
-                for part in sorted(parts, key=lambda part: part[0] in others):
-                    with span("build"):
-                        program = self._made_beside(part, others)
-                    found.update(dict.fromkeys(part, program))
-                    done += sum(map(pieces_of, part))
-                    progress(done, total)
+            with self._beside(parts := together(missing, self._most)) as others:
+                parts = sorted(parts, key=lambda part: part[0] in others)
+                with contextlib.closing(self._made_in_order(parts, others)) as made:
+                    for part in parts:
+                        with span("build"):
+                            program = next(made)
+                        found.update(dict.fromkeys(part, program))
+                        done += sum(map(pieces_of, part))
+                        progress(done, total)
             return found
 
     def _have_helped(self, kernels: Sequence[Kernel]) -> None:
@@ -91,6 +107,22 @@ class Compiler:
         several = len(joined) > 1 and self._stored is not None and not self._stored.is_in_doubt()
         sources = {p[0]: self._source(p) for p in joined} if several else {}
         return Beside(sources, self._stored, self.info)
+
+    def _made_in_order(
+        self, parts: Sequence[tuple[Kernel, ...]], others: Beside
+    ) -> Generator[Program, None, None]:
+        with without_logs():
+            if not self._is_side_by_side or len(parts) < 2:
+                yield from (self._made_beside(part, others) for part in parts)
+                return
+            tasks = (  # rendered here, while the first are compiled
+                functools.partial(self._program, part, _known_source(part) or self._source(part))
+                for part in parts
+            )
+            programs = side_by_side(tasks, min(len(parts), usable_cores()))
+            with contextlib.closing(programs):
+                for part, program in zip(parts, programs, strict=True):
+                    yield self._kept(part, program)
 
     def _made_beside(self, part: tuple[Kernel, ...], others: Beside) -> Program:
         kernel = part[0]
@@ -143,13 +175,18 @@ class Compiler:
 
     def _made(self, kernels: tuple[Kernel, ...], source: str | None) -> Program:
         """source: if it has been rendered already."""
-        known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
-        source = source or (self._source(kernels) if known is None else known.source)
+        source = source or _known_source(kernels) or self._source(kernels)
         if self._stored is not None:
             self._stored.check(source, [k.symbol for k in kernels])
+        return self._kept(kernels, self._program(kernels, source))
+
+    def _program(self, kernels: tuple[Kernel, ...], source: str) -> Program:
+        known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
         binary = known.binary() if known and known.binary else b""
         compiled = self._from_binary(binary) if binary else None
-        program = Program(self._build(source) if compiled is None else compiled, source)
+        return Program(self._build(source) if compiled is None else compiled, source)
+
+    def _kept(self, kernels: tuple[Kernel, ...], program: Program) -> Program:
         for kernel in kernels:
             self._programs[kernel.symbol] = program
         self._latest.append(program)
@@ -176,27 +213,26 @@ class Compiler:
         return self._stored is not None and self._stored.is_gone(program.source)
 
     def _build(self, source: str) -> Any:
-        with without_logs():
-            if config.DEBUG.get() >= 4:
-                say(4, f"program for {self.info}\n{numbered(source)}")
-            try:
-                with process.opencl:
-                    program = built(self.context, self._raw, source, self.options)
-                if config.DEBUG.get() >= 5:
-                    say(5, f"build log: {self._log(program)}")
-                return program
-            except cl.Error as reason:
-                lack = "" if self._stored is None else self._stored.lack()
-                if lack:
-                    raise DeviceError(f"{self.info}: {lack}: {MAKE_ROOM}") from None
-                raise KernelBuildError(
-                    f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
-                ) from None
+        if config.DEBUG.get() >= 4:
+            say(4, f"program for {self.info}\n{numbered(source)}")
+        try:
+            with process.opencl:
+                program = built(self.context, self._raw, source, self.options)
+            if config.DEBUG.get() >= 5:
+                say(5, f"build log: {self._log(program)}")
+            return program
+        except cl.Error as reason:
+            lack = "" if self._stored is None else self._stored.lack()
+            if lack:
+                raise DeviceError(f"{self.info}: {lack}: {MAKE_ROOM}") from None
+            raise KernelBuildError(
+                f"{self.info}: the compiler refused a program\n{numbered(source)}\n{reason}"
+            ) from None
 
     def _from_binary(self, binary: bytes) -> Any:
         """The program that a binary of this device and driver holds; None if the driver does not take it."""
         try:
-            with process.opencl, without_logs():
+            with process.opencl:
                 return cl.Program(self.context, [self._raw], [binary]).build()
         except cl.Error as reason:
             LOGGER.warning(
@@ -228,6 +264,12 @@ class Compiler:
         if self._stored is not None:
             self._stored.remember()
             read_once({call.kernel.symbol for call in calls})
+
+
+def _known_source(kernels: Sequence[Kernel]) -> str | None:
+    """That of stored ones."""
+    known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
+    return None if known is None else known.source
 
 
 def _is_made_of_kernels(kernel: Kernel) -> bool:

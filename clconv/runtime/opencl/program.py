@@ -14,12 +14,12 @@ from clconv.runtime.opencl.refusals import refused
 
 # Compiling costs PoCL as much for one kernel as for several, but its back end walks the whole program once
 # for every kernel.
-_KERNELS_A_PROGRAM = 16
+KERNELS_A_PROGRAM = 16
 
 
-def together(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
-    """Kernels that are compiled together; one made of others alone, because their functions are in it; stored ones as they
-    were."""
+def together(kernels: Sequence[Kernel], most: int = KERNELS_A_PROGRAM) -> list[tuple[Kernel, ...]]:
+    """Kernels that are compiled together, at most so many; one made of others alone, because their functions are in it; stored
+    ones as they were."""
     stored: dict[int, list[Kernel]] = {}
     for kernel in kernels:
         if isinstance(kernel, StoredKernel):
@@ -27,8 +27,7 @@ def together(kernels: Sequence[Kernel]) -> list[tuple[Kernel, ...]]:
     fresh = [k for k in kernels if not isinstance(k, StoredKernel)]
     alone = [(k,) for k in fresh if is_persistent(k) or is_part(k)]
     others = [k for k in fresh if not is_persistent(k) and not is_part(k)]
-    starts = range(0, len(others), _KERNELS_A_PROGRAM)
-    several = [tuple(others[i : i + _KERNELS_A_PROGRAM]) for i in starts]
+    several = [tuple(others[i : i + most]) for i in range(0, len(others), most)]
     return [*map(tuple, stored.values()), *alone, *several]
 
 

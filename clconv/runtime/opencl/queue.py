@@ -14,14 +14,13 @@ from clconv.device.info import DeviceInfo
 from clconv.lowering.model.call import KernelCall
 from clconv.planning.persistent import count_of
 from clconv.runtime import process, transfers
+from clconv.runtime.opencl.launches import Launch, Launches
 from clconv.runtime.opencl.refusals import refused
 
 SCALARS: dict[str, Any] = {
     "int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32,
     "double": np.float64,
 }  # fmt: skip
-
-Launch = tuple[Any, tuple[int, ...], tuple[int, ...] | None]  # kernel, global size, local size
 
 
 class Queue:
@@ -32,6 +31,7 @@ class Queue:
         self, info: DeviceInfo, context: Any, device: Any, profile: bool, given: Any = None
     ) -> None:
         self.info, self.is_callers = info, given is not None
+        self._copies: list[Any] = []  # events of those that may not be over
         flags = cl.command_queue_properties.PROFILING_ENABLE if profile else 0
         self._queue = given or cl.CommandQueue(context, device, properties=flags)  # type: ignore[arg-type]
 
@@ -47,15 +47,26 @@ class Queue:
         if array.nbytes:
             transfers.count("to_device", array.nbytes)
             with process.opencl:
-                cl.enqueue_copy(self._queue, buffer, array, dst_offset=at, is_blocking=wait)
+                event = cl.enqueue_copy(self._queue, buffer, array, dst_offset=at, is_blocking=wait)
+                if not wait:
+                    self._copies.append(event)
 
     @refused("read a buffer")
     def read(self, array: np.ndarray, buffer: Any, wait: bool = False) -> None:
-        """Copies a buffer into a contiguous array; without wait it is there after finish()."""
-        if array.nbytes:
-            transfers.count("to_host", array.nbytes)
-            with process.opencl:
-                cl.enqueue_copy(self._queue, array, buffer, is_blocking=wait)
+        """Copies a buffer into a contiguous array; without wait it is there after finish(). wait: returns when all that is
+        enqueued is over."""
+        if not array.nbytes:
+            if wait:
+                self.finish()
+            return
+        transfers.count("to_host", array.nbytes)
+        with process.opencl:
+            if not wait:
+                self._copies.append(cl.enqueue_copy(self._queue, array, buffer, is_blocking=False))
+                return
+            copies, self._copies = self._copies, []
+            cl.enqueue_copy(self._queue, array, buffer, is_blocking=True)
+            copies.clear()
 
     @refused("copy a buffer")
     def copy(self, to: Any, source: Any, nbytes: int, at: int = 0, source_at: int = 0) -> Any:
@@ -95,25 +106,28 @@ class Queue:
     def launch(
         self, kernel: Any, global_size: tuple[int, ...], local_size: tuple[int, ...] | None
     ) -> Any:
+        """Launches a kernel, and returns the event that it is over. Those that nobody asks for one are faster by run()."""
         return cl.enqueue_nd_range_kernel(self._queue, kernel, global_size, local_size)
 
-    @refused("run kernels")
-    def run(self, launches: Iterable[Launch], waits: bool) -> None:
-        """Launches kernels. waits: returns when all that is enqueued is over."""
-        queue, enqueue = self._queue, cl.enqueue_nd_range_kernel
-        with process.opencl:
-            for kernel, global_size, local_size in launches:
-                enqueue(queue, kernel, global_size, local_size)
-            if waits:
-                queue.finish()
+    def ready(self, launches: Iterable[Launch]) -> Launches:
+        """Launches for run(), which may take them many times."""
+        return Launches(self._queue, launches, self.info.is_cpu)
 
-    def seconds(self, launches: Sequence[Launch], repeats: int) -> float:
+    @refused("run kernels")
+    def run(self, launches: Launches, waits: bool) -> None:
+        """waits: returns when all that is enqueued is over."""
+        with process.opencl:
+            launches.enqueue()
+            if waits:
+                self._wait()
+
+    def seconds(self, launches: Iterable[Launch], repeats: int) -> float:
         """By the host's clock: of all the launches in order, so many times in a row. Each is what launch() takes."""
+        ready = self.ready(launches)
         self.finish()
         started = time.perf_counter()
         for _ in range(repeats):
-            for launch in launches:
-                self.launch(*launch)
+            self.run(ready, waits=False)
         self.finish()
         return time.perf_counter() - started
 
@@ -124,7 +138,14 @@ class Queue:
     @refused("finish what is enqueued")
     def finish(self) -> None:
         with process.opencl:
-            self._queue.finish()
+            self._wait()
+
+    def _wait(self) -> None:
+        # When the event of a copy goes, pyopencl waits for it, and no other thread of Python's runs meanwhile: so they are kept
+        # until all is over.
+        copies, self._copies = self._copies, []
+        self._queue.finish()
+        copies.clear()
 
 
 @refused("take a part of a buffer")

@@ -143,7 +143,7 @@ class Ways:
         guarded: bool,
     ) -> None:
         self._queue, self._waits = queue, waits
-        self._launches = [one for one, _ in ready]
+        self._launches = queue.ready(one for one, _ in ready)
         # Made by what knows nothing of who asks: a cycle would keep a plan that nobody has any more.
         arguments = [arguments for _, arguments in ready]
         self.faster = Faster(functools.partial(Alone, device, launches, arguments))
