@@ -63,11 +63,25 @@ def chosen(
         ("Conv-stem_7x7_stride_2", "stem"),
         ("Conv-stem_11x11_stride_4", "implicit_gemm"),
         ("ConvTranspose-wide_2x2_stride_2", "product"),
-        ("ConvTranspose-4x4_stride_2", "simple"),
+        ("ConvTranspose-4x4_stride_2", "product"),
+        ("ConvTranspose-depthwise", "simple"),
     ],
 )
 def test_gpus_choose_the_kernel_that_fits(case: str, variant: str, machine: DeviceInfo) -> None:
     assert chosen(case, machine) == variant
+
+
+def test_transposed_convolutions_multiply_where_there_is_room_for_the_products() -> None:
+    def chosen_for(device: DeviceInfo, stride: int = 2) -> str:
+        window = {"dilations": (1, 1), "pads": (1, 1, 1, 1), "strides": (stride, stride)}
+        case = Case("ConvTranspose", "", (data(2, 32, 14, 14), weight(32, 16, 3, 3)), window)
+        graph, _ = case.build()
+        return select(problem_of(graph, graph.nodes[0], device, PlanOptions())).variant.name
+
+    products = 4 * 2 * 16 * 9 * 14 * 14
+    assert chosen_for(dataclasses.replace(HOPPER, largest_allocation=products)) == "product"
+    assert chosen_for(dataclasses.replace(HOPPER, largest_allocation=products - 1)) == "simple"
+    assert chosen_for(HOPPER, stride=17) == "simple"
 
 
 @pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)
