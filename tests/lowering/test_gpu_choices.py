@@ -72,16 +72,10 @@ def test_gpus_choose_the_kernel_that_fits(case: str, variant: str, machine: Devi
 
 
 def test_transposed_convolutions_multiply_where_there_is_room_for_the_products() -> None:
-    def chosen_for(device: DeviceInfo, stride: int = 2) -> str:
-        window = {"dilations": (1, 1), "pads": (1, 1, 1, 1), "strides": (stride, stride)}
-        case = Case("ConvTranspose", "", (data(2, 32, 14, 14), weight(32, 16, 3, 3)), window)
-        graph, _ = case.build()
-        return select(problem_of(graph, graph.nodes[0], device, PlanOptions())).variant.name
-
-    products = 4 * 2 * 16 * 9 * 14 * 14
-    assert chosen_for(dataclasses.replace(HOPPER, largest_allocation=products)) == "product"
-    assert chosen_for(dataclasses.replace(HOPPER, largest_allocation=products - 1)) == "simple"
-    assert chosen_for(HOPPER, stride=17) == "simple"
+    products = 4 * 16 * 4 * 4 * 8 * 8  # of the case's filters, taps and pixels
+    enough, less = (dataclasses.replace(HOPPER, largest_allocation=products - n) for n in (0, 1))
+    assert chosen("ConvTranspose-4x4_stride_2", enough) == "product"
+    assert chosen("ConvTranspose-4x4_stride_2", less) == "simple"
 
 
 @pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)

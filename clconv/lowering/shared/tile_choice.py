@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from clconv.device.info import DeviceInfo
 from clconv.lowering.choice.matrix import Matrix
@@ -29,7 +30,9 @@ READ_TOGETHER = (
     32  # neighbours that one access of many devices reads or writes: of floats, a line of 128 bytes
 )
 MOST_SPLITS = 32
-_SPLITS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, MOST_SPLITS)
+_SPLITS = (
+    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, MOST_SPLITS, 40, 48, 56, 64, 80, 96, 112, 128,
+)  # fmt: skip
 _LEAST_STEPS = 4  # of a part of the sum
 
 
@@ -137,15 +140,20 @@ def best_splits(
     )
 
 
-def best_tile(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> Tile:
-    """Of those that fit the device; the larger of two that take as long."""
+def best_tile(
+    device: DeviceInfo,
+    product_size: ProductSize,
+    kind: Matrix | None,
+    tiles: Sequence[Tile] = (),
+) -> Tile:
+    """Of those that fit the device; the larger of two that take as long. tiles: for kernels that cannot take all."""
 
     def time(tile: Tile) -> float:
         return cycles(
             device, product_size, tile, kind, best_splits(device, product_size, tile, kind)
         )
 
-    tiles = tiles_for(kind)
+    tiles = tiles or tiles_for(kind)
     return min([t for t in tiles if t.fits(device)] or tiles[-1:], key=time)
 
 
@@ -161,11 +169,16 @@ def launch_seconds(device: DeviceInfo, launches: int = 1) -> float:
     return launches * _LAUNCH * 256 * _units(device) / gpu_rate(device)
 
 
-def chosen_tile(problem: Problem, product_size: ProductSize, kind: Matrix | None) -> Tile:
+def chosen_tile(
+    problem: Problem,
+    product_size: ProductSize,
+    kind: Matrix | None,
+    tiles: Sequence[Tile] = (),
+) -> Tile:
     """best_tile(), or what tuning found better, if the device has room for it."""
     given, device = problem.parameters, problem.device
     wanted = [t for t in tiles_for(kind) if t.name == given.get("tile") and t.fits(device)]
-    tile = wanted[0] if wanted else best_tile(device, product_size, kind)
+    tile = wanted[0] if wanted else best_tile(device, product_size, kind, tiles)
     return dataclasses.replace(tile, depth=given.get("depth", _depth(device, tile, kind)))
 
 
