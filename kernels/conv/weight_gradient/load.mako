@@ -56,7 +56,7 @@ def how(pad_mode, kernel):
     b_at${i} = channel * plane + down * width + across;
 % endif
 % if way == "bits":
-    b_tap${i} = 1u << kh | 1u << ${kernel[0]} + kw;
+    b_tap${i} = (1u << kh) | (1u << (${kernel[0]} + kw));
 % endif
   }
 % endfor
