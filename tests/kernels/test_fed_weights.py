@@ -20,11 +20,15 @@ AS_GPU = [
     pytest.param("Conv-fed,_groups", marks=pytest.mark.slow),
     pytest.param("Conv-fed,_depthwise_multiplier", marks=pytest.mark.slow),
     "ConvTranspose-fed,_side_by_side",
+    "ConvTranspose-fed,_even_3x3_stride_2",
+    "ConvTranspose-fed,_groups_of_24",
 ]
 HALVES = [
     pytest.param("Conv-fed,_3x3_primes", marks=pytest.mark.slow),
     "Conv-fed,_depthwise",
     "ConvTranspose-fed,_1x1",
+    "ConvTranspose-fed,_even_3x3_stride_2",
+    pytest.param("ConvTranspose-fed,_asymmetric_all", marks=pytest.mark.slow),
 ]
 
 

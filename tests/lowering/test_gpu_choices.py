@@ -62,11 +62,19 @@ def chosen(
         ("Conv-depthwise", "depthwise_gpu"),
         ("Conv-stem_11x11_stride_4", "implicit_gemm"),
         ("ConvTranspose-wide_2x2_stride_2", "product"),
-        ("ConvTranspose-4x4_stride_2", "simple"),
+        ("ConvTranspose-4x4_stride_2", "product"),
+        ("ConvTranspose-depthwise", "simple"),
     ],
 )
 def test_gpus_choose_the_kernel_that_fits(case: str, variant: str, machine: DeviceInfo) -> None:
     assert chosen(case, machine) == variant
+
+
+def test_transposed_convolutions_multiply_where_there_is_room_for_the_products() -> None:
+    products = 4 * 16 * 4 * 4 * 8 * 8  # of the case's filters, taps and pixels
+    enough, less = (dataclasses.replace(HOPPER, largest_allocation=products - n) for n in (0, 1))
+    assert chosen("ConvTranspose-4x4_stride_2", enough) == "product"
+    assert chosen("ConvTranspose-4x4_stride_2", less) == "simple"
 
 
 @pytest.mark.parametrize("machine", GPUS, ids=lambda d: d.name)

@@ -25,8 +25,8 @@ def transposed(
 HALF = (1, 1, 1, 1)
 # Of these also with filters and a bias that only a run brings.
 _FED = (
-    "3x3 stride 2 output padding", "one pixel", "1x1", "asymmetric all", "groups of 24", "side by side", "depthwise",
-    "plain input", "1-D", "3-D",
+    "3x3 stride 2 output padding", "one pixel", "1x1", "asymmetric all", "groups of 24", "even 3x3 stride 2",
+    "side by side", "depthwise", "plain input", "1-D", "3-D",
 )  # fmt: skip
 _CASES = (
     transposed("2x2 stride 2", (1, 16, 7, 9), (16, 24, 2, 2), strides=(2, 2)),
@@ -67,6 +67,26 @@ _CASES = (
     transposed("output shape", (1, 4, 3, 3), (4, 5, 3, 3), strides=(3, 2), output_shape=(10, 8)),
     transposed("same upper", (1, 4, 5, 7), (4, 5, 3, 3), strides=(2, 2), auto_pad="SAME_UPPER"),
     transposed("same lower", (1, 4, 5, 7), (4, 5, 3, 3), strides=(2, 2), auto_pad="SAME_LOWER"),
+    transposed(
+        "1x1 stride 2", (2, 12, 5, 7), (12, 40, 1, 1), strides=(2, 2), output_padding=(1, 1)
+    ),
+    transposed(
+        "even 3x3 stride 2",
+        (3, 20, 7, 6),
+        (20, 32, 3, 3),
+        strides=(2, 2),
+        pads=HALF,
+        output_padding=(1, 1),
+    ),
+    transposed(
+        "stride 4, dilated",
+        (2, 9, 3, 9),
+        (9, 8, 2, 5),
+        strides=(1, 4),
+        dilations=(3, 6),
+        pads=(2, 5, 0, 3),
+        output_padding=(0, 3),
+    ),
     transposed("1-D", (2, 6, 17), (6, 8, 5), strides=(3,), pads=(1, 2)),
     transposed("1-D stride 8", (1, 16, 11), (16, 8, 16), strides=(8,), pads=(4, 4)),
     transposed(

@@ -35,6 +35,9 @@ CASES = (
     weight_gradient("3x3", (2, 19, 9, 7), 23, (3, 3), pads=ONE),
     weight_gradient("full blocks", (2, 32, 8, 10), 64, (3, 3), pads=ONE),
     weight_gradient("many images", (11, 5, 4, 3), 7, (3, 3), pads=ONE),
+    weight_gradient("one result of many images", (37, 5, 3, 3), 9, (3, 3)),
+    weight_gradient("few results of many images", (29, 4, 4, 3), 17, (3, 3), pads=(0, 1, 1, 0)),
+    weight_gradient("1-D window of 40", (3, 4, 61), 9, (40,), pads=(7, 5)),
     weight_gradient("known gradient", (2, 18, 6, 7), 17, (3, 3), pads=ONE, constant=True),
     weight_gradient(
         "known gradient, depthwise", (1, 18, 6, 7), 18, (3, 3), group=18, pads=ONE, constant=True

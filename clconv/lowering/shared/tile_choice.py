@@ -39,7 +39,9 @@ READ_TOGETHER = (
 )
 MOST_SPLITS = 32
 _NEAR = 1.07  # of the least time: what the model errs by
-_SPLITS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, MOST_SPLITS)
+_SPLITS = (
+    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, MOST_SPLITS, 40, 48, 56, 64, 80, 96, 112, 128,
+)  # fmt: skip
 _LEAST_STEPS = 4  # of a part of the sum
 
 
@@ -197,12 +199,12 @@ def best_tile(
     device: DeviceInfo,
     product_size: ProductSize,
     kind: Matrix | None,
-    wanted: Sequence[Tile] = (),
+    tiles: Sequence[Tile] = (),
 ) -> Tile:
-    """Of those that fit the device, and are wanted if some of these do, the fastest, the larger of two that take as long; but if
-    the model does not tell one without parts from it, the fastest of those whose items have most results."""
-    fitting = [t for t in wanted if t.fits(device)] or [t for t in tiles_for(kind) if t.fits(device)]
-    tiles = fitting or tiles_for(kind)[-1:]
+    """Of those that fit the device the fastest, the larger of two that take as long; but if the model does not tell one without
+    parts from it, the fastest of those whose items have most results. tiles: for kernels that cannot take all."""
+    tiles = tiles or tiles_for(kind)
+    tiles = [t for t in tiles if t.fits(device)] or tiles[-1:]
     times = {
         (tile, splits): cycles(device, product_size, tile, kind, splits)
         for tile in tiles
@@ -233,11 +235,17 @@ def launch_seconds(device: DeviceInfo, launches: int = 1) -> float:
     return launches * _LAUNCH * 256 * _units(device) / gpu_rate(device)
 
 
-def chosen_tile(problem: Problem, product_size: ProductSize, kind: Matrix | None) -> Tile:
+def chosen_tile(
+    problem: Problem,
+    product_size: ProductSize,
+    kind: Matrix | None,
+    tiles: Sequence[Tile] = (),
+) -> Tile:
     """best_tile(), or what tuning found better, if the device has room for it."""
     given, device = problem.parameters, problem.device
-    wanted = [t for t in tiles_for(kind) if t.name == given.get("tile")]
-    tile = best_tile(device, product_size, kind, wanted)
+    tiles = tiles or tiles_for(kind)
+    wanted = [t for t in tiles if t.name == given.get("tile") and t.fits(device)]
+    tile = best_tile(device, product_size, kind, wanted or tiles)
     return dataclasses.replace(tile, depth=given.get("depth", _depth(device, tile, kind)))
 
 

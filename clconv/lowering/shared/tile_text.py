@@ -96,10 +96,7 @@ def columns(tile: Tile, kind: Matrix | None) -> tuple[Column, ...]:
         Column(
             32 * four + 16 * turn,
             4,
-            tuple(
-                (f"d{four}_{turn}_{at}", 8 * at)
-                for at in range(2 * warps.fragment_rows)
-            ),
+            tuple((f"d{four}_{turn}_{at}", 8 * at) for at in range(2 * warps.fragment_rows)),
         )
         for four in range(warps.fragment_columns // 4)
         for turn in range(2)

@@ -7,7 +7,8 @@ p counts result pixels over all images, j input channels and window positions, (
 
 x (N, group, C, H, W)   dy (N, group, F, OH, OW)   parts (splits, group, F, C, KH, KW): sums of a part of the pixels each
 One work-group computes a tile.m x tile.n tile of one group's dw, from tiles of tile.k pixels that it loads into local memory, the
-next while it multiplies this one. columns: of dw, C * KH * KW.
+next while it multiplies this one. columns: of dw, C * KH * KW; step_images, step_rows, step_columns: how far a step's pixels
+are from the last's.
 Index space: local (tile.items); groups (column tiles, filter tiles, group * splits).
 
 Parameters: tile; kernel, strides, dilations; pad_mode none, constant, reflect, edge, wrap; fours: whether there are a multiple
@@ -28,7 +29,8 @@ __attribute__((intel_reqd_sub_group_size(${subgroup})))
 kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
     global const ${stored("x")}* restrict x, global const ${stored("dy")}* restrict dy,
     global ${stored("parts")}* restrict parts, int height, int width, int out_height, int out_width, int pad_top, int pad_left,
-    int batch, int groups, int channels, int filters, int columns, int splits) {
+    int batch, int groups, int channels, int filters, int columns, int splits, int step_images, int step_rows,
+    int step_columns) {
   ${product.local_tiles(tile, None, a_row, b_row)}
   const int id = get_local_id(0);
   const int plane = height * width;

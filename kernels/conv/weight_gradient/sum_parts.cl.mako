@@ -3,13 +3,12 @@ Adds the partial sums of a weight gradient, in their order.
 
 parts (splits, total)    dw (total)
 One work-item makes `per_item` elements, on CPUs a multiple of 16. Index space: (total / per_item).
+Parameters: lanes: elements summed at once, on GPUs so few that there are many items, whose loads lie side by side.
 </%doc>
 <%!
 from clconv.lowering.model.ctext import assign, load, set_element
 %>
 <%
-  # Halves are written by a function, and AVX2 passes no vector of 16 floats to one.
-  lanes = 16 if stored("dw") == "float" else 8
   V = "float%d" % lanes
 %>\
 kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
@@ -18,6 +17,9 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   int at = begin;
   for (; at + ${lanes} <= end; at += ${lanes}) {
     ${V} sum = ${load(V, "parts + at")};
+% if lanes == 4:
+    #pragma unroll 4
+% endif
     for (int split = 1; split < splits; ++split)
       sum += ${load(V, "parts + (size_t)split * total + at")};
     ${assign(V, "dw + at", "sum", stored("dw"))}

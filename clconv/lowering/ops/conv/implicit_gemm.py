@@ -49,9 +49,7 @@ _SIDE_BY_SIDE = (
 _GATHERED = 1.15  # of the time of a product whose pixels lie side by side: those of a window are found one by one
 
 
-def product_weights(
-    tile_m: int, group: int, channel_block: int = 1, tap_width: int = 0
-) -> Packing:
+def product_weights(tile_m: int, group: int, channel_block: int = 1, tap_width: int = 0) -> Packing:
     """(group, K, filters padded to tile_m): K is (c / channel_block, kh, kw, c % channel_block), kw padded to tap_width, if
     that is not 0."""
 

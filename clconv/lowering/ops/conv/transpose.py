@@ -20,7 +20,7 @@ from clconv.lowering.model.arguments import (
 )
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant, register
-from clconv.lowering.ops.conv.transpose_gpu import MATRIX_PRODUCT, PRODUCT
+from clconv.lowering.ops.conv.transpose_gpu import MATRIX_PRODUCT, PRODUCT, phases, simple_seconds
 from clconv.lowering.shared.blocked import (
     blocked_obstacle,
     blocked_signatures,
@@ -33,21 +33,6 @@ from clconv.lowering.shared.blocked import (
 )
 from clconv.lowering.shared.epilogue import channel_packing, plan_epilogue
 from clconv.lowering.shared.work_split import nested
-
-Phase = tuple[int, int, int, int, int]
-
-
-def phases(kernel: int, stride: int, dilation: int) -> tuple[Phase, ...]:
-    """For each phase of an axis: first tap, distance of taps, how many, and where in the input: `offset`
-    pixels before q for the first tap, `spread` more for each next one. Result pixel u is q * stride + phase."""
-    common = math.gcd(stride, dilation)
-    found = []
-    for phase in range(stride):
-        taps = [k for k in range(kernel) if k * dilation % stride == phase]
-        first = taps[0] if taps else 0
-        offset = (first * dilation - phase) // stride if taps else 0
-        found.append((first, stride // common, len(taps), offset, dilation // common))
-    return tuple(found)
 
 
 def _two_dimensional(w: np.ndarray) -> np.ndarray:
@@ -221,5 +206,12 @@ register(
     PRODUCT,
     Variant("ConvTranspose", "depthwise", _depthwise_applies, _depthwise_lower, blocked_signatures),
     Variant("ConvTranspose", "blocked", _blocked_applies, _blocked_lower, convolution_signatures),
-    Variant("ConvTranspose", "simple", stored_obstacle, _simple_lower, rounds=_simple_rounds),
+    Variant(
+        "ConvTranspose",
+        "simple",
+        stored_obstacle,
+        _simple_lower,
+        estimate=simple_seconds,
+        rounds=_simple_rounds,
+    ),
 )

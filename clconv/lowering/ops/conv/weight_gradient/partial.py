@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Read, Scalar, Write
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Lowered, Problem
@@ -30,8 +31,13 @@ def sum_parts(problem: Problem, calls: Sequence[KernelCall], splits: int) -> Low
     if splits == 1:
         return Lowered(tuple(calls))
     parts, total = partial_sums(problem, splits), problem.y.size
-    per_item = elements_per_item(problem.device, total, 16)
-    kernel = Kernel.of("conv/weight_gradient/sum_parts.cl.mako", "conv_weight_gradient_sum")
+    is_half = problem.y.dtype is DType.FLOAT16
+    # Halves are written by a function, and AVX2 passes no vector of 16 floats to one.
+    lanes = 4 if not problem.device.is_cpu else 8 if is_half else 16
+    per_item = elements_per_item(problem.device, total, 16 if problem.device.is_cpu else lanes)
+    kernel = Kernel.of(
+        "conv/weight_gradient/sum_parts.cl.mako", "conv_weight_gradient_sum", lanes=lanes
+    )
     call = problem.call(
         kernel,
         [

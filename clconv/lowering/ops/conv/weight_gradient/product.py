@@ -16,7 +16,6 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
 from clconv.lowering.ops.conv.weight_gradient.shape import GradientShape
 from clconv.lowering.shared.blocked import image_arguments, plain_obstacle
 from clconv.lowering.shared.tile_choice import (
-    MOST_SPLITS,
     ProductSize,
     chosen_splits,
     chosen_tile,
@@ -32,6 +31,8 @@ from clconv.lowering.shared.tiles import (
 
 _LEAST_FILTERS = 8  # of a group: fewer leave most of a tile empty
 _MOST_REACH = 2**14  # the kernel keeps where taps lie in 16 bits
+# A sum is over all pixels of a batch, results are few: first layers have 200,000 to 3 tiles.
+_MOST_SPLITS = 128
 _GATHERED = 1.3  # of the time of a product whose values lie side by side
 
 
@@ -54,15 +55,16 @@ def _applies(problem: Problem) -> str | None:
 def _product_size(shape: GradientShape) -> ProductSize:
     columns = shape.channels * math.prod(shape.kernel)
     pixels = shape.batch * math.prod(shape.out)
-    return ProductSize(shape.filters, columns, pixels, shape.group, MOST_SPLITS)
+    return ProductSize(shape.filters, columns, pixels, shape.group, _MOST_SPLITS)
 
 
 def _tile(problem: Problem, size: ProductSize) -> Tile:
-    """Intel's 128 registers do not hold the results of the larger tiles and the addresses of what an item loads."""
+    """Intel's 128 registers do not hold the results of the larger tiles and the addresses of what an item loads. NVIDIA's
+    compiler takes 130 for the largest, with which one work-group of 256 runs at a time, not two."""
     device = problem.device
     if "Intel" in device.vendor and not device.is_cpu:
         return TILES[-1]
-    return chosen_tile(problem, size, None)
+    return chosen_tile(problem, size, None, TILES[1:])
 
 
 def _lower(problem: Problem) -> Lowered:
@@ -92,6 +94,7 @@ def _lower(problem: Problem) -> Lowered:
         ("filters", Scalar(shape.filters)),
         ("columns", Scalar(size.columns)),
         ("splits", Scalar(splits)),
+        *_step_arguments(tile.k, shape),
     ]
     groups = (
         -(-size.columns // tile.n) * tile.items,
@@ -100,6 +103,14 @@ def _lower(problem: Problem) -> Lowered:
     )
     call = problem.call(kernel, arguments, groups, (tile.items, 1, 1))
     return sum_parts(problem, (call,), splits)
+
+
+def _step_arguments(pixels: int, shape: GradientShape) -> list[tuple[str, Argument]]:
+    """How many images, rows and pixels a step goes on."""
+    images, rest = divmod(pixels, math.prod(shape.out))
+    rows, columns = divmod(rest, shape.out[1])
+    steps = {"step_images": images, "step_rows": rows, "step_columns": columns}
+    return [(name, Scalar(value)) for name, value in steps.items()]
 
 
 def _estimate(problem: Problem) -> float:
