@@ -80,7 +80,8 @@ def case_tasks(bench: Bench, operators: Iterable[str]) -> tuple[list[tuple[Any, 
 
 
 def compile_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
-    """The networks' kernels and the layers', for the driver's cache to hold; how many are of the networks that come next."""
+    """The networks' kernels and the layers', for the driver's cache to hold; how many are of networks, which are measured
+    first."""
     from benchmarks.gpu.work import LAYERS, compiled, compiled_layer
 
     options = bench.options
@@ -100,7 +101,7 @@ def compile_tasks(bench: Bench) -> tuple[list[tuple[Any, ...]], int]:
         for name in LAYERS
         if bench.wants(f"layers {precision}")
     ]
-    return [*nets, *layers], min(len(nets), len(networks(options)) * len(options.batches))
+    return [*nets, *layers], len(nets)
 
 
 def run_cases(bench: Bench, part: str = "cases", compiling: Sequence[tuple[Any, ...]] = ()) -> None:
