@@ -107,8 +107,11 @@ class _Quantised:
 def _quantised_product(
     inputs: Sequence[np.ndarray],
 ) -> tuple[_Quantised, _Quantised, Sequence[np.ndarray]]:
-    """Both factors, and scale and zero of the result: the first eight inputs, in this order."""
-    return _Quantised(*inputs[:3]), _Quantised(*inputs[3:6]), inputs[6:8]
+    """Both factors, and scale and zero of the result: the first eight inputs, in this order. Scales that are halves are
+    multiplied and divided in float32, as kernels do."""
+    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = inputs[:8]
+    x_scale, w_scale, y_scale = (s.astype(np.float32) for s in (x_scale, w_scale, y_scale))
+    return _Quantised(x, x_scale, x_zero), _Quantised(w, w_scale, w_zero), (y_scale, y_zero)
 
 
 def _infer_qlinear_conv(call: Call) -> Sequence[TensorSpec]:

@@ -222,7 +222,7 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
         epilogue_names=epilogue.names,
     )
     paired = kind is not None and kind.pair == 2
-    packing = paired_weights(tile.filters) if paired else product_weights(False, tile.filters, 1)
+    packing = paired_weights(tile.filters) if paired else product_weights(tile.filters, 1)
     arguments: list[tuple[str, Argument]] = [
         ("x", problem.argument(0)),
         ("w", problem.packed(1, packing)),
