@@ -17,7 +17,6 @@ from clconv.lowering.choice.matrix import matrix_of
 from clconv.lowering.choice.select import select
 from clconv.lowering.lower import lower_graph, problem_of
 from clconv.lowering.model.kernel import VARIANTS
-from clconv.lowering.shared.tile_choice import MOST_SPLITS, ProductSize, best_splits, best_tile
 from clconv.lowering.shared.tiles import HALF_MATRIX_TILES, INTEL_TILES, MATRIX_TILES, TILES, Tile
 from tests.graph.graph_builder import Builder
 from tests.lowering.every_call import DEVICE_CASES, calls_of
@@ -229,24 +228,6 @@ def test_tiles_fit_what_opencl_promises() -> None:
     assert all(t.local_bytes <= 32 << 10 and t.items <= 256 for t in TILES)
     tiles = (*MATRIX_TILES, *HALF_MATRIX_TILES, *INTEL_TILES)
     assert all(t.local_bytes <= 48 << 10 and t.items <= 256 for t in tiles)
-
-
-def test_tiles_are_large_where_there_is_work_for_all_and_sums_are_split_where_there_is_not() -> (
-    None
-):
-    h200 = dataclasses.replace(HOPPER, compute_units=132, local_memory=48 << 10)
-    large = ProductSize(512, 16 * 56 * 56, 512, most_splits=MOST_SPLITS)
-    tile = best_tile(h200, large, None)
-    assert (tile.item_m, tile.item_n) == (8, 8) and best_splits(h200, large, tile, None) == 1
-    # 2,048 to 512 channels of 7 x 7 pixels: 16 tiles at most, half of the device would be idle without.
-    small = ProductSize(512, 49, 2048, most_splits=MOST_SPLITS)
-    tile = best_tile(h200, small, None)
-    splits = best_splits(h200, small, tile, None)
-    groups = math.ceil(512 / tile.m) * math.ceil(49 / tile.n) * splits
-    assert groups >= 132 and 2048 // splits >= 4 * tile.k
-    # Parts that a launch more would not pay for.
-    assert best_splits(h200, ProductSize(512, 49, 64, most_splits=MOST_SPLITS), tile, None) == 1
-    assert best_splits(h200, dataclasses.replace(small, most_splits=1), tile, None) == 1
 
 
 def test_large_tiles_are_unrolled_no_further_than_registers_last() -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
 from clconv.cases.conv.conv import conv
+from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.choice.select import select
 from clconv.lowering.lower import problem_of
 from clconv.lowering.model.kernel import VARIANTS, Problem
+from clconv.lowering.shared.tile_choice import (
+    MOST_SPLITS,
+    ProductSize,
+    best_splits,
+    best_tile,
+    cycles,
+)
+from clconv.lowering.shared.tiles import tiles_for
 from tests.lowering.support import NVIDIA
 
 H200 = dataclasses.replace(
@@ -67,3 +77,50 @@ def test_few_launches_where_each_layer_is_short() -> None:
     for size in ((64, 56), (512, 7)):
         problem = layer(1, *size)
         assert len(select(problem).variant.lower(problem).calls) <= 2, size
+
+
+def test_tiles_are_large_where_there_is_work_for_all_and_sums_are_split_where_there_is_not() -> (
+    None
+):
+    large = ProductSize(512, 16 * 56 * 56, 512, most_splits=MOST_SPLITS)
+    tile = best_tile(H200, large, None)
+    assert (tile.item_m, tile.item_n) == (8, 8) and best_splits(H200, large, tile, None) == 1
+    # 2,048 to 512 channels of 7 x 7 pixels: 16 tiles at most, half of the device would be idle without.
+    small = ProductSize(512, 49, 2048, most_splits=MOST_SPLITS)
+    tile = best_tile(H200, small, None)
+    splits = best_splits(H200, small, tile, None)
+    groups = math.ceil(512 / tile.m) * math.ceil(49 / tile.n) * splits
+    assert groups >= 132 and 2048 // splits >= 4 * tile.k
+    # Parts that a launch more would not pay for.
+    assert best_splits(H200, ProductSize(512, 49, 64, most_splits=MOST_SPLITS), tile, None) == 1
+    assert best_splits(H200, dataclasses.replace(small, most_splits=1), tile, None) == 1
+
+
+# Rows, columns and inner sizes of products, channels whose pixels are loaded one by one: tile by milliseconds.
+TF32, HALVES = Matrix("tf32", 8), Matrix("f16", 16)
+TILES = [
+    (HALVES, (256, 16 * 56 * 56, 9 * 256), 256,
+     {"128x128x32": 0.269, "128x64x32": 0.311, "128x128x16": 0.313, "64x128x32": 0.343, "64x64x32": 0.384, "32x64x32": 0.583}),
+    (HALVES, (64, 16 * 224 * 224, 9 * 64), 64,
+     {"64x128x16": 0.371, "64x128x32": 0.380, "64x64x32": 0.410, "32x64x32": 0.603, "128x128x32": 0.605, "128x64x32": 0.647}),
+    (HALVES, (512, 16 * 28 * 28, 9 * 512), 512,
+     {"128x64x32": 0.302, "128x128x32": 0.314, "64x128x32": 0.335, "64x64x32": 0.378, "32x64x32": 0.578}),
+    (TF32, (256, 16 * 56 * 56, 9 * 256), 256,
+     {"128x128x16": 0.448, "64x128x16": 0.561, "64x64x16": 0.675, "32x64x16": 0.942}),
+    (TF32, (64, 16 * 224 * 224, 9 * 64), 64,
+     {"64x128x16": 0.589, "64x64x16": 0.694, "32x64x16": 0.955, "128x128x16": 0.963}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind,sizes,channels,measured", TILES)
+def test_tiles_of_matrix_instructions_take_as_long_as_they_were_measured(
+    kind: Matrix, sizes: tuple[int, int, int], channels: int, measured: dict[str, float]
+) -> None:
+    size = ProductSize(*sizes, most_splits=MOST_SPLITS, gathered=channels)
+    for tile in tiles_for(kind):
+        time = measured.get(f"{tile.name}x{tile.k}")
+        if time is not None:
+            found = cycles(H200, size, tile, kind, best_splits(H200, size, tile, kind)) / 1.755e6
+            assert 0.8 < time / found < 1.25, (tile, time, found)
+    chosen = best_tile(H200, size, kind)
+    assert measured[f"{chosen.name}x{chosen.k}"] < 1.05 * min(measured.values()), chosen
