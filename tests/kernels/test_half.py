@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from clconv.cases import Case
+from clconv.cases import CASES, Case
 from clconv.device.info import DeviceInfo
 from clconv.errors import KernelBuildError, VariantError
 from clconv.graph.ir import Constant, DType, Graph, Node, TensorSpec
@@ -25,7 +25,7 @@ from clconv.planning.plan import Plan
 from clconv.runtime.check import relative_error
 from clconv.runtime.opencl import open_device
 from tests.kernels.halves import MOST_CASES, OPS, QUICK, cases_of
-from tests.kernels.support import plan_for, run
+from tests.kernels.support import check_passes, plan_for, run
 
 BOUND = 2.0**-10
 
@@ -174,3 +174,11 @@ def test_a_float16_constant_lies_on_the_device_as_half(device: DeviceInfo) -> No
     stored = [dict(call.kernel.parameters).get("halves", ()) for call in plan.calls]
     assert plan.graph.spec("w").dtype is DType.FLOAT16
     assert "y" in stored[0] and len(stored[0]) == 3  # both matrices, too
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if c.op in ("QLinearConv", "QLinearMatMul")], ids=lambda c: c.name
+)
+def test_scales_that_are_halves_are_multiplied_in_float32(case: Case, device: DeviceInfo) -> None:
+    """Bytes differ by one where a product of two such scales is rounded to half."""
+    check_passes(case, device, "simple", precision="float16")
