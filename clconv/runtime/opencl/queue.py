@@ -23,6 +23,11 @@ SCALARS: dict[str, Any] = {
 }  # fmt: skip
 
 
+# NVIDIA's driver never ends a fill of 2 GiB or more, or loses the context (https://github.com/inducer/pyopencl/issues/395; an
+# H200 did with 3.7 GB). A multiple of every device's alignment.
+FILLED_AT_ONCE = 1 << 30
+
+
 class Queue:
     """An in-order command queue: a new one, or a caller's."""
 
@@ -133,7 +138,14 @@ class Queue:
 
     @refused("fill a buffer")
     def fill(self, buffer: Any, byte: int, nbytes: int) -> None:
-        cl.enqueue_fill_buffer(self._queue, buffer, np.uint8(byte), 0, nbytes)
+        """Fills the beginning of a buffer, so many bytes, in parts that every driver can fill."""
+        if nbytes <= FILLED_AT_ONCE:
+            cl.enqueue_fill_buffer(self._queue, buffer, np.uint8(byte), 0, nbytes)
+            return
+        for begin in range(0, nbytes, FILLED_AT_ONCE):
+            size = min(FILLED_AT_ONCE, nbytes - begin)
+            part = buffer.get_sub_region(begin, size)
+            cl.enqueue_fill_buffer(self._queue, part, np.uint8(byte), 0, size)
 
     @refused("finish what is enqueued")
     def finish(self) -> None:
