@@ -89,7 +89,10 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
     if (p < pixels) {
       const size_t first_at = ((size_t)image_index * groups * ${filters} + first_channel) * out_plane + within;
 % if ragged:
-      const int whole = p + ${W} <= pixels && out_plane % ${W} == 0;
+      // Neighbours of the first pixel that lie on another image: how far they are.
+% for lane in range(1, W):
+      const size_t next_${lane} = ${lane} + (within + ${lane} < out_plane ? 0 : (size_t)((within + ${lane}) / out_plane) * (groups * ${filters} - 1) * out_plane);
+% endfor
 % endif
 % for name, row in column.rows:
       ${"{" if even else "if (filter + %d < %d) {" % (row, filters)}
@@ -98,24 +101,24 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
 % if bias and not partial:
         ${name} = ${name} + (${V})(bias_${row});
 % endif
-${"        if (whole) {" if ragged else "        {"}
+% if ragged:
+## Each for itself: a loop over them would index registers, which then lie in memory.
+% for lane in range(W):
+        ${"if (p + %d < pixels) {" % lane if lane else "{"}
+          const size_t place = at${" + next_%d" % lane if lane else ""};
+          float value = ${name}.s${lane};
+% if not partial:
+          ${common.apply_epilogue(epilogue, "value", "float", "channel", "place")}
+% endif
+          ${set_element("target", "place", "value", stored("y"))}
+        }
+% endfor
+% else:
+        {
 % if not partial:
           ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True, aligned=fours)}
 % endif
           ${assign(V, "target + at", name, stored("y"), fours)}
-        }
-% if ragged:
-        if (!whole) {
-          const float values[${W}] = {${", ".join("%s.s%d" % (name, lane) for lane in range(W))}};
-          for (int lane = 0; lane < ${W} && p + lane < pixels; ++lane) {
-            const int q = p + lane, m = q / out_plane;
-            const size_t place = ((size_t)m * groups * ${filters} + channel) * out_plane + q - m * out_plane;
-            float value = values[lane];
-% if not partial:
-            ${common.apply_epilogue(epilogue, "value", "float", "channel", "place")}
-% endif
-            ${set_element("target", "place", "value", stored("y"))}
-          }
         }
 % endif
       }
