@@ -10,7 +10,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from clconv.device.info import DeviceInfo, apply_quirks, nvidia_matrix
+from clconv.device.info import DeviceInfo, nvidia_matrix
+from clconv.device.quirks import apply_quirks
 from clconv.lowering.model.call import KernelCall
 
 CLANG = (

@@ -11,7 +11,8 @@ from clconv.cli.console import Device, indented, stdout
 from clconv.cli.printing import Json
 from clconv.cli.printing.results import as_json_lines
 from clconv.debug import printable
-from clconv.device.info import QUIRKS, DeviceInfo
+from clconv.device.info import DeviceInfo
+from clconv.device.quirks import QUIRKS
 from clconv.errors import DeviceError
 
 

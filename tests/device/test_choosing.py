@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from clconv import config
-from clconv.device.info import DeviceInfo, apply_quirks
+from clconv.device.info import DeviceInfo
+from clconv.device.quirks import apply_quirks
 from clconv.errors import ClconvError, ConfigError, DeviceError
 from clconv.runtime.device import (
     choose_among,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from clconv.device import info
-from clconv.device.info import DeviceInfo, apply_quirks, widened
+from clconv.device import quirks
+from clconv.device.info import DeviceInfo, widened
 from clconv.device.processor import Processor, processor_of
+from clconv.device.quirks import apply_quirks
 from clconv.lowering.ops.conv.shape import arithmetic_rate
 
 POCL = "Portable Computing Language"
@@ -57,7 +58,7 @@ def test_two_steps_for_512_bits_are_no_higher_rate(
     processor: Processor, lanes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether PoCL's compiler knows AVX-512 or functions have it as an attribute: the rate is the processor's."""
-    monkeypatch.setattr(info, "this_processor", lambda: processor)
+    monkeypatch.setattr(quirks, "this_processor", lambda: processor)
     for target in ("znver3", "sapphirerapids"):
         device = _described(target)
         wide = widened(device) if target == "znver3" else device
@@ -69,7 +70,7 @@ def test_two_steps_for_512_bits_are_no_higher_rate(
 def test_other_devices_of_the_machine_are_not_its_processor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(info, "this_processor", lambda: ZEN4)
+    monkeypatch.setattr(quirks, "this_processor", lambda: ZEN4)
     gpu = DeviceInfo("MI300X", "AMD", "AMD Accelerated Parallel Processing", "", "", "gpu")
     assert "halves-512-bits" not in apply_quirks(gpu).quirks
     assert "halves-512-bits" in _described("znver3").quirks

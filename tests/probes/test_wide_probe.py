@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clconv.device.info import DeviceInfo, apply_quirks, wide_of, widened
+from clconv.device.info import DeviceInfo, wide_of, widened
+from clconv.device.quirks import apply_quirks
 from clconv.errors import KernelBuildError
 from clconv.frontend.layers import Conv2d, Sequential
 from clconv.probes import known, wide_probe

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import functools
 import threading
+import time
 import weakref
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any
@@ -30,11 +31,18 @@ from clconv.runtime.opencl.built import (
     without_logs,
 )
 from clconv.runtime.opencl.builtins import declared
+from clconv.runtime.opencl.driver_cache import LONG, QUIRK, Elsewhere
 from clconv.runtime.opencl.found import is_pocl
 from clconv.runtime.opencl.helper import Job, given
 from clconv.runtime.opencl.library import read_ahead
 from clconv.runtime.opencl.machine_code import read_once
-from clconv.runtime.opencl.program import KERNELS_A_PROGRAM, Program, together
+from clconv.runtime.opencl.program import (
+    KERNELS_A_PROGRAM,
+    Program,
+    has_binary,
+    known_source,
+    together,
+)
 from clconv.runtime.progress import Progress, silent
 from clconv.spans import span
 from clconv.store.pocl_folder import VARIABLE, settle_folder
@@ -43,6 +51,8 @@ from clconv.store.pocl_programs import Programs
 MAKE_ROOM = (
     f"compiling kernels needs more; make room, or set {VARIABLE} to another folder and start again"
 )
+Part = tuple[Kernel, ...]  # kernels of one program
+Made = tuple[Part, Program]
 _KERNELS_KEPT = 256  # that nobody uses, of some hundred KB each
 
 
@@ -83,10 +93,10 @@ class Compiler:
                 progress(0, total)
             with self._beside(parts := together(missing, self._most)) as others:
                 parts = sorted(parts, key=lambda part: part[0] in others)
-                with contextlib.closing(self._made_in_order(parts, others)) as made:
-                    for part in parts:
+                with contextlib.closing(self._all_made(parts, others)) as made:
+                    for _ in parts:
                         with span("build"):
-                            program = next(made)
+                            part, program = next(made)
                         found.update(dict.fromkeys(part, program))
                         done += sum(map(pieces_of, part))
                         progress(done, total)
@@ -108,21 +118,38 @@ class Compiler:
         sources = {p[0]: self._source(p) for p in joined} if several else {}
         return Beside(sources, self._stored, self.info)
 
-    def _made_in_order(
-        self, parts: Sequence[tuple[Kernel, ...]], others: Beside
-    ) -> Generator[Program, None, None]:
+    def _all_made(self, parts: Sequence[Part], others: Beside) -> Generator[Made, None, None]:
+        """The programs as they are compiled; errors in the order of parts."""
         with without_logs():
             if not self._is_side_by_side or len(parts) < 2:
-                yield from (self._made_beside(part, others) for part in parts)
-                return
-            tasks = (  # rendered here, while the first are compiled
-                functools.partial(self._program, part, _known_source(part) or self._source(part))
-                for part in parts
-            )
-            programs = side_by_side(tasks, min(len(parts), usable_cores()))
-            with contextlib.closing(programs):
-                for part, program in zip(parts, programs, strict=True):
-                    yield self._kept(part, program)
+                yield from ((part, self._made_beside(part, others)) for part in parts)
+            elif QUIRK in self.info.quirks:
+                yield from self._made_elsewhere(parts)
+            else:
+                yield from self._made_by_threads(parts)
+
+    def _made_by_threads(self, parts: Sequence[Part]) -> Generator[Made, None, None]:
+        tasks = (  # rendered here, while the first are compiled
+            functools.partial(self._program, part, known_source(part) or self._source(part))
+            for part in parts
+        )
+        programs = side_by_side(tasks, min(len(parts), usable_cores()))
+        with contextlib.closing(programs):
+            for part, program in zip(parts, programs, strict=True):
+                yield part, self._kept(part, program)
+
+    def _made_elsewhere(self, parts: Sequence[Part]) -> Generator[Made, None, None]:
+        """By other processes first, unless the longest shows that the driver has kept what it built before."""
+        sources = {part: known_source(part) or self._source(part) for part in parts}
+        longest, *rest = sorted(parts, key=lambda part: -len(sources[part]))
+        began = time.perf_counter()
+        yield longest, self._kept(longest, self._program(longest, sources[longest]))
+        is_new = time.perf_counter() - began > LONG
+        fresh = [sources[part] for part in rest if not has_binary(part)] if is_new else []
+        with Elsewhere(fresh, self.info) as others:
+            for part in sorted(rest, key=lambda part: sources[part] in others):
+                others.wait(sources[part])
+                yield part, self._kept(part, self._program(part, sources[part]))
 
     def _made_beside(self, part: tuple[Kernel, ...], others: Beside) -> Program:
         kernel = part[0]
@@ -175,7 +202,7 @@ class Compiler:
 
     def _made(self, kernels: tuple[Kernel, ...], source: str | None) -> Program:
         """source: if it has been rendered already."""
-        source = source or _known_source(kernels) or self._source(kernels)
+        source = source or known_source(kernels) or self._source(kernels)
         if self._stored is not None:
             self._stored.check(source, [k.symbol for k in kernels])
         return self._kept(kernels, self._program(kernels, source))
@@ -264,12 +291,6 @@ class Compiler:
         if self._stored is not None:
             self._stored.remember()
             read_once({call.kernel.symbol for call in calls})
-
-
-def _known_source(kernels: Sequence[Kernel]) -> str | None:
-    """That of stored ones."""
-    known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
-    return None if known is None else known.source
 
 
 def _is_made_of_kernels(kernel: Kernel) -> bool:

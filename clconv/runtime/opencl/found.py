@@ -9,7 +9,6 @@ import pyopencl as cl
 
 from clconv.device.info import (
     DeviceInfo,
-    apply_quirks,
     dot_of,
     gpu_dot,
     half_matrix,
@@ -19,6 +18,7 @@ from clconv.device.info import (
     wide_of,
 )
 from clconv.device.processor import this_processor
+from clconv.device.quirks import apply_quirks
 from clconv.runtime import process
 from clconv.store.pocl_folder import settle_folder
 

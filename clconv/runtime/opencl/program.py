@@ -31,6 +31,18 @@ def together(kernels: Sequence[Kernel], most: int = KERNELS_A_PROGRAM) -> list[t
     return [*map(tuple, stored.values()), *alone, *several]
 
 
+def known_source(kernels: Sequence[Kernel]) -> str | None:
+    """That of stored ones."""
+    known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
+    return None if known is None else known.source
+
+
+def has_binary(kernels: Sequence[Kernel]) -> bool:
+    """Whether they are stored as compiled."""
+    known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
+    return known is not None and known.binary is not None
+
+
 class Program:
     """A compiled program, its source, and what was launched of it: symbols of kernels with
     local sizes. A kernel itself would keep the network that it was read from."""
