@@ -111,7 +111,18 @@ def tiles_for(kind: Matrix | None) -> Sequence[Tile]:
         return (*INTEL_TILES[:-1], WIDE_GROUP)
     if kind.is_intel:
         return INTEL_TILES
-    return HALF_MATRIX_TILES if kind.pair == 2 else MATRIX_TILES
+    if (
+        kind.pair == 2
+    ):  # with 8 products at a time twice as many fragments are read, which the largest has no registers for
+        return HALF_MATRIX_TILES if kind.k == 16 else HALF_MATRIX_TILES[1:]
+    return MATRIX_TILES
+
+
+def without_many_loads(kind: Matrix | None) -> Sequence[Tile]:
+    """Tiles for pixels that are loaded one by one at a fixed distance, whose places compilers keep, two registers each: not those of
+    32 loads an item beside 128 results."""
+    tiles = tiles_for(kind)
+    return [t for t in tiles if t.n * t.k // t.items < 32 or t.item_m * t.item_n < 128]
 
 
 def subgroup_of(device: DeviceInfo, kind: Matrix | None) -> int:

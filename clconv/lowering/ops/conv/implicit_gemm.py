@@ -36,6 +36,8 @@ from clconv.lowering.shared.tiles import (
     local_memory_obstacle,
     matrix_obstacle,
     subgroup_of,
+    tiles_for,
+    without_many_loads,
 )
 from clconv.records import record
 
@@ -188,7 +190,10 @@ def _product_size(shape: ConvShape) -> ProductSize:
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     shape = ConvShape.of(problem)
     product_size = _product_size(shape)
-    tile = chosen_tile(problem, product_size, kind)
+    side_by_side = shape.is_pointwise and math.prod(shape.out) % 4 == 0
+    apart = shape.kernel == (1, 1) and not side_by_side
+    tiles = without_many_loads(kind) if apart else tiles_for(kind)
+    tile = chosen_tile(problem, product_size, kind, tiles)
     splits = chosen_splits(problem, product_size, tile, kind)
     product = ConvProduct(shape, tile, splits, problem.has(2), plan_epilogue(problem), kind)
     weights = problem.packed(
