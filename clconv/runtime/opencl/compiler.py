@@ -64,8 +64,8 @@ class Compiler:
         self._lock = threading.Lock()
         self._stored = Programs(settle_folder()) if is_pocl(info.platform) else None
         # The compiler of a GPU takes as long for several kernels in a program as for each in one, and some compile several programs
-        # at a time (NVIDIA's does not); the compilers of CPUs do neither.
-        self._is_side_by_side = self._stored is None and not info.is_cpu
+        # at a time (NVIDIA's does not); the compilers of CPUs do neither, and Oclgrind's dies of it.
+        self._is_side_by_side = self._stored is None and info.kind == "gpu"
         self._most = 1 if self._is_side_by_side else KERNELS_A_PROGRAM
         # By the kernel's symbol, as long as a plan uses them; the latest are kept for networks that are loaded again.
         self._programs: weakref.WeakValueDictionary[str, Program] = weakref.WeakValueDictionary()

@@ -137,15 +137,20 @@ def test_an_error_of_who_is_told_ends_it(gpus: Compiler) -> None:
     assert len(gpus.prepare(kernels)) == 8
 
 
-def test_a_gpus_programs_are_of_one_kernel_and_a_cpus_of_many(
+def test_a_gpus_programs_are_of_one_kernel_and_others_of_many(
     device: DeviceInfo, gpus: Compiler
 ) -> None:
     kernels = kernels_of(device)
     assert len(kernels) > 1
     programs = gpus.prepare(kernels)
     assert len({id(program) for program in programs.values()}) == len(kernels)
-    for change in ({}, {"platform": "of a CPU"}):
-        found = compiler_of(device, kind="cpu", **change).prepare(kernels)
+    others: tuple[dict[str, str], ...] = (
+        {"kind": "cpu"},
+        {"kind": "cpu", "platform": "of a CPU"},
+        {"kind": "accelerator", "platform": "Oclgrind"},
+    )
+    for change in others:
+        found = compiler_of(device, **change).prepare(kernels)
         assert len({id(program) for program in found.values()}) == len(together(kernels)) == 1
 
 
