@@ -97,6 +97,6 @@ def compiled_beside(patch: pytest.MonkeyPatch) -> list[bool]:
         ended.extend([wait(self, kernel)] if kernel in self else [])
         return True
 
-    patch.setattr(beside, "_spare", lambda: 1)
+    patch.setattr(beside, "spare_processes", lambda: 1)
     patch.setattr(beside.Beside, "wait", waited)
     return ended

@@ -8,7 +8,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyopencl as cl
@@ -21,6 +21,9 @@ from clconv.planning.sharing import shared_out
 from clconv.runtime.opencl.helper import SPARE, Helper, Job
 from clconv.store.pocl_programs import Programs
 
+Key = TypeVar("Key")
+_Self = TypeVar("_Self", bound="Others[Any]")
+
 # Lines of a program that takes longer to compile, about a second, than a process to start.
 LINES = 3000
 _PATIENCE = 20.0  # seconds that a process which nobody has waits for what it is to compile
@@ -30,7 +33,7 @@ _early: list[Helper] = []  # that nobody has asked for yet, or that are free aga
 _lock = threading.Lock()
 
 
-def _spare() -> int:
+def spare_processes() -> int:
     """How many processes have a core of their own beside this one: where others are at work, one more would only cost."""
     limit = SPARE.get() if sys.executable else 0
     if limit is not None:
@@ -45,7 +48,7 @@ def start_early(device: DeviceInfo) -> None:
     It ends by itself when nothing comes."""
     with _lock:
         _early[:] = [helper for helper in _early if helper.is_there]
-    if _spare() and not _early:
+    if spare_processes() and not _early:
         with contextlib.suppress(OSError):
             _early.append(Helper(device, _PATIENCE))
 
@@ -75,10 +78,53 @@ def _end_early() -> None:
     _early.clear()
 
 
-class Beside:
+class Others(Generic[Key]):
+    """Programs that other processes compile beside this one, by a key of whoever needs them. `with` ends processes that are not
+    waited for."""
+
+    def __init__(self, lengths: Mapping[Key, int], processes: int, device: DeviceInfo) -> None:
+        """lengths: of all that is to be shared out among so many processes and this one."""
+        self._working: list[Helper] = []
+        self._jobs: dict[Key, tuple[Helper, int]] = {}
+        self._elsewhere: set[Key] = set()
+        keys = list(lengths)
+        with contextlib.suppress(OSError):  # then more is compiled here
+            for places in filter(None, shared_out([*lengths.values()], [0] * (1 + processes))[1:]):
+                helper = taken(device)
+                self._working.append(helper)
+                self._elsewhere.update(keys[place] for place in places)
+                for place in places:
+                    self._jobs[keys[place]] = helper, self._give(helper, keys[place])
+
+    def _give(self, helper: Helper, key: Key) -> int:
+        """Has a process compile one, and returns the number of the job."""
+        raise NotImplementedError
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        for helper in self._working:
+            helper.__exit__()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._elsewhere
+
+    def __len__(self) -> int:
+        return len(self._working)
+
+    def wait(self, key: Key) -> bool:
+        """Returns when the program is there: True; or is not going to be: then it is compiled as any other."""
+        if key not in self._jobs:
+            return True
+        helper, number = self._jobs.pop(key)
+        return helper.wait(number)
+
+
+class Beside(Others[Kernel]):
     """Programs of persistent kernels and their parts that are compiled beside those of this process, by the kernel. sources: of
     all that this process needs; stored: where PoCL keeps those that it has compiled. The longest is left to this process, and its
-    share of the others. `with` ends processes that are not waited for."""
+    share of the others."""
 
     def __init__(
         self,
@@ -86,45 +132,17 @@ class Beside:
         stored: Programs | None,
         device: DeviceInfo,
     ) -> None:
-        spare = _spare() if sources else 0
+        spare = spare_processes() if sources else 0
         least = LEAST if any(map(is_part, sources)) else LINES
         long = [k for k, source in sources.items() if source.count("\n") >= least]
         wanted = [] if stored is None else [k for k in long if not _is_there(k, sources[k], stored)]
-        lines = [sources[kernel].count("\n") for kernel in wanted]
-        self.sources = sources
-        self._working: list[tuple[Helper, dict[Kernel, int]]] = []
-        self._elsewhere: set[Kernel] = set()
-        with contextlib.suppress(OSError):  # then more is compiled here
-            for places in filter(None, shared_out(lines, [0] * (1 + spare))[1:]):
-                group = [wanted[place] for place in places]
-                helper = taken(device)
-                numbers: dict[Kernel, int] = {}
-                self._working.append((helper, numbers))
-                self._elsewhere.update(group)
-                for kernel in group:
-                    idle = idle_arguments(kernel)
-                    job = Job(sources[kernel], kernel.symbol, idle, device.compute_units)
-                    numbers[kernel] = helper.give_program(job)
+        self.sources, self._items = sources, device.compute_units
+        super().__init__({k: sources[k].count("\n") for k in wanted}, spare, device)
 
-    def __enter__(self) -> Beside:
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        for helper, _ in self._working:
-            helper.__exit__()
-
-    def __contains__(self, kernel: Kernel) -> bool:
-        return kernel in self._elsewhere
-
-    def __len__(self) -> int:
-        return len(self._working)
-
-    def wait(self, kernel: Kernel) -> bool:
-        """Returns when the program is there: True; or is not going to be: then it is compiled as any other."""
-        for helper, numbers in self._working:
-            if kernel in numbers:
-                return helper.wait(numbers.pop(kernel))
-        return True
+    def _give(self, helper: Helper, kernel: Kernel) -> int:
+        idle = idle_arguments(kernel)
+        job = Job(self.sources[kernel], kernel.symbol, idle, self._items)
+        return helper.give_program(job)
 
 
 def _is_there(kernel: Kernel, source: str, stored: Programs) -> bool:

@@ -39,7 +39,7 @@ from clconv.runtime.opencl.machine_code import read_once
 from clconv.runtime.opencl.program import (
     KERNELS_A_PROGRAM,
     Program,
-    has_binary,
+    known_binary,
     known_source,
     together,
 )
@@ -78,7 +78,7 @@ class Compiler:
         self, kernels: Iterable[Kernel], progress: Progress = silent
     ) -> dict[Kernel, Program]:
         """The programs of these kernels, which live as long as somebody holds them; those that this device does not
-        have yet are compiled, a few at a time, on a GPU in several threads.
+        have yet are compiled, a few at a time, for a GPU in several threads or processes.
 
         progress(done, all), in kernels, is called first with 0 if there are any, and after each program. Raises
         KernelBuildError with source and log.
@@ -119,7 +119,7 @@ class Compiler:
         return Beside(sources, self._stored, self.info)
 
     def _all_made(self, parts: Sequence[Part], others: Beside) -> Generator[Made, None, None]:
-        """The programs as they are compiled; errors in the order of parts."""
+        """The programs as they are compiled, in whatever order."""
         with without_logs():
             if not self._is_side_by_side or len(parts) < 2:
                 yield from ((part, self._made_beside(part, others)) for part in parts)
@@ -145,7 +145,7 @@ class Compiler:
         began = time.perf_counter()
         yield longest, self._kept(longest, self._program(longest, sources[longest]))
         is_new = time.perf_counter() - began > LONG
-        fresh = [sources[part] for part in rest if not has_binary(part)] if is_new else []
+        fresh = [sources[part] for part in rest if known_binary(part) is None] if is_new else []
         with Elsewhere(fresh, self.info) as others:
             for part in sorted(rest, key=lambda part: sources[part] in others):
                 others.wait(sources[part])
@@ -208,8 +208,8 @@ class Compiler:
         return self._kept(kernels, self._program(kernels, source))
 
     def _program(self, kernels: tuple[Kernel, ...], source: str) -> Program:
-        known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
-        binary = known.binary() if known and known.binary else b""
+        read = known_binary(kernels)
+        binary = b"" if read is None else read()
         compiled = self._from_binary(binary) if binary else None
         return Program(self._build(source) if compiled is None else compiled, source)
 

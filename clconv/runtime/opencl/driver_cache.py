@@ -3,13 +3,11 @@ the disk what they have built. This process then finds it there."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
-from clconv.device.cores import spare_cores
 from clconv.device.info import DeviceInfo
-from clconv.planning.sharing import shared_out
-from clconv.runtime.opencl.helper import SPARE, Helper
+from clconv.runtime.opencl.beside import Others, spare_processes
+from clconv.runtime.opencl.helper import Helper
 
 QUIRK = "builds-one-at-a-time"
 # Seconds of a build that the driver had not kept: one that it had takes a few milliseconds.
@@ -18,43 +16,16 @@ _MOST = 8  # processes, each of which takes some hundred MB of a GPU's memory
 _EACH = 3  # programs, at least: a process takes about as long to begin
 
 
-class Elsewhere:
-    """Sources that other processes of ours build, as many as there are cores that nobody uses; this process has its share of
-    them. `with` ends processes that are not waited for."""
+class Elsewhere(Others[str]):
+    """Sources that other processes build, as many as there are cores that nobody uses; this process has its share of them."""
 
     def __init__(self, sources: Sequence[str], device: DeviceInfo) -> None:
-        spare = SPARE.get()
-        cores = spare_cores() if spare is None else spare
-        count = min(cores, _MOST, len(sources) // _EACH)
-        shares = shared_out([len(source) for source in sources], [0] * (1 + count))
-        self._jobs: dict[str, tuple[Helper, int]] = {}
-        self._helpers: list[Helper] = []
-        with contextlib.suppress(OSError):  # then more is built here
-            for places in shares[1:]:
-                helper = Helper(device)
-                self._helpers.append(helper)
-                for place in places:
-                    self._jobs[sources[place]] = helper, helper.give(_job(sources[place]))
+        most = min(_MOST, len(sources) // _EACH)
+        processes = min(spare_processes(), most) if most else 0
+        super().__init__({source: len(source) for source in sources}, processes, device)
 
-    def __enter__(self) -> Elsewhere:
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        for helper in self._helpers:
-            helper.__exit__()
-
-    def __contains__(self, source: str) -> bool:
-        return source in self._jobs
-
-    def __len__(self) -> int:
-        return len(self._helpers)
-
-    def wait(self, source: str) -> bool:
-        """Returns when the driver has a program: True; or is not going to get it from another process."""
-        if source not in self._jobs:
-            return True
-        helper, number = self._jobs.pop(source)
-        return helper.wait(number)
+    def _give(self, helper: Helper, source: str) -> int:
+        return helper.give(_job(source))
 
 
 def _job(source: str) -> dict[str, object]:

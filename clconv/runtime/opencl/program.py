@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyopencl as cl
 
-from clconv.lowering.model.call import Kernel, StoredKernel
+from clconv.lowering.model.call import Kernel, StoredKernel, StoredProgram
 from clconv.planning.persistent import is_part, is_persistent
 from clconv.runtime import process
 from clconv.runtime.opencl.refusals import refused
@@ -31,16 +31,20 @@ def together(kernels: Sequence[Kernel], most: int = KERNELS_A_PROGRAM) -> list[t
     return [*map(tuple, stored.values()), *alone, *several]
 
 
+def _stored_program(kernels: Sequence[Kernel]) -> StoredProgram | None:
+    return kernels[0].program if isinstance(kernels[0], StoredKernel) else None
+
+
 def known_source(kernels: Sequence[Kernel]) -> str | None:
     """That of stored ones."""
-    known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
-    return None if known is None else known.source
+    stored = _stored_program(kernels)
+    return None if stored is None else stored.source
 
 
-def has_binary(kernels: Sequence[Kernel]) -> bool:
-    """Whether they are stored as compiled."""
-    known = kernels[0].program if isinstance(kernels[0], StoredKernel) else None
-    return known is not None and known.binary is not None
+def known_binary(kernels: Sequence[Kernel]) -> Callable[[], bytes] | None:
+    """What reads what a compiler made of them, if that is stored."""
+    stored = _stored_program(kernels)
+    return None if stored is None else stored.binary
 
 
 class Program:

@@ -11,7 +11,7 @@ from clconv.device.info import DeviceInfo
 from clconv.device.quirks import apply_quirks
 from clconv.errors import KernelBuildError
 from clconv.lowering.model.call import StoredKernel, StoredProgram
-from clconv.runtime.opencl import Compiler, compiler, driver_cache, open_device
+from clconv.runtime.opencl import Compiler, beside, compiler, open_device
 from clconv.runtime.opencl.driver_cache import QUIRK, Elsewhere
 from clconv.runtime.opencl.helper import SPARE
 
@@ -47,7 +47,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Elsewhere]:
 
     monkeypatch.setattr(compiler, "Elsewhere", Noted)
     monkeypatch.setattr(compiler, "LONG", -1.0)
-    monkeypatch.setattr(driver_cache, "spare_cores", lambda: 2)
+    monkeypatch.setattr(beside, "spare_cores", lambda: 2)
     return found
 
 
@@ -93,18 +93,18 @@ def test_a_thread_that_may_start_no_process_starts_none(gpus: Compiler, asked: l
 def test_processes_that_die_or_cannot_start_are_done_without(
     gpus: Compiler, asked: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Dying(driver_cache.Helper):
+    class Dying(beside.Helper):
         def give(self, job: Any) -> int:
             self._process.kill()
             return super().give(job)
 
-    monkeypatch.setattr(driver_cache, "Helper", Dying)
+    monkeypatch.setattr(beside, "Helper", Dying)
     assert len(gpus.prepare(kernels(*map(str, range(8))))) == 8
 
-    def none(device: DeviceInfo) -> Any:
+    def none(device: DeviceInfo, patience: float) -> Any:
         raise OSError("no more processes")
 
-    monkeypatch.setattr(driver_cache, "Helper", none)
+    monkeypatch.setattr(beside, "Helper", none)
     assert len(gpus.prepare(kernels(*map(str, range(8)), name="other"))) == 8
     assert len(asked) == 2
 
@@ -114,4 +114,4 @@ def test_what_is_refused_there_is_told_here(gpus: Compiler, asked: list[Any]) ->
     with pytest.raises(KernelBuildError, match=r"x\[0\] \+= y"):
         gpus.prepare(wanted)
     (others,) = asked
-    assert all(not helper.is_there for helper in others._helpers)
+    assert all(not helper.is_there for helper in others._working)
