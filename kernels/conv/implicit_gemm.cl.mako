@@ -114,12 +114,10 @@ kernel __attribute__((reqd_work_group_size(${tile.items}, 1, 1))) void ${entry}(
         }
 % endfor
 % else:
-        {
 % if not partial:
-          ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True, aligned=fours)}
+        ${common.apply_epilogue(epilogue, name, V, "channel", "at", one_channel=True, aligned=fours)}
 % endif
-          ${assign(V, "target + at", name, stored("y"), fours)}
-        }
+        ${assign(V, "target + at", name, stored("y"), fours)}
 % endif
       }
 % endfor

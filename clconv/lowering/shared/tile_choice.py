@@ -64,6 +64,11 @@ def _units(device: DeviceInfo) -> int:
     return max(device.compute_units // 16 if intel else device.compute_units, 1)
 
 
+def _seconds(device: DeviceInfo, cycles: float) -> float:
+    """Cycles in the measure that variants estimate by, gpu_rate()'s: 256 operations a cycle and unit."""
+    return cycles * 256 * _units(device) / gpu_rate(device)
+
+
 @record(frozen=True)
 class _Step:
     """Cycles that a step of a work-group takes of a unit that others share, those it takes besides, and those it takes at least."""
@@ -90,7 +95,7 @@ def _step(tile: Tile, kind: Matrix | None, gathered: int) -> _Step:
     count = part.fragment_rows * part.fragment_columns * turns
     reads = (4 * part.fragment_rows + 2 * part.fragment_columns) * turns
     if kind.is_intel:
-        busy = max(count + reads + _OVERHEAD, 6.5 * count)
+        busy = max(count + reads + _OVERHEAD, _MULTIPLIED * count)
         return _Step(warps * max(busy / _SCHEDULERS, reads), 0)
     # Lines of 128 bytes that a step reads and writes: fragments and tiles of local memory, weights and pixels of the cache. One
     # pixel a work-item makes two lines of every other access.
@@ -161,21 +166,19 @@ def group_seconds(
     in flight while a step multiplies."""
     shared = max(_ISSUED * items / 32 * issued / _SCHEDULERS, nbytes / _SECOND_LEVEL)
     step = _Step(shared, _STALLS * issued + _WAITED)
-    time = _of_groups(device, groups, steps, step, registers * items)
-    return time * 256 * _units(device) / gpu_rate(device)
+    return _seconds(device, _of_groups(device, groups, steps, step, registers * items))
 
 
 def memory_seconds(device: DeviceInfo, nbytes: int) -> float:
     """What so many bytes to and from memory take at least, in the measure of product_seconds()."""
-    return nbytes / _BYTES * 256 / gpu_rate(device)
+    return _seconds(device, nbytes / (_BYTES * _units(device)))
 
 
 def lines_seconds(device: DeviceInfo, groups: int, accesses: float, nbytes: int) -> float:
     """The time of work-groups that move memory, in the measure of product_seconds(): so many bytes in all, and in each group
     so many accesses to lines of the first cache or of local memory, of which a unit does one a cycle."""
-    units = _units(device)
-    time = max(nbytes / (_BYTES * units), -(-groups // units) * accesses)
-    return time * 256 * units / gpu_rate(device)
+    accessed = _seconds(device, -(-groups // _units(device)) * accesses)
+    return max(memory_seconds(device, nbytes), accessed)
 
 
 def _splits(product_size: ProductSize, tile: Tile) -> list[int]:
@@ -226,13 +229,13 @@ def _is_measured(kind: Matrix | None) -> bool:
 def product_seconds(device: DeviceInfo, product_size: ProductSize, kind: Matrix | None) -> float:
     """The time of a product as variants estimate it, by gpu_rate()."""
     tile = best_tile(device, product_size, kind)
-    time = cycles(device, product_size, tile, kind, best_splits(device, product_size, tile, kind))
-    return time * 256 * _units(device) / gpu_rate(device)
+    splits = best_splits(device, product_size, tile, kind)
+    return _seconds(device, cycles(device, product_size, tile, kind, splits))
 
 
 def launch_seconds(device: DeviceInfo, launches: int = 1) -> float:
     """Of launches besides, in the same measure."""
-    return launches * _LAUNCH * 256 * _units(device) / gpu_rate(device)
+    return _seconds(device, launches * _LAUNCH)
 
 
 def chosen_tile(

@@ -107,12 +107,13 @@ def together(tile: Tile, kind: Matrix) -> list[tuple[str, int, list[str]]]:
     """The vectors that columns() names, by what NVIDIA's fragments have of them: in an order that depends on the item, and on
     whether they are of even columns of fragments, 0, or odd ones, 1."""
     warps = Warps.of(tile, kind)
+    places = itertools.product(
+        range(warps.fragment_columns // 4), range(2), range(2 * warps.fragment_rows)
+    )
     return [
-        (name, turn, [f"c{at // 2}_{4 * four + j}_{at % 2}.s{turn}" for j in range(4)])
-        for four in range(warps.fragment_columns // 4)
-        for turn in range(2)
-        for at, name in enumerate(f"d{four}_{turn}_{at}" for at in range(2 * warps.fragment_rows))
-    ]
+        (f"d{four}_{turn}_{at}", turn, [f"c{at // 2}_{4 * four + j}_{at % 2}.s{turn}" for j in range(4)])
+        for four, turn, at in places
+    ]  # fmt: skip
 
 
 def variables(tile: Tile, kind: Matrix | None) -> list[tuple[str, list[str]]]:

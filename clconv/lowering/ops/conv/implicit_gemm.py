@@ -122,7 +122,16 @@ class ConvProduct:
     @property
     def fours(self) -> bool:
         """Whether the pixels of an image are a multiple of four, which then lie where vectors may."""
-        return math.prod(self.shape.out) % 4 == 0
+        return _has_fours(self.shape)
+
+
+def _has_fours(shape: ConvShape) -> bool:
+    return math.prod(shape.out) % 4 == 0
+
+
+def _pixel_width(shape: ConvShape) -> int:
+    """Pixels of a load: four where they do not see their neighbours and lie where vectors may."""
+    return 4 if shape.is_pointwise and _has_fours(shape) else 1
 
 
 def product_call(
@@ -149,7 +158,7 @@ def product_call(
         channel_block=product.channel_block,
         tap_width=product.tap_width,
         fours=product.fours,
-        pixel_width=4 if product.fours and shape.is_pointwise else 1,
+        pixel_width=_pixel_width(shape),
         partial=not final,
         subgroup=subgroup_of(problem.device, product.kind),
         bias=has_bias,
@@ -190,8 +199,7 @@ def _product_size(shape: ConvShape) -> ProductSize:
 def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
     shape = ConvShape.of(problem)
     product_size = _product_size(shape)
-    side_by_side = shape.is_pointwise and math.prod(shape.out) % 4 == 0
-    apart = shape.kernel == (1, 1) and not side_by_side
+    apart = shape.kernel == (1, 1) and _pixel_width(shape) == 1
     tiles = without_many_loads(kind) if apart else tiles_for(kind)
     tile = chosen_tile(problem, product_size, kind, tiles)
     splits = chosen_splits(problem, product_size, tile, kind)

@@ -8,6 +8,8 @@ image of the filters' taps.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -136,64 +138,30 @@ def _lower(problem: Problem, kind: Matrix | None) -> Lowered:
 
 def _spread(problem: Problem, parts: str) -> KernelCall:
     """The launch that puts each product to its place, which is no other's."""
-    x, y, kernel = problem.x, problem.y, pair(problem.input(1).shape[2:], 1)
-    height, width = pair(x.shape[2:], 1)
-    epilogue = plan_epilogue(problem)
-    spread = Kernel.of(
-        "conv/transpose/spread.cl.mako",
-        "conv_transpose_spread",
-        kernel=kernel,
-        store=kernel[1] if kernel[1] in (2, 4) else 1,
-        bias=problem.has(2),
-        epilogue=epilogue.terms,
-        epilogue_names=epilogue.names,
-    )
-    arguments: list[tuple[str, Argument]] = [
-        ("product", Read(parts)),
-        *bias_arguments(problem, 1),
-        ("y", Write(problem.node.outputs[0])),
-        ("filters", Scalar(y.shape[1])),
-        ("height", Scalar(height)),
-        ("width", Scalar(width)),
-        *epilogue.arguments,
-    ]
-    return _collect_call(problem, spread, arguments, height * width, kernel[0])
+    kernel, (height, width) = pair(problem.input(1).shape[2:], 1), pair(problem.x.shape[2:], 1)
+    settings = {"kernel": kernel, "store": kernel[1] if kernel[1] in (2, 4) else 1}
+    return _collect_call(problem, parts, "spread", settings, (), height * width, kernel[0])
 
 
 def _gather(problem: Problem, parts: str) -> KernelCall:
     """The launch that adds up the products at each place."""
-    at, x, y, kernel = problem.node.attrs, problem.x, problem.y, pair(problem.input(1).shape[2:], 1)
+    at, x, kernel = problem.node.attrs, problem.x, pair(problem.input(1).shape[2:], 1)
     strides, dilations = pair(at.strides, 1), pair(at.dilations, 1)
     begin = pair(at.pads[: x.rank - 2], 0)
     rows, columns = (
         seen_from_results(kernel[i], strides[i], dilations[i], begin[i]) for i in range(2)
     )
-    (height, width), (out_height, out_width) = pair(x.shape[2:], 1), pair(y.shape[2:], 1)
-    epilogue = plan_epilogue(problem)
-    gather = Kernel.of(
-        "conv/transpose/gather.cl.mako",
-        "conv_transpose_gather",
-        kernel=kernel,
-        strides=strides,
-        rows=rows,
-        columns=columns,
-        store=strides[1] if strides[1] in (2, 4) and out_width % strides[1] == 0 else 1,
-        bias=problem.has(2),
-        epilogue=epilogue.terms,
-        epilogue_names=epilogue.names,
-    )
-    arguments: list[tuple[str, Argument]] = [
-        ("product", Read(parts)),
-        *bias_arguments(problem, 1),
-        ("y", Write(problem.node.outputs[0])),
-        ("filters", Scalar(y.shape[1])),
-        ("height", Scalar(height)),
-        ("width", Scalar(width)),
-        ("out_height", Scalar(out_height)),
-        ("out_width", Scalar(out_width)),
-        *epilogue.arguments,
-    ]
-    return _collect_call(problem, gather, arguments, out_height * -(-out_width // strides[1]), 1)
+    height, width = pair(problem.y.shape[2:], 1)
+    settings = {
+        "kernel": kernel,
+        "strides": strides,
+        "rows": rows,
+        "columns": columns,
+        "store": strides[1] if strides[1] in (2, 4) and width % strides[1] == 0 else 1,
+    }
+    sizes = (("out_height", Scalar(height)), ("out_width", Scalar(width)))
+    items = height * -(-width // strides[1])
+    return _collect_call(problem, parts, "gather", settings, sizes, items, 1)
 
 
 def seen_from_results(kernel: int, stride: int, dilation: int, pad: int) -> tuple[Phase, ...]:
@@ -207,9 +175,32 @@ def seen_from_results(kernel: int, stride: int, dilation: int, pad: int) -> tupl
 
 
 def _collect_call(
-    problem: Problem, kernel: Kernel, arguments: list[tuple[str, Argument]], items: int, lines: int
-) -> KernelCall:
-    local, y = min(64, problem.device.largest_work_group), problem.y
+    problem: Problem, parts: str, name: str, settings: Mapping[str, Any],
+    sizes: Sequence[tuple[str, Argument]], items: int, lines: int,
+) -> KernelCall:  # fmt: skip
+    """The launch that makes results of products. settings, sizes: of the kernel of that name besides what both have. items, lines:
+    for each filter."""
+    epilogue, y = plan_epilogue(problem), problem.y
+    height, width = pair(problem.x.shape[2:], 1)
+    kernel = Kernel.of(
+        f"conv/transpose/{name}.cl.mako",
+        f"conv_transpose_{name}",
+        **settings,
+        bias=problem.has(2),
+        epilogue=epilogue.terms,
+        epilogue_names=epilogue.names,
+    )
+    arguments: list[tuple[str, Argument]] = [
+        ("product", Read(parts)),
+        *bias_arguments(problem, 1),
+        ("y", Write(problem.node.outputs[0])),
+        ("filters", Scalar(y.shape[1])),
+        ("height", Scalar(height)),
+        ("width", Scalar(width)),
+        *sizes,
+        *epilogue.arguments,
+    ]
+    local = min(64, problem.device.largest_work_group)
     size = (-(-items // local) * local, y.shape[1] * lines, y.shape[0])
     return problem.call(kernel, arguments, size, (local, 1, 1))
 
