@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.gpu.lanes import SIZES
 from benchmarks.gpu.work import closed, network_graph
 from clconv.device.info import DeviceInfo
 from clconv.device.options import PlanOptions
@@ -29,7 +30,6 @@ from clconv.planning.planner import Planner
 
 _OFFSETS = re.compile(r"mov\.[bu]32\s+(%r\d+), %envreg\d+;")
 _BUFFER = 512 << 20  # bytes of each argument
-_SIZES = {"unet": 256}
 TYPES = {"int": np.int32, "uint": np.uint32, "long": np.int64, "ulong": np.uint64, "float": np.float32}  # fmt: skip
 Job = dict[str, Any]
 
@@ -61,7 +61,7 @@ def jobs_of(record: dict[str, Any], network: str, count: int) -> list[Job]:
     if not rows or "top" not in rows[0]:
         raise SystemExit(f"{network} was not measured there")
     wanted = list(dict.fromkeys(launch["kernel"] for launch in rows[0]["top"]))[:count]
-    graph = closed(network_graph(name, _SIZES.get(name, 224)), int(batch))
+    graph = closed(network_graph(name, SIZES.get(name, 224)), int(batch))
     specs = {n: graph.specs[n] for n in graph.inputs}
     calls = Planner(device_of(record), PlanOptions(precision)).plan(graph, specs).calls
     by_kernel = {call.kernel.symbol: call for call in reversed(calls)}

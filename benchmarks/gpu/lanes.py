@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.gpu.report import line
 
+SIZES = {"unet": 256}  # of images, where they are not 224
 _ROW_SECONDS = 90.0  # for one call of a process
 
 
@@ -124,5 +125,4 @@ def in_parallel(
 
 def networks(options: argparse.Namespace) -> list[tuple[str, int]]:
     """(name, size of the images)"""
-    usual = {"unet": 256}
-    return [(name, 32 if options.small else usual.get(name, 224)) for name in options.nets]
+    return [(name, 32 if options.small else SIZES.get(name, 224)) for name in options.nets]

@@ -89,6 +89,15 @@ def reach_neighbours(found: Path, cached: str | None = None) -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
+def find(device: str) -> Path | None:
+    """Lets pyopencl's loader find the library for a device that was asked for, where nothing names one yet: where it lies."""
+    found = None if device == "cpu" or "OCL_ICD_VENDORS" in os.environ else library()
+    if found is not None:
+        reach_neighbours(found)
+        register(found)
+    return found
+
+
 def what_there_is() -> str:
     """For a person who has to find out why there is no device: the driver's libraries, and what they need."""
     lines = [

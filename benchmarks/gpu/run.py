@@ -122,11 +122,9 @@ def parsed() -> argparse.Namespace:
 def main() -> int:
     options = parsed()
     started = time.monotonic()
-    if options.device != "cpu" and "OCL_ICD_VENDORS" not in os.environ:
-        found = nvidia.library()
-        if found is not None:
-            nvidia.reach_neighbours(found)
-            print(f"{found}, registered in {nvidia.register(found)}", flush=True)
+    found = nvidia.find(options.device)
+    if found is not None:
+        print(f"{found}, registered in {os.environ['OCL_ICD_VENDORS']}", flush=True)
     from clconv.errors import DeviceError
     from clconv.runtime.device import choose_device
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu import nvidia
+from benchmarks.gpu.run import EMULATED
 from benchmarks.gpu.work import layer_case, time_launches
 from clconv.device.info import DeviceInfo
 from clconv.errors import ClconvError, DeviceError
@@ -38,7 +39,6 @@ ROWS = (
     *(("resnet 256 14", 16), ("1x1 64-256 56", 16), ("1x1 1024-256 14", 16), ("vgg 256 56", 1)),
     *(("resnet 256 14", 1), ("1x1 1024-256 14", 1), ("1x1 2048-512 7", 1)),
 )
-_EMULATED = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 Task = tuple[DeviceInfo, str, str, int, int, int]  # device, precision, layer, batch, shrink, tile
 
 
@@ -90,10 +90,7 @@ def main() -> int:
     parser.add_argument("--device", default="gpu")
     parser.add_argument("--small", action="store_true", help="a few, with emulated instructions")
     options = parser.parse_args()
-    library = nvidia.library()
-    if options.device != "cpu" and library is not None and "OCL_ICD_VENDORS" not in os.environ:
-        nvidia.reach_neighbours(library)
-        nvidia.register(library)
+    nvidia.find(options.device)
     from clconv.runtime.device import choose_device
 
     try:
@@ -102,7 +99,7 @@ def main() -> int:
         print(reason)
         return 2
     if options.small:
-        device = dataclasses.replace(device, kind="gpu", matrix=_EMULATED)
+        device = dataclasses.replace(device, kind="gpu", matrix=EMULATED)
     wanted = list(tasks(device, options.small))
     jobs = max(1, (os.cpu_count() or 1) - 2)
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gpu import counters, tiles
-from benchmarks.gpu.run import plain
+from benchmarks.gpu.run import EMULATED, plain
 from clconv.device.info import DeviceInfo
 from clconv.lowering.shared import tiles as known
 
-EMULATED = frozenset({"tf32", "f16", "f16 k16", "emulated"})
 PTX = """
 .visible .entry first(.param .u64 x) {
   mov.b32 %r3, %envreg3;
