@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,7 @@ class Queue:
             if not wait:
                 self._copies.append(cl.enqueue_copy(self._queue, array, buffer, is_blocking=False))
                 return
-            copies, self._copies = self._copies, []
-            cl.enqueue_copy(self._queue, array, buffer, is_blocking=True)
-            copies.clear()
+            self._wait(lambda: cl.enqueue_copy(self._queue, array, buffer, is_blocking=True))
 
     @refused("copy a buffer")
     def copy(self, to: Any, source: Any, nbytes: int, at: int = 0, source_at: int = 0) -> Any:
@@ -124,7 +122,7 @@ class Queue:
         with process.opencl:
             launches.enqueue()
             if waits:
-                self._wait()
+                self._wait(self._queue.finish)
 
     def seconds(self, launches: Iterable[Launch], repeats: int) -> float:
         """By the host's clock: of all the launches in order, so many times in a row. Each is what launch() takes."""
@@ -150,13 +148,14 @@ class Queue:
     @refused("finish what is enqueued")
     def finish(self) -> None:
         with process.opencl:
-            self._wait()
+            self._wait(self._queue.finish)
 
-    def _wait(self) -> None:
+    def _wait(self, wait: Callable[[], object]) -> None:
+        """wait: returns when all that is enqueued is over."""
         # When the event of a copy goes, pyopencl waits for it, and no other thread of Python's runs meanwhile: so they are kept
         # until all is over.
         copies, self._copies = self._copies, []
-        self._queue.finish()
+        wait()
         copies.clear()
 
 

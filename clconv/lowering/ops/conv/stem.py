@@ -18,7 +18,7 @@ from clconv.lowering.ops.conv.implicit_gemm import product_weights
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_seconds
 from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
-from clconv.lowering.shared.tile_choice import group_seconds, lines_seconds
+from clconv.lowering.shared.tile_choice import group_seconds, memory_seconds
 from clconv.lowering.shared.tiles import subgroup_of, work_group_obstacle
 from clconv.records import record
 
@@ -241,7 +241,7 @@ def _estimate(problem: Problem, kind: Matrix | None) -> float:
     if problem.device.is_cpu:
         return math.inf
     seconds, _ = _Stem.of(problem, kind).best(problem.device)
-    stored = lines_seconds(problem.device, 0, 0, problem.y.nbytes)  # behind the products
+    stored = memory_seconds(problem.device, problem.y.nbytes)  # behind the products
     return seconds + stored + packing_seconds(problem)
 
 
