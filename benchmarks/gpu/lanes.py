@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.gpu.report import line
 
 SIZES = {"unet": 256}  # of images, where they are not 224
+ASKED_FOR = frozenset({"tune"})  # parts that run only if --only names them
 _ROW_SECONDS = 90.0  # for one call of a process
 
 
@@ -58,7 +59,7 @@ class Bench:
     def wants(self, part: str) -> bool:
         """Whether a part, such as "networks float32", is asked for: by its name or its first word."""
         names, options = {part, part.split()[0]}, self.options
-        asked = not options.only or not names.isdisjoint(options.only)
+        asked = not names.isdisjoint(options.only or {part} - ASKED_FOR)
         return asked and names.isdisjoint(options.skip)
 
     @property

@@ -13,6 +13,7 @@ networks' kernels, PTX of NVIDIA's.
     python -m benchmarks.gpu --only cases                              # each part alone; --cases names operators
     python -m benchmarks.gpu --only networks --precisions float32 --nets resnet50 --batches 16
     python -m benchmarks.gpu --only training                           # gradients, and a step of ResNet-18
+    python -m benchmarks.gpu --only tune --batches 1 16                # faster choices for the networks' layers
 
 Without such a card the same runs whole on any OpenCL device, so that minutes on a card are spent measuring:
 
@@ -46,15 +47,17 @@ from benchmarks.gpu.training import run_training
 from benchmarks.nets import OPEN
 
 PRECISIONS = ("float32", "tf32", "float16")
-# Part, and its share of all the time that is asked for.
+# Part, and its share of all the time that is asked for; more for those of ASKED_FOR.
 PARTS = {
     "cases": 0.20, "ceilings": 0.01, "networks float32": 0.18, "latency": 0.02, "training": 0.09, "networks tf32": 0.17,
     "networks float16": 0.20, "layers float32": 0.04, "layers tf32": 0.03, "layers float16": 0.03, "load": 0.03,
+    "tune": 0.20,
 }  # fmt: skip
 # The same of a dry run, which compiles on a CPU most of the time, for emulated instructions the longest.
 SMALL_PARTS = {
     "cases": 0.05, "ceilings": 0.01, "networks float32": 0.13, "latency": 0.02, "training": 0.18, "networks tf32": 0.19,
     "networks float16": 0.31, "layers float32": 0.04, "layers tf32": 0.01, "layers float16": 0.03, "load": 0.03,
+    "tune": 0.20,
 }  # fmt: skip
 _SECONDS, _SMALL_SECONDS = 420, 470
 EMULATED = frozenset({"tf32", "f16", "f16 k16", "emulated"})
@@ -196,6 +199,13 @@ def verified_device(bench: Bench) -> tuple[Any, dict[str, str]]:
     return able, refused
 
 
+def tune(bench: Bench) -> None:
+    """Imports clconv's whole runtime, which must not be before the driver is found."""
+    from benchmarks.gpu.tuning import run_tuning
+
+    run_tuning(bench)
+
+
 def nothing_works(cases: Mapping[str, Any]) -> bool:
     """Whether the time is better kept for another try."""
     return not cases["passed"] and len(cases["failed"]) >= 10
@@ -230,6 +240,7 @@ def measure_all(bench: Bench) -> None:
         "latency": lambda: run_latency(bench),
         "load": lambda: run_load(bench),
         "training": lambda: run_training(bench),
+        "tune": lambda: tune(bench),
     }
     for precision in options.precisions:
         parts[f"networks {precision}"] = lambda p=precision: run_networks(bench, p)

@@ -19,7 +19,7 @@ import pytest
 from benchmarks.gpu import nvidia
 from benchmarks.gpu.cases import BYTES, NETWORKS, known_operators, operators_of
 from benchmarks.gpu.evidence import evidence
-from benchmarks.gpu.lanes import Bench, Lane, in_parallel
+from benchmarks.gpu.lanes import ASKED_FOR, Bench, Lane, in_parallel
 from benchmarks.gpu.report import geometric_mean, line, summary, with_peer
 from benchmarks.gpu.run import PARTS, SMALL_PARTS, nothing_works
 from benchmarks.gpu.training import agree
@@ -138,7 +138,8 @@ def test_parts_run_alone_by_their_names_or_first_words(tmp_path: Path) -> None:
         bench = Bench(options, None, "", {}, 0.0, 0.0, None, None)  # type: ignore[arg-type]
         return [part for part in PARTS if bench.wants(part)]
 
-    assert wanted([], []) == list(PARTS)
+    assert wanted([], []) == [part for part in PARTS if part not in ASKED_FOR]
+    assert wanted(["tune", "load"], []) == ["load", "tune"]
     assert wanted(["networks"], ["networks tf32"]) == ["networks float32", "networks float16"]
     assert wanted(["cases", "layers float16"], []) == ["cases", "layers float16"]
     assert not any(part.startswith("layers") for part in wanted([], ["layers"]))
@@ -146,7 +147,9 @@ def test_parts_run_alone_by_their_names_or_first_words(tmp_path: Path) -> None:
 
 def test_a_dry_run_has_shares_of_all_parts() -> None:
     assert list(SMALL_PARTS) == list(PARTS)
-    assert abs(sum(SMALL_PARTS.values()) - 1) < 1e-9 and abs(sum(PARTS.values()) - 1) < 1e-9
+    for shares in (SMALL_PARTS, PARTS):
+        assert set(shares) > ASKED_FOR
+        assert abs(sum(shares[part] for part in PARTS if part not in ASKED_FOR) - 1) < 1e-9
 
 
 def test_every_operator_has_its_cases_in_one_part() -> None:
