@@ -5,15 +5,17 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from clconv.device.cores import usable_cores
 from clconv.errors import ClconvError
+from clconv.records import record
 
 Value = TypeVar("Value")
 
 
-class Decoded(NamedTuple, Generic[Value]):
+@record(frozen=True)
+class Decoded(Generic[Value]):
     """A picture, or why it cannot be read."""
 
     path: str

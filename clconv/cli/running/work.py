@@ -127,7 +127,7 @@ class _Running:
             array = picture.value.array
             # Its pixels are in the batch, and need not wait here, too.
             light = dataclasses.replace(picture.value, array=array[:0])
-            self._due.append(picture._replace(value=light))
+            self._due.append(dataclasses.replace(picture, value=light))
             yield array
 
     def _pass_bad(self) -> None:
