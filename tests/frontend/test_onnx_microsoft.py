@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import AttributeProto, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from clconv.errors import GraphError, ModelError, UnsupportedError
 from clconv.frontend.onnx import import_onnx
@@ -18,6 +18,13 @@ from clconv.frontend.onnx.converters.microsoft.schemas import SCHEMAS
 from clconv.graph.evaluate import evaluate_graph
 from clconv.graph.specialise.specialise import specialise
 from tests.frontend.microsoft_examples import EXAMPLES, Example, normal, scale, whole
+
+
+def constant(array: np.ndarray, name: str) -> TensorProto:
+    """onnxruntime 1.23, the last for Python 3.10, dies of ExpandDims with an axis in raw bytes."""
+    if array.dtype != np.int32:
+        return numpy_helper.from_array(array, name)
+    return helper.make_tensor(name, TensorProto.INT32, array.shape, array.ravel().tolist())
 
 
 def build(example: Example) -> bytes:
@@ -29,7 +36,7 @@ def build(example: Example) -> bytes:
     for i, array in enumerate(example.arrays):
         if array is None:
             continue
-        tensor = numpy_helper.from_array(array, names[i])
+        tensor = constant(array, names[i])
         if i == example.fed - 1:
             inputs.append(helper.make_tensor_value_info(names[i], tensor.data_type, array.shape))
         else:
@@ -40,6 +47,13 @@ def build(example: Example) -> bytes:
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
+def reference(data: bytes) -> onnxruntime.InferenceSession:
+    """As the node is: onnxruntime 1.23 moves FusedConv to another layout, where it refuses a sum of four channels."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
 @pytest.mark.parametrize(
     "example", EXAMPLES, ids=[f"{e.op}-{e.label}".rstrip("-").replace(" ", "_") for e in EXAMPLES]
 )
@@ -48,9 +62,7 @@ def test_agrees_with_onnxruntime(example: Example) -> None:
     name = f"x{example.fed - 1}"
     fed = example.arrays[example.fed - 1]
     assert fed is not None
-    wanted = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"]).run(
-        None, {name: fed}
-    )
+    wanted = reference(data).run(None, {name: fed})
     graph = import_onnx(data)
     known = specialise(graph, {name: graph.specs[name]}).graph
     found = evaluate_graph(known, {name: fed})
