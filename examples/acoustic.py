@@ -208,6 +208,7 @@ def save_picture(word: Word, recogniser: Recogniser, path: str) -> None:
 
 
 def main(stranger: str = "theo") -> None:
+    path = picture_option("acoustic.png")
     words = heard(spoken_digits())
     known = [w for w in words if w.speaker != stranger]
     learned, held = [w for w in known if w.take >= 4], [w for w in known if w.take < 4]
@@ -216,7 +217,6 @@ def main(stranger: str = "theo") -> None:
     print(f"{recogniser.right(held):.1%} of {len(held)} other takes by the same speakers are right")
     others = [w for w in words if w.speaker == stranger]
     print(f"{recogniser.right(others):.1%} of {len(others)} by a speaker who was never heard")
-    path = picture_option("acoustic.png")
     save_picture(held[len(held) // 2], recogniser, str(path))
     print(f"{path}: a word, and where the network says that it is in it")
 

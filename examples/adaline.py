@@ -119,6 +119,7 @@ def save_picture(errors: list[float], madaline: Madaline, path: str) -> None:
 
 
 def main() -> None:
+    path = picture_option("adaline.png")
     distance, errors = least_squares()
     print(
         f"Adaline: mean squared error {errors[0]:.3f} -> {errors[-1]:.3f}; farthest from the weights of least squares: {distance:.1e}"
@@ -129,7 +130,6 @@ def main() -> None:
     print(
         f"a Madaline of two under OR: {'all four right' if solved else 'not solved'} after {rounds} rounds"
     )
-    path = picture_option("adaline.png")
     save_picture(errors, madaline, str(path))
     print(f"{path}: the error of the Adaline, and where the Madaline says +")
 

@@ -119,6 +119,7 @@ def save_picture(trainer: clconv.Trainer, history: list[dict[str, float]], path:
 
 
 def main() -> None:
+    path = picture_option("alexnet.png")
     counts = parameters(alexnet())
     for layer, count in counts.items():
         print(f"{layer}: {count:,} parameters")
@@ -130,7 +131,6 @@ def main() -> None:
     print(
         f"loss {first['loss']:.3f} -> {last['loss']:.3f}; {last['val_accuracy']:.1%} of the pictures held back are right (by chance: 10 %)"
     )
-    path = picture_option("alexnet.png")
     save_picture(trainer, history, str(path))
     print(f"{path}: the filters of the first layer, and the loss")
 

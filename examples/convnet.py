@@ -60,6 +60,7 @@ def save_picture(filters: np.ndarray, path: str) -> None:
 
 
 def main() -> None:
+    path = picture_option("convnet.png")
     trainer, history = learn()
     for layer, count in counted(trainer.parameters).items():
         print(f"{layer}: {count:,} parameters")
@@ -67,7 +68,6 @@ def main() -> None:
     print(
         f"loss {first['loss']:.3f} -> {last['loss']:.3f}; {last['val_accuracy']:.1%} of the pictures held back are right (by chance: 10 %)"
     )
-    path = picture_option("convnet.png")
     save_picture(trainer.parameters["conv2d_1.weight"], str(path))
     print(f"{path}: the ten filters of the first layer")
 

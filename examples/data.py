@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
@@ -88,8 +89,25 @@ def imagenet_model() -> Path | None:
     return file_of("mobilenetv2_imagenet.onnx")
 
 
+def options(picture: str) -> argparse.ArgumentParser:
+    """What every example takes: --picture FILE, by default this one; --help shows what the example is."""
+    about = (sys.modules["__main__"].__doc__ or "").strip()
+    parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else None)
+    parser.add_argument(
+        "--picture", type=_in_a_folder, default=Path(picture), metavar="FILE",
+        help="where the picture goes (default: %(default)s)",
+    )  # fmt: skip
+    return parser
+
+
 def picture_option(default: str) -> Path:
-    """Where the picture goes: --picture FILE, else the default."""
-    if "--picture" in sys.argv:
-        return Path(sys.argv[sys.argv.index("--picture") + 1])
-    return Path(default)
+    """Where the picture goes. Asked for first: a mistake on the command line is told before the work."""
+    path: Path = options(default).parse_args().picture
+    return path
+
+
+def _in_a_folder(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no file in a folder that is there")
+    return path

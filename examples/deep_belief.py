@@ -206,6 +206,7 @@ def save_picture(rows: Sequence[np.ndarray], curves: Sequence[list[float]], path
 
 
 def main() -> None:
+    path = picture_option("deep_belief.png")
     images, _ = digits()
     x = images[np.random.default_rng(0).permutation(len(images))].reshape(-1, 784)
     learned, held = x[:4000], x[4000:]
@@ -222,7 +223,6 @@ def main() -> None:
     print(f"without: {without[0]:.1f} before, {without[-1]:.1f} after as many")
     without += more_epochs(before, learned, held, 10 * len(stack))
     print(f"without, after as many more as all RBMs together took: {without[-1]:.1f}")
-    path = picture_option("deep_belief.png")
     save_picture(rows, (without, with_it), str(path))
     print(f"{path}: digits of 784 pixels from {SIZES[-1]} numbers, both ways")
 

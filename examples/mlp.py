@@ -111,6 +111,7 @@ def save_picture(symmetry: np.ndarray, history: list[dict[str, float]], path: st
 
 
 def main() -> None:
+    path = picture_option("mlp.png")
     _, distance = learn_xor()
     print(f"XOR: no output is farther than {distance:.3f} from what it should be")
     trainer, tries = learn_symmetry()
@@ -123,7 +124,6 @@ def main() -> None:
         print("   ", " ".join(f"{w:6.2f}" for w in unit))
     _, history = learn_digits()
     print(f"digits: {history[-1]['val_accuracy']:.1%} of those held back are right")
-    path = picture_option("mlp.png")
     save_picture(weights, history, str(path))
     print(f"{path}: the hidden units of the symmetry task, and the accuracy on digits")
 

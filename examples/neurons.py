@@ -10,11 +10,11 @@ Without MODEL.onnx it is MobileNetV2 from CLCONV_DATA, else the ConvNet of convn
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from data import imagenet_model, picture_option
+from data import imagenet_model, options
 
 import clconv
 from clconv import visualize
@@ -126,9 +126,8 @@ def save_picture(levels: Sequence[Sequence[Neuron]], path: str) -> None:
     Image.fromarray(visualize.grid(tiles, columns=len(levels[0]), border=4)).save(path)
 
 
-def chosen_model() -> clconv.Graph:
-    given = [a for a in sys.argv[1:] if a.endswith(".onnx")]
-    path = given[0] if given else imagenet_model()
+def chosen_model(named: Path | None) -> clconv.Graph:
+    path = named or imagenet_model()
     if path is not None:
         print(f"network: {path}")
         return read_model(path)
@@ -139,7 +138,11 @@ def chosen_model() -> clconv.Graph:
 
 
 def main() -> None:
-    model = chosen_model()
+    parser = options("neurons.png")
+    parser.add_argument("model", nargs="?", type=Path, help="an ONNX file; by default MobileNetV2")
+    given = parser.parse_args()
+    path: Path = given.picture
+    model = chosen_model(given.model)
     first = (patterned(model), (), classes(model))
     levels = [
         look(model, layer, first=channels)
@@ -150,7 +153,6 @@ def main() -> None:
         for n in neurons:
             known = f" {IMAGENET[n.channel]}" if name == "high" and first[2] else ""
             print(f"    channel {n.channel}{known}: {n.noise:.2f} -> {n.answer:.2f}")
-    path = picture_option("neurons.png")
     save_picture(levels, str(path))
     print(f"{path}: a row a layer, from the first to the last")
 

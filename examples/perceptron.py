@@ -91,6 +91,7 @@ def save_picture(weights: np.ndarray, path: str) -> None:
 
 
 def main() -> None:
+    path = picture_option("perceptron.png")
     images, labels = digits()
     few = np.concatenate([np.flatnonzero(labels == digit)[:20] for digit in range(10)])
     few = np.random.default_rng(0).permutation(few)
@@ -102,7 +103,6 @@ def main() -> None:
         bias == trainer.parameters["bias"]
     ).all()
     print(f"weights equal those of a NumPy loop to the bit: {bool(same)}")
-    path = picture_option("perceptron.png")
     save_picture(trainer.parameters["weights"], str(path))
     print(f"{path}: what each output's weights look for")
 

@@ -27,9 +27,10 @@ from tests.tools.settings_table import PAGE, with_table
 ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = r"(?:github\.com/clconv/clconv/blob|raw\.githubusercontent\.com/clconv/clconv)/main/"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+RESULTS = sorted([*(ROOT / "benchmarks/results").glob("*.md"), ROOT / "examples/README.md"])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*PAGES, *RESULTS], ids=lambda p: p.name)
 def test_links_lead_to_files(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
@@ -46,7 +47,7 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*PAGES, *RESULTS], ids=lambda p: p.name)
 def test_links_lead_to_headings(page: Path) -> None:
     text = re.sub(rf"https://{REPOSITORY}", f"{ROOT}/", page.read_text(encoding="utf-8"))
     for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
@@ -99,6 +100,17 @@ def test_named_paths_exist(page: Path) -> None:
     """From the root, or in the package or folder that the sentence is about."""
     for name in named_paths(page.read_text(encoding="utf-8")):
         assert any(file.endswith(f"/{name}") for file in FILES), name
+
+
+@pytest.mark.parametrize("page", RESULTS, ids=lambda p: p.name)
+def test_what_results_name_from_the_root_exists(page: Path) -> None:
+    """Other paths in them may be of a commit before."""
+    text = page.read_text(encoding="utf-8")
+    tops = "benchmarks|clconv|docs|examples|kernels|tests"
+    for name in re.findall(rf"`((?:{tops})/[\w.-]+(?:/[\w.-]+)*)`", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"python -m ((?:clconv|tests|benchmarks)[\w.]*)", text):
+        assert importlib.util.find_spec(name) is not None, name
 
 
 def test_a_path_that_does_not_exist_is_found() -> None:

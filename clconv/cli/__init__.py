@@ -12,8 +12,10 @@ def main() -> None:
     # The last thing that Python does is to look for garbage, a third of a second where much was imported. Nothing waits for it.
     atexit.register(gc.freeze)
     try:
+        from clconv.cli.interrupts import keep_interrupts
         from clconv.garbage import uncollected
 
+        keep_interrupts()
         with uncollected():
             from clconv.cli.app import app
 

@@ -91,8 +91,6 @@ for command in (
     serve,
     doctor,
     tune,
-    doctor,
-    tune,
     quantize,
     demo,
 ):

@@ -18,6 +18,7 @@ from clconv.cli.shapes import fits
 from clconv.debug import printable
 from clconv.errors import ClconvError, InputError
 from clconv.graph.ir import DType, TensorSpec
+from clconv.session.hints import hint
 from clconv.store.files import replacing
 
 # Of all arrays that an .npz file unpacks to. A few megabytes can hold terabytes of zeros.
@@ -137,7 +138,9 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 def _refuse_mismatch(path: Path, name: str, spec: TensorSpec, shape: tuple[int, ...]) -> None:
     if not fits(spec, shape):
-        raise InputError(f"{path}: input '{name}' takes {spec}, got shape {shape}")
+        raise InputError(
+            f"{path}: input '{name}' takes {spec}, got shape {shape}{hint(spec, shape)}"
+        )
 
 
 @contextlib.contextmanager

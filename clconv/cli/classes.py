@@ -26,14 +26,14 @@ def read_labels(path: Path) -> list[str]:
     check_readable(path, "class names", _MOST_BYTES)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() != ".json":
-            names = text.rstrip("\n").split("\n")
-            if not text.strip():
-                raise ConfigError(f"{path}: names no classes")
-            return names
-        content = json.loads(text)
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is no UTF-8 text") from None
+    if not text.strip():
+        raise ConfigError(f"{path}: names no classes")
+    if path.suffix.lower() != ".json":
+        return text.rstrip("\n").split("\n")
+    try:
+        content = json.loads(text)
     except (ValueError, RecursionError) as reason:  # of numbers with thousands of digits, too
         raise ConfigError(f"{path}: is no JSON: {reason}") from None
     if isinstance(content, dict):

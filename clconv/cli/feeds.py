@@ -207,6 +207,8 @@ def _split(text: str, specs: Mapping[str, TensorSpec]) -> tuple[str, Path]:
     """The input's name, empty if none is given, and the file."""
     name, equals, path = text.partition("=")
     if equals and name in specs:
+        if not path:
+            raise InputError(f"--input {text}: name a file behind the equals sign")
         return name, Path(path)
     if equals and not Path(text).exists():
         raise InputError(f"--input {text}: there is no input '{name}', only {', '.join(specs)}")

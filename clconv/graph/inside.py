@@ -35,17 +35,21 @@ def value_names(graph: Graph, names: Sequence[str]) -> tuple[str, ...]:
     if unknown:
         raise InputError(
             "; ".join(
-                f"no value '{name}' in '{graph.name}'{_near(name, graph)}" for name in unknown
+                f"no value '{name}' in '{graph.name}'{named_like(str(name), *_names(graph))}"
+                for name in unknown
             )
         )
     return tuple(name if name in values else of_nodes[name] for name in wanted)
 
 
-def _near(name: object, graph: Graph) -> str:
-    """What is called nearly so, else some of what there is, in words behind an error."""
+def _names(graph: Graph) -> tuple[list[str], list[str]]:
+    """All that something may be called, and the values that nodes make."""
     made = [o for node in graph.nodes for o in node.outputs if o]
-    known = list(dict.fromkeys([*made, *(node.name for node in graph.nodes), *graph.inputs]))
-    text = str(name)
+    return list(dict.fromkeys([*made, *(node.name for node in graph.nodes), *graph.inputs])), made
+
+
+def named_like(text: str, known: Sequence[str], shown: Sequence[str]) -> str:
+    """What is known by nearly this name, else the first of what is shown, in words behind an error."""
     import difflib  # only now: nobody has asked for a name that is not there
 
     near = difflib.get_close_matches(text, known, _NEAR)
@@ -53,8 +57,9 @@ def _near(name: object, graph: Graph) -> str:
     near += [k for k in known if folded and (folded in k.casefold() or k.casefold() in folded)]
     if near:
         return f"; did you mean {_quoted(list(dict.fromkeys(near))[:_NEAR])}?"
-    listed = _quoted(made[:_LISTED])
-    return f"; there are {listed}" + (f" and {len(made) - _LISTED} more" if made[_LISTED:] else "")
+    listed = _quoted(shown[:_LISTED])
+    more = f" and {len(shown) - _LISTED} more" if len(shown) > _LISTED else ""
+    return f"; there are {listed}{more}"
 
 
 def _quoted(names: Iterable[str]) -> str:

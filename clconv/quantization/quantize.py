@@ -116,6 +116,7 @@ def _changes(
     progress: Progress,
 ) -> tuple[Change, ...]:
     changes = {name: Change(name) for name in before.returned}
+    progress("comparing answers", 0, len(compared))  # both are compiled first
     with load(before, device) as floats, load(after, device) as rounded:
         for number, index in enumerate(compared):
             sample = samples[index]

@@ -9,6 +9,7 @@ import numpy as np
 from clconv.api import Source, read_model
 from clconv.errors import InputError
 from clconv.graph.epilogue import without_epilogues
+from clconv.graph.inside import named_like
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.specialise.specialise import specialise
@@ -31,7 +32,8 @@ def value_of(graph: Graph, layer: str) -> str:
     for node in graph.nodes:
         if layer in (node.name, node.outputs[0]):
             return node.outputs[0]
-    raise InputError(f"no layer '{layer}'; there are {', '.join(layers(graph))}")
+    names = list(layers(graph))
+    raise InputError(f"no layer '{layer}'{named_like(layer, names, names)}")
 
 
 def channel_mean(
@@ -43,7 +45,7 @@ def channel_mean(
     shape = specialise(needed, specs).graph.spec(value).shape
     if len(shape) < 2 or not 0 <= channel < shape[1]:
         raise InputError(
-            f"layer '{value}' has {shape[1] if len(shape) > 1 else 0} channels, not {channel}"
+            f"layer '{value}' has {shape[1] if len(shape) > 1 else 0} channels, not {channel}: they count from 0"
         )
     weights = np.zeros((1, shape[1], *[1] * (len(shape) - 2)), np.float32)
     weights[0, channel] = 1 / max(1, int(np.prod(shape[2:])))

@@ -100,7 +100,7 @@ BAD_USES = [
     (f"{RUN} --labels folder", "folder"),
     (f"{RUN} --labels pipe.txt", "regular file"),
     (f"{RUN} --labels /dev/zero", "regular file"),
-    (f"{RUN} --labels empty.txt", "no classes"),
+    (f"{RUN} --labels empty.txt", "error: empty.txt: names no classes"),
     (f"{RUN} --labels latin.txt", "UTF-8"),
     (f"{RUN} --labels few.txt", "2 classes, the network has 10"),
     (f"{RUN} --labels deep.json", "no JSON"),
@@ -157,6 +157,7 @@ BAD_USES = [
             ("text.png", "no picture"),
             ("'not a model.onnx'", "no picture"),
             ("''", "no path"),
+            ("image=", "name a file"),
         )
     ),
     # serve
@@ -219,7 +220,8 @@ BAD_USES = [
     ("check classifier.onnx -i ok.png -i ok.png", "one at a time"),
     ("check classifier.onnx -i ok.npy --shape image=1x3x8x8", "--shape"),
     ("check classifier.onnx -i ok.npy --size 8x8", "--size"),
-    ("check classifier.onnx -i 'other shape.npy'", "9"),
+    ("check classifier.onnx -i 'other shape.npy'", "axis 2 is 9, the input has 8"),
+    ("check classifier.onnx -i chw.npy", "the batch axis is missing: x[None]"),
     ("check two.onnx -i a=a.npy", "missing"),
     # profile and bench
     *(
@@ -258,6 +260,7 @@ BAD_USES = [
     ),
     ("bench", "Missing"),
     ("bench 4 --batch 1", "name one model"),
+    ("bench fixed.onnx --batch 4", "leave it out"),
     # demo
     ("demo -o nowhere/a.png", "nowhere"),
     ("demo -o a.txt", ".txt"),

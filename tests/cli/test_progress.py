@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import threading
+
 import pytest
 
 from clconv.cli import progress
+from clconv.cli.training.bar import training_bar
 from tests.patience import until
 
 
@@ -43,3 +47,17 @@ def test_a_bar_on_a_terminal(
         shown.compiling(3, 9)
     printed = capsys.readouterr()
     assert "compiling kernels: 3 of 9" in printed.err and printed.out == ""
+
+
+def test_training_says_that_it_compiles_until_its_first_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "_SECONDS", 0.01)
+    said = list[str]()
+    monkeypatch.setattr(progress, "remark", said.append)
+    before = threading.active_count()
+    with training_bar(2) as tell:
+        until(lambda: len(said) > 1)
+        tell(1, 1, 2, {"loss": 1.0})
+        assert threading.active_count() == before  # who told has ended
+    assert all(re.fullmatch(r"compiling kernels \(\d+ s\)", line) for line in said)

@@ -21,6 +21,7 @@ from clconv.cli.terminal import flush_streams, prepare_streams
 from clconv.debug import printable, printable_lines, say
 from tests.cli.conftest import Clconv
 from tests.compat.models import classifier
+from tests.patience import HANG
 
 EVIL = "\x1b[31m\x1b]0;owned\x07\x9b2J\u202e\u2066[bold]b[/bold]:smile:\nnext\r\x00"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -167,3 +168,33 @@ def test_an_interrupt_is_one_line(
         result = clconv(command, models / "classifier.onnx", *more)
         assert result.exit_code == 130
         assert result.stderr == "clconv: interrupted\n" and result.stdout == ""
+
+
+LOST = """
+import signal, sys, threading, time, weakref
+import clconv.runtime.device
+
+class Thing:
+    pass
+
+def endless(*arguments):
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing
+    threading.Event().wait({hang})
+
+clconv.runtime.device.devices = endless
+sys.argv = ["clconv", "devices"]
+from clconv.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are others there")
+def test_an_interrupt_in_the_middle_of_a_weak_reference_is_not_lost() -> None:
+    """Python prints what is raised there and goes on: Ctrl-C would have done nothing."""
+    code = LOST.format(hang=HANG)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG / 2
+    )
+    assert (done.returncode, done.stderr) == (130, "clconv: interrupted\n")

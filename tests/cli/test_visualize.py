@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from PIL import Image
 
+from clconv.cli.progress import Status
 from tests.cli.conftest import Clconv
 
 pytest.importorskip("matplotlib")
@@ -71,7 +73,8 @@ def test_every_view_is_a_picture_in_the_folder(files: tuple[Path, Path], tmp_pat
         (("--maximize", "conv"), "LAYER:CHANNEL"),
         (("--maximize", "no:1"), "no layer 'no'"),
         (("--layer", "no"), "no layer 'no'"),
-        (("--class", "3"), "3 channels, not 3"),
+        (("--layer", "rleu"), "no layer 'rleu'; did you mean 'relu'?"),
+        (("--class", "3"), "--class 3: layer 'y' has 3 channels, not 3: they count from 0"),
         (("--maximize", "relu:9"), "4 channels, not 9"),
         (("-o", "no/such"), "no folder"),
         (("--size", "8x8"), "--size"),
@@ -83,6 +86,44 @@ def test_bad_uses(
     out = tmp_path / "out"
     Clconv().fails("visualize", *files, *(() if "-o" in more else ("-o", out)), *more, saying=said)
     assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "out"))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    result = Clconv()("visualize", *files, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"clconv: error: --output {tmp_path / 'out'}: cannot be made: Permission denied\n"
+    )
+
+
+def test_where_there_is_no_terminal_it_says_what_it_does(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    begin, count = Status.__init__, Status.count
+
+    def begun(self: Status, bar: Any, first: str) -> None:
+        said.append(first)
+        begin(self, bar, first)
+
+    def counted(self: Status, what: str, done: int, total: int) -> None:
+        said.append(f"{what} {total}")
+        count(self, what, done, total)
+
+    monkeypatch.setattr(Status, "__init__", begun)
+    monkeypatch.setattr(Status, "count", counted)
+    views = ("--views", "filters,occlusion", "--maximize", "relu:1")
+    Clconv().works("visualize", *files, "-o", tmp_path / "out", *views)
+    assert list(dict.fromkeys(said)) == [
+        "drawing filters", "drawing occlusion", "covering squares 64", "maximising relu",
+        "maximising relu 128",
+    ]  # fmt: skip
 
 
 def test_channels_last_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:

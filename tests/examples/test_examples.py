@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+import types
 from pathlib import Path
 
+import acoustic
 import adaline
 import alexnet
 import convnet
+import data
+import deep_belief
 import mlp
 import neurons
 import numpy as np
@@ -16,6 +20,8 @@ import pytest
 from PIL import Image
 
 import clconv
+
+EXAMPLES = [acoustic, adaline, alexnet, convnet, deep_belief, mlp, neurons, perceptron]
 
 # perceptron, adaline
 
@@ -147,12 +153,27 @@ def test_a_tile_is_the_middle_of_a_picture_enlarged() -> None:
     assert tile.shape == (6, 6, 3) and (tile == tile[0, 0]).all()
 
 
-@pytest.mark.parametrize("example", [adaline, alexnet, convnet, mlp, neurons, perceptron])
 def test_the_picture_goes_where_the_option_says(
-    example: object, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    picture_option = example.picture_option  # type: ignore[attr-defined]
     monkeypatch.setattr(sys, "argv", ["example.py"])
-    assert picture_option("a.png") == Path("a.png")
-    monkeypatch.setattr(sys, "argv", ["example.py", "--picture", "b/c.png"])
-    assert picture_option("a.png") == Path("b/c.png")
+    assert data.picture_option("a.png") == Path("a.png")
+    monkeypatch.setattr(sys, "argv", ["example.py", "--picture", str(tmp_path / "c.png")])
+    assert data.picture_option("a.png") == tmp_path / "c.png"
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_help_and_mistakes_end_before_the_work(
+    example: types.ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for typed, code, said in (
+        (["--help"], 0, "--picture FILE"),
+        (["--pictures=a.png"], 2, "--pictures=a.png"),
+        (["--picture"], 2, "expected one argument"),
+        (["--picture", "nowhere/a.png"], 2, "nowhere/a.png is no file in a folder"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["example.py", *typed])
+        with pytest.raises(SystemExit) as end:
+            example.main()
+        printed = capsys.readouterr()
+        assert end.value.code == code and said in printed.out + printed.err

@@ -99,7 +99,7 @@ def test_layers_lists_what_has_channels() -> None:
 @pytest.mark.parametrize(
     ("layer", "channel", "said"),
     [
-        ("nothing", 0, "no layer 'nothing'; there are conv, relu"),
+        ("nothing", 0, "no layer 'nothing'; there are 'conv', 'relu'"),
         ("conv", 2, "has 2 channels, not 2"),
         ("conv", -1, "has 2 channels, not -1"),
     ],

@@ -78,12 +78,15 @@ class PictureBar:
             remark(line)
 
     def summary(self, done: int) -> str:
-        took = max(time.monotonic() - self._began, 1e-9)
-        return f"{done - self._first:,} pictures in {duration(took)} ({(done - self._first) / took:.1f}/s)"
+        took, new = max(time.monotonic() - self._began, 1e-9), done - self._first
+        what = "picture" if new == 1 else "pictures"
+        return f"{new:,} {what} in {duration(took)} ({new / took:.1f}/s)"
 
 
 def duration(seconds: float) -> str:
-    """As a person says it: 12 s, 3 min, 2 h 05 min."""
+    """As a person says it: 0.4 s, 12 s, 3 min, 2 h 05 min."""
+    if seconds < 1:
+        return f"{seconds:.1g} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

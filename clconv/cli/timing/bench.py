@@ -133,7 +133,7 @@ def _with_batches(
     open_ = [n for n, spec in specs.items() if spec.shape and not isinstance(spec.shape[0], int)]
     if not open_:
         listed = ", ".join(f"{name} {spec}" for name, spec in specs.items())
-        raise ConfigError(f"--batch: the model's batch is fixed: {listed}")
+        raise ConfigError(f"--batch: the model's batch is fixed: {listed}; leave it out")
     both = [name for name in open_ if name in given]
     if both:
         raise ConfigError(f"--batch and --shape {both[0]} both say the batch: leave one out")

@@ -70,8 +70,11 @@ def visualize(
     feeds = read_all(model, paths, open_size)
     inside = Inside(feeds, output, chosen, layers, target, neurons)
     inside.check(wanted)
+    try:
+        output.mkdir(exist_ok=True)
+    except OSError as reason:
+        raise ConfigError(f"--output {output}: cannot be made: {reason.strerror}") from None
     remark(f"device: {chosen}")
-    output.mkdir(parents=True, exist_ok=True)
     for path in inside.make(wanted):
         stdout().print(f"saved {path}", soft_wrap=True)
 

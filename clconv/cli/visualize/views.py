@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from clconv import visualize
+from clconv.cli.progress import Status, steps
 from clconv.cli.visualize.figures import heat, tiles
 from clconv.cli.visualize.pictures import Shown
 from clconv.device.info import DeviceInfo
+from clconv.errors import InputError
 from clconv.graph.epilogue import without_epilogues
 from clconv.graph.ir import TensorSpec
 from clconv.visualize.objective import channel_mean, logits_of, value_of
@@ -41,22 +43,33 @@ class Inside:
         for layer, channel in self.neurons:
             channel_mean(graph, specs, value_of(graph, layer), channel)
         if self.target is not None:
-            channel_mean(graph, specs, logits_of(graph), self.target)
+            try:
+                channel_mean(graph, specs, logits_of(graph), self.target)
+            except InputError as reason:
+                raise InputError(f"--class {self.target}: {reason}") from None
         if "filters" in wanted:
             visualize.first_filters(graph)
 
     def make(self, wanted: Sequence[str]) -> Iterator[Path]:
         """Makes each view; yields the files."""
         for view in wanted:
-            yield from getattr(self, f"_{view}")()
+            with steps(f"drawing {view}") as shown:
+                files = list(getattr(self, f"_{view}")(shown))
+            yield from files  # behind the bar
         for layer, channel in self.neurons:
-            found = visualize.maximize(
-                self.shown.graph, layer, channel, size=self._picture.shape[2:], device=self.device
-            )
-            picture = visualize.as_picture(found)
-            path = self._path(f"maximize_{layer}_{channel}")
-            title = f"the input that maximises channel {channel} of {layer}"
-            yield tiles(path, [_plain(picture)], [""], 1, title)
+            with steps(f"maximising {layer}") as shown:
+                file = self._maximized(layer, channel, shown)
+            yield file
+
+    def _maximized(self, layer: str, channel: int, shown: Status) -> Path:
+        found = visualize.maximize(
+            self.shown.graph, layer, channel, size=self._picture.shape[2:], device=self.device,
+            progress=lambda done, total: shown.count(f"maximising {layer}", done, total),
+        )  # fmt: skip
+        picture = visualize.as_picture(found)
+        path = self._path(f"maximize_{layer}_{channel}")
+        title = f"the input that maximises channel {channel} of {layer}"
+        return tiles(path, [_plain(picture)], [""], 1, title)
 
     @property
     def _picture(self) -> np.ndarray:
@@ -76,7 +89,7 @@ class Inside:
         """Names of layers come from the model: only letters, digits, dots and dashes of them become a file's."""
         return self.folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', name)[:100]}.png"
 
-    def _filters(self) -> Iterator[Path]:
+    def _filters(self, shown: Status) -> Iterator[Path]:
         filters = visualize.first_filters(self.shown.graph)
         if filters.shape[1] == 3:
             pictures = [visualize.as_picture(f) for f in filters[:64]]
@@ -85,7 +98,7 @@ class Inside:
         title = f"{len(pictures)} of {len(filters)} filters {filters.shape[1:]} of the first layer"
         yield tiles(self._path("filters"), pictures, list(map(str, range(64))), 8, title)
 
-    def _features(self) -> Iterator[Path]:
+    def _features(self, shown: Status) -> Iterator[Path]:
         graph = self.shown.graph
         found = visualize.feature_maps(graph, self._picture, self._layers, device=self.device)
         for layer, maps in found.items():
@@ -98,7 +111,7 @@ class Inside:
                 self._path(f"features_{layer}"), pictures, list(map(str, strongest)), 8, title
             )
 
-    def _patches(self) -> Iterator[Path]:
+    def _patches(self, shown: Status) -> Iterator[Path]:
         graph, tensors = self.shown.graph, self.shown.tensors
         for layer in self._layers:
             maps = visualize.feature_maps(graph, self._picture, [layer], device=self.device)[layer]
@@ -116,22 +129,23 @@ class Inside:
             title = f"{layer}: patches that channels answer most to, a row a channel"
             yield tiles(self._path(f"patches_{layer}"), pictures, titles, columns, title)
 
-    def _occlusion(self) -> Iterator[Path]:
+    def _occlusion(self, shown: Status) -> Iterator[Path]:
         side = min(self._picture.shape[2:])
         size = max(1, side // 6)
         found = visualize.occlusion(
             self.shown.graph, self._picture, self._class, size=size, stride=max(1, size // 2),
             device=self.device,
+            progress=lambda done, total: shown.count("covering squares", done, total),
         )  # fmt: skip
         title = f"class {self._class}: by how much its score falls when a square of {size} pixels is covered"
         yield heat(self._path("occlusion"), self.shown.seen(0), found, title)
 
-    def _saliency(self) -> Iterator[Path]:
+    def _saliency(self, shown: Status) -> Iterator[Path]:
         found = visualize.saliency(self.shown.graph, self._picture, self._class, device=self.device)
         title = f"class {self._class}: saliency, how much its score changes with each pixel"
         yield heat(self._path("saliency"), self.shown.seen(0), found, title)
 
-    def _cam(self) -> Iterator[Path]:
+    def _cam(self, shown: Status) -> Iterator[Path]:
         found = visualize.class_activation_map(
             self.shown.graph, self._picture, self._class, device=self.device
         )

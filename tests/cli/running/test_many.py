@@ -130,4 +130,6 @@ def test_progress_without_a_terminal(
         "500 of 10,000 pictures, 100.0/s, 95 s left".replace("95 s", duration(95)),
         "1,000 of 10,000 pictures, 100.0/s, 90 s left".replace("90 s", duration(90)),
     ]
-    assert [duration(s) for s in (4.4, 200, 7500)] == ["4 s", "3 min", "2 h 05 min"]
+    spans = (0.42, 4.4, 200, 7500)
+    assert [duration(s) for s in spans] == ["0.4 s", "4 s", "3 min", "2 h 05 min"]
+    assert PictureBar(1, 0).summary(1).startswith("1 picture in ")
