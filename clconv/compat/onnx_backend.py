@@ -6,6 +6,7 @@ outputs = backend.run_model(model, [image])
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import onnx
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 
-from clconv.api import load
+from clconv.api import Source, load
 from clconv.errors import DeviceError, InputError, ModelError, UnsupportedError
 from clconv.frontend.onnx.reading.tensors import ENUMS
 from clconv.graph.ir import DType
@@ -87,7 +88,7 @@ class ClconvBackend(Backend):
         """
         if kwargs:
             raise InputError(f"prepare() takes no options, got {sorted(kwargs)}")
-        return ClconvRep(load(_bytes(model), _device(device)))
+        return ClconvRep(load(_source(model), _device(device)))
 
     @classmethod
     def run_model(
@@ -151,7 +152,9 @@ def _value(name: str, dtype: Any, shape: Sequence[int]) -> onnx.ValueInfoProto:
     return onnx.helper.make_tensor_value_info(name, kind, list(shape))
 
 
-def _bytes(model: onnx.ModelProto) -> bytes:
+def _source(model: onnx.ModelProto | str | os.PathLike[str] | bytes) -> Source:
+    if not isinstance(model, onnx.ModelProto):
+        return model  # as onnxruntime.backend takes them
     try:
         return bytes(model.SerializeToString())
     except ValueError as reason:  # protobuf stops at 2 GiB

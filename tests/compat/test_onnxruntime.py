@@ -197,7 +197,54 @@ def test_imports_reach_the_stand_in() -> None:
     assert state.InvalidArgument is errors.InputError
     major, minor, *_ = (int(part) for part in stand_in.__version__.split("."))
     assert (major, minor) >= (1, 17)
+    classes = importlib.import_module("onnxruntime.capi.onnxruntime_inference_collection")
+    assert (
+        classes.InferenceSession is stand_in.InferenceSession
+        and classes.OrtValue is stand_in.OrtValue
+    )
+    assert isinstance(stand_in.InferenceSession(BYTES), classes.Session)
     assert stand_in.get_available_providers() and stand_in.get_device() in ("CPU", "GPU")
+
+
+@pytest.mark.usefixtures("in_its_place")
+@pytest.mark.parametrize("kind", ["path", "bytes", "model"])
+def test_the_backend_takes_what_onnxruntimes_does(kind: str, tmp_path: Path) -> None:
+    backend = importlib.import_module("onnxruntime.backend")
+    (tmp_path / "model.onnx").write_bytes(BYTES)
+    made = {"path": str(tmp_path / "model.onnx"), "bytes": BYTES, "model": classifier()}
+    image = random(2, 3, 8, 8)
+    expected = original.InferenceSession(BYTES, providers=CPU).run(None, {"image": image})[0]
+    np.testing.assert_allclose(
+        backend.prepare(made[kind], "CPU").run(image)[0], expected, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_names_of_sizes_are_told_by_what_overrides_them() -> None:
+    for package in (stand_in, original):
+        options = package.SessionOptions()
+        options.add_free_dimension_override_by_name("N", 2)
+        session = package.InferenceSession(BYTES, options, providers=CPU)
+        assert [a.shape for a in session.get_inputs()] == [[2, 3, 8, 8]]
+        assert [a.shape for a in session.get_outputs()] == [[2, 10]]
+        # Packages read these, too.
+        assert [a.shape for a in session._inputs_meta] == [[2, 3, 8, 8]]
+        assert [a.name for a in session._outputs_meta] == ["scores"]
+        assert session.run(None, {"image": random(2, 3, 8, 8)})[0].shape == (2, 10)
+
+
+def test_the_model_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+    """Programs load it from there afterwards."""
+    image = random(1, 3, 8, 8)
+    for package in (stand_in, original):
+        options = package.SessionOptions()
+        options.optimized_model_filepath = str(tmp_path / f"{package.__name__}.onnx")
+        expected = package.InferenceSession(BYTES, options, providers=CPU).run(
+            None, {"image": image}
+        )
+        again = original.InferenceSession(options.optimized_model_filepath, providers=CPU)
+        np.testing.assert_allclose(
+            again.run(None, {"image": image})[0], expected[0], rtol=1e-4, atol=1e-5
+        )
 
 
 def test_profiling_ends_with_a_file_if_it_was_asked_for(tmp_path: Path) -> None:

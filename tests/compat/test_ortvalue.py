@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
+import onnxruntime as original
 import pytest
+from onnx import TensorProto, helper
 
 import clconv
 from clconv import errors
@@ -66,9 +70,10 @@ def test_updates_reach_what_is_bound(session: stand_in.InferenceSession) -> None
         binding.bind_ortvalue_input("b", second)
         binding.bind_output("sum")
         session.run_with_iobinding(binding)
-        first.update_inplace(2 * a)
+        twice = 2 * a  # on the host `a` is what is written into
+        first.update_inplace(twice)
         session.run_with_iobinding(binding)
-        np.testing.assert_allclose(binding.copy_outputs_to_cpu()[0], 2 * a + b, rtol=1e-5)
+        np.testing.assert_allclose(binding.copy_outputs_to_cpu()[0], twice + b, rtol=1e-5)
         with pytest.raises(errors.InputError, match=r"\[2, 3\], the array"):
             first.update_inplace(a[:1])
 
@@ -119,3 +124,43 @@ def test_a_profiled_session_binds_too(tmp_path: object) -> None:
     assert binding.get_outputs()[0].is_on_device
     np.testing.assert_allclose(binding.copy_outputs_to_cpu()[0], a + b, rtol=1e-5)
     session.end_profiling()
+
+
+def test_a_value_in_the_hosts_memory_is_the_array_itself() -> None:
+    """As in onnxruntime, so that a buffer that is bound once can be filled anew; laid out otherwise, it is copied."""
+    for package in (stand_in, original):
+        array = random(2, 3, seed=5)
+        value = package.OrtValue.ortvalue_from_numpy(array)
+        array[:] = 7
+        np.testing.assert_array_equal(value.numpy(), np.full((2, 3), 7, np.float32))
+        turned = package.OrtValue.ortvalue_from_numpy(
+            np.arange(6, dtype=np.float32).reshape(2, 3).T
+        )
+        flat = np.ctypeslib.as_array((ctypes.c_float * 6).from_address(turned.data_ptr()))
+        np.testing.assert_array_equal(flat, [0, 3, 1, 4, 2, 5])
+    kept = random(2, 3, seed=5)
+    value = stand_in.OrtValue.ortvalue_from_numpy(kept, "cuda", 0)
+    first = kept.copy()
+    kept[:] = 7
+    np.testing.assert_array_equal(value.numpy(), first)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "uint8", "bool"])
+def test_types_go_by_onnxs_numbers(session: stand_in.InferenceSession, dtype: str) -> None:
+    for package in (stand_in, original):
+        value = package.OrtValue.ortvalue_from_numpy(np.zeros((2, 3), dtype))
+        assert value.element_type() == helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        made = package.OrtValue.ortvalue_from_shape_and_type([2, 3], value.element_type())
+        assert made.data_type() == value.data_type() and made.shape() == [2, 3]
+    with pytest.raises(errors.InputError, match="no element type"):
+        stand_in.OrtValue.ortvalue_from_shape_and_type([2, 3], int(TensorProto.STRING))
+
+
+def test_addresses_go_with_onnxs_numbers(session: stand_in.InferenceSession) -> None:
+    a, b, result = random(2, 3, seed=5), random(2, 3, seed=6), np.zeros((2, 3), np.float32)
+    binding = session.io_binding()
+    for name, array in (("a", a), ("b", b)):
+        binding.bind_input(name, "cpu", 0, TensorProto.FLOAT, array.shape, array.ctypes.data)
+    binding.bind_output("sum", "cpu", 0, TensorProto.FLOAT, result.shape, result.ctypes.data)
+    session.run_with_iobinding(binding)
+    np.testing.assert_allclose(result, a + b, rtol=1e-5)

@@ -55,6 +55,7 @@ class Example:
 
 QUANTISED = (scale(0.02), zero(120))
 
+words = np.int32([[3, 0, 10, 7, 7], [1, 2, 3, 4, 5]])
 RESULT = (scale(0.03), zero(7))
 
 EXAMPLES = [
@@ -106,7 +107,50 @@ EXAMPLES = [
     Example(
         "LayerNormalization", [normal(2, 3, 8), normal(8), normal(8)], {"axis": -1}, domain=""
     ),
+    *(
+        Example(
+            "EmbedLayerNormalization",
+            [words, segments, normal(11, 8), normal(6, 8), table, normal(8), normal(8), mask, places],
+            {"epsilon": 1e-6}, outputs=outputs, label=label,
+        )
+        for label, segments, table, mask, places, outputs in (
+            ("plain", None, None, None, None, ("y", "kept")),
+            ("segments", words % 2, normal(2, 8), None, None, ("y", "kept", "sum")),
+            ("mask", words % 2, normal(2, 8), np.int32([[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]]), None, ("y", "kept")),
+            ("places", None, None, None, np.int32([[4, 3, 2, 1, 0]]), ("y", "kept")),
+        )
+    ),
     Example("Attention", [normal(2, 5, 8), normal(8, 24), normal(24)], {"num_heads": 2}),
+    *(
+        Example(
+            "QAttention",
+            [whole(2, 5, 8), weights, normal(24), scale(0.02), each, mask, zero(120), point],
+            {"num_heads": 2, **attrs}, label=label,
+        )
+        for label, weights, each, point, mask, attrs in (
+            ("plain", halved(8, 24), scale(0.01), None, None, {}),
+            ("columns", halved(8, 24), np.linspace(0.005, 0.02, 24, dtype=np.float32), np.zeros(24, np.int8), None, {}),
+            ("mask", halved(8, 24), scale(0.01), None, np.int32([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]), {}),
+            ("ends, causal", halved(8, 24), scale(0.01), None, np.int32([3, 5]), {"unidirectional": 1}),
+        )
+    ),
+    *(
+        Example(
+            "MatMulNBits",
+            [normal(2, 5, length), whole(7, blocks, block * bits // 8), normal(7, blocks), zeros, None, bias],
+            {"K": length, "N": 7, "block_size": block, "bits": bits}, label=label, tolerance=1e-4,
+        )
+        for label, bits, length, block, blocks, zeros, bias in (
+            ("4 bits", 4, 64, 32, 2, None, None),
+            ("a part of a block", 4, 40, 16, 3, None, None),
+            ("packed zeros", 4, 48, 16, 3, whole(7, 2), None),
+            ("float zeros", 4, 64, 32, 2, normal(7, 2), None),
+            ("8 bits", 8, 64, 32, 2, None, None),
+            ("8 bits, zeros", 8, 64, 32, 2, whole(7, 2), None),
+            ("2 bits", 2, 64, 32, 2, None, None),
+            ("bias", 4, 64, 32, 2, None, normal(7)),
+        )
+    ),
     *(
         Example(
             "Attention", [normal(2, 5, 8), normal(8, 24), normal(24), mask],

@@ -41,7 +41,12 @@ def build(example: Example) -> bytes:
             inputs.append(helper.make_tensor_value_info(names[i], tensor.data_type, array.shape))
         else:
             constants.append(tensor)
-    results = [helper.make_tensor_value_info(n, example.output, None) for n in example.outputs if n]
+    kinds = {"kept": TensorProto.INT32}
+    results = [
+        helper.make_tensor_value_info(n, kinds.get(n, example.output), None)
+        for n in example.outputs
+        if n
+    ]
     graph = helper.make_graph([node], "g", inputs, results, constants)
     opsets = [helper.make_opsetid("", example.opset), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
@@ -82,8 +87,8 @@ def test_what_clconv_cannot_say_is_refused_by_name() -> None:
     )
     with pytest.raises(UnsupportedError, match=r"com\.microsoft\.FusedConv.*'Magic'"):
         import_onnx(build(example))
-    with pytest.raises(UnsupportedError, match=r"com\.microsoft\.EmbedLayerNormalization"):
-        import_onnx(build(Example("EmbedLayerNormalization", [normal(3, 5)])))
+    with pytest.raises(UnsupportedError, match=r"com\.microsoft\.CropAndResize"):
+        import_onnx(build(Example("CropAndResize", [normal(3, 5)])))
 
 
 MISSPELT = [
@@ -118,6 +123,19 @@ MISSPELT = [
     ("QLinearConcat", [scale(1.0)], {"axis": 1}, "is missing"),
     ("QLinearAdd", [whole(2, 3)], {}, "is missing"),
     ("ExpandDims", [normal(2, 3)], {}, "is missing"),
+    ("EmbedLayerNormalization", [np.int32([[1]]), None, normal(3, 4)], {}, "input 3 is missing"),
+    (
+        "MatMulNBits",
+        [normal(2, 32), whole(3, 1, 15), normal(3, 1)],
+        {"K": 32, "N": 3, "block_size": 32},
+        "B has 45 elements, not 48",
+    ),
+    (
+        "MatMulNBits",
+        [normal(2, 32), whole(3, 1, 16), normal(3, 1)],
+        {"K": 32, "N": 3, "block_size": 32, "bits": 3},
+        "bits 3",
+    ),
 ]
 
 

@@ -72,6 +72,21 @@ def test_an_initialiser_that_decided_something_at_load_is_no_input(device):
         session.run({"x": X, "flag": np.array(False)})
 
 
+def test_an_initialiser_of_what_a_run_decides_takes_what_is_fed(device):
+    """It is looked through for a condition that is known at load, and this one is not."""
+    branches = [
+        helper.make_graph([node(op, ["t"], [f"o{op}"])], op, [], [helper.make_empty_tensor_value_info(f"o{op}")])
+        for op in ("Neg", "Relu")
+    ]  # fmt: skip
+    proto = with_default(
+        node("Mul", ["x", "w"], ["t"]),
+        node("ReduceMax", ["t"], ["most"], keepdims=0),
+        node("Cast", ["most"], ["flag"], to=TensorProto.BOOL),
+        node("If", ["flag"], ["y"], then_branch=branches[0], else_branch=branches[1]),
+    )
+    both(proto, device, {"x": X}, {"x": X, "w": 3 * W}, {"x": X, "w": 0 * W})
+
+
 def test_an_initialiser_that_a_subgraph_uses_is_no_input(device):
     """The subgraph has its value since load: a run would take another one outside only."""
     branches = [

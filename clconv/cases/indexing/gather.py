@@ -60,6 +60,7 @@ CASES = (
         {"axis": -1},
     ),
     Case("GatherND", "elements", (data(3, 5), places(7, 2, low=-3, high=3))),
+    Case("GatherND", "one element", (data(3, 5), places(2, low=-3, high=3))),
     Case("GatherND", "rows", (data(5, 4, 3), places(2, 3, 1, low=0, high=5))),
     Case("GatherND", "batched", (data(2, 5, 3), places(2, 4, 1, low=0, high=5)), {"batch_dims": 1}),
     Case(

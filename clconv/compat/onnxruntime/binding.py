@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clconv.compat.onnxruntime.ortvalue import HOST, OrtValue
+from clconv.compat.onnxruntime.types import element_dtype
 from clconv.errors import InputError
 from clconv.runtime.opencl import host_array
 
@@ -43,7 +44,8 @@ class IOBinding:
         shape: Sequence[int] | None = None,
         buffer_ptr: int | None = None,
     ) -> None:
-        """Memory of the host's at an address, which must stay there and hold an array of that type and shape, row by row.
+        """Memory of the host's at an address, which must stay there and hold an array of that type (NumPy's, or ONNX's number
+        of it) and shape, row by row.
         Raises InputError for addresses of other devices: OpenCL's buffers have none."""
         self._inputs[name] = _at_address(
             f"input '{name}'", device_type, element_type, shape, buffer_ptr, "bind_ortvalue_input()"
@@ -129,7 +131,7 @@ def _at_address(
         raise InputError(
             f"{what}: an address needs the element type and the shape of what is there"
         )
-    return host_array(address, tuple(map(int, shape)), np.dtype(element_type), None)
+    return host_array(address, tuple(map(int, shape)), element_dtype(element_type), None)
 
 
 SessionIOBinding = IOBinding

@@ -61,7 +61,11 @@ class _ConfigEntries:
 
 class SessionOptions(_ConfigEntries):
     """onnxruntime's options. Those that only steer its threads, memory and log change nothing here; those
-    that would change a result and are not supported raise UnsupportedError."""
+    that would change a result and are not supported raise UnsupportedError.
+
+    optimized_model_filepath: where the session writes the model as an ONNX file, as clconv has read it: what clconv does to
+    make it faster has no form in ONNX.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,6 +81,7 @@ class SessionOptions(_ConfigEntries):
         self.log_severity_level = -1
         self.log_verbosity_level = 0
         self.logid = ""
+        self.named_sizes: dict[str, int] = {}
         self.optimized_model_filepath = ""
         self.profile_file_prefix = "onnxruntime_profile_"
         self.use_deterministic_compute = False
@@ -89,10 +94,12 @@ class SessionOptions(_ConfigEntries):
         return self._get(key)
 
     def add_free_dimension_override_by_name(self, name: str, size: int) -> None:
-        """Accepted: every size that a dynamic input can have gets a plan of its own anyway."""
+        """What get_inputs() and get_outputs() say in the name's place. Runs with other sizes work all the same: each gets a
+        plan of its own."""
+        self.named_sizes[name] = size
 
     def add_free_dimension_override_by_denotation(self, denotation: str, size: int) -> None:
-        """Accepted, see add_free_dimension_override_by_name()."""
+        """Accepted: every size that a dynamic input can have gets a plan of its own anyway."""
 
     def add_provider(self, provider: str, options: dict[str, str] | None = None) -> None:
         """Accepted, like the providers of a session."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clconv.compat.onnxruntime.types import type_name
+from clconv.compat.onnxruntime.types import element_dtype, type_name, type_number
 from clconv.errors import InputError
 from clconv.graph.ir import DType
 
@@ -33,9 +33,10 @@ class OrtValue:
     def ortvalue_from_numpy(
         cls, array: np.ndarray, device_type: str = HOST, device_id: int = 0, **ignored: Any
     ) -> OrtValue:
-        """A copy of the array. device_type: "cpu", or any other for the device of the session that uses it; device_id is
-        ignored."""
-        return cls(np.array(array), device_type)
+        """device_type: "cpu" for the array itself, so that what is written into it later is seen (a copy, if its elements do
+        not lie one behind the other); any other for a copy on the device of the session that uses it. device_id is ignored."""
+        keep = np.asarray if device_type == HOST else np.array
+        return cls(keep(array, order="C"), device_type)
 
     @classmethod
     def ortvalue_from_shape_and_type(
@@ -46,8 +47,8 @@ class OrtValue:
         device_id: int = 0,
         **ignored: Any,
     ) -> OrtValue:
-        """A tensor of that shape and NumPy type; its content is undefined."""
-        return cls(np.empty(tuple(shape), element_type), device_type)
+        """A tensor of that shape and type, NumPy's or ONNX's number of it; its content is undefined."""
+        return cls(np.empty(tuple(shape), element_dtype(element_type)), device_type)
 
     @property
     def is_on_device(self) -> bool:
@@ -79,8 +80,9 @@ class OrtValue:
     def data_type(self) -> str:
         return type_name(DType.of(self._array.dtype))
 
-    def element_type(self) -> str:
-        return str(self._array.dtype)
+    def element_type(self) -> int:
+        """ONNX's number of the type, such as onnx.TensorProto.FLOAT."""
+        return type_number(DType.of(self._array.dtype))
 
     def device_name(self) -> str:
         """ "cpu" for a value in the host's memory, else the device type it was made with."""

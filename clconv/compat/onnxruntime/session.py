@@ -21,7 +21,7 @@ from clconv.compat.onnxruntime.options import RunOptions, SessionOptions
 from clconv.compat.onnxruntime.ortvalue import OrtValue
 from clconv.compat.onnxruntime.profiling import Profile
 from clconv.compat.onnxruntime.surroundings import OPENCL_PROVIDER, PROVIDERS
-from clconv.compat.onnxruntime.types import ModelMetadata, NodeArg, type_name
+from clconv.compat.onnxruntime.types import ModelMetadata, NodeArg, node_arg
 from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
 from clconv.runtime.bound import Progress
@@ -82,6 +82,12 @@ class InferenceSession:
                 progress=type(self).progress,
                 precision=_option(providers, provider_options, "precision"),
             )
+        if self._options.optimized_model_filepath:
+            from clconv.frontend.onnx import (
+                export_onnx,  # brings onnx, which a kept model needs not
+            )
+
+            export_onnx(self._session.imported, self._options.optimized_model_filepath)
 
     @property
     def session(self) -> Any:
@@ -202,14 +208,21 @@ class InferenceSession:
         binding.run()
 
     def get_inputs(self) -> list[NodeArg]:
-        return [_node_arg(name, spec) for name, spec in self._session.inputs.items()]
+        return self._node_args(self._session.inputs)
 
     def get_outputs(self) -> list[NodeArg]:
-        return [_node_arg(name, spec) for name, spec in self._session.outputs.items()]
+        return self._node_args(self._session.outputs)
+
+    # Packages read these of onnxruntime's sessions, too.
+    _inputs_meta = property(get_inputs)
+    _outputs_meta = property(get_outputs)
+
+    def _node_args(self, specs: Mapping[str, TensorSpec | None]) -> list[NodeArg]:
+        return [node_arg(name, spec, self._options.named_sizes) for name, spec in specs.items()]
 
     def get_overridable_initializers(self) -> list[NodeArg]:
         defaults = self._session.graph.metadata.get("defaults", {})
-        return [_node_arg(name, spec) for name, spec in defaults.items()]
+        return self._node_args(defaults)
 
     def get_modelmeta(self) -> ModelMetadata:
         graph = self._session.graph
@@ -283,9 +296,3 @@ def _array(name: str, value: Any, spec: TensorSpec | None) -> Any:
         return np.asarray(value, spec.dtype.numpy)
     except (TypeError, ValueError, OverflowError) as reason:
         raise InputError(f"input '{name}' takes {spec}: {reason}") from None
-
-
-def _node_arg(name: str, spec: TensorSpec | None) -> NodeArg:
-    if spec is None:
-        return NodeArg(name, "", [])
-    return NodeArg(name, type_name(spec.dtype), list(spec.shape))

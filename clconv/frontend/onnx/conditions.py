@@ -14,7 +14,18 @@ _LARGEST = 1024  # elements of a value worth computing for a condition
 
 
 def known_condition(name: str, build: Builder) -> bool | None:
-    """The condition if it follows from constants and from shapes without symbolic sizes, else None."""
+    """The condition if it follows from constants and from shapes without symbolic sizes, else None. Only a condition that
+    is known makes the graph depend on what it follows from."""
+    decided = set(build.decided)
+    found = _found(name, build)
+    if found is None:
+        build.decided = decided
+        return None
+    return bool(found.reshape(-1)[0])
+
+
+def _found(name: str, build: Builder) -> np.ndarray | None:
+    """Its value of one element."""
     producers = {out: node for node in build.nodes for out in node.outputs if out}
     values: dict[str, np.ndarray | None] = {}
     order: list[str] = [name]
@@ -31,7 +42,7 @@ def known_condition(name: str, build: Builder) -> bool | None:
         values[current] = _value(current, node, values, build)
         order.pop()
     found = values[name]
-    return None if found is None or found.size != 1 else bool(found.reshape(-1)[0])
+    return None if found is None or found.size != 1 else found
 
 
 def _needed(node: Node, build: Builder) -> tuple[str, ...]:

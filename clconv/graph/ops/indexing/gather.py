@@ -77,7 +77,7 @@ def _gather_nd(at: Any, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     vectors = indices.reshape(math.prod(lead), math.prod(indices.shape[batch:-1]), depth)
     columns = [check_indices("GatherND", vectors[..., j], x.shape[batch + j]) for j in range(depth)]
     places = (np.arange(len(images))[:, None], *columns)
-    return np.asarray(images[places]).reshape(*indices.shape[:-1], *rest)
+    return np.asarray(images[places]).reshape((*indices.shape[:-1], *rest))
 
 
 def _infer_one_hot(call: Call) -> Sequence[TensorSpec]:

@@ -69,8 +69,8 @@ def _shifted(x: np.ndarray, zero: np.ndarray | None, axis: int) -> np.ndarray:
     """x - zero point as float64, which holds every such integer exactly."""
     if zero is None:
         return x.astype(np.float64)
-    if zero.size > 1 and zero.ndim == 1:
-        zero = zero.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)])
+    if zero.size != 1 and zero.ndim == 1:
+        zero = zero.reshape([zero.size if i == axis % x.ndim else 1 for i in range(x.ndim)])
     return x.astype(np.float64) - (zero.reshape(()) if zero.size == 1 else zero)
 
 

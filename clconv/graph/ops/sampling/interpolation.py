@@ -52,8 +52,9 @@ def resize_axes(
     else:
         assert sizes is not None
         outs = [int(n) for n in sizes.reshape(-1)]
+        # An empty axis, such as a batch of no images, stays one: nothing stretches it.
         ratios = np.array(
-            [n / (shape[a] or 1) for a, n in zip(axes, outs, strict=True)], np.float32
+            [n / shape[a] if shape[a] else 1 for a, n in zip(axes, outs, strict=True)], np.float32
         )
         if attrs.keep_aspect_ratio_policy != "stretch":
             pick = min if attrs.keep_aspect_ratio_policy == "not_larger" else max

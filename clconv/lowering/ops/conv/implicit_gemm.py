@@ -59,7 +59,8 @@ def product_weights(tile_m: int, group: int, channel_block: int = 1, tap_width: 
         filters, channels = w.shape[0] // group, w.shape[1]
         if tap_width:
             w = np.pad(w, [(0, 0)] * (w.ndim - 1) + [(0, tap_width - w.shape[-1])])
-        blocks = w.reshape(group, filters, channels // channel_block, channel_block, -1)
+        taps = math.prod(w.shape[2:])
+        blocks = w.reshape(group, filters, channels // channel_block, channel_block, taps)
         rows = blocks.transpose(0, 2, 4, 3, 1).reshape(group, -1, filters)
         padded = np.pad(rows, ((0, 0), (0, 0), (0, -filters % tile_m)))
         return padded.astype(packed_float(w))

@@ -10,10 +10,10 @@ _FILTER = (
 )  # added to the score of a key that is masked, unless mask_filter_value says otherwise
 
 
-def add_mask(source: Source, build: Builder, index: int, keys: str, added: str) -> str:
+def add_mask(source: Source, build: Builder, index: int, keys: str, like: str, added: str) -> str:
     """The name of what is added to the scores: the input `added` if any, and the mask, input `index`, if any.
 
-    keys: (batch, keys, ...). A mask of integers is (batch, keys), or (batch, queries, keys), where 0 leaves a key
+    keys: (batch, keys, ...). like: a value of the scores' type. A mask of integers is (batch, keys), or (batch, queries, keys), where 0 leaves a key
     out; or (batch): how many keys each has; or (2 * batch): first where the keys of each end, then where they begin.
     """
     mask = source.input(index)
@@ -31,8 +31,8 @@ def add_mask(source: Source, build: Builder, index: int, keys: str, added: str) 
     axes = build.integers(source, behind, "axes")
     wide = build.helper(source, "Unsqueeze", (seen, axes), "wide")
     given = source.attrs.get("mask_filter_value", _FILTER)
-    none = build.scalar_like(source, 0.0, source.input(0), "none")
-    low = build.scalar_like(source, given, source.input(0), "low")
+    none = build.scalar_like(source, 0.0, like, "none")
+    low = build.scalar_like(source, given, like, "low")
     bias = build.helper(source, "Where", (wide, none, low), "mask")
     return build.helper(source, "Add", (bias, added), "added") if added else bias
 

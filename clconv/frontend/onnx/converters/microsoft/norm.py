@@ -1,8 +1,9 @@
-"""Normalisations that onnxruntime fuses: layer and RMS normalisation with a skip connection, GroupNorm."""
+"""Normalisations that onnxruntime fuses: layer and RMS normalisation with a skip connection, of embeddings, GroupNorm."""
 
 from __future__ import annotations
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
+from clconv.graph.ir import DType
 
 _EPSILON = 1e-5
 
@@ -72,7 +73,51 @@ def _group(source: Source, build: Builder) -> None:
     build.emit("Transpose", (normal,), source.outputs[:1], source.name, {"perm": perm})
 
 
+def _embedding(source: Source, build: Builder) -> None:
+    """EmbedLayerNormalization: the rows of tables for words, places and segments, added and normalised.
+
+    Inputs words, segments, three tables, scale and bias of the norm, mask, places (counted from 0 by default). Outputs: the
+    result, how many words the mask leaves each row, and the sum.
+    """
+    words, segments = source.input(0), source.input(1)
+    for index in (2, 3, *([4] if segments else []), 5, 6):
+        if not source.input(index):
+            source.fail(f"input {index} is missing")
+    total = build.helper(source, "Gather", (source.input(2), words), "words", axis=0)
+    if source.input(8):
+        places = build.helper(
+            source, "Gather", (source.input(3), source.input(8)), "places", axis=0
+        )
+    else:
+        first, axis = build.integers(source, (0,), "first"), build.integers(source, (0,), "axis")
+        count = build.helper(source, "Shape", (words,), "count", start=1, end=2)
+        places = build.helper(source, "Slice", (source.input(3), first, count, axis), "places")
+    terms = [total, places]
+    if segments:
+        rows = (source.input(4), segments)
+        terms.append(build.helper(source, "Gather", rows, "segments", axis=0))
+    total = source.output(2) or build.values.fresh(f"{source.name}/sum")
+    build.emit("Sum", terms, (total,), build.node_names.fresh(f"{source.name}/sum"))
+    attrs = {"axis": -1, "epsilon": source.attrs.get("epsilon", 1e-12)}
+    affine = (source.input(5), source.input(6))
+    build.emit("LayerNormalization", (total, *affine), source.outputs[:1], source.name, attrs)
+    if source.output(1):
+        _counted(source, build, source.input(7) or words, bool(source.input(7)))
+
+
+def _counted(source: Source, build: Builder, mask: str, is_mask: bool) -> None:
+    """The second output: the sum of each row of a mask, 0 without one."""
+    name = build.node_names.fresh(f"{source.name}/kept")
+    numbers = build.helper(source, "Cast", (mask,), "numbers", to="int32")
+    if not is_mask:
+        zero = build.constant(source, 0, DType.INT32, "zero")
+        numbers = build.helper(source, "Mul", (numbers, zero), "none")
+    axes = build.integers(source, (1,), "axes")
+    build.emit("ReduceSum", (numbers, axes), (source.output(1),), name, {"keepdims": 0})
+
+
 CONVERTERS: dict[str, Converter] = {
+    "EmbedLayerNormalization": _embedding,
     "LayerNormalization": _layer,
     "SimplifiedLayerNormalization": _simplified,
     "SkipLayerNormalization": _with_skip("LayerNormalization", 4),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
 
 from clconv.frontend.onnx.build import Builder, Converter, Source
 from clconv.frontend.onnx.converters import window
@@ -13,6 +16,7 @@ from clconv.frontend.onnx.converters.microsoft.quantised import (
     moved,
     real,
 )
+from clconv.graph.ir import DType
 
 _CONV = window.CONVERTERS["QLinearConv"]
 
@@ -89,19 +93,79 @@ def _matmul_to_float(source: Source, build: Builder) -> None:
 
 
 def _emit_product(
-    source: Source, build: Builder, a: list[str], b: tuple[str, str, str], bias: str
+    source: Source, build: Builder, a: Sequence[str], b: Sequence[str], bias: str
 ) -> None:
+    product = scaled_sums(source, build, a, b)
+    if bias:
+        build.emit("Add", (product, bias), source.outputs, source.name)
+    else:
+        build.emit("Identity", (product,), source.outputs, source.name)
+
+
+def scaled_sums(source: Source, build: Builder, a: Sequence[str], b: Sequence[str]) -> str:
+    """The product of two matrices of integers as float32, each with its scale and its zero point, "" for 0."""
     inputs = [a[0], b[0], a[2], b[2]]
     while not inputs[-1]:
         inputs.pop()
     sums = build.helper(source, "MatMulInteger", inputs, "sums")
     plain = build.helper(source, "Cast", (sums,), "plain", to="float32")
     unit = build.helper(source, "Mul", (a[1], b[1]), "unit")
-    if bias:
-        scaled = build.helper(source, "Mul", (plain, unit), "scaled")
-        build.emit("Add", (scaled, bias), source.outputs, source.name)
+    return build.helper(source, "Mul", (plain, unit), "scaled")
+
+
+def _few_bits(source: Source, build: Builder) -> None:
+    """MatMulNBits: A (float) times weights of 2, 4 or 8 bits, (N, blocks, bytes of a block), that become floats now.
+
+    Inputs A, B, scales (N, blocks), zero points (floats, or packed like B; by default half of the range), which group
+    each k belongs to, bias. Within a byte the low bits come first.
+    """
+    if source.input(4):
+        source.unsupported("groups of k that are not in order (g_idx)")
+    if source.attrs.get("weight_prepacked", 0):
+        source.unsupported("weights that are packed for one processor")
+    bits, block = source.attrs.get("bits", 4), source.attrs["block_size"]
+    rows, length = source.attrs["N"], source.attrs["K"]
+    if bits not in (2, 4, 8) or min(rows, length, block) < 1:
+        source.fail(f"bits {bits}, block_size {block}, N {rows} and K {length} do not fit")
+    packed, scales = build.known(source.input(1)), build.known(source.input(2))
+    zeros = build.known(source.input(3)) if source.input(3) else np.array(1 << (bits - 1))
+    if packed is None or scales is None or zeros is None:
+        source.unsupported("weights that are not constants")
+    if packed.dtype != np.uint8 or scales.dtype.kind != "f" or zeros.dtype.kind not in "fiu":
+        source.fail(
+            f"weights of {packed.dtype}, scales of {scales.dtype} and zeros of {zeros.dtype}"
+        )
+    blocks = -(-length // block)
+    _expect_elements(source, "B", packed, rows * blocks * (-(-block * bits // 8)))
+    _expect_elements(source, "scales", scales, rows * blocks)
+    if zeros.dtype == np.uint8 and zeros.ndim:
+        per_row = -(-blocks * bits // 8)
+        _expect_elements(source, "zero_points", zeros, rows * per_row)
+        zeros = _unpacked(zeros.reshape(rows, per_row), bits)[:, :blocks]
+    elif zeros.ndim:
+        _expect_elements(source, "zero_points", zeros, rows * blocks)
+    numbers = _unpacked(packed.reshape(rows, blocks, -1), bits)[..., :block]
+    shifted = numbers.astype(np.float32) - zeros.reshape((rows, blocks, 1) if zeros.ndim else ())
+    real_weights = shifted * scales.reshape(rows, blocks, 1).astype(np.float32)
+    weights = real_weights.reshape(rows, -1)[:, :length].T.astype(scales.dtype)
+    right = build.constant(source, weights, DType.of(scales), "weights")
+    if source.input(5):
+        product = build.helper(source, "MatMul", (source.input(0), right), "product")
+        build.emit("Add", (product, source.input(5)), source.outputs, source.name)
     else:
-        build.emit("Mul", (plain, unit), source.outputs, source.name)
+        build.emit("MatMul", (source.input(0), right), source.outputs, source.name)
+
+
+def _expect_elements(source: Source, what: str, array: np.ndarray, count: int) -> None:
+    if array.size != count:
+        source.fail(f"{what} has {array.size} elements, not {count}: {array.shape}")
+
+
+def _unpacked(packed: np.ndarray, bits: int) -> np.ndarray:
+    """Each byte's numbers one behind the other, the lowest bits first."""
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    numbers = (packed[..., None] >> shifts) & np.uint8((1 << bits) - 1)
+    return numbers.reshape(*packed.shape[:-1], -1)
 
 
 CONVERTERS: dict[str, Converter] = {
@@ -109,4 +173,5 @@ CONVERTERS: dict[str, Converter] = {
     "QGemm": _q_gemm,
     "DynamicQuantizeMatMul": _dynamic_matmul,
     "MatMulIntegerToFloat": _matmul_to_float,
+    "MatMulNBits": _few_bits,
 }

@@ -72,6 +72,10 @@ SCHEMAS: Mapping[str, MicrosoftSchema] = {
     "MultiHeadAttention": _schema(
         1, num_heads="int*", unidirectional="int", scale="float", mask_filter_value="float"
     ),
+    "QAttention": _schema(
+        5, num_heads="int*", unidirectional="int", do_rotary="int", past_present_share_buffer="int", scale="float",
+        mask_filter_value="float",
+    ),
     "FusedConv": _schema(2, group="int", activation="string", activation_params="floats", **_WINDOW),
     "FusedGemm": _schema(
         2, transA="int", transB="int", alpha="float", beta="float", activation="string",
@@ -91,6 +95,7 @@ SCHEMAS: Mapping[str, MicrosoftSchema] = {
     "SimplifiedLayerNormalization": _schema(2, **_NORM),
     "SkipLayerNormalization": _schema(3, epsilon="float"),
     "SkipSimplifiedLayerNormalization": _schema(3, epsilon="float"),
+    "EmbedLayerNormalization": _schema(1, epsilon="float", mask_index_type="int"),
     "GroupNorm": _schema(3, **_GROUPS),
     "SkipGroupNorm": _schema(4, **_GROUPS),
     "ExpandDims": _schema(2),
@@ -117,6 +122,9 @@ SCHEMAS: Mapping[str, MicrosoftSchema] = {
     "QGemm": _schema(6, transA="int", transB="int", alpha="float"),
     "DynamicQuantizeMatMul": _schema(3),
     "MatMulIntegerToFloat": _schema(4),
+    "MatMulNBits": _schema(
+        3, K="int*", N="int*", bits="int", block_size="int*", accuracy_level="int", weight_prepacked="int"
+    ),
     "DynamicQuantizeLSTM": _schema(
         3, activation_alpha="floats", activation_beta="floats", activations="strings", clip="float",
         direction="string", hidden_size="int", input_forget="int",
