@@ -134,8 +134,9 @@ class Trainer:
         if batch.size not in self._ready:
             self._prepare(batch)
         total = Epoch()
+        parts = list(self._parts_of(batch))  # all are checked before the first is summed
         with uninterrupted():
-            for size, session, names, feeds in self._parts_of(batch):
+            for size, session, names, feeds in parts:
                 found = run_batch(session, feeds, size, batch.size, self._learner.nbytes)
                 total.add(size, found, names)
             self.steps += 1
