@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,12 @@ class CrossEntropy(Loss):
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label_smoothing {self.label_smoothing} must be in 0 <= s < 1")
         if self.weight is not None:
-            object.__setattr__(self, "weight", tuple(float(w) for w in self.weight))
+            try:
+                object.__setattr__(self, "weight", tuple(float(w) for w in self.weight))
+            except (TypeError, ValueError):
+                raise ConfigError(
+                    f"weight {self.weight!r} must be a number for each class"
+                ) from None
 
     def targets(self, output: TensorSpec, given: np.ndarray) -> Targets:
         if output.rank < 2:
@@ -227,6 +233,10 @@ class Huber(Loss):
     """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), d = output - target (Huber, 1964)."""
 
     delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.delta, Real) and self.delta > 0):
+            raise ConfigError(f"delta {self.delta!r} must be a number above 0")
 
     def write(
         self, to: GraphWriter, output: str, spec: TensorSpec, target: str, kind: Targets

@@ -208,11 +208,15 @@ def _clipped(to: GraphWriter, gradients: Mapping[str, str], most: float) -> dict
     return {name: to.one("Mul", g, scale) for name, g in gradients.items()}
 
 
-def choose_objective(graph: Graph, loss: str | Loss, output: str | None) -> tuple[Loss | None, str]:
+def choose_objective(
+    graph: Graph, loss: str | Loss | type[Loss], output: str | None
+) -> tuple[Loss | None, str]:
     """The loss, None if the network has its own, and the output that is compared or minimised."""
     chosen = graph.outputs[0] if output is None else output
     if chosen not in graph.outputs:
         raise InputError(f"no output '{chosen}'; the network has {list(graph.outputs)}")
+    if isinstance(loss, type) and issubclass(loss, Loss):
+        return loss(), chosen
     if isinstance(loss, Loss):
         return loss, chosen
     if loss in LOSSES:

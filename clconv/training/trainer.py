@@ -61,8 +61,8 @@ class Trainer:
     def __init__(
         self,
         model: Source,
-        loss: str | Loss = "cross_entropy",
-        optimizer: str | Optimizer = "sgd",
+        loss: str | Loss | type[Loss] = "cross_entropy",
+        optimizer: str | Optimizer | type[Optimizer] = "sgd",
         *,
         device: str | int | DeviceInfo | None = None,
         output: str | None = None,
