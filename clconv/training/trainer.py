@@ -17,7 +17,7 @@ from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.device import choose_device
 from clconv.session.session import Session
-from clconv.training.batches import Batch, Data, batches, conform_data, part_off
+from clconv.training.batches import Batch, Data, Shapes, batches, conform_data, part_off
 from clconv.training.checkpoint import (
     check_checkpoint,
     check_moments,
@@ -87,7 +87,7 @@ class Trainer:
         settings = Settings(target, taken, self.optimizer, batch_norm, clip_norm, recompute)
         self._sessions = Sessions(self._learner, settings, choose_device(device))
         self._state = self._sessions.state
-        self._ready: set[int] = set()  # batch sizes whose steps are compiled
+        self._ready: set[Shapes] = set()  # of inputs whose steps are compiled
         self.compiling = 0.0  # seconds that this took
         self._learner, self._given = self._sessions.learner, self._sessions.on_device(self._given)
 
@@ -131,7 +131,7 @@ class Trainer:
     def learn(self, batch: Batch) -> Epoch:
         """step() with the loss and how many were right. Ctrl-C waits until the update is whole, but for one that still has
         to compile."""
-        if batch.size not in self._ready:
+        if batch.shapes not in self._ready:
             self._prepare(batch)
         total = Epoch()
         parts = list(self._parts_of(batch))  # all are checked before the first is summed
@@ -153,7 +153,7 @@ class Trainer:
         began = time.perf_counter()
         for size, session, _, feeds in self._parts_of(batch):
             plan = prepare_batch(session, feeds, size, batch.size, self._learner.nbytes)
-        self._ready.add(batch.size)
+        self._ready.add(batch.shapes)
         self.compiling += time.perf_counter() - began
         return plan
 
