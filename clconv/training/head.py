@@ -8,6 +8,7 @@ import numpy as np
 
 from clconv.errors import InputError
 from clconv.graph.ir import Constant, Graph, Node
+from clconv.training.way import check_floats
 
 # What turns places into one row of scores, and what leaves the scores' order as it is.
 _TO_ROWS = frozenset({"Flatten", "GlobalAveragePool", "ReduceMean", "Reshape", "Squeeze"})
@@ -30,7 +31,8 @@ class Head:
 
 
 def find_head(graph: Graph) -> Head:
-    """The head of a graph without epilogues. Raises InputError if its first output comes from none."""
+    """The head of a graph without epilogues. Raises InputError if its first output comes from none, UnsupportedError if it
+    is quantised."""
     makers, name, bias, rows = graph.producers(), graph.outputs[0], "", False
     while (node := makers.get(name)) is not None:
         constants = [n for n in node.inputs if n in graph.constants]
@@ -48,11 +50,21 @@ def find_head(graph: Graph) -> Head:
             name, rows = node.inputs[0], rows or node.op in _TO_ROWS
         else:
             break
+    check_floats(graph)
     raise InputError(
-        f"'{graph.name}': its output '{graph.outputs[0]}' does not come from a dense layer"
-        + (f" but from {node.op} ('{node.name}')" if node is not None else "")
-        + ", so that there is no last layer to replace: give a network with as many outputs as there are classes"
+        f"'{graph.name}': its output '{graph.outputs[0]}' does not come from a dense layer{_besides(node, graph)}, so that "
+        "there is no last layer to replace: give a network with as many outputs as there are classes"
     )
+
+
+def _besides(node: Node | None, graph: Graph) -> str:
+    """What an output comes from that comes from no head, in words."""
+    if node is None:
+        return ""
+    maker = graph.producers().get(node.inputs[1]) if len(node.inputs) > 1 else None
+    if node.op in ("Gemm", "MatMul") and maker is not None:
+        return f" of constant weights ('{node.name}' takes those of {maker.op} '{maker.name}')"
+    return f" but from {node.op} ('{node.name}')"
 
 
 def _is_pointwise(node: Node, graph: Graph) -> bool:
@@ -62,8 +74,14 @@ def _is_pointwise(node: Node, graph: Graph) -> bool:
 
 def replaced_head(graph: Graph, classes: int, seed: int = 0) -> Graph:
     """The graph with a last layer for so many classes, its weights uniform in +-1/sqrt(fan in) as PyTorch's. The output
-    is declared anew. Raises InputError where there is no such layer."""
+    is declared anew. Raises what find_head() raises, and InputError where another layer has the same weights."""
     head = find_head(graph)
+    readers = [node for node in graph.nodes if head.weight in node.inputs]
+    if len(readers) > 1:
+        raise InputError(
+            f"'{graph.name}': the weights of its last layer, '{head.weight}', are those of '{readers[0].name}', too, and "
+            "cannot be made anew: give a network with as many outputs as there are classes"
+        )
     rng = np.random.default_rng(seed)
     constants = dict(graph.constants)
     for name in filter(None, (head.weight, head.bias)):
