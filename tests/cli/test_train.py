@@ -164,6 +164,21 @@ def test_bad_uses_are_one_line(
     assert not output.exists()
 
 
+def test_lines_of_a_table_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    (tmp_path / "gaps.csv").write_text('\n\nfile,label\n\nx.png,"a\nb"\n')
+    with pytest.raises(InputError, match=r"line 6: there is no file"):
+        list_pictures(tmp_path / "gaps.csv")
+
+
+def test_hidden_folders_hold_no_pictures_of_a_class(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "all")
+    shutil.copytree(photos / "red", tmp_path / "all" / "red" / ".ipynb_checkpoints")
+    (tmp_path / "all" / "red" / "more").mkdir()
+    shutil.copy(photos / "red" / "0.png", tmp_path / "all" / "red" / "more")
+    found = list_pictures(tmp_path / "all")
+    assert len(found) == 43 and found.files == tuple(sorted(found.files))
+
+
 def test_the_same_part_of_each_class_is_held_back(photos: Path) -> None:
     training, held = split(list_pictures(photos), 0.25, seed=3)
     assert [held.classes.count(c) for c in range(3)] == [4, 4, 4]
