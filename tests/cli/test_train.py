@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from clconv import layers as L
@@ -14,6 +15,7 @@ from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.listing import list_pictures, split
 from clconv.errors import InputError
 from clconv.frontend.onnx import export_onnx, import_onnx
+from clconv.graph.ir import TensorSpec
 from clconv.training.checkpoint import load_checkpoint
 from clconv.training.loop import Loop
 from tests.cli.conftest import Clconv
@@ -128,6 +130,36 @@ def test_a_table_names_files_and_labels(
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "12 pictures of 3 classes, 0 held back; 27 of" in result.stderr
+
+
+def test_a_pooling_that_nothing_flattens_and_open_sizes(
+    clconv: Clconv, photos: Path, tmp_path: Path
+) -> None:
+    """As SqueezeNet: scores (n, classes, 1, 1). The size that was trained is that of the file."""
+    layers = (L.Conv2d(5, 1), L.Relu(), L.GlobalAvgPool2d(), L.Softmax())
+    graph = L.Sequential(*layers).build((3, 16, 16), batch=None)
+    name = graph.inputs[0]
+    export_onnx(graph.replace(specs={name: TensorSpec(("n", 3, "h", "w"))}), tmp_path / "in.onnx")
+    output = tmp_path / "a.onnx"
+    clconv.works(
+        "train", tmp_path / "in.onnx", photos, "-o", output, "--epochs", 1, "--size", "12x8"
+    )
+    assert import_onnx(output).input_specs()[name].shape[1:] == (3, 12, 8)
+    session = onnxruntime.InferenceSession(output)
+    given = np.zeros((2, 3, 12, 8), np.float32)
+    assert session.run(None, {name: given})[0].shape == (2, 3, 1, 1)
+    assert "1x3x12x8" in clconv("run", output, "-i", photos / "red" / "0.png").stderr
+
+
+def test_what_diverges_at_once_speaks_of_no_checkpoint_of_another_run(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path
+) -> None:
+    arguments = ("train", network, photos, "-o", tmp_path / "a.onnx", "--epochs", 1, "--batch", 8)
+    clconv.works(*arguments)
+    checkpoint = tmp_path / "a.checkpoint.safetensors"
+    result = clconv(*arguments, "--optimizer", "sgd", "--lr", 1e30)
+    assert result.exit_code == 1 and "Give a lower --lr" in result.stderr and checkpoint.exists()
+    assert "whole epoch" not in result.stderr
 
 
 def test_bad_uses_are_one_line(
