@@ -110,5 +110,5 @@ def _conform(name: str, spec: TensorSpec, value: np.ndarray) -> np.ndarray:
 def _array(what: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
-    except (ValueError, TypeError) as reason:
+    except (ValueError, TypeError, RuntimeError) as reason:  # the last of PyTorch's tensors
         raise InputError(f"{what} is no array: {reason}") from None

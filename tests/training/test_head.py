@@ -63,7 +63,7 @@ def test_weights_that_cannot_be_made_anew_say_why() -> None:
     ):
         find_head(graph.replace(nodes=nodes))
     nodes = (make_node("MatMul", ["x", "w"], ["z"], "first"), *graph.nodes)
-    with pytest.raises(InputError, match="'w', are those of 'first', too"):
+    with pytest.raises(InputError, match="'w' of its last layer is read by 'first', too"):
         replaced_head(graph.replace(nodes=nodes, outputs=("y", "z")), 3)
 
 
@@ -82,3 +82,15 @@ def test_a_quantised_head_is_told_from_a_missing_one() -> None:
                 constants={**graph.constants, "scale": scale, "zero": zero},
             )
         )
+
+
+def test_a_shape_that_counts_the_classes_follows_them() -> None:
+    """As PyTorch's exporter writes Conv, pooling, Flatten."""
+    graph = L.Sequential(L.Conv2d(7, 1), L.GlobalAvgPool2d()).build((3, 8, 8), batch=None)
+    for shape in ([-1, 7], [-1, 7, 1, 1], [0, -1]):
+        node = make_node("Reshape", ["output", "shape"], ["row"], "flat")
+        constants = {**graph.constants, "shape": Constant(np.array(shape))}
+        nodes = (*graph.nodes, node)
+        flat = graph.replace(nodes=nodes, constants=constants, outputs=("row",))
+        new = replaced_head(flat, 3)
+        assert classes_of(new) == (2, 3, *shape[2:]) and classes_of(flat)[1] == 7
