@@ -17,6 +17,7 @@ from clconv.errors import InputError
 from clconv.frontend.onnx import export_onnx, import_onnx
 from clconv.graph.ir import TensorSpec
 from clconv.training.checkpoint import load_checkpoint
+from clconv.training.fit import example_order
 from clconv.training.loop import Loop
 from tests.cli.conftest import Clconv
 
@@ -95,6 +96,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         "train", *arguments, "-o", parts, "--resume", "--batch", 4,
         saying="made with --batch 8, this run has 4",
     )  # fmt: skip
+    clconv.fails(
+        "train", *arguments, "-o", parts, "--resume", "--mean", "0.5",
+        saying="made with --mean (0.0,), this run has (0.5,)",
+    )  # fmt: skip
     clconv.works("train", *arguments, "-o", parts, "--resume")
     first, second = (
         load_checkpoint(path.with_suffix(".checkpoint.safetensors"))[0] for path in (whole, parts)
@@ -102,6 +107,24 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert first.keys() == second.keys()
     for name, value in first.items():
         assert value.tobytes() == second[name].tobytes(), name
+
+
+def test_a_picture_that_ends_early_is_mended_and_the_run_goes_on(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path
+) -> None:
+    """Its head is whole, so that it is only met when it is decoded: the last of the first epoch."""
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    listing = list_pictures(folder)
+    training = split(listing, 0.2, 0)[0]
+    last = training.files[example_order(0, 0, len(training))[-1]]
+    whole = last.read_bytes()
+    last.write_bytes(whole[: len(whole) // 2])
+    arguments = ("train", network, folder, "-o", tmp_path / "a.onnx", "--epochs", 1, "--batch", 8)
+    clconv.fails(*arguments, saying="--resume goes on")
+    last.write_bytes(whole)
+    result = clconv(*arguments, "--resume")
+    assert result.exit_code == 0 and "goes on after 4 steps" in result.stderr
 
 
 def test_training_stops_when_nothing_gets_better(

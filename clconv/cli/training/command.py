@@ -115,6 +115,8 @@ def train(
         "--augment": str(augment),
         "--freeze": str(freeze or []),
         "--size": f"{placement.width}x{placement.height}",
+        "--mean": str(pixels.mean),
+        "--std": str(pixels.std),
         "pictures": listing.described(pictures),
     }
     checkpoint = output.with_suffix(".checkpoint.safetensors")
@@ -230,6 +232,11 @@ def _run(loop: Loop, trainer: Trainer, checkpoint: Path) -> None:
         raise interrupted(
             f": {checkpoint} has what was learned; the same command with --resume goes on"
         ) from None
+    except InputError as reason:
+        if trainer.steps:
+            more = f"; {checkpoint} has what was learned: mend that, and the same command with --resume goes on"
+            raise InputError(f"{reason}{more}") from None
+        raise
     except TrainingError as reason:
         kept = f"; {checkpoint} is of the last whole epoch" if trainer.epochs else ""
         raise TrainingError(f"{str(reason).split('. ')[0]}. Give a lower --lr{kept}") from None
