@@ -12,6 +12,7 @@ from clconv.errors import InputError
 from clconv.graph.ir import TensorSpec
 
 Data = np.ndarray | Mapping[str, np.ndarray]
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Batch:
     @property
     def size(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    @property
+    def shapes(self) -> Shapes:
+        """Of the inputs, by name."""
+        return tuple((name, array.shape) for name, array in self.inputs.items())
 
     def take(self, which: np.ndarray | slice) -> Batch:
         targets = None if self.targets is None else np.ascontiguousarray(self.targets[which])
@@ -104,5 +110,5 @@ def _conform(name: str, spec: TensorSpec, value: np.ndarray) -> np.ndarray:
 def _array(what: str, value: Any) -> np.ndarray:
     try:
         return np.asarray(value)
-    except (ValueError, TypeError) as reason:
+    except (ValueError, TypeError, RuntimeError) as reason:  # the last of PyTorch's tensors
         raise InputError(f"{what} is no array: {reason}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,9 @@ class Loss:
         return None
 
 
+_LEAST = 1e-30  # what a mean is divided by; weights of classes add up to more
+
+
 def _mean(to: GraphWriter, value: str) -> str:
     return to.one("ReduceMean", value, keepdims=0)
 
@@ -67,7 +71,8 @@ class CrossEntropy(Loss):
     probabilities of the output's shape. A Softmax at the end of the network is left out: it is part of the loss.
 
     label_smoothing: the part of each target that all classes share (Szegedy et al., 2016). ignore_index: a label that
-    does not count. weight: one for each class, as PyTorch's.
+    does not count; a batch of such labels alone has the loss 0 and the gradient 0, where PyTorch's are NaN. weight: one for
+    each class, as PyTorch's.
     """
 
     label_smoothing: float = 0.0
@@ -78,7 +83,12 @@ class CrossEntropy(Loss):
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label_smoothing {self.label_smoothing} must be in 0 <= s < 1")
         if self.weight is not None:
-            object.__setattr__(self, "weight", tuple(float(w) for w in self.weight))
+            try:
+                object.__setattr__(self, "weight", tuple(float(w) for w in self.weight))
+            except (TypeError, ValueError):
+                raise ConfigError(
+                    f"weight {self.weight!r} must be a number for each class"
+                ) from None
 
     def targets(self, output: TensorSpec, given: np.ndarray) -> Targets:
         if output.rank < 2:
@@ -123,7 +133,8 @@ class CrossEntropy(Loss):
         if not counts:  # a mean over images and pixels
             size = to.one("Cast", to.one("Size", log), to="float32")
             counts = to.scaled(size, 1 / classes)
-        return to.one("Div", total, counts)
+        # Where none counts: 0 / 0 would make NaN of all parameters.
+        return to.one("Div", total, to.one("Max", counts, to.number(_LEAST)))
 
     def _one_hot(self, to: GraphWriter, labels: str, rank: int, classes: int) -> tuple[str, str]:
         """Ones at the labels, smoothed, zeros where they are ignored; and what to divide by."""
@@ -154,8 +165,11 @@ class CrossEntropy(Loss):
         self, to: GraphWriter, output: str, spec: TensorSpec, target: str, kind: Targets
     ) -> tuple[str, str] | None:
         found = to.one("ArgMax", output, axis=1, keepdims=0)
-        if kind.dtype is not DType.INT64:
-            target = to.one("ArgMax", target, axis=1, keepdims=0)
+        if kind.dtype is not DType.INT64:  # probabilities, which all count
+            wanted = to.one("ArgMax", target, axis=1, keepdims=0)
+            hits = to.one("Cast", to.one("Equal", found, wanted), to="float32")
+            size = to.one("Cast", to.one("Size", hits), to="float32")
+            return to.one("ReduceSum", hits, keepdims=0), size
         right = to.one("Cast", to.one("Equal", found, target), to="float32")
         ignored = to.one("Equal", target, to.constant(np.array(self.ignore_index), "ignored"))
         counted = to.one("Cast", to.one("Not", ignored), to="float32")
@@ -219,6 +233,10 @@ class Huber(Loss):
     """d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), d = output - target (Huber, 1964)."""
 
     delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.delta, Real) and self.delta > 0):
+            raise ConfigError(f"delta {self.delta!r} must be a number above 0")
 
     def write(
         self, to: GraphWriter, output: str, spec: TensorSpec, target: str, kind: Targets

@@ -12,7 +12,7 @@ from clconv.graph.ir import Graph, TensorSpec
 from clconv.graph.parameters import parameter_names, statistic_names
 from clconv.graph.specialise.specialise import specialise
 from clconv.training.forms import inference_form
-from clconv.training.way import QUANTISING
+from clconv.training.way import check_floats
 
 BATCH = "batch"
 
@@ -74,12 +74,7 @@ def _check_parameters(graph: Graph, parameters: Sequence[str]) -> None:
         )
     if parameters:
         return
-    quantised = sorted({n.op for n in graph.nodes if n.op in QUANTISING})
-    if quantised:
-        raise UnsupportedError(
-            f"'{graph.name}' computes with integers ({', '.join(quantised)}), which have no gradient; train the float "
-            "network that it was made from"
-        )
+    check_floats(graph)
     integers = sorted(n for n, c in graph.constants.items() if not c.spec.dtype.is_float)
     if integers and any(graph.constants[n].spec.rank > 1 for n in integers):
         raise UnsupportedError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from numbers import Real
 
 import numpy as np
 
@@ -26,11 +27,13 @@ class Optimizer:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            numbers = value if isinstance(value, tuple) else (value,)
-            for number in numbers:
-                if isinstance(number, int | float) and not (math.isfinite(number) and number >= 0):
+            if field.name == "lr" and callable(value):
+                continue
+            for number in value if isinstance(value, tuple | list) else (value,):
+                if not (isinstance(number, Real) and 0 <= float(number) < math.inf):
                     raise ConfigError(
-                        f"{type(self).__name__}({field.name}={value}): must be finite and not negative"
+                        f"{type(self).__name__}({field.name}={value!r}): must be a finite number, and not "
+                        "negative"
                     )
 
     @property
@@ -112,6 +115,14 @@ class Adam(Optimizer):
 
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = self.betas if isinstance(self.betas, tuple | list) else ()
+        if len(given) != 2 or max(given) >= 1:
+            raise ConfigError(
+                f"{type(self).__name__}(betas={self.betas!r}): must be two numbers below 1"
+            )
 
     @property
     def moments(self) -> tuple[str, ...]:

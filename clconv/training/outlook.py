@@ -39,11 +39,17 @@ def planned_steps(
 ) -> Iterator[PlannedStep]:
     """A step by Trainer's defaults, with more and more segments, for as long as each needs less memory than the last.
 
-    Raises what Trainer raises for a network that cannot learn, InputError for an empty batch.
+    Raises what Trainer raises for a network that cannot learn, InputError for an empty batch or a network that leaves open
+    other sizes than the batch's.
     """
     if batch < 1:
         raise InputError(f"a batch of {batch}: it has at least one example")
     learning = learner(graph, ())
+    for name, given in learning.graph.input_specs().items():
+        if not all(isinstance(d, int) for d in given.shape[1:]):
+            raise InputError(
+                f"input '{name}' takes {given}: a step is planned for known sizes; export the network with them"
+            )
     chosen, output = choose_objective(graph, loss, None)
     spec = compared_spec(learning.graph, chosen, output)
     targets = None if chosen is None else chosen.usual_targets(spec)

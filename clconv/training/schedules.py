@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from clconv.errors import ConfigError
+
 Schedule = Callable[[int], float]
 
 
@@ -15,6 +17,7 @@ def constant(lr: float) -> Schedule:
 
 def step_decay(lr: float, every: int, factor: float = 0.1) -> Schedule:
     """lr, times `factor` after each `every` steps."""
+    _check_steps("step_decay(every=", every)
     return lambda step: lr * factor ** (step // every)
 
 
@@ -25,6 +28,7 @@ def multi_step(lr: float, milestones: Sequence[int], factor: float = 0.1) -> Sch
 
 def cosine(lr: float, steps: int, least: float = 0.0) -> Schedule:
     """From lr to `least` along half a cosine wave, then `least` (Loshchilov and Hutter, "SGDR", 2017)."""
+    _check_steps("cosine(steps=", steps)
 
     def rate(step: int) -> float:
         part = min(step, steps) / steps
@@ -42,3 +46,8 @@ def warm_up(schedule: float | Schedule, steps: int) -> Schedule:
 
 def as_schedule(lr: float | Schedule) -> Schedule:
     return lr if callable(lr) else constant(float(lr))
+
+
+def _check_steps(named: str, steps: int) -> None:
+    if not steps > 0:
+        raise ConfigError(f"{named}{steps}): must be above 0")

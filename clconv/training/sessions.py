@@ -14,7 +14,7 @@ from clconv.device.info import DeviceInfo
 from clconv.errors import InputError
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.session.session import Session
-from clconv.training.batches import Batch
+from clconv.training.batches import Batch, Shapes
 from clconv.training.losses import Loss, Targets
 from clconv.training.memory import choose_segments, specs_of_batch
 from clconv.training.model import Learner
@@ -55,15 +55,18 @@ class Sessions:
         self.learner, self._settings, self._device = learner, settings, device
         statistics = learner.statistics if settings.batch_norm == "train" else ()
         self.held = (*learner.trained, *statistics)
+        nothing = Objective(None, settings.output, TensorSpec(()), None)
         self.predicting = Session(
-            self._writer(None).prediction(),
+            StepWriter(learner, nothing, settings.batch_norm).prediction(),
             device,
             initial={name: learner.graph.constants[name].array for name in self.held},
         )
         self.state = self.predicting.state
         self.learner = dataclasses.replace(learner, graph=self.on_device(learner.graph))
         self.segments: dict[int, int] = {}
+        self._segmented: dict[Shapes, int] = {}
         self._made: dict[tuple[Any, ...], tuple[Session, StepNames]] = {}
+        self._compared: dict[Shapes, TensorSpec] = {}
 
     def on_device(self, graph: Graph) -> Graph:
         """A graph of the same network that holds no copy of the large weights that learn: they lie on the device, and are
@@ -84,10 +87,11 @@ class Sessions:
         share: the part that the batch is of the examples of a step; last: whether it ends the step. Raises InputError for targets that do not fit.
         """
         targets = self._targets(batch)
-        writer = self._writer(targets)
+        at = self._settings
+        objective = Objective(at.loss, at.output, self._spec_of(batch), targets)
+        writer = StepWriter(self.learner, objective, at.batch_norm)
 
         def step(segments: int) -> tuple[Graph, StepNames]:
-            at = self._settings
             return writer.step(at.optimizer, at.clip, share < 1, last, segments)
 
         segments = 1
@@ -120,24 +124,25 @@ class Sessions:
             return None
         if batch.targets is None:
             raise InputError(f"{type(loss).__name__} compares the output with targets: give y")
-        spec = self._output_spec
+        spec = self._spec_of(batch)
         found = loss.targets(spec, batch.targets)
         loss.check(spec, batch.targets)
         return found
 
-    def _writer(self, targets: Targets | None) -> StepWriter:
-        at = self._settings
-        objective = Objective(at.loss, at.output, self._output_spec, targets)
-        return StepWriter(self.learner, objective, at.batch_norm)
-
-    @functools.cached_property
-    def _output_spec(self) -> TensorSpec:
-        return compared_spec(self.learner.graph, self._settings.loss, self._settings.output)
+    def _spec_of(self, batch: Batch) -> TensorSpec:
+        """Spec of what the loss takes from inputs of these sizes; a network may leave other sizes than the batch's open."""
+        if batch.shapes not in self._compared:
+            at, given = self._settings, dict(batch.shapes)
+            found = compared_spec(self.learner.graph, at.loss, at.output, given)
+            self._compared[batch.shapes] = found
+        return self._compared[batch.shapes]
 
     def _segments_for(self, batch: Batch, step: Callable[[int], Graph]) -> int:
         """Into how many segments the way is cut for batches of that size."""
-        if batch.size not in self.segments:
-            specs = specs_of_batch(step(1), batch.size)
+        if batch.shapes not in self._segmented:
+            given = {name: TensorSpec.of(array) for name, array in batch.inputs.items()}
+            specs = specs_of_batch(step(1), batch.size) | given
             device, budget = self.predicting.device, self._settings.budget or 0
-            self.segments[batch.size] = choose_segments(step, specs, device, budget)
+            self._segmented[batch.shapes] = choose_segments(step, specs, device, budget)
+        self.segments[batch.size] = self._segmented[batch.shapes]
         return self.segments[batch.size]

@@ -60,13 +60,16 @@ def logits(graph: Graph, loss: Loss | None, output: str) -> str:
     return output
 
 
-def compared_spec(graph: Graph, loss: Loss | None, output: str) -> TensorSpec:
-    """Spec of what the loss takes, for a batch of one where other sizes are known."""
+def compared_spec(
+    graph: Graph, loss: Loss | None, output: str, given: Mapping[str, Sequence[int]] | None = None
+) -> TensorSpec:
+    """Spec of what the loss takes, for a batch of one where other sizes are known. given: shapes of what the inputs are
+    fed, which a network may leave open."""
     taken = logits(graph, loss, output)
     if taken in graph.specs:
         return graph.specs[taken]
-    inputs = graph.input_specs()
-    sizes = {n: TensorSpec((1, *s.shape[1:]), s.dtype) for n, s in inputs.items()}
+    shapes = {n: (given or {}).get(n, s.shape) for n, s in graph.input_specs().items()}
+    sizes = {n: TensorSpec((1, *shapes[n][1:]), s.dtype) for n, s in graph.input_specs().items()}
     if not all(s.is_static for s in sizes.values()):
         return TensorSpec((None,))
     return specialise(graph.replace(outputs=(taken,)), sizes).graph.spec(taken)
@@ -208,11 +211,15 @@ def _clipped(to: GraphWriter, gradients: Mapping[str, str], most: float) -> dict
     return {name: to.one("Mul", g, scale) for name, g in gradients.items()}
 
 
-def choose_objective(graph: Graph, loss: str | Loss, output: str | None) -> tuple[Loss | None, str]:
+def choose_objective(
+    graph: Graph, loss: str | Loss | type[Loss], output: str | None
+) -> tuple[Loss | None, str]:
     """The loss, None if the network has its own, and the output that is compared or minimised."""
     chosen = graph.outputs[0] if output is None else output
     if chosen not in graph.outputs:
         raise InputError(f"no output '{chosen}'; the network has {list(graph.outputs)}")
+    if isinstance(loss, type) and issubclass(loss, Loss):
+        return loss(), chosen
     if isinstance(loss, Loss):
         return loss, chosen
     if loss in LOSSES:

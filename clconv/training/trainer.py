@@ -11,14 +11,19 @@ import numpy as np
 
 from clconv.api import Source, read_model
 from clconv.device.info import DeviceInfo
-from clconv.errors import InputError, ModelError, TrainingError
+from clconv.errors import InputError, TrainingError
 from clconv.frontend.onnx import export_onnx
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.device import choose_device
 from clconv.session.session import Session
-from clconv.training.batches import Batch, Data, batches, conform_data, part_off
-from clconv.training.checkpoint import load_checkpoint, save_checkpoint
+from clconv.training.batches import Batch, Data, Shapes, batches, conform_data, part_off
+from clconv.training.checkpoint import (
+    check_checkpoint,
+    check_moments,
+    load_checkpoint,
+    save_checkpoint,
+)
 from clconv.training.fit import Epoch, History, fit
 from clconv.training.forms import inference_form
 from clconv.training.interrupt import uninterrupted
@@ -56,8 +61,8 @@ class Trainer:
     def __init__(
         self,
         model: Source,
-        loss: str | Loss = "cross_entropy",
-        optimizer: str | Optimizer = "sgd",
+        loss: str | Loss | type[Loss] = "cross_entropy",
+        optimizer: str | Optimizer | type[Optimizer] = "sgd",
         *,
         device: str | int | DeviceInfo | None = None,
         output: str | None = None,
@@ -82,7 +87,7 @@ class Trainer:
         settings = Settings(target, taken, self.optimizer, batch_norm, clip_norm, recompute)
         self._sessions = Sessions(self._learner, settings, choose_device(device))
         self._state = self._sessions.state
-        self._ready: set[int] = set()  # batch sizes whose steps are compiled
+        self._ready: set[Shapes] = set()  # of inputs whose steps are compiled
         self.compiling = 0.0  # seconds that this took
         self._learner, self._given = self._sessions.learner, self._sessions.on_device(self._given)
 
@@ -126,11 +131,12 @@ class Trainer:
     def learn(self, batch: Batch) -> Epoch:
         """step() with the loss and how many were right. Ctrl-C waits until the update is whole, but for one that still has
         to compile."""
-        if batch.size not in self._ready:
+        if batch.shapes not in self._ready:
             self._prepare(batch)
         total = Epoch()
+        parts = list(self._parts_of(batch))  # all are checked before the first is summed
         with uninterrupted():
-            for size, session, names, feeds in self._parts_of(batch):
+            for size, session, names, feeds in parts:
                 found = run_batch(session, feeds, size, batch.size, self._learner.nbytes)
                 total.add(size, found, names)
             self.steps += 1
@@ -147,7 +153,7 @@ class Trainer:
         began = time.perf_counter()
         for size, session, _, feeds in self._parts_of(batch):
             plan = prepare_batch(session, feeds, size, batch.size, self._learner.nbytes)
-        self._ready.add(batch.size)
+        self._ready.add(batch.shapes)
         self.compiling += time.perf_counter() - began
         return plan
 
@@ -229,37 +235,17 @@ class Trainer:
         """Goes on where save() was called; the note that it was given. Raises ModelError for a file of another network,
         optimiser or choice of what learns."""
         arrays, facts = load_checkpoint(path)
+        constants, trained = self._learner.graph.constants, self._learner.trained
+        held = {n: constants[n].spec for n in self._sessions.held}
         moments = {
-            moment_name(n, m): self._learner.graph.constants[n].spec
-            for n in self._learner.trained
-            for m in self.optimizer.moments
+            moment_name(n, m): constants[n].spec for n in trained for m in self.optimizer.moments
         }
-        known = {
-            **{n: self._learner.graph.constants[n].spec for n in self._sessions.held},
-            **moments,
-        }
-        for name in self._sessions.held:
-            if name not in arrays or arrays[name].shape != known[name].shape:
-                raise ModelError(
-                    f"{os.fspath(path)}: holds no '{name}' of {known[name]}; it is of another network"
-                )
-        fixed = sorted(
-            {*self._learner.parameters, *self._learner.statistics}
-            & set(arrays) - set(self._sessions.held)
-        )
-        if fixed:
-            raise ModelError(
-                f"{os.fspath(path)}: holds what was learned of '{fixed[0]}', which stays as it is here: give the freeze= and "
-                "batch_norm= that it was trained with"
-            )
-        if facts["optimizer"] != type(self.optimizer).__name__ and int(facts["steps"]):
-            raise ModelError(
-                f"{os.fspath(path)}: was trained by {facts['optimizer']}, this is {type(self.optimizer).__name__}"
-            )
+        fixed = {*self._learner.parameters, *self._learner.statistics} - set(held)
+        check_checkpoint(path, arrays, held, fixed)
+        check_moments(path, arrays, facts, moments, type(self.optimizer).__name__)
         self._state.add({n: s for n, s in moments.items() if n in arrays})
-        for name, array in arrays.items():
-            if name in self._state.specs:
-                self._state.write(name, array)
+        for name, spec in self._state.specs.items():  # before the first step there are no moments
+            self._state.write(name, arrays.get(name, np.zeros(spec.shape, spec.dtype.numpy)))
         self.steps, self.epochs, self.seed = (int(facts[k]) for k in ("steps", "epochs", "seed"))
         return facts.get("note", "")
 

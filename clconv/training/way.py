@@ -25,6 +25,16 @@ _NO_FLOATS = frozenset(
 )  # fmt: skip
 
 
+def check_floats(graph: Graph) -> None:
+    """Raises UnsupportedError for a network that rounds to integers."""
+    quantised = sorted({n.op for n in graph.nodes if n.op in QUANTISING})
+    if quantised:
+        raise UnsupportedError(
+            f"'{graph.name}' computes with integers ({', '.join(quantised)}), which have no gradient; train the float "
+            "network that it was made from"
+        )
+
+
 def check_way(learner: Learner, output: str) -> None:
     """Raises UnsupportedError that lists all operators between what learns and the output that have no gradient."""
     way = nodes_between(learner.graph.nodes, learner.trained, [output])

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from clconv import layers as L
@@ -14,7 +15,9 @@ from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.listing import list_pictures, split
 from clconv.errors import InputError
 from clconv.frontend.onnx import export_onnx, import_onnx
+from clconv.graph.ir import TensorSpec
 from clconv.training.checkpoint import load_checkpoint
+from clconv.training.fit import example_order
 from clconv.training.loop import Loop
 from tests.cli.conftest import Clconv
 
@@ -93,6 +96,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         "train", *arguments, "-o", parts, "--resume", "--batch", 4,
         saying="made with --batch 8, this run has 4",
     )  # fmt: skip
+    clconv.fails(
+        "train", *arguments, "-o", parts, "--resume", "--mean", "0.5",
+        saying="made with --mean (0.0,), this run has (0.5,)",
+    )  # fmt: skip
     clconv.works("train", *arguments, "-o", parts, "--resume")
     first, second = (
         load_checkpoint(path.with_suffix(".checkpoint.safetensors"))[0] for path in (whole, parts)
@@ -100,6 +107,24 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert first.keys() == second.keys()
     for name, value in first.items():
         assert value.tobytes() == second[name].tobytes(), name
+
+
+def test_a_picture_that_ends_early_is_mended_and_the_run_goes_on(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path
+) -> None:
+    """Its head is whole, so that it is only met when it is decoded: the last of the first epoch."""
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    listing = list_pictures(folder)
+    training = split(listing, 0.2, 0)[0]
+    last = training.files[example_order(0, 0, len(training))[-1]]
+    whole = last.read_bytes()
+    last.write_bytes(whole[: len(whole) // 2])
+    arguments = ("train", network, folder, "-o", tmp_path / "a.onnx", "--epochs", 1, "--batch", 8)
+    clconv.fails(*arguments, saying="--resume goes on")
+    last.write_bytes(whole)
+    result = clconv(*arguments, "--resume")
+    assert result.exit_code == 0 and "goes on after 4 steps" in result.stderr
 
 
 def test_training_stops_when_nothing_gets_better(
@@ -128,6 +153,36 @@ def test_a_table_names_files_and_labels(
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "12 pictures of 3 classes, 0 held back; 27 of" in result.stderr
+
+
+def test_a_pooling_that_nothing_flattens_and_open_sizes(
+    clconv: Clconv, photos: Path, tmp_path: Path
+) -> None:
+    """As SqueezeNet: scores (n, classes, 1, 1). The size that was trained is that of the file."""
+    layers = (L.Conv2d(5, 1), L.Relu(), L.GlobalAvgPool2d(), L.Softmax())
+    graph = L.Sequential(*layers).build((3, 16, 16), batch=None)
+    name = graph.inputs[0]
+    export_onnx(graph.replace(specs={name: TensorSpec(("n", 3, "h", "w"))}), tmp_path / "in.onnx")
+    output = tmp_path / "a.onnx"
+    clconv.works(
+        "train", tmp_path / "in.onnx", photos, "-o", output, "--epochs", 1, "--size", "12x8"
+    )
+    assert import_onnx(output).input_specs()[name].shape[1:] == (3, 12, 8)
+    session = onnxruntime.InferenceSession(output)
+    given = np.zeros((2, 3, 12, 8), np.float32)
+    assert session.run(None, {name: given})[0].shape == (2, 3, 1, 1)
+    assert "1x3x12x8" in clconv("run", output, "-i", photos / "red" / "0.png").stderr
+
+
+def test_what_diverges_at_once_speaks_of_no_checkpoint_of_another_run(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path
+) -> None:
+    arguments = ("train", network, photos, "-o", tmp_path / "a.onnx", "--epochs", 1, "--batch", 8)
+    clconv.works(*arguments)
+    checkpoint = tmp_path / "a.checkpoint.safetensors"
+    result = clconv(*arguments, "--optimizer", "sgd", "--lr", 1e30)
+    assert result.exit_code == 1 and "Give a lower --lr" in result.stderr and checkpoint.exists()
+    assert "whole epoch" not in result.stderr
 
 
 def test_bad_uses_are_one_line(
@@ -162,6 +217,21 @@ def test_bad_uses_are_one_line(
         clconv.fails("train", *arguments, "-o", output, saying=saying)
     clconv.fails("train", network, photos, "-o", tmp_path / "no" / "a.onnx", saying="no folder")
     assert not output.exists()
+
+
+def test_lines_of_a_table_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    (tmp_path / "gaps.csv").write_text('\n\nfile,label\n\nx.png,"a\nb"\n')
+    with pytest.raises(InputError, match=r"line 6: there is no file"):
+        list_pictures(tmp_path / "gaps.csv")
+
+
+def test_hidden_folders_hold_no_pictures_of_a_class(photos: Path, tmp_path: Path) -> None:
+    shutil.copytree(photos, tmp_path / "all")
+    shutil.copytree(photos / "red", tmp_path / "all" / "red" / ".ipynb_checkpoints")
+    (tmp_path / "all" / "red" / "more").mkdir()
+    shutil.copy(photos / "red" / "0.png", tmp_path / "all" / "red" / "more")
+    found = list_pictures(tmp_path / "all")
+    assert len(found) == 43 and found.files == tuple(sorted(found.files))
 
 
 def test_the_same_part_of_each_class_is_held_back(photos: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clconv.errors import ShapeError
+from clconv.errors import ConfigError, ShapeError
 from clconv.frontend import layers
 from clconv.frontend.layers import (
     AvgPool2d,
@@ -15,7 +15,9 @@ from clconv.frontend.layers import (
     ConvTranspose2d,
     Dense,
     Dropout,
+    Elu,
     Flatten,
+    LeakyRelu,
     LocalResponseNorm,
     MaxPool2d,
     PRelu,
@@ -267,3 +269,19 @@ def test_numpys_integers_are_numbers_like_any():
     assert {type(size) for size in sizes} == {int}
     with pytest.raises(ShapeError, match="batch 0 must be at least 1"):
         Relu().build((3, 8, 8), number(0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "match"),
+    [
+        (lambda: BatchNorm2d(64), "epsilon 64 must be .* channels are not given"),
+        (lambda: Softmax(1), r"Softmax.*: a name is a string, not 1"),
+        (lambda: Relu(True), "a name is a string, not True"),
+        (lambda: LeakyRelu("steep"), "slope 'steep' must be a finite number"),
+        (lambda: Elu(float("nan")), "alpha nan"),
+    ],
+)
+def test_arguments_as_pytorchs_layers_take_them_are_refused(layer, match):
+    """They would be an epsilon or a name here."""
+    with pytest.raises(ConfigError, match=match):
+        layer().build((3, 4, 4))

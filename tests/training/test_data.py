@@ -8,7 +8,8 @@ import pytest
 import clconv
 from clconv import optim
 from clconv.errors import InputError
-from tests.training.networks import clusters, convolutional, perceptron
+from clconv.graph.ir import TensorSpec
+from tests.training.networks import clusters, convolutional, perceptron, pictures
 
 
 def trainer(device: clconv.DeviceInfo) -> clconv.Trainer:
@@ -62,3 +63,14 @@ def test_bad_data_are_one_clear_error(device: clconv.DeviceInfo) -> None:
             t.fit(x, y, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="channels are last"):
         clconv.Trainer(convolutional(), device=device).predict(np.zeros((2, 8, 8, 3)))
+
+
+def test_sizes_that_are_open_may_differ_from_batch_to_batch(device: clconv.DeviceInfo) -> None:
+    x, y = pictures(6)
+    known = convolutional()
+    graph = known.replace(specs={"input": TensorSpec(("n", 3, "h", "w"))})
+    first, second = (clconv.Trainer(g, device=device, recompute=1 << 30) for g in (graph, known))
+    assert first.step(x, y) == second.step(x, y)
+    larger = np.tile(x, (1, 1, 1, 2))
+    assert first.step(larger, y) > 0
+    assert first.evaluate(larger, y)["accuracy"] == (first.predict(larger).argmax(1) == y).mean()

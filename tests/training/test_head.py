@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clconv import layers as L
-from clconv.errors import InputError
+from clconv.errors import InputError, UnsupportedError
 from clconv.graph.ir import Constant, Graph, TensorSpec
 from clconv.graph.ops import make_node
 from clconv.graph.reference import run_reference
@@ -52,3 +52,45 @@ def test_what_has_no_last_layer_says_so() -> None:
     for graph, last in ((picture, "Conv"), (pooled, "MaxPool")):
         with pytest.raises(InputError, match=f"from {last}"):
             find_head(graph)
+
+
+def test_weights_that_cannot_be_made_anew_say_why() -> None:
+    graph = with_matmul()
+    turned = make_node("Transpose", ["w"], ["t"], "turns")
+    nodes = (turned, make_node("MatMul", ["x", "t"], ["h"], "last"), *graph.nodes[1:])
+    with pytest.raises(
+        InputError, match=r"constant weights \('last' takes those of Transpose 'turns'"
+    ):
+        find_head(graph.replace(nodes=nodes))
+    nodes = (make_node("MatMul", ["x", "w"], ["z"], "first"), *graph.nodes)
+    with pytest.raises(InputError, match="'w' of its last layer is read by 'first', too"):
+        replaced_head(graph.replace(nodes=nodes, outputs=("y", "z")), 3)
+
+
+def test_a_quantised_head_is_told_from_a_missing_one() -> None:
+    graph = with_matmul()
+    scale, zero = Constant(np.array(0.1, np.float32)), Constant(np.array(0, np.int8))
+    quantised = (
+        make_node("QuantizeLinear", ("y", "scale", "zero"), ("q",), output_dtype="int8"),
+        make_node("DequantizeLinear", ("q", "scale", "zero"), ("z",)),
+    )
+    with pytest.raises(UnsupportedError, match=r"computes with integers .QuantizeLinear"):
+        find_head(
+            graph.replace(
+                nodes=graph.nodes + quantised,
+                outputs=("z",),
+                constants={**graph.constants, "scale": scale, "zero": zero},
+            )
+        )
+
+
+def test_a_shape_that_counts_the_classes_follows_them() -> None:
+    """As PyTorch's exporter writes Conv, pooling, Flatten."""
+    graph = L.Sequential(L.Conv2d(7, 1), L.GlobalAvgPool2d()).build((3, 8, 8), batch=None)
+    for shape in ([-1, 7], [-1, 7, 1, 1], [0, -1]):
+        node = make_node("Reshape", ["output", "shape"], ["row"], "flat")
+        constants = {**graph.constants, "shape": Constant(np.array(shape))}
+        nodes = (*graph.nodes, node)
+        flat = graph.replace(nodes=nodes, constants=constants, outputs=("row",))
+        new = replaced_head(flat, 3)
+        assert classes_of(new) == (2, 3, *shape[2:]) and classes_of(flat)[1] == 7

@@ -134,6 +134,14 @@ def test_a_schedule_is_followed(device: clconv.DeviceInfo) -> None:
 def test_bad_settings_are_refused() -> None:
     for make in (
         lambda: optim.SGD(lr=-1.0),
+        lambda: optim.SGD(lr=np.float32(-1)),
+        lambda: optim.SGD(lr=None),
+        lambda: optim.SGD(momentum="0.9"),
+        lambda: optim.Adam(betas=(1.0, 0.9)),
+        lambda: optim.AdamW(betas=(0.9, 1.5)),
+        lambda: optim.Adam(betas=0.9),
+        lambda: optim.cosine(0.1, steps=0),
+        lambda: optim.step_decay(0.1, every=0),
         lambda: optim.Adam(lr=float("nan")),
         lambda: optim.Adam(lr=lambda step: float("nan")).rates(0),
         lambda: optim.SGD(lr=0.1, nesterov=True),

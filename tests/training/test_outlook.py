@@ -7,6 +7,7 @@ import pytest
 
 import clconv
 from clconv.errors import InputError, UnsupportedError
+from clconv.graph.ir import TensorSpec
 from clconv.layers import Conv2d, Dense, Flatten, MaxPool2d, Relu, Sequential
 from clconv.lowering.lower import lower_graph
 from clconv.training.outlook import planned_steps
@@ -57,3 +58,9 @@ def test_another_batch_size_compiles_nothing(device: clconv.DeviceInfo) -> None:
         lower_graph(other.graph, device, known=chosen).calls,
     )
     assert {c.kernel for c in again} <= {c.kernel for c in calls}
+
+
+def test_sizes_that_are_open_are_not_planned(device: clconv.DeviceInfo) -> None:
+    open_sizes = convolutional().replace(specs={"input": TensorSpec(("n", 3, "h", "w"))})
+    with pytest.raises(InputError, match="a step is planned for known sizes"):
+        next(planned_steps(open_sizes, BATCH, device))

@@ -50,7 +50,7 @@ def pictures(given: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for text in given:
         if is_many(text):
-            inside = sorted(_inside(text), key=_in_order)
+            inside = sorted(pictures_in(text), key=_in_order)
             if not inside:
                 what = "folder" if os.path.isdir(text) else "pattern"
                 raise InputError(
@@ -90,15 +90,18 @@ def check_pictures(files: Sequence[Path]) -> None:
         raise InputError(wrong[0])
 
 
-def _inside(text: str) -> Iterator[str]:
+def pictures_in(text: str) -> Iterator[str]:
+    """Of a folder with its subfolders, but for hidden ones, or of a pattern, in any order. Raises OSError for a folder that
+    cannot be read."""
     if not os.path.isdir(text):
         for path in glob.iglob(text, recursive=True):
-            if has_ending(os.path.basename(path)) and not os.path.isdir(path):
+            if _has_ending(os.path.basename(path)) and not os.path.isdir(path):
                 yield path
         return
-    for folder, _, names in os.walk(text, onerror=_refuse):
+    for folder, folders, names in os.walk(text, onerror=_refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
-            if has_ending(name):
+            if _has_ending(name):
                 yield os.path.join(folder, name)
 
 
@@ -106,7 +109,7 @@ def _refuse(reason: OSError) -> None:
     raise reason
 
 
-def has_ending(name: str) -> bool:
+def _has_ending(name: str) -> bool:
     """Whether a file in a folder is taken for a picture by its name."""
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
 

@@ -20,7 +20,7 @@ from clconv.cli.training.augment import Augmentation
 from clconv.cli.training.bar import training_bar
 from clconv.cli.training.examples import PictureExamples
 from clconv.cli.training.listing import Listing, list_pictures, split
-from clconv.errors import ConfigError, InputError, TrainingError
+from clconv.errors import ConfigError, InputError, ShapeError, TrainingError
 
 if TYPE_CHECKING:
     from clconv.graph.ir import Graph
@@ -106,6 +106,7 @@ def train(
     )
     chosen = _optimizer(optimizer, positive(lr, "--lr"), weight_decay)
     trainer = _trainer(graph, chosen, device, freeze or [], seed)
+    axes = _axes_of_scores(graph, len(listing.labels))
     changes = Augmentation() if augment else None
     settings = {
         "--batch": str(batch),
@@ -114,12 +115,14 @@ def train(
         "--augment": str(augment),
         "--freeze": str(freeze or []),
         "--size": f"{placement.width}x{placement.height}",
+        "--mean": str(pixels.mean),
+        "--std": str(pixels.std),
         "pictures": listing.described(pictures),
     }
     checkpoint = output.with_suffix(".checkpoint.safetensors")
     plan = FitOptions(epochs, batch, patience, checkpoint, settings)
     sources = [
-        PictureExamples(part, name, placement, pixels, changes if i == 0 else None, seed)
+        PictureExamples(part, name, placement, pixels, changes if i == 0 else None, seed, axes)
         for i, part in enumerate((training, held))
     ]
     with training_bar(epochs) as tell:
@@ -131,7 +134,7 @@ def train(
         remark(
             f"{len(training)} pictures of {len(listing.labels)} classes, {len(held)} held back; {trainer.described()}"
         )
-        _run(loop, checkpoint)
+        _run(loop, trainer, checkpoint)
     _write(trainer, plan.best, Recipe(pixels, listing.labels), output)
     with results(as_json) as out:
         _summary(out, loop, output)
@@ -167,6 +170,10 @@ def _prepared(
     placement = place(name, single, size or _SIZE, "auto", size or _SIZE)
     if find_head(graph).classes(graph) != len(listing.labels):
         graph = replaced_head(graph, len(listing.labels), seed)
+    # What the model leaves open is part of what is learned: who runs it has to know.
+    graph = graph.replace(
+        specs={name: dataclasses.replace(spec, shape=(spec.shape[0], *placement.shape[1:]))}
+    )
     return graph, name, placement, pixels
 
 
@@ -187,7 +194,28 @@ def _trainer(
 ) -> Trainer:
     from clconv.training.trainer import Trainer
 
-    return Trainer(graph, "cross_entropy", optimizer, device=device, freeze=freeze, seed=seed)
+    try:
+        return Trainer(graph, "cross_entropy", optimizer, device=device, freeze=freeze, seed=seed)
+    except ShapeError as reason:
+        raise InputError(
+            f"'{graph.name}' does not fit together with its new last layer: {reason}; give a network with as many outputs "
+            "as there are classes"
+        ) from None
+
+
+def _axes_of_scores(graph: Graph, classes: int) -> int:
+    """Axes of the output: 2, or more of size 1 behind them, as of a pooling that nothing flattens. Raises InputError for
+    an output that is no row of scores."""
+    from clconv.training.losses import CrossEntropy
+    from clconv.training.step import compared_spec
+
+    output = graph.outputs[0]
+    spec = compared_spec(graph, CrossEntropy(), output)
+    if spec.shape[1:2] != (classes,) or any(size != 1 for size in spec.shape[2:]):
+        raise InputError(
+            f"'{graph.name}': its output '{output}' is {spec}; clconv train needs a row of {classes} scores for a picture"
+        )
+    return spec.rank
 
 
 def _resume(loop: Loop, trainer: Trainer, checkpoint: Path) -> None:
@@ -197,15 +225,20 @@ def _resume(loop: Loop, trainer: Trainer, checkpoint: Path) -> None:
     remark(f"goes on after {trainer.steps} steps, {trainer.epochs} whole epochs")
 
 
-def _run(loop: Loop, checkpoint: Path) -> None:
+def _run(loop: Loop, trainer: Trainer, checkpoint: Path) -> None:
     try:
         loop.run()
     except KeyboardInterrupt:
         raise interrupted(
             f": {checkpoint} has what was learned; the same command with --resume goes on"
         ) from None
+    except InputError as reason:
+        if trainer.steps:
+            more = f"; {checkpoint} has what was learned: mend that, and the same command with --resume goes on"
+            raise InputError(f"{reason}{more}") from None
+        raise
     except TrainingError as reason:
-        kept = f"; {checkpoint} is of the last whole epoch" if checkpoint.exists() else ""
+        kept = f"; {checkpoint} is of the last whole epoch" if trainer.epochs else ""
         raise TrainingError(f"{str(reason).split('. ')[0]}. Give a lower --lr{kept}") from None
 
 

@@ -20,7 +20,8 @@ _WORKERS = 4
 
 
 class PictureExamples:
-    """The pictures of a listing for an input. augmentation: None for the middle of each as it is."""
+    """The pictures of a listing for an input. augmentation: None for the middle of each as it is. axes: of the output that
+    a class is compared with."""
 
     def __init__(
         self,
@@ -30,9 +31,11 @@ class PictureExamples:
         pixels: Pixels,
         augmentation: Augmentation | None,
         seed: int,
+        axes: int = 2,
     ) -> None:
         self._listing, self._name, self._placement = listing, name, placement
         self._pixels, self._augmentation, self._seed = pixels, augmentation, seed
+        self._behind = (1,) * (axes - 2)
 
     def __len__(self) -> int:
         return len(self._listing)
@@ -55,7 +58,8 @@ class PictureExamples:
                     arrays = [future.result() for future in ahead.popleft()]
                     begin()
                     classes = np.array([self._listing.classes[n] for n in numbers], np.int64)
-                    yield Batch({self._name: np.concatenate(arrays)}, classes)
+                    labels = classes.reshape(-1, *self._behind)
+                    yield Batch({self._name: np.concatenate(arrays)}, labels)
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 

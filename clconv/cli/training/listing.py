@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clconv.cli.files import check_readable
-from clconv.cli.pictures.listing import check_pictures, has_ending
+from clconv.cli.pictures.listing import check_pictures, pictures_in
 from clconv.errors import InputError
 
 _MOST_BYTES = 2**28  # of a table
@@ -69,7 +69,7 @@ def list_pictures(path: Path) -> Listing:
 def _of_folder(path: Path) -> list[tuple[Path, str]]:
     folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
     found = {
-        folder: [f for f in sorted(folder.rglob("*")) if has_ending(f.name) and f.is_file()]
+        folder: [f for f in sorted(map(Path, pictures_in(str(folder)))) if f.is_file()]
         for folder in folders
     }
     empty = [folder.name for folder, files in found.items() if not files]
@@ -85,17 +85,18 @@ def _of_table(path: Path) -> list[tuple[Path, str]]:
     check_readable(path, "a table of pictures", _MOST_BYTES)
     try:
         with path.open(newline="", encoding="utf-8-sig") as table:
-            rows = [row for row in csv.reader(table) if row]
+            lines = csv.reader(table)
+            rows = [(lines.line_num, row) for row in lines if row]
     except (UnicodeDecodeError, csv.Error) as reason:
         raise InputError(f"{path}: is no folder and no table of pictures: {reason}") from None
     found = []
-    for number, row in enumerate(rows, 1):
+    for i, (number, row) in enumerate(rows):
         if len(row) != 2:
             count = f"{len(row)} column{'s' * (len(row) != 1)}"
             raise InputError(f"{path}: line {number} has {count}; write file,label")
         file = path.parent / row[0].strip()
         if (
-            number == 1
+            i == 0
             and not file.exists()
             and row[0].strip().lower() in ("file", "path", "image", "filename")
         ):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from clconv.errors import ConfigError
 from clconv.frontend.layers.base import Layer, Network
+
+
+def _finite(what: str, value: Any) -> float:
+    if not (isinstance(value, Real) and math.isfinite(value)):
+        raise ConfigError(f"{what} {value!r} must be a finite number")
+    return float(value)
 
 
 class _Activation(Layer):
@@ -60,7 +68,7 @@ class HardSigmoid(_Activation):
 
     def __init__(self, alpha: float = 1 / 6, beta: float = 0.5, name: str | None = None) -> None:
         super().__init__(name)
-        self.alpha, self.beta = alpha, beta
+        self.alpha, self.beta = _finite("alpha", alpha), _finite("beta", beta)
 
     def _attributes(self) -> dict[str, Any]:
         return {"alpha": self.alpha, "beta": self.beta}
@@ -71,7 +79,7 @@ class LeakyRelu(_Activation):
 
     def __init__(self, slope: float = 0.01, name: str | None = None) -> None:
         super().__init__(name)
-        self.slope = slope
+        self.slope = _finite("slope", slope)
 
     def _attributes(self) -> dict[str, Any]:
         return {"alpha": self.slope}
@@ -82,7 +90,7 @@ class Elu(_Activation):
 
     def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)
-        self.alpha = alpha
+        self.alpha = _finite("alpha", alpha)
 
     def _attributes(self) -> dict[str, Any]:
         return {"alpha": self.alpha}

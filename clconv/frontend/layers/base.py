@@ -154,7 +154,9 @@ class Network:
         return self._specs[value].shape[1:]
 
     def label(self, layer: Layer) -> str:
-        """A name for a layer's node: its own, or its class's and a number."""
+        """A name for a layer's node: its own, or its class's and a number. ConfigError for what is no name."""
+        if not isinstance(layer.name, str | None):
+            raise ConfigError(f"{layer!r}: a name is a string, not {layer.name!r}")
         base = layer.name or type(layer).__name__.lower()
         if layer.name and layer.name not in self._specs and layer.name not in self._constants:
             return layer.name

@@ -11,10 +11,15 @@ from clconv.frontend.layers.base import Layer, Network, count
 class BatchNorm2d(Layer):
     """Batch normalisation with the statistics of a made-up training run: volumes keep their size.
 
-    Means are near 0, variances and scales near 1, so that a deep network neither dies nor explodes.
+    Means are near 0, variances and scales near 1, so that a deep network neither dies nor explodes. How many channels there
+    are follows from the volume.
     """
 
     def __init__(self, epsilon: float = 1e-5, name: str | None = None) -> None:
+        if not 0 <= epsilon < 1:
+            raise ConfigError(
+                f"epsilon {epsilon!r} must be at least 0 and less than 1; channels are not given"
+            )
         self.epsilon, self.name = epsilon, name
 
     def apply(self, network: Network, x: str) -> str:
