@@ -41,11 +41,6 @@ def image_arguments(
     return [(name, Scalar(value)) for name, value in zip(names, (*size, *out, *begin), strict=True)]
 
 
-def type_obstacle(problem: Problem) -> str | None:
-    """Why a kernel with the input's element type as a parameter cannot run on the device."""
-    return dtype_obstacle({problem.x.dtype}, problem.device) or epilogue_obstacle(problem)
-
-
 def stored_obstacle(problem: Problem) -> str | None:
     """Why a kernel that computes in the input's element type, or in float if halves are stored, cannot run on
     the device."""
