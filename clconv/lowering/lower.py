@@ -224,8 +224,7 @@ class _Lowering:
         begin; the container must have memory of its own too."""
         constants, taken = self.graph.constants, (self.aliases, self.placed_inside)
         return (
-            "loses-sight-of-sub-buffers" not in self.device.quirks
-            and placement.value not in self.graph.inputs
+            placement.value not in self.graph.inputs
             and placement.value not in constants
             and placement.container not in constants
             and not any(placement.value in names for names in taken)

@@ -242,12 +242,6 @@ def test_several_images_are_copied() -> None:
     assert len(lower(joined((2, 8, 4, 8), (1, 8, 4, 8), axis=0)).placed_inside) == 2
 
 
-def test_none_on_a_device_that_loses_sight_of_sub_buffers() -> None:
-    quirky = dataclasses.replace(AVX2, quirks=frozenset({"loses-sight-of-sub-buffers"}))
-    lowered = lower(joined((1, 8, 4, 8), (1, 8, 4, 8)), quirky)
-    assert lowered.placed_inside == {} and len(copies(lowered, "Concat")) == 2
-
-
 def test_empty_parts_are_no_offer() -> None:
     lowered = lower(joined((1, 0, 4, 8), (1, 8, 4, 8)))
     assert "part0" not in lowered.placed_inside and copies(lowered, "Concat") == []

@@ -65,6 +65,10 @@ def select(problem: Problem, known_variant: str = "", plain_only: bool = False) 
             refused.append((variant.name, "quarantined by clconv doctor"))
         else:
             fitting.append(variant)
+    if fitting and not any(spec.size for spec in problem.outputs):
+        return Choice(
+            fitting[0], "heuristic", tuple(refused)
+        )  # nothing to compute, nothing to estimate
     if fitting:
         return _measured(fitting, problem, refused) or _best(
             fitting, problem, refused, known_variant

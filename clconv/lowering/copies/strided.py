@@ -11,6 +11,7 @@ from clconv.lowering.model.arguments import Argument, Scalar
 from clconv.lowering.model.c_types import MOVE_TYPES
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.lowering.model.kernel import Problem
+from clconv.lowering.model.obstacles import work_group_obstacle
 from clconv.records import record
 
 # Many devices limit the work-groups along the second and third axis to 65535.
@@ -36,7 +37,7 @@ def copy_call(
     """
     copy = collapse(copy)
     axes = copy.axes or (CopyLoop(1, 1, 1),)
-    shape = _shape_of(problem, axes)
+    shape = _shape_of(problem, axes, itemsize)
     last = shape.axes[-1]
     parameters: dict[str, int | str] = {
         "type": MOVE_TYPES[itemsize],
@@ -113,7 +114,7 @@ class _Shape:
         return "weave" if self.kind in ("weave", "unravel") else self.kind
 
 
-def _shape_of(problem: Problem, axes: tuple[CopyLoop, ...]) -> _Shape:
+def _shape_of(problem: Problem, axes: tuple[CopyLoop, ...], itemsize: int) -> _Shape:
     last = axes[-1]
     along = [axis for axis in axes[:-1] if axis.source == 1]
     if last.target != 1 or last.source in (0, 1) or len(along) != 1:
@@ -121,7 +122,8 @@ def _shape_of(problem: Problem, axes: tuple[CopyLoop, ...]) -> _Shape:
     other = along[0]
     rest = tuple(axis for axis in axes[:-1] if axis is not other)
     if not problem.device.is_cpu:
-        fits = problem.device.largest_work_group >= _LOCAL[0] * _LOCAL[1]
+        tile = _LOCAL_TILE * (_LOCAL_TILE + 1) * itemsize
+        fits = work_group_obstacle(problem.device, tile, math.prod(_LOCAL)) is None
         worth = min(other.size, last.size) >= _TILE and other.size <= _LOCAL_TILE * MOST_GROUPS
         return _padded("local", (*rest, other, last)) if fits and worth else _rows(axes)
     if other.size >= _TILE and last.size <= _MOST_WAYS and other.target == last.size:

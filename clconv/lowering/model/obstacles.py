@@ -1,4 +1,4 @@
-"""Dtypes that a device, or kernels that compute in their arguments' types, cannot have."""
+"""What a device cannot have: dtypes, also of kernels that compute in their arguments' types, and work-groups."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def dtype_obstacle(dtypes: set[DType], device: DeviceInfo) -> str | None:
     if DType.FLOAT16 in dtypes:
         return "there is no arithmetic kernel for float16"
     return _without_double(dtypes, device)
+
+
+def work_group_obstacle(device: DeviceInfo, local_bytes: int, items: int) -> str | None:
+    """Why a device cannot run work-groups of so many items with so much local memory."""
+    if local_bytes <= device.local_memory and items <= device.largest_work_group:
+        return None
+    return (
+        f"needs {local_bytes} bytes of local memory and work-groups of {items}, has "
+        f"{device.local_memory} and {device.largest_work_group}"
+    )
 
 
 def _without_double(dtypes: set[DType], device: DeviceInfo) -> str | None:

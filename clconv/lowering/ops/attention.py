@@ -36,8 +36,8 @@ class _Attention:
         s, composite = self.sizes, self.composite
         pairs, rows = s.batch * s.key_heads, s.heads // s.key_heads * s.queries
         query = self._by_head(0, s.heads)
-        key = self._cache(1, 4, s.depth)
-        value = self._cache(2, 5, s.value_depth)
+        key = self._cache(1, 4)
+        value = self._cache(2, 5)
         if 0 not in self.outputs and 3 not in self.outputs:
             return composite.lowered()
         turned = composite.emit("Transpose", [key.reshaped(pairs, s.keys, s.depth)], perm=(0, 2, 1))
@@ -69,7 +69,7 @@ class _Attention:
         batch, length, width = value.shape
         return self._swap(value.reshaped(batch, length, heads, width // heads), target)
 
-    def _cache(self, index: int, past: int, depth: int) -> Value:
+    def _cache(self, index: int, past: int) -> Value:
         """All keys or values, old and new; they are an output if that has a name."""
         s, composite, target = self.sizes, self.composite, self.outputs.get(index)
         if self.problem.has(past):

@@ -12,6 +12,9 @@ from clconv.lowering.model.kernel import Problem, Signature
 from clconv.lowering.model.obstacles import computed, dtype_obstacle
 from clconv.lowering.shared.epilogue import epilogue_obstacle
 
+# Sums of nothing, of no channels say, are for the kernels by definition.
+_EMPTY = "needs elements"
+
 
 def pair(values: Sequence[int], fill: int) -> tuple[int, int]:
     """(height, width) of one or two spatial values; one-dimensional data is one row."""
@@ -38,11 +41,6 @@ def image_arguments(
     return [(name, Scalar(value)) for name, value in zip(names, (*size, *out, *begin), strict=True)]
 
 
-def type_obstacle(problem: Problem) -> str | None:
-    """Why a kernel with the input's element type as a parameter cannot run on the device."""
-    return dtype_obstacle({problem.x.dtype}, problem.device) or epilogue_obstacle(problem)
-
-
 def stored_obstacle(problem: Problem) -> str | None:
     """Why a kernel that computes in the input's element type, or in float if halves are stored, cannot run on
     the device."""
@@ -58,6 +56,8 @@ def blocked_obstacle(problem: Problem, most_axes: int = 2) -> str | None:
         return "channel blocks are for CPU devices"
     if not 3 <= problem.x.rank <= 2 + most_axes:
         return f"needs 1 to {most_axes} spatial axes, got a tensor of rank {problem.x.rank}"
+    if not problem.x.size:
+        return _EMPTY
     blocked = Layout(problem.device.vector_width)
     for spec in (problem.x, problem.y):
         if spec.rank >= 3 and (
@@ -73,6 +73,8 @@ def plain_obstacle(problem: Problem) -> str | None:
         return f"needs float32 or float16, got {problem.x.dtype.value}"
     if not 3 <= problem.x.rank <= 4:
         return f"needs one or two spatial axes, got {problem.x.rank - 2}"
+    if not problem.x.size:
+        return _EMPTY
     return epilogue_obstacle(problem)
 
 

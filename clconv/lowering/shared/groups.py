@@ -20,10 +20,17 @@ from clconv.records import record
 _MOST_ITEMS = (
     256  # of a group: enough to hide the latency of memory, and no device has less by default
 )
+_ITEM_BYTES = 8  # of local memory: a float, and room for what a kernel keeps besides
 _LEAST_TURNS = 4  # of an item's loop, before more items share a line
 _NOTHING = Epilogue()
 # A warp of NVIDIA's; what kernels/group.mako asks Intel's compiler for.
 _ABREAST = {"nvidia": 32, "intel": 16, "emulated": 8}
+
+
+def most_items(device: DeviceInfo, most: int, item_bytes: int) -> int:
+    """Work-items of a group, a power of two up to `most`, if each takes so many bytes of local memory."""
+    room = max(1, device.local_memory // item_bytes)
+    return power_of_two(min(most, device.largest_work_group, room))
 
 
 @record(frozen=True)
@@ -56,7 +63,7 @@ class WorkSplit:
 
     @classmethod
     def of(cls, device: DeviceInfo, outer: int, n: int, inner: int) -> WorkSplit:
-        most = power_of_two(min(_MOST_ITEMS, device.largest_work_group))
+        most = most_items(device, _MOST_ITEMS, _ITEM_BYTES)
         width = 4 if inner == 1 and n % 4 == 0 else 1
         if inner == 1:
             turns = max(1, n // (width * _LEAST_TURNS), min(n // width, READ_TOGETHER))

@@ -9,6 +9,7 @@ from clconv.device.info import DeviceInfo
 from clconv.graph.ir import DType
 from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.kernel import AUTO, Problem
+from clconv.lowering.model.obstacles import work_group_obstacle
 from clconv.records import record
 
 
@@ -151,16 +152,6 @@ def matrix_obstacle(problem: Problem) -> str | None:
 def local_memory_obstacle(device: DeviceInfo, tiles: Sequence[Tile] = TILES) -> str | None:
     """Why no tile fits a device's local memory and work-groups."""
     return work_group_obstacle(device, tiles[-1].local_bytes, tiles[-1].items)
-
-
-def work_group_obstacle(device: DeviceInfo, local_bytes: int, items: int) -> str | None:
-    """Why a device cannot run work-groups of so many items with so much local memory."""
-    if local_bytes <= device.local_memory and items <= device.largest_work_group:
-        return None
-    return (
-        f"needs {local_bytes} bytes of local memory and work-groups of {items}, has "
-        f"{device.local_memory} and {device.largest_work_group}"
-    )
 
 
 # What `clconv tune` may choose instead of what lowering/shared/tile_choice.py does.

@@ -140,10 +140,11 @@ def _is_half_last(problem: Problem, shape: ConvShape, vectors: int) -> bool:
     """Whether the last vector of the only tile of filters is at most half full, and half as long a vector takes half the time,
     as where 512 bits are two steps: 24 filters are not computed as 32 then."""
     block, filters = problem.device.vector_width, shape.filters // shape.group
+    is_two_steps = block == 16 and "halves-512-bits" in problem.device.quirks
     fits = vectors > 1 and 0 < filters - (vectors - 1) * block <= block // 2
     is_usual = shape.is_pointwise and shape.out != (1, 1) and not problem.leaves
     is_blocked = problem.x.layout.block == block and problem.x.dtype is DType.FLOAT32
-    return problem.device.wide_verified and fits and is_usual and is_blocked
+    return is_two_steps and fits and is_usual and is_blocked
 
 
 def _lanes_a_turn(shape: ConvShape, in_block: int, last_lanes: int) -> int:

@@ -14,12 +14,13 @@ from clconv.lowering.choice.matrix import Matrix, matrix_for
 from clconv.lowering.model.arguments import Argument, Packing, Write, packed_float
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.model.obstacles import work_group_obstacle
 from clconv.lowering.ops.conv.implicit_gemm import product_weights
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_seconds
 from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import group_seconds, memory_seconds
-from clconv.lowering.shared.tiles import subgroup_of, work_group_obstacle
+from clconv.lowering.shared.tiles import subgroup_of
 from clconv.records import record
 
 _MOST_CHANNELS = 4

@@ -19,6 +19,7 @@ from clconv.lowering.choice.matrix import matrix_for
 from clconv.lowering.model.arguments import Argument, Packing, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.model.obstacles import work_group_obstacle
 from clconv.lowering.ops.conv.shape import ConvShape, bias_arguments, packing_seconds
 from clconv.lowering.ops.conv.transforms import F2_3, F4_3, Transform
 from clconv.lowering.ops.conv.winograd_filters import Places, transformed
@@ -26,7 +27,7 @@ from clconv.lowering.ops.conv.winograd_tiles import TileGrid, mixed_tiles, windo
 from clconv.lowering.shared.blocked import plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import group_seconds
-from clconv.lowering.shared.tiles import subgroup_of, work_group_obstacle
+from clconv.lowering.shared.tiles import subgroup_of
 
 _FILTERS = 32  # of a work-group
 

@@ -11,6 +11,7 @@ from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
 from clconv.lowering.ops.gemm.finish import WIDTH, Finish
 from clconv.lowering.ops.gemm.shape import float_obstacle, size_obstacle
+from clconv.lowering.shared.groups import most_items
 from clconv.lowering.shared.product import Product
 from clconv.lowering.shared.tiles import gpu_rate
 from clconv.lowering.shared.work_split import power_of_two
@@ -56,7 +57,8 @@ def _lower(problem: Problem) -> Lowered:
     elif problem.is_constant(1) and problem.input(1).rank > 1 and not along_inner:
         matrix, along_inner = Packed(problem.node.inputs[1], TRANSPOSED), True
     width = WIDTH if (inner if along_inner else lines) % WIDTH == 0 else 1
-    most = power_of_two(min(_ITEMS, problem.device.largest_work_group))
+    lanes = 1 if along_inner else width
+    most = most_items(problem.device, _ITEMS, 4 * lanes)
     if along_inner:
         items = min(most, power_of_two(max(1, inner // (width * _LEAST_TURNS))))
     else:
@@ -91,7 +93,6 @@ def _lower(problem: Problem) -> Lowered:
         ("lines", Scalar(lines)),
         *after.arguments(),
     ]
-    lanes = 1 if along_inner else width
     local = items * group_lines
     size = (-(-lines // (group_lines * lanes)) * local, product.batch)
     return Lowered((problem.call(kernel, arguments, size, (local, 1)),))

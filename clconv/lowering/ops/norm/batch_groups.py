@@ -15,9 +15,9 @@ from clconv.lowering.ops.norm.batch_arguments import (
     training_obstacle,
 )
 from clconv.lowering.shared.epilogue import plan_epilogue
-from clconv.lowering.shared.groups import group_estimate, group_obstacle
+from clconv.lowering.shared.groups import group_estimate, group_obstacle, most_items
 from clconv.lowering.shared.reduction import FLOAT_REDUCTIONS
-from clconv.lowering.shared.work_split import items, power_of_two
+from clconv.lowering.shared.work_split import items
 from clconv.records import record
 
 _MOST_ITEMS = 256
@@ -44,7 +44,7 @@ class _Chunks:
         batch, channels, *spatial = problem.x.shape
         pixels = math.prod(spatial)
         total = batch * pixels
-        members = power_of_two(min(_MOST_ITEMS, problem.device.largest_work_group, total))
+        members = most_items(problem.device, min(_MOST_ITEMS, total), 4)
         wanted = items(4 * problem.device.compute_units, channels)
         chunk = max(items(total, wanted), min(total, _TURNS * members))
         return cls(channels, pixels, total, members, chunk)

@@ -9,6 +9,7 @@ from clconv.device.info import DeviceInfo
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.model.obstacles import work_group_obstacle
 from clconv.lowering.ops.pool.window import (
     far_obstacle,
     pad_mode,
@@ -20,7 +21,6 @@ from clconv.lowering.ops.pool.window import (
 from clconv.lowering.shared.blocked import pair, plain_obstacle
 from clconv.lowering.shared.epilogue import plan_epilogue
 from clconv.lowering.shared.tile_choice import READ_TOGETHER, lines_seconds
-from clconv.lowering.shared.tiles import work_group_obstacle
 from clconv.records import record
 
 _GROUPS = (256, 128, 64)  # work-items

@@ -8,6 +8,7 @@ from clconv.graph.ir import DType
 from clconv.lowering.model.arguments import Argument, Scalar, Write
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Variant
+from clconv.lowering.model.obstacles import computed
 from clconv.lowering.ops.conv.weight_gradient.partial import (
     partial_sums,
     sum_parts,
@@ -15,7 +16,7 @@ from clconv.lowering.ops.conv.weight_gradient.partial import (
 )
 from clconv.lowering.shared.blocked import c_type, stored_obstacle
 from clconv.lowering.shared.fill import fill_call
-from clconv.lowering.shared.work_split import power_of_two
+from clconv.lowering.shared.groups import most_items
 
 _GROUP = 64  # work-items that share a sum on a GPU
 _FILTERS = 8  # at most so many a work-item, which reads each pixel of the image once for them
@@ -26,7 +27,7 @@ _LEAST_PIXELS = 512  # of a partial sum
 def _items(problem: Problem) -> int:
     if problem.device.is_cpu:
         return 1
-    return power_of_two(min(_GROUP, problem.device.largest_work_group))
+    return most_items(problem.device, _GROUP, _block(problem) * computed(problem.x.dtype).itemsize)
 
 
 def _block(problem: Problem) -> int:

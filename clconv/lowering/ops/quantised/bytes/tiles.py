@@ -12,6 +12,7 @@ from clconv.lowering.choice.limits import size_obstacle
 from clconv.lowering.model.arguments import Argument, Packing, Scalar
 from clconv.lowering.model.call import Kernel
 from clconv.lowering.model.kernel import Lowered, Problem, Signature, Variant
+from clconv.lowering.model.obstacles import work_group_obstacle
 from clconv.lowering.ops.quantised.bytes import ends
 from clconv.lowering.ops.quantised.bytes.fragments import fragments_of
 from clconv.lowering.ops.quantised.bytes.shape import FEW_CHANNELS, OTHER, dot_of
@@ -21,6 +22,7 @@ from clconv.lowering.shared.work_split import items
 
 # What kernels/quantised/bytes/tiles.cl.mako is made for.
 _FILTERS, _PIXELS, _QUADS, _ITEMS = 64, 64, 8, 128
+_LOCAL_BYTES = 4 * _QUADS * (_FILTERS + _PIXELS + 2 * 8)  # of lines padded for a matrix instruction
 _SIGNED = ("amd", "emulated signed")
 
 
@@ -30,8 +32,9 @@ def _applies(problem: Problem) -> str | None:
         return "local memory is of no use to CPU devices"
     if not dot_of(problem):
         return "the device was not seen to multiply bytes"
-    if device.largest_work_group < _ITEMS:
-        return f"needs work-groups of {_ITEMS} items"
+    obstacle = work_group_obstacle(device, _LOCAL_BYTES, _ITEMS)
+    if obstacle:
+        return obstacle
     if not problem.y.size:
         return "a tensor has no elements"
     w = ends.weights_of(problem)
