@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,8 +15,34 @@ from clconv.graph.tensor import Integers
 # larger than what it was made of.
 FOLD_LIMIT = 1 << 22
 
+# All of them together have at most this many elements, or so many times what the model itself holds: nodes that each make
+# twice of their inputs would fill any memory. Those of sizes and indices are not counted.
+_TOGETHER, _TIMES, _FEW = 1 << 26, 8, 1 << 12
 
-def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]) -> bool:
+
+class Budget:
+    """How much may be folded in a graph that has these constants."""
+
+    def __init__(self, constants: Iterable[Constant]) -> None:
+        given = folded = 0
+        for constant in constants:
+            if constant.is_folded:
+                folded += constant.spec.size
+            else:
+                given += constant.spec.size
+        self._left = max(_TOGETHER, _TIMES * given) - folded
+
+    def takes(self, size: int) -> bool:
+        """Whether so many elements more may be folded, which are counted then."""
+        if size > max(_FEW, self._left):
+            return False
+        self._left -= size if size > _FEW else 0
+        return True
+
+
+def fold(
+    node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant], budget: Budget
+) -> bool:
     """Adds the node's outputs to `constants` if they only depend on constants; says whether it did."""
     op = get_op(node.op)
     if not op.folds or (op.control is not None and _needs_specialising(node)):
@@ -28,21 +54,27 @@ def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Const
         if not op.host_only:
             node = settle_node(node, specs, constants)
             outputs = infer_node(node, specs, constants)
-            budget = max(FOLD_LIMIT, sum(a.size for a in source if a is not None))
-            if sum(s.size for s in outputs) > budget:
-                return False
             given = [constants[n].spec if n else None for n in node.inputs]
-            if not is_quick(node, given, outputs):
+            if not _is_small(outputs, source) or not is_quick(node, given, outputs):
+                return False
+            if not budget.takes(sum(s.size for s in outputs)):
                 return False
     else:
         return False
     if node.op == "DequantizeLinear":
-        constants[node.outputs[0]] = _dequantised(node, constants)
-        return True
-    for name, value in zip(node.outputs, evaluate_node(node, source), strict=False):
+        made = [_dequantised(node, constants)]
+    else:
+        made = [Constant(value) for value in evaluate_node(node, source)]
+    for name, constant in zip(node.outputs, made, strict=False):
+        constant.is_folded = True
         if name:
-            constants[name] = Constant(value)
+            constants[name] = constant
     return True
+
+
+def _is_small(outputs: Sequence[TensorSpec], source: Sequence[np.ndarray | None]) -> bool:
+    limit = max(FOLD_LIMIT, sum(a.size for a in source if a is not None))
+    return sum(s.size for s in outputs) <= limit
 
 
 def _dequantised(node: Node, constants: Mapping[str, Constant]) -> Constant:
