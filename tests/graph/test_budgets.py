@@ -10,8 +10,11 @@ from onnx import TensorProto, helper
 
 from clconv.errors import UnsupportedError
 from clconv.frontend.onnx import import_onnx
+from clconv.graph.ir import Constant, TensorSpec
+from clconv.graph.ops import make_node
 from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
+from clconv.graph.specialise.fold import Budget, fold
 from clconv.graph.specialise.specialise import specialise
 from tests.frontend.support import model, node, untyped, value
 
@@ -135,6 +138,22 @@ def test_many_tensors_that_are_made_of_nothing_share_one_budget():
         node("ReduceSum", ["t"], ["s"], keepdims=0),
     ]
     assert folded(nodes, large) <= (1 << 26) + 1
+
+
+def test_what_is_not_folded_is_not_read():
+    """A file may say of a weight that it has a terabyte."""
+    huge = Constant.reread(TensorSpec((1 << 38,)), lambda: pytest.fail("it was read"))
+    constants = {"w": huge}
+    for op in ("Neg", "ReduceSum"):
+        assert not fold(make_node(op, ("w",), ("y",), op), {}, constants, Budget([huge]))
+    assert list(constants) == ["w"]
+
+
+def test_the_shape_of_what_no_host_has_memory_for_is_folded():
+    constants: dict[str, Constant] = {}
+    node = make_node("Shape", ("x",), ("y",), "shape")
+    assert fold(node, {"x": TensorSpec((1 << 40, 3))}, constants, Budget([]))
+    assert constants["y"].array.tolist() == [1 << 40, 3]
 
 
 def test_weights_are_folded_through_several_nodes_however_large():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -47,24 +47,21 @@ def fold(
     op = get_op(node.op)
     if not op.folds or (op.control is not None and _needs_specialising(node)):
         return False
+    source: list[np.ndarray | None] = []
     if node.op in ("Shape", "Size") and node.inputs[0] in specs and specs[node.inputs[0]].is_static:
-        source: list[np.ndarray | None] = [np.empty(specs[node.inputs[0]].shape, np.bool_)]
-    elif all(not n or n in constants for n in node.inputs):
-        source = [constants[n].array if n else None for n in node.inputs]
-        if not op.host_only:
-            node = settle_node(node, specs, constants)
-            outputs = infer_node(node, specs, constants)
-            given = [constants[n].spec if n else None for n in node.inputs]
-            if not _is_small(outputs, source) or not is_quick(node, given, outputs):
-                return False
-            if not budget.takes(sum(s.size for s in outputs)):
-                return False
-    else:
+        source = [np.broadcast_to(False, specs[node.inputs[0]].shape)]
+    elif not all(not n or n in constants for n in node.inputs):
         return False
+    elif not op.host_only:
+        node = settle_node(node, specs, constants)
+        # Before any value is looked at: what is not folded would be read from the model's file for nothing.
+        if not _is_worth_it(node, specs, constants, budget):
+            return False
     if node.op == "DequantizeLinear":
         made = [_dequantised(node, constants)]
     else:
-        made = [Constant(value) for value in evaluate_node(node, source)]
+        given = source or [constants[n].array if n else None for n in node.inputs]
+        made = [Constant(value) for value in evaluate_node(node, given)]
     for name, constant in zip(node.outputs, made, strict=False):
         constant.is_folded = True
         if name:
@@ -72,9 +69,19 @@ def fold(
     return True
 
 
-def _is_small(outputs: Sequence[TensorSpec], source: Sequence[np.ndarray | None]) -> bool:
-    limit = max(FOLD_LIMIT, sum(a.size for a in source if a is not None))
-    return sum(s.size for s in outputs) <= limit
+def _is_worth_it(
+    node: Node,
+    specs: Mapping[str, TensorSpec],
+    constants: Mapping[str, Constant],
+    budget: Budget,
+) -> bool:
+    """Whether a node of constants is small enough, computed soon enough, and within the budget, which it then takes from."""
+    outputs = infer_node(node, specs, constants)
+    given = [constants[n].spec if n else None for n in node.inputs]
+    size = sum(spec.size for spec in outputs)
+    if size > max(FOLD_LIMIT, sum(spec.size for spec in given if spec)):
+        return False
+    return is_quick(node, given, outputs) and budget.takes(size)
 
 
 def _dequantised(node: Node, constants: Mapping[str, Constant]) -> Constant:
