@@ -31,15 +31,17 @@ def read(
     try:
         _refuse(path, os.stat(path), limit, objection)
         with open(path, "rb") as file:
-            _refuse(path, os.fstat(file.fileno()), limit, objection)
-            content = file.read(limit + 1)
+            status = os.fstat(file.fileno())
+            _refuse(path, status, limit, objection)
+            # Python makes room for all that is asked for, however little comes.
+            content = file.read(status.st_size + 1)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as reason:  # ValueError: a path with a zero byte
         text = getattr(reason, "strerror", None) or type(reason).__name__
         raise Unusable(f"cannot be read ({text})") from None
-    if len(content) > limit:
-        raise Unusable(f"has more than {limit:,} bytes")
+    if len(content) > status.st_size:
+        raise Unusable(f"has more than the {status.st_size:,} bytes that it says it has")
     return content
 
 

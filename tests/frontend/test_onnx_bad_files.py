@@ -121,6 +121,8 @@ def damaged_tensor(**changes):
         ({"raw_data": b""}, "needs 24 bytes, but holds 0"),
         ({"dims": [2, -3]}, "negative size"),
         ({"dims": [2**62, 2**62, 5]}, "larger than any memory"),
+        ({"dims": [0, 2**40, 2**40]}, "larger than any memory"),
+        ({"dims": [1] * 65}, "has 65 axes"),
         ({"dims": [2**40]}, "needs 4398046511104 bytes"),
         ({"data_type": TensorProto.DOUBLE}, "needs 48 bytes"),
         ({"data_type": 0}, "no element type"),
