@@ -86,6 +86,7 @@ PLAIN = Layout()
 
 Dim = int | str | None  # str or None: known only when an input arrives
 
+MOST_AXES = int(getattr(np, "MAXDIMS", 64))  # of NumPy's arrays; NumPy 2 has no name for it
 
 ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
 
