@@ -11,6 +11,8 @@ from onnx import TensorProto, helper
 
 from clconv.errors import ModelError
 from clconv.frontend.onnx import import_onnx
+from clconv.frontend.onnx.reading.readers import BytesReader
+from clconv.frontend.onnx.reading.spans import LARGE, leave_out_weights
 from tests.frontend.support import model, node, random, run_graph, value
 
 
@@ -95,6 +97,20 @@ def test_random_bytes_and_random_damage():
             except ModelError:
                 outcomes.add("refused")
     assert "refused" in outcomes
+
+
+def test_a_model_of_a_million_fields_is_not_walked_in_python():
+    """Two bytes are a field: protobuf reads 2 GB of them in seconds, Python in an hour."""
+    large = np.zeros(LARGE, np.uint8)
+    proto = model([node("Identity", ["w"], ["y"])], [], ["y"], {"w": large})
+    data, unknown = proto.SerializeToString(), b"\xfa\x7f\x00"
+    skeleton, weights = leave_out_weights(memoryview(data), BytesReader(data))
+    assert list(weights) == ["w"] and len(skeleton) < LARGE
+    wide = data + unknown * (1 << 20)
+    skeleton, weights = leave_out_weights(memoryview(wide), BytesReader(wide))
+    assert not weights and skeleton == wide
+    (constant,) = import_onnx(wide).constants.values()
+    np.testing.assert_array_equal(constant.array, large)
 
 
 def test_model_without_graph():
