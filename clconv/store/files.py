@@ -72,9 +72,10 @@ def replacing(path: Path, *, private: bool = False, durable: bool = True) -> Ite
     signal or a power cut leaves the old file or the new one. A link stays a link.
 
     private: for this user alone. durable: on the disk before it takes the place. What is no regular file, such as
-    /dev/stdout, and a file in a folder that cannot be written, is written where it is. Raises OSError that names path.
+    /dev/stdout, and a file in a folder that cannot be written, is written where it is, unless it is private: a pipe in
+    the place of such a file has no reader, and is replaced. Raises OSError that names path.
     """
-    special = os.path.exists(path) and not os.path.isfile(path)
+    special = os.path.exists(path) and not os.path.isfile(path) and not private
     target = Path(path) if special else Path(os.path.realpath(path))
     beside = target.with_name(f"{_BEGIN}{os.urandom(8).hex()}{_END}")
     try:

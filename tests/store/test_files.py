@@ -141,6 +141,16 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+@UNIX
+def test_a_pipe_in_the_place_of_a_private_file_is_replaced(tmp_path: Path) -> None:
+    """Nobody reads from it: who opened it to write would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    write(tmp_path / "pipe", NEW, private=True)
+    assert (tmp_path / "pipe").is_file() and (tmp_path / "pipe").read_bytes() == NEW
+    with pytest.raises(OSError, match=r"directory"):
+        write(tmp_path, NEW, private=True)
+
+
 def test_a_folder_that_is_not_there_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
         write(tmp_path / "nowhere" / "file", NEW)
