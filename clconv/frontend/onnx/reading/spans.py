@@ -15,7 +15,9 @@ from clconv.records import record
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
 LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
-_MOST_FIELDS = 1 << 20  # that are looked at: a model of more is parsed whole, sooner than it would be walked
+_MOST_FIELDS = (
+    1 << 20
+)  # that are looked at: a model of more is parsed whole, sooner than it would be walked
 _VARINT = 10  # bytes at most
 
 Bytes = memoryview | Window
