@@ -84,8 +84,6 @@ class Layout:
 
 PLAIN = Layout()
 
-Dim = int | str | None  # str or None: known only when an input arrives
-
 MOST_AXES = int(getattr(np, "MAXDIMS", 64))  # of NumPy's arrays; NumPy 2 has no name for it
 
 ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
@@ -95,7 +93,7 @@ ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
 class TensorSpec:
     """Logical shape (NCHW order), element type and layout of a value."""
 
-    shape: tuple[Any, ...]
+    shape: tuple[Any, ...]  # str or None: known only when an input arrives
     dtype: DType = DType.FLOAT32
     layout: Layout = PLAIN
 

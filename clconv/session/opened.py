@@ -95,7 +95,3 @@ class Closable:
     @property
     def _stage(self) -> Stage:
         return self._opened.stage
-
-    @property
-    def _bodies(self) -> Bodies:
-        return self._opened.bodies
