@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from clconv.cases import CASES, Case
 from clconv.device.findings import NOTHING_FOUND, Findings
@@ -55,9 +55,6 @@ class Result:
         """What is wrong with it, on one line."""
         where = self.case if self.precision == "float32" else f"{self.case} in {self.precision}"
         return f"{where}: {self.failure or f'error {self.error:.3g}'}"
-
-
-OnResult = Callable[[Result], None]
 
 
 def device_cases(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,16 @@ from clconv.errors import (
     NeedsValue,
     ShapeError,
 )
-from clconv.graph.ir import RUNNING, Attributes, Constant, EpilogueStep, Graph, Node, TensorSpec
+from clconv.graph.ir import (
+    MOST_AXES,
+    RUNNING,
+    Attributes,
+    Constant,
+    EpilogueStep,
+    Graph,
+    Node,
+    TensorSpec,
+)
 from clconv.graph.ops import OPS, Call, Cost, get_op
 from clconv.graph.ops.base import RunGraph
 from clconv.records import record
@@ -49,10 +59,19 @@ def infer_node(
 
 def _check_addressable(node: Node, outputs: Sequence[TensorSpec]) -> None:
     for name, spec in zip(node.outputs, outputs, strict=False):
-        if spec.is_static and spec.nbytes > _ADDRESSABLE:
+        if spec.rank > MOST_AXES:
+            raise ShapeError(
+                f"node '{node.name}' ({node.op}): '{name}' has {spec.rank:,} axes, NumPy's arrays have at most {MOST_AXES}"
+            )
+        if spec.is_static and _spanned(spec) > _ADDRESSABLE:
             raise DeviceMemoryError(
                 f"node '{node.name}' ({node.op}): '{name}' {spec} has {spec.nbytes:,} bytes, more than any device holds"
             )
+
+
+def _spanned(spec: TensorSpec) -> int:
+    """Bytes as NumPy counts them before it makes an array: it looks past sizes that are zero."""
+    return spec.nbytes or math.prod(size or 1 for size in spec.shape) * spec.dtype.itemsize
 
 
 def settle_node(

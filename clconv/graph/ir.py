@@ -12,11 +12,20 @@ from typing import Any
 
 import numpy as np
 
-from clconv.graph.tensor import ANY_SHAPE, PLAIN, Constant, DType, Layout, TensorSpec
+from clconv.graph.tensor import (
+    ANY_SHAPE,
+    MOST_AXES,
+    PLAIN,
+    Constant,
+    DType,
+    Layout,
+    TensorSpec,
+)
 from clconv.records import record
 
 __all__ = [
     "ANY_SHAPE",
+    "MOST_AXES",
     "PLAIN",
     "RUNNING",
     "Attributes",

@@ -84,8 +84,7 @@ class Layout:
 
 PLAIN = Layout()
 
-Dim = int | str | None  # str or None: known only when an input arrives
-
+MOST_AXES = int(getattr(np, "MAXDIMS", 64))  # of NumPy's arrays; NumPy 2 has no name for it
 
 ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
 
@@ -94,7 +93,7 @@ ANY_SHAPE = (...,)  # of an input that does not even say how many axes it has
 class TensorSpec:
     """Logical shape (NCHW order), element type and layout of a value."""
 
-    shape: tuple[Any, ...]
+    shape: tuple[Any, ...]  # str or None: known only when an input arrives
     dtype: DType = DType.FLOAT32
     layout: Layout = PLAIN
 
@@ -176,9 +175,10 @@ class Constant:
 
     Constants of the same spec and bytes are equal. A copy is the constant itself; pickled, it takes its values along.
     integers: what kernels on bytes read in its place; a constant that a pass computes from it has none.
+    is_folded: whether it was computed from others by folding, and is not what the model itself holds.
     """
 
-    __slots__ = ("_array", "_read", "derived", "integers", "key", "spec")
+    __slots__ = ("_array", "_read", "derived", "integers", "is_folded", "key", "spec")
 
     def __init__(self, array: Any) -> None:
         self._array: np.ndarray | None = np.asarray(array)
@@ -188,6 +188,7 @@ class Constant:
         self.key = next(_constant_keys)
         self.derived: dict[str, Constant] = {}  # constants made from this one, by how
         self.integers: Integers | None = None
+        self.is_folded = False
 
     @classmethod
     def reread(cls, spec: TensorSpec, read: Callable[[], np.ndarray]) -> Constant:
@@ -195,7 +196,7 @@ class Constant:
         constant = cls.__new__(cls)
         constant._array, constant._read = None, read
         constant.spec, constant.key, constant.derived = spec, next(_constant_keys), {}
-        constant.integers = None
+        constant.integers, constant.is_folded = None, False
         return constant
 
     @property

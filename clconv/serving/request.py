@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from clconv.graph.ir import DType, TensorSpec
+from clconv.graph.ir import MOST_AXES, DType, TensorSpec
 from clconv.serving.datatypes import NAMES, in_body
 from clconv.serving.refused import bad
 from clconv.serving.values import values_of
@@ -23,7 +23,6 @@ Specs = Mapping[str, TensorSpec]
 # Behind it stands how many bytes of the body are JSON; all of them without it.
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
-_MOST_AXES = 32  # what every NumPy has
 _LIKE_THIS = '{"inputs": [{"name": ..., "shape": [...], "datatype": ..., "data": [...]}]}'
 
 
@@ -165,8 +164,8 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
         raise bad(
             f"input '{name}': the shape {_short(shape)} has a negative size; send the real one"
         )
-    if len(shape) > _MOST_AXES:
-        raise bad(f"input '{name}': {len(shape)} axes are too many, there are at most {_MOST_AXES}")
+    if len(shape) > MOST_AXES:
+        raise bad(f"input '{name}': {len(shape)} axes are too many, there are at most {MOST_AXES}")
     if any(size >= 2**63 for size in shape):
         raise bad(f"input '{name}': the shape {_short(shape)} is too large")
     return tuple(shape)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from clconv.session.session import Session
 
 ENDING = ".clconv"
+# What _facts() says, of which a file of another version may have more.
+_FACTS = {"version": str, "code": str, "device": dict, "options": dict, "quarantined": list}
 
 
 def is_compiled(source: object) -> TypeGuard[str | os.PathLike[str]]:
@@ -51,7 +53,9 @@ def open_compiled(path: str | os.PathLike[str]) -> StoredNetwork:
     """Raises ModelError, with what to do, for what is none, or is damaged."""
     try:
         network = StoredNetwork(Path(path))
-        if network.facts.get("kind") != "compiled" or MODEL not in network.blobs:
+        facts = network.facts
+        is_whole = all(isinstance(facts.get(name), kind) for name, kind in _FACTS.items())
+        if facts.get("kind") != "compiled" or MODEL not in network.blobs or not is_whole:
             raise Unusable("is no compiled network")
         return network
     except FileNotFoundError:
@@ -87,7 +91,7 @@ class CompiledPlans(KeptPlans):
 def precision_of(network: StoredNetwork, precision: str | None) -> str:
     """The precision that is asked for, else that of the network."""
     if precision is None and not os.environ.get(config.PRECISION.name, "").strip():
-        return str(network.facts["options"]["precision"])
+        return config.chosen_precision(network.facts["options"].get("precision"))
     return config.chosen_precision(precision)
 
 

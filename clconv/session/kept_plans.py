@@ -247,7 +247,7 @@ def is_new(source: object, options: PlanOptions) -> bool:
     path = _file_of(source, options)
     try:
         return path is not None and not _has_kept(_ending(path)) and begin_content(path)
-    except OSError:  # the import tells
+    except (OSError, RuntimeError):  # the import tells, or reads by itself
         return False
 
 

@@ -11,7 +11,8 @@ from clconv.graph.inside import with_outputs
 from clconv.graph.ir import Graph
 from clconv.session.kept_plans import KeptPlans
 from clconv.session.network import Network, whole
-from clconv.session.stages import Bodies, Shared, Stage
+from clconv.session.shared import Shared
+from clconv.session.stages import Bodies, Stage
 
 _INSIDE_KEPT = 4
 _Self = TypeVar("_Self", bound="Closable")
@@ -94,7 +95,3 @@ class Closable:
     @property
     def _stage(self) -> Stage:
         return self._opened.stage
-
-    @property
-    def _bodies(self) -> Bodies:
-        return self._opened.bodies

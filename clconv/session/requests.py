@@ -28,7 +28,9 @@ class _Pool:
         self._room = threading.BoundedSemaphore(MOST_WAITING)
 
     def put(self, job: Callable[[], Results], bounded: bool) -> Future[Results]:
-        """bounded: waits until fewer than MOST_WAITING such requests are not done."""
+        """bounded: waits until fewer than MOST_WAITING such requests are not done, unless it is one of its own threads that
+        asks, as callbacks of futures do: they make the room."""
+        bounded = bounded and not self._is_own_thread()
         if bounded:
             self._room.acquire()
         try:
@@ -43,8 +45,10 @@ class _Pool:
 
     def end(self) -> None:
         """Waits for what runs, unless it is one of its own threads that asks."""
-        own = threading.current_thread() in self._executor._threads
-        self._executor.shutdown(wait=not own)
+        self._executor.shutdown(wait=not self._is_own_thread())
+
+    def _is_own_thread(self) -> bool:
+        return threading.current_thread() in self._executor._threads
 
 
 class Requests(Closable):
@@ -60,8 +64,8 @@ class Requests(Closable):
         """Like run(), in another thread: a `concurrent.futures.Future` of what it returns or raises.
 
         Requests run in the order in which they came, and while the device computes for one, the inputs of the next are
-        prepared. Eight may wait; with more this call waits until one of them is done. `future.cancel()` takes one back
-        that has not begun. The arrays of `feeds` must stay untouched until the future is done. close() waits for requests
+        prepared. Eight may wait; with more this call waits until one of them is done, but not in a callback of such a
+        future. `future.cancel()` takes one back that has not begun. The arrays of `feeds` must stay untouched until the future is done. close() waits for requests
         that have begun, the others raise ClosedError. Raises ClosedError after close().
         """
         return self._requests().put(lambda: self._served(feeds, outputs, wait_for), bounded=True)

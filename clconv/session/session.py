@@ -37,7 +37,7 @@ from clconv.session.kept_plans import KeptPlans
 from clconv.session.network import Network
 from clconv.session.on_device import OnDevice
 from clconv.session.opened import Opened
-from clconv.session.stages import Shared
+from clconv.session.shared import Shared
 from clconv.session.wanted import Outputs, Wanted
 
 if TYPE_CHECKING:

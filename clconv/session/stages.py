@@ -6,102 +6,34 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clconv.debug import say
-from clconv.device.info import DeviceInfo
-from clconv.device.options import PlanOptions
-from clconv.errors import Guard
-from clconv.garbage import uncollected
+from clconv.errors import Guard, InputError
 from clconv.graph.ir import Graph, Node, TensorSpec
 from clconv.planning.plan import Plan
 from clconv.records import record
-from clconv.runtime.bound import BoundPlan, Progress
-from clconv.runtime.opencl import Place
-from clconv.runtime.prepared import Execute, PreparedDevice, run_batch
+from clconv.runtime.bound import BoundPlan
+from clconv.runtime.prepared import Execute, run_batch
 from clconv.runtime.process import opencl
-from clconv.runtime.state import DeviceState
 from clconv.runtime.stored.stored_plan import StoredPlan
 from clconv.session.kept_plans import KeptPlans
 from clconv.session.network import Network, whole
 from clconv.session.planned import (
     Key,
-    dump_wanted,
     log_plan,
     plan_key,
     usual_execute,
 )
 from clconv.session.quick import Quick, quick_for
+from clconv.session.shared import Shared
 from clconv.spans import span
 from clconv.store.files import Unusable
-
-if TYPE_CHECKING:
-    from clconv.planning.planner import Planner
 
 _PLANS_KEPT = 16
 
 Blocks = tuple[tuple[int, Graph], ...]
-
-
-class Shared:
-    """What the stages of a session have in common. Nothing here leads back to a stage: without a circle all goes, the
-    memory on the device too, with the last reference to the session."""
-
-    def __init__(
-        self,
-        graph: Graph | KeptPlans,
-        device: DeviceInfo,
-        options: PlanOptions,
-        progress: Progress,
-        state: DeviceState | None = None,
-        probed: DeviceInfo | None = None,
-        place: Place | None = None,
-    ):
-        self.progress, self.options, self.place = progress, options, place
-        self.dump = dump = dump_wanted()
-
-        def on_pass(stage: str, name: str, graph: Graph) -> None:
-            say(3, f"{stage} pass {name}: {len(graph.nodes)} nodes")
-            if dump:
-                dump.graph(stage, name, graph)
-
-        self.on_pass = on_pass
-        self._given = device
-        self._planner: Planner | None = None
-        self._lock = threading.Lock()
-        with span("device"):
-            if probed is None:
-                assert isinstance(graph, Graph)
-                probed = self.planner_of(graph).device
-            self.prepared = PreparedDevice(probed, place) if state is None else state.prepared
-        self.state = state
-        if not isinstance(graph, Graph):
-            return
-        if state is None and graph.state:
-            self.state = DeviceState(self.prepared, guard=options.guard)
-        if self.state is not None:
-            self.state.add({name: graph.specs[name] for name in graph.state})
-
-    def planner_of(self, graph: Graph) -> Planner:
-        """The planner, which knows what of the device this graph can use: that of the first that asks."""
-        with self._lock:
-            if self._planner is None:
-                with uncollected():
-                    from clconv.probes.probed import planner_for  # only now: it loads all kernels
-
-                self._planner = planner_for(graph, self._given, self.options, self.on_pass)
-            return self._planner
-
-    def passed(self, graph: Graph, stage: str) -> Graph:
-        """A graph after the passes that need no sizes."""
-        with span("passes"), uncollected():
-            from clconv.graph.passes import (
-                run_passes,  # only now, as all that plans from the disk do without
-            )
-
-            return run_passes(graph, lambda name, now: self.on_pass(stage, name, now))
 
 
 class Bodies:
@@ -149,7 +81,9 @@ class Stage:
         self._has_planned = False
         self._known: dict[str, str] = {}  # the first plan's variants, by node
         self.quick: Quick | None = None  # of the last run
-        self._lock = threading.Lock()
+        # A progress() that is called while a plan is made, or what interrupts it, may run what is planned already.
+        self._lock = threading.RLock()
+        self._is_planning = False
 
     @property
     def _graph(self) -> Graph:
@@ -162,22 +96,34 @@ class Stage:
         stored: bool = False,
     ) -> Ready:
         """The plan for these specs, made, compiled and allocated if there is none yet. values: inputs whose content
-        decides sizes. stored: whether a StoredPlan will do, which can be run and no more. Raises what Planner.plan and the
-        device's compiler raise."""
+        decides sizes. stored: whether a StoredPlan will do, which can be run and no more. Raises InputError if this thread is
+        about to make another plan, and what Planner.plan and the device's compiler raise."""
         key = plan_key(specs, values)
         opencl.check()
         with self._lock:
             found = self._plans.get(key)
-            if found is None and stored and not values:
-                found = self._read(specs)
             if found is None or (not stored and isinstance(found.bound.plan, StoredPlan)):
-                found = self._make(specs, values)
+                found = self._new(specs, values, stored)
             if self._plans.get(key) is not found:
                 self._plans[key], self.quick = found, None
                 if len(self._plans) > _PLANS_KEPT:
                     self._plans.popitem(last=False)
             self._plans.move_to_end(key)
             return self._plans[key]
+
+    def _new(
+        self, specs: Mapping[str, TensorSpec], values: Mapping[str, np.ndarray], stored: bool
+    ) -> Ready:
+        if self._is_planning:
+            raise InputError(
+                "run() was called by progress(), or by what interrupts a load, for sizes that have no plan yet, while "
+                "this session makes another plan: run it afterwards"
+            )
+        self._is_planning = True
+        try:
+            return (stored and not values and self._read(specs)) or self._make(specs, values)
+        finally:
+            self._is_planning = False
 
     def _read(self, specs: Mapping[str, TensorSpec]) -> Ready | None:
         """The plan that a file has for these specs."""

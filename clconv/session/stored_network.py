@@ -37,7 +37,8 @@ Objection = Callable[[Path, os.stat_result], str | None]
 class StoredNetwork:
     """What write_network() wrote. Raises FileNotFoundError, and Unusable for what is no such file.
 
-    facts: what the plans were made with and for. face: the graph's name, inputs and outputs, without nodes.
+    facts: what the plans were made with and for. face: the graph's name, inputs and outputs, without nodes. specs: of the
+    fed inputs of each plan, in the order in which the plans were made.
     """
 
     def __init__(self, path: Path, objection: Objection | None = None) -> None:
@@ -47,16 +48,25 @@ class StoredNetwork:
             self.data: Data = json.loads(self.blobs.read(_NETWORK))
             if self.data["format"] != FORMAT:
                 raise Unusable(f"has format {self.data['format']}, this version reads {FORMAT}")
-            self.facts: Data = self.data["facts"]
+            self.facts: Data = dict(self.data["facts"])
             self.face = _read_face(self.data["face"])
+            self._probed = _read_probed(self.data["probed"])
             self._plans: dict[str, Data] = {key: plan for key, plan in self.data["plans"]}
+            self.specs = [*map(_read_key, self._plans)]
             self._kernels = {
                 symbol: StoredKernel.in_program(symbol, template, pieces, program)
                 for entry in self.data["programs"]
                 for program in [self._program(entry)]
                 for symbol, template, pieces in entry["kernels"]
             }
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as reason:
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            AttributeError,
+            RecursionError,
+        ) as reason:
             raise Unusable(f"is no network of clconv's ({type(reason).__name__})") from None
 
     def _program(self, entry: Data) -> StoredProgram:
@@ -66,17 +76,7 @@ class StoredNetwork:
 
     def probed(self, device: DeviceInfo) -> DeviceInfo:
         """The device with what was found out about it."""
-        found: Data = self.data["probed"]
-        known: Data = {k: frozenset(v) if isinstance(v, list) else v for k, v in found.items()}
-        return dataclasses.replace(device, **{name: known[name] for name in _PROBED})
-
-    @property
-    def specs(self) -> list[dict[str, TensorSpec]]:
-        """Of the fed inputs of each plan, in the order in which the plans were made."""
-        return [
-            {name: read_spec([shape, dtype, 1]) for name, shape, dtype in json.loads(key)}
-            for key in self._plans
-        ]
+        return dataclasses.replace(device, **self._probed)
 
     def plan(self, specs: Specs, device: DeviceInfo) -> StoredPlan | None:
         """The plan for these specs, if there is one. Raises Unusable."""
@@ -147,6 +147,10 @@ def _key(specs: Specs) -> str:
     return json.dumps(sorted([n, list(s.shape), s.dtype.value] for n, s in specs.items()))
 
 
+def _read_key(key: str) -> dict[str, TensorSpec]:
+    return {name: read_spec([shape, dtype, 1]) for name, shape, dtype in json.loads(key)}
+
+
 def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset) else value
 
@@ -155,6 +159,10 @@ def head_data(facts: Data, face: Data, device: DeviceInfo) -> Data:
     """What stands before the plans. face: of face_data(). device: as it was probed."""
     probed = {name: _plain(getattr(device, name)) for name in _PROBED}
     return {"facts": facts, "face": face, "probed": probed}
+
+
+def _read_probed(data: Data) -> Data:
+    return {n: frozenset(v) if isinstance(v, list) else v for n, v in data.items() if n in _PROBED}
 
 
 def face_data(graph: Graph) -> Data:
@@ -173,13 +181,16 @@ def face_data(graph: Graph) -> Data:
 
 
 def _read_face(data: Data) -> Graph:
+    unranked = {n: DType(value) for n, value in data["unranked"].items()}
     metadata = {
-        "unranked": {n: DType(value) for n, value in data["unranked"].items()},
+        "unranked": unranked,
         "output_specs": {n: s and read_spec(s) for n, s in data["output_specs"].items()},
         "defaults": {n: read_spec(s) for n, s in data["defaults"].items()},
     }
     specs = {n: read_spec(s) for n, s in data["specs"].items()}
     inputs, outputs = tuple(data["inputs"]), tuple(data["outputs"])
+    if not all(n in specs or n in unranked for n in inputs):
+        raise KeyError("an input without a spec")
     return Graph(data["name"], (), inputs, outputs, specs, metadata=metadata)
 
 

@@ -40,7 +40,8 @@ _lock = threading.Lock()
 
 
 def begin_content(path: str | os.PathLike[str]) -> bool:
-    """Whether what a file holds is not known yet: then a thread reads it, for content_of(). Raises OSError."""
+    """Whether what a file holds is not known yet: then a thread reads it, for content_of(). Raises OSError,
+    RuntimeError if there can be no more threads."""
     whole = os.path.realpath(path)
     if _remembered(_place_of(whole), stamp_of(whole)) is not None:
         return False
@@ -49,12 +50,12 @@ def begin_content(path: str | os.PathLike[str]) -> bool:
     def read() -> None:
         try:
             coming.set_result(_read(whole))
-        except OSError as reason:
+        except BaseException as reason:  # for the thread that waits
             coming.set_exception(reason)
 
-    with _lock:
-        _begun[whole] = coming
     threading.Thread(target=read, name="clconv content", daemon=True).start()
+    with _lock:  # only now: nobody may wait for a thread that could not be started
+        _begun[whole] = coming
     return True
 
 

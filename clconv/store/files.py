@@ -31,15 +31,17 @@ def read(
     try:
         _refuse(path, os.stat(path), limit, objection)
         with open(path, "rb") as file:
-            _refuse(path, os.fstat(file.fileno()), limit, objection)
-            content = file.read(limit + 1)
+            status = os.fstat(file.fileno())
+            _refuse(path, status, limit, objection)
+            # Python makes room for all that is asked for, however little comes.
+            content = file.read(status.st_size + 1)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as reason:  # ValueError: a path with a zero byte
         text = getattr(reason, "strerror", None) or type(reason).__name__
         raise Unusable(f"cannot be read ({text})") from None
-    if len(content) > limit:
-        raise Unusable(f"has more than {limit:,} bytes")
+    if len(content) > status.st_size:
+        raise Unusable(f"has more than the {status.st_size:,} bytes that it says it has")
     return content
 
 
@@ -70,9 +72,10 @@ def replacing(path: Path, *, private: bool = False, durable: bool = True) -> Ite
     signal or a power cut leaves the old file or the new one. A link stays a link.
 
     private: for this user alone. durable: on the disk before it takes the place. What is no regular file, such as
-    /dev/stdout, and a file in a folder that cannot be written, is written where it is. Raises OSError that names path.
+    /dev/stdout, and a file in a folder that cannot be written, is written where it is, unless it is private: a pipe in
+    the place of such a file has no reader, and is replaced. Raises OSError that names path.
     """
-    special = os.path.exists(path) and not os.path.isfile(path)
+    special = os.path.exists(path) and not os.path.isfile(path) and not private
     target = Path(path) if special else Path(os.path.realpath(path))
     beside = target.with_name(f"{_BEGIN}{os.urandom(8).hex()}{_END}")
     try:

@@ -53,7 +53,7 @@ class Programs:
     """The programs that lie in PoCL's folder. Not for several threads at once."""
 
     def __init__(self, place: Place) -> None:
-        self._root, self._source = place.folder, place.source
+        self._root, self._source, self._wrong = place.folder, place.source, place.wrong
         self._pending: dict[str, tuple[Sequence[str], float]] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
         self._earlier: Earlier | None = None
@@ -99,8 +99,8 @@ class Programs:
     def is_in_doubt(self) -> bool:
         """Whether a compilation may end the process: one died at it before, or the disk may be full before its end."""
         root = self._root
-        if root is None:
-            return False
+        if root is None:  # no folder serves, but PoCL takes its own, where there is one
+            return bool(self._wrong)
         try:
             scarce = free_bytes(root) < _PLENTY
         except OSError:  # deleted since: it is made anew
@@ -117,9 +117,10 @@ class Programs:
 
     def lack(self) -> str:
         """The want of room to compile in, in words; empty where there is none."""
-        root = self._root
-        lacks = "" if root is None else lack_of_room(root, _ROOM)
-        return f"{root} {lacks}" if lacks else ""
+        if self._root is None:
+            return self._wrong
+        lacks = lack_of_room(self._root, _ROOM)
+        return f"{self._root} {lacks}" if lacks else ""
 
     def discard(self, programs: Iterable[Sequence[str]]) -> None:
         """After a death: removes programs, by the symbols of their kernels, and what is cut off since we started."""

@@ -11,6 +11,8 @@ from onnx import TensorProto, helper
 
 from clconv.errors import ModelError
 from clconv.frontend.onnx import import_onnx
+from clconv.frontend.onnx.reading.readers import BytesReader
+from clconv.frontend.onnx.reading.spans import LARGE, leave_out_weights
 from tests.frontend.support import model, node, random, run_graph, value
 
 
@@ -97,6 +99,20 @@ def test_random_bytes_and_random_damage():
     assert "refused" in outcomes
 
 
+def test_a_model_of_a_million_fields_is_not_walked_in_python():
+    """Two bytes are a field: protobuf reads 2 GB of them in seconds, Python in an hour."""
+    large = np.zeros(LARGE, np.uint8)
+    proto = model([node("Identity", ["w"], ["y"])], [], ["y"], {"w": large})
+    data, unknown = proto.SerializeToString(), b"\xfa\x7f\x00"
+    skeleton, weights = leave_out_weights(memoryview(data), BytesReader(data))
+    assert list(weights) == ["w"] and len(skeleton) < LARGE
+    wide = data + unknown * (1 << 20)
+    skeleton, weights = leave_out_weights(memoryview(wide), BytesReader(wide))
+    assert not weights and skeleton == wide
+    (constant,) = import_onnx(wide).constants.values()
+    np.testing.assert_array_equal(constant.array, large)
+
+
 def test_model_without_graph():
     with pytest.raises(ModelError, match="no graph"):
         import_onnx(onnx.ModelProto(ir_version=8).SerializeToString())
@@ -121,6 +137,8 @@ def damaged_tensor(**changes):
         ({"raw_data": b""}, "needs 24 bytes, but holds 0"),
         ({"dims": [2, -3]}, "negative size"),
         ({"dims": [2**62, 2**62, 5]}, "larger than any memory"),
+        ({"dims": [0, 2**40, 2**40]}, "larger than any memory"),
+        ({"dims": [1] * 65}, "has 65 axes"),
         ({"dims": [2**40]}, "needs 4398046511104 bytes"),
         ({"data_type": TensorProto.DOUBLE}, "needs 48 bytes"),
         ({"data_type": 0}, "no element type"),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
 from clconv.errors import UnsupportedError
 from clconv.frontend.onnx import import_onnx
+from clconv.graph.ir import Constant, TensorSpec
+from clconv.graph.ops import make_node
+from clconv.graph.passes import run_passes
 from clconv.graph.reference import run_reference
+from clconv.graph.specialise.fold import Budget, fold
 from clconv.graph.specialise.specialise import specialise
 from tests.frontend.support import model, node, untyped, value
 
@@ -97,3 +103,62 @@ def test_a_loop_of_no_trips_whose_scan_output_declares_nothing():
     np.testing.assert_array_equal(results["y"], x)
     assert results["z"].shape == (0, 2, 6)
     assert results["z"].dtype == np.float32
+
+
+def folded(nodes, constants):
+    """What a load keeps of it, in elements, after all passes."""
+    proto = model([*nodes, node("Add", ["x", "s"], ["y0"])], [value("x", 1)], ["y0"], constants)
+    graph = import_onnx(proto.SerializeToString())
+    done = specialise(run_passes(graph), graph.specs)
+    return sum(constant.spec.size for constant in done.graph.constants.values())
+
+
+SUM = node("ReduceSum", ["k24"], ["s"], keepdims=0)
+K0 = {"k0": np.ones(1 << 10, np.float32)}
+
+
+def test_nodes_that_double_their_input_are_not_folded_for_ever():
+    nodes = [node("Concat", [f"k{i}"] * 2, [f"k{i + 1}"], axis=0) for i in range(24)]
+    assert folded([*nodes, SUM], K0) <= 1 << 26
+
+
+def test_nodes_whose_inputs_are_as_large_as_their_output_have_a_budget_as_well():
+    nodes = [
+        node("Concat", [f"k{i}", f"k{max(i - 1, 0)}"], [f"k{i + 1}"], axis=0) for i in range(24)
+    ]
+    assert folded([*nodes, SUM], {"k0": np.ones(1 << 13, np.float32)}) <= 1 << 26
+
+
+def test_many_tensors_that_are_made_of_nothing_share_one_budget():
+    large = {"n": np.array([1 << 22])}
+    nodes = [node("ConstantOfShape", ["n"], [f"c{i}"]) for i in range(60)]
+    nodes += [node("Mul", [f"c{i}", "x"], [f"m{i}"]) for i in range(60)]
+    nodes += [
+        node("Sum", [f"m{i}" for i in range(60)], ["t"]),
+        node("ReduceSum", ["t"], ["s"], keepdims=0),
+    ]
+    assert folded(nodes, large) <= (1 << 26) + 1
+
+
+def test_what_is_not_folded_is_not_read():
+    """A file may say of a weight that it has a terabyte."""
+    huge = Constant.reread(TensorSpec((1 << 38,)), lambda: pytest.fail("it was read"))
+    constants = {"w": huge}
+    for op in ("Neg", "ReduceSum"):
+        assert not fold(make_node(op, ("w",), ("y",), op), {}, constants, Budget([huge]))
+    assert list(constants) == ["w"]
+
+
+def test_the_shape_of_what_no_host_has_memory_for_is_folded():
+    constants: dict[str, Constant] = {}
+    node = make_node("Shape", ("x",), ("y",), "shape")
+    assert fold(node, {"x": TensorSpec((1 << 40, 3))}, constants, Budget([]))
+    assert constants["y"].array.tolist() == [1 << 40, 3]
+
+
+def test_weights_are_folded_through_several_nodes_however_large():
+    """The budget grows with what the model holds."""
+    names = ["k0", *(f"k{i}" for i in range(1, 6))]
+    nodes = [node("Neg", [a], [b]) for a, b in itertools.pairwise(names)]
+    nodes.append(node("ReduceMax", ["k5"], ["s"], keepdims=0))
+    assert folded(nodes, {"k0": np.ones((1 << 24) + 1, np.float32)}) < 1 << 12

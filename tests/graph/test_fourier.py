@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from clconv.errors import ShapeError
 from clconv.graph.evaluate import evaluate_graph
 from clconv.graph.ops.spectral.fourier import DIRECT, factor_of
 from clconv.graph.specialise.specialise import specialise
@@ -39,3 +40,32 @@ def test_memory_grows_with_the_length(length: int) -> None:
 def test_a_length_is_split_into_near_halves_of_the_exponent() -> None:
     assert factor_of(DIRECT) == DIRECT and factor_of(4096) == 64 and factor_of(256) == 16
     assert factor_of(131 * 131) == 131 and factor_of(8191) == 0 and factor_of(2 * 8191) == 2
+
+
+@pytest.mark.parametrize("length", [(1 << 24) + 1, 1 << 32, 1 << 40])
+def test_a_length_for_which_no_host_has_memory_is_refused(length: int) -> None:
+    b = Builder()
+    graph = b.graph(b.node("DFT", b.input(1, 4, 1), b.constant(length, "int64"), out="y"))
+    with pytest.raises(ShapeError, match=f"length {length:,} is longer than"):
+        specialise(graph, dict(graph.specs))
+
+
+@pytest.mark.parametrize(("bins", "length"), [(1 << 28, 1), (1 << 30, 1 << 30), (1 << 62, 1 << 62)])
+def test_more_bins_than_are_made_are_refused_before_any_is(bins: int, length: int) -> None:
+    with pytest.raises(ShapeError, match="weights that are made"):
+        bank_of(bins, length, 4000.0)
+
+
+@pytest.mark.parametrize("high", [8000.0, 1e30, float("inf"), float("nan")])
+def test_frequencies_beyond_the_half_of_the_rate_are_refused(high: float) -> None:
+    bank_of(4, 64, 4000.0)
+    with pytest.raises(ShapeError, match=r"beyond half|mean nothing"):
+        bank_of(4, 64, high)
+
+
+def bank_of(bins: int, length: int, high: float) -> None:
+    b = Builder()
+    numbers = [b.constant(n, "int64") for n in (bins, length, 8000)]
+    edges = [b.constant(hertz, "float32") for hertz in (0.0, high)]
+    graph = b.graph(b.node("MelWeightMatrix", *numbers, *edges, out="y"))
+    specialise(graph, dict(graph.specs))

@@ -149,6 +149,14 @@ BAD: dict[str, tuple[list[Any], Mapping[str, Any], type[ClconvError]]] = {
         [named("RoiAlign", ["x", "r", "b"], sampling_ratio=2**32)], {"r": np.ones((1, 4), F32), "b": np.array([0])},
         ShapeError,
     ),
+    "more axes than NumPy has": ([named("Reshape", ["x", "s"])], {"s": np.array([192] + [1] * 64)}, ShapeError),
+    "a constant of more axes than NumPy has": (
+        [named("ConstantOfShape", ["s"], ("c",)), node("Add", ["x", "c"], ["y"])], {"s": np.ones(65, I64)}, ShapeError,
+    ),
+    "nothing, times what no memory holds": (
+        [named("ConstantOfShape", ["s"], ("c",)), node("Shape", ["c"], ["y"])],
+        {"s": np.array([0, 1 << 40, 1 << 40])}, ClconvError,
+    ),
     "an absent operand": ([named("Max", ["x", "", "x"])], {}, GraphError),
     "random numbers of a negative shape": (
         [named("RandomNormal", [], shape=[-2, 3])], {}, ShapeError,

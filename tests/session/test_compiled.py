@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import operator
 import os
 import random
 import shutil
@@ -21,6 +24,7 @@ from clconv.frontend.layers import Conv2d, Relu, Sequential
 from clconv.runtime.constants import DeviceConstants
 from clconv.runtime.stored import stored_weights
 from clconv.session import compiled
+from clconv.store.container import Blob, Blobs, write_blobs
 from clconv.store.trust import make_private
 
 LAYERS = Sequential(Conv2d(9, 3), Relu(), Conv2d(8, 3))
@@ -179,6 +183,30 @@ def test_a_damaged_file_is_an_error_and_never_a_wrong_answer(
         else:  # a byte of what was not needed
             assert same(found, expected), (i, place)
     assert refused >= 25
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ["face"], ["face", "inputs"], ["face", "specs"], ["plans"], ["plans", 0, 0], ["probed"],
+        ["programs"], ["facts"], ["facts", "version"], ["facts", "code"], ["facts", "device"],
+        ["facts", "options"], ["facts", "options", "precision"], ["facts", "quarantined"],
+    ],
+    ids=lambda place: ".".join(map(str, place)),
+)  # fmt: skip
+def test_a_file_that_says_something_else_is_an_error(
+    place: list[Any], device: DeviceInfo, path: Path
+) -> None:
+    """As one that another version of clconv has written may."""
+    blobs = Blobs(path)
+    network = json.loads(blobs.read("network"))
+    holder = functools.reduce(operator.getitem, place[:-1], network)
+    holder[place[-1]] = 0
+    contents = {n: blobs.read(n) for n in blobs.names} | {"network": json.dumps(network).encode()}
+    with path.open("wb") as file:
+        write_blobs(file, [Blob(n, len(c), lambda c=c: c) for n, c in contents.items()])
+    with pytest.raises((ModelError, ConfigError)):
+        clconv.load(path, device)
 
 
 def test_weights_are_used_where_they_are(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,9 @@ from clconv.graph.reference import run_reference
 from clconv.planning.planner import Planner
 from clconv.runtime import bound as bound_module
 from clconv.runtime import opencl
+from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import compiler
+from clconv.runtime.prepared import PreparedDevice
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.runtime.support import (
@@ -84,6 +88,28 @@ def test_a_network_of_known_sizes_is_ready_when_loaded(
     with counted(monkeypatch, (Planner, "plan")) as calls:
         assert_runs_right(session, graph, {"x": picture(1, 3, 8, 8)})
     assert calls == []
+
+
+def test_progress_may_run_what_is_planned_and_nothing_else(
+    device: DeviceInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes without a plan, asked for while another is made, are an error and no deadlock."""
+    graph, made = residual(), PreparedDevice.bind
+    session, planned, unplanned = Session(graph, device), picture(1, 3, 8, 8), picture(1, 3, 10, 10)
+    expected, ran = session.run(planned)["result"], []
+
+    def bind(*given: Any, **named: Any) -> BoundPlan:
+        """Where progress() is called, if there is something to compile."""
+        ran.append(session.run(planned)["result"])
+        with pytest.raises(InputError, match=r"called by progress\(\)"):
+            session.run(unplanned)
+        return made(*given, **named)
+
+    with monkeypatch.context() as context:
+        context.setattr(PreparedDevice, "bind", bind)
+        assert_runs_right(session, graph, {"x": picture(1, 3, 9, 9)})
+    np.testing.assert_array_equal(ran, [expected])
+    assert_runs_right(session, graph, {"x": unplanned})
 
 
 def branches() -> Graph:

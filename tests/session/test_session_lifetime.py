@@ -199,7 +199,7 @@ def test_nothing_of_a_session_waits_for_the_cycle_collector(device: DeviceInfo) 
         session = load(model, device)
         for size in (3, 4):
             session.run({"x": np.ones(size, np.float32), "trips": np.int64(size)})
-        assert session._bodies._stages, "the loop was written out"
+        assert session._opened.bodies._stages, "the loop was written out"
         gone = weakref.ref(session)
         del session
         assert gone() is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -144,3 +145,34 @@ def test_what_cannot_be_read_ahead_is_told_when_it_is_asked_for(tmp_path: Path) 
         contents.content_of(tmp_path / "pipe")
     with pytest.raises(FileNotFoundError):
         contents.begin_content(tmp_path / "nothing")
+
+
+def test_nobody_waits_for_a_thread_that_could_not_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"first")
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            contents.begin_content(path)
+    assert contents.content_of(path) == hashlib.sha256(b"first").hexdigest()
+
+
+def test_what_ends_the_reading_ahead_is_told_whatever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"first")
+
+    def fail(whole: str) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(contents, "_read", fail)
+    assert contents.begin_content(path)
+    with pytest.raises(MemoryError):
+        contents.content_of(path)

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,16 @@ def test_a_pipe_is_written_into(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+@UNIX
+def test_a_pipe_in_the_place_of_a_private_file_is_replaced(tmp_path: Path) -> None:
+    """Nobody reads from it: who opened it to write would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    write(tmp_path / "pipe", NEW, private=True)
+    assert (tmp_path / "pipe").is_file() and (tmp_path / "pipe").read_bytes() == NEW
+    with pytest.raises(OSError, match=r"directory"):
+        write(tmp_path, NEW, private=True)
+
+
 def test_a_folder_that_is_not_there_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as raised:
         write(tmp_path / "nowhere" / "file", NEW)
@@ -170,8 +181,20 @@ def test_a_file_over_the_limit_is_not_read(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc")
 def test_a_file_that_is_longer_than_it_says_is_not_read() -> None:
     assert Path("/proc/self/maps").stat().st_size == 0
-    with pytest.raises(Unusable, match="more than 16"):
+    with pytest.raises(Unusable, match="more than the 0 bytes that it says"):
         read(Path("/proc/self/maps"), 16)
+
+
+def test_a_small_file_takes_little_memory_whatever_the_limit(tmp_path: Path) -> None:
+    """Else whoever has a limit of addresses cannot read what has 10 bytes."""
+    path = tmp_path / "small"
+    path.write_bytes(NEW)
+    tracemalloc.start()
+    try:
+        assert read(path, 1 << 34) == NEW
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_librarys_own_error_keeps_its_words(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def _found(name: str, build: Builder) -> np.ndarray | None:
             order.pop()
             continue
         node = producers.get(current)
-        waiting = [] if node is None else [n for n in _needed(node, build) if n and n not in values]
+        waiting = [] if node is None else [n for n in _needed(node) if n and n not in values]
         if waiting:
             order.extend(waiting)
             continue
@@ -45,7 +45,7 @@ def _found(name: str, build: Builder) -> np.ndarray | None:
     return None if found is None or found.size != 1 else found
 
 
-def _needed(node: Node, build: Builder) -> tuple[str, ...]:
+def _needed(node: Node) -> tuple[str, ...]:
     return () if node.op == "Shape" or get_op(node.op).host_only else node.inputs
 
 
@@ -61,7 +61,7 @@ def _value(
             return None
         chosen = shape[node.attrs.start : node.attrs.end]
         return np.array(chosen, np.int64) if all(isinstance(d, int) for d in chosen) else None
-    inputs = [values[n] if n else None for n in _needed(node, build)]
+    inputs = [values[n] if n else None for n in _needed(node)]
     if not inputs or any(n and v is None for n, v in zip(node.inputs, inputs, strict=True)):
         return None
     try:

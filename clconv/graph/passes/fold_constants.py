@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clconv.graph.ir import Graph, Node
-from clconv.graph.specialise.fold import fold
+from clconv.graph.specialise.fold import Budget, fold
 
 
 def fold_constants(graph: Graph) -> Graph:
@@ -14,8 +14,9 @@ def fold_constants(graph: Graph) -> Graph:
     constants = dict(graph.constants)
     specs = dict(graph.specs)
     kept: list[Node] = []
+    budget = Budget(constants.values())
     for node in graph.nodes:
-        if fold(node, specs, constants):
+        if fold(node, specs, constants, budget):
             for name in node.outputs:
                 specs.pop(name, None)
         else:

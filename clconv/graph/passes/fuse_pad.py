@@ -122,7 +122,7 @@ def _padded(editor: Editor, padding: Padding, reader: Node) -> Node | None:
         return None
     changes: dict[str, object] = {"auto_pad": "NOTSET"}
     if padding.mode == "constant":
-        if not _takes_constant(editor, padding, reader, own):
+        if not _takes_constant(editor, padding, reader):
             return None
         if "pad_mode" in get_op(reader.op).attributes:
             changes["pad_mode"] = "constant"
@@ -143,7 +143,7 @@ def _padded(editor: Editor, padding: Padding, reader: Node) -> Node | None:
     return dataclasses.replace(reader, attrs=reader.attrs.replace(pads=total, **changes))
 
 
-def _takes_constant(editor: Editor, padding: Padding, reader: Node, own: tuple[int, ...]) -> bool:
+def _takes_constant(editor: Editor, padding: Padding, reader: Node) -> bool:
     if reader.op != "MaxPool":
         return padding.value == 0
     known = padding.known

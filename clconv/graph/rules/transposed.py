@@ -102,7 +102,7 @@ def _aligned(operand: NodeInput, perm: Perm) -> str | np.ndarray | tuple[str, Pe
     return None
 
 
-def _data_only(node: Node, operands: Sequence[NodeInput]) -> Perm | None:
+def _data_only(operands: Sequence[NodeInput]) -> Perm | None:
     """The permutation of input 0, if it is the only transposed input."""
     first, *others = operands
     return first.perm if all(o.perm is None for o in others) else None
@@ -122,7 +122,7 @@ def _mapped(axes: Sequence[int], perm: Perm) -> tuple[int, ...] | None:
 
 def along_axis(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """One data input, one axis in the attributes, results of the input's rank."""
-    perm = _data_only(node, operands)
+    perm = _data_only(operands)
     axes = None if perm is None else _mapped([node.attrs.axis], perm)
     if perm is None or axes is None:
         return None
@@ -150,7 +150,7 @@ def axes_input(place: int) -> TransposeRule:
     """Operators with an input of axes, every axis in order if it is absent: Pad and Slice."""
 
     def rule(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
-        perm = _data_only(node, operands)
+        perm = _data_only(operands)
         if perm is None:
             return None
         if len(operands) > place and operands[place].name:
@@ -172,7 +172,7 @@ def axes_input(place: int) -> TransposeRule:
 
 
 def reduce(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
-    perm = _data_only(node, operands)
+    perm = _data_only(operands)
     if perm is None:
         return None
     given: tuple[int, ...] | None = ()
@@ -199,7 +199,7 @@ def arg_extreme(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
 
 
 def squeeze(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
-    perm = _data_only(node, operands)
+    perm = _data_only(operands)
     given = operands[1].ints if len(operands) > 1 else None
     axes = None if perm is None or given is None else _mapped(given, perm)
     if perm is None or axes is None:
@@ -231,7 +231,7 @@ def global_pool(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
 
 def reshape(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """The source's elements in their order, where the transpose moved none."""
-    perm = _data_only(node, operands)
+    perm = _data_only(operands)
     shape = operands[1].ints
     if perm is None or shape is None or not operands[0].in_place:
         return None
@@ -252,7 +252,7 @@ def flatten(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
 def quantise(node: Node, operands: Sequence[NodeInput]) -> Permuted | None:
     """With one scale for all, or one for each channel of an axis."""
     known = operands[1].known
-    perm = _data_only(node, operands)
+    perm = _data_only(operands)
     if perm is None or known is None:
         return None
     if known.rank == 0:

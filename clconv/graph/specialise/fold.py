@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -15,34 +15,73 @@ from clconv.graph.tensor import Integers
 # larger than what it was made of.
 FOLD_LIMIT = 1 << 22
 
+# All of them together have at most this many elements, or so many times what the model itself holds: nodes that each make
+# twice of their inputs would fill any memory. Those of sizes and indices are not counted.
+_TOGETHER, _TIMES, _FEW = 1 << 26, 8, 1 << 12
 
-def fold(node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant]) -> bool:
+
+class Budget:
+    """How much may be folded in a graph that has these constants."""
+
+    def __init__(self, constants: Iterable[Constant]) -> None:
+        given = folded = 0
+        for constant in constants:
+            if constant.is_folded:
+                folded += constant.spec.size
+            else:
+                given += constant.spec.size
+        self._left = max(_TOGETHER, _TIMES * given) - folded
+
+    def takes(self, size: int) -> bool:
+        """Whether so many elements more may be folded, which are counted then."""
+        if size > max(_FEW, self._left):
+            return False
+        self._left -= size if size > _FEW else 0
+        return True
+
+
+def fold(
+    node: Node, specs: Mapping[str, TensorSpec], constants: dict[str, Constant], budget: Budget
+) -> bool:
     """Adds the node's outputs to `constants` if they only depend on constants; says whether it did."""
     op = get_op(node.op)
     if not op.folds or (op.control is not None and _needs_specialising(node)):
         return False
+    source: list[np.ndarray | None] = []
     if node.op in ("Shape", "Size") and node.inputs[0] in specs and specs[node.inputs[0]].is_static:
-        source: list[np.ndarray | None] = [np.empty(specs[node.inputs[0]].shape, np.bool_)]
-    elif all(not n or n in constants for n in node.inputs):
-        source = [constants[n].array if n else None for n in node.inputs]
-        if not op.host_only:
-            node = settle_node(node, specs, constants)
-            outputs = infer_node(node, specs, constants)
-            budget = max(FOLD_LIMIT, sum(a.size for a in source if a is not None))
-            if sum(s.size for s in outputs) > budget:
-                return False
-            given = [constants[n].spec if n else None for n in node.inputs]
-            if not is_quick(node, given, outputs):
-                return False
-    else:
+        source = [np.broadcast_to(False, specs[node.inputs[0]].shape)]
+    elif not all(not n or n in constants for n in node.inputs):
         return False
+    elif not op.host_only:
+        node = settle_node(node, specs, constants)
+        # Before any value is looked at: what is not folded would be read from the model's file for nothing.
+        if not _is_worth_it(node, specs, constants, budget):
+            return False
     if node.op == "DequantizeLinear":
-        constants[node.outputs[0]] = _dequantised(node, constants)
-        return True
-    for name, value in zip(node.outputs, evaluate_node(node, source), strict=False):
+        made = [_dequantised(node, constants)]
+    else:
+        given = source or [constants[n].array if n else None for n in node.inputs]
+        made = [Constant(value) for value in evaluate_node(node, given)]
+    for name, constant in zip(node.outputs, made, strict=False):
+        constant.is_folded = True
         if name:
-            constants[name] = Constant(value)
+            constants[name] = constant
     return True
+
+
+def _is_worth_it(
+    node: Node,
+    specs: Mapping[str, TensorSpec],
+    constants: Mapping[str, Constant],
+    budget: Budget,
+) -> bool:
+    """Whether a node of constants is small enough, computed soon enough, and within the budget, which it then takes from."""
+    outputs = infer_node(node, specs, constants)
+    given = [constants[n].spec if n else None for n in node.inputs]
+    size = sum(spec.size for spec in outputs)
+    if size > max(FOLD_LIMIT, sum(spec.size for spec in given if spec)):
+        return False
+    return is_quick(node, given, outputs) and budget.takes(size)
 
 
 def _dequantised(node: Node, constants: Mapping[str, Constant]) -> Constant:

@@ -22,7 +22,7 @@ from clconv.graph.ops import get_op
 from clconv.graph.ops.base import Expansion
 from clconv.graph.specialise.cut import Specialised, cut
 from clconv.graph.specialise.differentiate import differentiate, differentiated, with_constants
-from clconv.graph.specialise.fold import fold
+from clconv.graph.specialise.fold import Budget, fold
 from clconv.graph.specialise.inline import SEQUENCE_LIMIT, TOTAL_LIMIT, UNROLL_LIMIT, Inliner
 from clconv.graph.specialise.sequences import SequenceWriter
 
@@ -89,7 +89,7 @@ class Specialiser:
     ) -> None:
         """driven: names of loops that are not written out."""
         self.graph, self.known, self.constants, self._driven = graph, known, constants, driven
-        self._growth = 0
+        self._growth, self._budget = 0, Budget(constants.values())
         # Nodes that were written for a loop of the graph -> that loop, and whether it can be driven.
         self._part_of: dict[str, tuple[str, bool]] = {}
         self.done: list[Node] = []
@@ -142,7 +142,7 @@ class Specialiser:
         if others is not None:
             self._grow(node, others)
             self._pending.extendleft(reversed(others))
-        elif not fold(node, self.known, self.constants):
+        elif not fold(node, self.known, self.constants, self._budget):
             self._keep(node)
 
     def _is_driven(self, node: Node) -> bool:

@@ -110,7 +110,7 @@ class PlanReader:
         """Raises Unusable for data that are none."""
         try:
             return self._plan(data, device)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as reason:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as reason:
             raise Unusable(f"has a plan that is none ({type(reason).__name__}: {reason})") from None
 
     def _plan(self, data: Data, device: DeviceInfo) -> StoredPlan:

@@ -75,6 +75,16 @@ def test_a_disk_that_fills_in_a_compilation_is_an_error(
     assert again.stdout == "right\n" and not again.stderr
 
 
+def test_no_room_on_any_disk_is_an_error(pocl: DeviceInfo, tmp_path: Path) -> None:
+    """Then no folder serves, and PoCL takes its own."""
+    everywhere = "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, resource.RLIM_INFINITY))"
+    done = start(tmp_path / "k", everywhere)
+    assert done.returncode == 1 and "cannot take 32 MB (File too large)" in done.stderr, done
+    assert "DeviceError" in done.stderr.splitlines()[-1]
+    again = start(tmp_path / "k")
+    assert again.stdout == "right\n" and not again.stderr
+
+
 @pytest.mark.parametrize("seed", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 @pytest.mark.parametrize("begin", [0x200, pytest.param(0x1000, marks=pytest.mark.slow)])
 def test_files_that_look_whole_and_kill_are_made_anew(

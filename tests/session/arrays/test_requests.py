@@ -150,6 +150,22 @@ def test_a_request_may_close_its_session(session: Session) -> None:
     assert session.closed
 
 
+def test_callbacks_may_ask_for_more_than_may_wait(session: Session) -> None:
+    """They are called by the threads that make room."""
+    x = picture(*SHAPE)
+    expected = session.run(x)["result"]
+    asked: list[concurrent.futures.Future] = []
+    held = _Held(session)
+    for _ in range(MOST_WAITING):
+        session.submit(x, wait_for=held.event).add_done_callback(
+            lambda _: asked.extend(session.submit(x) for _ in range(2))
+        )
+    held.release()
+    until(lambda: len(asked) == 2 * MOST_WAITING)
+    for future in asked:
+        np.testing.assert_array_equal(future.result(HANG)["result"], expected)
+
+
 def test_the_last_reference_frees_a_session_with_requests(device: DeviceInfo) -> None:
     session = Session(residual(), device)
     future = session.submit(picture(*SHAPE))

@@ -7,6 +7,7 @@ ModelProto.graph = 7, GraphProto.initializer = 5, and of TensorProto name = 8 an
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from clconv.frontend.onnx.reading.readers import FileSpan, Reader, Window
@@ -14,6 +15,9 @@ from clconv.records import record
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9
 LARGE = 1 << 16  # bytes: smaller tensors are parsed with the model
+_MOST_FIELDS = (
+    1 << 20
+)  # that are looked at: a model of more is parsed whole, sooner than it would be walked
 _VARINT = 10  # bytes at most
 
 Bytes = memoryview | Window
@@ -29,19 +33,19 @@ class _Field:
     end: int
 
 
-class _MalformedWire(Exception):
-    """Not the wire format; protobuf will say what is wrong with it."""
+class _NotWalked(Exception):
+    """Not the wire format, as protobuf will say; or so many fields that they take long."""
 
 
 def leave_out_weights(data: Bytes, reader: Reader) -> tuple[bytes, dict[str, FileSpan]]:
     """The model's bytes without the raw data of large initializers, and where each one lies.
 
-    Bytes that are no protobuf come back as they are, for the parser to refuse. So do models in which
-    the name of a large tensor is not unique.
+    Bytes that are no protobuf come back as they are, for the parser to refuse. So do models of more than a million
+    fields, and those in which the name of a large tensor is not unique.
     """
     try:
         found = list(_large_tensors(data))
-    except _MalformedWire:
+    except _NotWalked:
         return bytes(data[:]), {}
     names = {name for name, _, _, _ in found}
     if not found or len(names) != len(found):
@@ -52,20 +56,21 @@ def leave_out_weights(data: Bytes, reader: Reader) -> tuple[bytes, dict[str, Fil
 
 def _large_tensors(view: Bytes) -> Iterator[tuple[str, _Field, _Field, _Field]]:
     """(name, graph, initializer, raw data) of every large initializer."""
-    graphs = [f for f in _fields(view, 0, len(view)) if f.number == _GRAPH]
+    left = itertools.count(_MOST_FIELDS, -1)
+    graphs = [f for f in _fields(view, 0, len(view), left) if f.number == _GRAPH]
     if len(graphs) != 1:  # protobuf would merge several; leave that to it
         return
-    for tensor in _fields(view, graphs[0].value, graphs[0].end):
+    for tensor in _fields(view, graphs[0].value, graphs[0].end, left):
         if tensor.number != _INITIALIZER or tensor.end - tensor.value < LARGE:
             continue
-        inner = list(_fields(view, tensor.value, tensor.end))
+        inner = list(_fields(view, tensor.value, tensor.end, left))
         names = [f for f in inner if f.number == _NAME]
         raws = [f for f in inner if f.number == _RAW_DATA]
         if len(names) == len(raws) == 1 and raws[0].end - raws[0].value >= LARGE:
             try:
                 name = bytes(view[names[0].value : names[0].end]).decode()
             except UnicodeDecodeError:
-                raise _MalformedWire from None
+                raise _NotWalked from None
             yield name, graphs[0], tensor, raws[0]
 
 
@@ -85,8 +90,11 @@ def _rewrite(data: Bytes, found: list[tuple[str, _Field, _Field, _Field]]) -> by
     )
 
 
-def _fields(view: Bytes, position: int, end: int) -> Iterator[_Field]:
+def _fields(view: Bytes, position: int, end: int, left: Iterator[int]) -> Iterator[_Field]:
+    """left: counts down, and ends the walk at 0."""
     while position < end:
+        if not next(left):
+            raise _NotWalked
         start = position
         tag, position = _read_varint(view, position, end)
         number, kind = tag >> 3, tag & 7
@@ -101,9 +109,9 @@ def _fields(view: Bytes, position: int, end: int) -> Iterator[_Field]:
             length, value = _read_varint(view, position, end)
             position = value + length
         else:
-            raise _MalformedWire
+            raise _NotWalked
         if position > end or not number:
-            raise _MalformedWire
+            raise _NotWalked
         yield _Field(number if kind == 2 else 0, start, value, position)
 
 
@@ -113,7 +121,7 @@ def _read_varint(view: Bytes, position: int, end: int) -> tuple[int, int]:
         result |= (byte & 0x7F) << 7 * i
         if byte < 0x80:
             return result, position + i + 1
-    raise _MalformedWire
+    raise _NotWalked
 
 
 def _varint(value: int) -> bytes:

@@ -13,7 +13,7 @@ from clconv.errors import ModelError, UnsupportedError
 from clconv.frontend.onnx.reading.external import external_bytes, external_span
 from clconv.frontend.onnx.reading.files import Origin
 from clconv.frontend.onnx.reading.spans import LARGE
-from clconv.graph.ir import Constant, DType, TensorSpec
+from clconv.graph.ir import MOST_AXES, Constant, DType, TensorSpec
 
 DTYPES: dict[int, DType] = {
     TensorProto.FLOAT: DType.FLOAT32,
@@ -127,9 +127,13 @@ def _checked(tensor: TensorProto, what: str) -> tuple[DType, tuple[int, ...]]:
     if tensor.HasField("segment"):
         raise UnsupportedError(f"{what} is stored in segments")
     shape = tuple(tensor.dims)
+    if len(shape) > MOST_AXES:
+        raise ModelError(f"{what} has {len(shape):,} axes, NumPy's arrays have at most {MOST_AXES}")
     if any(d < 0 for d in shape):
         raise ModelError(f"{what} has a negative size: {shape}")
-    if math.prod(shape) * dtype.itemsize > sys.maxsize:
+    if (
+        math.prod(d or 1 for d in shape) * dtype.itemsize > sys.maxsize
+    ):  # NumPy looks past zeros, too
         raise ModelError(f"{what} of shape {shape} is larger than any memory")
     return dtype, shape
 

@@ -206,11 +206,11 @@ class Placer:
         grid = grid_of(node.attrs, *known) if known else None
         if grid is None:
             self.emit(node)
-        elif not self._quantised(node, x, result, grid):
+        elif not self._quantised(x, result, grid):
             self.emit(node)
             self.grids[result], self.unrounded[result] = grid, x
 
-    def _quantised(self, node: Node, x: str, result: str, grid: Grid) -> bool:
+    def _quantised(self, x: str, result: str, grid: Grid) -> bool:
         """Writes the value that FakeQuantize makes as bytes, if what makes its input can be done on bytes."""
         if x in self.lines:
             self.gives(result, self._on_grid_of(x, grid), grid)
