@@ -244,7 +244,9 @@ class BoundPlan:
 
     def _run_usual(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         opencl.check()
-        if self._ways.faster.way is not None:  # then it has nothing to do with OpenCL
+        if (
+            self._ways.faster.way is not None
+        ):  # then it goes through the gate to OpenCL itself, if at all
             with self.lock:
                 way = None if self.moved else self._ways.faster.next_way()
                 if way is not None:
