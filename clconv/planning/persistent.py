@@ -29,6 +29,7 @@ LOOKS = 2500, 100_000
 ADDRESS = Kernel.of("address.cl.mako", "address")  # tells where a buffer begins
 CLOCK = Kernel.of("clock.cl.mako", "clock")  # tells what the processor's clock says
 ALONE = "alone"  # ends the name of such a kernel's function that does all in one thread
+TOGETHER = "together"  # and of the one that is a worker beside those of a launch
 LINE = 16  # ints of a cache line: counters that share one would slow each other down
 STAMP = 8  # 64-bit words of a cache line
 MOST_KERNELS = (

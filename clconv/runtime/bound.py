@@ -244,7 +244,7 @@ class BoundPlan:
 
     def _run_usual(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         opencl.check()
-        if self._ways.faster.way is not None:  # then it has nothing to do with OpenCL
+        if self._ways.faster.way is not None:  # passes the gate itself where it needs to
             with self.lock:
                 way = None if self.moved else self._ways.faster.next_way()
                 if way is not None:

@@ -8,7 +8,8 @@ v (tile blocks, n * n, C / block, tiles, block), with `skew` more floats behind 
 One work-item transforms one channel block of one block of tiles. Index space: (C / block, tile blocks): a
 core keeps its tiles.
 
-Parameters: block; skew; transform: B' as rows; step: pixels from one tile to the next; pad_mode none, constant, reflect, edge, wrap.
+Parameters: block; skew; transform: B' as rows; step: pixels from one tile to the next; pad_mode none, constant, reflect, edge, wrap;
+streamed: whether v is written past the caches.
 Pixels past the padded image, which only pad out the last tiles, count as zeros.
 </%doc>
 <%namespace name="vectors" file="/conv/winograd_vectors.mako"/>
@@ -38,7 +39,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
     global const ${stored("x")}* plane = x + ((size_t)image * blocks + chunk) * height * width * ${block};
     ${V} d[${n}][${n}];
 % if stored("x") == "float":
-    ${vectors.read_transformed(transform, block, "x", "plane", "height", "width", pad_mode)}
+    ${vectors.read_transformed(transform, block, "x", "plane", "height", "width", pad_mode, streamed)}
 % else:
     ${vectors.read(n, block, "x", "plane", "height", "width", pad_mode)}
     ${vectors.transformed(transform, block)}
@@ -48,4 +49,7 @@ kernel __attribute__((vec_type_hint(${V}))) void ${entry}(
   // times as long.
   for (int t = end; t < begin + tiles; ++t, target += ${block})
     for (int i = 0; i < ${n * n}; ++i) *(global ${V}*)(target + i * position) = (${V})(0);
+% if streamed:
+  __builtin_ia32_sfence();  // what is written so comes in any order, also behind the news that it is done
+% endif
 }

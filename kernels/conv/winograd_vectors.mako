@@ -44,8 +44,8 @@ from clconv.lowering.model.ctext import load, store, vector_type
         }
 </%def>
 ## The same and transformed: T d T', to the places of transformed(). Pixels inside the image are read where they lie, not copied
-## first. T: square.
-<%def name="read_transformed(T, block, name, plane, height, width, pad_mode)">\
+## first. T: square. streamed: past the caches, at multiples of a vector, where T is transformed in registers.
+<%def name="read_transformed(T, block, name, plane, height, width, pad_mode, streamed=False)">\
 <%
   V = vector_type(block)
   n = len(T)
@@ -58,7 +58,7 @@ from clconv.lowering.model.ctext import load, store, vector_type
       pitch = ${n * block};
     }
 % if block == 16 and n <= 6:
-    ${in_registers(T, block)}
+    ${in_registers(T, block, streamed)}
 % else:
     // Column j of d is read before it is overwritten.
     for (int j = 0; j < ${n}; ++j, source += ${block}) {
@@ -74,7 +74,7 @@ from clconv.lowering.model.ctext import load, store, vector_type
 % endif
 </%def>
 ## The same of what `source` points at, rows of `pitch` floats, in 32 registers: some rows of T d at a time, those together that share sums.
-<%def name="in_registers(T, block)">\
+<%def name="in_registers(T, block, streamed)">\
 <%
   V = vector_type(block)
   n = len(T)
@@ -101,7 +101,12 @@ from clconv.lowering.model.ctext import load, store, vector_type
 % endfor
         ${linear.halves(T, "r", V)}
 % for j in range(n):
-        ${store(V, "target + %d * position" % (i * n + j))} = ${linear.row(T, j, "r")};
+<% place = "target + %d * position" % (i * n + j) %>\
+% if streamed:
+        __builtin_nontemporal_store(${linear.row(T, j, "r")}, (global ${V}*)(${place}));
+% else:
+        ${store(V, place)} = ${linear.row(T, j, "r")};
+% endif
 % endfor
       }
 % endfor

@@ -10,7 +10,8 @@ taken is waited for, and whoever takes work does it next: workers that run one a
 
 operations: what to run, `count` of them   words: arguments of all, see callable.py   awaited: numbers of
 operations       counters: for each operation `segments` lines of items taken and one of items done, then one of
-workers done; all zero before and after.   Index space: the workers.   Parameters: kernels; parts, programs of part.cl.mako that do the
+workers done and, as its second number, of how many threads of the host's are workers, too, which are the first ones; all zero before and
+after.   Index space: the other workers.   Parameters: kernels; parts, programs of part.cl.mako that do the
   operations of other kernels; stamped, for profiles: then
   stamps: for each operation and worker a line of ticks (first item taken, all awaited, last item done) and the items
   done, if there were any.
@@ -20,6 +21,7 @@ workers done; all zero before and after.   Index space: the workers.   Parameter
 <%namespace name="clock" file="/clock.mako"/>\
 <%namespace name="waiting" file="/joined/waiting.mako"/>\
 <%namespace name="alone" file="/joined/alone.mako"/>\
+<%namespace name="together" file="/joined/together.mako"/>\
 <%!
 from clconv.planning.persistent import LINE, LOOKS, STAMP
 %>
@@ -57,7 +59,7 @@ ${waiting.functions(LINE, *LOOKS)}
 % if stamped:
 ${clock.function()}
 % endif
-// What one worker does. workers: how many there are, of whom the last to end leaves the counters as they were.
+// What one worker does. workers: how many there are.
 static __attribute__((noinline)) void ${entry}_work(
     global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
     global int* counters, int segments, int worker, int workers${", global ulong* stamps" if stamped else ""}) {
@@ -100,10 +102,19 @@ static __attribute__((noinline)) void ${entry}_work(
 % endif
     if (did) ${entry}_done(taken + segments * ${LINE}, did, operation->items);
   }
-  global int* over = counters + count * lines * ${LINE};
-  if (__atomic_fetch_add(over, 1, __ATOMIC_ACQ_REL) == workers - 1)
-    for (int line = 0; line <= count * lines; ++line) counters[line * ${LINE}] = 0;
 }
+
+// A worker has ended: the last one leaves the counters as they were.
+static __attribute__((noinline)) void ${entry}_over(int count, global int* counters, int segments, int workers) {
+  const int lines = count * (segments + 1);
+  global int* over = counters + lines * ${LINE};
+  if (__atomic_fetch_add(over, 1, __ATOMIC_ACQ_REL) != workers - 1) return;
+  for (int line = 0; line <= lines; ++line) counters[line * ${LINE}] = 0;
+}
+% if not stamped:
+
+${together.function(LINE, LOOKS[1])}
+% endif
 
 kernel void ${entry}(
     global const ${entry}_operation* operations, int count, global const ulong* words, global const int* awaited,
@@ -111,8 +122,11 @@ kernel void ${entry}(
 % if not stamped:
   if (count < 0) {  // never, but what no kernel calls is not compiled
     ${entry}_alone((ulong)words);
+    ${entry}_together((ulong)words);
     return;
   }
 % endif
-  ${entry}_work(operations, count, words, awaited, counters, segments, get_group_id(0), get_num_groups(0)${", stamps" if stamped else ""});
+  const int hosts = counters[count * (segments + 1) * ${LINE} + 1], workers = get_num_groups(0) + hosts;
+  ${entry}_work(operations, count, words, awaited, counters, segments, get_group_id(0) + hosts, workers${", stamps" if stamped else ""});
+  ${entry}_over(count, counters, segments, workers);
 }

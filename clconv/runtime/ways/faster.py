@@ -6,13 +6,14 @@ import enum
 import functools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from clconv.debug import say
 from clconv.lowering.model.call import KernelCall
 from clconv.runtime.opencl import Device, NoFunction, Queue
 from clconv.runtime.ways.alone import Alone
+from clconv.runtime.ways.together import Together
 
 _LEAST, _TRIES = 2, 3  # runs before the other way is tried, and of this way that count
 _LONG = 1e-3  # seconds of a run for which threads are always worth waking
@@ -31,39 +32,45 @@ class Way(Protocol):
 
 class Kind(enum.Enum):
     LAUNCH = "launches"
+    TOGETHER = "launches and this thread"
     ALONE = "in one thread"
 
 
 class Faster:
     """Takes the faster of the ways to run a plan, which are timed in the first runs. For one thread at a time.
 
-    make: the other way besides launches, when it is first tried; raises NoFunction where there is none.
+    makes: the ways besides launches, made when they are first tried, each of which raises NoFunction where there is none. Where the
+    thread that asks can be one of a launch's workers, that is how launches are done: it saves the time to wake two threads.
     """
 
     def __init__(
-        self, make: Callable[[], Way], clock: Callable[[], float] = time.perf_counter
+        self,
+        makes: Mapping[Kind, Callable[[], Way]],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._make, self._clock = make, clock
-        self.alone: Way | None = None  # None: not made, or not to be had
-        self._is_open = True  # whether it may be tried, as far as is known
+        self._makes, self._clock = dict(makes), clock  # those that were not tried
+        self.made: dict[Kind, Way] = {}
         self._begin()
 
     def _begin(self) -> None:
-        self._times: dict[Kind, list[float]] = {kind: [] for kind in Kind}
+        self._launched: list[float] = []
+        self._alone: list[float] = []
         self._left = _AGAIN
         self.kind: Kind | None = None  # None: not known yet
-        self.way: Way | None = None  # what does the next run, if it is known not to be a launch
+        self.way: Way | None = (
+            None  # what does the next run, if it is known not to be a launch alone
+        )
 
     def settle(self, kind: Kind) -> None:
         """From now on each run is done in this way. Raises NoFunction."""
-        if kind is Kind.ALONE and self._made() is None:
+        self._take(kind)
+        if kind is not self.kind:
             raise NoFunction(f"no run is done {kind.value}")
-        self._choose(kind)
         self._left = sys.maxsize
 
     @property
     def is_called(self) -> bool:
-        """Whether the next run is known not to be a launch."""
+        """Whether the next run is known not to be a launch alone."""
         return self.way is not None
 
     def run(self, launch: Callable[[], None]) -> None:
@@ -77,49 +84,55 @@ class Faster:
             launch()
 
     def next_way(self) -> Way | None:
-        """What the next run, which counts as done with this, is done by, if it is known not to be a launch."""
+        """What the next run, which counts as done with this, is done by, if it is known not to be a launch alone."""
         self._left -= 1
         if self._left < 0:
             self._begin()
         return self.way
 
     def _timed(self, launch: Callable[[], None]) -> None:
-        way = self._made() if self._is_turn_of_alone() else None
+        alone = self._made(Kind.ALONE) if self._is_turn_of_alone() else None
+        # The first run's answer does not wait for a look at the machine code.
+        together = self._made(Kind.TOGETHER) if self._launched and alone is None else None
+        way = alone or together
         begin = self._clock()
         if way is None:
             launch()
         else:
             way.run()
-        kind = Kind.LAUNCH if way is None else Kind.ALONE
-        self._times[kind].append(self._clock() - begin)
+        times = self._launched if alone is None else self._alone
+        times.append(self._clock() - begin)
         self._consider()
 
-    def _made(self) -> Way | None:
-        if self.alone is None and self._is_open:
+    def _made(self, kind: Kind) -> Way | None:
+        make = self._makes.pop(kind, None)
+        if make is not None:
             try:
-                self.alone = self._make()
+                self.made[kind] = make()
             except NoFunction as reason:
-                say(2, f"no run is done {Kind.ALONE.value}: {reason}")
-                self._is_open = False
-        return self.alone
+                say(2, f"no run is done {kind.value}: {reason}")
+        return self.made.get(kind)
 
     def _is_turn_of_alone(self) -> bool:
-        launched, alone = self._times.values()
-        return len(launched) >= max(_LEAST, len(alone) + 1) and min(launched) <= _LONG
+        launched = self._launched
+        return len(launched) >= max(_LEAST, len(self._alone) + 1) and min(launched) <= _LONG
 
     def _consider(self) -> None:
         """Chooses once enough is known."""
-        launched, alone = self._times.values()
+        launched, alone = self._launched, self._alone
         if len(launched) < _LEAST:
             return
+        is_open = Kind.ALONE in self._makes or Kind.ALONE in self.made
         is_long = min(launched) > _LONG and len(launched) >= _LONG_ONES
-        if not self._is_open or is_long or (alone and min(alone) > _MUCH * max(launched)):
-            self._choose(Kind.LAUNCH)
+        if not is_open or is_long or (alone and min(alone) > _MUCH * max(launched)):
+            self._take(Kind.TOGETHER)
         elif len(alone) == _TRIES:
-            self._choose(Kind.ALONE if _middle(alone) < _middle(launched) else Kind.LAUNCH)
+            self._take(Kind.ALONE if _middle(alone) < _middle(launched) else Kind.TOGETHER)
 
-    def _choose(self, kind: Kind) -> None:
-        self.kind, self.way = kind, self.alone if kind is Kind.ALONE else None
+    def _take(self, kind: Kind) -> None:
+        """Takes this way, or launches where there is none of its kind."""
+        self.way = None if kind is Kind.LAUNCH else self._made(kind)
+        self.kind = Kind.LAUNCH if self.way is None else kind
 
 
 def _middle(times: Sequence[float]) -> float:
@@ -146,7 +159,13 @@ class Ways:
         self._launches = queue.ready(one for one, _ in ready)
         # Made by what knows nothing of who asks: a cycle would keep a plan that nobody has any more.
         arguments = [arguments for _, arguments in ready]
-        self.faster = Faster(functools.partial(Alone, device, launches, arguments))
+        together = functools.partial(Together, device, queue, launches, ready)
+        self.faster = Faster(
+            {
+                Kind.ALONE: functools.partial(Alone, device, launches, arguments),
+                Kind.TOGETHER: together,
+            }
+        )
         # The host cannot overtake what others enqueued.
         if guarded or not waits or queue.is_callers:
             self.faster.settle(Kind.LAUNCH)

@@ -142,7 +142,7 @@ def test_nothing_keeps_a_plan_that_ran_so(waking: DeviceInfo) -> None:
     session.run({"x": picture(*SIZE)})
     bound = gone()
     assert bound is not None
-    alone_way = bound._ways.faster.alone
+    alone_way = bound._ways.faster.made[Kind.ALONE]
     assert isinstance(alone_way, Alone)
     function = alone_way._calls[0][0]
     del alone_way

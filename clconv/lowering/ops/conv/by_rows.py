@@ -31,7 +31,7 @@ def depthwise_rows(problem: Problem, epilogue: Epilogue) -> ByRows | None:
         return None
     reach = (shape.kernel[0] - 1) * shape.dilations[0] + 1
     cores = problem.device.compute_units
-    part = functools.partial(_depthwise_part, ITEMS_A_CORE * cores)
+    part = functools.partial(_depthwise_part, cores)
     return _by_rows(problem, epilogue, reach, False, part)
 
 
@@ -83,12 +83,14 @@ def _pointwise_part(
 
 
 def _depthwise_part(
-    items: int, this: ByRows, call: KernelCall, rows: Rows, source: HeldRows, target: HeldRows
+    cores: int, this: ByRows, call: KernelCall, rows: Rows, source: HeldRows, target: HeldRows
 ) -> KernelCall:
-    """An item must not compute rows behind the band, so how many it takes divides the band's."""
+    """An item must not compute rows behind the band, so how many it takes divides the band's. Each core has rows of its own where
+    that can be."""
     blocks, _, batch = call.global_size
-    most = max(1, rows.count * blocks * batch // items)
-    each = max(n for n in range(1, most + 1) if rows.count % n == 0)
+    most = max(1, rows.count * blocks * batch // (ITEMS_A_CORE * cores))
+    fitting = [n for n in range(1, most + 1) if rows.count % n == 0]
+    each = max([n for n in fitting if rows.count // n % cores == 0] or fitting)
     return call.replacing(
         (blocks, rows.count // each, batch),
         height=Scalar(source.rows.count),

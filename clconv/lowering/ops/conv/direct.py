@@ -210,8 +210,8 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
         -(-ITEMS_A_CORE * problem.device.compute_units // (chunks * shape.batch * shape.group)),
     )
     cores = problem.device.compute_units
-    if chunks * shape.batch * shape.group % cores:  # as many items for each core
-        count = -(-count // cores) * cores
+    if not _filters_last(shape) or chunks * shape.batch * shape.group % cores:
+        count = -(-count // cores) * cores  # as many items for each core, and of pixels of its own
     plain = problem.x.layout.is_plain  # the kernel for plain input takes rows only
     narrower = _narrower(problem, shape, pixels)
     if height > 1 and (plain or _ragged(width, pixels, narrower) <= _RAGGED_ROWS):
@@ -225,7 +225,9 @@ def _split(problem: Problem, shape: ConvShape, chunks: int, pixels: int) -> Runs
         lengths = (
             [run // n for n in range(-(-fewer // 2), fewer + 1)] if narrower else [run // fewer]
         )
-        return fewest_pixels(run, (*lengths, whole), pixels, narrower)
+        lengths = [*lengths, whole]
+        shared = [n for n in lengths if max(1, (run + n - pixels) // n) % cores == 0]
+        return fewest_pixels(run, shared or lengths, pixels, narrower)
     if max(_ragged(n, pixels, narrower) for n in (even, run % even or even)) > 1:
         even = whole if _ragged(length, pixels, narrower) > 1 else length
     return Runs(run, 1, even, -(-run // even))

@@ -49,6 +49,7 @@ _PARTS = 3
 _SKEW = 16
 # Transformed inputs of one launch, for each core: small enough to be still in its own cache when they are used.
 _SLICE_BYTES = 1 << 20
+_IN_REGISTERS = 6  # rows of the largest tiles that winograd_vectors.mako transforms there
 # Multiplications of a product of the packing, which OpenBLAS does without other threads up to 262144.
 _PRODUCT = 1 << 17
 _MOST_SLICES = (
@@ -108,6 +109,7 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
     to_v = Kernel.of(
         "conv/winograd_input.cl.mako", "winograd_input", block=block, skew=_SKEW,
         step=m * transform.stride, transform=transform.input, pad_mode=shape.padding,
+        streamed=_is_streamed(problem, transform, tile_blocks),
     )  # fmt: skip
     to_y = Kernel.of(
         "conv/winograd_product.cl.mako", "winograd_product", block=block, skew=_SKEW, most_tiles=split.most_tiles(transform), m=m,
@@ -153,6 +155,18 @@ def _lower(problem: Problem, transform: Transform) -> Lowered:
         calls.append(problem.call(to_v, x_arguments, (in_blocks, now)))
         calls.append(problem.call(to_y, y_arguments, (-(-blocks // vectors), now)))
     return left.added(Lowered(tuple(calls), scratch={v: in_slice * block_bytes}))
+
+
+def _is_streamed(problem: Problem, transform: Transform, tile_blocks: int) -> bool:
+    """Whether transformed tiles go past the caches. Where all cores read a block of tiles that each of them transforms some channels
+    of, lines lie in several caches, and to write such a line again takes a Zen 4 as long as memory does: 6 ns, one after
+    another, and 28 where the cores have no last-level cache in common. Only where the code is AVX-512 by the attribute is that known."""
+    device = problem.device
+    in_registers = device.vector_width == 16 and transform.n <= _IN_REGISTERS
+    is_shared = tile_blocks < device.compute_units and not problem.other_sizes
+    is_fit = device.base_alignment % (4 * device.vector_width) == 0
+    is_float = problem.x.dtype is DType.FLOAT32
+    return device.wide_verified and in_registers and is_shared and is_fit and is_float
 
 
 def _prefetches(problem: Problem, register_tiles: int) -> int:
