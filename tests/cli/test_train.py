@@ -100,7 +100,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         "train", *arguments, "-o", parts, "--resume", "--mean", "0.5",
         saying="made with --mean (0.0,), this run has (0.5,)",
     )  # fmt: skip
-    clconv.works("train", *arguments, "-o", parts, "--resume")
+    table = clconv.works("train", *arguments, "-o", parts, "--resume").splitlines()
+    assert [line.split()[0] for line in table[1:-1]] == ["2", "3"], table
     first, second = (
         load_checkpoint(path.with_suffix(".checkpoint.safetensors"))[0] for path in (whole, parts)
     )
