@@ -96,9 +96,11 @@ def train(
     Writes the best of all epochs with its labels, which `clconv run` then shows by itself. Ctrl-C keeps what was
     learned; --resume goes on.
     """
+    from clconv.store.tensors import check_installed
     from clconv.training.loop import FitOptions, Loop
 
     check_writable(output, "--output", ".onnx")
+    check_installed()  # every epoch ends with a checkpoint
     listing = list_pictures(pictures)
     training, held = split(listing, validation, seed)
     graph, name, placement, pixels = _prepared(
