@@ -14,6 +14,11 @@ from clconv.errors import ConfigError, ModelError
 from clconv.store.files import write
 
 
+def check_installed() -> None:
+    """Before hours of work: ConfigError without the package safetensors."""
+    _library("safetensors")
+
+
 def write_tensors(
     path: str | os.PathLike[str],
     arrays: Mapping[str, np.ndarray],

@@ -21,30 +21,35 @@ History = list[dict[str, float]]
 
 @dataclasses.dataclass
 class Epoch:
-    """Sums over examples."""
+    """Sums over examples. share: what the losses were means over."""
 
     examples: int = 0
+    share: float = 0.0
     total_loss: float = 0.0
     correct: float = 0.0
     counted: float = 0.0
 
-    def add(self, size: int, found: Mapping[str, np.ndarray], names: StepNames) -> None:
+    def add(
+        self, size: int, share: float, found: Mapping[str, np.ndarray], names: StepNames
+    ) -> None:
         """Adds what a run gave for so many examples."""
         self.examples += size
-        self.total_loss += size * float(found[names.loss])
+        self.share += share
+        self.total_loss += share * float(found[names.loss])
         if names.correct:
             self.correct += float(found[names.correct])
             self.counted += float(found[names.counted])
 
     def join(self, other: Epoch) -> None:
         self.examples += other.examples
+        self.share += other.share
         self.total_loss += other.total_loss
         self.correct += other.correct
         self.counted += other.counted
 
     @property
     def loss(self) -> float:
-        return self.total_loss / self.examples
+        return self.total_loss / (self.share or 1.0)  # 0 where no label counts
 
     def figures(self) -> dict[str, float]:
         found = {"loss": self.loss}

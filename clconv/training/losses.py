@@ -43,6 +43,10 @@ class Loss:
         if targets.dtype.kind == "f" and not np.isfinite(targets).all():
             raise InputError("the targets hold NaN or infinity")
 
+    def share(self, output: TensorSpec, targets: np.ndarray) -> float:
+        """How much a batch counts beside others where their losses are put together: what its mean is over."""
+        return float(len(targets))
+
     def write(
         self, to: GraphWriter, output: str, spec: TensorSpec, target: str, kind: Targets
     ) -> str:
@@ -117,6 +121,14 @@ class CrossEntropy(Loss):
                 f"label {labels[wrong].reshape(-1)[0]} is outside 0..{classes - 1}: the network's output has {classes} "
                 f"classes (ignored are labels of {self.ignore_index})"
             )
+
+    def share(self, output: TensorSpec, targets: np.ndarray) -> float:
+        if targets.ndim == output.rank:  # probabilities, which all count
+            return super().share(output, targets)
+        counted = targets[targets != self.ignore_index].astype(np.int64)
+        if self.weight is None:
+            return float(counted.size)
+        return float(np.take(self.weight, counted, mode="clip").sum())
 
     def write(
         self, to: GraphWriter, output: str, spec: TensorSpec, target: str, kind: Targets

@@ -79,12 +79,18 @@ class Sessions:
         return graph.replace(constants={**graph.constants, **moved}) if moved else graph
 
     def get(
-        self, kind: str, batch: Batch, draw: tuple[int, int], share: float = 1.0, last: bool = True
+        self,
+        kind: str,
+        batch: Batch,
+        draw: tuple[int, int],
+        share: float | None = None,
+        last: bool = True,
     ) -> tuple[Session, StepNames, dict[str, np.ndarray]]:
         """A session, where its graph has what, and what it is fed.
 
         kind: "step", "gradients" or "evaluation". draw: the seed and the number of the drawing of what is dropped.
-        share: the part that the batch is of the examples of a step; last: whether it ends the step. Raises InputError for targets that do not fit.
+        share: the part that the batch is of a step's, None where it is the whole; last: whether it ends the step. Raises
+        InputError for targets that do not fit.
         """
         targets = self._targets(batch)
         at = self._settings
@@ -92,12 +98,12 @@ class Sessions:
         writer = StepWriter(self.learner, objective, at.batch_norm)
 
         def step(segments: int) -> tuple[Graph, StepNames]:
-            return writer.step(at.optimizer, at.clip, share < 1, last, segments)
+            return writer.step(at.optimizer, at.clip, share is not None, last, segments)
 
         segments = 1
         if kind == "step" and self._settings.budget is not None:
             segments = self._segments_for(batch, lambda count: step(count)[0])
-        key = (kind, targets, share < 1, last, segments)
+        key = (kind, targets, share is not None, last, segments)
         if key not in self._made:
             match kind:
                 case "step":
@@ -117,6 +123,13 @@ class Sessions:
         if targets is not None and batch.targets is not None:
             feeds[names.target] = np.ascontiguousarray(batch.targets, targets.dtype.numpy)
         return session, names, feeds
+
+    def share(self, batch: Batch) -> float:
+        """How much a batch counts beside others."""
+        loss = self._settings.loss
+        if loss is None or batch.targets is None:
+            return float(batch.size)
+        return loss.share(self._spec_of(batch), batch.targets)
 
     def _targets(self, batch: Batch) -> Targets | None:
         loss = self._settings.loss

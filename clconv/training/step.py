@@ -41,7 +41,7 @@ class StepNames:
     correct: str = ""
     counted: str = ""
     random: str = ""  # int64 (2), seed and step, where the network drops elements
-    share: str = ""  # of the examples of a step, where a run is of a part of them
+    share: str = ""  # of a step, where a run is of a part of one
     scalars: Mapping[str, str] = dataclasses.field(default_factory=dict)
     gradients: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -118,7 +118,7 @@ class StepWriter:
         """Inputs, targets, scalars -> loss and what is right, and all state anew.
 
         clip: the largest norm of all gradients together. several: whether this is one of several micro-batches whose
-        gradients make one step, each by its share of the examples; last: whether it ends it. segments: see
+        gradients make one step, each by its share; last: whether it ends it. segments: see
         graph/specialise/recompute.py.
         """
         to = self._learning(updates=True)

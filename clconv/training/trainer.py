@@ -136,9 +136,9 @@ class Trainer:
         total = Epoch()
         parts = list(self._parts_of(batch))  # all are checked before the first is summed
         with uninterrupted():
-            for size, session, names, feeds in parts:
-                found = run_batch(session, feeds, size, batch.size, self._learner.nbytes)
-                total.add(size, found, names)
+            for part, session, names, feeds in parts:
+                found = run_batch(session, feeds, part.size, batch.size, self._learner.nbytes)
+                total.add(part.size, self._sessions.share(part), found, names)
             self.steps += 1
         if not np.isfinite(total.loss):
             raise _diverged(total.loss, self.steps, batch)
@@ -151,8 +151,8 @@ class Trainer:
 
     def _prepare(self, batch: Batch) -> BoundPlan:
         began = time.perf_counter()
-        for size, session, _, feeds in self._parts_of(batch):
-            plan = prepare_batch(session, feeds, size, batch.size, self._learner.nbytes)
+        for part, session, _, feeds in self._parts_of(batch):
+            plan = prepare_batch(session, feeds, part.size, batch.size, self._learner.nbytes)
         self._ready.add(batch.shapes)
         self.compiling += time.perf_counter() - began
         return plan
@@ -178,7 +178,7 @@ class Trainer:
         for batch in parts:
             session, names, feeds = self._sessions.get("evaluation", batch, (self.seed, 0))
             found = run_batch(session, feeds, batch.size)
-            total.add(batch.size, found, names)
+            total.add(batch.size, self._sessions.share(batch), found, names)
         return total.figures()
 
     def predict(self, x: Data, batch_size: int = 64) -> Any:
@@ -259,16 +259,18 @@ class Trainer:
         """Writes the network as it is now as an ONNX file for inference. Raises ModelError if it cannot."""
         export_onnx(self.graph(), path)
 
-    def _parts_of(self, batch: Batch) -> Iterator[tuple[int, Session, StepNames, Arrays]]:
-        """The runs that make one update: of how many examples, by which session, and what it is fed."""
+    def _parts_of(self, batch: Batch) -> Iterator[tuple[Batch, Session, StepNames, Arrays]]:
+        """The runs that make one update: of which examples, by which session, and what it is fed."""
         size = -(-batch.size // min(self._parts, batch.size))
-        rates = self.optimizer.rates(self.steps)
-        for i, part in enumerate(batches(batch, size)):
-            draw, last = (self.seed, self.steps * self._parts + i), (i + 1) * size >= batch.size
-            share = part.size / batch.size
-            session, names, feeds = self._sessions.get("step", part, draw, share, last)
+        rates, parts = self.optimizer.rates(self.steps), list(batches(batch, size))
+        whole = self._sessions.share(batch)
+        for i, part in enumerate(parts):
+            draw, share = (self.seed, self.steps * self._parts + i), None
+            if len(parts) > 1:  # where nothing counts, all gradients are 0
+                share = self._sessions.share(part) / whole if whole else 0.0
+            session, names, feeds = self._sessions.get("step", part, draw, share, part is parts[-1])
             feeds.update((s, np.array(rates[n], np.float32)) for n, s in names.scalars.items())
-            yield part.size, session, names, feeds
+            yield part, session, names, feeds
 
 
 def _diverged(loss: float, step: int, batch: Batch) -> TrainingError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
         "train", *arguments, "-o", parts, "--resume", "--mean", "0.5",
         saying="made with --mean (0.0,), this run has (0.5,)",
     )  # fmt: skip
-    clconv.works("train", *arguments, "-o", parts, "--resume")
+    table = clconv.works("train", *arguments, "-o", parts, "--resume").splitlines()
+    assert [line.split()[0] for line in table[1:-1]] == ["2", "3"], table
     first, second = (
         load_checkpoint(path.with_suffix(".checkpoint.safetensors"))[0] for path in (whole, parts)
     )
@@ -135,6 +137,16 @@ def test_training_stops_when_nothing_gets_better(
         "--optimizer", "sgd", "--lr", 30,
     )  # fmt: skip
     assert "epoch 50" not in result.stderr
+
+
+def test_what_writes_checkpoints_is_missed_before_anything_is_learned(
+    clconv: Clconv, network: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    result = clconv("train", network, photos, "-o", tmp_path / "a.onnx", "--epochs", 1)
+    assert result.exit_code == 1 and "pip install 'clconv[train]'" in result.stderr
+    assert "weights learn" not in result.stderr
 
 
 def test_a_table_names_files_and_labels(

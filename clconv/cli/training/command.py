@@ -96,9 +96,11 @@ def train(
     Writes the best of all epochs with its labels, which `clconv run` then shows by itself. Ctrl-C keeps what was
     learned; --resume goes on.
     """
+    from clconv.store.tensors import check_installed
     from clconv.training.loop import FitOptions, Loop
 
     check_writable(output, "--output", ".onnx")
+    check_installed()  # every epoch ends with a checkpoint
     listing = list_pictures(pictures)
     training, held = split(listing, validation, seed)
     graph, name, placement, pixels = _prepared(
@@ -137,7 +139,7 @@ def train(
         _run(loop, trainer, checkpoint)
     _write(trainer, plan.best, Recipe(pixels, listing.labels), output)
     with results(as_json) as out:
-        _summary(out, loop, output)
+        _summary(out, loop, trainer.epochs, output)
 
 
 def _prepared(
@@ -256,7 +258,8 @@ def _print_epoch(number: int, figures: Mapping[str, float]) -> None:
     remark(f"epoch {number}: {described(figures)}")
 
 
-def _summary(out: Results, loop: Loop, output: Path) -> None:
+def _summary(out: Results, loop: Loop, epochs: int, output: Path) -> None:
+    """A line for each of the last epochs, those of this run."""
     table = Table(
         Column("epoch", kind="number"),
         *(
@@ -265,7 +268,7 @@ def _summary(out: Results, loop: Loop, output: Path) -> None:
         ),
         Column("images_per_second", "images/s", "number", lambda speed: f"{speed:.1f}"),
     )
-    for i, figures in enumerate(loop.history, 1):
+    for i, figures in enumerate(loop.history, epochs - len(loop.history) + 1):
         table.add(i, *(figures.get(key) for key in (*_FIGURES, "images_per_second")))
     out.table("epochs", table)
     out.line(f"{output}: written", written=str(output))
