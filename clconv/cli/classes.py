@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clconv.cli.files import check_readable
-from clconv.errors import ClconvWarning, ConfigError
+from clconv.errors import ConfigError, warn_once
 from clconv.graph.ir import TensorSpec
 
 _MOST_BYTES = 2**26
@@ -89,10 +88,8 @@ def check_labels(labels: list[str], count: int) -> None:
     if len(labels) < count:
         raise ConfigError(f"the labels name {len(labels)} classes, the network has {count}")
     if len(labels) > count:
-        warnings.warn(
-            f"the labels name {len(labels)} classes, the network has {count}: they may be of another",
-            ClconvWarning,
-            stacklevel=2,
+        warn_once(
+            f"the labels name {len(labels)} classes, the network has {count}: they may be of another"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from clconv.errors import ConfigError
+from clconv.session.compiled import is_compiled
 
 PEERS = ("onnxruntime",)
 
@@ -45,6 +46,10 @@ def open_peer(name: str, model: str | bytes | os.PathLike[str], on_cpu: bool) ->
         raise ConfigError(f"{name} is clconv's stand-in here: there is nothing to compare with")
     providers = ["CPUExecutionProvider"] if on_cpu else list(package.get_available_providers())
     given = model if isinstance(model, bytes) else os.fspath(model)
+    if is_compiled(given):
+        raise ConfigError(
+            f"{name} reads ONNX files: compare with the one that {given} was compiled from"
+        )
     try:
         session = package.InferenceSession(given, providers=providers)
     except Exception as reason:  # of types of its own

@@ -8,6 +8,7 @@ where it is full.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import errno
 import functools
 import os
@@ -64,10 +65,7 @@ def settle_folder() -> Place:
         return Place(usual)
     # Not Path.is_dir(), which raises where a folder above may not be searched.
     source = usual if usual is not None and os.path.isdir(usual) and not _owner(usual) else None
-    for folder in (
-        kept_path("pocl"),
-        Path(tempfile.gettempdir(), f"clconv-{os.geteuid()}", "pocl"),
-    ):
+    for folder in _ours():
         if not (_folder_problem(folder.parent, making=True) or _folder_problem(folder)):
             break
     else:
@@ -77,6 +75,14 @@ def settle_folder() -> Place:
         folder = temporary
     os.environ[VARIABLE] = str(folder)
     return Place(folder, wrong, source)
+
+
+def _ours() -> list[Path]:
+    """In the folder of what is kept, and in that for temporary files where there is one that can be written."""
+    found = [kept_path("pocl")]
+    with contextlib.suppress(FileNotFoundError):
+        found.append(Path(tempfile.gettempdir(), f"clconv-{os.geteuid()}", "pocl"))
+    return found
 
 
 def _usual() -> Path | None:

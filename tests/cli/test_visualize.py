@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -153,3 +155,24 @@ def test_without_matplotlib_the_error_says_what_to_install(
     out = tmp_path / "out"
     Clconv().fails("visualize", *files, "-o", out, saying="pip install 'clconv[viz]'")
     assert not out.exists()
+
+
+def test_matplotlibs_folders_are_no_matter_of_the_user(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """As where a home cannot be written: Matplotlib takes a temporary folder, and would tell in two lines."""
+    (tmp_path / "file").write_text("no folder")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "clconv", "visualize", *files, "-o", tmp_path / "out"),
+            *("--views", "filters"),
+        ],
+        env={**os.environ, "MPLCONFIGDIR": str(tmp_path / "file"), "TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["device"]
+    assert not any(temporary.iterdir())

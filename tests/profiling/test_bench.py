@@ -92,3 +92,9 @@ def test_a_model_that_the_other_refuses(device: DeviceInfo) -> None:
     pytest.importorskip("onnxruntime")
     with pytest.raises(ConfigError, match="onnxruntime cannot load"):
         peers.open_peer("onnxruntime", b"nonsense", True)
+
+
+def test_a_compiled_network_is_not_given_to_the_other() -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ConfigError, match=r"onnxruntime reads ONNX files: .* net.clconv was"):
+        peers.open_peer("onnxruntime", "net.clconv", on_cpu=True)

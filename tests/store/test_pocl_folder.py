@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -49,13 +50,19 @@ def test_a_home_that_cannot_be_made_is_said(
         place.tell()
 
 
+@pytest.mark.parametrize("temporary", [True, False])
 def test_no_folder_at_all_is_the_cause_of_no_device(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    temporary: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def found() -> str:
+        if not temporary:  # as where nothing can be written
+            raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+        return str(tmp_path / "file")
+
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     monkeypatch.setenv("CLCONV_CACHE_DIR", str(tmp_path / "file"))
-    monkeypatch.setattr(pocl_folder.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    monkeypatch.setattr(pocl_folder.tempfile, "gettempdir", found)
     monkeypatch.setattr(pocl_folder, "_temporary", lambda: None)
     place = settle_folder()
     assert place.folder is None and "set POCL_CACHE_DIR" in place.remark

@@ -70,10 +70,7 @@ def visualize(
     feeds = read_all(model, paths, open_size)
     inside = Inside(feeds, output, chosen, layers, target, neurons)
     inside.check(wanted)
-    try:
-        output.mkdir(exist_ok=True)
-    except OSError as reason:
-        raise ConfigError(f"--output {output}: cannot be made: {reason.strerror}") from None
+    _make_folder(output)
     remark(f"device: {chosen}")
     for path in inside.make(wanted):
         stdout().print(f"saved {path}", soft_wrap=True)
@@ -99,3 +96,10 @@ def _check_folder(path: Path) -> None:
         raise ConfigError(f"--output {path}: is there and no folder")
     if not path.parent.is_dir():
         raise ConfigError(f"--output {path}: there is no folder {path.parent}")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as reason:
+        raise ConfigError(f"--output {path}: cannot be made: {reason.strerror}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from clconv.store.files import write
 
 
 def check_matplotlib() -> None:
-    """Raises ConfigError if it is not installed."""
+    """Raises ConfigError if it is not installed. Where its folders cannot be written it does without, and need not say so."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
