@@ -18,8 +18,9 @@ from clconv.lowering.shared.tile_choice import (
     best_splits,
     best_tile,
     cycles,
+    memory_seconds,
 )
-from clconv.lowering.shared.tiles import tiles_for
+from clconv.lowering.shared.tiles import gpu_rate, memory_rate, tiles_for
 from tests.lowering.support import NVIDIA
 
 H200 = dataclasses.replace(
@@ -124,3 +125,15 @@ def test_tiles_of_matrix_instructions_take_as_long_as_they_were_measured(
             assert 0.8 < time / found < 1.25, (tile, time, found)
     chosen = best_tile(H200, size, kind)
     assert measured[f"{chosen.name}x{chosen.k}"] < 1.05 * min(measured.values()), chosen
+
+
+def test_products_and_streams_share_one_rate_of_memory() -> None:
+    """Where memory is slower beside arithmetic, as with most of Intel's GPUs, parts of a sum cost more, too."""
+    intel = dataclasses.replace(H200, vendor="Intel", compute_units=16 * 132)
+    assert memory_rate(intel) / gpu_rate(intel) < 0.5 * memory_rate(H200) / gpu_rate(H200)
+    small = ProductSize(512, 49, 2048, most_splits=MOST_SPLITS)
+    tile = best_tile(H200, small, None)
+    for splits in (1, 8):
+        assert cycles(intel, small, tile, None, splits) > cycles(H200, small, tile, None, splits)
+    ratio = memory_seconds(intel, 1 << 20) / memory_seconds(H200, 1 << 20)
+    assert ratio == pytest.approx(memory_rate(H200) / memory_rate(intel))

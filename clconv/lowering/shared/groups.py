@@ -13,7 +13,7 @@ from clconv.lowering.shared.axes import line_arguments
 from clconv.lowering.shared.epilogue import Epilogue
 from clconv.lowering.shared.reduction import Reduction
 from clconv.lowering.shared.tile_choice import READ_TOGETHER
-from clconv.lowering.shared.tiles import gpu_rate
+from clconv.lowering.shared.tiles import memory_rate
 from clconv.lowering.shared.work_split import power_of_two
 from clconv.records import record
 
@@ -92,7 +92,7 @@ def group_estimate(problem: Problem) -> float:
     """Infinite on CPUs, where barriers cost more than they save; else the time to read and write the tensors."""
     if problem.device.is_cpu:
         return math.inf
-    return (problem.x.nbytes + problem.y.nbytes) / (gpu_rate(problem.device) / 10)
+    return (problem.x.nbytes + problem.y.nbytes) / memory_rate(problem.device)
 
 
 def group_call(

@@ -16,7 +16,7 @@ from clconv.lowering.model.kernel import AUTO, Lowered, Problem, Variant
 from clconv.lowering.shared.epilogue import Epilogue
 from clconv.lowering.shared.groups import WorkSplit
 from clconv.lowering.shared.reduction import LARGEST, Reduction
-from clconv.lowering.shared.tiles import gpu_rate
+from clconv.lowering.shared.tiles import memory_rate
 from clconv.records import record
 
 Sizes = tuple[int, int, int]  # (outer, n, inner): lines along the middle axis
@@ -142,7 +142,7 @@ def lines_estimate(problem: Problem, sizes: Sizes | None, launches: int = 0) -> 
     if launches:
         groups *= Split.of(problem, sizes).count
     filled = min(1.0, groups / (2 * problem.device.compute_units))
-    streamed = (problem.x.nbytes + problem.y.nbytes) / (gpu_rate(problem.device) / 10)
+    streamed = (problem.x.nbytes + problem.y.nbytes) / memory_rate(problem.device)
     return streamed / filled + max(launches, 1) * _LAUNCH
 
 

@@ -15,7 +15,7 @@ from clconv.device.info import DeviceInfo
 from clconv.lowering.choice.matrix import Matrix
 from clconv.lowering.model.kernel import Problem
 from clconv.lowering.shared.tile_text import Warps
-from clconv.lowering.shared.tiles import Tile, gpu_rate, tiles_for
+from clconv.lowering.shared.tiles import Tile, gpu_rate, memory_rate, tiles_for
 from clconv.records import record
 
 _SCHEDULERS = 4  # of a unit; each issues one instruction of a warp a cycle
@@ -31,8 +31,11 @@ _FOUND = 30  # instructions of an item to find a pixel where a step has several 
 _WAITED = 1540  # cycles that each step waits besides where its loads are not in flight during the products of the last one
 _BEGIN_AND_END = 500  # cycles of a work-group before and behind its steps
 _LAUNCH = 10000  # cycles that one more launch takes, a device's and what a queue adds
-_BYTES = 18  # a cycle and unit, of what goes through memory between two launches
-_SECOND_LEVEL = 32  # the same, of what the second-level cache has: an H200's gives 5.5 TB/s or more
+_OPERATIONS = 256  # of float32, a cycle and unit
+_STORED = 0.703  # of memory_rate(): what goes through memory between products (an H200: 18 bytes a cycle and unit)
+_SECOND_LEVEL = (
+    32  # bytes a cycle and unit that the second-level cache gives: an H200's 5.5 TB/s or more
+)
 _REGISTERS = 65536  # of a unit
 READ_TOGETHER = (
     32  # neighbours that one access of many devices reads or writes: of floats, a line of 128 bytes
@@ -65,8 +68,13 @@ def _units(device: DeviceInfo) -> int:
 
 
 def _seconds(device: DeviceInfo, cycles: float) -> float:
-    """Cycles in the measure that variants estimate by, gpu_rate()'s: 256 operations a cycle and unit."""
-    return cycles * 256 * _units(device) / gpu_rate(device)
+    """Cycles in the measure that variants estimate by, gpu_rate()'s."""
+    return cycles * _OPERATIONS * _units(device) / gpu_rate(device)
+
+
+def _memory_cycles(device: DeviceInfo, nbytes: int) -> float:
+    """memory_seconds() in cycles."""
+    return memory_seconds(device, nbytes) * gpu_rate(device) / (_OPERATIONS * _units(device))
 
 
 @record(frozen=True)
@@ -135,9 +143,9 @@ def cycles(
     time = _of_groups(device, groups, steps, step, int(_registers(tile, kind) * tile.items))
     results = 4 * splits * product_size.products * product_size.rows * product_size.columns
     if splits > 1:
-        time += _LAUNCH + 2 * results / (_BYTES * _units(device))
+        time += _LAUNCH + 2 * _memory_cycles(device, results)
     elif _is_measured(kind):
-        time += results / (_BYTES * _units(device))
+        time += _memory_cycles(device, results)
     return time
 
 
@@ -171,7 +179,7 @@ def group_seconds(
 
 def memory_seconds(device: DeviceInfo, nbytes: int) -> float:
     """What so many bytes to and from memory take at least, in the measure of product_seconds()."""
-    return _seconds(device, nbytes / (_BYTES * _units(device)))
+    return nbytes / (_STORED * memory_rate(device))
 
 
 def lines_seconds(device: DeviceInfo, groups: int, accesses: float, nbytes: int) -> float:

@@ -168,7 +168,8 @@ def gpu_rate(device: DeviceInfo) -> float:
 
 
 def memory_rate(device: DeviceInfo) -> float:
-    """Bytes a second between a GPU and its memory, in the measure of gpu_rate(): a tenth of a byte an operation. Intel's have less:
+    """Bytes a second between a GPU and its memory, in the measure of gpu_rate(): a tenth of a byte an operation, of launches that do
+    little else; see tile_choice.memory_seconds() for what products leave there. Intel's have less:
     Iris Xe 68 GB/s for 2.2 TFLOP/s, Arc A770 560 GB/s for 19.7, but for its Data Center GPUs."""
     is_slow = "Intel" in device.vendor and not device.subgroup
     return gpu_rate(device) * (0.03 if is_slow else 0.1)

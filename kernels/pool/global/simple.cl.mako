@@ -7,7 +7,7 @@ x (N, C, pixels)    y (N, C, 1)
 One work-item pools one channel of one image; index space: (C, N). Sums of 256 pixels are added up apart, so
 that the error does not grow with the image.
 
-Parameters: kind max, average, lp with power; type float or double; block 1; epilogue (float).
+Parameters: kind max, average, lp with power; type float or double; epilogue (float).
 </%doc>
 <%namespace name="common" file="/common.mako"/>
 <%namespace name="pieces" file="/pool/pieces.mako"/>

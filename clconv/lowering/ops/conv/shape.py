@@ -16,7 +16,7 @@ from clconv.lowering.shared.blocked import (
 )
 from clconv.lowering.shared.epilogue import channel_packing
 from clconv.lowering.shared.tile_choice import launch_seconds
-from clconv.lowering.shared.tiles import gpu_rate
+from clconv.lowering.shared.tiles import memory_rate
 from clconv.records import record
 
 
@@ -166,7 +166,7 @@ def packing_seconds(problem: Problem, growth: float = 1.0) -> float:
     nbytes = 4 * problem.input(1).size * growth
     if problem.device.is_cpu:
         return nbytes / (_PACKED_RATE * problem.device.compute_units)
-    return 2 * nbytes / (gpu_rate(problem.device) / 10) + launch_seconds(problem.device)
+    return 2 * nbytes / memory_rate(problem.device) + launch_seconds(problem.device)
 
 
 def merged_groups(group: int, channels: int, filters: int, block: int) -> int:

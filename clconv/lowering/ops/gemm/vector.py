@@ -13,7 +13,7 @@ from clconv.lowering.ops.gemm.finish import WIDTH, Finish
 from clconv.lowering.ops.gemm.shape import float_obstacle, size_obstacle
 from clconv.lowering.shared.groups import most_items
 from clconv.lowering.shared.product import Product
-from clconv.lowering.shared.tiles import gpu_rate
+from clconv.lowering.shared.tiles import memory_rate
 from clconv.lowering.shared.work_split import power_of_two
 
 _MOST_VECTORS = 4
@@ -99,11 +99,11 @@ def _lower(problem: Problem) -> Lowered:
 
 
 def _estimate(problem: Problem) -> float:
-    """Infinite on CPUs; else the time to read the matrices, a tenth of a byte an operation."""
+    """Infinite on CPUs; else the time to read the matrices."""
     if problem.device.is_cpu:
         return math.inf
     size = problem.x.nbytes + problem.input(1).nbytes + problem.y.nbytes
-    return size / (gpu_rate(problem.device) / 10)
+    return size / memory_rate(problem.device)
 
 
 def vector_variant(op: str) -> Variant:

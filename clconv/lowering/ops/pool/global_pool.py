@@ -47,7 +47,7 @@ def _lower(problem: Problem, block: int, template: str, epilogue: Epilogue) -> L
         kind=_KINDS[problem.node.op],
         power=problem.node.attrs.get("p", 1),
         type=c_type(x.dtype),
-        block=block,
+        **({"block": block} if template == "blocked" else {}),
         epilogue=epilogue.terms,
         epilogue_names=epilogue.names,
     )
