@@ -164,7 +164,9 @@ class Stage:
             declared=None if self._has_planned else graph.specs,  # others come behind the first
         )
         self._has_planned = True
-        self._known = self._known or {n: c.variant.name for n, c in plan.lowered.choices.items()}
+        self._known = self._known or {
+            n: c.variant.name for n, c in plan.lowered.choices.items() if c.source != "empty"
+        }
         return plan
 
     def _was_warned_of(self, plan: Plan) -> bool:

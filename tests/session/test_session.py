@@ -54,6 +54,18 @@ def test_a_new_size_compiles_renders_and_uploads_nothing(
     assert session._shared.prepared.constants.nbytes == uploaded > 0
 
 
+def test_a_first_run_without_images_binds_no_later_one(device: DeviceInfo) -> None:
+    """What is taken where nothing is computed says nothing of other sizes, which keep to what the first took."""
+    graph, size = residual(), (2, 3, 24, 24)
+    session, fresh = Session(graph, device), Session(graph, device)
+    (empty,) = session.run({"x": picture(0, 3, 24, 24)}).values()
+    assert empty.shape[0] == 0
+    assert not session._stage._known
+    assert_runs_right(session, graph, {"x": picture(*size)})
+    fresh.prepare({"x": size})
+    assert session._stage._known == fresh._stage._known != {}
+
+
 def test_a_run_only_runs(device: DeviceInfo, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = residual()
     session = Session(graph, device)

@@ -33,9 +33,11 @@ class OrtValue:
     def ortvalue_from_numpy(
         cls, array: np.ndarray, device_type: str = HOST, device_id: int = 0, **ignored: Any
     ) -> OrtValue:
-        """device_type: "cpu" for the array itself, so that what is written into it later is seen (a copy, if its elements do
-        not lie one behind the other); any other for a copy on the device of the session that uses it. device_id is ignored."""
-        keep = np.asarray if device_type == HOST else np.array
+        """device_type: "cpu" for the array itself, so that what is written into it later is seen (a copy, if it is read-only
+        or its elements do not lie one behind the other); any other for a copy on the device of the session that uses it.
+        device_id is ignored."""
+        array = np.asarray(array)
+        keep = np.asarray if device_type == HOST and array.flags.writeable else np.array
         return cls(keep(array, order="C"), device_type)
 
     @classmethod

@@ -43,7 +43,7 @@ def select(problem: Problem, known_variant: str = "", plain_only: bool = False) 
     known = VARIANTS.get(node.op, [])
     label = f"node '{node.name}' ({node.op}) on {problem.device}"
     if known and not any(spec.size for spec in problem.outputs):
-        return Choice(known[-1], "nothing to compute")  # tiles and estimates divide by sizes
+        return Choice(known[-1], "empty")  # tiles and estimates divide by sizes
     wanted = problem.options.forced.get(node.op.lower())
     if wanted is not None:
         named = [v for v in known if v.name == wanted]

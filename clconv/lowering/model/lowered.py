@@ -24,7 +24,8 @@ class Choice:
     """
 
     variant: Variant
-    # "forced", "tuned: " and the level of Measurements.find, "heuristic", or "quarantined": wrong, but nothing else applies
+    # "forced", "tuned: " and the level of Measurements.find, "heuristic", "empty": nothing to compute, or "quarantined":
+    # wrong, but nothing else applies
     source: str
     refused: tuple[tuple[str, str], ...] = ()
     parameters: Named = ()
