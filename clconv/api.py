@@ -65,7 +65,7 @@ def load(
     device: part of a name, "gpu", "cpu", "gpu:0", an index, "platform:device", or a DeviceInfo of devices();
         None takes CLCONV_DEVICE, else the best device. Several in a list or with commas, or "all": run_batches()
         spreads its batches over them, all else runs on the first.
-    progress(done, all): called while kernels are compiled and weights packed, where there are any to compile.
+    progress(done, all): called while kernels are compiled and weights packed, if there are any; may run what is planned.
     precision: "float32"; "float16" to store a float32 network's weights and intermediate values as halves, with sums in
         float32; "strict" for float32 without Winograd's transforms and other variants in which a value can affect
         results that do not read it (by rounding, NaN or infinity); "tf32" if products may round their factors to 11

@@ -26,7 +26,7 @@ from clconv.planning.memory import Slot, separate_buffers
 from clconv.planning.movable import in_place
 from clconv.planning.plan import Plan
 from clconv.runtime.canaries import CANARY, check_canaries
-from clconv.runtime.constants import DeviceConstants, Held
+from clconv.runtime.constants import DeviceConstants, Held, packed_arguments
 from clconv.runtime.direct import BoundLaunch, Direct
 from clconv.runtime.opencl import (
     SCALARS,
@@ -79,7 +79,7 @@ class BoundPlan:
         self.arenas = self._allocated(own_buffers)
         self._buffers: dict[Slot, Any] = {}
         self._tables: list[Any] = []
-        weights = {a for call in plan.calls for _, a in call.arguments if isinstance(a, Packed)}
+        weights = packed_arguments(plan.calls)
         self._steps = Steps(progress, len(weights))
         if not isinstance(plan, StoredPlan) and device.compiler.is_in_doubt():
             from clconv.runtime.trials.doubtful import try_apart  # only now: it is rare

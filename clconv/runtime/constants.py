@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -16,13 +17,22 @@ import numpy as np
 from clconv.errors import Guard
 from clconv.graph import staging
 from clconv.graph.ir import Constant
-from clconv.lowering.model.arguments import Packing
+from clconv.lowering.model.arguments import Addresses, Packed, Packing
+from clconv.lowering.model.call import KernelCall
 from clconv.runtime import pages
 from clconv.runtime.opencl import Device, Queue, borrowed, host_memory, sub_buffer
 from clconv.spans import span
 
 _LARGE = 1 << 20  # bytes of a constant that is worth a thread
 _WORKERS = 4  # each holds a constant and what packing makes of it
+
+
+def packed_arguments(calls: Iterable[KernelCall]) -> list[Packed]:
+    """The packed constants that launches read, each once, also those of which a launch is told addresses."""
+    given = [argument for call in calls for _, argument in call.arguments]
+    nested = [argument.arguments for argument in given if isinstance(argument, Addresses)]
+    found = (a for a in itertools.chain(given, *nested) if isinstance(a, Packed))
+    return list(dict.fromkeys(found))
 
 
 class Held:

@@ -32,7 +32,7 @@ from clconv.planning.movable import Site, in_place
 from clconv.planning.persistent import pieces_of
 from clconv.planning.plan import Plan
 from clconv.runtime.bound import BoundPlan
-from clconv.runtime.constants import DeviceConstants, Held
+from clconv.runtime.constants import DeviceConstants, Held, packed_arguments
 from clconv.runtime.opencl import Program
 from clconv.runtime.stored.stored_plan import Data, spec_data
 from clconv.runtime.stored.stored_weights import WEIGHT
@@ -140,8 +140,7 @@ class PlanPacker:
     def _name_weights(self, bound: BoundPlan) -> None:
         """Makes a blob of each that is new, several at a time: a checksum of hundreds of megabytes is long in coming."""
         constants, given = bound.constants, bound.plan.graph.constants
-        arguments = (a for call in bound.plan.calls for _, a in call.arguments)
-        packed = dict.fromkeys(a for a in arguments if isinstance(a, Packed))
+        packed = packed_arguments(bound.plan.calls)
         found = {id(h): h for h in (constants.get(given[a.constant], a.packing) for a in packed)}
         new = [held for key, held in found.items() if key not in self._names]
         name = functools.partial(_weight_name, constants=constants)

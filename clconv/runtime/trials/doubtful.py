@@ -21,9 +21,9 @@ from clconv.planning.memory import MemoryPlan
 from clconv.planning.persistent import ADDRESS, idle_with_parts, part_call
 from clconv.planning.plan import Plan
 from clconv.runtime import pages
-from clconv.runtime.constants import DeviceConstants, Held
+from clconv.runtime.constants import DeviceConstants, Held, packed_arguments
 from clconv.runtime.opencl import MAKE_ROOM, Device, Helper
-from clconv.runtime.trials.job import Launches, packed_arguments, places_of
+from clconv.runtime.trials.job import Launches, places_of
 
 _LIMIT = 900.0  # seconds of a trial
 _TRIES = 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,13 +34,6 @@ def places_of(plan: Plan, memory: MemoryPlan) -> Callable[[str, int], Slot]:
         return memory.behind(root, begin + offset)
 
     return place
-
-
-def packed_arguments(calls: Iterable[KernelCall]) -> set[Packed]:
-    """The packed constants of launches, also those of which a launch is told addresses."""
-    given = [argument for call in calls for _, argument in call.arguments]
-    nested = [argument.arguments for argument in given if isinstance(argument, Addresses)]
-    return {a for a in itertools.chain(given, *nested) if isinstance(a, Packed)}
 
 
 class Launches:

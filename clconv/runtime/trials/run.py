@@ -12,9 +12,10 @@ from clconv.lowering.model.arguments import Packed
 from clconv.lowering.model.call import Kernel, KernelCall
 from clconv.planning.memory import Slot
 from clconv.planning.plan import Plan
+from clconv.runtime.constants import packed_arguments
 from clconv.runtime.opencl import Helper
 from clconv.runtime.prepared import PreparedDevice
-from clconv.runtime.trials.job import Launches, packed_arguments, places_of
+from clconv.runtime.trials.job import Launches, places_of
 
 LIMIT = 120.0  # seconds of a trial
 
