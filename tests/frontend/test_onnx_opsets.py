@@ -13,6 +13,7 @@ from tests.frontend.support import (
     one,
     random,
 )
+from tests.peers import newer_onnxruntime
 
 CASES = {
     "clip 6": one("Clip", 7, min=-0.5, max=0.75),
@@ -162,7 +163,12 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("label", CASES)
+_MARKS = {"einsum": newer_onnxruntime("fails in an Einsum that sums two axes")}
+
+
+@pytest.mark.parametrize(
+    "label", [pytest.param(label, marks=_MARKS.get(label, ())) for label in CASES]
+)
 def test_old_and_new_forms_agree_with_onnxruntime(label):
     pytest.importorskip("onnxruntime")
     proto, x = CASES[label]

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 import clconv
 from tests.fuzz.compare import difference
 from tests.fuzz.small_model import node, random_array, small_model
+from tests.peers import newer_onnxruntime
 
 SHAPE = (1, 6, 8, 8)
 
@@ -30,7 +31,8 @@ def _normalised(op: str) -> tuple[bytes, dict[str, np.ndarray]]:
 @pytest.mark.parametrize(
     "op",
     [
-        "LayerNormalization", "InstanceNormalization", "GroupNormalization", "MeanVarianceNormalization",
+        pytest.param("LayerNormalization", marks=newer_onnxruntime("makes NaN of it")),
+        "InstanceNormalization", "GroupNormalization", "MeanVarianceNormalization",
     ],
 )  # fmt: skip
 def test_large_means_are_judged_in_float64(op: str) -> None:
