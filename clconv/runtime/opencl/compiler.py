@@ -100,6 +100,7 @@ class Compiler:
                         found.update(dict.fromkeys(part, program))
                         done += sum(map(pieces_of, part))
                         progress(done, total)
+                    next(made, None)  # to its end: Python 3.10 makes a cycle of one that is closed
             return found
 
     def _have_helped(self, kernels: Sequence[Kernel]) -> None:
