@@ -17,15 +17,24 @@ def keep_interrupts() -> None:
     others = sys.unraisablehook
 
     def hook(lost: Any) -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):
-            others(lost)
-            return
-        # Not at once: it would come inside of this function, where it is lost as well.
-        timer = threading.Timer(_AGAIN, _interrupt)
-        timer.daemon = True
-        timer.start()
+        is_due = issubclass(lost.exc_type, KeyboardInterrupt)
+        while True:
+            try:
+                if is_due:
+                    _interrupt_later()
+                else:
+                    others(lost)
+                return
+            except KeyboardInterrupt:  # what comes inside of this function is lost as well
+                is_due = True
 
     sys.unraisablehook = hook
+
+
+def _interrupt_later() -> None:
+    timer = threading.Timer(_AGAIN, _interrupt)
+    timer.daemon = True
+    timer.start()
 
 
 def _interrupt() -> None:

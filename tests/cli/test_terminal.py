@@ -11,11 +11,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import onnx
 import pytest
 from typer.testing import CliRunner
 
+from clconv.cli import interrupts
 from clconv.cli.app import app
 from clconv.cli.terminal import flush_streams, prepare_streams
 from clconv.debug import printable, printable_lines, say
@@ -198,3 +201,24 @@ def test_an_interrupt_in_the_middle_of_a_weak_reference_is_not_lost() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG / 2
     )
     assert (done.returncode, done.stderr) == (130, "clconv: interrupted\n")
+
+
+def test_an_interrupt_where_another_is_told_of_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook itself may be interrupted, by the signal that it has sent, on a machine that has much to do."""
+    sent = list[str]()
+
+    def interrupted_once() -> None:
+        sent.append("again")
+        if len(sent) == 1:
+            raise KeyboardInterrupt
+
+    def others(lost: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interrupts, "_interrupt_later", interrupted_once)
+    monkeypatch.setattr(sys, "unraisablehook", others)
+    interrupts.keep_interrupts()
+    sys.unraisablehook(SimpleNamespace(exc_type=KeyboardInterrupt))  # type: ignore[arg-type]
+    assert sent == ["again"] * 2
+    sys.unraisablehook(SimpleNamespace(exc_type=ValueError))  # type: ignore[arg-type]
+    assert sent == ["again"] * 3
