@@ -177,6 +177,8 @@ LOST = """
 import signal, sys, threading, time, weakref
 import clconv.runtime.device
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
+
 class Thing:
     pass
 
