@@ -182,7 +182,7 @@ class _Lowering:
         renamed = dataclasses.replace(problem, node=dataclasses.replace(node, inputs=inputs))
         laid_out = renamed.laid_out(signature)
         self.specs.update(zip(named, laid_out.outputs, strict=True))
-        if not any(spec.size for spec in laid_out.outputs):
+        if laid_out.is_empty:
             return Lowered()  # nothing to compute
         if self.alternatives is not None:
             others = [a for a in choice.alternatives if signature in a.signatures(problem)]

@@ -42,7 +42,7 @@ def select(problem: Problem, known_variant: str = "", plain_only: bool = False) 
     node = problem.node
     known = VARIANTS.get(node.op, [])
     label = f"node '{node.name}' ({node.op}) on {problem.device}"
-    if known and not any(spec.size for spec in problem.outputs):
+    if known and problem.is_empty:
         return Choice(known[-1], "empty")  # tiles and estimates divide by sizes
     wanted = problem.options.forced.get(node.op.lower())
     if wanted is not None:
@@ -65,10 +65,6 @@ def select(problem: Problem, known_variant: str = "", plain_only: bool = False) 
             refused.append((variant.name, "quarantined by clconv doctor"))
         else:
             fitting.append(variant)
-    if fitting and not any(spec.size for spec in problem.outputs):
-        return Choice(
-            fitting[0], "heuristic", tuple(refused)
-        )  # nothing to compute, nothing to estimate
     if fitting:
         return _measured(fitting, problem, refused) or _best(
             fitting, problem, refused, known_variant

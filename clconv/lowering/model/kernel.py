@@ -63,6 +63,11 @@ class Problem:
         """The first output."""
         return self.outputs[0]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to compute: no output has an element."""
+        return not any(spec.size for spec in self.outputs)
+
     def input(self, index: int) -> TensorSpec:
         found = self.inputs[index] if index < len(self.inputs) else None
         if found is None:
