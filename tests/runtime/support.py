@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,15 @@ from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 
 SAME = {"pads": (1, 1, 1, 1)}
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Has so many threads work, each with its number, and waits for all."""
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def patient_clock(device: DeviceInfo) -> DeviceClock | None:

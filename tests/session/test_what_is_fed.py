@@ -27,6 +27,14 @@ def with_default(*nodes, ir_version=8, w=W):
     )
 
 
+def branches_of(inputs, *ops):
+    """For an If: a graph for each operator of these values, which are of the graph around it."""
+    return [
+        helper.make_graph([node(op, inputs, [f"o{op}"])], op, [], [helper.make_empty_tensor_value_info(f"o{op}")])
+        for op in ops
+    ]  # fmt: skip
+
+
 def both(proto, device, *runs):
     data = proto.SerializeToString()
     session, known = load(data, device), onnxruntime.InferenceSession(data)
@@ -56,10 +64,7 @@ def test_an_initialiser_is_a_constant_before_ir_version_4(device):
 
 
 def test_an_initialiser_that_decided_something_at_load_is_no_input(device):
-    branches = [
-        helper.make_graph([node(op, ["x"], [f"o{op}"])], op, [], [helper.make_empty_tensor_value_info(f"o{op}")])
-        for op in ("Neg", "Abs")
-    ]  # fmt: skip
+    branches = branches_of(["x"], "Neg", "Abs")
     proto = model(
         [node("If", ["flag"], ["y"], then_branch=branches[0], else_branch=branches[1])],
         [value("x", 2, 3), value("flag", dtype=TensorProto.BOOL)],
@@ -74,10 +79,7 @@ def test_an_initialiser_that_decided_something_at_load_is_no_input(device):
 
 def test_an_initialiser_of_what_a_run_decides_takes_what_is_fed(device):
     """It is looked through for a condition that is known at load, and this one is not."""
-    branches = [
-        helper.make_graph([node(op, ["t"], [f"o{op}"])], op, [], [helper.make_empty_tensor_value_info(f"o{op}")])
-        for op in ("Neg", "Relu")
-    ]  # fmt: skip
+    branches = branches_of(["t"], "Neg", "Relu")
     proto = with_default(
         node("Mul", ["x", "w"], ["t"]),
         node("ReduceMax", ["t"], ["most"], keepdims=0),
@@ -89,12 +91,7 @@ def test_an_initialiser_of_what_a_run_decides_takes_what_is_fed(device):
 
 def test_an_initialiser_that_a_subgraph_uses_is_no_input(device):
     """The subgraph has its value since load: a run would take another one outside only."""
-    branches = [
-        helper.make_graph(
-            [node(op, ["x", "w"], [f"o{op}"])], op, [], [helper.make_empty_tensor_value_info(f"o{op}")]
-        )
-        for op in ("Add", "Sub")
-    ]  # fmt: skip
+    branches = branches_of(["x", "w"], "Add", "Sub")
     proto = model(
         [
             node("If", ["flag"], ["i"], then_branch=branches[0], else_branch=branches[1]),

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from clconv.lowering.model.call import KernelCall
-from clconv.planning.persistent import ALONE, is_persistent, is_wanted
-from clconv.runtime.opencl import Device, Function, NoFunction, host_memory
+from clconv.planning.persistent import ALONE
+from clconv.runtime.opencl import Device, Function
+from clconv.runtime.ways.called import check_callable, function_of, given_by_name, tables_of
 
 
 class Alone:
@@ -22,8 +23,7 @@ class Alone:
     def __init__(
         self, device: Device, launches: Sequence[KernelCall], arguments: Sequence[Sequence[Any]]
     ) -> None:
-        if not is_wanted(device.info) or not device.info.is_cpu:
-            raise NoFunction("the device's machine code is not known to be the host's")
+        check_callable(device)
         self._calls = [_call(*one) for one in zip(launches, arguments, strict=True)]
 
     def run(self) -> None:
@@ -36,14 +36,8 @@ def _call(
     launch: KernelCall, arguments: Sequence[Any]
 ) -> tuple[Function, int, tuple[np.ndarray, ...]]:
     """A launch's function, the number it is called with, and the memory that this number leads to."""
-    if not is_persistent(launch.kernel):
-        raise NoFunction(f"{launch.node} is a launch of its own")
-    symbol = launch.kernel.symbol
-    function = Function(symbol, f"{symbol}_{ALONE}")
-    given = dict(zip((name for name, _ in launch.arguments), arguments, strict=True))
-    operations, words = host_memory(given["operations"]), host_memory(given["words"])
-    if operations is None or words is None:
-        raise NoFunction("its tables have memory of their own")
+    function, given = function_of(launch, ALONE), given_by_name(launch, arguments)
+    operations, words = tables_of(given, "operations", "words")
     call = [operations.ctypes.data, int(given["count"]), words.ctypes.data]
     table = np.array(call, np.uint64)
     return function, table.ctypes.data, (table, operations, words)

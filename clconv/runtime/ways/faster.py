@@ -57,9 +57,8 @@ class Faster:
         self._alone: list[float] = []
         self._left = _AGAIN
         self.kind: Kind | None = None  # None: not known yet
-        self.way: Way | None = (
-            None  # what does the next run, if it is known not to be a launch alone
-        )
+        # What does the next run, if it is known not to be a launch alone.
+        self.way: Way | None = None
 
     def settle(self, kind: Kind) -> None:
         """From now on each run is done in this way. Raises NoFunction."""
@@ -159,13 +158,9 @@ class Ways:
         self._launches = queue.ready(one for one, _ in ready)
         # Made by what knows nothing of who asks: a cycle would keep a plan that nobody has any more.
         arguments = [arguments for _, arguments in ready]
+        alone = functools.partial(Alone, device, launches, arguments)
         together = functools.partial(Together, device, queue, launches, ready)
-        self.faster = Faster(
-            {
-                Kind.ALONE: functools.partial(Alone, device, launches, arguments),
-                Kind.TOGETHER: together,
-            }
-        )
+        self.faster = Faster({Kind.ALONE: alone, Kind.TOGETHER: together})
         # The host cannot overtake what others enqueued.
         if guarded or not waits or queue.is_callers:
             self.faster.settle(Kind.LAUNCH)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from clconv.lowering.model.call import KernelCall
-from clconv.planning.persistent import LINE, TOGETHER, is_persistent, is_wanted
+from clconv.planning.persistent import LINE, TOGETHER
 from clconv.runtime.direct import BoundLaunch
-from clconv.runtime.opencl import Device, Function, NoFunction, Queue, host_memory
+from clconv.runtime.opencl import Device, NoFunction, Queue
 from clconv.runtime.process import opencl
+from clconv.runtime.ways.called import check_callable, function_of, given_by_name, tables_of
 
 
 class Together:
@@ -27,8 +28,7 @@ class Together:
         launches: Sequence[KernelCall],
         ready: Sequence[BoundLaunch],
     ) -> None:
-        if not is_wanted(device.info) or not device.info.is_cpu:
-            raise NoFunction("the device's machine code is not known to be the host's")
+        check_callable(device)
         self._queue = queue
         self._parts = [_Part(queue, *one) for one in zip(launches, ready, strict=True)]
 
@@ -56,18 +56,13 @@ class _Part:
     """A launch: its others, and the function of the worker that is none of them."""
 
     def __init__(self, queue: Queue, launch: KernelCall, bound: BoundLaunch) -> None:
-        if not is_persistent(launch.kernel):
-            raise NoFunction(f"{launch.node} is a launch of its own")
-        (kernel, (workers,), local_size), arguments = bound
-        if workers == 1:
+        if launch.global_size == (1,):
             raise NoFunction("there is one worker, whom nobody waits for")
-        symbol = launch.kernel.symbol
-        function = Function(symbol, f"{symbol}_{TOGETHER}")
-        given = dict(zip((name for name, _ in launch.arguments), arguments, strict=True))
-        tables = [host_memory(given[t]) for t in ("operations", "words", "awaited", "counters")]
+        function = function_of(launch, TOGETHER)
+        (kernel, (workers,), local_size), arguments = bound
+        given = given_by_name(launch, arguments)
+        tables = tables_of(given, "operations", "words", "awaited", "counters")
         operations, words, awaited, counters = tables
-        if operations is None or words is None or awaited is None or counters is None:
-            raise NoFunction("its tables have memory of their own")
         count, segments = int(given["count"]), int(given["segments"])
         addresses = [t.ctypes.data for t in (words, awaited, counters)]
         call = np.array(

@@ -19,12 +19,12 @@ from clconv.device.info import DeviceInfo
 from clconv.planning.persistent import ALONE, is_wanted
 from clconv.runtime.bound import BoundPlan
 from clconv.runtime.opencl import Function, NoFunction, machine_code
-from clconv.runtime.ways import alone, faster
+from clconv.runtime.ways import called, faster
 from clconv.runtime.ways.alone import Alone
 from clconv.runtime.ways.faster import Kind
 from clconv.session.session import Session
 from tests.planning.test_placement import Chain
-from tests.runtime.support import picture, residual
+from tests.runtime.support import in_threads, picture, residual
 
 SIZE = (1, 3, 12, 12)
 
@@ -127,11 +127,7 @@ def test_threads_errors_and_other_sizes_do_not_disturb_each_other(
             if not np.array_equal(found, expected[which]):
                 wrong.append(f"thread {number}, turn {turn}")
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(4, work)
     assert not wrong and next(failures) > 200
 
 
@@ -164,7 +160,7 @@ def test_what_cannot_be_called_is_launched(
     def missing(kernel: str, name: str) -> Function:
         return Function(kernel, "no_such_function")
 
-    monkeypatch.setattr(alone, "Function", missing)
+    monkeypatch.setattr(called, "Function", missing)
     monkeypatch.setattr(
         faster, "_LONG", 1e9
     )  # on no machine are launches too long to look for another way

@@ -17,7 +17,7 @@ from clconv.runtime.ways.faster import Kind
 from clconv.runtime.ways.together import Together, _Part
 from clconv.session.session import Session
 from tests.planning.test_placement import Chain
-from tests.runtime.support import picture, residual
+from tests.runtime.support import in_threads, picture, residual
 from tests.runtime.ways.test_alone import SIZE, rounding_down, settled
 
 FEEDS = {"x": picture(*SIZE)}
@@ -133,11 +133,7 @@ def test_threads_and_other_sizes_do_not_disturb_each_other(waking: DeviceInfo) -
             if not np.array_equal(found, expected[which]):
                 wrong.append(f"thread {number}, turn {turn}")
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(4, work)
     assert not wrong
 
 

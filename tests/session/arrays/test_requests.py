@@ -18,7 +18,7 @@ from clconv.session.requests import MOST_WAITING, WORKERS
 from clconv.session.session import Session
 from tests.graph.graph_builder import Builder
 from tests.patience import HANG, until
-from tests.runtime.support import picture, residual
+from tests.runtime.support import in_threads, picture, residual
 from tests.session import state_graphs
 
 SHAPE = (1, 3, 16, 16)
@@ -203,9 +203,5 @@ def test_many_threads_run_on_the_device_at_once(device: DeviceInfo) -> None:
             if not np.array_equal(np.asarray(found), expected[i]):
                 wrong.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(pictures))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(len(pictures), work)
     assert not wrong
