@@ -8,7 +8,6 @@ has the results in the form of those that clconv ships, and a row of FILE.json f
 
 from __future__ import annotations
 
-import functools
 import statistics
 import time
 from collections.abc import Iterable, Iterator
@@ -17,9 +16,9 @@ from typing import Any
 
 from benchmarks.gpu.lanes import Bench, in_parallel, networks
 from benchmarks.gpu.work import Setting, closed, network_graph, time_launches
-from clconv.device.findings import NOTHING_FOUND, Findings
+from clconv.device.findings import NOTHING_FOUND
 from clconv.device.info import DeviceInfo
-from clconv.device.measurements import Entry, Machine, Measurements
+from clconv.device.measurements import Entry
 from clconv.device.options import PlanOptions
 from clconv.graph.evaluate import node_cost
 from clconv.lowering.model.kernel import AUTO
@@ -27,6 +26,7 @@ from clconv.planning.planner import Planner
 from clconv.runtime.measurement_files import write_entries
 from clconv.runtime.prepared import PreparedDevice
 from clconv.runtime.worker import Worker
+from clconv.tuning.runs import both_ways
 from clconv.tuning.search import Search, Step
 from clconv.tuning.tasks import Task, tasks_of
 from clconv.tuning.trial import Candidate, TuningTrial, plan_candidate
@@ -42,7 +42,7 @@ class _Over(Exception):
 
 def run_tuning(bench: Bench) -> None:
     begun, end = time.monotonic(), bench.part_end
-    until = functools.partial(_until, begun, end)
+    compiled_by, searched_by = (begun + share * (end - begun) for share in (_COMPILING, _SEARCHING))
     found: dict[str, Any] = {"layers": [], "networks": [], "rejected": [], "left": 0}
     bench.record["tuned"] = found
     ordered = ordered_tasks(bench)
@@ -54,10 +54,10 @@ def run_tuning(bench: Bench) -> None:
         for task, trial in trials
         for candidate in first_candidates(task)
     ]
-    for _ in in_parallel(compiling, bench.options.jobs, until(_COMPILING), _CANDIDATE):
+    for _ in in_parallel(compiling, bench.options.jobs, compiled_by, _CANDIDATE):
         pass
     entries: list[Entry] = []
-    for task, entry, rejected in searched(bench, ordered, until(_SEARCHING)):
+    for task, entry, rejected in searched(bench, ordered, searched_by):
         found["rejected"] += rejected
         if entry is None:
             found["left"] += 1
@@ -73,10 +73,6 @@ def run_tuning(bench: Bench) -> None:
     bench.save()
     for line in lines(found):
         print(line, flush=True)
-
-
-def _until(begun: float, end: float, share: float) -> float:
-    return begun + share * (end - begun)
 
 
 def settings(bench: Bench) -> list[Setting]:
@@ -169,11 +165,11 @@ def layer_row(task: Task, entry: Entry) -> dict[str, Any]:
 def network_row(bench: Bench, setting: Setting, entries: list[Entry]) -> dict[str, Any]:
     row = {"name": setting.name, "batch": setting.batch, "precision": setting.precision}
     arguments = (*setting.arguments, bench.device, entries, bench.least)
-    times, reason = bench.ours.call(both_ways, *arguments, limit=bench.limit)
+    times, reason = bench.ours.call(timed_both_ways, *arguments, limit=bench.limit)
     return row | ({"failed": reason} if reason else {"usual_ms": times[0], "ms": times[1]})
 
 
-def both_ways(
+def timed_both_ways(
     name: str,
     size: int,
     batch: int,
@@ -184,12 +180,7 @@ def both_ways(
 ) -> tuple[float, float]:
     """Milliseconds of a network's launches as usual and with these results, in turn."""
     graph, specs = _graph_of(Setting(name, size, batch, precision))
-    prepared = PreparedDevice(device)
-    ways = (Measurements(), Measurements(Machine.of(device), tuple(entries)))
-    bound = [
-        prepared.bind(Planner(device, PlanOptions(precision), Findings(measurements=way)).plan(graph, specs))
-        for way in ways
-    ]  # fmt: skip
+    bound = both_ways(graph, specs, Planner(device, PlanOptions(precision)), entries)
     times: list[list[float]] = [[], []]
     for _ in range(_TURNS):
         for own, plan in zip(times, bound, strict=True):

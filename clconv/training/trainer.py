@@ -263,10 +263,10 @@ class Trainer:
         """The runs that make one update: of which examples, by which session, and what it is fed."""
         size = -(-batch.size // min(self._parts, batch.size))
         rates, parts = self.optimizer.rates(self.steps), list(batches(batch, size))
-        whole = self._sessions.share(batch)
+        whole = self._sessions.share(batch) if len(parts) > 1 else None
         for i, part in enumerate(parts):
             draw, share = (self.seed, self.steps * self._parts + i), None
-            if len(parts) > 1:  # where nothing counts, all gradients are 0
+            if whole is not None:  # where nothing counts, all gradients are 0
                 share = self._sessions.share(part) / whole if whole else 0.0
             session, names, feeds = self._sessions.get("step", part, draw, share, part is parts[-1])
             feeds.update((s, np.array(rates[n], np.float32)) for n, s in names.scalars.items())

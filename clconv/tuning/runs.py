@@ -14,6 +14,7 @@ from clconv.device.info import DeviceInfo
 from clconv.device.measurements import Entry, Machine, Measurements
 from clconv.graph.ir import Graph, TensorSpec
 from clconv.planning.planner import Planner
+from clconv.runtime.bound import BoundPlan
 from clconv.runtime.measurement_files import entries_or_warning, merged, own_file, write_entries
 from clconv.runtime.prepared import PreparedDevice, run_batch
 from clconv.tuning.search import Search
@@ -62,17 +63,25 @@ def keep(entries: Sequence[Entry]) -> None:
     write_entries(own_file(), merged(entries_or_warning(own_file()), entries))
 
 
-def compare_whole(
+def both_ways(
     graph: Graph, specs: Mapping[str, TensorSpec], planner: Planner, entries: Sequence[Entry]
-) -> tuple[float, float]:
-    """Median seconds of a run of the network as usual, and that times the median ratio with these results: both take
-    turns, as a Session runs them. planner: that of the network as usual."""
+) -> list[BoundPlan]:
+    """The network as usual and with these results, ready to run. planner: that of the network as usual."""
     device, quarantined = planner.device, planner.findings.quarantined
     prepared = PreparedDevice(device)
     bound = []
     for measurements in (Measurements(), Measurements(Machine.of(device), tuple(entries))):
         own = Planner(device, planner.options, Findings(quarantined, measurements))
         bound.append(prepared.bind(own.plan(graph, specs)))
+    return bound
+
+
+def compare_whole(
+    graph: Graph, specs: Mapping[str, TensorSpec], planner: Planner, entries: Sequence[Entry]
+) -> tuple[float, float]:
+    """Median seconds of a run of the network as usual, and that times the median ratio with these results: both take
+    turns, as a Session runs them. planner: that of the network as usual."""
+    bound = both_ways(graph, specs, planner, entries)
     rng = np.random.default_rng(0)
     feeds = {name: _values(spec, rng) for name, spec in specs.items()}
     times: list[list[float]] = [[], []]
